@@ -1,0 +1,490 @@
+"""The streams of an instance: reading outputs, sending inputs, and both at once."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Union, overload
+
+import attrs
+import requests
+
+from scramjet_client._dialect import dialect_of
+from scramjet_client._lifetime import EndWatch, ended_error
+from scramjet_client._sources import SourceLike
+from scramjet_client._transport import BodyWriter, Exchange
+from scramjet_client.errors import InstanceNotFoundError, InvalidResponseError, ScramjetError
+from scramjet_client.http_client import HttpClient, positive, route
+from scramjet_client.models import (
+    CONTENT_TYPES,
+    INPUT_STREAMS,
+    OUTPUT_STREAMS,
+    InstanceInputStream,
+    InstanceOutputStream,
+    ParseResponse,
+    RequestInit,
+    SendStreamOptions,
+    SendStreamResponse,
+)
+from scramjet_client.streams import OutputStream
+from scramjet_client.uploads import Upload
+
+_BINARY = "application/octet-stream"
+
+OptionsLike = Union[SendStreamOptions, Mapping[str, Any]]
+
+
+@attrs.frozen(kw_only=True)
+class _Plan:
+    """One send, with all of its settings checked."""
+
+    stream_id: str
+    type: str
+    end: bool
+    parse: ParseResponse | None
+    json: bool
+    headers: Mapping[str, str]
+    params: Mapping[str, str] | None
+    timeout: float | None
+
+    def exchange_maker(self, watch: Callable[[], EndWatch]) -> Callable[[BodyWriter], Exchange]:
+        """Return what makes the exchange of each request of this send, all under one deadline."""
+        deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        return lambda writer: Exchange(writer=writer, deadline=deadline, on_idle=watch())
+
+
+def _checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
+    if stream_id not in known:
+        raise ValueError(f"stream_id must be one of {', '.join(known)}, not {stream_id!r}")
+    return stream_id
+
+
+def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
+    init: dict[str, Any] = {**(request_init or {})}
+    unknown = set(init) - {"headers", "params", "timeout"}
+    if unknown:
+        raise ValueError(f"request_init has unknown keys: {', '.join(sorted(unknown))}")
+    for name in init.get("headers") or {}:
+        if name.lower() in ("x-end-stream", "content-length", "transfer-encoding"):
+            raise ValueError(f"request_init must not set {name!r}; the client does (see end=)")
+    if init.get("timeout") is not None:
+        init["timeout"] = positive("request_init['timeout']", init["timeout"])
+    return init
+
+
+def _options_of(options: OptionsLike | None, keywords: Mapping[str, Any]) -> SendStreamOptions:
+    if isinstance(options, Mapping):
+        options = SendStreamOptions(**options)
+    elif options is None:
+        options = SendStreamOptions()
+    elif not isinstance(options, SendStreamOptions):
+        raise TypeError(f"options must be SendStreamOptions, not {type(options).__name__}")
+    given = {name: value for name, value in keywords.items() if value is not None}
+    options = attrs.evolve(options, **given)
+    for name in ("end", "json"):
+        value = getattr(options, name)
+        if value is not None and not isinstance(value, bool):
+            raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
+    for name in ("parse_response", "parse"):
+        if getattr(options, name) not in (None, "json", "text", "stream"):
+            raise ValueError(f"{name} must be json, text or stream, not {getattr(options, name)!r}")
+    if options.parse and options.parse_response and options.parse != options.parse_response:
+        raise ValueError("parse and parse_response are two names of one option and differ")
+    return options
+
+
+def plan(
+    stream_id: str,
+    request_init: RequestInit | None,
+    options: OptionsLike | None,
+    keywords: Mapping[str, Any],
+) -> _Plan:
+    """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
+    init = _init_of(request_init)
+    chosen = _options_of(options, keywords)
+    headers = {name.lower(): value for name, value in (init.get("headers") or {}).items()}
+    kind = headers.pop("content-type", None)
+    if kind is not None and chosen.type is not None and kind != chosen.type:
+        raise ValueError(f"type is {chosen.type!r} and the header content-type {kind!r}")
+    kind = chosen.type or kind or _BINARY
+    usable = CONTENT_TYPES if stream_id != "stdin" else (_BINARY,)
+    if kind not in usable:
+        raise ValueError(f"type of {stream_id} must be one of {', '.join(usable)}, not {kind!r}")
+    return _Plan(
+        stream_id=stream_id,
+        type=kind,
+        end=bool(chosen.end),
+        parse=chosen.parse_response or chosen.parse,
+        json=chosen.json,
+        headers=headers,
+        params=init.get("params"),
+        timeout=init.get("timeout"),
+    )
+
+
+def _sent(text: str, bytes_sent: int, reason: str) -> SendStreamResponse:
+    return SendStreamResponse(bytes_written=bytes_sent, message=reason or None, raw=text)
+
+
+def _as_json(text: str, _bytes_sent: int, _reason: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        return jsonlib.loads(text)
+    except ValueError as error:
+        raise InvalidResponseError(f"the hub's answer is not JSON: {error}", body=text) from error
+
+
+def _as_text(text: str, _bytes_sent: int, _reason: str) -> str:
+    return text
+
+
+_CONVERT: dict[Any, Callable[[str, int, str], Any]] = {None: _sent, "json": _as_json, "text": _as_text}
+
+
+class InstanceStreams:
+    """The part of `InstanceClient` that moves data."""
+
+    def __init__(self, instance_id: str, client: HttpClient) -> None:
+        self._id = instance_id
+        self._client = client
+        # Streams whose input this client has ended: a later send would be answered and never taken.
+        self._ended_inputs: set[str] = set()
+
+    # -- outputs ----------------------------------------------------------------------------------
+
+    def get_stream(
+        self, stream_id: InstanceOutputStream, *, idle_timeout: float | None = None
+    ) -> OutputStream:
+        """Open an output: what the program wrote and nobody has read yet, then live until its end.
+
+        Args:
+            stream_id: "stdout", "stderr", "output" or "log".
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Returns:
+            A binary file; close it, or use it in a `with` block.
+
+        Raises:
+            ValueError: There is no such stream.
+            InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
+
+        Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
+        """
+        return self._output(_checked_stream_id(stream_id, OUTPUT_STREAMS), idle_timeout, None)
+
+    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+        """Open the log: one JSON object a line; `.records()` gives them parsed.
+
+        It ends when the instance has ended, also on hubs that would leave it open.
+        """
+        return self.get_stream("log", idle_timeout=idle_timeout)
+
+    def _output(
+        self, stream_id: str, idle_timeout: float | None, exchange: Exchange | None
+    ) -> OutputStream:
+        if exchange is None and stream_id == "log":
+            exchange = Exchange(on_idle=EndWatch(self._client, self._id))
+        return self._client.get_stream(
+            route("instance", self._id, stream_id),
+            name=f"{stream_id} of {self._id!r}",
+            idle_timeout=idle_timeout,
+            subject=f"instance {self._id!r}",
+            not_found=InstanceNotFoundError,
+            exchange=exchange,
+        )
+
+    # -- inputs -----------------------------------------------------------------------------------
+
+    @overload
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+    ) -> SendStreamResponse: ...
+    @overload
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        parse_response: Literal["text"],
+    ) -> str: ...
+    @overload
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        parse_response: Literal["stream"],
+    ) -> OutputStream: ...
+    @overload
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        parse_response: ParseResponse | None = None,
+        parse: ParseResponse | None = None,
+    ) -> Any: ...
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """Send data to an input, and wait until the hub has taken all of it.
+
+        The body is pulled from the source and written by a background thread while this one waits for the
+        hub's answer, so a refusal is raised at once, whatever the source is doing. A program that does
+        not read holds the upload back. Two calls in a row arrive in that order.
+
+        Args:
+            stream_id: "stdin" or "input".
+            stream: Text (sent as UTF-8), bytes-like, an open file, a `Path`, or an iterable of str or bytes.
+            request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
+            options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
+            **keywords: `type`, `end` (whether the program's input ends with this, default False), `json`,
+                `parse_response`, `parse`.
+
+        Returns:
+            `SendStreamResponse`; with `parse_response` the answer's body: "json" parsed (None if empty),
+            "text" as str, "stream" as a live `OutputStream` with `.upload`.
+
+        Raises:
+            TypeError, ValueError: A wrong argument, before anything is sent; also a send after `end=True`.
+            InstanceNotFoundError: The hub has no such instance.
+            UploadError: The source raised (the `__cause__`); the program sees no end of its input.
+            UnsupportedByHubError: Bytes that this hub would change on the way, with their offset.
+            InstanceEndedError: The instance ended before all was taken.
+            HubConnectionError: The connection broke.
+
+        Wire: POST /instance/{id}/{stream} (docs/protocol.md, "Uploads").
+        """
+        chosen = plan(_checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
+        if chosen.parse == "stream":
+            return self._opened(chosen, stream, self._prepared(chosen, stream, _sent))
+        upload = self._prepared(chosen, stream, _CONVERT[chosen.parse])
+        self._runner(chosen, upload)()
+        return upload.result()
+
+    def send_input(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """Send data to the program's input; see `send_stream`."""
+        return self.send_stream("input", stream, request_init, options, **keywords)
+
+    def send_stdin(
+        self, stream: SourceLike, *, end: bool | None = None, json: bool | None = None
+    ) -> SendStreamResponse:
+        """Send data to the program's standard input; see `send_stream`. Hubs carry UTF-8 alone there."""
+        return self.send_stream("stdin", stream, end=end, json=json)
+
+    def submit_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+    ) -> Upload[SendStreamResponse]:
+        """Start sending and return at once with the handle; see `send_stream` for the arguments.
+
+        Returns:
+            An `Upload`, a `concurrent.futures.Future` of the `SendStreamResponse`. It has no deadline
+            unless `request_init` gives one. What goes wrong later is raised by its `result()`.
+        """
+        keywords = {"type": type, "end": end, "json": json}
+        chosen = plan(_checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
+        upload = self._prepared(chosen, stream, _sent)
+        upload.run_in_background(self._runner(chosen, upload))
+        return upload
+
+    def submit_input(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+    ) -> Upload[SendStreamResponse]:
+        """Start sending to the program's input; see `submit_stream`."""
+        return self.submit_stream(
+            "input", stream, request_init, options, type=type, end=end, json=json
+        )
+
+    def submit_stdin(
+        self, stream: SourceLike, *, end: bool | None = None, json: bool | None = None
+    ) -> Upload[SendStreamResponse]:
+        """Start sending to the program's standard input; see `submit_stream`."""
+        return self.submit_stream("stdin", stream, end=end, json=json)
+
+    # -- both -------------------------------------------------------------------------------------
+
+    def inout(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+    ) -> OutputStream:
+        """Send to the program's input and read its output at once.
+
+        Returns as soon as the request is on the wire; the source may wait for what is read. Text alone:
+        for binary duplex use `get_stream("output")` and `submit_input`.
+
+        Args:
+            stream: As in `send_stream`.
+            request_init: As in `send_stream`.
+            options: As in `send_stream`; each is also a keyword.
+            type: Content type of the input.
+            end: Whether the program's input ends with this body.
+            json: Whether the source gives values to be sent as JSON lines.
+
+        Returns:
+            The output, with the upload of the input as `.upload`. Closing it cancels an unfinished
+            upload. It ends when the output or the instance does. A refusal by the hub is raised by the
+            first read, or by the upload, whichever is asked first.
+
+        Wire: POST /instance/{id}/inout on 1.x; GET output and POST input on 0.x, and where `end` is True,
+        which `inout` can't say (docs/protocol.md, "Inout").
+        """
+        keywords = {"type": type, "end": end, "json": json}
+        chosen = plan("input", request_init, options, keywords)
+        if dialect_of(self._client).has_inout and not chosen.end:
+            chosen = attrs.evolve(chosen, stream_id="inout")
+            return self._opened(chosen, stream, self._prepared(chosen, stream, _sent))
+        return self._paired(chosen, stream)
+
+    def _paired(self, chosen: _Plan, stream: SourceLike) -> OutputStream:
+        """`inout` by two requests: first the output, so that nothing is missed, then the input."""
+        upload = self._prepared(chosen, stream, _sent)
+        exchange = Exchange()
+        output = self._output("output", None, exchange)
+
+        def pass_on(done: Upload[SendStreamResponse]) -> None:
+            error = done.exception()
+            if isinstance(error, ScramjetError) and not done.cancelled():
+                exchange.fail(error)
+
+        upload.add_done_callback(pass_on)  # type: ignore[arg-type]  # it is called with this Upload
+        output.upload = upload
+        upload.run_in_background(self._runner(chosen, upload))
+        return output
+
+    def _opened(
+        self, chosen: _Plan, stream: SourceLike, upload: Upload[SendStreamResponse]
+    ) -> OutputStream:
+        """Send a body and return its answer as a stream, without waiting for the answer's head."""
+        self._note_end(chosen, upload)
+        exchange = chosen.exchange_maker(lambda: EndWatch(self._client, self._id))(upload.writer)
+        opener = upload.open(self._poster(chosen, end=chosen.end), exchange)
+        output = OutputStream(f"{chosen.stream_id} of {self._id!r}", exchange, opener)
+        output.upload = upload
+        return output
+
+    # -- shared -----------------------------------------------------------------------------------
+
+    def _prepared(
+        self, chosen: _Plan, stream: SourceLike, convert: Callable[[str, int, str], Any]
+    ) -> Upload[Any]:
+        target = "input" if chosen.stream_id == "inout" else chosen.stream_id
+        if target in self._ended_inputs:
+            raise ValueError(f"{target} of {self._id!r} has been ended by this client")
+        upload: Upload[Any] = self._client.prepare_upload(
+            stream,
+            convert,
+            name=f"{chosen.stream_id} of {self._id!r}",
+            subject=f"instance {self._id!r}",
+            not_found=InstanceNotFoundError,
+            utf8_only=dialect_of(self._client).utf8_only(chosen.stream_id),
+            json=chosen.json,
+        )
+        return upload
+
+    def _poster(self, chosen: _Plan, *, end: bool) -> Callable[[Exchange], requests.Response]:
+        headers = {
+            **chosen.headers,
+            "content-type": chosen.type,
+            # Absent, it would mean "true"; only this spelling is understood.
+            "x-end-stream": "true" if end else "false",
+        }
+        return self._client.poster(
+            route("instance", self._id, chosen.stream_id), headers, params=chosen.params
+        )
+
+    def _runner(self, chosen: _Plan, upload: Upload[Any]) -> Callable[[], None]:
+        """Return what runs an upload on the thread that calls it."""
+        limit = dialect_of(self._client).body_limit
+        # Where a body may have to go on in another request, only a request of its own can end the input.
+        end_apart = chosen.end and limit is not None
+        error = ended_error(self._id, f"{chosen.stream_id} was being sent")
+        make = chosen.exchange_maker(lambda: EndWatch(self._client, self._id, error))
+        self._note_end(chosen, upload)
+        post = self._poster(chosen, end=chosen.end and not end_apart)
+
+        def end_input() -> None:
+            self._client.send_stream(
+                route("instance", self._id, chosen.stream_id),
+                b"",
+                type=chosen.type,
+                end=True,
+                subject=f"instance {self._id!r}",
+                not_found=InstanceNotFoundError,
+            )
+
+        def run() -> None:
+            upload.run(
+                post, make, body_limit=limit, afterwards=end_input if end_apart else None
+            )
+
+        return run
+
+    def _note_end(self, chosen: _Plan, upload: Upload[Any]) -> None:
+        """Remember that the input is being ended, and forget it if that fails."""
+        if not chosen.end:
+            return
+        ended, stream_id = self._ended_inputs, chosen.stream_id
+        ended.add(stream_id)
+
+        def forget_failure(done: Any) -> None:
+            if done.exception() is not None:
+                ended.discard(stream_id)
+
+        upload.add_done_callback(forget_failure)

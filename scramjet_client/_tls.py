@@ -1,0 +1,154 @@
+"""A TLS socket that one thread may read while another writes.
+
+OpenSSL forbids two threads inside one TLS object, and the stock `ssl.SSLSocket` does not keep them apart
+while it waits for the network with the interpreter's lock released: connections that are read and
+written at once lose data, crash or deadlock, depending on the Python version. Here the socket is always
+non-blocking, one lock is held for each step into OpenSSL, and all waiting happens outside that lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from urllib3.util import wait_for_read, wait_for_write
+from urllib3.util.ssl_ import create_urllib3_context
+
+_T = TypeVar("_T")
+
+
+class DuplexSSLSocket(ssl.SSLSocket):
+    """An `ssl.SSLSocket` for one reading and one writing thread; made by `SSLContext.sslsocket_class`.
+
+    `settimeout` keeps its meaning (seconds for each call, None for no limit) for both directions;
+    the descriptor below is non-blocking whatever it says.
+    """
+
+    _timeout: float | None
+    # Guards every call into OpenSSL, and closing: a descriptor must not vanish under a step.
+    _step_lock: threading.Lock
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> DuplexSSLSocket:
+        self = super().__new__(cls, *args, **kwargs)
+        # ssl makes its sockets without __init__, so this is the only place that runs early enough.
+        self._timeout = None
+        self._step_lock = threading.Lock()
+        return self
+
+    def settimeout(self, value: float | None) -> None:
+        """Set the limit of each later call: seconds, or None."""
+        self._timeout = value
+        super().setblocking(False)
+
+    def gettimeout(self) -> float | None:
+        """Return the limit that `settimeout` set."""
+        return self._timeout
+
+    def setblocking(self, flag: bool) -> None:
+        """Set no limit (True) or never wait (False)."""
+        self.settimeout(None if flag else 0.0)
+
+    def getblocking(self) -> bool:
+        """Return whether calls may wait."""
+        return self._timeout != 0.0
+
+    def _within(self, timeout: float | None, step: Callable[..., _T], *args: Any) -> _T:
+        """Run one OpenSSL call until it is through; wait outside the lock where it asks for the network."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self._step_lock:
+                if self.fileno() == -1:
+                    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+                try:
+                    return step(*args)
+                except ssl.SSLWantReadError:
+                    wait = wait_for_read
+                except ssl.SSLWantWriteError:
+                    wait = wait_for_write
+            remaining = None if deadline is None else deadline - time.monotonic()
+            if remaining is not None and remaining <= 0:
+                raise socket.timeout("timed out")
+            try:
+                wait(self, remaining)
+            except (ValueError, OSError):
+                # Closed meanwhile: the next turn says so in a socket's words.
+                if self.fileno() != -1:
+                    raise
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Do the handshake within the socket's time limit."""
+        self._within(self._timeout, super().do_handshake)
+
+    # ssl's own recv, recv_into and send would each take the lock twice: here all reading is `read`
+    # and all writing `write`, one step into OpenSSL each.
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:
+        """Return up to `len` bytes, or read them into `buffer` and return how many came."""
+        return self._within(self._timeout, super().read, len, buffer)
+
+    def write(self, data: Any) -> int:
+        """Send some of `data`; return how many bytes were taken."""
+        return self._within(self._timeout, super().write, data)
+
+    def write_within(self, timeout: float | None, data: Any) -> int:
+        """`write` with a limit of its own, for the thread that writes while another reads."""
+        return self._within(timeout, super().write, data)
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Return up to `buflen` bytes, b"" at the end."""
+        data: bytes = self.read(buflen)
+        return data
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        """Read into `buffer`; return how many bytes came, 0 at the end."""
+        count: int = self.read(nbytes or memoryview(buffer).nbytes, buffer)
+        return count
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send some of `data`; return how many bytes were taken."""
+        return self.write(data)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of `data`."""
+        with memoryview(data) as view, view.cast("B") as rest:
+            sent = 0
+            while sent < len(rest):
+                sent += self.write(rest[sent:])
+
+    def pending(self) -> int:
+        """Return how many decrypted bytes wait inside OpenSSL."""
+        with self._step_lock:
+            return super().pending()
+
+    def shutdown(self, how: int) -> None:
+        """Shut the connection below TLS.
+
+        ssl's own version first drops the TLS layer, so that a thread still writing goes on in clear text.
+        """
+        socket.socket.shutdown(self, how)
+
+    def close(self) -> None:
+        """Close, when no thread is inside OpenSSL."""
+        with self._step_lock:
+            super().close()
+
+
+def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
+    """Return a new client context whose sockets are `DuplexSSLSocket`s.
+
+    One for each connection: a context that is shared goes on trusting every CA that was ever loaded.
+    """
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    if cert_reqs in (ssl.CERT_NONE, "CERT_NONE", "NONE"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    # A renegotiation lets a writer consume what a reader waits for.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.sslsocket_class = DuplexSSLSocket
+    return context

@@ -1,0 +1,288 @@
+"""The answers and options of the contract, as attrs classes.
+
+Every answer keeps the hub's JSON as it came in `.raw`, and keys that this version does not know in
+`.extra`. Fields that the wire does not carry say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal, TypedDict, Union
+
+import attrs
+
+InstanceInputStream = Literal["stdin", "input"]
+"""The streams of an instance that can be written."""
+
+InstanceOutputStream = Literal["stdout", "stderr", "output", "log"]
+"""The streams of an instance that can be read."""
+
+InstanceStatus = Literal["starting", "running", "stopping", "stopped", "crashed"]
+HealthStatus = Literal["healthy", "unhealthy", "unknown"]
+ParseResponse = Literal["json", "text", "stream"]
+
+INPUT_STREAMS = ("stdin", "input")
+OUTPUT_STREAMS = ("stdout", "stderr", "output", "log")
+
+CONTENT_TYPES = (
+    "application/octet-stream",
+    "text/plain",
+    "application/x-ndjson",
+    "text/x-ndjson",
+)
+"""The only types of `input` that a hub can use, letter by letter (docs/protocol.md, "Content types")."""
+
+Milliseconds = Union[int, timedelta]
+
+
+class RequestInit(TypedDict, total=False):
+    """Per-request settings: extra headers, query parameters, and the whole call's limit in seconds."""
+
+    headers: Mapping[str, str]
+    params: Mapping[str, str]
+    timeout: float
+
+
+def _raw() -> Any:
+    return attrs.field(default=None, repr=False, eq=False)
+
+
+def _extra() -> Any:
+    return attrs.field(factory=dict, repr=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class SendStopInstanceResponse:
+    """What became of a `stop`.
+
+    Attributes:
+        message: What the hub did or what was seen, as a sentence.
+        acknowledged: Whether the hub took the order, or the instance had ended already.
+        raw: The hub's answer; None where the instance ended before the hub answered.
+    """
+
+    message: str
+    acknowledged: bool
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class SendKillInstanceResponse:
+    """What became of a `kill`.
+
+    Attributes:
+        message: The hub's words, or that the instance had ended by itself.
+        killed: Whether the hub took the order; the process is gone within moments after.
+        raw: The hub's answer.
+    """
+
+    message: str
+    killed: bool
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class SendEventResponse:
+    """An event was handed to the hub; whether the program listens for it, no hub can tell."""
+
+    event_name: str
+    message: Any
+    sent: bool
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class GetEventResponse:
+    """An event that an instance emitted.
+
+    Attributes:
+        event_name: Its name.
+        data: Its message, any JSON value.
+        timestamp: When this client received it, UTC, ISO 8601; hubs do not say when it was emitted.
+        raw: The hub's JSON.
+    """
+
+    event_name: str
+    data: Any
+    timestamp: str
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class GetHealthResponse:
+    """The last monitoring message of an instance.
+
+    Attributes:
+        status: "healthy" or "unhealthy" as the program's health check said, else "unknown".
+        message: What the check added, if anything.
+        uptime: Seconds since the instance started, where the hub says it or this client knows the start.
+        extra: Every other figure that came, such as `processId` or a container's memory.
+        raw: The hub's JSON. After the end of an instance some hubs go on repeating the last one.
+    """
+
+    status: HealthStatus
+    message: str | None = None
+    uptime: float | None = None
+    extra: Mapping[str, Any] = _extra()
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class Termination:
+    """How an instance ended: the runner's exit code and its meaning in words."""
+
+    exit_code: int
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class GetInstanceResponse:
+    """What a hub knows of an instance.
+
+    Attributes:
+        id: The instance's id.
+        sequence: Id of the sequence that it runs.
+        status: The contract's word for its state; the hub's own is in `raw["status"]` where it has one.
+        ports: Open ports by name; no hub fills it.
+        created: ISO 8601 time; where the hub leaves it out, that of `started`.
+        started: ISO 8601 time, or None before the start.
+        ended: ISO 8601 time, or None before the end and on 0.x hubs.
+        terminated: How it ended; None while it runs and on 0.x hubs.
+        extra: Everything else by the hub's own names (`appConfig`, `args`, `provides`...).
+        raw: The hub's JSON.
+    """
+
+    id: str
+    sequence: str
+    status: InstanceStatus
+    ports: Mapping[str, int] = attrs.field(factory=dict)
+    created: str = ""
+    started: str | None = None
+    ended: str | None = None
+    terminated: Termination | None = None
+    extra: Mapping[str, Any] = _extra()
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class SendStreamResponse:
+    """An upload that the hub has taken whole.
+
+    Attributes:
+        bytes_written: Bytes that left the source.
+        status: "success"; what fails raises instead.
+        message: The hub's words, if any.
+        raw: The text of the hub's answer, normally empty.
+    """
+
+    bytes_written: int
+    status: Literal["success", "error"] = "success"
+    message: str | None = None
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class KillMessageData:
+    """Options of `kill`: forget the instance at once instead of after the hub's lifetime extension."""
+
+    remove_immediately: bool = attrs.field(
+        default=False, validator=attrs.validators.instance_of(bool)
+    )
+
+
+@attrs.frozen(kw_only=True)
+class SendStreamOptions:
+    """Options of every send.
+
+    Attributes:
+        type: Content type of the input, one of four exact strings; the first one of an instance's life
+            is final. None means "application/octet-stream".
+        end: Whether the program's input ends with this body. None means no.
+        parse_response: What to return instead of `SendStreamResponse`: the answer's body as parsed
+            "json", as "text", or as a live "stream".
+        json: Whether the source gives values to be sent as one JSON document a line.
+        parse: Another name of `parse_response`, as in the contract.
+    """
+
+    type: str | None = None
+    end: bool | None = None
+    parse_response: ParseResponse | None = None
+    json: bool = False
+    parse: ParseResponse | None = None
+
+
+@attrs.frozen(kw_only=True)
+class GetVersionResponse:
+    """The hub's version; `service`, `api_version` and `build` are None on 0.x."""
+
+    version: str
+    service: str | None = None
+    api_version: str | None = None
+    build: str | None = None
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class GetStatusResponse:
+    """The hub's connection to its manager: `{}` when there is none."""
+
+    cpm: Mapping[str, Any]
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class LoadCheckResponse:
+    """The load of the hub's machine.
+
+    Attributes:
+        avg_load: Average load.
+        current_load: Current load; 1.x gives a fraction, 0.x a percentage.
+        mem_free: Bytes.
+        mem_used: Bytes.
+        fs_size: One mapping for each file system, by the hub's own names.
+    """
+
+    avg_load: float
+    current_load: float
+    mem_free: float
+    mem_used: float
+    fs_size: tuple[Mapping[str, Any], ...] = ()
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class GetSequenceResponse:
+    """A sequence on the hub.
+
+    Attributes:
+        id: The sequence's id.
+        name: The package's name, "" where it has none.
+        config: What the hub knows of the package.
+        instances: Ids of its instances.
+        location: Id of the hub that holds it, None on 0.x.
+    """
+
+    id: str
+    name: str
+    config: Mapping[str, Any]
+    instances: tuple[str, ...] = ()
+    location: str | None = None
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class DeleteSequenceResponse:
+    """A sequence that is gone."""
+
+    id: str
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class GetEntitiesResponse:
+    """All sequences and instances of a hub, in one answer."""
+
+    sequences: tuple[GetSequenceResponse, ...]
+    instances: tuple[GetInstanceResponse, ...]
+    raw: Any = _raw()
