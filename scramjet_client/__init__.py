@@ -3,6 +3,7 @@
 Start with `HostClient`; see README.md for a first program.
 """
 
+from scramjet_client._settings import Timeouts
 from scramjet_client._version import __version__
 from scramjet_client.errors import (
     AuthenticationError,
@@ -32,7 +33,7 @@ from scramjet_client.errors import (
     UploadError,
 )
 from scramjet_client.host_client import HostClient
-from scramjet_client.http_client import ClientProvider, HttpClient, Timeouts
+from scramjet_client.http_client import ClientProvider, HttpClient
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import (
     DeleteSequenceResponse,

@@ -16,8 +16,9 @@ from typing import Any
 
 import attrs
 
+from scramjet_client._calls import JsonAnswer
 from scramjet_client.errors import InvalidResponseError, NotFoundError, UnsupportedByHubError
-from scramjet_client.http_client import HttpClient, JsonAnswer
+from scramjet_client.http_client import HttpClient
 from scramjet_client.models import (
     GetEntitiesResponse,
     GetEventResponse,
@@ -126,7 +127,9 @@ class Dialect:
 
     def unsupported(self, what: str) -> UnsupportedByHubError:
         """Return the error for something that this hub cannot do."""
-        return UnsupportedByHubError(f"{what} is not supported by this hub (version {self.version})")
+        return UnsupportedByHubError(
+            f"{what} is not supported by this hub (version {self.version})"
+        )
 
 
 # Guards nothing but the effort: two threads that ask first at once would both fetch the version.
@@ -220,7 +223,9 @@ def _termination(value: Any) -> Termination | None:
     return Termination(exit_code=value["exitcode"], reason=str(value.get("reason", "")))
 
 
-def _status(value: dict[str, Any], terminated: Termination | None, asked_to_end: bool) -> InstanceStatus:
+def _status(
+    value: dict[str, Any], terminated: Termination | None, asked_to_end: bool
+) -> InstanceStatus:
     if terminated is not None:
         # A stop changes the status of an instance that had ended before, for good.
         code = terminated.exit_code
@@ -337,5 +342,3 @@ def id_from(answer: JsonAnswer, what: str) -> str:
     if not found:
         raise InvalidResponseError(f"the hub's answer for {what} holds no id", body=answer.text)
     return found
-
-

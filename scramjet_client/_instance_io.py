@@ -3,124 +3,31 @@
 from __future__ import annotations
 
 import json as jsonlib
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, Union, overload
+from collections.abc import Callable
+from typing import Any, Literal, overload
 
 import attrs
 import requests
 
 from scramjet_client._dialect import dialect_of
+from scramjet_client._exchange import Exchange
 from scramjet_client._lifetime import EndWatch, ended_error
+from scramjet_client._send_plan import OptionsLike, SendPlan, checked_stream_id, plan
+from scramjet_client._settings import route
 from scramjet_client._sources import SourceLike
-from scramjet_client._transport import BodyWriter, Exchange
 from scramjet_client.errors import InstanceNotFoundError, InvalidResponseError, ScramjetError
-from scramjet_client.http_client import HttpClient, positive, route
+from scramjet_client.http_client import HttpClient
 from scramjet_client.models import (
-    CONTENT_TYPES,
     INPUT_STREAMS,
     OUTPUT_STREAMS,
     InstanceInputStream,
     InstanceOutputStream,
     ParseResponse,
     RequestInit,
-    SendStreamOptions,
     SendStreamResponse,
 )
 from scramjet_client.streams import OutputStream
 from scramjet_client.uploads import Upload
-
-_BINARY = "application/octet-stream"
-
-OptionsLike = Union[SendStreamOptions, Mapping[str, Any]]
-
-
-@attrs.frozen(kw_only=True)
-class _Plan:
-    """One send, with all of its settings checked."""
-
-    stream_id: str
-    type: str
-    end: bool
-    parse: ParseResponse | None
-    json: bool
-    headers: Mapping[str, str]
-    params: Mapping[str, str] | None
-    timeout: float | None
-
-    def exchange_maker(self, watch: Callable[[], EndWatch]) -> Callable[[BodyWriter], Exchange]:
-        """Return what makes the exchange of each request of this send, all under one deadline."""
-        deadline = None if self.timeout is None else time.monotonic() + self.timeout
-        return lambda writer: Exchange(writer=writer, deadline=deadline, on_idle=watch())
-
-
-def _checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
-    if stream_id not in known:
-        raise ValueError(f"stream_id must be one of {', '.join(known)}, not {stream_id!r}")
-    return stream_id
-
-
-def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
-    init: dict[str, Any] = {**(request_init or {})}
-    unknown = set(init) - {"headers", "params", "timeout"}
-    if unknown:
-        raise ValueError(f"request_init has unknown keys: {', '.join(sorted(unknown))}")
-    for name in init.get("headers") or {}:
-        if name.lower() in ("x-end-stream", "content-length", "transfer-encoding"):
-            raise ValueError(f"request_init must not set {name!r}; the client does (see end=)")
-    if init.get("timeout") is not None:
-        init["timeout"] = positive("request_init['timeout']", init["timeout"])
-    return init
-
-
-def _options_of(options: OptionsLike | None, keywords: Mapping[str, Any]) -> SendStreamOptions:
-    if isinstance(options, Mapping):
-        options = SendStreamOptions(**options)
-    elif options is None:
-        options = SendStreamOptions()
-    elif not isinstance(options, SendStreamOptions):
-        raise TypeError(f"options must be SendStreamOptions, not {type(options).__name__}")
-    given = {name: value for name, value in keywords.items() if value is not None}
-    options = attrs.evolve(options, **given)
-    for name in ("end", "json"):
-        value = getattr(options, name)
-        if value is not None and not isinstance(value, bool):
-            raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
-    for name in ("parse_response", "parse"):
-        if getattr(options, name) not in (None, "json", "text", "stream"):
-            raise ValueError(f"{name} must be json, text or stream, not {getattr(options, name)!r}")
-    if options.parse and options.parse_response and options.parse != options.parse_response:
-        raise ValueError("parse and parse_response are two names of one option and differ")
-    return options
-
-
-def plan(
-    stream_id: str,
-    request_init: RequestInit | None,
-    options: OptionsLike | None,
-    keywords: Mapping[str, Any],
-) -> _Plan:
-    """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
-    init = _init_of(request_init)
-    chosen = _options_of(options, keywords)
-    headers = {name.lower(): value for name, value in (init.get("headers") or {}).items()}
-    kind = headers.pop("content-type", None)
-    if kind is not None and chosen.type is not None and kind != chosen.type:
-        raise ValueError(f"type is {chosen.type!r} and the header content-type {kind!r}")
-    kind = chosen.type or kind or _BINARY
-    usable = CONTENT_TYPES if stream_id != "stdin" else (_BINARY,)
-    if kind not in usable:
-        raise ValueError(f"type of {stream_id} must be one of {', '.join(usable)}, not {kind!r}")
-    return _Plan(
-        stream_id=stream_id,
-        type=kind,
-        end=bool(chosen.end),
-        parse=chosen.parse_response or chosen.parse,
-        json=chosen.json,
-        headers=headers,
-        params=init.get("params"),
-        timeout=init.get("timeout"),
-    )
 
 
 def _sent(text: str, bytes_sent: int, reason: str) -> SendStreamResponse:
@@ -140,7 +47,11 @@ def _as_text(text: str, _bytes_sent: int, _reason: str) -> str:
     return text
 
 
-_CONVERT: dict[Any, Callable[[str, int, str], Any]] = {None: _sent, "json": _as_json, "text": _as_text}
+_CONVERT: dict[Any, Callable[[str, int, str], Any]] = {
+    None: _sent,
+    "json": _as_json,
+    "text": _as_text,
+}
 
 
 class InstanceStreams:
@@ -172,7 +83,7 @@ class InstanceStreams:
 
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
-        return self._output(_checked_stream_id(stream_id, OUTPUT_STREAMS), idle_timeout, None)
+        return self._output(checked_stream_id(stream_id, OUTPUT_STREAMS), idle_timeout, None)
 
     def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
         """Open the log: one JSON object a line; `.records()` gives them parsed.
@@ -285,7 +196,7 @@ class InstanceStreams:
 
         Wire: POST /instance/{id}/{stream} (docs/protocol.md, "Uploads").
         """
-        chosen = plan(_checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
+        chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
         if chosen.parse == "stream":
             return self._opened(chosen, stream, self._prepared(chosen, stream, _sent))
         upload = self._prepared(chosen, stream, _CONVERT[chosen.parse])
@@ -326,7 +237,7 @@ class InstanceStreams:
             unless `request_init` gives one. What goes wrong later is raised by its `result()`.
         """
         keywords = {"type": type, "end": end, "json": json}
-        chosen = plan(_checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
+        chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
         upload = self._prepared(chosen, stream, _sent)
         upload.run_in_background(self._runner(chosen, upload))
         return upload
@@ -392,7 +303,7 @@ class InstanceStreams:
             return self._opened(chosen, stream, self._prepared(chosen, stream, _sent))
         return self._paired(chosen, stream)
 
-    def _paired(self, chosen: _Plan, stream: SourceLike) -> OutputStream:
+    def _paired(self, chosen: SendPlan, stream: SourceLike) -> OutputStream:
         """`inout` by two requests: first the output, so that nothing is missed, then the input."""
         upload = self._prepared(chosen, stream, _sent)
         exchange = Exchange()
@@ -409,7 +320,7 @@ class InstanceStreams:
         return output
 
     def _opened(
-        self, chosen: _Plan, stream: SourceLike, upload: Upload[SendStreamResponse]
+        self, chosen: SendPlan, stream: SourceLike, upload: Upload[SendStreamResponse]
     ) -> OutputStream:
         """Send a body and return its answer as a stream, without waiting for the answer's head."""
         self._note_end(chosen, upload)
@@ -422,7 +333,7 @@ class InstanceStreams:
     # -- shared -----------------------------------------------------------------------------------
 
     def _prepared(
-        self, chosen: _Plan, stream: SourceLike, convert: Callable[[str, int, str], Any]
+        self, chosen: SendPlan, stream: SourceLike, convert: Callable[[str, int, str], Any]
     ) -> Upload[Any]:
         target = "input" if chosen.stream_id == "inout" else chosen.stream_id
         if target in self._ended_inputs:
@@ -438,7 +349,7 @@ class InstanceStreams:
         )
         return upload
 
-    def _poster(self, chosen: _Plan, *, end: bool) -> Callable[[Exchange], requests.Response]:
+    def _poster(self, chosen: SendPlan, *, end: bool) -> Callable[[Exchange], requests.Response]:
         headers = {
             **chosen.headers,
             "content-type": chosen.type,
@@ -449,7 +360,7 @@ class InstanceStreams:
             route("instance", self._id, chosen.stream_id), headers, params=chosen.params
         )
 
-    def _runner(self, chosen: _Plan, upload: Upload[Any]) -> Callable[[], None]:
+    def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""
         limit = dialect_of(self._client).body_limit
         # Where a body may have to go on in another request, only a request of its own can end the input.
@@ -470,13 +381,11 @@ class InstanceStreams:
             )
 
         def run() -> None:
-            upload.run(
-                post, make, body_limit=limit, afterwards=end_input if end_apart else None
-            )
+            upload.run(post, make, body_limit=limit, afterwards=end_input if end_apart else None)
 
         return run
 
-    def _note_end(self, chosen: _Plan, upload: Upload[Any]) -> None:
+    def _note_end(self, chosen: SendPlan, upload: Upload[Any]) -> None:
         """Remember that the input is being ended, and forget it if that fails."""
         if not chosen.end:
             return

@@ -6,6 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
+import attrs
+
+from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import (
     KILLED,
     Dialect,
@@ -14,7 +17,8 @@ from scramjet_client._dialect import (
     instance_from,
     instances_from,
 )
-from scramjet_client._transport import Exchange, WaitEnded
+from scramjet_client._exchange import Exchange, WaitEnded
+from scramjet_client._settings import route
 from scramjet_client.errors import (
     BadParametersError,
     HubConnectionError,
@@ -23,7 +27,7 @@ from scramjet_client.errors import (
     InstanceNotFoundError,
     StopTimeoutError,
 )
-from scramjet_client.http_client import HttpClient, JsonAnswer, route
+from scramjet_client.http_client import HttpClient
 from scramjet_client.models import (
     GetInstanceResponse,
     SendKillInstanceResponse,
@@ -48,7 +52,9 @@ _FRESH = 1.0
 """From this many waiting calls on, one list of all instances a second serves them all."""
 
 
-def look(client: HttpClient, instance_id: str, *, timeout: float | None = None) -> GetInstanceResponse:
+def look(
+    client: HttpClient, instance_id: str, *, timeout: float | None = None
+) -> GetInstanceResponse:
     """Return what the hub knows of an instance now."""
     return instance_from(
         client.request(
@@ -135,7 +141,9 @@ class EndWatch:
         raise WaitEnded if self._error is None else self._error(info)
 
 
-def ended_error(instance_id: str, what: str) -> Callable[[GetInstanceResponse | None], InstanceEndedError]:
+def ended_error(
+    instance_id: str, what: str
+) -> Callable[[GetInstanceResponse | None], InstanceEndedError]:
     """Return what makes the error for something that can't come any more."""
 
     def make(info: GetInstanceResponse | None) -> InstanceEndedError:
@@ -164,45 +172,61 @@ def stop(
             return SendStopInstanceResponse(
                 message=f"the instance had already ended{_how(info)}", acknowledged=True, raw=None
             )
-    answer, seen = _ask_to_stop(client, dialect, instance_id, timeout_ms, can_call_keepalive)
-    if seen is None and answer is not None:
-        seen = _wait_for_end(client, instance_id, _SETTLE)
-    if seen is None:
-        raise StopTimeoutError(
-            f"instance {instance_id!r} did not stop within {timeout_ms:g} ms and still runs",
-            url=f"{client.api_base}/{route('instance', instance_id)}",
-        )
-    (info_at_end,) = seen
-    if info_at_end is not None and info_at_end.terminated is not None:
-        if info_at_end.terminated.exit_code == KILLED:
-            raise StopTimeoutError(
-                f"instance {instance_id!r} did not stop within {timeout_ms:g} ms and was killed"
-                f"{_how(info_at_end)}",
-                url=f"{client.api_base}/{route('instance', instance_id)}",
-            )
+    answer, end = _ask_to_stop(client, dialect, instance_id, timeout_ms, can_call_keepalive)
+    if end is None:
+        end = _wait_for_end(client, instance_id, _SETTLE)
+    given = f"instance {instance_id!r} did not stop within {timeout_ms:g} ms"
+    url = f"{client.api_base}/{route('instance', instance_id)}"
+    if end is None:
+        raise StopTimeoutError(f"{given} and still runs", url=url)
+    if end.exit_code == KILLED:
+        raise StopTimeoutError(f"{given} and was killed{_how(end.info)}", url=url)
     when = "before the time was over" if answer is None else "when the time was over"
     return SendStopInstanceResponse(
-        message=f"the instance ended {when}{_how(info_at_end)}",
+        message=f"the instance ended {when}{_how(end.info)}",
         acknowledged=True,
         raw=None if answer is None else answer.value,
     )
 
 
+@attrs.frozen
+class _End:
+    """The end of an instance, as it was seen; `info` is None where the hub has forgotten it by then."""
+
+    info: GetInstanceResponse | None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.info.terminated.exit_code if self.info and self.info.terminated else None
+
+
+def _end_now(client: HttpClient, instance_id: str) -> _End | None:
+    """Look once; return None while the instance lives."""
+    try:
+        info = look(client, instance_id, timeout=_POLL_LIMIT)
+    except InstanceNotFoundError:
+        return _End(None)
+    return _End(info) if has_ended(info) else None
+
+
 def _ask_to_stop(
-    client: HttpClient, dialect: Dialect, instance_id: str, timeout_ms: float, can_call_keepalive: bool
-) -> tuple[JsonAnswer | None, tuple[GetInstanceResponse | None] | None]:
-    """Return the hub's answer, or None and the info of the instance that was seen to end before."""
-    seen: list[GetInstanceResponse | None] = []
+    client: HttpClient,
+    dialect: Dialect,
+    instance_id: str,
+    timeout_ms: float,
+    can_call_keepalive: bool,
+) -> tuple[JsonAnswer | None, _End | None]:
+    """Return the hub's answer, or the end of the instance that was seen before it came."""
+    seen: list[_End] = []
 
     def look_beside(_silence: float) -> None:
         try:
-            info: GetInstanceResponse | None = look(client, instance_id, timeout=_POLL_LIMIT)
-        except InstanceNotFoundError:
-            info = None
+            end = _end_now(client, instance_id)
         except (HubConnectionError, HubTimeoutError):
+            # If the hub is down, the connection that is being waited on says so itself.
             return
-        if info is None or has_ended(info):
-            seen.append(info)
+        if end is not None:
+            seen.append(end)
             raise WaitEnded
 
     exchange = Exchange(
@@ -220,28 +244,23 @@ def _ask_to_stop(
             exchange=exchange,
         )
     except WaitEnded:
-        return None, (seen[0],)
+        return None, seen[0]
     return answer, None
 
 
-def _wait_for_end(
-    client: HttpClient, instance_id: str, limit: float
-) -> tuple[GetInstanceResponse | None] | None:
-    """Return the last info of an instance once it has ended (in a tuple), or None if it has not in time."""
+def _wait_for_end(client: HttpClient, instance_id: str, limit: float) -> _End | None:
+    """Return the end of an instance, or None if it has not come within `limit` seconds."""
     deadline = time.monotonic() + limit
     while True:
-        try:
-            info = look(client, instance_id, timeout=_POLL_LIMIT)
-        except InstanceNotFoundError:
-            return (None,)
-        if has_ended(info):
-            return (info,)
-        if time.monotonic() >= deadline:
-            return None
+        end = _end_now(client, instance_id)
+        if end is not None or time.monotonic() >= deadline:
+            return end
         time.sleep(0.1)
 
 
-def kill(client: HttpClient, instance_id: str, remove_immediately: bool) -> SendKillInstanceResponse:
+def kill(
+    client: HttpClient, instance_id: str, remove_immediately: bool
+) -> SendKillInstanceResponse:
     """Send a kill, as soon as the hub takes one; see `InstanceClient.kill`."""
     body = dialect_of(client).kill_body(remove_immediately)
     deadline = time.monotonic() + _KILL_LIMIT
@@ -259,7 +278,9 @@ def kill(client: HttpClient, instance_id: str, remove_immediately: bool) -> Send
             info = look(client, instance_id)
             if has_ended(info):
                 return SendKillInstanceResponse(
-                    message=f"the instance had already ended{_how(info)}", killed=False, raw=info.raw
+                    message=f"the instance had already ended{_how(info)}",
+                    killed=False,
+                    raw=info.raw,
                 )
             if info.status != "starting" or time.monotonic() >= deadline:
                 raise

@@ -8,6 +8,7 @@ import json
 import os
 import stat
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
@@ -82,12 +83,12 @@ def _file_items(file: Any) -> Iterator[object]:
     if isinstance(file, io.TextIOBase):
         # TextIOBase.read(n) waits until it has n characters, which on a pipe may be for ever.
         read: Callable[[], object] = (
-            (lambda: file.read(PIECE)) if _is_regular(file) else file.readline
+            partial(file.read, PIECE) if _is_regular(file) else file.readline
         )
     elif hasattr(file, "read1"):
-        read = lambda: file.read1(PIECE)  # noqa: E731
+        read = partial(file.read1, PIECE)
     else:
-        read = lambda: file.read(PIECE)  # noqa: E731
+        read = partial(file.read, PIECE)
     while True:
         item = read()
         if item is None:
@@ -163,7 +164,9 @@ class JsonLines:
         return self
 
     def __next__(self) -> bytes:
-        line = json.dumps(next(self._items), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        line = json.dumps(
+            next(self._items), ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        )
         return line.encode("utf-8") + b"\n"
 
     def close(self) -> None:
@@ -203,7 +206,9 @@ class Utf8Only:
                 self._decoder.decode(item)
             except UnicodeDecodeError as error:
                 at = self._offset + error.start
-                raise self._refusal(at, bytes(data[error.start : error.end]), error.reason) from None
+                raise self._refusal(
+                    at, bytes(data[error.start : error.end]), error.reason
+                ) from None
             left, _ = self._decoder.getstate()
             whole = data[: len(data) - len(left)]
             self._offset += len(whole)

@@ -312,7 +312,9 @@ def from_response(
     if kind is NotFoundError:
         kind = not_found
     if 300 <= status < 400:
-        said = f"a redirect to {response.headers.get('Location', 'nowhere')!r}, which is not followed"
+        said = (
+            f"a redirect to {response.headers.get('Location', 'nowhere')!r}, which is not followed"
+        )
     what = f"{subject} not found" if status == 404 and subject else f"{subject} refused".lstrip()
     sentence = f"{what}: {method} {url} answered {response.status_code}"
     return kind(f"{sentence} ({said})" if said else sentence, status=status, url=url, body=body)
@@ -339,7 +341,8 @@ def is_timeout(exception: BaseException) -> bool:
     """Say whether a foreign exception is, at its root, a time limit that passed."""
     # urllib3 1.26 derives "connection refused" from its timeout class.
     return any(
-        isinstance(cause, _TIMEOUTS) and not isinstance(cause, urllib3.exceptions.NewConnectionError)
+        isinstance(cause, _TIMEOUTS)
+        and not isinstance(cause, urllib3.exceptions.NewConnectionError)
         for cause in _causes(exception)
     )
 

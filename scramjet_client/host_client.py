@@ -19,6 +19,7 @@ from scramjet_client._dialect import (
     sequences_from,
     version_from,
 )
+from scramjet_client._settings import DEFAULT_API_BASE, TimeoutLike, route
 from scramjet_client._sources import SourceLike
 from scramjet_client.errors import (
     InstanceNotFoundError,
@@ -26,12 +27,7 @@ from scramjet_client.errors import (
     NotFoundError,
     SequenceNotFoundError,
 )
-from scramjet_client.http_client import (
-    DEFAULT_API_BASE,
-    HttpClient,
-    TimeoutLike,
-    route,
-)
+from scramjet_client.http_client import HttpClient
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import (
     DeleteSequenceResponse,

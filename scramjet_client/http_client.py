@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import json as jsonlib
 import logging
-import os
-import platform
-import random
-import sys
 import time
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, Union
-from urllib.parse import quote, urlsplit
+from typing import Any, Protocol, TypeVar
 
-import attrs
 import requests
-import urllib3
-from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
-from requests.utils import get_environ_proxies
 
+from scramjet_client._calls import JsonAnswer, parsed, tried
+from scramjet_client._exchange import Exchange
+from scramjet_client._settings import (
+    DEFAULT_API_BASE,
+    USER_AGENT,
+    TimeoutLike,
+    Timeouts,
+    Token,
+    checked_base,
+    positive,
+    proxies_for,
+    verification,
+)
 from scramjet_client._sources import JsonLines, Source, Utf8Only
-from scramjet_client._transport import BodyWriter, DuplexAdapter, Exchange
-from scramjet_client._version import __version__
+from scramjet_client._transport import DuplexAdapter
+from scramjet_client._writer import BodyWriter
 from scramjet_client.errors import (
-    HubConnectionError,
     HubResponseError,
-    InvalidResponseError,
     NotFoundError,
-    ScramjetError,
     from_response,
     translated,
 )
@@ -41,46 +42,6 @@ _R = TypeVar("_R")
 
 logger = logging.getLogger("scramjet_client")
 logger.addHandler(logging.NullHandler())
-
-DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
-
-USER_AGENT = (
-    f"scramjet-client-python/{__version__} (python {platform.python_version()}; {sys.platform})"
-    f" requests/{requests.__version__} urllib3/{urllib3.__version__}"  # type: ignore[attr-defined]
-)
-
-_BACK_OFF = 0.1
-"""Seconds before the first retry; doubled for each further one, with jitter."""
-
-_LOOPBACK = ("localhost", "::1")
-
-
-@attrs.frozen(kw_only=True)
-class Timeouts:
-    """Time limits in seconds; None is no limit.
-
-    Attributes:
-        connect: To open a connection.
-        read: For the whole answer of a JSON call, and for the head of a stream's answer.
-        write: During which an upload may make no progress at all; a hub whose program does not read
-            takes nothing, so there is no limit by default.
-        idle: During which a stream may be silent, for streams that are not given an `idle_timeout`.
-    """
-
-    connect: float | None = 5.0
-    read: float | None = 60.0
-    write: float | None = None
-    idle: float | None = None
-
-    @classmethod
-    def of(cls, value: float | Timeouts | None) -> Timeouts:
-        """Return `Timeouts` for a number of seconds for `read`, or for None the defaults."""
-        if value is None:
-            return cls()
-        return value if isinstance(value, Timeouts) else cls(read=positive("timeout", value))
-
-
-TimeoutLike = Union[float, Timeouts, None]
 
 
 class ClientProvider(Protocol):
@@ -94,66 +55,17 @@ class ClientProvider(Protocol):
 class RequestLogger(Protocol):
     """What `add_logger` takes: told of each request, its answer or its failure, and its end."""
 
-    def request(self, method: str, url: str) -> object: ...
-    def ok(self, method: str, url: str, status: int) -> object: ...
-    def error(self, method: str, url: str, error: BaseException) -> object: ...
-    def end(self, method: str, url: str, seconds: float) -> object: ...
+    def request(self, method: str, url: str) -> object:
+        """Hear of a request that is about to be sent."""
 
+    def ok(self, method: str, url: str, status: int) -> object:
+        """Hear of the head of its answer."""
 
-def positive(name: str, value: object) -> float:
-    """Return a time limit in seconds that makes sense, or raise TypeError or ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not value > 0:
-        raise ValueError(f"{name} must be more than 0 seconds, not {value!r}")
-    return float(value)
+    def error(self, method: str, url: str, error: BaseException) -> object:
+        """Hear of its failure, instead."""
 
-
-def route(*segments: str) -> str:
-    """Return a path below the API's base; every segment is encoded, so that none can leave its place.
-
-    Raises:
-        ValueError: A segment is empty, "." or "..", which HTTP clients and servers resolve.
-    """
-    for segment in segments:
-        if segment in ("", ".", ".."):
-            raise ValueError(f"{segment!r} can't be part of a path on a hub")
-    return "/".join(quote(segment, safe="") for segment in segments)
-
-
-class _Token(AuthBase):
-    """Sets the token, and by its presence keeps requests from asking `.netrc` for another one."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-@attrs.frozen(kw_only=True)
-class JsonAnswer:
-    """A parsed answer: its status, reason phrase, value (None for an empty body) and the text as it came."""
-
-    status: int
-    reason: str
-    value: Any
-    text: str
-
-
-def _checked_base(api_base: str) -> str:
-    if not isinstance(api_base, str):
-        raise TypeError(f"api_base must be a str, not {type(api_base).__name__}")
-    parts = urlsplit(api_base)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"api_base must be an http:// or https:// URL with a host, not {api_base!r}")
-    if parts.username or parts.password:
-        raise ValueError("api_base must not hold a user or password; give token=")
-    if parts.query or parts.fragment:
-        raise ValueError(f"api_base must end with its path, not {api_base!r}")
-    return api_base.rstrip("/")
+    def end(self, method: str, url: str, seconds: float) -> object:
+        """Hear that it is over, and how long it took to the answer's head."""
 
 
 class HttpClient:
@@ -188,7 +100,7 @@ class HttpClient:
         proxies: Mapping[str, str] | None = None,
         retries: int = 2,
     ) -> None:
-        self.api_base = _checked_base(api_base)
+        self.api_base = checked_base(api_base)
         self.timeouts = Timeouts.of(timeout)
         self.memo: dict[str, Any] = {}
         """What upper layers have learned of this hub, such as its generation."""
@@ -198,7 +110,7 @@ class HttpClient:
         self._proxies = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
         session = requests.Session()
-        session.auth = _Token(token)
+        session.auth = Token(token)
         session.headers.clear()
         session.headers.update(
             {
@@ -296,45 +208,19 @@ class HttpClient:
         limit = self.timeouts.read if timeout is None else positive("timeout", timeout)
 
         def attempt() -> JsonAnswer:
-            used = exchange or Exchange(deadline=None if limit is None else time.monotonic() + limit)
+            used = exchange or Exchange(
+                deadline=None if limit is None else time.monotonic() + limit
+            )
             with translated(method, f"{self.api_base}/{path}"):
                 response = self._send(used, method, path, headers=sent, params=params, body=body)
                 try:
                     if response.status_code >= 300:
                         raise from_response(response, subject=subject, not_found=not_found)
-                    return self._parsed(response, response.content.decode("utf-8", "replace"))
+                    return parsed(response)
                 finally:
                     response.close()
 
-        return self._tried(attempt, again=method == "GET" and exchange is None)
-
-    def _parsed(self, response: requests.Response, text: str) -> JsonAnswer:
-        try:
-            value = jsonlib.loads(text) if text.strip() else None
-        except ValueError as error:
-            raise InvalidResponseError(
-                f"{response.request.method} {response.url} answered {response.status_code} with what is"
-                f" not JSON: {error}",
-                status=response.status_code,
-                url=response.url,
-                body=text,
-            ) from error
-        return JsonAnswer(
-            status=response.status_code, reason=response.reason or "", value=value, text=text
-        )
-
-    def _tried(self, attempt: Callable[[], _R], *, again: bool) -> _R:
-        """Run an attempt, and again after a broken connection if nothing left or a repetition is harmless."""
-        for number in range(self._retries):
-            try:
-                return attempt()
-            except HubConnectionError as error:
-                if not again and not _never_left(error):
-                    raise
-                pause = _BACK_OFF * 2**number * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-                logger.info("%s; trying again in %.2f s", error, pause)
-                time.sleep(pause)
-        return attempt()
+        return tried(attempt, self._retries, again=method == "GET" and exchange is None)
 
     # -- streams ----------------------------------------------------------------------------------
 
@@ -361,7 +247,9 @@ class HttpClient:
             exchange: The exchange to use, where the caller watches the wait. Its deadline, if any, holds
                 for reading too.
         """
-        idle = self.timeouts.idle if idle_timeout is None else positive("idle_timeout", idle_timeout)
+        idle = (
+            self.timeouts.idle if idle_timeout is None else positive("idle_timeout", idle_timeout)
+        )
         exchange = exchange or Exchange()
         deadline = exchange.deadline
         if deadline is None and self.timeouts.read is not None:
@@ -413,13 +301,20 @@ class HttpClient:
         return Upload(name, BodyWriter(body, stall_limit=self.timeouts.write), convert, refusal)
 
     def poster(
-        self, path: str, headers: Mapping[str, str], *, method: str = "POST", params: Mapping[str, str] | None = None
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        method: str = "POST",
+        params: Mapping[str, str] | None = None,
     ) -> Callable[[Exchange], requests.Response]:
         """Return what sends one request whose body the exchange's writer writes; see `Upload.run`."""
 
         def post(exchange: Exchange) -> requests.Response:
             with translated(method, f"{self.api_base}/{path}"):
-                return self._send(exchange, method, path, headers=headers, params=params, body=iter(()))
+                return self._send(
+                    exchange, method, path, headers=headers, params=params, body=iter(())
+                )
 
         return post
 
@@ -448,7 +343,11 @@ class HttpClient:
             not_found: The error that a 404 means here.
         """
         upload = self.prepare_upload(
-            stream, lambda text, _sent, _reason: text, name=path, subject=subject, not_found=not_found
+            stream,
+            lambda text, _sent, _reason: text,
+            name=path,
+            subject=subject,
+            not_found=not_found,
         )
         sent = {"Content-Type": type, **(headers or {})}
         if end is not None:
@@ -483,9 +382,9 @@ class HttpClient:
                     prepared,
                     stream=True,
                     timeout=(self.timeouts.connect, read_timeout),
-                    verify=self._verification(),
+                    verify=verification(self._verify),
                     cert=self._cert,
-                    proxies=self._proxies_for(url),
+                    proxies=proxies_for(url, self._proxies),
                     allow_redirects=False,
                 )
         except BaseException as error:
@@ -500,32 +399,3 @@ class HttpClient:
         finally:
             for each in self._loggers:
                 each.end(method, url, time.monotonic() - began)
-
-    def _verification(self) -> bool | str:
-        if self._verify is not None:
-            return self._verify
-        environ = os.environ
-        return environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or True
-
-    def _proxies_for(self, url: str) -> dict[str, str]:
-        if self._proxies is not None:
-            return self._proxies
-        host = urlsplit(url).hostname or ""
-        if host in _LOOPBACK or host.startswith("127."):
-            return {}
-        return get_environ_proxies(url)
-
-
-def _never_left(error: ScramjetError) -> bool:
-    """Say whether a failed request can't have reached the hub: no connection came about."""
-    cause: BaseException | None = error.__cause__
-    while cause is not None:
-        inner = cause.args[0] if cause.args else None
-        reason = getattr(inner, "reason", inner)
-        if isinstance(
-            reason,
-            (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError),
-        ):
-            return True
-        cause = cause.__cause__
-    return False

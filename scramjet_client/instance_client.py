@@ -8,17 +8,19 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_of, health_from, instance_from
+from scramjet_client._exchange import Exchange
 from scramjet_client._instance_io import InstanceStreams
 from scramjet_client._lifetime import EndWatch, ended_error, kill, stop
-from scramjet_client._transport import Exchange
+from scramjet_client._settings import positive, route
 from scramjet_client.errors import (
     HubTimeoutError,
     InstanceEndedError,
     InstanceNotFoundError,
     StreamIdleError,
 )
-from scramjet_client.http_client import ClientProvider, HttpClient, JsonAnswer, positive, route
+from scramjet_client.http_client import ClientProvider, HttpClient
 from scramjet_client.models import (
     GetEventResponse,
     GetHealthResponse,
@@ -134,7 +136,10 @@ class InstanceClient(InstanceStreams):
         return stop(self._client, self._id, milliseconds, can_call_keepalive)
 
     def kill(
-        self, opts: KillMessageData | Mapping[str, Any] | None = None, *, remove_immediately: bool = False
+        self,
+        opts: KillMessageData | Mapping[str, Any] | None = None,
+        *,
+        remove_immediately: bool = False,
     ) -> SendKillInstanceResponse:
         """Kill the instance, as soon as the hub takes the order; returns when it has.
 

@@ -25,9 +25,10 @@ def pack(folder: str | Path) -> bytes:
     root = Path(folder)
     _check(root)
     buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as packed, tarfile.open(
-        fileobj=packed, mode="w", format=tarfile.PAX_FORMAT
-    ) as archive:
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
         for path in sorted(root.rglob("*")):
             if path.is_file() and not _LEFT_OUT.intersection(path.relative_to(root).parts):
                 _add(archive, path, path.relative_to(root).as_posix())

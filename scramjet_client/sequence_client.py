@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_of, id_from, ids_from, sequence_from
+from scramjet_client._settings import route
 from scramjet_client.errors import SequenceNotFoundError
-from scramjet_client.http_client import ClientProvider, HttpClient, JsonAnswer, route
+from scramjet_client.http_client import ClientProvider, HttpClient
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import GetSequenceResponse
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import requests
 
-from scramjet_client._transport import READ_SIZE, Answer, Exchange, WaitEnded
+from scramjet_client._exchange import READ_SIZE, Answer, Exchange, WaitEnded
 from scramjet_client.errors import (
     FOREIGN,
     InvalidResponseError,

@@ -17,7 +17,8 @@ from typing import TypeVar
 
 import requests
 
-from scramjet_client._transport import BodyWriter, Exchange
+from scramjet_client._exchange import Exchange
+from scramjet_client._writer import BodyWriter
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -205,7 +206,7 @@ class Upload(Future[_R]):
             try:
                 response = post(exchange)
                 self._refuse(response, exchange)
-            except BaseException as error:  # noqa: B036 - raised where the answer is asked for
+            except BaseException as error:
                 shown = self._named(error)
                 exchange.fail(shown)
                 self._settle_error(shown)
@@ -247,14 +248,17 @@ class Upload(Future[_R]):
                         response.close()
                         raise
             except ScramjetError as error:
-                raise self._named(error) from error.__cause__
+                named = self._named(error)
+                raise named from named.__cause__
             finally:
                 if timer is not None:
                     timer.cancel()
             if self.writer.finished:
                 return response.reason or "", text
             if not self.writer.between_requests:
-                raise self._named(self._failure(UploadError, "was answered before it had been taken"))
+                raise self._named(
+                    self._failure(UploadError, "was answered before it had been taken")
+                )
 
     def _roll_over_timer(self, limit: float | None) -> threading.Timer | None:
         """Start the thread that ends this request's body in time; it ends with the request."""

@@ -1,0 +1,65 @@
+# Every target installs what it needs into .venv; a stamp file there makes the next run quick.
+
+PYTHON ?= python3
+HUB ?= real
+ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
+METADATA := setup.cfg setup.py pyproject.toml scramjet_client/_version.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long lint bench docs matrix clean
+
+help: ## Say what the targets do
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.stamp-test ## Count the words of this repository on a hub (HUB=real, or HUB=URL of one that runs)
+	@$(RUN) -m examples.demo $(if $(filter real,$(HUB)),,--hub-url '$(HUB)') $(ARGS)
+
+test: $(VENV)/.stamp-test ## Run the tests, against the real hub too (ARGS="-k name" for some of them)
+	$(RUN) -m pytest $(ARGS)
+
+test-long: $(VENV)/.stamp-test ## Run the tests that take minutes of real time
+	$(RUN) -m pytest -m long -o timeout=900 -o faulthandler_timeout=0 $(ARGS)
+
+lint: $(VENV)/.stamp-lint ## Check style and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy --strict
+
+bench: $(VENV)/.stamp-test ## Run the benchmarks
+	@if [ -f benchmarks/__main__.py ]; then $(RUN) -m benchmarks $(ARGS); \
+	else echo "There is no benchmarks/ in this checkout, so there is nothing to run."; fi
+
+docs: $(VENV)/.stamp-test ## Check the links and the code of the documents
+	$(RUN) -m pytest tests/test_docs.py $(ARGS)
+
+matrix: $(VENV)/.stamp-dev ## Run the tests on every Python found, with the lowest and the latest dependencies
+	$(RUN) -m nox $(ARGS)
+
+clean: ## Remove what the other targets have made
+	rm -rf $(VENV) .nox build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/real_hub/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.stamp-venv:
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	    echo "scramjet_client needs Python 3.9 or newer, and there is no '$(PYTHON)' here; name one by PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 9))' || { \
+	    echo "scramjet_client needs Python 3.9 or newer, and '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1); name another by PYTHON=..." >&2; exit 1; }
+	"$(PYTHON)" -m venv --clear $(VENV)
+	@$(PIP) install 'pip>=23'
+	@touch $@
+
+$(VENV)/.stamp-test: $(VENV)/.stamp-venv $(METADATA)
+	$(PIP) install -e '.[test]'
+	@touch $@
+
+$(VENV)/.stamp-lint: $(VENV)/.stamp-test
+	$(PIP) install -e '.[test,lint]'
+	@touch $@
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-test
+	$(PIP) install -e '.[dev]'
+	@touch $@

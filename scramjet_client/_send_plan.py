@@ -1,0 +1,109 @@
+"""What one send is to do: the contract's request and stream options, checked before a byte is sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Union
+
+import attrs
+
+from scramjet_client._exchange import Exchange
+from scramjet_client._settings import positive
+from scramjet_client._writer import BodyWriter
+from scramjet_client.models import CONTENT_TYPES, ParseResponse, RequestInit, SendStreamOptions
+
+_BINARY = "application/octet-stream"
+
+OptionsLike = Union[SendStreamOptions, Mapping[str, Any]]
+
+
+@attrs.frozen(kw_only=True)
+class SendPlan:
+    """One send, with all of its settings checked."""
+
+    stream_id: str
+    type: str
+    end: bool
+    parse: ParseResponse | None
+    json: bool
+    headers: Mapping[str, str]
+    params: Mapping[str, str] | None
+    timeout: float | None
+
+    def exchange_maker(
+        self, watch: Callable[[], Callable[[float], None]]
+    ) -> Callable[[BodyWriter], Exchange]:
+        """Return what makes the exchange of each request of this send, all under one deadline."""
+        deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        return lambda writer: Exchange(writer=writer, deadline=deadline, on_idle=watch())
+
+
+def checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
+    """Return a stream id that is known, or raise ValueError."""
+    if stream_id not in known:
+        raise ValueError(f"stream_id must be one of {', '.join(known)}, not {stream_id!r}")
+    return stream_id
+
+
+def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
+    init: dict[str, Any] = {**(request_init or {})}
+    unknown = set(init) - {"headers", "params", "timeout"}
+    if unknown:
+        raise ValueError(f"request_init has unknown keys: {', '.join(sorted(unknown))}")
+    for name in init.get("headers") or {}:
+        if name.lower() in ("x-end-stream", "content-length", "transfer-encoding"):
+            raise ValueError(f"request_init must not set {name!r}; the client does (see end=)")
+    if init.get("timeout") is not None:
+        init["timeout"] = positive("request_init['timeout']", init["timeout"])
+    return init
+
+
+def _options_of(options: OptionsLike | None, keywords: Mapping[str, Any]) -> SendStreamOptions:
+    if isinstance(options, Mapping):
+        options = SendStreamOptions(**options)
+    elif options is None:
+        options = SendStreamOptions()
+    elif not isinstance(options, SendStreamOptions):
+        raise TypeError(f"options must be SendStreamOptions, not {type(options).__name__}")
+    given = {name: value for name, value in keywords.items() if value is not None}
+    options = attrs.evolve(options, **given)
+    for name in ("end", "json"):
+        value = getattr(options, name)
+        if value is not None and not isinstance(value, bool):
+            raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
+    for name in ("parse_response", "parse"):
+        if getattr(options, name) not in (None, "json", "text", "stream"):
+            raise ValueError(f"{name} must be json, text or stream, not {getattr(options, name)!r}")
+    if options.parse and options.parse_response and options.parse != options.parse_response:
+        raise ValueError("parse and parse_response are two names of one option and differ")
+    return options
+
+
+def plan(
+    stream_id: str,
+    request_init: RequestInit | None,
+    options: OptionsLike | None,
+    keywords: Mapping[str, Any],
+) -> SendPlan:
+    """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
+    init = _init_of(request_init)
+    chosen = _options_of(options, keywords)
+    headers = {name.lower(): value for name, value in (init.get("headers") or {}).items()}
+    kind = headers.pop("content-type", None)
+    if kind is not None and chosen.type is not None and kind != chosen.type:
+        raise ValueError(f"type is {chosen.type!r} and the header content-type {kind!r}")
+    kind = chosen.type or kind or _BINARY
+    usable = CONTENT_TYPES if stream_id != "stdin" else (_BINARY,)
+    if kind not in usable:
+        raise ValueError(f"type of {stream_id} must be one of {', '.join(usable)}, not {kind!r}")
+    return SendPlan(
+        stream_id=stream_id,
+        type=kind,
+        end=bool(chosen.end),
+        parse=chosen.parse_response or chosen.parse,
+        json=chosen.json,
+        headers=headers,
+        params=init.get("params"),
+        timeout=init.get("timeout"),
+    )

@@ -1,0 +1,211 @@
+"""BodyWriter: the background thread that writes the body of an upload."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from urllib3.util import wait_for_write
+
+from scramjet_client._tls import DuplexSSLSocket
+
+_DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+
+
+def shut(sock: socket.socket) -> None:
+    """Shut a socket down both ways, below TLS; a read-side shutdown alone leaves writers stuck."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class BodySource(Protocol):
+    """What a `BodyWriter` writes: non-empty pieces, and `close()` when no more are wanted."""
+
+    def __iter__(self) -> Iterator[bytes | memoryview]: ...
+    def __next__(self) -> bytes | memoryview: ...
+    def close(self) -> None: ...
+
+
+class BodyWriter:
+    """Writes the chunked body of an upload on one daemon thread, `scramjet-upload-N`.
+
+    The thread starts when the first request's head is on the wire, and ends when the source has ended or
+    raised, or after `abort()`; a source that blocks for ever keeps it, which is why it is a daemon.
+
+    It writes to the socket it was given, never to a connection's current one: http.client drops its
+    socket on `Connection: close` and reopens for the next request, and late chunks would land there.
+
+    Attributes:
+        bytes_sent: Bytes of the source that are on the wire.
+        error: What the source or the socket raised, else None.
+        source_failed: Whether `error` came out of the source.
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(
+        self,
+        source: BodySource,
+        *,
+        stall_limit: float | None = None,
+    ) -> None:
+        self.bytes_sent = 0
+        self.error: BaseException | None = None
+        self.source_failed = False
+        self._source = source
+        self._stall_limit = stall_limit
+        self._on_end: Callable[[], None] | None = None
+        self._on_abort: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
+        self._sock: socket.socket | None = None
+        self._aborted = False
+        self._ended = False
+        self._whole = False
+        # Guards _sock, _aborted, _ended and _whole; notified when one of them changes.
+        self._changed = threading.Condition()
+        # Held while one frame is on its way into the socket: a roll-over must not cut a frame in two.
+        self._frame = threading.Lock()
+
+    def observe(self, *, on_end: Callable[[], None], on_abort: Callable[[], None]) -> None:
+        """Have `on_end` called by the writing thread when it is through, `on_abort` by who aborts."""
+        self._on_end, self._on_abort = on_end, on_abort
+
+    @property
+    def finished(self) -> bool:
+        """Whether the body is on the wire with its end."""
+        return self._whole and self.error is None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread is through with the source, in whatever way."""
+        return self._ended
+
+    @property
+    def between_requests(self) -> bool:
+        """Whether a roll-over ended the last request's body, and more is to come in another."""
+        return self._sock is None and not self._aborted
+
+    def attach(self, sock: socket.socket) -> None:
+        """Write to `sock` from now on; its request's head has been sent."""
+        with self._changed:
+            self._sock = sock
+            self._changed.notify_all()
+            if self._thread is not None or self._aborted:
+                return
+            self._thread = threading.Thread(
+                target=self._run, name=f"scramjet-upload-{next(self._numbers)}", daemon=True
+            )
+        self._thread.start()
+
+    def roll_over(self) -> None:
+        """End the present request's body; the next piece waits for another `attach`."""
+        with self._frame:
+            with self._changed:
+                sock, over = self._sock, self._whole or self._ended or self._aborted
+                if sock is None or over:
+                    return
+                self._sock = None
+            # A connection that broke meanwhile is found by whoever awaits its answer.
+            with contextlib.suppress(OSError):
+                self._send(sock, b"0\r\n\r\n")
+
+    def abort(self) -> None:
+        """Stop writing; the thread ends as soon as the source gives its next piece."""
+        with self._changed:
+            self._aborted = True
+            sock, unused = self._sock, self._thread is None
+            self._changed.notify_all()
+        if sock is not None and not self._whole:
+            shut(sock)
+        if unused:
+            self._source.close()
+        if self._on_abort is not None:
+            self._on_abort()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the thread is through with the source; return whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._ended, timeout)
+
+    def _run(self) -> None:
+        try:
+            self._pump()
+        except BaseException as error:  # kept, and raised where the upload is waited for
+            self.error = error
+        self._end()
+        with self._changed:
+            sock = self._sock
+        if self.error is not None and sock is not None:
+            # Without its final chunk the hub does not take this for the end of the input. Only now, so
+            # that whoever is woken by it finds the reason.
+            shut(sock)
+
+    def _pump(self) -> None:
+        while True:
+            try:
+                piece = next(self._source)
+            except StopIteration:
+                break
+            except BaseException:
+                self.source_failed = True
+                raise
+            # %b takes every buffer, a memoryview without a copy of its own.
+            frame = b"%x\r\n%b\r\n" % (len(piece), piece)  # type: ignore[str-format]
+            if not self._write(frame):
+                return
+            self.bytes_sent += len(piece)
+        self._write(b"0\r\n\r\n", last=True)
+
+    def _end(self) -> None:
+        try:
+            self._source.close()
+        except BaseException as error:
+            if self.error is None and not self._whole:
+                self.error, self.source_failed = error, True
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+        if self._on_end is not None:
+            self._on_end()
+
+    def _write(self, frame: bytes, *, last: bool = False) -> bool:
+        """Write one frame to the present socket, waiting for one between two requests; False = aborted."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._sock is not None or self._aborted)
+            with self._frame:
+                with self._changed:
+                    sock, aborted = self._sock, self._aborted
+                if aborted:
+                    return False
+                if sock is not None:
+                    # Before the send: the hub may answer before this thread runs again.
+                    self._whole = last
+                    self._send(sock, frame)
+                    return True
+
+    def _send(self, sock: socket.socket, frame: bytes) -> None:
+        view = memoryview(frame)
+        while view:
+            view = view[self._send_some(sock, view) :]
+
+    def _send_some(self, sock: socket.socket, view: memoryview) -> int:
+        # The reading thread sets this socket's time limit for itself, so the limit that a send hits is
+        # no news: what counts is the limit of this writer, which is how long nothing at all was taken.
+        deadline = None if self._stall_limit is None else time.monotonic() + self._stall_limit
+        while True:
+            remaining = None if deadline is None else deadline - time.monotonic()
+            try:
+                if isinstance(sock, DuplexSSLSocket):
+                    return sock.write_within(remaining, view)
+                return sock.send(view, _DONT_WAIT if remaining is not None else 0)
+            except (BlockingIOError, socket.timeout):
+                remaining = None if deadline is None else deadline - time.monotonic()
+                if remaining is not None and remaining <= 0:
+                    raise TimeoutError(f"the hub took nothing for {self._stall_limit} s") from None
+            wait_for_write(sock, remaining)

@@ -1,0 +1,86 @@
+"""Fixtures for all tests, and the guard that fails any test which leaves a thread or a socket behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scramjet_client import HostClient
+from tests.support.certificates import Certificates
+from tests.support.h1_hub import H1Hub
+
+_GRACE = 5.0
+"""Seconds that threads and sockets get to go away after a test; only a leak uses them up."""
+
+
+def _threads() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if each.name.startswith(("scramjet-", "test-"))}
+
+
+def _sockets() -> set[str]:
+    folder = Path("/proc/self/fd")
+    found = set()
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        try:
+            target = os.readlink(entry)
+        except OSError:
+            continue
+        if target.startswith("socket:"):
+            found.add(target)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves a `scramjet-*` or `test-*` thread, or an open socket."""
+    threads, sockets = _threads(), _sockets()
+    yield
+    deadline = time.monotonic() + _GRACE
+    while (_threads() - threads or _sockets() - sockets) and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.01)
+    assert not _threads() - threads, "threads left behind"
+    assert not _sockets() - sockets, "sockets left behind"
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A CA of the tests' own, and certificates for loopback."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(params=["plain", "tls"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """Run the test over plain sockets and over TLS."""
+    return str(request.param)
+
+
+@pytest.fixture
+def h1_hub(scheme: str, certificates: Certificates) -> Iterator[H1Hub]:
+    """A server that says on the wire what a 1.0 hub says, plain and TLS."""
+    context = certificates.server_context() if scheme == "tls" else None
+    with H1Hub(ssl_context=context) as hub:
+        yield hub
+        hub.check()
+
+
+@pytest.fixture
+def h1_host(h1_hub: H1Hub, certificates: Certificates) -> Iterator[HostClient]:
+    """A client of `h1_hub`."""
+    with HostClient(h1_hub.url, verify=certificates.ca_path) as host:
+        yield host
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A loopback port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port

@@ -1,0 +1,150 @@
+"""The hub itself: what it says of itself, and sequences on it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scramjet_client import (
+    HostClient,
+    HubResponseError,
+    SequenceNotFoundError,
+    UnprocessableEntityError,
+    UnsupportedByHubError,
+)
+from scramjet_client.packages import pack
+from tests.contract.conftest import SEQUENCES, Hub, Start, ended, eventually
+
+
+def test_version_and_load(host: HostClient, hub: Hub):
+    """A hub tells its version and its machine's load."""
+    version, load = host.get_version(), host.get_load_check()
+
+    assert version.version[0].isdigit()
+    assert (version.service == "@scramjet/host") is hub.modern  # 0.x names no service
+    assert load.mem_free > 0
+    assert load.fs_size[0]["size"] > 0
+
+
+@pytest.mark.parametrize("name", ["get_status", "get_config", "get_audit_stream"])
+def test_what_old_hubs_lack_is_said(host: HostClient, hub: Hub, name: str):
+    """On 0.x, which has no such routes, the error names the version instead of a 404."""
+    if hub.modern:
+        answer = getattr(host, name)()
+        if name == "get_audit_stream":
+            answer.close()
+        return
+
+    with pytest.raises(UnsupportedByHubError, match=r"0\.18\.7"):
+        getattr(host, name)()
+
+
+def test_hub_log(host: HostClient):
+    """The hub's log is JSON lines, with what was logged before."""
+    with host.get_log_stream(idle_timeout=20) as log:
+        record = next(log.records())
+
+    assert {"msg", "level", "ts"} <= set(record)
+
+
+def test_sequence_from_every_kind_of_package(host: HostClient, tmp_path):
+    """A folder, bytes, a file, a path and a generator all arrive as the same sequence."""
+    folder = SEQUENCES / "node-echo"
+    package = pack(folder)
+    path = tmp_path / "echo.tar.gz"
+    path.write_bytes(package)
+
+    with path.open("rb") as file:
+        kinds = [folder, str(folder), package, path, str(path), file, iter([package])]
+        sent = [host.send_sequence(kind) for kind in kinds]
+
+    listed = {each.id: each for each in host.list_sequences()}
+    assert {listed[each.id].name for each in sent} == {"node-echo"}
+    for each in sent:
+        assert host.delete_sequence(each.id).id == each.id
+    assert not {each.id for each in sent} & {each.id for each in host.list_sequences()}
+
+
+def test_sequence_info_and_its_instances(host: HostClient, hub: Hub, start: Start):
+    """A sequence knows its instances, and the hub's lists know both."""
+    instance = start("node-echo")
+    sequence = hub.sequence(host, "node-echo")
+
+    assert sequence.get_info().id == sequence.id
+    assert host.get_sequence(sequence.id).name == "node-echo"
+    assert instance.id in sequence.list_instances()
+    assert instance.id in {each.id for each in host.list_instances()}
+    entities = host.list_entities()
+    assert sequence.id in {each.id for each in entities.sequences}
+    assert instance.id in {each.id for each in entities.instances}
+    assert host.get_instance_info(instance.id).sequence == sequence.id
+
+
+def test_sequence_in_use_is_not_deleted(host: HostClient, start: Start):
+    """A sequence that runs is kept, and the refusal says why."""
+    sequence = host.send_sequence(SEQUENCES / "node-echo")
+    instance = sequence.start()
+
+    with pytest.raises(HubResponseError, match="in use") as caught:
+        host.delete_sequence(sequence.id)
+
+    assert caught.value.status == 409
+    instance.kill(remove_immediately=True)
+    eventually(lambda: ended(instance))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda host: host.get_sequence("nope"),
+        lambda host: host.delete_sequence("nope"),
+        lambda host: host.get_sequence_client("nope").get_info(),
+        lambda host: host.get_sequence_client("nope").start(),
+    ],
+)
+def test_unknown_sequence(host: HostClient, call):
+    """What concerns an unknown sequence is SEQUENCE_NOT_FOUND."""
+    with pytest.raises(SequenceNotFoundError) as caught:
+        call(host)
+
+    assert caught.value.code == "SEQUENCE_NOT_FOUND"
+
+
+@pytest.mark.parametrize("package", [b"", b"not a package", pack(SEQUENCES / "node-echo")[:200]])
+def test_broken_package(host: HostClient, package: bytes):
+    """A package that can't be unpacked is refused with the hub's words."""
+    with pytest.raises(UnprocessableEntityError, match=r"tar\.gz"):
+        host.send_sequence(package)
+
+
+@pytest.mark.parametrize("language", ["py", "node"])
+def test_app_config_and_args_arrive(host: HostClient, start: Start, language: str):
+    """What start was given is what the hub says of the instance."""
+    instance = start(f"{language}-bytes", 1000, app_config={"x": [1, "ą"]})
+
+    raw = instance.get_info().raw
+    assert raw["appConfig"] == {"x": [1, "ą"]}
+    assert raw.get("args", raw.get("sequenceArgs")) == [1000]  # 1.x and 0.x name it differently
+    with instance.get_stream("output") as output:
+        assert len(output.read()) == 1000
+
+
+def test_topics_at_the_start_of_a_sequence(host: HostClient, hub: Hub):
+    """A 0.x hub would ignore topics silently, so they are refused there."""
+    sequence = hub.sequence(host, "node-echo")
+    if hub.modern:
+        sequence.start(output_topic="t1").kill(remove_immediately=True)
+        return
+
+    with pytest.raises(UnsupportedByHubError, match="outputTopic"):
+        sequence.start(output_topic="t1")
+
+
+def test_start_is_one_request_with_a_body(host: HostClient, hub: Hub):
+    """A start without any settings still sends both keys: Python sequences of 0.x die without them."""
+    sequence = hub.sequence(host, "py-echo")
+    instance = sequence.start()
+
+    assert json.dumps(instance.get_info().raw["appConfig"]) == "{}"
+    instance.kill(remove_immediately=True)

@@ -1,0 +1,102 @@
+"""Full duplex, on every hub."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+import pytest
+
+from scramjet_client import HostClient, HubConnectionError, UnsupportedByHubError, UploadError
+from tests.contract.conftest import SEQUENCES, Start
+from tests.support.real_hub import RealHub
+
+
+def test_ping_pong(start: Start, language: str):
+    """1,000 rounds in which the next line is sent only when the answer to the last has come."""
+    instance = start(f"{language}-echo")
+    lines: queue.Queue[bytes | None] = queue.Queue()
+
+    with instance.inout(iter(lines.get, None), type="text/plain") as stream:
+        for n in range(1000):
+            lines.put(b"line %d\n" % n)
+            assert stream.readline() == b"line %d\n" % n
+        lines.put(None)
+        assert stream.upload.result(5).bytes_written == 8890
+
+
+def test_end_of_input_ends_the_output(start: Start, language: str):
+    """With end=True the program's input ends with the body, on every hub."""
+    instance = start(f"{language}-echo")
+
+    with instance.inout(["a\n", "b\n"], type="text/plain", end=True) as stream:
+        assert stream.read() == b"a\nb\n"
+        assert stream.upload.result(5).bytes_written == 4
+
+
+def test_source_that_raises(start: Start):
+    """What the source raised comes out of the read and of the upload."""
+    instance = start("node-echo")
+
+    def items():
+        yield b"a\n"
+        raise KeyError("x")
+
+    with instance.inout(items()) as stream:
+        with pytest.raises(UploadError, match="KeyError"):
+            stream.upload.result(5)
+        with pytest.raises(UploadError, match="KeyError"):
+            stream.read()
+
+
+def test_close_cancels_the_upload(start: Start):
+    """Closing the stream ends its generator."""
+    instance = start("node-echo")
+    closed = threading.Event()
+
+    def items():
+        try:
+            while True:
+                yield b"x\n"
+                time.sleep(0.001)
+        finally:
+            closed.set()
+
+    stream = instance.inout(items())
+    assert stream.readline() == b"x\n"
+    stream.close()
+
+    assert closed.wait(5)
+    assert stream.upload.cancelled()
+
+
+def test_text_alone(start: Start):
+    """inout carries UTF-8 alone, on every hub, and refuses the rest."""
+    instance = start("node-echo")
+
+    with pytest.raises(UnsupportedByHubError, match="offset 1"):
+        instance.inout(b"a\xff")
+
+
+def test_killed_hub():
+    """A hub that dies is an interruption for the reader, within a second."""
+    gate = threading.Event()
+
+    def items():
+        yield b"a\n"
+        gate.wait(20)
+
+    with RealHub() as hub, HostClient(hub.url) as host:
+        instance = host.send_sequence(SEQUENCES / "node-echo").start()
+        stream = instance.inout(items())
+        assert stream.readline() == b"a\n"
+
+        hub.kill()
+        began = time.monotonic()
+        # The pair of requests that stands for inout on 0.x breaks on both sides at once.
+        with pytest.raises((ConnectionError, HubConnectionError)):
+            stream.read()
+        assert time.monotonic() - began < 1
+        gate.set()
+        stream.close()

@@ -1,0 +1,203 @@
+"""Info, health, stop and kill, on every hub."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+
+from scramjet_client import (
+    HostClient,
+    HubConnectionError,
+    InstanceClient,
+    InstanceNotFoundError,
+    KillMessageData,
+    StopTimeoutError,
+)
+from tests.contract.conftest import Hub, Start, ended, eventually
+
+
+def test_info(start: Start, hub: Hub, host: HostClient, language: str):
+    """A running instance is described in the contract's words."""
+    instance = start(f"{language}-echo")
+    info = eventually(lambda: (i := instance.get_info()).status == "running" and i)
+
+    assert info.id == instance.id
+    assert info.sequence == hub.sequence(host, f"{language}-echo").id
+    assert info.created.startswith("20")
+    assert info.started is not None
+    assert (info.ended, info.terminated, dict(info.ports)) == (None, None, {})
+    assert info.raw["id"] == instance.id
+
+
+def test_health(start: Start, language: str):
+    """A running instance is healthy, and its uptime is known once its start is."""
+    instance = start(f"{language}-echo")
+    eventually(lambda: instance.get_info().status == "running")
+
+    health = instance.get_health()
+
+    assert health.status == "healthy"
+    assert health.extra["processId"] > 0
+    assert health.uptime is not None
+    assert 0 <= health.uptime < 30
+
+
+def test_three_ways_to_a_client(host: HostClient, start: Start):
+    """get_instance_client, from_ and the class itself give the same client."""
+    instance = start("node-echo")
+
+    for client in (
+        host.get_instance_client(instance.id),
+        InstanceClient.from_(instance.id, host),
+        InstanceClient(instance.id, host),
+    ):
+        assert client.id == instance.id
+        assert client.get_info().id == instance.id
+
+
+def test_stop_of_an_instance_that_ends_at_once(start: Start, language: str):
+    """A long timeout is not slept through when the instance has ended."""
+    instance = start(f"{language}-stop-fast")
+    eventually(lambda: instance.get_info().status == "running")
+    began = time.monotonic()
+
+    answer = instance.stop(10_000)
+
+    assert time.monotonic() - began < 3
+    assert answer.acknowledged
+    assert "ended" in answer.message
+    assert eventually(lambda: ended(instance))
+
+
+def test_stop_of_an_instance_that_lives_on(start: Start, language: str):
+    """An instance that asks for more time and takes it is a STOP_TIMEOUT."""
+    instance = start(f"{language}-keep-alive")
+    eventually(lambda: instance.get_info().status == "running")
+
+    with pytest.raises(StopTimeoutError) as caught:
+        instance.stop(timedelta(seconds=1), can_call_keepalive=True)
+
+    assert caught.value.code == "STOP_TIMEOUT"
+    assert isinstance(caught.value, TimeoutError)
+    assert instance.id in str(caught.value)
+
+
+def test_stop_whose_handler_never_finishes(start: Start, hub: Hub, language: str):
+    """A stop handler that never finishes is a STOP_TIMEOUT.
+
+    On 0.x only for Python, which lives on: a Node instance is killed by the hub when the time is over, and
+    is then gone like any other, so nobody can tell that it did not end by itself.
+    """
+    instance = start(f"{language}-stop-never")
+    eventually(lambda: instance.get_info().status == "running")
+
+    if language == "node" and not hub.modern:
+        assert instance.stop(1000).acknowledged
+        assert ended(instance)
+        return
+    with pytest.raises(StopTimeoutError):
+        instance.stop(1000)
+
+
+def test_stop_again_after_the_end(start: Start, hub: Hub):
+    """Stopping what has ended is no error where the hub still knows it, and not found where not (0.x)."""
+    instance = start("node-stop-fast")
+    eventually(lambda: instance.get_info().status == "running")
+    instance.stop(10_000)
+
+    if not hub.modern:
+        with pytest.raises(InstanceNotFoundError):
+            instance.stop(1000)
+        return
+    eventually(lambda: ended(instance))
+    began = time.monotonic()
+    assert "already ended" in instance.stop(5000).message
+    assert time.monotonic() - began < 1
+
+
+def test_kill_directly_after_start(start: Start, language: str):
+    """A kill needs no waiting for the instance to run."""
+    instance = start(f"{language}-echo")
+
+    answer = instance.kill()
+
+    assert answer.killed
+    eventually(lambda: ended(instance))
+
+
+def test_kill_options(start: Start):
+    """The options of the contract go as an object, a mapping or a keyword."""
+    for options in (
+        {"opts": KillMessageData(remove_immediately=True)},
+        {"remove_immediately": True},
+    ):
+        instance = start("node-echo")
+
+        assert instance.kill(**options).killed
+        eventually(lambda instance=instance: ended(instance))
+
+
+def test_crash_while_loading(start: Start, hub: Hub, language: str):
+    """An instance that can't be loaded is seen to end; only 1.x says how."""
+    instance = start(f"{language}-crash-load")
+
+    eventually(lambda: ended(instance))
+    if hub.modern:
+        info = instance.get_info()
+        assert info.status == "crashed"
+        assert info.terminated is not None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda nobody: nobody.get_info(),
+        lambda nobody: nobody.get_health(),
+        lambda nobody: nobody.stop(1000),
+        lambda nobody: nobody.kill(),
+        lambda nobody: nobody.send_event("ping", "x"),
+        lambda nobody: nobody.get_event("pong", timeout=5),
+        lambda nobody: nobody.get_next_event("pong", timeout=5),
+        lambda nobody: nobody.get_event_stream("pong"),
+        lambda nobody: nobody.get_log_stream(),
+        lambda nobody: nobody.get_stream("output"),
+        lambda nobody: nobody.send_input("x"),
+        lambda nobody: nobody.send_stdin("x"),
+        lambda nobody: nobody.submit_input("x").result(5),
+        lambda nobody: nobody.inout("x").read1(),
+    ],
+)
+def test_unknown_instance(host: HostClient, call):
+    """Whatever is asked of an unknown instance is INSTANCE_NOT_FOUND."""
+    with pytest.raises(InstanceNotFoundError) as caught:
+        call(host.get_instance_client("00000000-0000-0000-0000-000000000000"))
+
+    assert caught.value.code == "INSTANCE_NOT_FOUND"
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize(
+    "id", ["a/b", "../version", "a b", "ą/😀", "%2e%2e", "a?b#c", "x/../../version"]
+)
+def test_strange_ids_stay_in_their_route(host: HostClient, id: str):
+    """An id is one segment of the path, whatever is in it: the hub finds no such instance."""
+    with pytest.raises(InstanceNotFoundError):
+        host.get_instance_client(id).get_info()
+
+
+def test_hub_that_is_down(closed_port: int):
+    """A hub that does not answer is CANNOT_CONNECT, for every kind of call."""
+    with HostClient(f"http://127.0.0.1:{closed_port}/api/v1") as host:
+        instance = host.get_instance_client("abc")
+        for call in (
+            instance.get_info,
+            instance.stop,
+            instance.get_log_stream,
+            lambda: instance.send_input("x"),
+            lambda: instance.inout("x"),
+        ):
+            with pytest.raises(HubConnectionError) as caught:
+                call()
+            assert caught.value.code == "CANNOT_CONNECT"

@@ -1,0 +1,128 @@
+"""Outputs of live instances, on every hub."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+import time
+
+import pytest
+
+from scramjet_client import HostClient, StreamClosedError, StreamInterruptedError
+from tests.contract.conftest import SEQUENCES, Hub, Start
+from tests.support.real_hub import RealHub
+
+
+@pytest.mark.parametrize("stream_id", ["stdout", "stderr", "output"])
+def test_live_lines(start: Start, language: str, stream_id: str):
+    """Lines come while the program runs."""
+    instance = start(f"{language}-ticker", 20)
+
+    with instance.get_stream(stream_id) as stream:
+        lines = [next(stream) for _ in range(5)]
+
+    assert lines == [b"tick %d\n" % n for n in range(5)]
+
+
+def test_log_records(start: Start, language: str):
+    """The log is JSON lines, the program's own among them."""
+    instance = start(f"{language}-ticker", 20)
+
+    with instance.get_log_stream() as log:
+        record = next(each for each in log.records() if each["msg"] == "tick 1")
+
+    assert record["level"] == "INFO"
+    assert abs(record["ts"] / 1000 - time.time()) < 60
+
+
+def test_whole_output_until_its_end(start: Start, language: str):
+    """Everything that a program writes before it ends arrives, and then the end of the stream."""
+    instance = start(f"{language}-bytes", 3_000_000)
+
+    with instance.get_stream("output") as output:
+        data = output.read()
+        again = output.read()
+
+    assert len(data) == 3_000_000
+    assert data[-100:] == b"%099d\n" % 29_999
+    assert again == b""
+
+
+def test_output_is_a_file(start: Start):
+    """What takes a file takes an output."""
+    instance = start("node-bytes", 10_000)
+
+    with instance.get_stream("output") as output:
+        rows = list(csv.reader(io.TextIOWrapper(output, "ascii")))
+
+    assert [int(row[0]) for row in rows] == list(range(100))
+
+
+def test_pipe_to_a_path(start: Start, tmp_path):
+    """An output can be sent to a file as it comes."""
+    instance = start("node-bytes", 500_000)
+
+    copied = instance.get_stream("output").pipe_to(tmp_path / "out")
+
+    assert copied == 500_000
+    assert (tmp_path / "out").stat().st_size == 500_000
+
+
+def test_output_before_a_crash(start: Start, language: str):
+    """What a program wrote before it crashed arrives, and then the end."""
+    instance = start(f"{language}-crash-later", 0.2)
+
+    with instance.get_stream("output") as output:
+        assert output.readline() == b"before the crash\n"
+
+
+def test_close_from_another_thread(start: Start):
+    """Closing frees a blocked reader at once, which learns that it was this side."""
+    instance = start("node-echo")
+    output = instance.get_stream("output")
+    freed: list[float] = []
+    errors: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            output.read1()
+        except BaseException as error:
+            errors.append(error)
+        freed.append(time.monotonic())
+
+    reader = threading.Thread(target=read, name="test-reader")
+    reader.start()
+    instance.get_health()  # the reader is blocked by now: nothing is written
+    began = time.monotonic()
+    output.close()
+    reader.join(5)
+
+    assert freed[0] - began < 0.1
+    assert [type(error) for error in errors] == [StreamClosedError]
+
+
+def test_killed_hub_is_no_end_of_stream():
+    """A hub that dies in the middle of a stream is an interruption within a second, never an end."""
+    with RealHub() as hub, HostClient(hub.url) as host:
+        instance = host.send_sequence(SEQUENCES / "node-ticker").start(args=[20])
+        output = instance.get_stream("output")
+        assert output.readline() == b"tick 0\n"
+
+        hub.kill()
+        began = time.monotonic()
+        with pytest.raises(StreamInterruptedError) as caught:
+            output.read()
+
+        assert time.monotonic() - began < 1
+        assert caught.value.code == "STREAM_INTERRUPTED"
+
+
+def test_two_readers(start: Start, hub: Hub):
+    """A second reader gets what comes from then on, and the first goes on."""
+    instance = start("node-ticker", 20)
+
+    with instance.get_stream("output") as first, instance.get_stream("output") as second:
+        assert next(first).startswith(b"tick ")
+        assert next(second).startswith(b"tick ")
+        assert next(first).startswith(b"tick ")

@@ -1,0 +1,2 @@
+// Raise while loading.
+throw new Error("raised while loading");

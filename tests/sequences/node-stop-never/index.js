@@ -1,0 +1,10 @@
+// Never finish stopping.
+const { PassThrough } = require("stream");
+
+module.exports = function() {
+    this.addStopHandler(() => {
+        this.logger.info("stopping");
+        return new Promise(() => {});
+    });
+    return new PassThrough();
+};

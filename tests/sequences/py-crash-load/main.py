@@ -1,0 +1,3 @@
+"""Raise while loading."""
+
+raise RuntimeError("raised while loading")

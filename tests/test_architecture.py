@@ -1,0 +1,103 @@
+"""The rooms of the package: who may import whom, and what importing it may do."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import scramjet_client
+
+PACKAGE = Path(scramjet_client.__file__).parent
+
+LAYERS = [
+    {"_version"},
+    {"errors", "_tls", "_settings", "packages"},
+    {"models", "_sources", "_writer", "_calls"},
+    {"_exchange"},
+    {"_transport", "_send_plan"},
+    {"uploads"},
+    {"streams"},
+    {"http_client"},
+    {"_dialect"},
+    {"_lifetime"},
+    {"_instance_io"},
+    {"instance_client"},
+    {"sequence_client"},
+    {"host_client"},
+    {"__init__"},
+]
+"""From the ground up; a module imports only modules of lower layers."""
+
+
+def _imports(module: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scramjet_client."):
+            found.add((node.module or "").split(".")[1])
+    return found
+
+
+def _type_checking_imports(module: Path) -> set[str]:
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            return {
+                (each.module or "").split(".")[1]
+                for each in node.body
+                if isinstance(each, ast.ImportFrom)
+            }
+    return set()
+
+
+def test_every_module_has_its_layer():
+    """No module stands outside the drawing."""
+    modules = {path.stem for path in PACKAGE.glob("*.py")}
+
+    assert modules == set().union(*LAYERS)
+
+
+def test_imports_point_down():
+    """A module imports only modules of lower layers, types for annotations apart."""
+    below: set[str] = set()
+    wrong = []
+    for layer in LAYERS:
+        for name in layer:
+            path = PACKAGE / f"{name}.py"
+            above = _imports(path) - _type_checking_imports(path) - below
+            wrong += [f"{name} imports {other}" for other in sorted(above)]
+        below |= layer
+
+    assert wrong == []
+
+
+def test_import_starts_nothing_and_needs_the_core_alone():
+    """Importing the package starts no thread and loads no package beyond requests, urllib3 and attrs."""
+    code = (
+        "import sys, threading; before = set(sys.modules); import scramjet_client;"
+        "assert threading.active_count() == 1;"
+        "print(*sorted({n.partition('.')[0] for n in set(sys.modules) - before"
+        " if 'site-packages' in (getattr(sys.modules[n], '__file__', '') or '')}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    core = {
+        "attr",
+        "attrs",
+        "certifi",
+        "charset_normalizer",
+        "chardet",
+        "idna",
+        "requests",
+        "urllib3",
+    }
+    assert set(done.stdout.split()) - core - {"scramjet_client"} == set()
+
+
+def test_files_are_small_enough_to_hold_in_the_head():
+    """No file of the package has more than 400 lines."""
+    sizes = {path.name: len(path.read_text("utf-8").splitlines()) for path in PACKAGE.glob("*.py")}
+
+    assert {name: size for name, size in sizes.items() if size > 400} == {}

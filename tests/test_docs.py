@@ -1,0 +1,146 @@
+"""The documents say what is there: links, code, commands, versions and citations."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scramjet_client import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_OUT = {"node_modules", "build", "dist"}
+
+FENCE = re.compile(r"^( *)(`{3,})(\w*)[^\n]*\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
+REFERENCE = re.compile(r"^\[[^\]]+\]: *(\S+)", re.MULTILINE)
+HEADING = re.compile(r"^#{1,6} +(.*?) *#*$", re.MULTILINE)
+RELEASE = re.compile(r"^## \[([^\]]+)\]", re.MULTILINE)
+CITATION = re.compile(r"docs/(\w+\.md), \"([^\"]+)\"")
+
+
+def files(suffix: str) -> list[Path]:
+    """Return the files of this repository that end so, without what was installed or built."""
+    return [
+        path
+        for path in sorted(ROOT.rglob(f"*{suffix}"))
+        if not any(p in LEFT_OUT or p.startswith(".") for p in path.relative_to(ROOT).parts)
+    ]
+
+
+def named(path: Path) -> str:
+    """Return how a test is called after a file."""
+    return path.relative_to(ROOT).as_posix()
+
+
+DOCUMENTS = files(".md")
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+
+
+def prose(document: Path) -> str:
+    """Return a document without its code blocks."""
+    return FENCE.sub("", document.read_text("utf-8"))
+
+
+def headings(document: Path) -> list[str]:
+    """Return the section titles of a document."""
+    return [title.replace("`", "") for title in HEADING.findall(prose(document))]
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the fragments that its headings can be linked by."""
+    return {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings(document)
+    }
+
+
+def code_blocks(document: Path, *languages: str) -> Iterator[tuple[int, str]]:
+    """Yield the line number and the text of the code blocks in these languages."""
+    text = document.read_text("utf-8")
+    for found in FENCE.finditer(text):
+        if found.group(3) in languages:
+            yield text.count("\n", 0, found.start()) + 2, textwrap.dedent(found.group(4))
+
+
+@each_document
+def test_relative_links_resolve(document: Path) -> None:
+    """Every relative link leads to a file that exists, and every fragment to a heading there."""
+    broken = []
+    text = prose(document)
+    for target in LINK.findall(text) + REFERENCE.findall(text):
+        if re.match(r"[a-z][a-z+.-]*:", target):
+            continue
+        path, _, fragment = target.partition("#")
+        there = (document.parent / path).resolve() if path else document
+        if not there.exists() or (fragment and fragment not in anchors(there)):
+            broken.append(target)
+
+    assert broken == []
+
+
+@each_document
+def test_python_blocks_compile(document: Path) -> None:
+    """Every Python block is valid Python."""
+    for line, code in code_blocks(document, "python", "py"):
+        # Counted from the document's top, so that a SyntaxError names the right line.
+        compile("\n" * (line - 1) + code, str(document), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@each_document
+def test_imported_names_exist(document: Path) -> None:
+    """Every name that a Python block imports from the package is there."""
+    package = __import__("scramjet_client")
+    missing = [
+        alias.name
+        for _, code in code_blocks(document, "python", "py")
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.ImportFrom) and node.module == "scramjet_client"
+        for alias in node.names
+        if not hasattr(package, alias.name)
+    ]
+
+    assert missing == []
+
+
+@each_document
+def test_make_commands_are_targets(document: Path) -> None:
+    """Every `make` command that a document names is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    commands = re.findall(r"`make ([a-z-]+)", prose(document))
+    for _, code in code_blocks(document, "", "sh", "console"):
+        commands += re.findall(r"^(?:\$ +| *)make ([a-z-]+)", code, re.MULTILINE)
+
+    assert set(commands) - targets == set()
+
+
+def test_every_target_is_explained() -> None:
+    """`make help` lists every target that is declared phony."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+
+    assert set(re.findall(r"^([a-z-]+):.* ## ", makefile, re.MULTILINE)) == set(phony[0].split())
+
+
+def test_changelog_has_this_version() -> None:
+    """Unreleased is on top, and the newest release, once there is one, is the package's version."""
+    top, *releases = RELEASE.findall((ROOT / "CHANGELOG.md").read_text("utf-8"))
+
+    assert top == "Unreleased"
+    assert releases[:1] in ([], [__version__])
+
+
+def test_citations_name_sections() -> None:
+    """Every section of docs/ that a source file cites exists."""
+    missing = []
+    for path in files(".py"):
+        # A citation may be broken over two lines of a docstring or comment.
+        text = re.sub(r"\s*\n\s*(?:# )?", " ", path.read_text("utf-8"))
+        for document, section in CITATION.findall(text):
+            if section not in headings(ROOT / "docs" / document):
+                missing.append(f"{named(path)}: docs/{document}, {section!r}")
+
+    assert missing == []
