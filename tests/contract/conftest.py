@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,17 +81,6 @@ def start(hub: Hub, host: HostClient) -> Iterator[Start]:
         # A 1.x hub takes no kill after a stop, but then the instance is on its way out.
         with contextlib.suppress(ScramjetError):
             instance.kill(remove_immediately=True)
-
-
-def eventually(probe: Callable[[], Any], limit: float = 20.0) -> Any:
-    """Return the first true value of `probe`, asked again and again for `limit` seconds."""
-    deadline = time.monotonic() + limit
-    while True:
-        value = probe()
-        if value or time.monotonic() > deadline:
-            assert value, "it did not happen in time"
-            return value
-        time.sleep(0.02)
 
 
 def ended(instance: InstanceClient) -> bool:

@@ -14,7 +14,8 @@ from scramjet_client import (
     InstanceEndedError,
     UnsupportedByHubError,
 )
-from tests.contract.conftest import Hub, Start, eventually
+from tests.contract.conftest import Hub, Start
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from scramjet_client import (
     UnsupportedByHubError,
 )
 from scramjet_client.packages import pack
-from tests.contract.conftest import SEQUENCES, Hub, Start, ended, eventually
+from tests.contract.conftest import SEQUENCES, Hub, Start, ended
+from tests.support.waiting import eventually
 
 
 def test_version_and_load(host: HostClient, hub: Hub):

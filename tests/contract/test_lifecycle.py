@@ -15,7 +15,8 @@ from scramjet_client import (
     KillMessageData,
     StopTimeoutError,
 )
-from tests.contract.conftest import Hub, Start, ended, eventually
+from tests.contract.conftest import Hub, Start, ended
+from tests.support.waiting import eventually
 
 
 def test_info(start: Start, hub: Hub, host: HostClient, language: str):

@@ -1,0 +1,18 @@
+"""Waiting for what happens elsewhere, with a limit that only a failure reaches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def eventually(probe: Callable[[], Any], limit: float = 20.0) -> Any:
+    """Return the first true value of `probe`, asked again and again for `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while True:
+        value = probe()
+        if value or time.monotonic() > deadline:
+            assert value, "it did not happen in time"
+            return value
+        time.sleep(0.01)
