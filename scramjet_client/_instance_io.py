@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
@@ -12,10 +11,18 @@ import requests
 from scramjet_client._dialect import dialect_of
 from scramjet_client._exchange import Exchange
 from scramjet_client._lifetime import EndWatch, ended_error
-from scramjet_client._send_plan import OptionsLike, SendPlan, checked_stream_id, plan
+from scramjet_client._send_plan import (
+    CONVERT,
+    OptionsLike,
+    SendPlan,
+    checked_stream_id,
+    plan,
+    sent,
+)
 from scramjet_client._settings import route
-from scramjet_client._sources import SourceLike
-from scramjet_client.errors import InstanceNotFoundError, InvalidResponseError, ScramjetError
+from scramjet_client._sources import Source, SourceLike, Utf8Only
+from scramjet_client._writer import BodySource
+from scramjet_client.errors import InstanceNotFoundError, ScramjetError
 from scramjet_client.http_client import HttpClient
 from scramjet_client.models import (
     INPUT_STREAMS,
@@ -30,30 +37,6 @@ from scramjet_client.streams import OutputStream
 from scramjet_client.uploads import Upload
 
 
-def _sent(text: str, bytes_sent: int, reason: str) -> SendStreamResponse:
-    return SendStreamResponse(bytes_written=bytes_sent, message=reason or None, raw=text)
-
-
-def _as_json(text: str, _bytes_sent: int, _reason: str) -> Any:
-    if not text.strip():
-        return None
-    try:
-        return jsonlib.loads(text)
-    except ValueError as error:
-        raise InvalidResponseError(f"the hub's answer is not JSON: {error}", body=text) from error
-
-
-def _as_text(text: str, _bytes_sent: int, _reason: str) -> str:
-    return text
-
-
-_CONVERT: dict[Any, Callable[[str, int, str], Any]] = {
-    None: _sent,
-    "json": _as_json,
-    "text": _as_text,
-}
-
-
 class InstanceStreams:
     """The part of `InstanceClient` that moves data."""
 
@@ -62,8 +45,6 @@ class InstanceStreams:
         self._client = client
         # Streams whose input this client has ended: a later send would be answered and never taken.
         self._ended_inputs: set[str] = set()
-
-    # -- outputs ----------------------------------------------------------------------------------
 
     def get_stream(
         self, stream_id: InstanceOutputStream, *, idle_timeout: float | None = None
@@ -105,8 +86,6 @@ class InstanceStreams:
             not_found=InstanceNotFoundError,
             exchange=exchange,
         )
-
-    # -- inputs -----------------------------------------------------------------------------------
 
     @overload
     def send_stream(
@@ -197,12 +176,37 @@ class InstanceStreams:
         Wire: POST /instance/{id}/{stream} (docs/protocol.md, "Uploads").
         """
         chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
+        body = chosen.body(stream)
         if chosen.parse == "stream":
-            return self._opened(chosen, stream, self._prepared(chosen, stream, _sent))
-        upload = self._prepared(chosen, stream, _CONVERT[chosen.parse])
+            return self._opened(chosen, self._prepared(chosen, body, sent))
+        upload = self._prepared(chosen, body, CONVERT[chosen.parse])
         self._runner(chosen, upload)()
         return upload.result()
 
+    @overload
+    def send_input(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+    ) -> SendStreamResponse: ...
+    @overload
+    def send_input(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        parse_response: ParseResponse | None = None,
+        parse: ParseResponse | None = None,
+    ) -> Any: ...
     def send_input(
         self,
         stream: SourceLike,
@@ -238,7 +242,7 @@ class InstanceStreams:
         """
         keywords = {"type": type, "end": end, "json": json}
         chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
-        upload = self._prepared(chosen, stream, _sent)
+        upload = self._prepared(chosen, chosen.body(stream), sent)
         upload.run_in_background(self._runner(chosen, upload))
         return upload
 
@@ -262,8 +266,6 @@ class InstanceStreams:
     ) -> Upload[SendStreamResponse]:
         """Start sending to the program's standard input; see `submit_stream`."""
         return self.submit_stream("stdin", stream, end=end, json=json)
-
-    # -- both -------------------------------------------------------------------------------------
 
     def inout(
         self,
@@ -298,14 +300,14 @@ class InstanceStreams:
         """
         keywords = {"type": type, "end": end, "json": json}
         chosen = plan("input", request_init, options, keywords)
+        body = chosen.body(stream)
         if dialect_of(self._client).has_inout and not chosen.end:
             chosen = attrs.evolve(chosen, stream_id="inout")
-            return self._opened(chosen, stream, self._prepared(chosen, stream, _sent))
-        return self._paired(chosen, stream)
+            return self._opened(chosen, self._prepared(chosen, body, sent))
+        return self._paired(chosen, self._prepared(chosen, body, sent))
 
-    def _paired(self, chosen: SendPlan, stream: SourceLike) -> OutputStream:
+    def _paired(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
         """`inout` by two requests: first the output, so that nothing is missed, then the input."""
-        upload = self._prepared(chosen, stream, _sent)
         exchange = Exchange()
         output = self._output("output", None, exchange)
 
@@ -319,9 +321,7 @@ class InstanceStreams:
         upload.run_in_background(self._runner(chosen, upload))
         return output
 
-    def _opened(
-        self, chosen: SendPlan, stream: SourceLike, upload: Upload[SendStreamResponse]
-    ) -> OutputStream:
+    def _opened(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
         """Send a body and return its answer as a stream, without waiting for the answer's head."""
         self._note_end(chosen, upload)
         exchange = chosen.exchange_maker(lambda: EndWatch(self._client, self._id))(upload.writer)
@@ -330,22 +330,22 @@ class InstanceStreams:
         output.upload = upload
         return output
 
-    # -- shared -----------------------------------------------------------------------------------
-
     def _prepared(
-        self, chosen: SendPlan, stream: SourceLike, convert: Callable[[str, int, str], Any]
+        self, chosen: SendPlan, body: BodySource, convert: Callable[[str, int, str], Any]
     ) -> Upload[Any]:
+        """Return an upload that has not begun; what this hub would change is refused here."""
         target = "input" if chosen.stream_id == "inout" else chosen.stream_id
         if target in self._ended_inputs:
             raise ValueError(f"{target} of {self._id!r} has been ended by this client")
+        text_only = dialect_of(self._client).utf8_only(chosen.stream_id)
+        if text_only is not None and isinstance(body, Source):
+            body = Utf8Only(body, text_only)
         upload: Upload[Any] = self._client.prepare_upload(
-            stream,
+            body,
             convert,
             name=f"{chosen.stream_id} of {self._id!r}",
             subject=f"instance {self._id!r}",
             not_found=InstanceNotFoundError,
-            utf8_only=dialect_of(self._client).utf8_only(chosen.stream_id),
-            json=chosen.json,
         )
         return upload
 

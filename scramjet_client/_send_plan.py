@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Union
@@ -10,8 +11,16 @@ import attrs
 
 from scramjet_client._exchange import Exchange
 from scramjet_client._settings import positive
-from scramjet_client._writer import BodyWriter
-from scramjet_client.models import CONTENT_TYPES, ParseResponse, RequestInit, SendStreamOptions
+from scramjet_client._sources import JsonLines, Source
+from scramjet_client._writer import BodySource, BodyWriter
+from scramjet_client.errors import InvalidResponseError
+from scramjet_client.models import (
+    CONTENT_TYPES,
+    ParseResponse,
+    RequestInit,
+    SendStreamOptions,
+    SendStreamResponse,
+)
 
 _BINARY = "application/octet-stream"
 
@@ -30,6 +39,10 @@ class SendPlan:
     headers: Mapping[str, str]
     params: Mapping[str, str] | None
     timeout: float | None
+
+    def body(self, stream: Any) -> BodySource:
+        """Return the body that a source makes; a source that can't be sent is a TypeError here."""
+        return JsonLines(stream) if self.json else Source(stream)
 
     def exchange_maker(
         self, watch: Callable[[], Callable[[float], None]]
@@ -107,3 +120,29 @@ def plan(
         params=init.get("params"),
         timeout=init.get("timeout"),
     )
+
+
+def sent(text: str, bytes_sent: int, reason: str) -> SendStreamResponse:
+    """Return the contract's answer to a send."""
+    return SendStreamResponse(bytes_written=bytes_sent, message=reason or None, raw=text)
+
+
+def _as_json(text: str, _bytes_sent: int, _reason: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        return jsonlib.loads(text)
+    except ValueError as error:
+        raise InvalidResponseError(f"the hub's answer is not JSON: {error}", body=text) from error
+
+
+def _as_text(text: str, _bytes_sent: int, _reason: str) -> str:
+    return text
+
+
+CONVERT: dict[Any, Callable[[str, int, str], Any]] = {
+    None: sent,
+    "json": _as_json,
+    "text": _as_text,
+}
+"""What the answer's text, the bytes sent and the reason phrase become, by `parse_response`."""

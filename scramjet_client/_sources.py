@@ -40,12 +40,11 @@ def encode(item: object, what: str = "an item of the source") -> bytes | memoryv
         raise TypeError(f"{what} must be bytes or str, not {type(item).__name__}") from None
 
 
-def _has_buffer(value: Any) -> bool:
+def _buffer_of(value: Any) -> memoryview | None:
     try:
-        memoryview(value)
+        return memoryview(value).cast("B")
     except TypeError:
-        return False
-    return True
+        return None
 
 
 def _pieces(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
@@ -109,6 +108,8 @@ class Source:
     """
 
     def __init__(self, value: SourceLike) -> None:
+        self.whole: memoryview | None = _buffer_of(value)
+        """All of the data, where it is bytes in memory."""
         self._close: Callable[[], None] | None = None
         self._items = self._start(value)
 
@@ -121,8 +122,8 @@ class Source:
             return (encode(item) for item in _file_items(file))
         if isinstance(value, (Mapping, AsyncIterable)):
             raise _refuse(value)
-        if _has_buffer(value):
-            return _pieces(encode(value, "source"))
+        if self.whole is not None:
+            return _pieces(self.whole)
         if hasattr(value, "read"):
             return (encode(item) for item in _file_items(value))
         if isinstance(value, (list, tuple)):
@@ -184,6 +185,10 @@ class Utf8Only:
     """
 
     def __init__(self, source: Source, route: str) -> None:
+        if source.whole is not None:
+            # Bytes in memory are looked through at once, before anything is sent.
+            for _ in Utf8Only(Source(iter((source.whole,))), route):
+                pass
         self._source = source
         self._route = route
         self._decoder = codecs.getincrementaldecoder("utf-8")()

@@ -8,6 +8,7 @@ non-blocking, one lock is held for each step into OpenSSL, and all waiting happe
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -133,10 +134,13 @@ class DuplexSSLSocket(ssl.SSLSocket):
         """
         socket.socket.shutdown(self, how)
 
-    def close(self) -> None:
-        """Close, when no thread is inside OpenSSL."""
+    def _real_close(self) -> None:
+        # socket.close() ends here once no file of the socket is open any more. The shutdown wakes whoever
+        # still waits for the network; the lock keeps the descriptor until they are out of OpenSSL.
+        with contextlib.suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
         with self._step_lock:
-            super().close()
+            super()._real_close()  # type: ignore[misc]  # ssl overrides it too, and documents neither
 
 
 def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:

@@ -15,6 +15,7 @@ knows time limits, deadlines and "is there still something to wait for?".
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
@@ -164,3 +165,11 @@ class DuplexAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kw)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def close(self) -> None:
+        """Close idle connections now; urllib3 2.x would leave that to the garbage collector."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - the container is locked and can't be iterated
+                with contextlib.suppress(KeyError):
+                    manager.pools[key].close()
+        super().close()

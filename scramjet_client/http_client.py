@@ -26,9 +26,9 @@ from scramjet_client._settings import (
     proxies_for,
     verification,
 )
-from scramjet_client._sources import JsonLines, Source, Utf8Only
+from scramjet_client._sources import Source
 from scramjet_client._transport import DuplexAdapter
-from scramjet_client._writer import BodyWriter
+from scramjet_client._writer import BodySource, BodyWriter
 from scramjet_client.errors import (
     HubResponseError,
     NotFoundError,
@@ -268,32 +268,22 @@ class HttpClient:
 
     def prepare_upload(
         self,
-        source: Any,
+        body: BodySource,
         convert: Callable[[str, int, str], _R],
         *,
         name: str,
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
-        utf8_only: str | None = None,
-        json: bool = False,
     ) -> Upload[_R]:
-        """Return an upload that has not begun; wrong sources are refused here, before any byte is sent.
+        """Return an upload that has not begun.
 
         Args:
-            source: What to send (see `_sources`).
+            body: What to send (see `_sources`).
             convert: Makes the upload's result.
             name: What it feeds, for messages.
             subject: What it is about, for the hub's refusals.
             not_found: The error that a 404 means here.
-            utf8_only: Where the hub would change other bytes: what to call that route in the refusal.
-            json: Whether the source gives values to be sent as JSON lines.
         """
-        body: Any = JsonLines(source) if json else Source(source)
-        if utf8_only is not None and not json:
-            body = Utf8Only(body, utf8_only)
-            if isinstance(source, (bytes, bytearray, memoryview)):
-                for _ in Utf8Only(Source(source), utf8_only):
-                    pass
 
         def refusal(response: requests.Response) -> HubResponseError:
             return from_response(response, subject=subject, not_found=not_found)
@@ -343,7 +333,7 @@ class HttpClient:
             not_found: The error that a 404 means here.
         """
         upload = self.prepare_upload(
-            stream,
+            Source(stream),
             lambda text, _sent, _reason: text,
             name=path,
             subject=subject,

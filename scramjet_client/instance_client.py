@@ -227,13 +227,14 @@ class InstanceClient(InstanceStreams):
         Wire: GET /instance/{id}/event/{name} (docs/protocol.md, "Events").
         """
         path = route("instance", self._id, "event", _readable(event_name))
+        exchange = self._event_exchange(event_name, timeout)
         dialect = dialect_of(self._client)
         answer = self._client.request(
             "GET",
             path,
             subject=f"instance {self._id!r}",
             not_found=InstanceNotFoundError,
-            exchange=self._event_exchange(event_name, timeout),
+            exchange=exchange,
         )
         return dialect.event(event_name, answer.value)
 

@@ -40,7 +40,7 @@ _REFUSAL_LIMIT = 5.0
 """Seconds that the text of a refusal may take to come; its status line is known by then."""
 
 _CLOSING = 0.05
-"""Seconds that a failed upload waits for its source to be closed; one that blocks is closed later."""
+"""Seconds that the end of an upload waits for its source to be closed; one that blocks is closed later."""
 
 
 class Upload(Future[_R]):
@@ -192,7 +192,8 @@ class Upload(Future[_R]):
     ) -> Callable[[], requests.Response]:
         """Send the body, and leave the answer to a reader: for answers that come while the body goes.
 
-        The upload is done when its body is on the wire; the request's own answer may never end.
+        The upload is done when its body is on the wire and the hub has begun to answer, or has let
+        some time go by without a refusal; the request's own answer may never end.
         Returns when the head of the request has been sent, or could not be.
 
         Returns:
@@ -201,6 +202,15 @@ class Upload(Future[_R]):
         self._exchange = exchange
         self.writer.observe(on_end=self._body_ended, on_abort=self._body_aborted)
         answer: Future[requests.Response] = Future()
+        watch = exchange.on_idle
+
+        def silence(seconds: float) -> None:
+            if watch is not None:
+                watch(seconds)
+            # A refusal comes at once; where neither it nor an output comes, the hub is taking the body.
+            self._accept()
+
+        exchange.on_idle = silence
 
         def wait_for_head() -> None:
             try:
@@ -212,9 +222,8 @@ class Upload(Future[_R]):
                 self._settle_error(shown)
                 answer.set_exception(shown)
             else:
-                self._yes = True
-                self._answered.set()
                 answer.set_result(response)
+                self._accept()
             finally:
                 exchange.sent.set()
 
@@ -254,6 +263,8 @@ class Upload(Future[_R]):
                 if timer is not None:
                     timer.cancel()
             if self.writer.finished:
+                # A thread that is still closing its source would keep the connection from being reused.
+                self.writer.join(_CLOSING)
                 return response.reason or "", text
             if not self.writer.between_requests:
                 raise self._named(
@@ -305,10 +316,19 @@ class Upload(Future[_R]):
             error.bytes_sent = self.bytes_sent
         return error
 
+    def _accept(self) -> None:
+        """Take note that the hub has not refused an `open` upload; it is done if its body is through."""
+        self._yes = True
+        self._answered.set()
+        if self.writer.finished:
+            self._settle(self._convert("", self.bytes_sent, ""))
+
     def _body_ended(self) -> None:
         """Called by the writer when it is through with the source of an `open` upload."""
         if self.writer.finished:
-            self._settle(self._convert("", self.bytes_sent, ""))
+            # Without the hub's yes a refusal may still be on its way.
+            if self._yes:
+                self._settle(self._convert("", self.bytes_sent, ""))
         elif self.writer.error is not None:
             self._settle_error(self._named(self.writer.error))
         else:

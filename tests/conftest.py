@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from scramjet_client import HostClient
-from tests.support.certificates import Certificates
-from tests.support.h1_hub import H1Hub
+from tests.support.certs import Certificates
+from tests.support.scripted_hub import H1Hub
 
 _GRACE = 5.0
 """Seconds that threads and sockets get to go away after a test; only a leak uses them up."""

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.raw_server import Conn, RawServer, Request
+from tests.support.wire import Conn, RawServer, Request
 
 _VERSION = {"service": "@scramjet/host", "apiVersion": "v1", "version": "1.0.1", "build": "source"}
 _KEEP = "Access-Control-Allow-Origin: *\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"

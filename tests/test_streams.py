@@ -1,0 +1,184 @@
+"""`OutputStream` as a file, and its endings."""
+
+from __future__ import annotations
+
+import gc
+import io
+import shutil
+import threading
+import weakref
+
+import pytest
+
+from scramjet_client import (
+    HttpClient,
+    InvalidResponseError,
+    OutputStream,
+    StreamClosedError,
+)
+from tests.support.wire import Conn, RawServer
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Said:
+    """A server that says the given chunks, and then ends, or waits until it is let go."""
+
+    def __init__(self, *chunks: bytes, wait: bool = False) -> None:
+        self._chunks, self._wait = chunks, wait
+        self.client_left = threading.Event()
+        self._server = RawServer(self._handle)
+
+    def _handle(self, conn: Conn) -> None:
+        conn.read_request()
+        conn.send(HEAD)
+        for chunk in self._chunks:
+            conn.send_chunk(chunk)
+        if self._wait:
+            if conn.wait_closed(10):
+                self.client_left.set()
+            return
+        conn.send(b"0\r\n\r\n")
+
+    def __enter__(self) -> OutputStream:
+        self._server.__enter__()
+        self._client = HttpClient(self._server.url)
+        self.stream: OutputStream | None = self._client.get_stream("a", name="output of 'abc'")
+        return self.stream
+
+    def __exit__(self, *exc: object) -> None:
+        if self.stream is not None:
+            self.stream.close()
+        self._client.close()
+        self._server.stop()
+
+
+def test_lines():
+    r"""Lines are split at \n alone, whatever the chunks; their ends are taken off by `lines` only."""
+    chunks = (b"a\r", b"\nb\n\n", "\u2028c\u0085".encode(), b"\nlast")
+    with Said(*chunks) as stream:
+        assert list(stream) == [b"a\r\n", b"b\n", b"\n", "\u2028c\u0085\n".encode(), b"last"]
+    with Said(*chunks) as stream:
+        assert list(stream.lines()) == [b"a", b"b", b"", "\u2028c\u0085".encode(), b"last"]
+
+
+def test_read_after_the_end():
+    """A stream at its end goes on saying so, and is closed by whom it belongs to."""
+    with Said(b"abc") as stream:
+        assert stream.read() == b"abc"
+        assert stream.read() == b""
+        assert list(stream) == []
+        assert not stream.closed
+        stream.close()
+        assert stream.closed
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_text_is_joined_over_chunks(cut: int):
+    """Characters split over chunks are joined."""
+    data = "aą😀".encode()
+    with Said(*filter(None, (data[:cut], data[cut:]))) as stream:
+        assert "".join(stream.text()) == "aą😀"
+
+
+def test_text_replaces_what_is_none():
+    """Bytes that are not text do not end the stream."""
+    with Said(b"a\xff", b"b\xc4") as stream:
+        assert "".join(stream.text()) == "a\ufffdb\ufffd"
+
+
+def test_records():
+    """Each line is a JSON value, blank ones apart."""
+    with Said(b'{"a":1}\n\n[2]\n', b'"\\u2028"\n42') as stream:
+        assert list(stream.records()) == [{"a": 1}, [2], "\u2028", 42]
+
+
+def test_broken_record():
+    """A line that is not JSON is named, with its text."""
+    with Said(b'{"a":1}\nnope\n') as stream:
+        records = stream.records()
+        assert next(records) == {"a": 1}
+        with pytest.raises(InvalidResponseError, match="output of 'abc'") as caught:
+            next(records)
+        assert caught.value.body == "nope\n"
+
+
+@pytest.mark.parametrize("way", ["pipe_to file", "pipe_to callable", "copyfileobj", "readinto"])
+def test_ways_to_copy(way: str):
+    """Everything arrives, in whatever way it is taken."""
+    target = io.BytesIO()
+    with Said(b"abc" * 1000, b"def") as stream:
+        if way == "pipe_to file":
+            assert stream.pipe_to(target) == 3003
+        elif way == "pipe_to callable":
+            assert stream.pipe_to(target.write) == 3003
+        elif way == "copyfileobj":
+            shutil.copyfileobj(stream, target)
+        else:
+            buffer = bytearray(5000)
+            target.write(buffer[: stream.readinto(buffer)])
+
+    assert target.getvalue() == b"abc" * 1000 + b"def"
+
+
+def test_peek_takes_nothing():
+    """What was peeked at is read afterwards."""
+    with Said(b"abc") as stream:
+        assert stream.peek(1)[:1] == b"a"
+        assert stream.read() == b"abc"
+
+
+def test_leaving_a_loop_early_closes():
+    """`break` gives the connection up at once."""
+    said = Said(b"one\ntwo\n", wait=True)
+    with said as stream:
+        for line in stream:
+            assert line == b"one\n"
+            break
+        gc.collect()
+        assert said.client_left.wait(5)
+        assert stream.closed
+
+
+def test_losing_the_last_reference_closes():
+    """A stream that nobody holds any more gives its connection up."""
+    said = Said(b"one\n", wait=True)
+    with said as stream:
+        next(stream)
+        gone = weakref.ref(stream)
+        said.stream = None
+        del stream
+        gc.collect()
+
+        assert gone() is None
+        assert said.client_left.wait(5)
+
+
+@pytest.mark.parametrize("way", ["lines", "chunks", "text", "records", "__iter__"])
+def test_iterating_what_was_closed(way: str):
+    """A loop over a stream that is closed in between ends with the name of that ending."""
+    with Said(b"1\n", wait=True) as stream:
+        items = getattr(stream, way)()
+        next(items)
+        stream.close()
+
+        with pytest.raises(StreamClosedError):
+            next(items)
+
+
+def test_reading_what_was_closed():
+    """A read after close is a ValueError, as on any file."""
+    with Said(b"1\n2\n", wait=True) as stream:
+        assert stream.readline() == b"1\n"
+        stream.close()
+        stream.close()
+
+        with pytest.raises(ValueError, match="closed"):
+            stream.read(1)
+
+
+def test_repr_says_what_and_how_far():
+    """The repr names the stream and what came."""
+    with Said(b"abc") as stream:
+        stream.read()
+        assert repr(stream) == "<OutputStream output of 'abc': 3 bytes read>"
