@@ -10,6 +10,7 @@ import requests
 
 from scramjet_client._dialect import dialect_of
 from scramjet_client._exchange import Exchange
+from scramjet_client._handle import Handle
 from scramjet_client._lifetime import EndWatch, ended_error
 from scramjet_client._send_plan import (
     CONVERT,
@@ -19,11 +20,10 @@ from scramjet_client._send_plan import (
     plan,
     sent,
 )
-from scramjet_client._settings import route
 from scramjet_client._sources import Source, SourceLike, Utf8Only
 from scramjet_client._writer import BodySource
 from scramjet_client.errors import InstanceNotFoundError, ScramjetError
-from scramjet_client.http_client import HttpClient
+from scramjet_client.http_client import ClientProvider
 from scramjet_client.models import (
     INPUT_STREAMS,
     OUTPUT_STREAMS,
@@ -37,12 +37,14 @@ from scramjet_client.streams import OutputStream
 from scramjet_client.uploads import Upload
 
 
-class InstanceStreams:
+class InstanceStreams(Handle):
     """The part of `InstanceClient` that moves data."""
 
-    def __init__(self, instance_id: str, client: HttpClient) -> None:
-        self._id = instance_id
-        self._client = client
+    _kind = "instance"
+    _not_found = InstanceNotFoundError
+
+    def __init__(self, id: str, host: ClientProvider) -> None:
+        super().__init__(id, host)
         # Streams whose input this client has ended: a later send would be answered and never taken.
         self._ended_inputs: set[str] = set()
 
@@ -79,11 +81,10 @@ class InstanceStreams:
         if exchange is None and stream_id == "log":
             exchange = Exchange(on_idle=EndWatch(self._client, self._id))
         return self._client.get_stream(
-            route("instance", self._id, stream_id),
+            self._route(stream_id),
             name=f"{stream_id} of {self._id!r}",
             idle_timeout=idle_timeout,
-            subject=f"instance {self._id!r}",
-            not_found=InstanceNotFoundError,
+            **self._about,
             exchange=exchange,
         )
 
@@ -344,8 +345,7 @@ class InstanceStreams:
             body,
             convert,
             name=f"{chosen.stream_id} of {self._id!r}",
-            subject=f"instance {self._id!r}",
-            not_found=InstanceNotFoundError,
+            **self._about,
         )
         return upload
 
@@ -356,9 +356,7 @@ class InstanceStreams:
             # Absent, it would mean "true"; only this spelling is understood.
             "x-end-stream": "true" if end else "false",
         }
-        return self._client.poster(
-            route("instance", self._id, chosen.stream_id), headers, params=chosen.params
-        )
+        return self._client.poster(self._route(chosen.stream_id), headers, params=chosen.params)
 
     def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""
@@ -372,12 +370,11 @@ class InstanceStreams:
 
         def end_input() -> None:
             self._client.send_stream(
-                route("instance", self._id, chosen.stream_id),
+                self._route(chosen.stream_id),
                 b"",
                 type=chosen.type,
                 end=True,
-                subject=f"instance {self._id!r}",
-                not_found=InstanceNotFoundError,
+                **self._about,
             )
 
         def run() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from scramjet_client._dialect import (
@@ -19,6 +18,7 @@ from scramjet_client._dialect import (
     sequences_from,
     version_from,
 )
+from scramjet_client._handle import Closing
 from scramjet_client._settings import DEFAULT_API_BASE, TimeoutLike, route
 from scramjet_client._sources import SourceLike
 from scramjet_client.errors import (
@@ -43,7 +43,7 @@ from scramjet_client.sequence_client import SequenceClient
 from scramjet_client.streams import OutputStream
 
 
-class HostClient:
+class HostClient(Closing):
     """A Transform Hub. Safe to use from any number of threads; one for each process is enough.
 
     Nothing is asked of the hub until a method is called.
@@ -84,17 +84,6 @@ class HostClient:
 
     def __repr__(self) -> str:
         return f"<HostClient {self.api_base}>"
-
-    def __enter__(self) -> HostClient:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close idle connections."""

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
-from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import requests
@@ -15,6 +14,7 @@ from requests.cookies import RequestsCookieJar
 
 from scramjet_client._calls import JsonAnswer, parsed, tried
 from scramjet_client._exchange import Exchange
+from scramjet_client._handle import Closing
 from scramjet_client._settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
@@ -68,7 +68,7 @@ class RequestLogger(Protocol):
         """Hear that it is over, and how long it took to the answer's head."""
 
 
-class HttpClient:
+class HttpClient(Closing):
     """One hub over HTTP: JSON calls, live streams and uploads. Safe to use from any number of threads.
 
     The environment does not surprise: `.netrc` never replaces a token, proxy variables do not apply to
@@ -128,17 +128,6 @@ class HttpClient:
 
     def __repr__(self) -> str:
         return f"<HttpClient {self.api_base}>"
-
-    def __enter__(self) -> HttpClient:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close idle connections; streams that are open go on until they are closed."""

@@ -13,14 +13,13 @@ from scramjet_client._dialect import dialect_of, health_from, instance_from
 from scramjet_client._exchange import Exchange
 from scramjet_client._instance_io import InstanceStreams
 from scramjet_client._lifetime import EndWatch, ended_error, kill, stop
-from scramjet_client._settings import positive, route
+from scramjet_client._settings import positive
 from scramjet_client.errors import (
     HubTimeoutError,
     InstanceEndedError,
-    InstanceNotFoundError,
     StreamIdleError,
 )
-from scramjet_client.http_client import ClientProvider, HttpClient
+from scramjet_client.http_client import ClientProvider
 from scramjet_client.models import (
     GetEventResponse,
     GetHealthResponse,
@@ -71,36 +70,17 @@ def _sendable(event_name: str) -> str:
 class InstanceClient(InstanceStreams):
     """One instance on a hub. Safe to use from any number of threads; it holds no connection of its own.
 
+    Nothing is asked of the hub when one is made.
+
     Args:
         id: The instance's id.
         host: Whose `.client` talks to the hub; a `HostClient`, normally.
     """
 
     def __init__(self, id: str, host: ClientProvider) -> None:
-        if not isinstance(id, str):
-            raise TypeError(f"id must be a str, not {type(id).__name__}")
-        route("instance", id)
-        super().__init__(id, host.client)
+        super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
-
-    @classmethod
-    def from_(cls, id: str, host: ClientProvider) -> InstanceClient:
-        """Return a client for the instance `id` of `host`; nothing is asked of the hub."""
-        return cls(id, host)
-
-    def __repr__(self) -> str:
-        return f"<InstanceClient {self._id!r} at {self._client.api_base}>"
-
-    @property
-    def id(self) -> str:
-        """The instance's id."""
-        return self._id
-
-    @property
-    def client(self) -> HttpClient:
-        """The HTTP client it sends with."""
-        return self._client
 
     # -- lifecycle --------------------------------------------------------------------------------
 
@@ -200,10 +180,9 @@ class InstanceClient(InstanceStreams):
         body = dialect_of(self._client).event_body(event_name, message) if modern_only else None
         answer = self._client.request(
             "POST",
-            route("instance", self._id, "_event"),
+            self._route("_event"),
             body or [5001, {"eventName": event_name, "message": message}],
-            subject=f"instance {self._id!r}",
-            not_found=InstanceNotFoundError,
+            **self._about,
         )
         accepted = answer.value.get("accepted") if isinstance(answer.value, dict) else None
         return SendEventResponse(
@@ -226,14 +205,13 @@ class InstanceClient(InstanceStreams):
 
         Wire: GET /instance/{id}/event/{name} (docs/protocol.md, "Events").
         """
-        path = route("instance", self._id, "event", _readable(event_name))
+        path = self._route("event", _readable(event_name))
         exchange = self._event_exchange(event_name, timeout)
         dialect = dialect_of(self._client)
         answer = self._client.request(
             "GET",
             path,
-            subject=f"instance {self._id!r}",
-            not_found=InstanceNotFoundError,
+            **self._about,
             exchange=exchange,
         )
         return dialect.event(event_name, answer.value)
@@ -280,14 +258,13 @@ class InstanceClient(InstanceStreams):
     def _events(
         self, event_name: str, exchange: Exchange, idle_timeout: float | None = None
     ) -> EventStream:
-        path = route("instance", self._id, "events", _readable(event_name))
+        path = self._route("events", _readable(event_name))
         dialect = dialect_of(self._client)
         raw: OutputStream = self._client.get_stream(
             path,
             name=f"events {event_name!r} of {self._id!r}",
             idle_timeout=idle_timeout,
-            subject=f"instance {self._id!r}",
-            not_found=InstanceNotFoundError,
+            **self._about,
             exchange=exchange,
         )
         return EventStream(event_name, raw, lambda value: dialect.event(event_name, value))
@@ -302,9 +279,4 @@ class InstanceClient(InstanceStreams):
         )
 
     def _get(self, *rest: str) -> JsonAnswer:
-        return self._client.request(
-            "GET",
-            route("instance", self._id, *rest),
-            subject=f"instance {self._id!r}",
-            not_found=InstanceNotFoundError,
-        )
+        return self._client.request("GET", self._route(*rest), **self._about)

@@ -7,45 +7,22 @@ from typing import Any
 
 from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_of, id_from, ids_from, sequence_from
-from scramjet_client._settings import route
+from scramjet_client._handle import Handle
 from scramjet_client.errors import SequenceNotFoundError
-from scramjet_client.http_client import ClientProvider, HttpClient
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import GetSequenceResponse
 
 
-class SequenceClient:
-    """One sequence on a hub. Safe to use from any number of threads.
+class SequenceClient(Handle):
+    """One sequence on a hub. Safe to use from any number of threads; nothing is asked when one is made.
 
     Args:
         id: The sequence's id.
-        host: Whose `.client` talks to the hub.
+        host: Whose `.client` talks to the hub; a `HostClient`, normally.
     """
 
-    def __init__(self, id: str, host: ClientProvider) -> None:
-        if not isinstance(id, str):
-            raise TypeError(f"id must be a str, not {type(id).__name__}")
-        route("sequence", id)
-        self._id = id
-        self._client = host.client
-
-    @classmethod
-    def from_(cls, id: str, host: ClientProvider) -> SequenceClient:
-        """Return a client for the sequence `id` of `host`; nothing is asked of the hub."""
-        return cls(id, host)
-
-    def __repr__(self) -> str:
-        return f"<SequenceClient {self._id!r} at {self._client.api_base}>"
-
-    @property
-    def id(self) -> str:
-        """The sequence's id."""
-        return self._id
-
-    @property
-    def client(self) -> HttpClient:
-        """The HTTP client it sends with."""
-        return self._client
+    _kind = "sequence"
+    _not_found = SequenceNotFoundError
 
     def start(
         self,
@@ -98,10 +75,4 @@ class SequenceClient:
         return InstanceClient(id, self)
 
     def _request(self, method: str, *rest: str, **options: Any) -> JsonAnswer:
-        return self._client.request(
-            method,
-            route("sequence", self._id, *rest),
-            subject=f"sequence {self._id!r}",
-            not_found=SequenceNotFoundError,
-            **options,
-        )
+        return self._client.request(method, self._route(*rest), **self._about, **options)

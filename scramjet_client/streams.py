@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import requests
 
 from scramjet_client._exchange import READ_SIZE, Answer, Exchange, WaitEnded
+from scramjet_client._handle import Closing
 from scramjet_client.errors import (
     FOREIGN,
     InvalidResponseError,
@@ -235,7 +235,7 @@ class OutputStream(io.BufferedReader):
         super().close()
 
 
-class EventStream:
+class EventStream(Closing):
     """The events of one name, as they come: iterate it for `GetEventResponse`s.
 
     Ends when the instance has ended. Holds a connection until `close()`, the end of a `with` block, or the
@@ -262,17 +262,6 @@ class EventStream:
                 raise StopIteration
             if line.strip():
                 return self._parse(json_line(line, self.raw.name))
-
-    def __enter__(self) -> EventStream:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop listening; from any thread."""
