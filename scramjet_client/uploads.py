@@ -171,11 +171,11 @@ class Upload(Future[_R]):
             if afterwards is not None:
                 afterwards()
             self._settle(self._convert(text, self.bytes_sent, reason))
-        except ScramjetError as error:
+        except Exception as error:
             self.abort()
             # So that a generator that is not blocked is closed by the time its error is raised.
             self.writer.join(_CLOSING)
-            self._settle_error(error)
+            self._settle_error(self._named(error))
         except BaseException as error:
             # An interrupt in the waiting thread ends the upload, and goes on its way.
             self.abort()
@@ -256,9 +256,6 @@ class Upload(Future[_R]):
                     except BaseException:
                         response.close()
                         raise
-            except ScramjetError as error:
-                named = self._named(error)
-                raise named from named.__cause__
             finally:
                 if timer is not None:
                     timer.cancel()
@@ -267,9 +264,7 @@ class Upload(Future[_R]):
                 self.writer.join(_CLOSING)
                 return response.reason or "", text
             if not self.writer.between_requests:
-                raise self._named(
-                    self._failure(UploadError, "was answered before it had been taken")
-                )
+                raise self._failure(UploadError, "was answered before it had been taken")
 
     def _roll_over_timer(self, limit: float | None) -> threading.Timer | None:
         """Start the thread that ends this request's body in time; it ends with the request."""

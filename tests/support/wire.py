@@ -294,7 +294,8 @@ class RecordingTap:
 
     def __init__(self, port: int) -> None:
         self._target = port
-        self.client_bytes = b""
+        self._said: list[bytes] = []
+        self._onward: list[socket.socket] = []
         self._server = RawServer(self._relay)
         self.port = self._server.port
 
@@ -303,10 +304,20 @@ class RecordingTap:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        for onward in self._onward:
+            # A server that takes nothing more would hold its relay.
+            with contextlib.suppress(OSError):
+                onward.shutdown(socket.SHUT_RDWR)
         self._server.stop()
+
+    @property
+    def client_bytes(self) -> bytes:
+        """All that clients have said."""
+        return b"".join(self._said)
 
     def _relay(self, conn: Conn) -> None:
         with socket.create_connection(("127.0.0.1", self._target)) as onward:
+            self._onward.append(onward)
             back = threading.Thread(target=self._back, args=(onward, conn), name="test-tap")
             back.start()
             try:
@@ -314,7 +325,7 @@ class RecordingTap:
                     data = conn.raw.recv(65536)
                     if not data:
                         break
-                    self.client_bytes += data
+                    self._said.append(data)
                     onward.sendall(data)
             except OSError:
                 pass
