@@ -172,10 +172,12 @@ class Upload(Future[_R]):
                 afterwards()
             self._settle(self._convert(text, self.bytes_sent, reason))
         except Exception as error:
+            # Named first: what the writer meets after the abort is not what went wrong.
+            named = self._named(error)
             self.abort()
             # So that a generator that is not blocked is closed by the time its error is raised.
             self.writer.join(_CLOSING)
-            self._settle_error(self._named(error))
+            self._settle_error(named)
         except BaseException as error:
             # An interrupt in the waiting thread ends the upload, and goes on its way.
             self.abort()
