@@ -22,6 +22,7 @@ from scramjet_client._writer import BodyWriter
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
+    HubTimeoutError,
     ScramjetError,
     UnsupportedByHubError,
     UploadCancelledError,
@@ -230,8 +231,12 @@ class Upload(Future[_R]):
                 exchange.sent.set()
 
         self.run_in_background(wait_for_head)
-        exchange.sent.wait()
-        if answer.done() and isinstance(answer.exception(), HubConnectionError):
+        try:
+            exchange.sent.wait()
+        except BaseException:
+            self.cancel()
+            raise
+        if answer.done() and isinstance(answer.exception(), (HubConnectionError, HubTimeoutError)):
             self.result()
         return answer.result
 
