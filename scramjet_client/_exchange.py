@@ -134,27 +134,22 @@ class _Inlet(io.RawIOBase):
             try:
                 return self._sock.recv_into(buffer)
             except socket.timeout:
-                now = time.monotonic()
-                if exchange.deadline is not None and now >= exchange.deadline:
-                    raise
-                if limit is not None and now - began >= limit:
-                    raise
                 if exchange.on_idle is not None:
-                    exchange.on_idle(now - began)
+                    exchange.on_idle(time.monotonic() - began)
             finally:
                 self._sock.settimeout(limit)
 
     @staticmethod
-    def _slice(exchange: Exchange, limit: float | None, began: float) -> float | None:
-        """Return how long the next recv may take, of whichever limit comes first."""
+    def _slice(exchange: Exchange, limit: float | None, began: float) -> float:
+        """Return how long the next recv may take; raises when a limit has passed, whatever keeps coming."""
         now = time.monotonic()
-        limits = [
-            *([exchange.poll] if exchange.on_idle is not None else []),
-            *([exchange.deadline - now] if exchange.deadline is not None else []),
-            *([limit - (now - began)] if limit is not None else []),
+        ends = [
+            *([exchange.deadline] if exchange.deadline is not None else []),
+            *([began + limit] if limit is not None else []),
         ]
-        # 0 would mean "do not wait at all" and raise another error.
-        return max(min(limits), 0.001)
+        if ends and now >= min(ends):
+            raise socket.timeout("timed out")
+        return min([end - now for end in ends] + [exchange.poll] * (exchange.on_idle is not None))
 
     def close(self) -> None:
         if not self.closed:

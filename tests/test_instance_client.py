@@ -260,6 +260,8 @@ def test_source_that_raises(instance: InstanceClient, there: Instance):
 
     def items():
         yield b"half\n"
+        # What is still on its way when a connection is cut may be lost with it.
+        assert output.readline() == b"half\n"
         raise KeyError("x")
 
     with instance.get_stream("output") as output:
@@ -268,7 +270,7 @@ def test_source_that_raises(instance: InstanceClient, there: Instance):
         assert isinstance(caught.value.__cause__, KeyError)
         assert not there.input_ended
         instance.send_input("later\n", end=True)
-        assert output.read() == b"half\nlater\n"
+        assert output.read() == b"later\n"
 
 
 def test_instance_that_ends_under_an_upload(instance: InstanceClient, there: Instance):

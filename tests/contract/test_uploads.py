@@ -194,6 +194,8 @@ def test_source_that_raises(start: Start):
 
     def items():
         yield b"half\n"
+        # What is still on its way when a connection is cut may be lost with it.
+        assert output.readline() == b"half\n"
         raise KeyError("x")
 
     with instance.get_stream("output") as output:
@@ -203,7 +205,7 @@ def test_source_that_raises(start: Start):
         assert caught.value.bytes_sent == 5
 
         instance.send_input("later\n", end=True)
-        assert output.read() == b"half\nlater\n"
+        assert output.read() == b"later\n"
 
 
 def test_send_after_the_end_is_refused(start: Start):
