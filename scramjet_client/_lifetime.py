@@ -44,6 +44,9 @@ _SETTLE = 3.0
 _STOP_MARGIN = 30.0
 """Seconds beyond a stop's own timeout after which its missing answer is an error."""
 
+_FIRST_PAUSE = 0.02
+"""Seconds between the first two looks of a wait; doubled until one a second."""
+
 _KILL_LIMIT = 10.0
 """Seconds in which an instance that is still starting must become killable."""
 
@@ -291,3 +294,36 @@ def kill(
             return SendKillInstanceResponse(
                 message=message, killed=answer.status == 202, raw=answer.value
             )
+
+
+def wait(
+    client: HttpClient,
+    instance_id: str,
+    until: Callable[[GetInstanceResponse], bool],
+    what: str,
+    timeout: float | None,
+) -> GetInstanceResponse:
+    """Look at an instance until `until` is true of it; see `InstanceClient.wait` and `wait_for`."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    info: GetInstanceResponse | None = None
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            info = look(client, instance_id)
+        except InstanceNotFoundError:
+            if info is None:
+                raise
+            # 0.x forgets an instance with its end, 1.x some time after it.
+            info = attrs.evolve(info, status="stopped") if not has_ended(info) else info
+        if until(info):
+            return info
+        if has_ended(info):
+            raise ended_error(instance_id, f"{what} was awaited")(info)
+        remaining = None if deadline is None else deadline - time.monotonic()
+        if remaining is not None and remaining <= 0:
+            raise HubTimeoutError(
+                f"instance {instance_id!r} was still {info.status} after {timeout} s,"
+                f" when {what} was awaited"
+            )
+        time.sleep(pause if remaining is None else min(pause, remaining))
+        pause = min(2 * pause, _FRESH)

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import dialect_of, health_from, instance_from
+from scramjet_client._dialect import dialect_of, has_ended, health_from, instance_from
 from scramjet_client._exchange import Exchange
 from scramjet_client._instance_io import InstanceStreams
-from scramjet_client._lifetime import EndWatch, ended_error, kill, stop
+from scramjet_client._lifetime import EndWatch, ended_error, kill, stop, wait
 from scramjet_client._settings import positive
 from scramjet_client.errors import (
     HubTimeoutError,
@@ -21,9 +21,11 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http_client import ClientProvider
 from scramjet_client.models import (
+    STATUSES,
     GetEventResponse,
     GetHealthResponse,
     GetInstanceResponse,
+    InstanceStatus,
     KillMessageData,
     Milliseconds,
     SendEventResponse,
@@ -65,6 +67,38 @@ def _sendable(event_name: str) -> str:
     if not event_name:
         raise ValueError("event_name must not be empty")
     return event_name
+
+
+class ExpectedEvent:
+    """An event that is being listened for; see `InstanceClient.expect_event`.
+
+    Attributes:
+        value: The event; there once the `with` block has ended.
+    """
+
+    value: GetEventResponse
+
+    def __init__(self, instance: InstanceClient, event_name: str, timeout: float | None) -> None:
+        self._instance = instance
+        self._name = event_name
+        self._timeout = timeout
+
+    def __enter__(self) -> ExpectedEvent:
+        exchange = self._instance._event_exchange(self._name, self._timeout)
+        self._events = self._instance._events(self._name, exchange)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        with self._events:
+            if kind is not None:
+                return
+            try:
+                self.value = next(self._events)
+            except StreamIdleError as error:
+                raise HubTimeoutError(
+                    f"event {self._name!r} of instance {self._instance.id!r} did not come"
+                    f" within {self._timeout} s"
+                ) from error
 
 
 class InstanceClient(InstanceStreams):
@@ -160,6 +194,43 @@ class InstanceClient(InstanceStreams):
         self._started = info.started
         return info
 
+    def wait(self, timeout: float | None = None) -> GetInstanceResponse:
+        """Wait until the instance has ended.
+
+        Args:
+            timeout: Seconds; None is for ever.
+
+        Returns:
+            Its last info, with exit code and reason in `.terminated`; an 0.x hub says neither, and the
+            info is then the last one before the end, with the status "stopped".
+
+        Raises:
+            HubTimeoutError: It still lives.
+            InstanceNotFoundError: The hub does not know it (any more).
+        """
+        return self._wait(has_ended, "its end", timeout)
+
+    def wait_for(self, status: InstanceStatus, timeout: float | None = None) -> GetInstanceResponse:
+        """Wait until the instance has a status, and return its info.
+
+        Args:
+            status: One of the contract's words: "starting", "running", "stopping", "stopped", "crashed".
+            timeout: Seconds; None is for ever, or until the instance ends.
+
+        Raises:
+            HubTimeoutError: It did not come in time.
+            InstanceEndedError: The instance ended, so it can't come any more.
+        """
+        if status not in STATUSES:
+            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {status!r}")
+        return self._wait(lambda info: info.status == status, f"status {status!r}", timeout)
+
+    def _wait(
+        self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: float | None
+    ) -> GetInstanceResponse:
+        limit = None if timeout is None else positive("timeout", timeout)
+        return wait(self._client, self._id, until, what, limit)
+
     # -- events -----------------------------------------------------------------------------------
 
     def send_event(self, event_name: str, message: Any = "") -> SendEventResponse:
@@ -229,16 +300,32 @@ class InstanceClient(InstanceStreams):
 
         Wire: one line of GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
         """
-        exchange = self._event_exchange(event_name, timeout)
-        with self._events(event_name, exchange) as events:
-            try:
-                return next(events)
-            except StreamIdleError as error:
-                raise HubTimeoutError(
-                    f"event {event_name!r} of instance {self._id!r} did not come within {timeout} s"
-                ) from error
-            except StopIteration:
-                raise ended_error(self._id, f"event {event_name!r} was awaited")(None) from None
+        with self.expect_event(event_name, timeout) as expected:
+            pass
+        return expected.value
+
+    def expect_event(self, event_name: str, timeout: float | None = None) -> ExpectedEvent:
+        """Return a context manager that listens before its block runs, and waits at the block's end.
+
+        So the answer to what is sent inside the block is never missed:
+
+            with instance.expect_event("pong", timeout=5) as expected:
+                instance.send_event("ping")
+            print(expected.value.data)
+
+        Args:
+            event_name: Letters, digits and `-._~`.
+            timeout: Seconds to wait from the start of the block on; None is for ever, or until the
+                instance ends.
+
+        Raises (at the end of the block):
+            HubTimeoutError: It did not come in time.
+            InstanceEndedError: The instance ended before it came.
+        """
+        _readable(event_name)
+        if timeout is not None:
+            positive("timeout", timeout)
+        return ExpectedEvent(self, event_name, timeout)
 
     def get_event_stream(
         self, event_name: str, *, idle_timeout: float | None = None

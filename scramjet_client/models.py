@@ -19,6 +19,7 @@ InstanceOutputStream = Literal["stdout", "stderr", "output", "log"]
 """The streams of an instance that can be read."""
 
 InstanceStatus = Literal["starting", "running", "stopping", "stopped", "crashed"]
+STATUSES = ("starting", "running", "stopping", "stopped", "crashed")
 HealthStatus = Literal["healthy", "unhealthy", "unknown"]
 ParseResponse = Literal["json", "text", "stream"]
 

@@ -512,6 +512,72 @@ def test_any_message_can_be_sent(instance: InstanceClient, there: Instance, mess
     assert there.received == [("_event", [5001, {"eventName": "any name/ą", "message": message}])]
 
 
+def test_expected_event_is_never_missed(instance: InstanceClient, there: Instance):
+    """The answer to what is sent inside the block is there after it, however quick it was."""
+    with instance.expect_event("pong", timeout=10) as expected:
+        eventually(lambda: there.listeners)
+        there.emit("pong", {"n": 1})
+        there.emit("pong", {"n": 2})
+
+    assert expected.value.data == {"n": 1}
+
+
+def test_block_that_raises_is_not_waited_for(instance: InstanceClient):
+    """An error inside the block of `expect_event` is not held up, or hidden."""
+    with pytest.raises(KeyError), instance.expect_event("pong"):
+        raise KeyError("x")
+
+
+# -- waiting ----------------------------------------------------------------------------------------
+
+
+def test_wait_returns_how_it_ended(instance: InstanceClient, there: Instance):
+    """`wait` blocks until the end, and says how it came."""
+    threading.Timer(0.2, there.end, (22, "Sequence failed on start")).start()
+
+    info = instance.wait(timeout=20)
+
+    assert info.status == "crashed"
+    assert info.terminated is not None
+    assert (info.terminated.exit_code, info.terminated.reason) == (22, "Sequence failed on start")
+
+
+def test_wait_has_a_limit(instance: InstanceClient):
+    """A wait that is over says what the instance was then."""
+    with pytest.raises(HubTimeoutError, match="still running"):
+        instance.wait(0.2)
+
+
+def test_wait_for_a_status(instance: InstanceClient, there: Instance):
+    """`wait_for` returns at the status, and raises when it can't come any more."""
+    there.status = "starting"
+    threading.Timer(0.2, setattr, (there, "status", "running")).start()
+    assert instance.wait_for("running", timeout=20).status == "running"
+
+    there.end()
+    with pytest.raises(InstanceEndedError) as caught:
+        instance.wait_for("running")
+    assert caught.value.info.status == "stopped"
+    with pytest.raises(ValueError, match="status must be"):
+        instance.wait_for("sleeping")
+
+
+def test_wait_for_what_is_forgotten(instance: InstanceClient, there: Instance, h1_hub: H1Hub):
+    """An instance that vanishes while it is waited for has stopped; one that never was is not found."""
+
+    def forget() -> None:
+        eventually(lambda: sum("/instance/" in each.target for each in h1_hub.requests) > 2)
+        del h1_hub.instances[there.id]
+
+    helper = threading.Thread(target=forget, name="test-forget")
+    helper.start()
+
+    assert instance.wait(20).status == "stopped"
+    helper.join()
+    with pytest.raises(InstanceNotFoundError):
+        instance.wait(20)
+
+
 # -- misuse -----------------------------------------------------------------------------------------
 
 

@@ -151,6 +151,19 @@ def test_crash_while_loading(start: Start, hub: Hub, language: str):
         assert info.terminated is not None
 
 
+def test_wait(start: Start, hub: Hub, language: str):
+    """`wait` returns when the instance has ended, and says how where the hub does (1.x)."""
+    instance = start(f"{language}-crash-later", 0.5)
+
+    info = instance.wait(timeout=30)
+
+    if hub.modern:
+        assert info.status == "crashed"
+        assert info.terminated is not None
+    else:
+        assert info.status == "stopped"
+
+
 @pytest.mark.parametrize(
     "call",
     [
