@@ -58,6 +58,7 @@ from scramjet_client.models import (
 )
 from scramjet_client.sequence_client import SequenceClient
 from scramjet_client.streams import EventStream, OutputStream
+from scramjet_client.upload_writer import UploadWriter
 from scramjet_client.uploads import Upload
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "EventStream",
     "OutputStream",
     "Upload",
+    "UploadWriter",
     # answers
     "DeleteSequenceResponse",
     "GetEntitiesResponse",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, overload
 
-import attrs
 import requests
 
 from scramjet_client._dialect import dialect_of
@@ -22,7 +22,7 @@ from scramjet_client._send_plan import (
 )
 from scramjet_client._sources import Source, SourceLike, Utf8Only
 from scramjet_client._writer import BodySource
-from scramjet_client.errors import InstanceNotFoundError, ScramjetError
+from scramjet_client.errors import InstanceNotFoundError
 from scramjet_client.http_client import ClientProvider
 from scramjet_client.models import (
     INPUT_STREAMS,
@@ -268,60 +268,6 @@ class InstanceStreams(Handle):
         """Start sending to the program's standard input; see `submit_stream`."""
         return self.submit_stream("stdin", stream, end=end, json=json)
 
-    def inout(
-        self,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: OptionsLike | None = None,
-        *,
-        type: str | None = None,
-        end: bool | None = None,
-        json: bool | None = None,
-    ) -> OutputStream:
-        """Send to the program's input and read its output at once.
-
-        Returns as soon as the request is on the wire; the source may wait for what is read. Text alone:
-        for binary duplex use `get_stream("output")` and `submit_input`.
-
-        Args:
-            stream: As in `send_stream`.
-            request_init: As in `send_stream`.
-            options: As in `send_stream`; each is also a keyword.
-            type: Content type of the input.
-            end: Whether the program's input ends with this body.
-            json: Whether the source gives values to be sent as JSON lines.
-
-        Returns:
-            The output, with the upload of the input as `.upload`. Closing it cancels an unfinished
-            upload. It ends when the output or the instance does. A refusal by the hub is raised by the
-            first read, or by the upload, whichever is asked first.
-
-        Wire: POST /instance/{id}/inout on 1.x; GET output and POST input on 0.x, and where `end` is True,
-        which `inout` can't say (docs/protocol.md, "Inout").
-        """
-        keywords = {"type": type, "end": end, "json": json}
-        chosen = plan("input", request_init, options, keywords)
-        body = chosen.body(stream)
-        if dialect_of(self._client).has_inout and not chosen.end:
-            chosen = attrs.evolve(chosen, stream_id="inout")
-            return self._opened(chosen, self._prepared(chosen, body, sent))
-        return self._paired(chosen, self._prepared(chosen, body, sent))
-
-    def _paired(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
-        """`inout` by two requests: first the output, so that nothing is missed, then the input."""
-        exchange = Exchange()
-        output = self._output("output", None, exchange)
-
-        def pass_on(done: Upload[SendStreamResponse]) -> None:
-            error = done.exception()
-            if isinstance(error, ScramjetError) and not done.cancelled():
-                exchange.fail(error)
-
-        upload.add_done_callback(pass_on)  # type: ignore[arg-type]  # it is called with this Upload
-        output.upload = upload
-        upload.run_in_background(self._runner(chosen, upload))
-        return output
-
     def _opened(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
         """Send a body and return its answer as a stream, without waiting for the answer's head."""
         self._note_end(chosen, upload)
@@ -367,20 +313,18 @@ class InstanceStreams(Handle):
         make = chosen.exchange_maker(lambda: EndWatch(self._client, self._id, error))
         self._note_end(chosen, upload)
         post = self._poster(chosen, end=chosen.end and not end_apart)
-
-        def end_input() -> None:
-            self._client.send_stream(
-                self._route(chosen.stream_id),
-                b"",
-                type=chosen.type,
-                end=True,
-                **self._about,
-            )
+        end_input = partial(self._end_input, chosen)
 
         def run() -> None:
             upload.run(post, make, body_limit=limit, afterwards=end_input if end_apart else None)
 
         return run
+
+    def _end_input(self, chosen: SendPlan) -> None:
+        """End an input by a request of its own."""
+        self._client.send_stream(
+            self._route(chosen.stream_id), b"", type=chosen.type, end=True, **self._about
+        )
 
     def _note_end(self, chosen: SendPlan, upload: Upload[Any]) -> None:
         """Remember that the input is being ended, and forget it if that fails."""

@@ -11,7 +11,7 @@ from typing import Any
 from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_of, has_ended, health_from, instance_from
 from scramjet_client._exchange import Exchange
-from scramjet_client._instance_io import InstanceStreams
+from scramjet_client._instance_duplex import InstanceDuplex
 from scramjet_client._lifetime import EndWatch, ended_error, kill, stop, wait
 from scramjet_client._settings import positive
 from scramjet_client.errors import (
@@ -101,7 +101,7 @@ class ExpectedEvent:
                 ) from error
 
 
-class InstanceClient(InstanceStreams):
+class InstanceClient(InstanceDuplex):
     """One instance on a hub. Safe to use from any number of threads; it holds no connection of its own.
 
     Nothing is asked of the hub when one is made.

@@ -364,6 +364,18 @@ def test_upload_longer_than_a_hub_waits(start: Start):
         assert upload.result(30).bytes_written == sum(len(b"second %d\n" % n) for n in range(total))
 
 
+def test_input_as_a_file(start: Start, language: str):
+    """What is written to an input goes out at once; closing the file ends the input."""
+    instance = start(f"{language}-echo")
+
+    with instance.get_stream("output") as output:
+        with instance.open_input() as w:
+            print("one", file=w)
+            assert output.readline() == b"one\n"
+            w.write("two\n")
+        assert output.read() == b"two\n"
+
+
 def test_file_is_sent_whole(start: Start, tmp_path):
     """A path and an open file arrive byte for byte."""
     instance = start("node-echo")
