@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from scramjet_client._chunked import ChunkedBody
 from scramjet_client._writer import BodyWriter, shut
 
 READ_SIZE = 65536
@@ -118,21 +119,34 @@ class _Inlet(io.RawIOBase):
         # An open file of the socket's own keeps its descriptor while http.client "closes" the socket.
         self._hold = sock.makefile("rb", buffering=0)
         self._exchange = exchange
+        self.holding = False
+        """Set while only what has been read already is wanted."""
 
     def readable(self) -> bool:
         """Answers are read."""
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
+        if self.holding:
+            return None
+        count: int = self.limited(lambda: self._sock.recv_into(buffer))
+        return count
+
+    def taken_over(self, begun: bytes) -> ChunkedBody:
+        """Return a reader for the chunked body that comes now, `begun` being its first bytes."""
+        return ChunkedBody(self._sock, self.limited, begun)
+
+    def limited(self, receive: Callable[[], Any]) -> Any:
+        """Do one read from the socket within the exchange's limits."""
         exchange = self._exchange
         if exchange is None or (exchange.deadline is None and exchange.on_idle is None):
-            return self._sock.recv_into(buffer)
+            return receive()
         limit = self._sock.gettimeout()
         began = time.monotonic()
         while True:
             self._sock.settimeout(self._slice(exchange, limit, began))
             try:
-                return self._sock.recv_into(buffer)
+                return receive()
             except socket.timeout:
                 if exchange.on_idle is not None:
                     exchange.on_idle(time.monotonic() - began)
@@ -165,34 +179,51 @@ class Answer(http.client.HTTPResponse):
     """http.client's response, which reads through an `_Inlet` and gives what has come at once."""
 
     _left: int | None = None
+    _chunks: ChunkedBody | None = None
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
         self.exchange = current_exchange()
-        self.fp = io.BufferedReader(_Inlet(sock, self.exchange), READ_SIZE)
+        self._inlet = _Inlet(sock, self.exchange)
+        self.fp = io.BufferedReader(self._inlet, READ_SIZE)
         if self.exchange is not None:
             self.exchange.answer = self
 
-    def read_live(self, size: int) -> bytes:
-        """Return what has come, at most `size` bytes, waiting for the first; b"" at the end of the body.
+    def read_live(self, buffer: memoryview) -> int:
+        """Read what has come into `buffer`, waiting for the first byte; 0 is the end of the body.
 
         Raises:
-            http.client.IncompleteRead: The connection ended before the body did.
+            http.client.HTTPException: The connection ended before the body did, or it is malformed.
             OSError: The connection broke, or a time limit passed.
         """
         if self.fp is None:
-            return b""
-        if self.chunked or self.length is None:
-            return self.read1(size)
-        # http.client's read1 takes a body shorter than its Content-Length for a whole one, and up to
-        # Python 3.12 does not count what it has given.
-        if self._left is None:
-            self._left = self.length
-        data = self.fp.read1(min(size, self._left)) if self._left else b""
-        if not data and self._left:
-            raise http.client.IncompleteRead(b"", self._left)
-        self._left -= len(data)
-        if not self._left:
+            return 0
+        if self.chunked:
+            return self._read_chunks(buffer)
+        if self.length is None:
+            data = self.fp.read1(len(buffer))
+        else:
+            # http.client's read1 takes a body shorter than its Content-Length for a whole one, and up
+            # to Python 3.12 does not count what it has given.
+            left = self.length if self._left is None else self._left
+            data = self.fp.read1(min(len(buffer), left)) if left else b""
+            if not data and left:
+                raise http.client.IncompleteRead(b"", left)
+            self._left = left - len(data)
+        buffer[: len(data)] = data
+        if not data:
             self.close()
-        return data
+        return len(data)
+
+    def _read_chunks(self, buffer: memoryview) -> int:
+        if self._chunks is None:
+            # What http.client's reader has taken from the socket beyond the head is the beginning.
+            self._inlet.holding = True
+            begun = self.fp.read(len(self.fp.peek(1)))
+            self._inlet.holding = False
+            self._chunks = self._inlet.taken_over(begun or b"")
+        count = self._chunks.readinto(buffer)
+        if not count:
+            self.close()
+        return count

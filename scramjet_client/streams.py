@@ -47,7 +47,7 @@ class _AnswerReader(io.RawIOBase):
         self._exchange = exchange
         self._opener = opener
         self._response: requests.Response | None = None
-        self._read: Callable[[int], bytes] | None = None
+        self._read: Callable[[memoryview], int] | None = None
         self._at_end = False
         self.shut_here = False
 
@@ -60,9 +60,9 @@ class _AnswerReader(io.RawIOBase):
         if self._at_end:
             return 0
         try:
-            data = self._open()(len(buffer))
+            count = self._open()(memoryview(buffer))
         except WaitEnded:
-            data = b""
+            count = 0
         except ScramjetError as error:
             self._exchange.fail(error)
             raise
@@ -71,21 +71,21 @@ class _AnswerReader(io.RawIOBase):
             raise self._ending(error) from error
         if self.shut_here:
             raise StreamClosedError(f"{self.name} was closed")
-        if not data:
+        if not count:
             self._at_end = True
             self.release()
-            return 0
-        count = len(data)
-        buffer[:count] = data
         self.bytes_read += count
         return count
 
-    def _open(self) -> Callable[[int], bytes]:
+    def _open(self) -> Callable[[memoryview], int]:
         if self._read is None:
-            self._response = self._opener()
+            response = self._response = self._opener()
             answer: Answer | None = self._exchange.answer
-            # A mocked answer has no socket below; everything real has an Answer.
-            self._read = self._response.raw.read if answer is None else answer.read_live
+            if answer is None or response.headers.get("Content-Encoding", "identity") != "identity":
+                # A mocked answer, which has no socket below, or a proxy that compresses unasked.
+                self._read = _decoded(response)
+            else:
+                self._read = answer.read_live
         return self._read
 
     def _ending(self, error: BaseException) -> ScramjetError:
@@ -121,6 +121,26 @@ class _AnswerReader(io.RawIOBase):
             self.interrupt()
             self.release()
         super().close()
+
+
+def _decoded(response: requests.Response) -> Callable[[memoryview], int]:
+    """Return a reader of an answer by way of urllib3, which undoes compression."""
+    pieces = response.raw.stream(READ_SIZE, decode_content=True)
+    held = memoryview(b"")
+
+    def read(buffer: memoryview) -> int:
+        nonlocal held
+        while not held:
+            piece = next(pieces, None)
+            if piece is None:
+                return 0
+            held = memoryview(piece)
+        count = min(len(held), len(buffer))
+        buffer[:count] = held[:count]
+        held = held[count:]
+        return count
+
+    return read
 
 
 class OutputStream(io.BufferedReader):

@@ -14,7 +14,7 @@ PACKAGE = Path(scramjet_client.__file__).parent
 LAYERS = [
     {"_version"},
     {"errors", "_tls", "_settings", "packages"},
-    {"models", "_sources", "_writer", "_calls", "_handle"},
+    {"models", "_sources", "_writer", "_calls", "_handle", "_chunked"},
     {"_exchange"},
     {"_transport", "_send_plan"},
     {"uploads"},

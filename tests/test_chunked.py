@@ -1,0 +1,165 @@
+"""The decoder of chunked bodies: every split of every frame, and nothing but what was sent."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from http.client import IncompleteRead
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scramjet_client._chunked import ChunkedBody, MalformedChunk
+
+
+class Pieces(socket.socket):
+    """A socket that gives the pieces that it was made of, and then the end of the connection."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        super().__init__()
+        self.close()
+        self._pieces: Iterator[bytes] = iter(pieces)
+        self._rest = b""
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        piece = self._rest or next(self._pieces, b"")
+        self._rest = piece[size:]
+        return piece[:size]
+
+
+def decode(pieces: list[bytes], begun: bytes = b"", size: int = 65536) -> bytes:
+    body = ChunkedBody(Pieces(pieces), lambda receive: receive(), begun)
+    buffer = memoryview(bytearray(size))
+    got = b""
+    while count := body.readinto(buffer):
+        got += buffer[:count]
+    assert body.ended
+    return got
+
+
+def frame(chunks: list[bytes], *, extension: bytes = b"", trailer: bytes = b"") -> bytes:
+    framed = [b"%x%b\r\n%b\r\n" % (len(chunk), extension, chunk) for chunk in chunks]
+    return b"".join([*framed, b"0\r\n", trailer, b"\r\n"])
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [b"a"],
+        [b"line %d\n" % n for n in range(12)],
+        [b"with\r\nCRLF", b"\r\n", b"\r", b"\n", b"0\r\n\r\n", b"3\r\nabc\r\n"],
+        [b"x" * 300, b"y"],
+        [],
+    ],
+)
+@pytest.mark.parametrize("extension", [b"", b";name=value", b" ; a"])
+@pytest.mark.parametrize("trailer", [b"", b"Name: value\r\n"])
+def test_every_split_at_every_byte(chunks, extension, trailer):
+    """Wherever a connection cuts the frames in two, the same bytes come out."""
+    wire = frame(chunks, extension=extension, trailer=trailer)
+
+    for cut in range(len(wire) + 1):
+        assert decode([wire[:cut], wire[cut:]] if cut else [wire]) == b"".join(chunks)
+        assert decode([wire[cut:]], begun=wire[:cut]) == b"".join(chunks)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_byte_by_byte(size: int):
+    """A connection that drips, and a reader with little memory."""
+    chunks = [b"one\n", b"two\r\n", b"x" * 100]
+    wire = frame(chunks)
+
+    assert decode([wire[n : n + 1] for n in range(len(wire))], size=size) == b"".join(chunks)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    chunks=st.lists(
+        st.one_of(
+            st.binary(min_size=1, max_size=40),
+            st.text("ab\r\n0123f;", min_size=1, max_size=12).map(str.encode),
+            st.integers(1, 20_000).map(lambda n: b"z" * n),
+        ),
+        max_size=30,
+    ),
+    cuts=st.lists(st.integers(0, 60_000), max_size=8),
+    size=st.integers(1, 70_000),
+)
+def test_any_chunks_in_any_pieces(chunks: list[bytes], cuts: list[int], size: int):
+    """Whatever the chunks hold and however they arrive, they come out as they went in."""
+    wire = frame(chunks)
+    marks = sorted({0, len(wire), *(cut % (len(wire) + 1) for cut in cuts)})
+    pieces = [wire[a:b] for a, b in zip(marks, marks[1:])]
+
+    assert decode(pieces, size=size) == b"".join(chunks)
+
+
+@settings(max_examples=300, deadline=None)
+@given(wire=st.one_of(st.binary(max_size=60), st.text("0123af\r\n;x", max_size=40).map(str.encode)))
+def test_no_rubbish_is_a_body(wire: bytes):
+    """What is no chunked body is an error or a body by the letter, and never anything else."""
+    try:
+        got = decode([wire])
+    except (MalformedChunk, IncompleteRead):
+        return
+    assert wire.count(b"\r\n") >= 2
+    assert len(got) < len(wire)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [b"", b"zz", b"-5", b"+5", b"0x5", b"1_0", b" 5", b"5\t5", b"11111111111111111", b"\xb2"],
+)
+def test_malformed_sizes(size: bytes):
+    """A size that is not hexadecimal digits alone is never guessed at; what came before it is given."""
+    body = ChunkedBody(
+        Pieces([b"3\r\nabc\r\n" + size + b"\r\n12345\r\n0\r\n\r\n"]), lambda receive: receive(), b""
+    )
+    buffer = memoryview(bytearray(100))
+
+    assert bytes(buffer[: body.readinto(buffer)]) == b"abc"
+    with pytest.raises(MalformedChunk):
+        body.readinto(buffer)
+
+
+@pytest.mark.parametrize("wire", [b"3\r\nabcdef\r\n0\r\n\r\n", b"3\r\nabc\n0\r\n\r\n", b"9" * 5000])
+def test_chunks_that_are_not_as_long_as_they_say(wire: bytes):
+    """A chunk without its CRLF, or a size line without an end, is malformed."""
+    with pytest.raises(MalformedChunk):
+        decode([wire])
+
+
+@pytest.mark.parametrize("cut", range(1, 28))
+def test_a_cut_is_never_an_end(cut: int):
+    """A connection that ends before the body does is told apart from its end, wherever it ends."""
+    wire = frame([b"abc", b"x" * 10])
+    assert len(wire) == 28
+
+    with pytest.raises(IncompleteRead):
+        decode([wire[:cut]])
+
+
+def test_endless_trailers():
+    """Trailers have a limit."""
+    with pytest.raises(MalformedChunk, match="trailers"):
+        decode([b"0\r\n", *[b"Name: value\r\n" * 100] * 100])
+
+
+@pytest.mark.parametrize("size", [9_000, 100_000, 1_000_000])
+def test_large_chunks_on_a_real_socket(size: int):
+    """Large chunks, read straight into the reader's memory, arrive whole between small ones."""
+    chunks = [b"small", b"L" * size, b"small again", b"M" * (size + 1), b"N" * 8192]
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    wire = memoryview(frame(chunks))
+    body = ChunkedBody(right, lambda receive: receive(), b"")
+    buffer, got = memoryview(bytearray(65536)), b""
+    with left, right:
+        while not body.ended:
+            if wire:
+                wire = wire[left.send(wire[:50_000]) :]
+            count = body.readinto(buffer)
+            got += buffer[:count]
+
+    assert got == b"".join(chunks)
