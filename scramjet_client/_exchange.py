@@ -42,7 +42,7 @@ class Exchange:
         *,
         writer: BodyWriter | None = None,
         deadline: float | None = None,
-        on_idle: Callable[[float], None] | None = None,
+        on_idle: Callable[[float], object] | None = None,
         poll: float = _POLL,
     ) -> None:
         self.writer = writer

@@ -128,19 +128,23 @@ class EndWatch:
         self._error = error
         self._seen_at_silence: float | None = None
 
-    def __call__(self, silence: float) -> None:
-        """Look at the instance; `silence` is how many seconds nothing has come."""
+    def __call__(self, silence: float) -> bool:
+        """Look at the instance; `silence` is how many seconds nothing has come.
+
+        Returns:
+            Whether it was seen to live.
+        """
         seen, self._seen_at_silence = self._seen_at_silence, None
         try:
             info = _watch_of(self._client).look(self._id)
         except (HubConnectionError, HubTimeoutError):
             # If the hub is down, the connection that is being waited on says so itself.
-            return
+            return False
         if info is not None and not has_ended(info):
-            return
+            return True
         if seen is None or silence <= seen:
             self._seen_at_silence = silence
-            return
+            return False
         raise WaitEnded if self._error is None else self._error(info)
 
 
@@ -285,7 +289,9 @@ def kill(
                     killed=False,
                     raw=info.raw,
                 )
-            if info.status != "starting" or time.monotonic() >= deadline:
+            # It may have come to run since the refusal.
+            killable = info.status in ("starting", "running")
+            if not killable or time.monotonic() >= deadline:
                 raise
             time.sleep(0.05)
         else:

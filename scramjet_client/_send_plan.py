@@ -45,7 +45,7 @@ class SendPlan:
         return JsonLines(stream) if self.json else Source(stream)
 
     def exchange_maker(
-        self, watch: Callable[[], Callable[[float], None]]
+        self, watch: Callable[[], Callable[[float], object]]
     ) -> Callable[[BodyWriter], Exchange]:
         """Return what makes the exchange of each request of this send, all under one deadline."""
         deadline = None if self.timeout is None else time.monotonic() + self.timeout

@@ -208,10 +208,10 @@ class Upload(Future[_R]):
         watch = exchange.on_idle
 
         def silence(seconds: float) -> None:
-            if watch is not None:
-                watch(seconds)
-            # A refusal comes at once; where neither it nor an output comes, the hub is taking the body.
-            self._accept()
+            # A refusal comes at once. Where neither it nor an output comes, and the instance lives, the
+            # hub is taking the body.
+            if watch is None or watch(seconds):
+                self._accept()
 
         exchange.on_idle = silence
 

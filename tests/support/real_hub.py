@@ -6,7 +6,6 @@ of stdin. Linux and macOS only: the hub's process adapter needs ``/usr/bin/env``
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -19,24 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
+from tests.support import npm
+from tests.support.npm import NodeUnavailable
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 _HUB_DIR = Path(__file__).resolve().parent.parent / "real_hub"
-_LOCKFILE = _HUB_DIR / "package-lock.json"
-# npm writes this file last, so that an interrupted install is not taken for a finished one.
-_INSTALLED = _HUB_DIR / "node_modules" / ".package-lock.json"
-# No package needs its install script: the native ones only speed up the ssh to a remote Docker.
-_NPM_CI = (
-    "ci",
-    "--ignore-scripts",
-    "--omit=optional",
-    "--no-audit",
-    "--no-fund",
-    "--prefer-offline",
-)
 
-_NODE_MAJOR = 16  # the oldest Node.js that the hub runs on and whose npm reads the lockfile
 _START_TIMEOUT = 60.0  # seconds
 _LOG_TAIL = 4000  # characters of a log that an error message repeats
 
@@ -47,9 +36,7 @@ _REAPER = 'cat; kill -9 "-$1"; rm -rf -- "$2"'
 # Variables that change what the hub or its runners do.
 _FOREIGN_VARIABLES = ("DEVELOPMENT", "PRODUCTION", "ESBUILD", "NODE_OPTIONS", "NODE_PATH")
 
-
-class RealHubUnavailable(Exception):
-    """Say what has to be installed for the real hub to run."""
+RealHubUnavailable = NodeUnavailable
 
 
 class RealHub:
@@ -198,67 +185,12 @@ class RealHub:
 def install() -> str:
     """Install the hub's packages unless they are there, and return the path of the node command.
 
-    They are installed again when the lockfile is newer. Blocks while npm works; processes that come
-    meanwhile wait for the first one.
+    Blocks while npm works.
 
     Raises:
         RealHubUnavailable: Node.js or npm is missing, too old, or failed; the text says what to do.
     """
-    node = _find_node()
-    if _is_installed():
-        return node
-    npm = shutil.which("npm")
-    if npm is None:
-        raise RealHubUnavailable(f"npm was not found: {_advice()}")
-    with open(_LOCKFILE, "rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # freed when the file is closed
-        if not _is_installed():
-            _npm_ci(npm)
-    return node
-
-
-def _is_installed() -> bool:
-    try:
-        return _INSTALLED.stat().st_mtime >= _LOCKFILE.stat().st_mtime
-    except FileNotFoundError:
-        return False
-
-
-def _npm_ci(npm: str) -> None:
-    done = subprocess.run(
-        [npm, *_NPM_CI],
-        cwd=_HUB_DIR,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
-        raise RealHubUnavailable(
-            f"npm ci failed in {_HUB_DIR}: repair that, or {_advice()}\n{done.stdout[-_LOG_TAIL:]}"
-        )
-    os.utime(_INSTALLED)
-
-
-def _find_node() -> str:
-    """Return the path of a node command that is new enough."""
-    node = shutil.which("node")
-    if node is None:
-        raise RealHubUnavailable(f"node was not found: {_advice()}")
-    done = subprocess.run(
-        [node, "--version"], stdout=subprocess.PIPE, encoding="utf-8", check=False
-    )
-    version = done.stdout.strip()
-    major = version.lstrip("v").partition(".")[0]
-    if not major.isdigit() or int(major) < _NODE_MAJOR:
-        raise RealHubUnavailable(f"node {version or 'does not start'}: {_advice()}")
-    return node
-
-
-def _advice() -> str:
-    return f"install Node.js {_NODE_MAJOR} or newer with its npm to run the real Transform Hub."
+    return npm.install(_HUB_DIR, "to run the real Transform Hub")
 
 
 def _environment() -> dict[str, str]:
