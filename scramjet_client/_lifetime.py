@@ -145,7 +145,7 @@ class EndWatch:
         if seen is None or silence <= seen:
             self._seen_at_silence = silence
             return False
-        raise WaitEnded if self._error is None else self._error(info)
+        raise WaitEnded("its instance has ended") if self._error is None else self._error(info)
 
 
 def ended_error(

@@ -61,8 +61,9 @@ class _AnswerReader(io.RawIOBase):
             return 0
         try:
             count = self._open()(memoryview(buffer))
-        except WaitEnded:
+        except WaitEnded as ended:
             count = 0
+            self._exchange.fail(ended)
         except ScramjetError as error:
             self._exchange.fail(error)
             raise

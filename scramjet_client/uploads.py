@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import requests
 
-from scramjet_client._exchange import Exchange
+from scramjet_client._exchange import Exchange, WaitEnded
 from scramjet_client._writer import BodyWriter
 from scramjet_client.errors import (
     HubConnectionError,
@@ -223,7 +223,8 @@ class Upload(Future[_R]):
                 shown = self._named(error)
                 exchange.fail(shown)
                 self._settle_error(shown)
-                answer.set_exception(shown)
+                # The end of the instance is an end of stream to the reader, and a failure to the upload.
+                answer.set_exception(error if isinstance(error, WaitEnded) else shown)
             else:
                 answer.set_result(response)
                 self._accept()
@@ -305,7 +306,8 @@ class Upload(Future[_R]):
             return self._because(error.__cause__, HubConnectionError, f"was cut: {error.message}")
         if isinstance(error, ScramjetError):
             return error
-        return self._because(error, UploadError, f"failed: {error!r}")
+        what = f"was cut: {error}" if isinstance(error, WaitEnded) else f"failed: {error!r}"
+        return self._because(error, UploadError, what)
 
     def _because(self, cause: BaseException | None, kind: type[_E], what: str) -> _E:
         error = self._failure(kind, what)

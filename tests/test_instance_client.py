@@ -454,6 +454,24 @@ def test_inout_ends_with_its_instance(instance: InstanceClient, there: Instance)
         assert stream.readline() == b"a\n"
         there.end()
         assert stream.read() == b""
+        with pytest.raises(UploadError, match="its instance has ended"):
+            stream.upload.result(5)
+    gate.set()
+
+
+def test_inout_whose_instance_ends_without_a_word(instance: InstanceClient, there: Instance):
+    """No output at all, and then the end: the stream ends, and its upload says why it could not."""
+    gate = threading.Event()
+
+    def items():
+        gate.wait(20)
+        yield b"x"
+
+    with instance.inout(items()) as stream:
+        there.status, there.terminated = "completed", {"exitcode": -1, "reason": "r"}
+        assert stream.read() == b""
+        with pytest.raises(UploadError, match="its instance has ended"):
+            stream.upload.result(5)
     gate.set()
 
 
