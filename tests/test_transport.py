@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -251,6 +252,30 @@ def test_endings_of_a_stream(answer: bytes, got: bytes, ending):
                 assert ending is None
 
     assert data == got
+
+
+def test_compressed_stream():
+    """A proxy that compresses unasked is understood, live."""
+    packed = zlib.compressobj(wbits=31)
+    first = packed.compress(b"one\n") + packed.flush(zlib.Z_SYNC_FLUSH)
+    second = packed.compress(b"two\n") + packed.flush()
+    gate = threading.Event()
+
+    def handle(conn: Conn) -> None:
+        conn.read_request()
+        conn.send(
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        conn.send_chunk(first)
+        gate.wait(20)
+        conn.send_chunk(second)
+        conn.send(b"0\r\n\r\n")
+
+    with RawServer(handle) as server, HttpClient(server.url) as client:
+        with client.get_stream("a") as stream:
+            assert stream.readline() == b"one\n"
+            gate.set()
+            assert stream.read() == b"two\n"
 
 
 def test_reset_is_an_interruption():

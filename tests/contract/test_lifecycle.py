@@ -19,6 +19,13 @@ from tests.contract.conftest import Hub, Start, ended
 from tests.support.waiting import eventually
 
 
+def start_ready(start: Start, name: str) -> InstanceClient:
+    """Start a sequence and wait until its stop handler is set; 0.x has no status to wait for."""
+    instance = start(name)
+    assert instance.get_event("ready", timeout=20).data == "yes"
+    return instance
+
+
 def test_info(start: Start, hub: Hub, host: HostClient, language: str):
     """A running instance is described in the contract's words."""
     instance = start(f"{language}-echo")
@@ -60,8 +67,7 @@ def test_three_ways_to_a_client(host: HostClient, start: Start):
 
 def test_stop_of_an_instance_that_ends_at_once(start: Start, language: str):
     """A long timeout is not slept through when the instance has ended."""
-    instance = start(f"{language}-stop-fast")
-    eventually(lambda: instance.get_info().status == "running")
+    instance = start_ready(start, f"{language}-stop-fast")
     began = time.monotonic()
 
     answer = instance.stop(10_000)
@@ -74,8 +80,7 @@ def test_stop_of_an_instance_that_ends_at_once(start: Start, language: str):
 
 def test_stop_of_an_instance_that_lives_on(start: Start, language: str):
     """An instance that asks for more time and takes it is a STOP_TIMEOUT."""
-    instance = start(f"{language}-keep-alive")
-    eventually(lambda: instance.get_info().status == "running")
+    instance = start_ready(start, f"{language}-keep-alive")
 
     with pytest.raises(StopTimeoutError) as caught:
         instance.stop(timedelta(seconds=1), can_call_keepalive=True)
@@ -91,8 +96,7 @@ def test_stop_whose_handler_never_finishes(start: Start, hub: Hub, language: str
     On 0.x only for Python, which lives on: a Node instance is killed by the hub when the time is over, and
     is then gone like any other, so nobody can tell that it did not end by itself.
     """
-    instance = start(f"{language}-stop-never")
-    eventually(lambda: instance.get_info().status == "running")
+    instance = start_ready(start, f"{language}-stop-never")
 
     if language == "node" and not hub.modern:
         assert instance.stop(1000).acknowledged
@@ -104,8 +108,7 @@ def test_stop_whose_handler_never_finishes(start: Start, hub: Hub, language: str
 
 def test_stop_again_after_the_end(start: Start, hub: Hub):
     """Stopping what has ended is no error where the hub still knows it, and not found where not (0.x)."""
-    instance = start("node-stop-fast")
-    eventually(lambda: instance.get_info().status == "running")
+    instance = start_ready(start, "node-stop-fast")
     instance.stop(10_000)
 
     if not hub.modern:

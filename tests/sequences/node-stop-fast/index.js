@@ -13,5 +13,6 @@ module.exports = function() {
             setTimeout(() => process.exit(0), 100); // 0.x always waits 10 s; the log goes out first
         }
     });
+    this.emit("ready", "yes");
     return output;
 };

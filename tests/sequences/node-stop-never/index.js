@@ -6,5 +6,6 @@ module.exports = function() {
         this.logger.info("stopping");
         return new Promise(() => {});
     });
+    this.emit("ready", "yes");
     return new PassThrough();
 };

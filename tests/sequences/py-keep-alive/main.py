@@ -14,4 +14,5 @@ def run(context, input):
             await asyncio.Event().wait()  # hub 0.x: an unfinished handler alone keeps it alive
 
     context.set_stop_handler(stop)
+    context.emit("ready", "yes")
     return Stream()

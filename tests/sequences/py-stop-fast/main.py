@@ -11,4 +11,5 @@ def run(context, input):
         output.end()  # hub 0.x ends an instance with its output; 1.x ends it after this handler
 
     context.set_stop_handler(stop)
+    context.emit("ready", "yes")
     return output

@@ -11,4 +11,5 @@ def run(context, input):
         await asyncio.Event().wait()
 
     context.set_stop_handler(stop)
+    context.emit("ready", "yes")
     return Stream()
