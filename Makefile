@@ -1,7 +1,7 @@
 # Every target installs what it needs into .venv; a stamp file there makes the next run quick.
 
 PYTHON ?= python3
-HUB ?= real
+HUB ?= local
 ARGS ?=
 
 VENV := .venv
@@ -15,8 +15,8 @@ METADATA := setup.cfg setup.py pyproject.toml scramjet_client/_version.py
 help: ## Say what the targets do
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.stamp-test ## Count the words of this repository on a hub (HUB=real, or HUB=URL of one that runs)
-	@$(RUN) -m examples.demo $(if $(filter real,$(HUB)),,--hub-url '$(HUB)') $(ARGS)
+demo: $(VENV)/.stamp-hub ## Count the words of this repository on a hub (HUB=real for the one from npm, HUB=URL for one that runs)
+	@$(RUN) -m examples.demo --hub '$(HUB)' $(ARGS)
 
 test: $(VENV)/.stamp-test ## Run the tests, against the real hub too (ARGS="-k name" for some of them)
 	$(RUN) -m pytest $(ARGS)
@@ -30,8 +30,7 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m mypy --strict
 
 bench: $(VENV)/.stamp-test ## Run the benchmarks
-	@if [ -f benchmarks/__main__.py ]; then $(RUN) -m benchmarks $(ARGS); \
-	else echo "There is no benchmarks/ in this checkout, so there is nothing to run."; fi
+	$(RUN) -m benchmarks $(ARGS)
 
 docs: $(VENV)/.stamp-test ## Check the links and the code of the documents
 	$(RUN) -m pytest tests/test_docs.py $(ARGS)
@@ -40,7 +39,7 @@ matrix: $(VENV)/.stamp-dev ## Run the tests on every Python found, with the lowe
 	$(RUN) -m nox $(ARGS)
 
 clean: ## Remove what the other targets have made
-	rm -rf $(VENV) .nox build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/real_hub/node_modules
+	rm -rf $(VENV) .nox build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/*/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.stamp-venv:
@@ -50,6 +49,10 @@ $(VENV)/.stamp-venv:
 	    echo "scramjet_client needs Python 3.9 or newer, and '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1); name another by PYTHON=..." >&2; exit 1; }
 	"$(PYTHON)" -m venv --clear $(VENV)
 	@$(PIP) install 'pip>=23'
+	@touch $@
+
+$(VENV)/.stamp-hub: $(VENV)/.stamp-venv $(METADATA)
+	$(PIP) install -e '.[hub]'
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-venv $(METADATA)

@@ -1,7 +1,8 @@
 """Count the words of this repository on a hub, and watch the counts stream back while the text is sent.
 
-    make demo                                                starts a hub for itself
-    make demo HUB=http://127.0.0.1:8000/api/v1               uses one that runs
+    make demo                                                starts LocalHub, the embedded hub
+    make demo HUB=real                                       starts a Transform Hub from npm
+    make demo HUB=http://127.0.0.1:8000/api/v1               uses a hub that runs
 
 Every figure that it prints was measured in that run; it ends with exit code 1 if the hub's counts
 differ from those made here.
@@ -29,6 +30,7 @@ from scramjet_client import (
     ScramjetError,
     Upload,
 )
+from scramjet_client.hub import LocalHub
 
 ROOT = Path(__file__).resolve().parent.parent
 SEQUENCE = Path(__file__).resolve().parent / "word_count"
@@ -150,23 +152,32 @@ def count_words(instance: InstanceClient) -> bool:
     return right
 
 
-def start_hub(stack: ExitStack) -> str:
-    """Start the real hub for the length of this demo and return its URL."""
-    # Not above: with --hub-url this file needs nothing of the tests, nor Node.js.
+def start_hub(kind: str, stack: ExitStack) -> str:
+    """Start a hub for the length of this demo, the embedded one or the "real" one; return its URL."""
+    if kind == "local":
+        say("Starting LocalHub, the hub that is part of this package")
+        local: str = stack.enter_context(LocalHub()).url
+        return local
+    # Not above: without it this file needs nothing of the tests, nor Node.js.
     from tests.support.real_hub import RealHub  # noqa: PLC0415
 
-    say("Starting a Transform Hub (the first time, npm fetches it)...")
-    url: str = stack.enter_context(RealHub()).url
-    return url
+    say("Starting a Transform Hub (the first time, npm fetches it)")
+    real: str = stack.enter_context(RealHub()).url
+    return real
 
 
 def main() -> int:
     """Run the demo; return its exit code."""
     parser = argparse.ArgumentParser(description="Count the words of this repository on a hub.")
-    parser.add_argument("--hub-url", help="API base of a hub that runs; without it one is started")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--hub",
+        default="local",
+        metavar="local|real|URL",
+        help="start the embedded hub (the default) or the one from npm, or use one that runs",
+    )
+    hub = parser.parse_args().hub
     with ExitStack() as stack:
-        url = arguments.hub_url or start_hub(stack)
+        url = start_hub(hub, stack) if hub in ("local", "real") else hub
         host = stack.enter_context(HostClient(url))
         say(f"Hub {host.get_version().version} at {url}")
         sequence = host.send_sequence(SEQUENCE)

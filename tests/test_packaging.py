@@ -110,8 +110,16 @@ def test_metadata(metadata: Message) -> None:
     ]
 
 
+_MISSING_HUB = """
+try:
+    import scramjet_client.hub
+except ImportError as error:
+    print(error)
+"""
+
+
 def test_wheel_works_alone(wheel: Path, tmp_path: Path) -> None:
-    """In an empty environment the wheel brings the core dependencies alone, and all of it imports."""
+    """In an empty environment the wheel brings the core alone, which imports; the hub says what it needs."""
     run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path))
     python = str(tmp_path / ("Scripts" if sys.platform == "win32" else "bin") / "python")
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
@@ -119,9 +127,14 @@ def test_wheel_works_alone(wheel: Path, tmp_path: Path) -> None:
     installed = {each["name"].lower() for each in json.loads(run(*pip, "list", "--format", "json"))}
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in (ROOT / "scramjet_client").rglob("*.py")
-        if path.stem not in ("__init__", "__main__")
+        for path in (ROOT / "scramjet_client").glob("*.py")
+        if path.stem != "__init__"
     ]
     run(python, "-I", "-W", "error", "-c", f"import {', '.join(modules)}", cwd=tmp_path)
+    said = run(python, "-I", "-c", _MISSING_HUB, cwd=tmp_path)
+    assert (
+        said.strip()
+        == "scramjet_client.hub needs the package 'aiohttp': pip install 'scramjet_client[hub]'"
+    )
 
     assert {name.replace("_", "-") for name in installed} == {"scramjet-client"} | CORE

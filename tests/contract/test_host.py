@@ -51,7 +51,7 @@ def test_hub_log(host: HostClient):
 
 def test_sequence_from_every_kind_of_package(host: HostClient, tmp_path):
     """A folder, bytes, a file, a path and a generator all arrive as the same sequence."""
-    folder = SEQUENCES / "node-echo"
+    folder = SEQUENCES / "py-echo"
     package = pack(folder)
     path = tmp_path / "echo.tar.gz"
     path.write_bytes(package)
@@ -61,7 +61,7 @@ def test_sequence_from_every_kind_of_package(host: HostClient, tmp_path):
         sent = [host.send_sequence(kind) for kind in kinds]
 
     listed = {each.id: each for each in host.list_sequences()}
-    assert {listed[each.id].name for each in sent} == {"node-echo"}
+    assert {listed[each.id].name for each in sent} == {"py-echo"}
     for each in sent:
         assert host.delete_sequence(each.id).id == each.id
     assert not {each.id for each in sent} & {each.id for each in host.list_sequences()}
@@ -69,11 +69,11 @@ def test_sequence_from_every_kind_of_package(host: HostClient, tmp_path):
 
 def test_sequence_info_and_its_instances(host: HostClient, hub: Hub, start: Start):
     """A sequence knows its instances, and the hub's lists know both."""
-    instance = start("node-echo")
-    sequence = hub.sequence(host, "node-echo")
+    instance = start("py-echo")
+    sequence = hub.sequence(host, "py-echo")
 
     assert sequence.get_info().id == sequence.id
-    assert host.get_sequence(sequence.id).name == "node-echo"
+    assert host.get_sequence(sequence.id).name == "py-echo"
     assert instance.id in sequence.list_instances()
     assert instance.id in {each.id for each in host.list_instances()}
     entities = host.list_entities()
@@ -84,7 +84,7 @@ def test_sequence_info_and_its_instances(host: HostClient, hub: Hub, start: Star
 
 def test_sequence_in_use_is_not_deleted(host: HostClient, start: Start):
     """A sequence that runs is kept, and the refusal says why."""
-    sequence = host.send_sequence(SEQUENCES / "node-echo")
+    sequence = host.send_sequence(SEQUENCES / "py-echo")
     instance = sequence.start()
 
     with pytest.raises(HubResponseError, match="in use") as caught:
@@ -112,7 +112,7 @@ def test_unknown_sequence(host: HostClient, call):
     assert caught.value.code == "SEQUENCE_NOT_FOUND"
 
 
-@pytest.mark.parametrize("package", [b"", b"not a package", pack(SEQUENCES / "node-echo")[:200]])
+@pytest.mark.parametrize("package", [b"", b"not a package", pack(SEQUENCES / "py-echo")[:200]])
 def test_broken_package(host: HostClient, package: bytes):
     """A package that can't be unpacked is refused with the hub's words."""
     with pytest.raises(UnprocessableEntityError, match=r"tar\.gz"):
@@ -133,7 +133,7 @@ def test_app_config_and_args_arrive(host: HostClient, start: Start, language: st
 
 def test_topics_at_the_start_of_a_sequence(host: HostClient, hub: Hub):
     """A 0.x hub would ignore topics silently, so they are refused there."""
-    sequence = hub.sequence(host, "node-echo")
+    sequence = hub.sequence(host, "py-echo")
     if hub.modern:
         sequence.start(output_topic="t1").kill(remove_immediately=True)
         return

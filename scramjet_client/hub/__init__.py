@@ -1,0 +1,15 @@
+"""An embedded hub: `with LocalHub() as hub: host = hub.client()`. Needs the extra "hub"."""
+
+from importlib.util import find_spec as _find_spec
+
+for _name in ("aiohttp", "scramjet"):
+    if _find_spec(_name) is None:
+        raise ImportError(
+            f"scramjet_client.hub needs the package {_name!r}: pip install 'scramjet_client[hub]'",
+            name=_name,
+        )
+
+from scramjet_client.hub._local_hub import LocalHub  # noqa: E402
+from scramjet_client.hub._state import RecordedRequest  # noqa: E402
+
+__all__ = ["LocalHub", "RecordedRequest"]

@@ -1,0 +1,212 @@
+"""The aiohttp application: who may come in, where a request goes, and what is noted of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import re
+import traceback
+import uuid
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from scramjet_client.hub import _routes_hub, _routes_instance, _routes_sequence
+from scramjet_client.hub._http import Exchange, TooLarge, Unacceptable, Unparsable, prepare
+from scramjet_client.hub._state import RecordedRequest, State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+BASE = "/api/v1"
+
+_METHOD_CODES = {"POST": 100, "GET": 200, "PUT": 300, "DELETE": 400}
+_KIND_CODES = {"sequence": 10000, "instance": 11000, "topic": 12000, "topics": 12000}
+_OPERATIONS = (
+    *("stdout", "stderr", "stdin", "log", "monitoring", "output", "input"),
+    *("health", "events", "event", "once"),
+    *("_monitoring_rate", "_event", "_stop", "_kill", "instances", "start"),
+)  # numbered from 1
+
+
+class App:
+    """Takes each request to its route."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def application(self) -> web.Application:
+        """Return what aiohttp serves."""
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self._handle, expect_handler=self._expected)
+        application.on_response_prepare.append(prepare)
+        return application
+
+    async def _expected(self, request: web.Request) -> None:
+        # Writers of a topic are told to go on when their turn comes.
+        if not (request.method == "POST" and request.path.startswith(f"{BASE}/topic/")):
+            await Exchange(request).send_continue()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        exchange = Exchange(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers.pop("authorization", None)
+        self._state.requests.append(
+            RecordedRequest(method=request.method, path=request.raw_path, headers=headers)
+        )
+        try:
+            if await self._let_in(exchange):
+                await self._serve(exchange)
+            # The client may still be sending what nobody wants; the connection is good for more after that.
+            await exchange.drain()
+        except asyncio.CancelledError:
+            raise
+        except (ConnectionError, web.RequestPayloadError):
+            # The client has left in the middle; nobody is there to be answered.
+            return exchange.response or web.Response(status=400)
+        except Exception as error:
+            await self._failed(exchange, error)
+        assert exchange.response is not None
+        return exchange.response
+
+    async def _failed(self, exchange: Exchange, error: Exception) -> None:
+        """Keep a defect of this hub for `LocalHub.check()`."""
+        self._state.failures.append(error)
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._state.log.note("ERROR", f"{exchange.method} {exchange.path} failed", trace)
+        if exchange.response is None:
+            await exchange.short(500, f"{type(error).__name__}: {error}")
+
+    # -- who may come in ------------------------------------------------------------------------------
+
+    async def _let_in(self, exchange: Exchange) -> bool:
+        """Answer, and return False, where the request may not come in."""
+        token = self._state.settings.token
+        if token is not None:
+            scheme, _, given = (exchange.header("Authorization") or "").partition(" ")
+            # Compared in constant time, so that time tells nothing of the token.
+            if scheme.lower() != "bearer" or not hmac.compare_digest(
+                given.strip().encode("utf-8", "surrogateescape"), token.encode()
+            ):
+                await exchange.short(
+                    401,
+                    '{"error":"a valid token is needed: Authorization: Bearer TOKEN"}',
+                    WWW_Authenticate="Bearer",
+                )
+                return False
+        elif self._state.settings.local_only and not _is_local(exchange):
+            # Any page in a browser can reach loopback, by name or not, and a sequence is a program.
+            await exchange.short(
+                403,
+                '{"error":"a hub without a token takes no requests for other hosts or from their web pages"}',
+            )
+            return False
+        return True
+
+    # -- where it goes --------------------------------------------------------------------------------
+
+    async def _serve(self, exchange: Exchange) -> None:
+        if exchange.request.method == "OPTIONS":
+            await exchange.short(
+                200,
+                Access_Control_Allow_Headers="*",
+                Access_Control_Allow_Methods="DELETE, POST, GET, OPTIONS",
+            )
+            return
+        path = exchange.path
+        route = path[len(BASE) + 1 :] if path.startswith(BASE + "/") else ""
+        code, object_id = audit_code(exchange.method, route)
+        audit = self._state.audit
+        who = exchange.header("x-mw-billable") or "system"
+        request_id = str(uuid.uuid4())
+        if code:
+            audit.request("START", code, object_id, who, request_id=request_id)
+        outcome = "ERROR"
+        try:
+            await self._route(exchange, route)
+            outcome = "END"
+        finally:
+            if code:
+                audit.request(outcome, code, object_id, who, request_id=request_id, counts=exchange)
+
+    async def _route(self, exchange: Exchange, route: str) -> None:
+        match = re.fullmatch(r"instance/([^/]+)(?:/(.*))?", route)
+        try:
+            if match is not None:
+                await _routes_instance.serve(exchange, self._state, match[1], match[2] or "")
+            elif not await self._hub_route(exchange, route):
+                await exchange.head(404)
+                await exchange.finish()
+        except Unacceptable:
+            await exchange.refuse(415, "Invalid content-type")
+        except Unparsable:
+            await exchange.refuse(400, "Could not parse content")
+        except TooLarge:
+            await exchange.refuse(413, "Payload Too Large")
+
+    async def _hub_route(self, exchange: Exchange, route: str) -> bool:
+        state, method = self._state, exchange.method
+        first, *rest = route.split("/")
+        shape = (method, first, len(rest))
+        found: Awaitable[None]
+        if shape == ("POST", "sequence", 0):
+            found = _routes_sequence.upload(exchange, state)
+        elif shape == ("PUT", "sequence", 1):
+            found = _routes_sequence.replace(exchange, state, rest[0])
+        elif shape == ("DELETE", "sequence", 1):
+            found = _routes_sequence.delete(exchange, state, rest[0])
+        elif shape == ("GET", "sequence", 1):
+            found = _routes_sequence.describe(exchange, state, rest[0], "")
+        elif shape == ("GET", "sequence", 2) and rest[1] == "instances":
+            found = _routes_sequence.describe(exchange, state, rest[0], "instances")
+        elif shape == ("POST", "sequence", 2) and rest[1] == "start":
+            found = _routes_sequence.start(exchange, state, rest[0])
+        elif shape == ("POST", "topics", 0):
+            found = _routes_hub.change_topics(exchange, state)
+        elif shape == ("DELETE", "topics", 1):
+            found = _routes_hub.delete_topic(exchange, state, rest[0])
+        elif shape == ("GET", "topic", 1):
+            found = _routes_hub.read_topic(exchange, state, rest[0])
+        elif shape == ("POST", "topic", 1):
+            found = _routes_hub.write_topic(exchange, state, rest[0])
+        elif shape == ("POST", "platform", 0):
+            found = _routes_hub.never(exchange)
+        else:
+            return method == "GET" and await _routes_hub.get(exchange, state, route)
+        await found
+        return True
+
+
+def audit_code(method: str, route: str) -> tuple[int, str]:
+    """Return the audit's code and object of a request, (0, "") where it has none."""
+    first, *rest = route.split("/")
+    kind = _KIND_CODES.get(first)
+    if kind is None or method not in _METHOD_CODES:
+        return 0, ""
+    operation = rest[1] if len(rest) > 1 else ""
+    number = _OPERATIONS.index(operation) + 1 if operation in _OPERATIONS else 0
+    return kind + _METHOD_CODES[method] + number, rest[0] if rest else ""
+
+
+def _is_local(exchange: Exchange) -> bool:
+    host = _host_of(exchange.header("Host") or "localhost")
+    origin = exchange.header("Origin")
+    return _is_loopback(host) and (origin is None or _is_loopback(_host_of(origin)))
+
+
+def _host_of(address: str) -> str:
+    """Return the host of "http://host:port", "host:port" or "[::1]:port"."""
+    authority = address.rpartition("://")[2].partition("/")[0]
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0]
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

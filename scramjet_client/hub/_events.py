@@ -1,0 +1,87 @@
+"""Events of one instance: the last ones, those who wait, and what HTTP makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+from typing import Any
+
+from scramjet_client.hub._http import PHRASES, UNDEFINED, Exchange
+from scramjet_client.hub._pipes import Pipe
+from scramjet_client.hub._records import compact
+
+_STATUS_OF_PHRASE = {
+    **{each.phrase: int(each) for each in http.HTTPStatus},
+    **{phrase: status for status, phrase in PHRASES.items()},
+}
+
+
+def _is_truthy(message: Any) -> bool:
+    """Say whether a value is true to JavaScript: empty lists and objects are."""
+    return isinstance(message, (dict, list)) or bool(message)
+
+
+class Events:
+    """What the instance has emitted, by name."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Any] = {}
+        self._waiting: dict[str, set[asyncio.Future[Any]]] = {}
+        self._listeners: dict[str, list[Pipe]] = {}
+
+    def emitted(self, name: str, message: Any) -> None:
+        """Take an event."""
+        # Real hubs test the message where they mean its presence: falsy ones are not remembered, and are an
+        # empty object in a stream.
+        if _is_truthy(message):
+            self._last[name] = message
+        for future in list(self._waiting.get(name, ())):
+            if not future.done():
+                future.set_result(message)
+        line = compact(message if _is_truthy(message) else {}) + b"\n"
+        for pipe in self._listeners.get(name, ()):
+            pipe.put(line)
+
+    async def next(self, name: str) -> Any:
+        """Wait for the next event of a name."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.setdefault(name, set())
+        waiting.add(future)
+        try:
+            return await future
+        finally:
+            waiting.discard(future)
+
+    async def last(self, name: str) -> Any:
+        """Return the last event of a name; waits for the first that is remembered."""
+        while name not in self._last:
+            await self.next(name)
+        return self._last[name]
+
+    def listen(self, name: str) -> Pipe:
+        """Return a pipe of the events of a name from now on, as JSON lines."""
+        # Not held: the runner's messages of all kinds come one after the other.
+        pipe = Pipe(dropping=True)
+        self._listeners.setdefault(name, []).append(pipe)
+        return pipe
+
+    def unlisten(self, name: str, pipe: Pipe) -> None:
+        """Take a pipe off."""
+        self._listeners[name].remove(pipe)
+
+
+async def answer_event(exchange: Exchange, message: Any) -> None:
+    """Answer with a message, and the losses that hubs have in it (docs/protocol.md, "Events")."""
+    if message is None:
+        await exchange.head(204, reason="No content")
+        await exchange.finish()
+    elif isinstance(message, dict) and "opStatus" in message:
+        rest = {key: value for key, value in message.items() if key != "opStatus"}
+        status = _STATUS_OF_PHRASE.get(str(message["opStatus"]), 200)
+        if status >= 400:
+            rest["error"] = message["opStatus"]
+        await exchange.answer(rest or UNDEFINED, status)
+    elif message and isinstance(message, (dict, list, str)):
+        await exchange.answer(message)
+    else:
+        await exchange.answer([] if message == [] else UNDEFINED)

@@ -1,0 +1,225 @@
+"""One request and its answer, in the forms that a hub gives them (docs/protocol.md, "Errors")."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from aiohttp import web
+
+from scramjet_client.hub._records import compact
+
+UNDEFINED = object()
+"""The value of an empty JSON body."""
+
+_BODY_LIMIT = 64 * 2**20
+"""Bytes of a JSON body. A real hub has no limit, and dies of it."""
+
+_JSON_TYPES = ("application/json", "text/json")
+_STREAM_TYPES = ("application/octet-stream",)
+
+PHRASES = {
+    413: "Payload Too Large",
+    419: "Insufficient Space on Resource",
+    422: "Unprocessable Entity",
+}
+"""Where those of Node are not those of every Python."""
+
+
+class Unacceptable(Exception):
+    """The Accept header allows no answer of this route."""
+
+
+class Unparsable(Exception):
+    """The body is not JSON, or is not said to be."""
+
+
+class TooLarge(Exception):
+    """The body is larger than this hub takes."""
+
+
+class _Reply(web.StreamResponse):
+    """An answer that may have no Content-Type."""
+
+    typeless = False
+
+
+async def prepare(request: web.Request, response: web.StreamResponse) -> None:
+    """Give an answer the headers that all have, and none that aiohttp adds."""
+    headers = response.headers
+    headers.pop("Server", None)
+    if isinstance(response, _Reply) and response.typeless:
+        headers.pop("Content-Type", None)
+    headers["Access-Control-Allow-Origin"] = "*"
+    if response.keep_alive:
+        headers["Connection"] = "keep-alive"
+        headers["Keep-Alive"] = "timeout=5"
+
+
+class Exchange:
+    """A request, and the one answer to it.
+
+    Attributes:
+        method: GET also for HEAD, which is served alike, with nothing written.
+        path: As it was sent, undecoded, without query and trailing slashes.
+        rx, tx: Bytes of the bodies so far.
+    """
+
+    def __init__(self, request: web.Request) -> None:
+        self.request = request
+        self.method = "GET" if request.method == "HEAD" else request.method
+        target = request.raw_path
+        if "://" in target.partition("?")[0]:
+            target = "/" + target.partition("://")[2].partition("/")[2]
+        self.path = target.partition("?")[0].partition("#")[0].rstrip("/")
+        self.rx = self.tx = 0
+        self.response: _Reply | None = None
+
+    def header(self, name: str) -> str | None:
+        """Return a header of the request, or None."""
+        return self.request.headers.get(name)
+
+    # -- checks ---------------------------------------------------------------------------------------
+
+    def must_accept_json(self) -> None:
+        """Raise Unacceptable unless Accept allows JSON, as a hub reads it."""
+        self._must_accept(_JSON_TYPES)
+
+    def must_accept_stream(self) -> None:
+        """Raise Unacceptable unless Accept allows a stream."""
+        self._must_accept(_STREAM_TYPES)
+
+    def _must_accept(self, types: Iterable[str]) -> None:
+        accept = self.header("Accept")
+        if not accept:
+            return
+        # Hubs do not trim: "text/html, application/json" holds no "application/json".
+        for value in (each.partition(";")[0] for each in accept.split(",")):
+            prefix, star, _ = value.partition("*")
+            if value in types or (star and any(each.startswith(prefix) for each in types)):
+                return
+        raise Unacceptable
+
+    # -- the request's body ---------------------------------------------------------------------------
+
+    async def json(self) -> Any:
+        """Return the JSON body, `UNDEFINED` for an empty one.
+
+        Raises:
+            Unparsable: It is not JSON, or its Content-Type is not exactly what hubs take.
+        """
+        kind, *parameters = (self.header("Content-Type") or "").split(";")
+        if kind.strip() not in _JSON_TYPES:
+            raise Unparsable
+        for each in parameters:
+            name, _, value = each.strip().partition("=")
+            if name == "charset" and value != "utf-8":
+                raise Unparsable
+        body = bytearray()
+        async for chunk in self.chunks():
+            body += chunk
+            if len(body) > _BODY_LIMIT:
+                raise TooLarge
+        if not body:
+            return UNDEFINED
+        try:
+            return json.loads(body.decode(), parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise Unparsable from error
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes. A client that leaves cancels the handler."""
+        while chunk := await self.request.content.readany():
+            self.rx += len(chunk)
+            yield chunk
+
+    def left_behind(self) -> bytes:
+        """Return what a client that has left had sent and nobody has read.
+
+        Its `StreamReader` gives nothing more once the connection is lost, so this looks inside.
+        """
+        content = self.request.content
+        data = b"".join(getattr(content, "_buffer", ()))
+        return data[getattr(content, "_buffer_offset", 0) :]
+
+    async def drain(self) -> None:
+        """Read and forget the rest of the body, as hubs do, so that the connection can be used again."""
+        async for _ in self.chunks():
+            pass
+
+    async def send_continue(self) -> None:
+        """Send the interim answer "100 Continue", if the client waits for one."""
+        if (self.header("Expect") or "").lower() == "100-continue":
+            await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.request.writer.output_size = 0
+
+    # -- answers --------------------------------------------------------------------------------------
+
+    async def answer(
+        self, value: Any, status: int = 200, *, typed: bool = True, reason: str | None = None
+    ) -> None:
+        """Send a JSON value; `UNDEFINED` is an empty body."""
+        await self.head(status, kind="application/json" if typed else None, reason=reason)
+        if value is not UNDEFINED:
+            await self.write(compact(value))
+        await self.finish()
+
+    async def refuse(self, status: int, reason: str) -> None:
+        """Send a refusal of the hub's router: the message is the reason phrase, the body is empty."""
+        await self.head(status, reason=reason)
+        await self.finish()
+
+    async def short(self, status: int, text: str = "", **headers: str) -> None:
+        """Send a text with a Content-Length and no Content-Type, as routes of instances do."""
+        self._begin(status, None, None)
+        assert self.response is not None
+        for name, value in headers.items():
+            self.response.headers[name.replace("_", "-")] = value
+        data = text.encode()
+        if status != 204:
+            self.response.content_length = len(data)
+        await self.response.prepare(self.request)
+        if self.request.method != "HEAD" and data:
+            await self.response.write(data)
+        await self.finish()
+
+    async def head(
+        self, status: int = 200, *, kind: str | None = None, reason: str | None = None
+    ) -> None:
+        """Send the head of a chunked answer, at once."""
+        self._begin(status, kind, reason)
+        assert self.response is not None
+        chunked = self.request.version >= (1, 1) and self.request.method != "HEAD"
+        if chunked and status != 204:
+            self.response.enable_chunked_encoding()
+        await self.response.prepare(self.request)
+
+    def _begin(self, status: int, kind: str | None, reason: str | None) -> None:
+        self.response = _Reply(status=status, reason=reason or PHRASES.get(status))
+        if kind is None:
+            self.response.typeless = True
+        else:
+            self.response.headers["Content-Type"] = kind
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of the body; waits while the client does not take it."""
+        assert self.response is not None
+        if self.request.method != "HEAD" and data:
+            self.tx += len(data)
+            await self.response.write(data)
+
+    async def finish(self) -> None:
+        """Send the end of the body."""
+        assert self.response is not None
+        await self.response.write_eof()
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+async def for_ever() -> None:
+    """Wait until the client leaves, as hubs do where they have forgotten to answer."""
+    await asyncio.Event().wait()

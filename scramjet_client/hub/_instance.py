@@ -1,0 +1,281 @@
+"""An instance: its process, its state, and how that shows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from scramjet_client.hub._events import Events
+from scramjet_client.hub._pipes import Pipe
+from scramjet_client.hub._process import Process
+from scramjet_client.hub._records import compact, milliseconds, timestamp
+
+if TYPE_CHECKING:
+    from scramjet_client.hub._sequence import Sequence
+    from scramjet_client.hub._state import State
+
+_START_LIMIT = 60.0
+"""Seconds in which a runner must say hello; only a machine that does not get to it needs them."""
+
+# Audit codes of changes of state (docs/protocol.md, "Hub log and audit").
+_STARTED, _ENDED, _TERMINATED, _CONNECTED = 0, 2, 3, 4
+
+_REASONS = {
+    21: "Sequence entrypoint path {} is invalid. Check `main` field in Sequence package.json",
+    22: "Sequence failed on start",
+    23: "Sequence failed during execution",
+    137: "Instance killed",
+    138: "Instance stopped",
+}
+
+
+@attrs.define
+class Start:
+    """What a start asks for; names as on the wire, `UNSET` where it says nothing."""
+
+    app_config: Any = None
+    has_app_config: bool = False
+    args: list[Any] | None = None
+    output_topic: str | None = None
+    input_topic: str | None = None
+    id: str = attrs.field(factory=lambda: str(uuid.uuid4()))
+
+
+class Instance:
+    """One run of a sequence. Lives on the hub's loop.
+
+    Attributes:
+        status: The hub's word.
+        terminated: `{"exitcode", "reason"}` after the end.
+        unlisted: Set when the hub has forgotten it.
+        input_type: Content type of the first input, which decides for all.
+    """
+
+    def __init__(self, state: State, sequence: Sequence, start: Start) -> None:
+        self._state = state
+        self.sequence = sequence
+        self._start = start
+        self.id = start.id
+        self.status = "initializing"
+        self.terminated: dict[str, Any] | None = None
+        self.events = Events()
+        self.health: dict[str, Any] | None = None
+        self.health_came = asyncio.Event()
+        self.input_type: str | None = None
+        self.in_use = True
+        self.unlisted = asyncio.Event()
+        self._created = timestamp()
+        self._started: str | None = None
+        self._ended: str | None = None
+        self._provides: str | None = start.output_topic
+        self._requires: str | None = start.input_topic
+        self._keeps_alive = False
+        self._lifetime = state.settings.instance_lifetime
+        self._hello = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+        self._routes: list[asyncio.Task[None]] = []
+        self.process: Process
+
+    # -- beginning and end ----------------------------------------------------------------------------
+
+    async def start(self) -> str | None:
+        """Start the process; return why it ended before it was connected, or None if it is."""
+        order = {
+            "entry": str(self.sequence.entry),
+            "root": str(self.sequence.folder),
+            "args": self._start.args or [],
+            "appConfig": self._start.app_config if self._start.has_app_config else {},
+        }
+        self.status = "starting"
+        self._state.audit.changed(_STARTED, self.id)
+        self.process = await Process.start(order, self._heard, self._state.reaper)
+        ended = asyncio.ensure_future(self.process.exited())
+        connected = asyncio.ensure_future(self._hello.wait())
+        try:
+            await asyncio.wait(
+                [ended, connected], timeout=_START_LIMIT, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            ended.cancel()
+            connected.cancel()
+        if not self._hello.is_set():
+            code = self.process.last_word
+            await self.process.close()
+            self.unlisted.set()
+            return _REASONS.get(code or 0, "Runner failed").format(self.sequence.main)
+        self._started = timestamp()
+        self.status = "running"
+        self._state.audit.changed(_CONNECTED, self.id)
+        self._watching = asyncio.ensure_future(self._watch())
+        return None
+
+    async def _watch(self) -> None:
+        await self.process.exited()
+        self.terminated, explanation = self._judge()
+        good = self.terminated["exitcode"] in (-1, 137, 138)
+        self.status = "completed" if good else "errored"
+        if self.terminated["exitcode"] != 22:  # as on a real hub
+            self._ended = timestamp()
+        self.note("INFO" if good else "ERROR", explanation)
+        self._state.log.note(
+            "INFO" if good else "ERROR", "Instance ended", self.id, self.terminated
+        )
+        self._state.audit.changed(_ENDED, self.id)
+        await asyncio.sleep(min(self._state.settings.exit_delay, self._lifetime))
+        self.in_use = False
+        await asyncio.sleep(max(0.0, self._lifetime - self._state.settings.exit_delay))
+        self._state.audit.changed(_TERMINATED, self.id)
+        self._state.instances.pop(self.id, None)
+        self._watching = None  # close() would else cancel this very task
+        await self.close()
+
+    def _judge(self) -> tuple[dict[str, Any], str]:
+        """Return `terminated`, and a sentence for the log."""
+        code, word = self.process.returncode, self.process.last_word
+        assert code is not None
+        if word is not None and word != 0:
+            reason = _REASONS[word].format(self.sequence.main)
+            return {"exitcode": word, "reason": reason}, reason
+        if code == 0:
+            return {"exitcode": -1, "reason": "Instance completed"}, "Instance completed"
+        if self.process.killed and code in (137, -signal.SIGKILL):
+            return {"exitcode": 137, "reason": _REASONS[137]}, _REASONS[137]
+        if code > 0:
+            said = f"the program ended its process with exit code {code}"
+            return {"exitcode": code, "reason": "Runner failed"}, said
+        # As on a real hub, which does not learn of signals; its log does here.
+        with contextlib.suppress(ValueError):
+            code_name = signal.Signals(-code).name
+            return _RUNNER_FAILED, f"the process was ended by signal {code_name}"
+        return _RUNNER_FAILED, f"the process was ended by signal {-code}"
+
+    async def close(self) -> None:
+        """Kill the process if it lives, and end all streams but the log, which hubs never end."""
+        self.unlisted.set()
+        tasks = self._routes + ([self._watching] if self._watching else [])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.process.close()
+        for pipe in (self.process.stdout, self.process.stderr, self.process.output):
+            pipe.end()
+
+    # -- what it is told ------------------------------------------------------------------------------
+
+    @property
+    def lives(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self.terminated is None
+
+    async def stop(self, timeout: float, can_keep_alive: bool) -> None:
+        """Stop it as a hub does: tell it, sleep all of `timeout` seconds, kill it unless it asked for more."""
+        self.status = "stopping"
+        self._keeps_alive = False
+        self.process.send("stop", {"timeout": timeout, "canKeepAlive": can_keep_alive})
+        await asyncio.sleep(max(0.0, timeout))
+        if self.lives and not self._keeps_alive:
+            self.process.kill()
+
+    def kill(self, *, remove_immediately: bool = False) -> None:
+        """Kill it."""
+        self.status = "killing"
+        if remove_immediately:
+            self._lifetime = self._state.settings.exit_delay
+        self.process.kill()
+
+    def send_event(self, name: str, message: Any) -> None:
+        """Give the program an event."""
+        self.process.send("event", {"name": name, "message": message})
+
+    def set_input_type(self, content_type: str) -> None:
+        """Tell the program what its input is; the first word counts."""
+        if self.input_type is None:
+            self.input_type = content_type
+            self.process.send("input", content_type)
+
+    @property
+    def input_is_elsewhere(self) -> bool:
+        """Whether the input comes from a topic."""
+        return bool(self._requires)
+
+    # -- what it says ---------------------------------------------------------------------------------
+
+    def _heard(self, kind: str, value: Any) -> None:
+        if kind == "hello":
+            self._hello.set()
+        elif kind == "event":
+            self.events.emitted(value["name"], value["message"])
+            self._state.broadcast(self, value["name"], value["message"])
+        elif kind == "health":
+            self.health = value
+            self.health_came.set()
+        elif kind == "keepAlive":
+            self._keeps_alive = True
+        elif kind == "provides":
+            self._provides = self._start.output_topic or value["topic"]
+            self._route("provides", self._provides, value["contentType"])
+        elif kind == "requires":
+            self._requires = self._start.input_topic or value["topic"]
+            self._route("requires", self._requires, value["contentType"])
+
+    def _route(self, role: str, topic_name: str | None, content_type: str | None) -> None:
+        if not topic_name or not content_type:
+            return
+        topic = self._state.topics.find(topic_name, content_type)
+        if topic is None:
+            self.note(
+                "ERROR",
+                f"topic {topic_name!r} cannot carry {content_type!r}: it has another type, or no hub has such",
+            )
+            return
+        if role == "provides":
+            topic.provider = self.id
+            reader = self.process.output.attach()
+            self._routes.append(asyncio.ensure_future(topic.take(reader)))
+        else:
+            self.set_input_type(content_type)
+            self._routes.append(asyncio.ensure_future(topic.give(self.process.input)))
+
+    @property
+    def log(self) -> Pipe:
+        """The log's pipe."""
+        return self.process.log
+
+    def note(self, level: str, message: str) -> None:
+        """Add a line to the instance's log."""
+        line = {
+            "msg": message,
+            "level": level,
+            "ts": milliseconds(),
+            "from": "CSIController",
+            "CSIController": {"id": self.id},
+        }
+        self.process.log.put(compact(line) + b"\n")
+
+    def info(self) -> dict[str, Any]:
+        """Return what `GET instance/ID` answers."""
+        config = self._start.app_config
+        optional = {
+            "appConfig": config if self._start.has_app_config else None,
+            "args": self._start.args,
+            "provides": self._provides,
+            "requires": self._requires,
+        }
+        after = {"ended": self._ended, "terminated": self.terminated}
+        return {
+            "id": self.id,
+            **{key: value for key, value in optional.items() if value is not None},
+            "sequence": self.sequence.brief(),
+            "created": self._created,
+            **({} if self._started is None else {"started": self._started}),
+            **{"status": self.status},
+            **{key: value for key, value in after.items() if value is not None},
+        }
+
+
+_RUNNER_FAILED = {"exitcode": 213, "reason": "Runner failed"}

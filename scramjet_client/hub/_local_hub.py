@@ -1,0 +1,295 @@
+"""LocalHub: a hub on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+import ssl
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiohttp import web
+
+from scramjet_client.hub import _settings as defaults
+from scramjet_client.hub._app import BASE, App
+from scramjet_client.hub._callables import write_package
+from scramjet_client.hub._packages import remove
+from scramjet_client.hub._reaper import Reaper
+from scramjet_client.hub._sequence import copy_folder
+from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._state import RecordedRequest, State
+
+if TYPE_CHECKING:
+    from scramjet_client.host_client import HostClient
+
+_T = TypeVar("_T")
+
+_KEEP_ALIVE = 5.0
+"""Seconds after which an idle connection is closed, as by a real hub."""
+
+_HEAD_LIMIT = 16384
+"""Bytes of a request line or of a header, as on a real hub."""
+
+_BACKLOG = 512
+
+
+class LocalHub:
+    """A hub for one machine and for tests: it runs Python sequences as processes of this machine.
+
+    Speaks the 1.0 dialect of a Transform Hub (docs/protocol.md). Use it in a `with` block, or call `start()`
+    and `stop()`; a stopped one may be started again, as a new and empty hub. Safe to use from any thread.
+
+    No instance outlives the hub, nor the process that the hub is in, however that ends.
+
+    Args:
+        host: Address to listen on; another than loopback needs a token.
+        port: 0 takes a free one.
+        token: If there is one, every request needs it: `Authorization: Bearer TOKEN`.
+        ssl_context: A server's context, to speak TLS.
+        storage: Folder in which the hub makes one for its sequences, and removes it at the end; None means
+            the system's folder for temporary files.
+        instance_lifetime: Seconds for which an ended instance stays listed; a real hub's are about 195.
+        max_package_size: Bytes of an uploaded package.
+        max_unpacked_size: Bytes of what is in it.
+        max_package_files: Number of files and folders in it.
+
+    Raises:
+        ValueError: It would be open to other machines without a token.
+        OSError: This is no POSIX system.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        token: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        storage: str | Path | None = None,
+        instance_lifetime: float = defaults.INSTANCE_LIFETIME,
+        max_package_size: int = defaults.MAX_PACKAGE_SIZE,
+        max_unpacked_size: int = defaults.MAX_UNPACKED_SIZE,
+        max_package_files: int = defaults.MAX_PACKAGE_FILES,
+    ) -> None:
+        if os.name != "posix":
+            raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
+        if token is not None and not token:
+            raise ValueError("token is empty; None means that the hub needs none")
+        if token is None and not _is_loopback(host):
+            raise ValueError(
+                f"host {host!r} would open the hub, which runs what it is sent, to other machines: "
+                "that needs a token"
+            )
+        self._host, self._port = host, port
+        self._tls = ssl_context
+        self._parent = storage
+        self._settings = Settings(
+            instance_lifetime=instance_lifetime,
+            max_package_size=max_package_size,
+            max_unpacked_size=max_unpacked_size,
+            max_package_files=max_package_files,
+            token=token,
+        )
+        # Guards starting and stopping.
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._url = ""
+        self._loop: asyncio.AbstractEventLoop
+        self._state: State
+        self._ending: asyncio.Event
+
+    def __repr__(self) -> str:
+        return f"<LocalHub {self._url or 'stopped'}>"
+
+    def __enter__(self) -> LocalHub:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # -- beginning and end ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the hub, and return when it listens.
+
+        Raises:
+            RuntimeError: It is started already.
+            OSError: The address cannot be listened on.
+        """
+        with self._lock:
+            if self._thread is not None:
+                raise RuntimeError("the hub is started already")
+            listener = self._listen()
+            storage = Path(tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent))
+            ready = threading.Event()
+            # Ends with stop(). A daemon, so that a hub that nobody stops does not keep the interpreter; the
+            # reaper then sees to its instances and files.
+            self._thread = threading.Thread(
+                target=self._run,
+                args=(listener, storage, ready),
+                name="scramjet-local-hub",
+                daemon=True,
+            )
+            self._thread.start()
+            ready.wait()
+            self._url = self._address(listener.getsockname()[1])
+
+    def stop(self) -> None:
+        """Kill all instances, close all connections, and remove all files. Safe to call twice."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._url = ""
+            if thread is None:
+                return
+            with contextlib.suppress(RuntimeError):  # the loop has gone by another way
+                self._loop.call_soon_threadsafe(self._ending.set)
+            thread.join()
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        return socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
+
+    def _address(self, port: int) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self._host, self._host)
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{BASE}"
+
+    def _run(self, listener: socket.socket, storage: Path, ready: threading.Event) -> None:
+        """Be the hub's thread: its loop, and whatever happens, the end of its instances."""
+        reaper = Reaper(storage)
+        try:
+            asyncio.run(self._serve(listener, storage, reaper, ready))
+        finally:
+            ready.set()
+            reaper.close()
+            listener.close()
+            remove(storage)
+
+    async def _serve(
+        self, listener: socket.socket, storage: Path, reaper: Reaper, ready: threading.Event
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ending = asyncio.Event()
+        state = self._state = State(storage, self._settings, reaper)
+        state.port = listener.getsockname()[1]
+        runner = web.AppRunner(
+            App(state).application(),
+            handle_signals=False,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE,
+            shutdown_timeout=1.0,
+            handler_cancellation=True,  # who waits for an event ends when its client leaves
+            auto_decompress=False,  # a body is what was sent
+            max_line_size=_HEAD_LIMIT,
+            max_field_size=_HEAD_LIMIT,
+        )
+        await runner.setup()
+        beating = asyncio.ensure_future(state.heartbeat())
+        try:
+            await web.SockSite(runner, listener, ssl_context=self._tls, backlog=_BACKLOG).start()
+            state.log.note("INFO", "LocalHub is listening", self._address(state.port))
+            ready.set()
+            await self._ending.wait()
+        finally:
+            beating.cancel()
+            await state.clear()
+            if runner.server is not None:
+                for connection in runner.server.connections:
+                    if connection.transport is not None:
+                        connection.transport.abort()
+            await runner.cleanup()
+
+    # -- what it offers -------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """Base URL of the API, e.g. "http://127.0.0.1:41234/api/v1"."""
+        if not self._url:
+            raise RuntimeError("the hub is not started")
+        return self._url
+
+    def client(self, **options: Any) -> HostClient:
+        """Return a new client of this hub, with its token; the options are those of `HostClient`."""
+        # The hub itself knows nothing of the client; they meet on the socket.
+        from scramjet_client.host_client import HostClient  # noqa: PLC0415
+
+        return HostClient(self.url, token=self._settings.token, **options)
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The last requests that came, oldest first."""
+        return self._call(lambda: list(self._state.requests))
+
+    def check(self) -> None:
+        """Raise the first exception, if any, that was a defect of the hub itself."""
+        failures = self._call(lambda: list(self._state.failures))
+        if failures:
+            raise failures[0]
+
+    def clear(self) -> None:
+        """End all instances, and forget them, all sequences, topics, and requests."""
+        self._await(self._state.clear)
+
+    def add_sequence(self, name: str, program: Callable[..., Any] | str | Path) -> str:
+        """Add a sequence without a package, for tests, and return its id.
+
+        Args:
+            name: Its name in lists.
+            program: The function `run(context, input, *args)`, which runs in a process of its own, on a copy of
+                what it refers to; or a folder with a package.json, which is copied.
+
+        Raises:
+            TypeError: The function cannot be copied to another process.
+        """
+
+        async def add() -> str:
+            if callable(program):
+                with tempfile.TemporaryDirectory(dir=self._state.storage) as folder:
+                    write_package(Path(folder), name, program)
+                    sequence = copy_folder(Path(folder), self._state.storage)
+            else:
+                sequence = copy_folder(Path(program), self._state.storage)
+                sequence.manifest.config["name"] = name
+            self._state.add(sequence)
+            return sequence.id
+
+        return self._await(add)
+
+    def _call(self, function: Callable[[], _T]) -> _T:
+        async def call() -> _T:
+            return function()
+
+        return self._await(call)
+
+    def _await(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        if self._thread is None:
+            raise RuntimeError("the hub is not started")
+        return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
+
+
+def _is_loopback(host: str) -> bool:
+    """Say whether an address, or all addresses of a name, are this machine's own."""
+    if not host:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(each[4][0]).is_loopback for each in found)

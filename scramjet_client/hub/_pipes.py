@@ -1,0 +1,212 @@
+"""Bytes on their way through the hub, held back where nobody takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+
+_BLOCK = 262_144
+"""Bytes that are read from an instance at once."""
+
+_READER_LIMIT = 262_144
+"""Bytes that wait for one reader before the writer is held. The sockets hold some megabytes more."""
+
+_FEED_LIMIT = 1_048_576
+"""Bytes that wait in the hub for an instance to read them before the upload is held."""
+
+UNREAD_LIMIT = 4_194_304
+"""Bytes that are kept while nobody reads; a real hub and its sockets keep as much (4-5 MB)."""
+
+
+class Reader:
+    """One reader of a pipe, from `Pipe.attach()`."""
+
+    def __init__(self, pipe: Pipe, *, dropping: bool) -> None:
+        self._pipe = pipe
+        self._dropping = dropping
+        self._chunks: deque[bytes] = deque()
+        self._data = asyncio.Event()
+        self.size = 0
+
+    def put(self, chunk: bytes) -> None:
+        """Add a chunk."""
+        self._chunks.append(chunk)
+        self.size += len(chunk)
+        while self._dropping and self.size > UNREAD_LIMIT:
+            self.size -= len(self._chunks.popleft())
+        self._data.set()
+
+    def wake(self) -> None:
+        """Let a waiting `get()` look again."""
+        self._data.set()
+
+    async def get(self) -> bytes:
+        """Return all that has come; waits for it. b"" is the end."""
+        while not self._chunks:
+            if self._pipe.ended:
+                return b""
+            self._data.clear()
+            await self._data.wait()
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self.size = 0
+        self._pipe.made_room()
+        return data
+
+    def take_back(self) -> list[bytes]:
+        """Return what has not been got."""
+        chunks = list(self._chunks)
+        self._chunks.clear()
+        self.size = 0
+        return chunks
+
+
+class Pipe:
+    """From one writer to any number of readers, each of which gets all from when it came.
+
+    With no reader, bytes wait for the first one. The slowest reader holds the writer, and with it the others.
+
+    Args:
+        dropping: Forget the oldest chunks where a writer can't or shall not be held: while nobody reads, and
+            beyond `UNREAD_LIMIT` by those who `put()`.
+    """
+
+    def __init__(self, *, dropping: bool = False) -> None:
+        self._dropping = dropping
+        self._unread: deque[bytes] = deque()
+        self._unread_size = 0
+        self._readers: list[Reader] = []
+        self._room = asyncio.Event()
+        self.ended = False
+
+    def attach(self) -> Reader:
+        """Return a new reader; the first one gets what has waited."""
+        reader = Reader(self, dropping=self._dropping)
+        if not self._readers:
+            for chunk in self._unread:
+                reader.put(chunk)
+            self._unread.clear()
+            self._unread_size = 0
+        self._readers.append(reader)
+        self.made_room()
+        return reader
+
+    def detach(self, reader: Reader) -> None:
+        """Take a reader off; what the last one leaves waits for the next."""
+        self._readers.remove(reader)
+        if not self._readers:
+            left = reader.take_back()
+            self._unread.extendleft(reversed(left))
+            self._unread_size += sum(map(len, left))
+        self.made_room()
+
+    def put(self, data: bytes) -> None:
+        """Add data without waiting."""
+        if self.ended or not data:
+            return
+        for reader in self._readers:
+            reader.put(data)
+        if not self._readers:
+            self._unread.append(data)
+            self._unread_size += len(data)
+            while self._dropping and self._unread_size > UNREAD_LIMIT:
+                self._unread_size -= len(self._unread.popleft())
+
+    async def write(self, data: bytes) -> None:
+        """Add data, and wait until there is room for more."""
+        self.put(data)
+        while self._is_full() and not self.ended:
+            self._room.clear()
+            await self._room.wait()
+
+    def _is_full(self) -> bool:
+        if self._readers:
+            return any(reader.size > _READER_LIMIT for reader in self._readers)
+        return not self._dropping and self._unread_size > UNREAD_LIMIT
+
+    def made_room(self) -> None:
+        """Let the writer look again whether it may go on."""
+        self._room.set()
+
+    def end(self) -> None:
+        """End the pipe: readers get what is there, and then the end."""
+        self.ended = True
+        self.made_room()
+        for reader in self._readers:
+            reader.wake()
+
+
+async def pump(fd: int, pipe: Pipe, *, ending: bool = True) -> None:
+    """Pass on all that comes from an open file, and end the pipe when it ends; owns the file."""
+    reader = asyncio.StreamReader(_BLOCK)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb", 0)
+    )
+    try:
+        while data := await reader.read(_BLOCK):
+            await pipe.write(data)
+    except OSError:
+        pass  # for a reader of the pipe this is an end like another
+    finally:
+        if ending:
+            pipe.end()
+        transport.close()
+
+
+class Feed(asyncio.BaseProtocol):
+    """The writing end of an instance's stdin or input. What comes after its end is dropped."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self.ended = False
+        self.broken = asyncio.Event()
+
+    @classmethod
+    async def on(cls, fd: int) -> Feed:
+        """Return a feed into an open file, and own the file."""
+        _, feed = await asyncio.get_running_loop().connect_write_pipe(cls, os.fdopen(fd, "wb", 0))
+        return feed
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport (asyncio calls this)."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_FEED_LIMIT)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that nothing is read any more."""
+        self.broken.set()
+        self._room.set()
+
+    def pause_writing(self) -> None:
+        """Hold writers."""
+        self._room.clear()
+
+    def resume_writing(self) -> None:
+        """Let writers go on."""
+        self._room.set()
+
+    def put(self, data: bytes) -> None:
+        """Add data without waiting."""
+        if self._transport is not None and not self.ended and not self.broken.is_set():
+            self._transport.write(data)
+
+    async def write(self, data: bytes) -> None:
+        """Add data, and wait until there is room for more."""
+        self.put(data)
+        await self._room.wait()
+
+    def end(self) -> None:
+        """Let the instance see the end, after what is there."""
+        self.ended = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close without writing what waits."""
+        self.ended = True
+        if self._transport is not None and not self.broken.is_set():
+            self._transport.abort()

@@ -1,0 +1,178 @@
+"""One instance's process: its pipes, and the messages that go to and fro."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scramjet_client.hub._pipes import Feed, Pipe, pump
+from scramjet_client.hub._reaper import Reaper
+
+_RUNNER = Path(__file__).parent / "_runner" / "__main__.py"
+
+_MESSAGE_LIMIT = 64 * 2**20
+"""Bytes of one message from the runner; an event holds all of its message."""
+
+_KILL_GRACE = 2.0
+"""Seconds that a process gets to follow the order to end, before it is killed by signal."""
+
+
+class Process:
+    """A runner and what it runs. `await Process.start(...)`, then `await exited()`.
+
+    All of it lives on the hub's loop.
+
+    Attributes:
+        stdout, stderr, output, log: What comes out.
+        stdin, input: What goes in.
+        returncode: As of `subprocess`, None while it runs.
+        last_word: The exit code that the runner announced; None if the program ended the process itself.
+    """
+
+    def __init__(self, on_message: Callable[[str, Any], None]) -> None:
+        self.stdout, self.stderr, self.output = Pipe(), Pipe(), Pipe()
+        # A program that logs is not held because nobody looks at its log.
+        self.log = Pipe(dropping=True)
+        self.stdin: Feed
+        self.input: Feed
+        self.returncode: int | None = None
+        self.last_word: int | None = None
+        self.killed = False
+        self._on_message = on_message
+        self._process: asyncio.subprocess.Process
+        self._writer: asyncio.WriteTransport
+        self._exit: asyncio.Task[None]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def start(
+        cls, order: dict[str, Any], on_message: Callable[[str, Any], None], reaper: Reaper
+    ) -> Process:
+        """Start the process and give it its order."""
+        self = cls(on_message)
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            far, near = _open_socket(theirs, ours)
+            (in_r, in_w), (data_r, data_w) = (_open_pipe(theirs, ours) for _ in range(2))
+            (out_r, out_w), (err_r, err_w) = (_open_pipe(ours, theirs) for _ in range(2))
+            (put_r, put_w), (log_r, log_w) = (_open_pipe(ours, theirs) for _ in range(2))
+            passed = (far.fileno(), data_r, put_w, log_w)
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                str(_RUNNER),
+                *map(str, passed),
+                stdin=in_r,
+                stdout=out_w,
+                stderr=err_w,
+                pass_fds=passed,
+                cwd=order["root"],
+                start_new_session=True,  # a group of its own, to be killed with all that it starts
+            )
+            ours.pop_all()  # from here on, each end has an owner
+        reaper.add(self._process.pid)
+        self.stdin, self.input = await Feed.on(in_w), await Feed.on(data_w)
+        await self._connect(near, order)
+        for fd, pipe in [
+            (out_r, self.stdout),
+            (err_r, self.stderr),
+            (put_r, self.output),
+            (log_r, self.log),
+        ]:
+            self._tasks.append(asyncio.ensure_future(self._pump(fd, pipe)))
+        self._exit = asyncio.ensure_future(self._wait(reaper))
+        return self
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is its group's too."""
+        return self._process.pid
+
+    async def _pump(self, fd: int, pipe: Pipe) -> None:
+        await pump(fd, pipe, ending=pipe is not self.log)
+
+    async def _connect(self, ours: socket.socket, order: dict[str, Any]) -> None:
+        reader = asyncio.StreamReader(_MESSAGE_LIMIT)
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            lambda: asyncio.StreamReaderProtocol(reader), sock=ours
+        )
+        self._writer = transport
+        self.send("start", order)
+        self._listening = asyncio.ensure_future(self._listen(reader))
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while line := await reader.readline():
+                for kind, value in json.loads(line).items():
+                    if kind == "end":
+                        self.last_word = value
+                    else:
+                        self._on_message(kind, value)
+
+    async def _wait(self, reaper: Reaper) -> None:
+        code = await self._process.wait()
+        # What the program has started ends with it, and with that the last holders of its pipes.
+        self._signal_group()
+        reaper.discard(self.pid)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._listening, 1)  # the messages that it sent last
+        self.stdin.abort()
+        self.input.abort()
+        self._writer.abort()
+        self.returncode = code
+
+    def _signal_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def send(self, kind: str, value: Any) -> None:
+        """Send the runner a message; nothing happens when it has ended."""
+        if not self._writer.is_closing():
+            self._writer.write(json.dumps({kind: value}).encode() + b"\n")
+
+    async def exited(self) -> None:
+        """Wait until the process has ended and its last messages are in."""
+        await asyncio.shield(self._exit)
+
+    def kill(self) -> None:
+        """Order it to end, and see to it."""
+        self.killed = True
+        self.send("kill", {})
+        asyncio.get_running_loop().call_later(_KILL_GRACE, self._insist)
+
+    def _insist(self) -> None:
+        if self.returncode is None:
+            self._signal_group()
+
+    async def close(self) -> None:
+        """Kill it at once, and free all that belongs to it."""
+        self.killed = True
+        if self.returncode is None:
+            self._signal_group()
+        await self.exited()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _open_socket(
+    theirs: contextlib.ExitStack, ours: contextlib.ExitStack
+) -> tuple[socket.socket, socket.socket]:
+    far, near = socket.socketpair()
+    theirs.callback(far.close)
+    ours.callback(near.close)
+    return far, near
+
+
+def _open_pipe(readers: contextlib.ExitStack, writers: contextlib.ExitStack) -> tuple[int, int]:
+    """Return the two ends of a new pipe, each to be closed with those of its side."""
+    reading, writing = os.pipe()
+    readers.callback(os.close, reading)
+    writers.callback(os.close, writing)
+    return reading, writing

@@ -1,0 +1,122 @@
+"""What the hub notes: JSON lines, kept up to a limit, replayed to each reader and then live."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections import deque
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from scramjet_client.hub._pipes import Pipe, Reader
+
+_KEPT_LINES = 1000
+
+_HUB_BEAT, _INSTANCE_BEAT = 13010, 13012
+
+
+def timestamp() -> str:
+    """Return the time as hubs write it in info, e.g. "2026-11-24T08:26:43.145Z"."""
+    now = datetime.now(timezone.utc)
+    return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
+
+
+def milliseconds() -> int:
+    """Return the time as hubs write it in logs: milliseconds since 1970."""
+    return int(time.time() * 1000)
+
+
+def compact(value: Any) -> bytes:
+    """Return a value as JSON, as a hub writes it: no spaces, UTF-8."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+class History:
+    """Lines of JSON; each reader gets those that are kept, and then those that come."""
+
+    def __init__(self) -> None:
+        self._kept: deque[bytes] = deque(maxlen=_KEPT_LINES)
+        self._pipes: list[Pipe] = []
+
+    @property
+    def has_readers(self) -> bool:
+        """Whether anybody reads."""
+        return bool(self._pipes)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Add a line. A reader that does not keep up loses its oldest lines, and holds nobody."""
+        line = compact(record) + b"\n"
+        self._kept.append(line)
+        for pipe in self._pipes:
+            pipe.put(line)
+
+    def attach(self) -> tuple[Pipe, Reader]:
+        """Return a new reader and its own pipe."""
+        pipe = Pipe(dropping=True)
+        for line in self._kept:
+            pipe.put(line)
+        self._pipes.append(pipe)
+        return pipe, pipe.attach()
+
+    def detach(self, pipe: Pipe) -> None:
+        """Forget a reader."""
+        self._pipes.remove(pipe)
+
+
+class HubLog(History):
+    """The hub's log."""
+
+    def note(self, level: str, message: str, *data: Any) -> None:
+        """Add a line."""
+        record: dict[str, Any] = {"msg": message, "level": level, "ts": milliseconds()}
+        if data:
+            record["data"] = list(data)
+        self.add({**record, "from": "Host", "Host": {}})
+
+
+class Counts(Protocol):
+    """What counts the bytes of a request."""
+
+    rx: int
+    tx: int
+
+
+class Audit(History):
+    """Who did what (docs/protocol.md, "Hub log and audit")."""
+
+    def request(
+        self,
+        state: str,
+        code: int,
+        object_id: str,
+        requestor: str,
+        *,
+        request_id: str | None = None,
+        counts: Counts | None = None,
+    ) -> None:
+        """Note the start or the end of a request."""
+        self.add(
+            {
+                "opState": state,
+                "opCode": code,
+                "requestId": request_id or str(uuid.uuid4()),
+                "objectId": object_id,
+                "requestorId": requestor,
+                "rx": counts.rx if counts else 0,
+                "tx": counts.tx if counts else 0,
+                "receivedAt": milliseconds(),
+            }
+        )
+
+    def changed(self, code: int, object_id: str) -> None:
+        """Note that a sequence or an instance has changed its state."""
+        self.request("", code, object_id, "system")
+
+    def heartbeat(self, hub_id: str, instances: list[str]) -> None:
+        """Note that the hub and its instances live."""
+        beats = [(_HUB_BEAT, hub_id), *((_INSTANCE_BEAT, each) for each in instances)]
+        for code, object_id in beats:
+            self.request("ACTIVE", code, object_id, "system")

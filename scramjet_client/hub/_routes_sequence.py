@@ -1,0 +1,166 @@
+"""Sequences: upload, replacement, deletion, and starting them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import Any
+
+from scramjet_client.hub._http import UNDEFINED, Exchange, TooLarge
+from scramjet_client.hub._instance import Start
+from scramjet_client.hub._packages import PackageRefused
+from scramjet_client.hub._sequence import Sequence, make_sequence, receive
+from scramjet_client.hub._state import State
+
+_ID_LENGTH = 36
+
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+
+_TOO_MANY_ENGINES = (
+    "Incorrect config passed to SequenceConfig,'engines' field can't contain more than one element"
+)
+
+
+async def upload(exchange: Exchange, state: State) -> None:
+    """Answer `POST sequence`."""
+    if await _has_wrong_type(exchange):
+        return
+    sequence = await _received(exchange, state, None)
+    if sequence is not None:
+        state.add(sequence)
+        await exchange.answer({"id": sequence.id})
+
+
+async def replace(exchange: Exchange, state: State, id: str) -> None:
+    """Answer `PUT sequence/ID`."""
+    if await _has_wrong_type(exchange):
+        return
+    old = state.sequences.get(id)
+    if old is None:
+        await exchange.answer({"error": f"Sequence with id: {id} not found"}, 404)
+    elif state.instances_of(old):
+        await exchange.answer({"error": "Can't update sequence with instances"}, 409)
+    else:
+        sequence = await _received(exchange, state, id)
+        if sequence is not None:
+            state.add(sequence)
+            await exchange.answer({"id": id})
+
+
+async def _has_wrong_type(exchange: Exchange) -> bool:
+    kind = exchange.header("Content-Type")
+    prefix, star, _ = (kind or "").partition("*")
+    if kind in (None, "", "application/octet-stream") or (
+        star and "application/octet-stream".startswith(prefix)
+    ):
+        return False
+    await exchange.refuse(415, "Invalid content-type")
+    return True
+
+
+async def _received(exchange: Exchange, state: State, id: str | None) -> Sequence | None:
+    limit = state.settings.max_package_size
+    try:
+        file, size = await receive(exchange.chunks(), state.storage, limit)
+    except TooLarge:
+        sentence = f"the package has more than {limit} bytes (max_package_size)"
+        await exchange.answer({"error": sentence}, 413)
+        return None
+    with file:
+        try:
+            return await make_sequence(file, size, state.storage, state.settings, id)
+        except PackageRefused as refusal:
+            await exchange.answer({"error": refusal.error}, 422)
+            return None
+
+
+async def delete(exchange: Exchange, state: State, id: str) -> None:
+    """Answer `DELETE sequence/ID`; with force, when the instances are forgotten."""
+    await exchange.json()
+    sequence = state.sequences.get(id)
+    if sequence is None:
+        await exchange.answer({"error": f"The sequence {id} does not exist."}, 404)
+        return
+    instances = state.instances_of(sequence)
+    if exchange.header("x-seq-kill-inst"):
+        for instance in instances:
+            instance.kill(remove_immediately=True)
+        await asyncio.gather(*(each.unlisted.wait() for each in instances))
+    elif any(each.in_use for each in instances):
+        await exchange.answer({"error": "Can't remove- Sequence in use"}, 409)
+        return
+    if state.sequences.get(id) is sequence:
+        state.remove(sequence)
+    await exchange.answer({"id": id})
+
+
+async def describe(exchange: Exchange, state: State, id: str, what: str) -> None:
+    """Answer `GET sequence/ID` and `GET sequence/ID/instances`."""
+    exchange.must_accept_json()
+    sequence = state.sequences.get(id)
+    if sequence is None:
+        await exchange.answer({"error": f"Sequence {id} not found"}, 404)
+    elif what == "instances":
+        await exchange.answer([each.id for each in state.instances_of(sequence)])
+    else:
+        await exchange.answer(state.describe(sequence))
+
+
+async def start(exchange: Exchange, state: State, id: str) -> None:
+    """Answer `POST sequence/ID/start`, when the runner has connected."""
+    body = await exchange.json()
+    sequence = state.sequences.get(id)
+    if sequence is None:
+        await exchange.answer({"error": "Not Found"}, 404)
+        return
+    order = _order(body if isinstance(body, dict) else {})
+    if order is None:
+        await exchange.head(500)
+        await exchange.finish()
+        return
+    if order.id in state.instances:
+        await exchange.answer({"error": "Instance with a given ID already exists"}, 409)
+        return
+    if len(sequence.manifest.engines) > 1:
+        await exchange.answer({"error": _TOO_MANY_ENGINES}, 400)
+        return
+    # Not this handler: a client that leaves does not undo a start.
+    starting = asyncio.ensure_future(state.start(sequence, order))
+    try:
+        instance, failure = await asyncio.shield(starting)
+    except OSError as error:
+        if error.errno not in _EXHAUSTED:
+            raise
+        full = "Insufficient Space on Resource"
+        await exchange.answer({"error": full}, 419, reason=full)
+        return
+    if failure is not None:
+        await exchange.answer({"error": failure}, 400)
+    else:
+        await exchange.answer({"message": f"Sequence {instance.id} starting", "id": instance.id})
+
+
+def _order(body: dict[str, Any]) -> Start | None:
+    """Return what is to be started, or None for an instance id that a hub trips over."""
+    args = body.get("args")
+    if isinstance(args, str):
+        args = list(args)  # JavaScript spreads it
+    elif args is not None and not isinstance(args, list):
+        args = [args]
+    start = Start(
+        app_config=body.get("appConfig"),
+        has_app_config="appConfig" in body,
+        args=args,
+        output_topic=_text(body.get("outputTopic")),
+        input_topic=_text(body.get("inputTopic")),
+    )
+    id = body.get("instanceId", UNDEFINED)
+    if id is not UNDEFINED and id is not None:
+        if not isinstance(id, str) or len(id) != _ID_LENGTH:
+            return None
+        start.id = id
+    return start
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,234 @@
+"""Load a sequence, run it, and end as a hub expects it."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import importlib.util
+import inspect
+import logging
+import os
+import sys
+from types import ModuleType
+from typing import Any, NoReturn
+
+from scramjet.streams import Stream
+
+from ._channels import Control, Output, Source, encoder
+from ._context import AppContext, logger_on, send_health, text_on
+
+# Exit codes (docs/protocol.md, "Exit codes").
+COMPLETED, NO_ENTRY, LOAD_FAILED, RUN_FAILED, STOPPED = 0, 21, 22, 23, 138
+
+_FLUSH_LIMIT = 1.0
+"""Seconds that a stopped instance waits for the hub to take the rest of its output."""
+
+_INPUT_TYPES = ("text/plain", "application/octet-stream")
+
+_WHAT_TO_RETURN = (
+    "return a scramjet.streams.Stream (for example Stream.read_from(values)), make run() an async generator "
+    "(`async def` with `yield`), or return None for no output"
+)
+
+
+class Refused(Exception):
+    """The program does what the contract of Python sequences does not allow."""
+
+
+class Program:
+    """One sequence in this process."""
+
+    def __init__(self, control: Control, fds: tuple[int, int, int], order: dict[str, Any]) -> None:
+        self._control = control
+        self._input_fd, self._output_fd, log_fd = fds
+        self._order = order
+        self._logger = logger_on(log_fd)
+        self._output: Output | None = None
+        self._input_type: asyncio.Future[str] | None = None
+        self._source = Source(self._input_fd)
+        self._stopping = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # -- loading --------------------------------------------------------------------------------------
+
+    def load(self) -> ModuleType:
+        """Import the sequence's main module. Whatever it raises is its own."""
+        entry = self._order["entry"]
+        root = self._order["root"]
+        sys.path[:0] = [os.path.join(root, "__pypackages__"), os.path.dirname(entry)]
+        name = os.path.splitext(os.path.basename(entry))[0]
+        if name in sys.modules or not name.isidentifier():
+            name = "scramjet_sequence"  # an entry called json.py must not take json's place
+        spec = importlib.util.spec_from_file_location(name, entry)
+        if spec is None or spec.loader is None:
+            raise Refused(f"{entry} is no Python file: `main` of package.json must name one")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        if not callable(getattr(module, "run", None)):
+            raise Refused("the main module has no function `run(context, input, *args)`")
+        return module
+
+    # -- running --------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Load and run the sequence; return the code to exit with."""
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(self._keep)
+        loop.set_exception_handler(self._report)
+        self._input_type = loop.create_future()
+        source = Source(0, errors="replace")
+        sys.stdin = Stream.from_callback(64, source.read_text)
+        context = AppContext(self._control, self._logger, self._order.get("appConfig", {}))
+        self._control.listen(
+            lambda kind, value: loop.call_soon_threadsafe(self._heard, context, kind, value)
+        )
+        self._control.send("hello", {})
+        # Before the program runs, as on a real hub: who asks for health is answered from now on.
+        self._control.send("health", context._health())
+        try:
+            module = self.load()
+        except Refused as refusal:
+            return self._failed(LOAD_FAILED, str(refusal))
+        except Exception:
+            return self._failed(LOAD_FAILED, "the sequence raised while it was loaded", True)
+        self._announce(getattr(module, "requires", None), "requires")
+        asyncio.ensure_future(send_health(context, self._control))  # noqa: RUF006 - see _keep
+        try:
+            await self._run(module, context)
+        except Refused as refusal:
+            return self._failed(RUN_FAILED, str(refusal))
+        except Exception:
+            return self._failed(RUN_FAILED, "the sequence raised while it ran", True)
+        return STOPPED if self._stopping else COMPLETED
+
+    async def _run(self, module: ModuleType, context: AppContext) -> None:
+        data = Stream.from_callback(64, self._read_input)
+        result = module.run(context, data, *self._order["args"])
+        if inspect.iscoroutine(result):
+            result = await result
+        if result is None:
+            self._logger.debug("run() returned None: there is no output")
+            return
+        if not isinstance(result, Stream) and not inspect.isasyncgen(result):
+            raise Refused(
+                f"run() returned {type(result).__name__}, which is no stream: {_WHAT_TO_RETURN}"
+            )
+        provides = getattr(module, "provides", None)
+        if hasattr(result, "provides") and hasattr(result, "content_type"):
+            provides = {"provides": result.provides, "contentType": result.content_type}
+        content_type = self._announce(provides, "provides") or "text/plain"
+        try:
+            encode = encoder(content_type)
+        except ValueError as error:
+            raise Refused(str(error)) from None
+        output = self._output = await Output.on(self._output_fd, encode)
+        if isinstance(result, Stream):
+            await result.write_to(output)
+        else:
+            async for item in result:
+                await output.write(item)
+        await output.finish()
+
+    async def _read_input(self) -> Any:
+        """Return the next piece of the input; waits for the first upload, which says its type."""
+        assert self._input_type is not None
+        kind = await self._input_type
+        if kind not in _INPUT_TYPES:
+            # As on a real hub: the upload is accepted, and nothing of it is ever read.
+            self._logger.error(
+                "input cannot be read: its first request came as %r, and a Python sequence takes %s alone",
+                kind,
+                " and ".join(_INPUT_TYPES),
+            )
+            return await asyncio.Event().wait()
+        if kind == "application/octet-stream":
+            return await self._source.read()
+        try:
+            return await self._source.read_text()
+        except UnicodeDecodeError as error:
+            self._logger.error("input is read no further: it came as text/plain, and %s", error)
+            return await asyncio.Event().wait()
+
+    # -- what the hub says ----------------------------------------------------------------------------
+
+    def _heard(self, context: AppContext, kind: str, value: Any) -> None:
+        if kind == "event":
+            context._dispatch(value["name"], value["message"])
+        elif kind == "stop":
+            stopping = self._stop(context, value["timeout"], value["canKeepAlive"])
+            asyncio.ensure_future(stopping)  # noqa: RUF006 - see _keep
+        elif kind == "input" and self._input_type is not None and not self._input_type.done():
+            self._input_type.set_result(value)
+
+    async def _stop(self, context: AppContext, timeout: float, can_keep_alive: bool) -> None:
+        self._stopping = True
+        if not await context._stop(timeout, can_keep_alive):
+            self._stopping = False
+            self._logger.info("asked for more time, and lives on")
+            return
+        if self._output is not None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._output.finish(), _FLUSH_LIMIT)
+        self.leave(STOPPED)
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def _failed(self, code: int, why: str, raised: bool = False) -> int:
+        self._logger.error(why, exc_info=raised)
+        return code
+
+    def leave(self, code: int) -> NoReturn:
+        """End the process; threads that the program has left running do not keep it."""
+        self._control.send("end", code)
+        with contextlib.suppress(Exception):
+            atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        logging.shutdown()
+        os._exit(code)
+
+    def _announce(self, topic: Any, role: str) -> str | None:
+        """Tell the hub of a topic that is read or written, and return its content type."""
+        if not isinstance(topic, dict):
+            self._control.send(role, {"topic": "", "contentType": None})
+            return None
+        kind = topic.get("contentType")
+        self._control.send(role, {"topic": topic.get(role) or "", "contentType": kind})
+        return kind
+
+    def _keep(
+        self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
+    ) -> asyncio.Task[Any]:
+        """Make a task that lives until it is done: asyncio holds none, and the framework does not either."""
+        task = asyncio.Task(coro, loop=loop, **options)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _report(self, loop: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:
+        self._logger.error("in the background: %s", what["message"], exc_info=what.get("exception"))
+
+
+def main(control_fd: int, input_fd: int, output_fd: int, log_fd: int) -> None:
+    """Run the sequence that the hub names in its first message, and end the process."""
+    for fd in (control_fd, input_fd, output_fd, log_fd):
+        os.set_inheritable(fd, False)
+    sys.stdout, sys.stderr = text_on(1), text_on(2)
+    control = Control(control_fd)
+    order = control.read()["start"]
+    program = Program(control, (input_fd, output_fd, log_fd), order)
+    if not os.path.isfile(order["entry"]):
+        program.leave(NO_ENTRY)
+    try:
+        # Not asyncio.run(): it would wait for tasks that the program has left running.
+        code = asyncio.new_event_loop().run_until_complete(program.run())
+    except SystemExit as exit_:
+        # The program's own word: like that of os._exit it is the process's code, and nothing more.
+        program._logger.info("the program called sys.exit(%r)", exit_.code)
+        code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+        sys.stdout.flush()
+        os._exit(code & 0xFF)
+    program.leave(code)

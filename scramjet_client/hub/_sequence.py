@@ -1,0 +1,110 @@
+"""Sequences: packages on the hub."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from scramjet_client.hub._http import TooLarge
+from scramjet_client.hub._packages import Manifest, make_folder, read_manifest, remove, unpack
+
+if TYPE_CHECKING:
+    from scramjet_client.hub._settings import Settings
+
+LOCATION = "sth-local"
+"""The hub's own id, where a real one says "sth-0"."""
+
+
+class Sequence:
+    """A package that was unpacked into a folder of its own."""
+
+    def __init__(self, id: str, folder: Path, manifest: Manifest, size: int) -> None:
+        self.id = id
+        self.folder = folder
+        self.manifest = manifest
+        self._size = size
+
+    @property
+    def main(self) -> str:
+        """The entry file, as package.json names it."""
+        return self.manifest.main
+
+    @property
+    def entry(self) -> Path:
+        """The path of the entry file; one that leads out of the package is none."""
+        path = self.folder / self.main
+        root = os.path.realpath(self.folder)
+        if os.path.commonpath([root, os.path.realpath(path)]) != root:
+            return self.folder / "no-such-file-in-the-package"
+        return path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the hub says of it."""
+        order = ("engines", "entrypointPath", "version", "name")
+        config = self.manifest.config
+        return {
+            "type": "process",
+            **{key: config[key] for key in order},
+            "id": self.id,
+            "sequenceDir": str(self.folder),
+            **{key: value for key, value in config.items() if key not in order},
+            "language": "py",
+            "packageSize": self._size,
+        }
+
+    def brief(self) -> dict[str, Any]:
+        """Return how an instance's info shows it."""
+        return {"id": self.id, "config": self.config, "location": LOCATION}
+
+
+async def receive(chunks: AsyncIterator[bytes], storage: Path, limit: int) -> tuple[IO[bytes], int]:
+    """Return an open file with an upload, and its size.
+
+    Raises:
+        TooLarge: It has more than `limit` bytes.
+    """
+    file = tempfile.TemporaryFile(dir=storage)  # noqa: SIM115 - the caller closes it
+    size = 0
+    try:
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge
+            file.write(chunk)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file, size
+
+
+async def make_sequence(
+    package: IO[bytes], size: int, storage: Path, settings: Settings, id: str | None = None
+) -> Sequence:
+    """Unpack a package and return its sequence, ready to be started.
+
+    Raises:
+        PackageRefused: The package is not taken; nothing of it is left.
+    """
+    loop = asyncio.get_running_loop()
+    folder = make_folder(storage)
+    try:
+        await loop.run_in_executor(None, unpack, package, folder, settings)
+        return Sequence(id or str(uuid.uuid4()), folder, read_manifest(folder), size)
+    except BaseException:
+        await asyncio.shield(loop.run_in_executor(None, remove, folder))
+        raise
+
+
+def copy_folder(source: Path, storage: Path) -> Sequence:
+    """Return a sequence of a copy of a folder of this machine's own."""
+    folder = make_folder(storage)
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    return Sequence(str(uuid.uuid4()), folder, read_manifest(folder), 0)

@@ -1,0 +1,129 @@
+"""What a hub holds: sequences, instances, topics, and its notes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from scramjet_client.hub._instance import Instance, Start
+from scramjet_client.hub._packages import remove
+from scramjet_client.hub._reaper import Reaper
+from scramjet_client.hub._records import Audit, HubLog
+from scramjet_client.hub._sequence import LOCATION, Sequence
+from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._topics import Topics
+
+_KEPT_REQUESTS = 10_000
+
+_HEARTBEAT = 10.0
+"""Seconds between two heartbeats in the audit."""
+
+# Audit codes of changes of state.
+_SEQUENCE_CREATED, _SEQUENCE_DELETED = 0, 1
+
+
+@attrs.frozen(kw_only=True)
+class RecordedRequest:
+    """A request that came.
+
+    Attributes:
+        method, path: As they were sent, the path with its query.
+        headers: Names in lower case; the value of `authorization` is left out.
+    """
+
+    method: str
+    path: str
+    headers: dict[str, str] = attrs.field(repr=False)
+
+
+class State:
+    """All of a hub but its sockets. Lives on the hub's loop."""
+
+    def __init__(self, storage: Path, settings: Settings, reaper: Reaper) -> None:
+        self.storage = storage
+        self.settings = settings
+        self.reaper = reaper
+        self.sequences: dict[str, Sequence] = {}
+        self.instances: dict[str, Instance] = {}
+        self.topics = Topics()
+        self.log = HubLog()
+        self.audit = Audit()
+        self.requests: deque[RecordedRequest] = deque(maxlen=_KEPT_REQUESTS)
+        self.failures: list[BaseException] = []
+        self.port = 0
+
+    # -- sequences ------------------------------------------------------------------------------------
+
+    def add(self, sequence: Sequence) -> None:
+        """Add a sequence, or put it in the place of the one with its id."""
+        old = self.sequences.get(sequence.id)
+        self.sequences[sequence.id] = sequence
+        if old is not None:
+            remove(old.folder)
+        self.audit.changed(_SEQUENCE_CREATED, sequence.id)
+        self.log.note("INFO", "Sequence identified", sequence.config)
+
+    def remove(self, sequence: Sequence) -> None:
+        """Forget a sequence, and remove its files."""
+        del self.sequences[sequence.id]
+        remove(sequence.folder)
+        self.audit.changed(_SEQUENCE_DELETED, sequence.id)
+        self.log.note("INFO", "Sequence removed", sequence.id)
+
+    def instances_of(self, sequence: Sequence) -> list[Instance]:
+        """Return the listed instances of a sequence."""
+        return [each for each in self.instances.values() if each.sequence.id == sequence.id]
+
+    def describe(self, sequence: Sequence) -> dict[str, Any]:
+        """Return what the hub says of a sequence."""
+        return {
+            **sequence.brief(),
+            "instances": [each.id for each in self.instances_of(sequence)],
+        }
+
+    # -- instances ------------------------------------------------------------------------------------
+
+    async def start(self, sequence: Sequence, start: Start) -> tuple[Instance, str | None]:
+        """Start an instance; return it, and why it failed before it was connected, or None."""
+        instance = Instance(self, sequence, start)
+        self.instances[instance.id] = instance
+        self.log.note("INFO", "Starting instance", instance.id, sequence.id)
+        failure: str | None = "Runner failed"
+        try:
+            failure = await instance.start()
+        finally:
+            if failure is not None:
+                self.instances.pop(instance.id, None)
+                self.log.note("ERROR", "Instance failed to start", instance.id, failure)
+        return instance, failure
+
+    def broadcast(self, emitter: Instance, name: str, message: Any) -> None:
+        """Give an instance's event to all others, as real hubs do."""
+        for instance in self.instances.values():
+            if instance is not emitter and instance.lives and instance.status != "starting":
+                instance.send_event(name, message)
+
+    # -- all ------------------------------------------------------------------------------------------
+
+    async def heartbeat(self) -> None:
+        """Note heartbeats while somebody reads the audit, for ever."""
+        while True:
+            await asyncio.sleep(_HEARTBEAT)
+            if self.audit.has_readers:
+                self.audit.heartbeat(LOCATION, list(self.instances))
+
+    async def clear(self) -> None:
+        """End all instances, and forget everything but the settings."""
+        instances = [each for each in self.instances.values() if hasattr(each, "process")]
+        self.instances.clear()
+        await asyncio.gather(*(each.close() for each in instances))
+        for sequence in self.sequences.values():
+            remove(sequence.folder)
+        self.sequences.clear()
+        self.topics.clear()
+        self.requests.clear()
+        self.failures.clear()

@@ -1,0 +1,108 @@
+"""Topics: pipes with a name, between clients and instances."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from scramjet_client.hub._pipes import Feed, Pipe, Reader
+
+CONTENT_TYPES = (
+    "text/x-ndjson",
+    "application/x-ndjson",
+    "text/plain",
+    "application/octet-stream",
+)
+
+_NAME = re.compile(r"[\\a-zA-Z0-9_+-]+")
+
+
+def is_name(name: object) -> bool:
+    """Say whether a hub takes this as the name of a topic."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+class Topic:
+    """A pipe that never ends, with the turns of those who write to it."""
+
+    def __init__(self, name: str, content_type: str) -> None:
+        self.name = name
+        self.content_type = content_type
+        self.provider = ""
+        self.pipe = Pipe()
+        # One writer's body at a time, as on a real hub; instances write beside them.
+        self.turn = asyncio.Lock()
+
+    def entry(self) -> dict[str, str]:
+        """Return what the list of topics says of it."""
+        return {
+            "contentType": self.content_type,
+            "localProvider": self.provider,
+            "topic": self.name,
+            "topicName": self.name,
+        }
+
+    async def take(self, reader: Reader) -> None:
+        """Pass on the output of an instance."""
+        while data := await reader.get():
+            await self.pipe.write(data)
+
+    async def give(self, feed: Feed) -> None:
+        """Feed an instance, as one more reader, until it ends."""
+        reader = self.pipe.attach()
+        passing = asyncio.ensure_future(self._pass(reader, feed))
+        try:
+            await feed.broken.wait()
+        finally:
+            passing.cancel()
+            self.pipe.detach(reader)
+
+    @staticmethod
+    async def _pass(reader: Reader, feed: Feed) -> None:
+        while data := await reader.get():
+            await feed.write(data)
+
+
+class Topics:
+    """All topics of the hub."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, Topic] = {}
+
+    def __iter__(self) -> Iterator[Topic]:
+        return iter(self._topics.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._topics
+
+    def create(self, name: str, content_type: str) -> Topic:
+        """Add a topic."""
+        topic = self._topics[name] = Topic(name, content_type)
+        return topic
+
+    def find(self, name: str, content_type: str) -> Topic | None:
+        """Return a topic of this type, made if there is none of this name; None if its type is another."""
+        if content_type not in CONTENT_TYPES or not is_name(name):
+            return None
+        topic = self._topics.get(name) or self.create(name, content_type)
+        return topic if topic.content_type == content_type else None
+
+    def remove(self, name: str) -> bool:
+        """Forget a topic; its readers are left waiting, as on a real hub."""
+        return self._topics.pop(name, None) is not None
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._topics.clear()
+
+
+def created(topic: Topic) -> dict[str, Any]:
+    """Return the answer to the creation of a topic."""
+    return {
+        "id": topic.name,
+        "origin": {"id": "127.0.0.1", "type": "hub"},
+        "state": "flowing",
+        "contentType": topic.content_type,
+    }

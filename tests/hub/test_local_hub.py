@@ -1,0 +1,170 @@
+"""LocalHub as an object: starting, stopping, what it offers to tests."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.request
+
+import pytest
+
+from scramjet_client.hub import LocalHub
+from tests.hub.wire import ask, ended, info, opened, run, start
+from tests.support.certs import Certificates
+
+GREETING = "hello "
+
+
+def greet(context, input, name):
+    """Give one line (found by its name)."""
+
+    async def lines():
+        yield GREETING + name + "\n"
+
+    return lines()
+
+
+async def consume(context, input):
+    """Give the topic's data back."""
+    async for chunk in input:
+        yield chunk.upper()
+
+
+consume.requires = {"requires": "t", "contentType": "text/plain"}  # type: ignore[attr-defined]
+
+
+def test_start_and_stop():
+    """It may be stopped twice, and started again as an empty hub on another port."""
+    hub = LocalHub()
+    with pytest.raises(RuntimeError, match="not started"):
+        _ = hub.url
+    hub.start()
+    first = hub.url
+    run(first, "def run(context, input): pass")
+    with pytest.raises(RuntimeError, match="started already"):
+        hub.start()
+    hub.stop()
+    hub.stop()
+    assert repr(hub) == "<LocalHub stopped>"
+
+    with hub:
+        assert ask(hub.url, "GET", "sequences").json == []
+
+
+def test_port_that_is_taken():
+    """The error is the caller's, and the hub can be started later."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        hub = LocalHub(port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="in use"):
+            hub.start()
+    with hub:
+        assert ask(hub.url, "GET", "version").status == 200
+
+
+def test_client_of_the_hub():
+    """client() is a HostClient with the hub's token."""
+    with LocalHub(token="t") as hub, hub.client() as host:
+        assert host.get_version().service == "@scramjet/host"
+
+
+def test_requests_and_clear(hub: LocalHub):
+    """The requests are noted, without their tokens, and forgotten by clear() with all else."""
+    run(hub.url, "from scramjet.streams import Stream\ndef run(context, input): return Stream()")
+    ask(hub.url, "GET", "version?x=1", headers={"X-Test": "y", "Authorization": "Bearer z"})
+    last = hub.requests[-1]
+
+    assert (last.method, last.path) == ("GET", "/api/v1/version?x=1")
+    assert last.headers["x-test"] == "y"
+    assert "authorization" not in last.headers
+    hub.clear()
+    assert hub.requests == []
+    assert ask(hub.url, "GET", "entities").json == {"sequences": [], "instances": []}
+
+
+def test_check_raises_what_the_hub_did_wrong(monkeypatch: pytest.MonkeyPatch):
+    """A defect of the hub is a 500 for its client, and raised by check()."""
+    with LocalHub() as hub:
+        hub.check()
+        monkeypatch.setattr(hub._state, "describe", lambda sequence: 1 / 0)
+        hub.add_sequence("greet", greet)
+        assert ask(hub.url, "GET", "sequences").status == 500
+        with pytest.raises(ZeroDivisionError):
+            hub.check()
+
+
+def test_functions_as_sequences(hub: LocalHub):
+    """Functions of modules, lambdas and functions within functions run in a process of their own."""
+    prefix = "local "
+
+    async def nested(context, input, name):
+        yield prefix + GREETING + name + "\n"
+
+    for function, expected in ((greet, b"hello x\n"), (nested, b"local hello x\n")):
+        instance = start(hub.url, hub.add_sequence("f", function), args=["x"])
+        with opened(hub.url, f"instance/{instance}/output") as output:
+            assert output.read(100) == expected
+        assert ended(hub.url, instance)["terminated"]["exitcode"] == -1
+    assert info(hub.url, instance)["sequence"]["config"]["name"] == "f"
+
+
+def test_function_with_a_topic(hub: LocalHub):
+    """Attributes of a function say its topics and types."""
+    instance = start(hub.url, hub.add_sequence("c", consume))
+    with opened(hub.url, f"instance/{instance}/output") as output:
+        ask(hub.url, "POST", "topic/t", raw=b"abc", headers={"Content-Type": "text/plain"})
+        assert output.read(3) == b"ABC"
+
+
+def test_function_that_cannot_be_copied(hub: LocalHub):
+    """What cannot go to another process is named."""
+    lock = threading.Lock()
+
+    async def locked(context, input):
+        with lock:
+            yield "x"
+
+    with pytest.raises(TypeError, match="'lock'"):
+        hub.add_sequence("f", locked)
+
+
+def test_folder_as_a_sequence(hub: LocalHub, tmp_path):
+    """A folder with a package.json is copied."""
+    (tmp_path / "package.json").write_text('{"main": "m.py", "engines": {"python3": "3"}}')
+    (tmp_path / "m.py").write_text("async def run(context, input):\n    yield 'x'\n")
+    instance = start(hub.url, hub.add_sequence("folder", tmp_path))
+
+    with opened(hub.url, f"instance/{instance}/output") as output:
+        assert output.read(10) == b"x"
+
+
+def test_tls(certificates: Certificates):
+    """With a context the hub speaks TLS."""
+    with LocalHub(ssl_context=certificates.server_context()) as hub:
+        assert hub.url.startswith("https://")
+        trusted = ssl.create_default_context(cafile=str(certificates.ca_path))
+        with urllib.request.urlopen(f"{hub.url}/status", context=trusted, timeout=20) as answer:
+            assert answer.read() == b'{"cpm":{}}'
+
+
+def test_command_says_why_it_does_not_start():
+    """An address that cannot be had is one sentence and exit code 1."""
+    command = [sys.executable, "-m", "scramjet_client.hub", "--host", "0.0.0.0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode == 1
+    assert "needs a token" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_package_names_the_extra():
+    """Without aiohttp the error says what to install."""
+    code = "import sys; sys.modules['aiohttp'] = None; import scramjet_client.hub"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert "pip install 'scramjet_client[hub]'" in done.stderr
+    assert "ImportError" in done.stderr
