@@ -72,6 +72,17 @@ def test_imports_point_down():
     assert wrong == []
 
 
+def test_hub_and_client_meet_on_the_socket():
+    """The embedded hub imports nothing of the client; only `LocalHub.client()` makes one, when asked."""
+    outside = {
+        (path.name, name)
+        for path in (PACKAGE / "hub").rglob("*.py")
+        for name in _imports(path) - {"hub"}
+    }
+
+    assert outside == {("_routes_hub.py", "_version"), ("_local_hub.py", "host_client")}
+
+
 def test_import_starts_nothing_and_needs_the_core_alone():
     """Importing the package starts no thread and loads no package beyond requests, urllib3 and attrs."""
     code = (
@@ -99,6 +110,6 @@ def test_import_starts_nothing_and_needs_the_core_alone():
 
 def test_files_are_small_enough_to_hold_in_the_head():
     """No file of the package has more than 400 lines."""
-    sizes = {path.name: len(path.read_text("utf-8").splitlines()) for path in PACKAGE.glob("*.py")}
+    sizes = {str(path): len(path.read_text("utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
 
     assert {name: size for name, size in sizes.items() if size > 400} == {}
