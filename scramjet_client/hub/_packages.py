@@ -161,15 +161,20 @@ def _link(folder: Path, links: list[tuple[Path, tarfile.TarInfo]]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(original, target)
     symbolic = [(target, entry) for target, entry in links if entry.issym()]
-    for target, entry in symbolic:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(entry.linkname, target)
     root = os.path.realpath(folder)
     for target, entry in symbolic:
-        # Only now: where a link leads may depend on links that came after it.
-        real = os.path.realpath(target)
-        if os.path.commonpath([root, real]) != root:
-            raise PackageRefused(f"the package has a link that leads out of it: {entry.name!r}")
+        # Nothing may be made by way of a link that leads out, and that link was made just before.
+        _stay_inside(root, target.parent, entry)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(entry.linkname, target)
+    for target, entry in symbolic:
+        # Once more, now that all are there: where a link leads may depend on those that came after it.
+        _stay_inside(root, target, entry)
+
+
+def _stay_inside(root: str, path: Path, entry: tarfile.TarInfo) -> None:
+    if os.path.commonpath([root, os.path.realpath(path)]) != root:
+        raise PackageRefused(f"the package has a link that leads out of it: {entry.name!r}")
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -189,3 +189,16 @@ def test_links_inside_work(url: str):
 def test_a_bad_program_is_not_a_bad_package(url: str):
     """What is wrong inside of files is the instance's matter."""
     assert run(url, "this is not Python")
+
+
+def test_nothing_is_made_by_way_of_a_link(url: str, tmp_path: Path):
+    """A link that leads out is found before another entry is made through it."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    data = tar(("a", SYMLINK, str(outside), b""), ("a/b", SYMLINK, "c", b""))
+
+    answer = ask(url, "POST", "sequence", raw=data)
+
+    assert answer.status == 422
+    assert "a link that leads out of it" in answer.json["error"]
+    assert list(outside.iterdir()) == []
