@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from benchmarks.timing import spread
 from scramjet_client.hub import LocalHub
@@ -10,7 +11,7 @@ from scramjet_client.hub import LocalHub
 RUNS = 9
 
 
-def idle(context, input):  # type: ignore[no-untyped-def]
+def idle(context: Any, input: Any) -> Any:
     """Echo."""
     return input
 

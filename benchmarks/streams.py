@@ -9,7 +9,7 @@ import socket
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import requests
@@ -47,7 +47,7 @@ while True:
 
 
 @contextmanager
-def serving(chunk: int, total: int):  # type: ignore[no-untyped-def]
+def serving(chunk: int, total: int) -> Iterator[int]:
     """Run the server; gives its port."""
     command = [sys.executable, "-c", SERVER, str(chunk), str(total)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -35,7 +35,7 @@ def encode(item: object, what: str = "an item of the source") -> bytes | memoryv
     if isinstance(item, str):
         return item.encode("utf-8")
     try:
-        return memoryview(item).cast("B")  # type: ignore[arg-type]
+        return memoryview(item).cast("B")  # type: ignore[arg-type]  # what it is not, it raises
     except (TypeError, ValueError):
         raise TypeError(f"{what} must be bytes or str, not {type(item).__name__}") from None
 
