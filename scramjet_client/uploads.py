@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import requests
 
+from scramjet_client._at_exit import finish_at_exit
 from scramjet_client._exchange import Exchange, WaitEnded
 from scramjet_client._writer import BodyWriter
 from scramjet_client.errors import (
@@ -187,7 +188,8 @@ class Upload(Future[_R]):
             raise
 
     def run_in_background(self, run: Callable[[], None]) -> None:
-        """Start `run` on a thread of its own, `scramjet-answer-N`."""
+        """Start `run` on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
+        finish_at_exit(self)
         threading.Thread(target=run, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
 
     def open(

@@ -165,31 +165,54 @@ def test_interrupt_cancels_the_upload(instance: InstanceClient):
 
 
 EXIT = """
-import sys, threading
-from scramjet_client import HostClient
+import sys, time, threading
+from scramjet_client import HostClient, _at_exit
+_at_exit.EXIT_GRACE = float(sys.argv[3])
 instance = HostClient(sys.argv[1]).get_instance_client(sys.argv[2])
 def items():
-    yield b"x"
-    threading.Event().wait()
+    yield b"abc"
+    threading.Event().wait(float(sys.argv[4]))
+    yield b"def"
 upload = instance.submit_input(items())
 assert upload.accepted(10)
 print("leaving")
 """
 
 
-def test_interpreter_exit_does_not_hang():
-    """A program may end while an upload waits for its source for ever."""
-    with H1Hub() as hub:
-        done = subprocess.run(
-            [sys.executable, "-X", "dev", "-c", EXIT, hub.url, hub.add_instance().id],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-
+def leave(hub: H1Hub, instance: Instance, grace: float, source: float) -> str:
+    """Run a program that ends with an upload in the background; return what it says on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", EXIT, hub.url, instance.id, str(grace), str(source)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
     assert done.stdout == "leaving\n"
     assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_interpreter_exit_finishes_what_can_be():
+    """An upload that is through soon after the program's last line arrives whole, without a word."""
+    with H1Hub() as hub:
+        instance = hub.add_instance()
+
+        assert leave(hub, instance, 10, 0.5) == ""
+        assert instance.pipes["output"].read() + instance.pipes["output"].read() == b"abcdef"
+
+
+def test_interpreter_exit_does_not_hang():
+    """A program may end while an upload waits for its source for ever; it says what was cut."""
+    with H1Hub() as hub:
+        instance = hub.add_instance()
+        began = time.monotonic()
+
+        said = leave(hub, instance, 0.5, 60)
+
+        assert time.monotonic() - began < 10
+        assert f"upload to input of '{instance.id}' runs: it is cut after 3 bytes" in said
+        assert not instance.input_ended
 
 
 def test_many_uploads_leave_nothing(instance: InstanceClient):
