@@ -90,7 +90,8 @@ class InstanceDuplex(InstanceStreams):
     def _open_writer(self, stream_id: str, type: str | None) -> UploadWriter:
         chosen = plan(stream_id, None, None, {"type": type})
         outbox = Outbox()
-        upload = self._prepared(chosen, Source(outbox), sent)
+        # The outbox gathers by itself, and must know what is on the wire.
+        upload = self._prepared(chosen, Source(outbox), sent, gather=False)
         upload.run_in_background(self._runner(chosen, upload))
 
         def end() -> None:

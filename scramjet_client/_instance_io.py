@@ -278,7 +278,12 @@ class InstanceStreams(Handle):
         return output
 
     def _prepared(
-        self, chosen: SendPlan, body: BodySource, convert: Callable[[str, int, str], Any]
+        self,
+        chosen: SendPlan,
+        body: BodySource,
+        convert: Callable[[str, int, str], Any],
+        *,
+        gather: bool = True,
     ) -> Upload[Any]:
         """Return an upload that has not begun; what this hub would change is refused here."""
         target = "input" if chosen.stream_id == "inout" else chosen.stream_id
@@ -291,6 +296,7 @@ class InstanceStreams(Handle):
             body,
             convert,
             name=f"{chosen.stream_id} of {self._id!r}",
+            gather=gather,
             **self._about,
         )
         return upload

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from urllib3.util import wait_for_write
 
+from scramjet_client._gathering import Gathering
 from scramjet_client._tls import DuplexSSLSocket
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
@@ -32,7 +33,9 @@ class BodySource(Protocol):
 
 
 class BodyWriter:
-    """Writes the chunked body of an upload on one daemon thread, `scramjet-upload-N`.
+    """Writes the chunked body of an upload on a daemon thread, `scramjet-upload-N`.
+
+    Small pieces that are ready together go out together (see `_gathering`, which may have a thread too).
 
     The thread starts when the first request's head is on the wire, and ends when the source has ended or
     raised, or after `abort()`; a source that blocks for ever keeps it, which is why it is a daemon.
@@ -49,11 +52,12 @@ class BodyWriter:
     _numbers = itertools.count(1)
 
     def __init__(
-        self,
-        source: BodySource,
-        *,
-        stall_limit: float | None = None,
+        self, source: BodySource, *, stall_limit: float | None = None, gather: bool = True
     ) -> None:
+        number = next(self._numbers)
+        self._name = f"scramjet-upload-{number}"
+        self._gathering = Gathering(self._chunk, self._broken, f"scramjet-flush-{number}")
+        self._put = self._gathering.put if gather else self._chunk
         self.bytes_sent = 0
         self.error: BaseException | None = None
         self.source_failed = False
@@ -97,9 +101,7 @@ class BodyWriter:
             self._changed.notify_all()
             if self._thread is not None or self._aborted:
                 return
-            self._thread = threading.Thread(
-                target=self._run, name=f"scramjet-upload-{next(self._numbers)}", daemon=True
-            )
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
     def roll_over(self) -> None:
@@ -120,6 +122,7 @@ class BodyWriter:
             self._aborted = True
             sock, unused = self._sock, self._thread is None
             self._changed.notify_all()
+        self._gathering.close()
         if sock is not None and not self._whole:
             shut(sock)
         if unused:
@@ -136,7 +139,8 @@ class BodyWriter:
         try:
             self._pump()
         except BaseException as error:  # kept, and raised where the upload is waited for
-            self.error = error
+            self.error = self.error or error
+        self._gathering.close()
         self._end()
         with self._changed:
             sock = self._sock
@@ -154,12 +158,26 @@ class BodyWriter:
             except BaseException:
                 self.source_failed = True
                 raise
-            # %b takes every buffer, a memoryview without a copy of its own.
-            frame = b"%x\r\n%b\r\n" % (len(piece), piece)  # type: ignore[str-format]
-            if not self._write(frame):
+            if self.error is not None or not self._put(piece):
                 return
+        if self._gathering.flush():
+            self._write(b"0\r\n\r\n", last=True)
+
+    def _chunk(self, piece: bytes | memoryview) -> bool:
+        """Write one chunk; return False after an abort."""
+        # %b takes every buffer, a memoryview without a copy of its own.
+        frame = b"%x\r\n%b\r\n" % (len(piece), piece)  # type: ignore[str-format]
+        done = self._write(frame)
+        if done:
             self.bytes_sent += len(piece)
-        self._write(b"0\r\n\r\n", last=True)
+        return done
+
+    def _broken(self, error: BaseException) -> None:
+        """Called by the thread that flushes, while the source may be waiting for something."""
+        self.error = error
+        sock = self._sock
+        if sock is not None:
+            shut(sock)
 
     def _end(self) -> None:
         try:

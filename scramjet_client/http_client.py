@@ -263,6 +263,7 @@ class HttpClient(Closing):
         name: str,
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
+        gather: bool = True,
     ) -> Upload[_R]:
         """Return an upload that has not begun.
 
@@ -272,12 +273,15 @@ class HttpClient(Closing):
             name: What it feeds, for messages.
             subject: What it is about, for the hub's refusals.
             not_found: The error that a 404 means here.
+            gather: Whether small pieces that are ready together may go out together.
         """
 
         def refusal(response: requests.Response) -> HubResponseError:
             return from_response(response, subject=subject, not_found=not_found)
 
-        return Upload(name, BodyWriter(body, stall_limit=self.timeouts.write), convert, refusal)
+        return Upload(
+            name, BodyWriter(body, stall_limit=self.timeouts.write, gather=gather), convert, refusal
+        )
 
     def poster(
         self,

@@ -13,7 +13,7 @@ PACKAGE = Path(scramjet_client.__file__).parent
 
 LAYERS = [
     {"_version"},
-    {"errors", "_tls", "_settings", "_at_exit", "packages"},
+    {"errors", "_tls", "_settings", "_at_exit", "_gathering", "packages"},
     {"models", "_sources", "_writer", "_calls", "_handle", "_chunked"},
     {"_exchange"},
     {"_transport", "_send_plan"},
