@@ -17,6 +17,9 @@ from scramjet_client._tls import DuplexSSLSocket
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 
+_WORTH_SCATTERING = 16384
+"""Bytes of a frame from which on its parts go to the socket as they are, without being put together."""
+
 
 def shut(sock: socket.socket) -> None:
     """Shut a socket down both ways, below TLS; a read-side shutdown alone leaves writers stuck."""
@@ -165,9 +168,7 @@ class BodyWriter:
 
     def _chunk(self, piece: bytes | memoryview) -> bool:
         """Write one chunk; return False after an abort."""
-        # %b takes every buffer, a memoryview without a copy of its own.
-        frame = b"%x\r\n%b\r\n" % (len(piece), piece)  # type: ignore[str-format]
-        done = self._write(frame)
+        done = self._write(b"%x\r\n" % len(piece), piece, b"\r\n")
         if done:
             self.bytes_sent += len(piece)
         return done
@@ -191,7 +192,7 @@ class BodyWriter:
         if self._on_end is not None:
             self._on_end()
 
-    def _write(self, frame: bytes, *, last: bool = False) -> bool:
+    def _write(self, *frame: bytes | memoryview, last: bool = False) -> bool:
         """Write one frame to the present socket, waiting for one between two requests; False = aborted."""
         while True:
             with self._changed:
@@ -204,15 +205,23 @@ class BodyWriter:
                 if sock is not None:
                     # Before the send: the hub may answer before this thread runs again.
                     self._whole = last
-                    self._send(sock, frame)
+                    self._send(sock, *frame)
                     return True
 
-    def _send(self, sock: socket.socket, frame: bytes) -> None:
-        view = memoryview(frame)
-        while view:
-            view = view[self._send_some(sock, view) :]
+    def _send(self, sock: socket.socket, *frame: bytes | memoryview) -> None:
+        large = sum(map(len, frame)) >= _WORTH_SCATTERING
+        if large and not isinstance(sock, DuplexSSLSocket) and hasattr(sock, "sendmsg"):
+            views = [memoryview(part) for part in frame]
+        else:
+            views = [memoryview(b"".join(frame))]
+        while views:
+            count = self._send_some(sock, views)
+            while views and count >= len(views[0]):
+                count -= len(views.pop(0))
+            if count:
+                views[0] = views[0][count:]
 
-    def _send_some(self, sock: socket.socket, view: memoryview) -> int:
+    def _send_some(self, sock: socket.socket, views: list[memoryview]) -> int:
         # The reading thread sets this socket's time limit for itself, so the limit that a send hits is
         # no news: what counts is the limit of this writer, which is how long nothing at all was taken.
         deadline = None if self._stall_limit is None else time.monotonic() + self._stall_limit
@@ -220,8 +229,11 @@ class BodyWriter:
             remaining = None if deadline is None else deadline - time.monotonic()
             try:
                 if isinstance(sock, DuplexSSLSocket):
-                    return sock.write_within(remaining, view)
-                return sock.send(view, _DONT_WAIT if remaining is not None else 0)
+                    return sock.write_within(remaining, views[0])
+                flags = _DONT_WAIT if remaining is not None else 0
+                if len(views) > 1:
+                    return sock.sendmsg(views, [], flags)
+                return sock.send(views[0], flags)
             except (BlockingIOError, socket.timeout):
                 remaining = None if deadline is None else deadline - time.monotonic()
                 if remaining is not None and remaining <= 0:
