@@ -227,15 +227,18 @@ class BodyWriter:
         deadline = None if self._stall_limit is None else time.monotonic() + self._stall_limit
         while True:
             remaining = None if deadline is None else deadline - time.monotonic()
+            if remaining is not None and remaining <= 0:
+                raise TimeoutError(f"the hub took nothing for {self._stall_limit} s")
             try:
                 if isinstance(sock, DuplexSSLSocket):
                     return sock.write_within(remaining, views[0])
+                # Waited for here, because a send itself waits for as long as the socket's own limit is.
+                if remaining is not None and not wait_for_write(sock, remaining):
+                    continue
                 flags = _DONT_WAIT if remaining is not None else 0
                 if len(views) > 1:
                     return sock.sendmsg(views, [], flags)
                 return sock.send(views[0], flags)
             except (BlockingIOError, socket.timeout):
-                remaining = None if deadline is None else deadline - time.monotonic()
-                if remaining is not None and remaining <= 0:
-                    raise TimeoutError(f"the hub took nothing for {self._stall_limit} s") from None
-            wait_for_write(sock, remaining)
+                if remaining is None:
+                    wait_for_write(sock)

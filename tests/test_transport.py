@@ -22,6 +22,8 @@ from scramjet_client import (
     Timeouts,
     UploadError,
 )
+from scramjet_client._sources import Source
+from scramjet_client._writer import BodyWriter
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
 from tests.support.wire import Conn, RawServer
@@ -370,3 +372,17 @@ def test_upload_through_a_proxy(scheme: str, certificates: Certificates):
             assert client.get("version")["version"] == "1.0.1"
 
     assert seen[0].startswith("CONNECT " if scheme == "tls" else "POST http://")
+
+
+def test_write_limit_holds_whatever_the_sockets_own_limit_is():
+    """A writer's limit is its own: the limit that the reading side has set does not stretch it."""
+    left, right = socket.socketpair()
+    writer = BodyWriter(Source(iter([b"x" * 100_000] * 1000)), stall_limit=0.3)
+    with left, right:
+        left.settimeout(30)
+        began = time.monotonic()
+        writer.attach(left)
+        assert writer.join(20)
+
+        assert time.monotonic() - began < 3
+    assert isinstance(writer.error, TimeoutError)
