@@ -1,6 +1,6 @@
-"""Output streams side by side with requests and with a raw socket, which is the limit.
+"""Output streams side by side with requests and with a raw socket, which decodes nothing.
 
-The server is a process of its own that sends frames made beforehand; the raw socket shows its speed.
+The server is a process of its own that sends frames made beforehand.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def serving(chunk: int, total: int) -> Iterator[int]:
 
 def raw_socket(port: int) -> None:
     """Read everything and decode nothing."""
-    buffer = bytearray(262_144)
+    buffer = bytearray(65_536)
     with socket.create_connection(("127.0.0.1", port)) as sock:
         sock.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
         tail = b""

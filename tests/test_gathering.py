@@ -51,7 +51,7 @@ def test_first_piece_goes_at_once(written: Written):
     for item in (b"one", b"two"):
         written.gathering.put(item)
         assert written.pieces[-1] == item
-        time.sleep(0.01)
+        time.sleep(0.01)  # the pause is what is tested
 
     assert not [each for each in threading.enumerate() if each.name == "test-flush"]
 
@@ -103,7 +103,7 @@ def test_items_of_a_generator_arrive_whole_and_in_order():
     def items():
         for n in range(300_000):
             if n % 50_000 == 0:
-                time.sleep(0.01)
+                time.sleep(0.01)  # a pause between two bursts
             yield b"item %d\n" % n
 
     with RawServer(handle) as server, HttpClient(server.url) as client:

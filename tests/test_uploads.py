@@ -153,7 +153,7 @@ def test_interrupt_cancels_the_upload(instance: InstanceClient):
         try:
             while True:
                 yield b"x"
-                time.sleep(0.001)
+                time.sleep(0.001)  # a source with a rate, not a flood
         finally:
             closed.set()
 

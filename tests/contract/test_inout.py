@@ -59,7 +59,7 @@ def test_close_cancels_the_upload(start: Start):
         try:
             while True:
                 yield b"x\n"
-                time.sleep(0.001)
+                time.sleep(0.001)  # a source with a rate, not a flood
         finally:
             closed.set()
 

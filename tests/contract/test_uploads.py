@@ -127,7 +127,7 @@ def test_cancel_leaves_the_input_open(start: Start):
             while True:
                 yield b"%d\n" % n
                 n += 1
-                time.sleep(0.001)
+                time.sleep(0.001)  # a source with a rate, not a flood
         finally:
             closed.set()
 
@@ -316,7 +316,7 @@ def test_roll_over_loses_and_repeats_nothing(start: Start, monkeypatch: pytest.M
     def items():
         for n in range(400):
             yield b"line %d\n" % n
-            time.sleep(0.001)
+            time.sleep(0.001)  # a source with a rate, not a flood
 
     with instance.get_stream("output") as output:
         upload = instance.submit_input(items(), end=True)
@@ -355,7 +355,7 @@ def test_upload_longer_than_a_hub_waits(start: Start):
     def items():
         for n in range(total):
             yield b"second %d\n" % n
-            time.sleep(1)
+            time.sleep(1)  # one item a second is what makes it last
 
     with instance.get_stream("output") as output:
         upload = instance.submit_input(items(), end=True)
