@@ -8,7 +8,7 @@ from scramjet_client._dialect import dialect_of
 from scramjet_client._exchange import Exchange
 from scramjet_client._instance_io import InstanceStreams
 from scramjet_client._send_plan import OptionsLike, SendPlan, plan, sent
-from scramjet_client._sources import Source, SourceLike
+from scramjet_client._sources import ProgressHook, Source, SourceLike
 from scramjet_client.errors import ScramjetError
 from scramjet_client.models import RequestInit, SendStreamResponse
 from scramjet_client.streams import OutputStream
@@ -28,6 +28,7 @@ class InstanceDuplex(InstanceStreams):
         type: str | None = None,
         end: bool | None = None,
         json: bool | None = None,
+        progress: ProgressHook | None = None,
     ) -> OutputStream:
         """Send to the program's input and read its output at once.
 
@@ -41,6 +42,7 @@ class InstanceDuplex(InstanceStreams):
             type: Content type of the input.
             end: Whether the program's input ends with this body.
             json: Whether the source gives values to be sent as JSON lines.
+            progress: As in `send_stream`.
 
         Returns:
             The output, with the upload of the input as `.upload`. Closing it cancels an unfinished
@@ -50,13 +52,13 @@ class InstanceDuplex(InstanceStreams):
         Wire: POST /instance/{id}/inout on 1.x; GET output and POST input on 0.x, and where `end` is True,
         which `inout` can't say (docs/protocol.md, "Inout").
         """
-        keywords = {"type": type, "end": end, "json": json}
+        keywords = {"type": type, "end": end, "json": json, "progress": progress}
         chosen = plan("input", request_init, options, keywords)
         body = chosen.body(stream)
         if dialect_of(self._client).has_inout and not chosen.end:
             chosen = attrs.evolve(chosen, stream_id="inout")
-            return self._opened(chosen, self._prepared(chosen, body, sent))
-        return self._paired(chosen, self._prepared(chosen, body, sent))
+            return self._opened(chosen, self._prepared(chosen, stream, body, sent))
+        return self._paired(chosen, self._prepared(chosen, stream, body, sent))
 
     def _paired(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
         """`inout` by two requests: first the output, so that nothing is missed, then the input."""
@@ -91,7 +93,7 @@ class InstanceDuplex(InstanceStreams):
         chosen = plan(stream_id, None, None, {"type": type})
         outbox = Outbox()
         # The outbox gathers by itself, and must know what is on the wire.
-        upload = self._prepared(chosen, Source(outbox), sent, gather=False)
+        upload = self._prepared(chosen, None, Source(outbox), sent, gather=False)
         upload.run_in_background(self._runner(chosen, upload))
 
         def end() -> None:

@@ -20,7 +20,7 @@ from scramjet_client._send_plan import (
     plan,
     sent,
 )
-from scramjet_client._sources import Source, SourceLike, Utf8Only
+from scramjet_client._sources import ProgressHook, Source, SourceLike, Utf8Only
 from scramjet_client._writer import BodySource
 from scramjet_client.errors import InstanceNotFoundError
 from scramjet_client.http_client import ClientProvider
@@ -99,6 +99,7 @@ class InstanceStreams(Handle):
         type: str | None = None,
         end: bool | None = None,
         json: bool | None = None,
+        progress: ProgressHook | None = None,
     ) -> SendStreamResponse: ...
     @overload
     def send_stream(
@@ -112,6 +113,7 @@ class InstanceStreams(Handle):
         end: bool | None = None,
         json: bool | None = None,
         parse_response: Literal["text"],
+        progress: ProgressHook | None = None,
     ) -> str: ...
     @overload
     def send_stream(
@@ -125,6 +127,7 @@ class InstanceStreams(Handle):
         end: bool | None = None,
         json: bool | None = None,
         parse_response: Literal["stream"],
+        progress: ProgressHook | None = None,
     ) -> OutputStream: ...
     @overload
     def send_stream(
@@ -139,6 +142,7 @@ class InstanceStreams(Handle):
         json: bool | None = None,
         parse_response: ParseResponse | None = None,
         parse: ParseResponse | None = None,
+        progress: ProgressHook | None = None,
     ) -> Any: ...
     def send_stream(
         self,
@@ -160,7 +164,9 @@ class InstanceStreams(Handle):
             request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
             options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
             **keywords: `type`, `end` (whether the program's input ends with this, default False), `json`,
-                `parse_response`, `parse`.
+                `parse_response`, `parse`, and `progress`: called with the bytes sent so far and the bytes in
+                all (None where nobody knows) after each write, by the thread that writes; if it raises, the
+                upload fails.
 
         Returns:
             `SendStreamResponse`; with `parse_response` the answer's body: "json" parsed (None if empty),
@@ -179,8 +185,8 @@ class InstanceStreams(Handle):
         chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
         body = chosen.body(stream)
         if chosen.parse == "stream":
-            return self._opened(chosen, self._prepared(chosen, body, sent))
-        upload = self._prepared(chosen, body, CONVERT[chosen.parse])
+            return self._opened(chosen, self._prepared(chosen, stream, body, sent))
+        upload = self._prepared(chosen, stream, body, CONVERT[chosen.parse])
         self._runner(chosen, upload)()
         return upload.result()
 
@@ -194,6 +200,7 @@ class InstanceStreams(Handle):
         type: str | None = None,
         end: bool | None = None,
         json: bool | None = None,
+        progress: ProgressHook | None = None,
     ) -> SendStreamResponse: ...
     @overload
     def send_input(
@@ -207,6 +214,7 @@ class InstanceStreams(Handle):
         json: bool | None = None,
         parse_response: ParseResponse | None = None,
         parse: ParseResponse | None = None,
+        progress: ProgressHook | None = None,
     ) -> Any: ...
     def send_input(
         self,
@@ -219,10 +227,15 @@ class InstanceStreams(Handle):
         return self.send_stream("input", stream, request_init, options, **keywords)
 
     def send_stdin(
-        self, stream: SourceLike, *, end: bool | None = None, json: bool | None = None
+        self,
+        stream: SourceLike,
+        *,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
     ) -> SendStreamResponse:
         """Send data to the program's standard input; see `send_stream`. Hubs carry UTF-8 alone there."""
-        return self.send_stream("stdin", stream, end=end, json=json)
+        return self.send_stream("stdin", stream, end=end, json=json, progress=progress)
 
     def submit_stream(
         self,
@@ -234,6 +247,7 @@ class InstanceStreams(Handle):
         type: str | None = None,
         end: bool | None = None,
         json: bool | None = None,
+        progress: ProgressHook | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending and return at once with the handle; see `send_stream` for the arguments.
 
@@ -241,9 +255,9 @@ class InstanceStreams(Handle):
             An `Upload`, a `concurrent.futures.Future` of the `SendStreamResponse`. It has no deadline
             unless `request_init` gives one. What goes wrong later is raised by its `result()`.
         """
-        keywords = {"type": type, "end": end, "json": json}
+        keywords = {"type": type, "end": end, "json": json, "progress": progress}
         chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
-        upload = self._prepared(chosen, chosen.body(stream), sent)
+        upload = self._prepared(chosen, stream, chosen.body(stream), sent)
         upload.run_in_background(self._runner(chosen, upload))
         return upload
 
@@ -256,17 +270,30 @@ class InstanceStreams(Handle):
         type: str | None = None,
         end: bool | None = None,
         json: bool | None = None,
+        progress: ProgressHook | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending to the program's input; see `submit_stream`."""
         return self.submit_stream(
-            "input", stream, request_init, options, type=type, end=end, json=json
+            "input",
+            stream,
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            progress=progress,
         )
 
     def submit_stdin(
-        self, stream: SourceLike, *, end: bool | None = None, json: bool | None = None
+        self,
+        stream: SourceLike,
+        *,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending to the program's standard input; see `submit_stream`."""
-        return self.submit_stream("stdin", stream, end=end, json=json)
+        return self.submit_stream("stdin", stream, end=end, json=json, progress=progress)
 
     def _opened(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
         """Send a body and return its answer as a stream, without waiting for the answer's head."""
@@ -280,6 +307,7 @@ class InstanceStreams(Handle):
     def _prepared(
         self,
         chosen: SendPlan,
+        stream: Any,
         body: BodySource,
         convert: Callable[[str, int, str], Any],
         *,
@@ -297,6 +325,7 @@ class InstanceStreams(Handle):
             convert,
             name=f"{chosen.stream_id} of {self._id!r}",
             gather=gather,
+            progress=chosen.reporter(stream),
             **self._about,
         )
         return upload

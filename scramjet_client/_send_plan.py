@@ -11,7 +11,7 @@ import attrs
 
 from scramjet_client._exchange import Exchange
 from scramjet_client._settings import positive
-from scramjet_client._sources import JsonLines, Source
+from scramjet_client._sources import JsonLines, ProgressHook, Source, size_of
 from scramjet_client._writer import BodySource, BodyWriter
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.models import (
@@ -39,10 +39,19 @@ class SendPlan:
     headers: Mapping[str, str]
     params: Mapping[str, str] | None
     timeout: float | None
+    progress: ProgressHook | None
 
     def body(self, stream: Any) -> BodySource:
         """Return the body that a source makes; a source that can't be sent is a TypeError here."""
         return JsonLines(stream) if self.json else Source(stream)
+
+    def reporter(self, stream: Any) -> Callable[[int], object] | None:
+        """Return what the writer of a source tells its progress to."""
+        return (
+            None
+            if self.progress is None
+            else reporter(self.progress, None if self.json else stream)
+        )
 
     def exchange_maker(
         self, watch: Callable[[], Callable[[float], object]]
@@ -50,6 +59,12 @@ class SendPlan:
         """Return what makes the exchange of each request of this send, all under one deadline."""
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
         return lambda writer: Exchange(writer=writer, deadline=deadline, on_idle=watch())
+
+
+def reporter(hook: ProgressHook, stream: Any) -> Callable[[int], object]:
+    """Return `hook` as a function of the bytes sent alone, for the body that `stream` makes."""
+    total = None if stream is None else size_of(stream)
+    return lambda sent: hook(sent, total)
 
 
 def checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
@@ -101,7 +116,12 @@ def plan(
 ) -> SendPlan:
     """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
     init = _init_of(request_init)
-    chosen = _options_of(options, keywords)
+    progress = keywords.get("progress")
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress must be callable, not {type(progress).__name__}")
+    chosen = _options_of(
+        options, {name: value for name, value in keywords.items() if name != "progress"}
+    )
     headers = {name.lower(): value for name, value in (init.get("headers") or {}).items()}
     kind = headers.pop("content-type", None)
     if kind is not None and chosen.type is not None and kind != chosen.type:
@@ -119,6 +139,7 @@ def plan(
         headers=headers,
         params=init.get("params"),
         timeout=init.get("timeout"),
+        progress=progress,
     )
 
 

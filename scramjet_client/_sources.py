@@ -18,6 +18,9 @@ Item = Union[str, bytes, bytearray, memoryview]
 SourceLike = Union[Item, Path, Iterable[Item], Any]
 """What may be sent: text, bytes-like, an open file, a `Path`, or an iterable of str or bytes."""
 
+ProgressHook = Callable[[int, Union[int, None]], object]
+"""Told of a send: bytes of the source that are on the wire, and bytes in all (None where nobody knows)."""
+
 PIECE = 65536
 """Bytes in one piece of a file or of a long bytes object: large enough for speed, small enough to stop at."""
 
@@ -95,6 +98,27 @@ def _file_items(file: Any) -> Iterator[object]:
         if not item:
             return
         yield item
+
+
+def size_of(value: Any) -> int | None:
+    """Return how many bytes a source will give, or None if that can't be told without reading it."""
+    if isinstance(value, str):
+        return len(value.encode("utf-8"))
+    whole = _buffer_of(value)
+    if whole is not None:
+        return len(whole)
+    try:
+        if isinstance(value, Path):
+            found = value.stat()
+            return found.st_size if stat.S_ISREG(found.st_mode) else None
+        if isinstance(value, io.TextIOBase) or not _is_regular(value):
+            return None
+        at = value.tell()
+        size = value.seek(0, io.SEEK_END)
+        value.seek(at)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return int(size - at)
 
 
 class Source:

@@ -49,13 +49,18 @@ class BodyWriter:
     Attributes:
         bytes_sent: Bytes of the source that are on the wire.
         error: What the source or the socket raised, else None.
-        source_failed: Whether `error` came out of the source.
+        blamed: What of the caller's raised `error`: "source", "progress hook", or "" for neither.
     """
 
     _numbers = itertools.count(1)
 
     def __init__(
-        self, source: BodySource, *, stall_limit: float | None = None, gather: bool = True
+        self,
+        source: BodySource,
+        *,
+        stall_limit: float | None = None,
+        gather: bool = True,
+        progress: Callable[[int], object] | None = None,
     ) -> None:
         number = next(self._numbers)
         self._name = f"scramjet-upload-{number}"
@@ -63,9 +68,10 @@ class BodyWriter:
         self._put = self._gathering.put if gather else self._chunk
         self.bytes_sent = 0
         self.error: BaseException | None = None
-        self.source_failed = False
+        self.blamed = ""
         self._source = source
         self._stall_limit = stall_limit
+        self._progress = progress
         self._on_end: Callable[[], None] | None = None
         self._on_abort: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
@@ -159,7 +165,7 @@ class BodyWriter:
             except StopIteration:
                 break
             except BaseException:
-                self.source_failed = True
+                self.blamed = "source"
                 raise
             if self.error is not None or not self._put(piece):
                 return
@@ -171,7 +177,16 @@ class BodyWriter:
         done = self._write(b"%x\r\n" % len(piece), piece, b"\r\n")
         if done:
             self.bytes_sent += len(piece)
+            if self._progress is not None:
+                self._report(self._progress)
         return done
+
+    def _report(self, progress: Callable[[int], object]) -> None:
+        try:
+            progress(self.bytes_sent)
+        except BaseException:
+            self.blamed = "progress hook"
+            raise
 
     def _broken(self, error: BaseException) -> None:
         """Called by the thread that flushes, while the source may be waiting for something."""
@@ -185,7 +200,7 @@ class BodyWriter:
             self._source.close()
         except BaseException as error:
             if self.error is None and not self._whole:
-                self.error, self.source_failed = error, True
+                self.error, self.blamed = error, "source"
         with self._changed:
             self._ended = True
             self._changed.notify_all()

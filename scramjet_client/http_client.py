@@ -15,6 +15,7 @@ from requests.cookies import RequestsCookieJar
 from scramjet_client._calls import JsonAnswer, parsed, tried
 from scramjet_client._exchange import Exchange
 from scramjet_client._handle import Closing
+from scramjet_client._send_plan import reporter
 from scramjet_client._settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
@@ -26,7 +27,7 @@ from scramjet_client._settings import (
     proxies_for,
     verification,
 )
-from scramjet_client._sources import Source
+from scramjet_client._sources import ProgressHook, Source
 from scramjet_client._transport import DuplexAdapter
 from scramjet_client._writer import BodySource, BodyWriter
 from scramjet_client.errors import (
@@ -264,6 +265,7 @@ class HttpClient(Closing):
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
         gather: bool = True,
+        progress: Callable[[int], object] | None = None,
     ) -> Upload[_R]:
         """Return an upload that has not begun.
 
@@ -274,14 +276,14 @@ class HttpClient(Closing):
             subject: What it is about, for the hub's refusals.
             not_found: The error that a 404 means here.
             gather: Whether small pieces that are ready together may go out together.
+            progress: Called with the bytes sent so far, by the thread that sends them.
         """
 
         def refusal(response: requests.Response) -> HubResponseError:
             return from_response(response, subject=subject, not_found=not_found)
 
-        return Upload(
-            name, BodyWriter(body, stall_limit=self.timeouts.write, gather=gather), convert, refusal
-        )
+        writer = BodyWriter(body, stall_limit=self.timeouts.write, gather=gather, progress=progress)
+        return Upload(name, writer, convert, refusal)
 
     def poster(
         self,
@@ -312,6 +314,7 @@ class HttpClient(Closing):
         headers: Mapping[str, str] | None = None,
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
+        progress: ProgressHook | None = None,
     ) -> str:
         """Send a body, chunk by chunk, wait until the hub has taken it, and return the answer's text.
 
@@ -324,6 +327,7 @@ class HttpClient(Closing):
             headers: Further headers.
             subject: What it is about, for errors.
             not_found: The error that a 404 means here.
+            progress: Called with the bytes sent and the bytes in all (or None), by the thread that sends.
         """
         upload = self.prepare_upload(
             Source(stream),
@@ -331,6 +335,7 @@ class HttpClient(Closing):
             name=path,
             subject=subject,
             not_found=not_found,
+            progress=None if progress is None else reporter(progress, stream),
         )
         sent = {"Content-Type": type, **(headers or {})}
         if end is not None:

@@ -298,10 +298,12 @@ class Upload(Future[_R]):
         if isinstance(error, HubResponseError):
             return error
         failed = self.writer.error
-        if failed is not None and self.writer.source_failed:
+        if failed is not None and self.writer.blamed:
             if isinstance(failed, UnsupportedByHubError):
                 return failed
-            return self._because(failed, UploadError, f"failed: its source raised {failed!r}")
+            return self._because(
+                failed, UploadError, f"failed: its {self.writer.blamed} raised {failed!r}"
+            )
         if failed is not None and isinstance(error, (HubConnectionError, UploadError)):
             return self._because(failed, HubConnectionError, f"was cut: {failed}")
         if self._yes and isinstance(error, HubConnectionError):

@@ -1,0 +1,84 @@
+"""The progress hook of a send: what it is told, by whom, and what happens when it raises."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+
+import pytest
+
+from scramjet_client import InstanceClient, UploadError
+from tests.support.scripted_hub import H1Hub
+
+DATA = bytes(range(256)) * 1024
+
+
+@pytest.fixture
+def instance(h1_hub: H1Hub, h1_host) -> InstanceClient:
+    return h1_host.get_instance_client(h1_hub.add_instance().id)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "data").write_bytes(DATA)
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("kind", ["bytes", "path", "file", "bytesio", "list", "generator"])
+def test_the_hook_hears_every_write_and_the_size_where_it_is_known(
+    instance: InstanceClient, path: Path, kind: str
+):
+    """It is told rising counts up to the whole, and the whole, unless only a reader could know it."""
+    told: list[tuple[int, int | None]] = []
+    with path.open("rb") as file:
+        source = {
+            "bytes": DATA,
+            "path": path,
+            "file": file,
+            "bytesio": io.BytesIO(DATA),
+            "list": [DATA[:1000], DATA[1000:]],
+            "generator": iter((DATA[:1000], DATA[1000:])),
+        }[kind]
+        instance.send_input(source, progress=lambda sent, total: told.append((sent, total)))
+
+    counts = [sent for sent, _ in told]
+    assert counts == sorted(counts)
+    assert counts[-1] == len(DATA)
+    assert {total for _, total in told} == {None if kind in ("list", "generator") else len(DATA)}
+
+
+def test_a_file_counts_from_where_it_stands(instance: InstanceClient, path: Path):
+    """What has been read of a file before is not part of the total, and it is not read twice."""
+    told: list[tuple[int, int | None]] = []
+    with path.open("rb") as file:
+        file.seek(1000)
+        instance.send_input(file, progress=lambda sent, total: told.append((sent, total)))
+
+    assert told[-1] == (len(DATA) - 1000, len(DATA) - 1000)
+
+
+def test_a_hook_that_raises_fails_the_upload_by_its_name(instance: InstanceClient):
+    """The source is closed, the error says that it was the hook, and its exception is the cause."""
+    closed = threading.Event()
+
+    def items():
+        try:
+            while True:
+                yield b"x" * 70000
+        finally:
+            closed.set()
+
+    def hook(sent: int, total: int | None) -> None:
+        raise KeyError("bar")
+
+    with pytest.raises(UploadError, match="progress hook raised KeyError") as caught:
+        instance.send_input(items(), progress=hook)
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert closed.wait(10)
+
+
+def test_a_hook_that_can_not_be_called_is_refused_before_anything_is_sent(instance: InstanceClient):
+    """`progress=True`, say, is a TypeError."""
+    with pytest.raises(TypeError, match="progress must be callable, not bool"):
+        instance.send_input(b"x", progress=True)  # type: ignore[arg-type]
