@@ -29,7 +29,7 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --strict
 
-bench: $(VENV)/.stamp-test ## Run the benchmarks
+bench: $(VENV)/.stamp-bench ## Measure this client beside its peers (ARGS="--quick", ARGS="output-100")
 	$(RUN) -m benchmarks $(ARGS)
 
 docs: $(VENV)/.stamp-test ## Check the links and the code of the documents
@@ -39,7 +39,7 @@ matrix: $(VENV)/.stamp-dev ## Run the tests on every Python found, with the lowe
 	$(RUN) -m nox $(ARGS)
 
 clean: ## Remove what the other targets have made
-	rm -rf $(VENV) .nox build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/*/node_modules
+	rm -rf $(VENV) .nox build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/*/node_modules benchmarks/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.stamp-venv:
@@ -61,6 +61,10 @@ $(VENV)/.stamp-test: $(VENV)/.stamp-venv $(METADATA)
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test
 	$(PIP) install -e '.[test,lint]'
+	@touch $@
+
+$(VENV)/.stamp-bench: $(VENV)/.stamp-test
+	$(PIP) install -e '.[test,bench]'
 	@touch $@
 
 $(VENV)/.stamp-dev: $(VENV)/.stamp-test

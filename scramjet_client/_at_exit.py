@@ -6,6 +6,7 @@ Their threads are daemons: a source that never ends must not keep the interprete
 from __future__ import annotations
 
 import atexit
+import threading
 import time
 import warnings
 import weakref
@@ -28,32 +29,46 @@ class Unfinished(Protocol):
     def done(self) -> bool:
         """Say whether it is over."""
 
+    def cancelled(self) -> bool:
+        """Say whether that was wanted."""
+
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait until it is over."""
 
 
 _running: weakref.WeakSet[Unfinished] = weakref.WeakSet()
+# Guards it: a daemon thread may begin an upload while the interpreter's end looks through them.
+_lock = threading.Lock()
 
 
 def finish_at_exit(upload: Unfinished) -> None:
     """Have the interpreter's end wait for an upload, and name it if it is cut all the same."""
-    if not _running:
-        # Here and not on import; anew, so that it runs before what was registered in between.
-        atexit.unregister(_finish)
-        atexit.register(_finish)
-    _running.add(upload)
+    with _lock:
+        if not _running:
+            # Here and not on import; anew, so that it runs before what was registered in between.
+            atexit.unregister(_finish)
+            atexit.register(_finish)
+        _running.add(upload)
 
 
 def _finish() -> None:
     # No thread can be started any more, but those that run go on until this returns.
     deadline = time.monotonic() + EXIT_GRACE
-    for upload in [each for each in _running if not each.done()]:
+    with _lock:
+        unfinished = [each for each in _running if not each.done()]
+    for upload in unfinished:
         try:
-            upload.exception(max(0.0, deadline - time.monotonic()))
+            error = upload.exception(max(0.0, deadline - time.monotonic()))
         except FutureTimeoutError:
-            warnings.warn(
+            _warn(
                 f"the interpreter ends while the upload to {upload.name} runs: it is cut after"
-                f" {upload.bytes_sent} bytes",
-                RuntimeWarning,
-                stacklevel=2,
+                f" {upload.bytes_sent} bytes"
             )
+        else:
+            # By now nobody is left who could ask.
+            if error is not None and not upload.cancelled():
+                _warn(f"while the interpreter ended: {error}")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=3)

@@ -1,8 +1,9 @@
 """The chunked transfer coding (RFC 9112, 7.1), decoded as fast as Python can.
 
 A program's every write is one small chunk on a hub's wire, so the usual body is millions of them. They are
-taken apart by the hundred: where no payload holds a CRLF, splitting a whole buffer at CRLF gives size,
-payload, size, payload... and the lengths of the payloads prove it. Everything else, a chunk at a time.
+taken apart by the hundred: split at CRLF, a whole buffer gives size, payload, size, payload..., and the
+lengths of the payloads prove that no payload held a CRLF. Large chunks are read by the kernel straight
+into the reader's memory, their size lines aside. Everything else goes a chunk at a time.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from http.client import HTTPException, IncompleteRead
-from itertools import repeat
 from typing import Any
 
-RECV_SIZE = 262144
-"""Bytes of one read from the network while chunks are small."""
+_RECV_SIZES = (8192, 262144)
+"""Bytes of one read from the network while chunks are small: the least, and as much as a full stream is worth."""
+
+_TLS_RECV_SIZE = 16384
+"""The same over TLS: a whole record, so that no part of one is left inside OpenSSL, where no poll sees it."""
 
 _LARGE = 8192
 """From this many bytes on, a chunk is worth its own read into the reader's memory."""
@@ -23,11 +26,9 @@ _LINE_LIMIT = 4096
 """Bytes of a size line with its extensions, or of one trailer, before the body is taken for broken."""
 
 _TRAILER_LIMIT = 65536
-_TAIL = 64
-"""Bytes read beyond the end of a large chunk: its CRLF and, most often, the next size line."""
 
 _NO_SPLIT = 64
-"""Buffers that are taken apart a chunk at a time after one that could not be split."""
+"""Buffers that are not split in a way that failed on the last one."""
 
 _HEX = b"0123456789abcdefABCDEF"
 _DIGIT_LIMIT = 16
@@ -48,72 +49,157 @@ def _size(line: bytes) -> int:
 class ChunkedBody:
     """A reader of one chunked body: `readinto` gives what has come, 0 at the end.
 
+    What a read from the socket raises passes through, and leaves everything as it was: on a non-blocking
+    socket, reading goes on where it stopped.
+
     Args:
         sock: The socket it comes from.
-        wait: Called before each read, with the read to be done; for limits of time.
         begun: What has been read from the socket already.
+        wait: Does each read from the socket that it is given, within limits of time; None where there
+            are none.
     """
 
     def __init__(
         self,
         sock: socket.socket,
-        wait: Callable[[Callable[[], Any]], Any],
         begun: bytes,
+        wait: Callable[[Callable[[], Any]], Any] | None = None,
     ) -> None:
         self._sock = sock
         self._wait = wait
-        self._scatters = type(sock) is socket.socket and hasattr(sock, "recvmsg_into")
+        plain = type(sock) is socket.socket
+        self._scatters = plain and hasattr(sock, "recvmsg_into")
+        self._recv_size = _RECV_SIZES[0] if plain else _TLS_RECV_SIZE
+        self._adapts = plain
         self._raw = begun  # not decoded yet
-        self._ready = memoryview(b"")  # decoded, not given yet
+        self._ready = b""  # decoded, not given yet
+        self._given = 0  # but for so much of it
         self._left = 0  # bytes of the present chunk that are still to come
         self._in_chunk = False  # whether the present chunk's CRLF is still to come
-        self._tail = bytearray(_TAIL)
-        self._no_split = 0  # how many buffers not to try to split: the last one could not be
+        self._line = b""  # the last size line
+        self._size = 0  # and what it said
+        self._repeats = False  # whether the one before it said the same
+        self._no_even_split = self._no_split = 0  # how many buffers not to try to split
         self._error: MalformedChunk | None = None
         self.ended = False
+        if begun:
+            self._decode()
 
-    def readinto(self, buffer: memoryview) -> int:
-        """Read what has come into `buffer`, waiting for the first byte; 0 is the end of the body.
+    @property
+    def pending(self) -> bool:
+        """Whether the next read needs nothing from the socket."""
+        return bool(self._ready) or self.ended or self._error is not None
+
+    def take(self) -> bytes | None:
+        """Return what has come, waiting for the first byte; b"" is the end of the body.
+
+        None asks for a `readinto`, which is better at what comes now.
 
         Raises:
             IncompleteRead: The connection ended before the body did.
             MalformedChunk: What came is not a chunked body.
         """
+        if not self._fill():
+            return None
+        data = self._ready[self._given :] if self._given else self._ready
+        self._ready, self._given = b"", 0
+        return data
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read what has come into `buffer`, waiting for the first byte; 0 is the end of the body.
+
+        Raises what `take` raises.
+        """
+        if not self._fill():
+            return self._read_large(buffer)
+        data = memoryview(self._ready)[self._given : self._given + len(buffer)]
+        buffer[: len(data)] = data
+        self._given += len(data)
+        if self._given == len(self._ready):
+            self._ready, self._given = b"", 0
+        return len(data)
+
+    def _fill(self) -> bool:
+        """Have something ready, or be at the end; return False where a large chunk is best read directly."""
         while not self._ready:
             if self._error is not None:
                 raise self._error
             if self.ended:
-                return 0
-            if not self._raw:
-                if self._left >= _LARGE and self._scatters:
-                    return self._read_large(buffer)
-                self._raw = self._received(self._wait(lambda: self._sock.recv(RECV_SIZE)))
+                return True
+            if self._left >= _LARGE and self._scatters:
+                return False
+            if self._wait is None:
+                data = self._sock.recv(self._recv_size)
+            else:
+                data = self._wait(lambda: self._sock.recv(self._recv_size))
+            if not data:
+                raise IncompleteRead(b"", self._left or None)
+            if self._adapts:
+                self._adapt(len(data))
+            self._raw = self._raw + data if self._raw else data
             self._decode()
-        count = min(len(buffer), len(self._ready))
-        buffer[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
+        return True
 
-    def _received(self, data: bytes) -> bytes:
-        if not data:
-            raise IncompleteRead(b"", self._left or None)
-        return data
+    def _adapt(self, count: int) -> None:
+        """Ask for more next time if all came that was asked for: memory for what doesn't come costs time too."""
+        least, most = _RECV_SIZES
+        if count == self._recv_size:
+            self._recv_size = min(4 * count, most)
+        elif 4 * count < self._recv_size:
+            self._recv_size = max(self._recv_size // 2, least)
 
     def _read_large(self, buffer: memoryview) -> int:
-        """Read from inside a large chunk into the reader's own memory, and what follows it aside."""
-        part = buffer[: self._left]
-        parts: list[Any] = [part, self._tail] if len(part) == self._left else [part]
-        count: int = self._wait(lambda: self._sock.recvmsg_into(parts)[0])
+        """Read from inside a large chunk, and from more like it, into the reader's own memory.
+
+        The kernel deals what comes out to the payloads' places in `buffer` and, between them, to places
+        for what must stand there: a CRLF and the next size line, which is expected to be the last one again.
+        """
+        between = b"\r\n%b\r\n" % self._line
+        parts: list[Any] = []
+        at, left = 0, self._left
+        while at + left <= len(buffer):
+            parts += (buffer[at : at + left], bytearray(len(between)))
+            at, left = at + left, self._size
+            if not self._repeats:
+                break
+        else:
+            if at < len(buffer):
+                parts.append(buffer[at:])
+        if self._wait is None:
+            count = self._sock.recvmsg_into(parts)[0]
+        else:
+            count = self._wait(lambda: self._sock.recvmsg_into(parts)[0])
         if not count:
             raise IncompleteRead(b"", self._left)
-        if count > len(part):
-            self._raw = bytes(self._tail[: count - len(part)])
-            count = len(part)
-        self._left -= count
-        return count
+        return self._dealt(parts, count, between)
+
+    def _dealt(self, parts: list[Any], count: int, between: bytes) -> int:
+        """Take note of `count` bytes in `parts`; return how many of them are payload before a surprise."""
+        given = 0
+        for at in range(0, len(parts), 2):
+            payload = min(count, len(parts[at]))
+            given += payload
+            count -= payload
+            self._left -= payload
+            if self._left:
+                break
+            self._in_chunk = True
+            if not count:
+                break
+            aside = parts[at + 1]
+            if count < len(between) or aside != between:
+                # The end of the body, another size, an extension, or only a part of the line.
+                self._raw = b"".join(parts[at + 1 :])[:count]
+                self._decode()
+                break
+            count -= len(between)
+            self._left, self._in_chunk = self._size, True
+        return given
 
     def _decode(self) -> None:
         """Take `_raw` apart, as far as it goes, into `_ready`."""
+        if not self._in_chunk and len(self._raw) < _LARGE and self._decode_one():
+            return
         pieces: list[bytes | memoryview] = []
         at = 0
         try:
@@ -124,12 +210,21 @@ class ChunkedBody:
         except MalformedChunk as error:
             # What came before it is good, and given first.
             self._error = error
-        rest = self._raw[at:]
-        self._ready = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if not self._ready and not self.ended and self._error is None:
-            # Only a part of a line has come: whatever comes next belongs to it.
-            rest += self._received(self._wait(lambda: self._sock.recv(RECV_SIZE)))
-        self._raw = rest
+        self._raw = self._raw[at:]
+        self._ready = b"".join(pieces)
+
+    def _decode_one(self) -> bool:
+        """Take `_raw` apart if it is one whole chunk, which it is where every line is waited for."""
+        raw = self._raw
+        end = raw.find(b"\r\n", 0, _DIGIT_LIMIT)
+        line = raw[:end] if end > 0 else b""
+        if not line or line.translate(None, _HEX) or not raw.endswith(b"\r\n"):
+            return False
+        size = len(raw) - end - 4
+        if size <= 0 or int(line, 16) != size:
+            return False
+        self._ready, self._raw = raw[end + 2 : -2], b""
+        return True
 
     def _step_through(
         self, at: int, pieces: list[bytes | memoryview], *, only_begun: bool = False
@@ -158,41 +253,59 @@ class ChunkedBody:
                     if len(raw) - at >= _LINE_LIMIT:
                         raise MalformedChunk(f"a size line of more than {_LINE_LIMIT} bytes")
                     break
-                size = _size(raw[at:end])
+                line = raw[at:end]
+                size = _size(line)
                 if size == 0:
                     return self._finish(raw, at, end + 2)
                 at = end + 2
+                self._repeats = line == self._line
+                self._line, self._size = line, size
                 self._left, self._in_chunk = size, True
         return at
 
     def _split(self, at: int, pieces: list[bytes | memoryview]) -> int:
         """Take as many whole small chunks as a split at CRLF proves to be there; return how far."""
+        raw = self._raw
+        first = raw.find(b"\r\n", at, at + _DIGIT_LIMIT)
+        line = raw[at:first] if first > at else b""
+        if not line or line.translate(None, _HEX):
+            return at
+        size = int(line, 16)
+        if not 0 < size < _LARGE:
+            return at
+        if self._no_even_split:
+            self._no_even_split -= 1
+        else:
+            # Chunks of one size: what splits at their size line in pieces of that length is their payloads.
+            even = raw[first + 2 :].split(b"\r\n%b\r\n" % line)
+            rest = len(even.pop())
+            if set(map(len, even)) == {size}:
+                pieces.append(b"".join(even))
+                self._left, self._in_chunk = size, True
+                return len(raw) - rest
+            self._no_even_split = _NO_SPLIT
         if self._no_split:
             self._no_split -= 1
             return at
-        raw = self._raw
-        first = raw.find(b"\r\n", at, at + _DIGIT_LIMIT)
-        digits = raw[at:first] if first > at else b""
-        if not digits or digits.translate(None, _HEX) or int(digits, 16) >= _LARGE:
-            return at
-        parts = raw[at:].split(b"\r\n")
+        return self._split_uneven(at, pieces)
+
+    def _split_uneven(self, at: int, pieces: list[bytes | memoryview]) -> int:
+        parts = self._raw[at:].split(b"\r\n")
         count = (len(parts) - 1) // 2
-        sizes, payloads = parts[0 : 2 * count : 2], parts[1 : 2 * count : 2]
+        lines, payloads = parts[0 : 2 * count : 2], parts[1 : 2 * count : 2]
         if not payloads or not payloads[-1]:
             # The last chunk of a body has no payload, and ends it in the other way.
             count = max(count - 1, 0)
-            sizes, payloads = sizes[:count], payloads[:count]
+            lines, payloads = lines[:count], payloads[:count]
         if not count:
             return at
+        different = set(lines)
         # Extensions, or a payload that holds a CRLF, show as something else than digits.
-        if (
-            all(sizes)
-            and not b"".join(sizes).translate(None, _HEX)
-            and list(map(len, payloads)) == list(map(int, sizes, repeat(16)))
-            and all(payloads)
-        ):
-            pieces.append(b"".join(payloads))
-            return at + sum(map(len, sizes)) + len(pieces[-1]) + 4 * count
+        if b"" not in different and not b"".join(different).translate(None, _HEX):
+            sizes = {line: int(line, 16) for line in different}
+            if all(payloads) and list(map(len, payloads)) == [sizes[line] for line in lines]:
+                pieces.append(b"".join(payloads))
+                return at + sum(map(len, lines)) + len(pieces[-1]) + 4 * count
         self._no_split = _NO_SPLIT
         return at
 

@@ -17,14 +17,22 @@ from typing import Any
 import attrs
 
 from scramjet_client._calls import JsonAnswer
-from scramjet_client.errors import InvalidResponseError, NotFoundError, UnsupportedByHubError
+from scramjet_client.errors import (
+    HubNotFoundError,
+    InvalidResponseError,
+    ManagerNotFoundError,
+    NotFoundError,
+    UnsupportedByHubError,
+)
 from scramjet_client.http_client import HttpClient
 from scramjet_client.models import (
+    GetConfigResponse,
     GetEntitiesResponse,
     GetEventResponse,
     GetHealthResponse,
     GetInstanceResponse,
     GetSequenceResponse,
+    GetStatusResponse,
     GetVersionResponse,
     InstanceStatus,
     LoadCheckResponse,
@@ -55,6 +63,10 @@ UNKNOWN_END = 213
 
 _EVENT, _STOP, _KILL = 5001, 4001, 4002
 
+_INSTANCE_FIELDS = frozenset(
+    ("id", "sequence", "status", "ports", "created", "started", "ended", "terminated")
+)
+
 
 @attrs.frozen(kw_only=True)
 class Dialect:
@@ -78,9 +90,14 @@ class Dialect:
         """Whether instances have the route `inout`."""
         return self.modern
 
+    def require(self, what: str) -> None:
+        """Raise `UnsupportedByHubError` on H0, which lacks what is asked for."""
+        if not self.modern:
+            raise self.unsupported(what)
+
     def utf8_only(self, stream_id: str) -> str | None:
         """Return what to call a route on which the hub changes bytes that are not UTF-8, or None."""
-        if self.modern and stream_id == "input":
+        if self.modern and stream_id not in ("stdin", "inout"):
             return None
         return f"{stream_id} of a {self.version} hub"
 
@@ -97,18 +114,14 @@ class Dialect:
         self,
         app_config: Mapping[str, Any] | None,
         args: list[Any] | tuple[Any, ...] | None,
-        input_topic: str | None,
-        output_topic: str | None,
-        limits: Mapping[str, Any] | None,
+        further: Mapping[str, Any],
     ) -> dict[str, Any]:
         """Return the body of `start`; Python sequences of H0 die without `appConfig` and `args`."""
         body: dict[str, Any] = {"appConfig": dict(app_config or {}), "args": list(args or [])}
-        further = {"inputTopic": input_topic, "outputTopic": output_topic, "limits": limits}
         for name, value in further.items():
             if value is None:
                 continue
-            if not self.modern:
-                raise self.unsupported(f"{name} at the start of a sequence")
+            self.require(f"{name} at the start of a sequence")
             body[name] = dict(value) if isinstance(value, Mapping) else value
         return body
 
@@ -150,6 +163,8 @@ def dialect_of(client: HttpClient) -> Dialect:
 def _ask(client: HttpClient) -> Dialect:
     try:
         version = version_from(client.request("GET", "version", subject="API version"))
+    except (HubNotFoundError, ManagerNotFoundError):
+        raise
     except NotFoundError as error:
         raise InvalidResponseError(
             f"there is no Transform Hub at {client.api_base}: {error}",
@@ -157,8 +172,13 @@ def _ask(client: HttpClient) -> Dialect:
             url=error.url,
             body=error.body,
         ) from error
+    return dialect_from(version)
+
+
+def dialect_from(version: GetVersionResponse) -> Dialect:
+    """Return what a hub of this version speaks."""
     modern = version.service is not None or version.api_version is not None
-    numbers = tuple(int(part) for part in re.findall(r"\d+", version.version)[:3])
+    numbers = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version.version)[:3])
     return Dialect(version=version.version, modern=modern and (not numbers or numbers >= _FIRST_H1))
 
 
@@ -189,6 +209,39 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+
+
+def _rest(value: dict[str, Any], *known: str) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key not in known}
+
+
+def status_from(answer: JsonAnswer) -> GetStatusResponse:
+    """Return a hub's connection to its manager."""
+    value = _mapping(answer, "status")
+    return GetStatusResponse(cpm=_object(value.get("cpm")), raw=value)
+
+
+def config_from(answer: JsonAnswer) -> GetConfigResponse:
+    """Return a hub's configuration."""
+    value = _mapping(answer, "config")
+    host = _object(value.get("host"))
+    return GetConfigResponse(
+        id=_text(host.get("id")),
+        runtime_adapter=_text(value.get("runtimeAdapter")),
+        host=host,
+        timings=_object(value.get("timings")),
+        instance_requirements=_object(value.get("instanceRequirements")),
+        extra=_rest(value, "host", "runtimeAdapter", "timings", "instanceRequirements"),
+        raw=value,
+    )
+
+
 def version_from(answer: JsonAnswer) -> GetVersionResponse:
     """Return a hub's version."""
     value = _mapping(answer, "version")
@@ -207,12 +260,13 @@ def version_from(answer: JsonAnswer) -> GetVersionResponse:
 def load_from(answer: JsonAnswer) -> LoadCheckResponse:
     """Return a hub's load."""
     value = _mapping(answer, "load-check")
+    disks = value.get("fsSize")
     return LoadCheckResponse(
-        avg_load=value.get("avgLoad", 0.0),
-        current_load=value.get("currentLoad", 0.0),
-        mem_free=value.get("memFree", 0),
-        mem_used=value.get("memUsed", 0),
-        fs_size=tuple(value.get("fsSize") or ()),
+        avg_load=_number(value.get("avgLoad")),
+        current_load=_number(value.get("currentLoad")),
+        mem_free=_number(value.get("memFree")),
+        mem_used=_number(value.get("memUsed")),
+        fs_size=tuple(map(_object, disks)) if isinstance(disks, list) else (),
         raw=value,
     )
 
@@ -232,7 +286,8 @@ def _status(
         by_us = code == UNKNOWN_END and asked_to_end
         return "stopped" if code in (*ENDED_BY_ITSELF, STOPPED, KILLED) or by_us else "crashed"
     default: InstanceStatus = "stopping" if asked_to_end else "running"
-    return _STATUS.get(value.get("status", ""), default)
+    # A word that this version does not know is no end; `raw` has it.
+    return _STATUS.get(_text(value.get("status")) or "", default)
 
 
 def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> GetInstanceResponse:
@@ -247,17 +302,16 @@ def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> Ge
     sequence = value.get("sequence")
     terminated = _termination(value.get("terminated"))
     started = _text(value.get("started"))
-    known = ("id", "sequence", "status", "ports", "created", "started", "ended", "terminated")
     return GetInstanceResponse(
         id=str(value.get("id", "")),
         sequence=str(sequence.get("id", "")) if isinstance(sequence, dict) else str(sequence or ""),
         status=_status(value, terminated, asked_to_end),
-        ports=value.get("ports") or {},
+        ports=_object(value.get("ports")),
         created=_text(value.get("created")) or started or "",
         started=started,
         ended=_text(value.get("ended")),
         terminated=terminated,
-        extra={key: item for key, item in value.items() if key not in known},
+        extra={key: item for key, item in value.items() if key not in _INSTANCE_FIELDS},
         raw=value,
     )
 
@@ -278,7 +332,7 @@ def health_from(answer: JsonAnswer, started: str | None) -> GetHealthResponse:
         status=("healthy" if healthy else "unhealthy") if isinstance(healthy, bool) else "unknown",
         message=_text(value.get("message")),
         uptime=uptime,
-        extra={k: v for k, v in value.items() if k not in ("healthy", "message", "uptime")},
+        extra=_rest(value, "healthy", "message", "uptime"),
         raw=value,
     )
 
@@ -299,13 +353,12 @@ def seconds_since(moment: str | None) -> float | None:
 def sequence_from(answer: JsonAnswer | Any) -> GetSequenceResponse:
     """Return what a hub knows of a sequence."""
     value = _mapping(answer, "a sequence")
-    config = value.get("config")
-    config = config if isinstance(config, dict) else {}
+    config, instances = _object(value.get("config")), value.get("instances")
     return GetSequenceResponse(
         id=str(value.get("id", "")),
         name=_text(value.get("name")) or _text(config.get("name")) or "",
         config=config,
-        instances=tuple(str(item) for item in value.get("instances") or ()),
+        instances=tuple(map(str, instances)) if isinstance(instances, list) else (),
         location=_text(value.get("location")),
         raw=value,
     )
@@ -330,8 +383,8 @@ def entities_from(answer: JsonAnswer) -> GetEntitiesResponse:
     """Return the sequences and instances of a hub."""
     value = _mapping(answer, "entities")
     return GetEntitiesResponse(
-        sequences=tuple(sequences_from(value.get("sequences", []))),
-        instances=tuple(instances_from(value.get("instances", []))),
+        sequences=tuple(sequences_from(value.get("sequences") or [])),
+        instances=tuple(instances_from(value.get("instances") or [])),
         raw=value,
     )
 

@@ -13,10 +13,14 @@ from contextvars import ContextVar
 from typing import Any
 
 from scramjet_client._chunked import ChunkedBody
+from scramjet_client._untrusted import too_long
 from scramjet_client._writer import BodyWriter, shut
 
 READ_SIZE = 65536
 """Bytes of one read from the network."""
+
+_HEAD_ALLOWANCE = 8 * 2**20
+"""Bytes beside a body: 100 header lines of 64 KB are what http.client takes, and chunks have frames."""
 
 _POLL = 1.0
 """Seconds between two calls of `Exchange.on_idle` while nothing arrives."""
@@ -53,8 +57,11 @@ class Exchange:
         self.failure: BaseException | None = None
         self.sent = threading.Event()
         """Set when the head of the request is on the wire: until then nothing has left."""
+        self.size_limit: int | None = None
+        """Bytes that may be read by way of http.client, which believes what it is told; None for streams."""
         self._sock: socket.socket | None = None
         self._aborted = False
+        self._polled = False
         # Guards _sock and _aborted: an abort and the birth of the connection must see each other.
         self._lock = threading.Lock()
 
@@ -80,6 +87,32 @@ class Exchange:
         """Forget the socket; called when the answer has been read to its end or closed."""
         with self._lock:
             self._sock = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether a read has other limits than the socket's own."""
+        return not self._polled and (self.deadline is not None or self.on_idle is not None)
+
+    def polled(self) -> tuple[int, float | None]:
+        """Have reads never wait from now on, and keep no limits: who asks waits for many at once.
+
+        Returns:
+            The socket's descriptor, or -1 when there is none any more, and the seconds that a read had.
+        """
+        with self._lock:
+            self._polled = True
+            if self._sock is None:
+                return -1, None
+            limit = self._sock.gettimeout()
+            self._sock.settimeout(0)
+            return self._sock.fileno(), limit
+
+    def waited_for(self, limit: float | None) -> None:
+        """Undo `polled`."""
+        with self._lock:
+            self._polled = False
+            if self._sock is not None:
+                self._sock.settimeout(limit)
 
     @property
     def aborted(self) -> bool:
@@ -121,6 +154,7 @@ class _Inlet(io.RawIOBase):
         self._exchange = exchange
         self.holding = False
         """Set while only what has been read already is wanted."""
+        self._received = 0
 
     def readable(self) -> bool:
         """Answers are read."""
@@ -130,16 +164,21 @@ class _Inlet(io.RawIOBase):
         if self.holding:
             return None
         count: int = self.limited(lambda: self._sock.recv_into(buffer))
+        self._received += count
+        limit = None if self._exchange is None else self._exchange.size_limit
+        if limit is not None and self._received > limit + _HEAD_ALLOWANCE:
+            raise too_long("the hub", limit)
         return count
 
     def taken_over(self, begun: bytes) -> ChunkedBody:
         """Return a reader for the chunked body that comes now, `begun` being its first bytes."""
-        return ChunkedBody(self._sock, self.limited, begun)
+        limits = self._exchange is not None and self._exchange.limited
+        return ChunkedBody(self._sock, begun, self.limited if limits else None)
 
     def limited(self, receive: Callable[[], Any]) -> Any:
         """Do one read from the socket within the exchange's limits."""
         exchange = self._exchange
-        if exchange is None or (exchange.deadline is None and exchange.on_idle is None):
+        if exchange is None or not exchange.limited:
             return receive()
         limit = self._sock.gettimeout()
         began = time.monotonic()
@@ -179,7 +218,6 @@ class Answer(http.client.HTTPResponse):
     """http.client's response, which reads through an `_Inlet` and gives what has come at once."""
 
     _left: int | None = None
-    _chunks: ChunkedBody | None = None
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -190,17 +228,25 @@ class Answer(http.client.HTTPResponse):
         if self.exchange is not None:
             self.exchange.answer = self
 
-    def read_live(self, buffer: memoryview) -> int:
-        """Read what has come into `buffer`, waiting for the first byte; 0 is the end of the body.
+    def chunked_body(self) -> ChunkedBody | None:
+        """Return the reader of the body, which comes now; None if it is not chunked (see `read_plain`)."""
+        if not self.chunked or self.fp is None:
+            return None
+        # What http.client's reader has taken from the socket beyond the head is the beginning.
+        self._inlet.holding = True
+        begun = self.fp.read(len(self.fp.peek(1)))
+        self._inlet.holding = False
+        return self._inlet.taken_over(begun or b"")
+
+    def read_plain(self, buffer: memoryview) -> int:
+        """Read what has come into a buffer, waiting for the first byte; 0 is the end of the body.
 
         Raises:
-            http.client.HTTPException: The connection ended before the body did, or it is malformed.
+            http.client.HTTPException: The connection ended before the body did.
             OSError: The connection broke, or a time limit passed.
         """
         if self.fp is None:
             return 0
-        if self.chunked:
-            return self._read_chunks(buffer)
         if self.length is None:
             data = self.fp.read1(len(buffer))
         else:
@@ -212,18 +258,4 @@ class Answer(http.client.HTTPResponse):
                 raise http.client.IncompleteRead(b"", left)
             self._left = left - len(data)
         buffer[: len(data)] = data
-        if not data:
-            self.close()
         return len(data)
-
-    def _read_chunks(self, buffer: memoryview) -> int:
-        if self._chunks is None:
-            # What http.client's reader has taken from the socket beyond the head is the beginning.
-            self._inlet.holding = True
-            begun = self.fp.read(len(self.fp.peek(1)))
-            self._inlet.holding = False
-            self._chunks = self._inlet.taken_over(begun or b"")
-        count = self._chunks.readinto(buffer)
-        if not count:
-            self.close()
-        return count

@@ -14,7 +14,7 @@ from collections.abc import Callable
 ENOUGH = 65536
 """Bytes that go out together at the most."""
 
-_PAUSE = 0.0001
+_PAUSE = 0.000025
 """Seconds since the last write after which a piece is not part of a burst: many times what a generator takes
 for an item, and a part of what a round trip takes."""
 
@@ -57,7 +57,8 @@ class Gathering:
         Called by one thread alone.
         """
         now = time.perf_counter()
-        if not self._held and (now - self._wrote_at > _PAUSE or len(piece) >= ENOUGH):
+        at_once = not self._held and (now - self._wrote_at > _PAUSE or len(piece) >= ENOUGH)
+        if at_once or (self._thread is None and not self._start()):
             with self._writing:
                 done = self._write(piece)
                 self._wrote_at = time.perf_counter()
@@ -65,7 +66,6 @@ class Gathering:
         with self._changed:
             if not self._held:
                 self._since = now
-                self._start()
                 self._changed.notify()
             self._held.append(piece)
             self._size += len(piece)
@@ -89,11 +89,14 @@ class Gathering:
             self._over = True
             self._changed.notify()
 
-    def _start(self) -> None:
-        """Start the thread that flushes, with the first burst."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name=self._name, daemon=True)
-            self._thread.start()
+    def _start(self) -> bool:
+        """Start the thread that flushes, with the first burst; return whether there is one."""
+        if not threading.main_thread().is_alive():
+            # The interpreter is ending, and Python 3.12.0 and 3.12.1 then refuse to start threads.
+            return False
+        self._thread = threading.Thread(target=self._watch, name=self._name, daemon=True)
+        self._thread.start()
+        return True
 
     def _watch(self) -> None:
         try:

@@ -337,7 +337,11 @@ class InstanceStreams(Handle):
             # Absent, it would mean "true"; only this spelling is understood.
             "x-end-stream": "true" if end else "false",
         }
-        return self._client.poster(self._route(chosen.stream_id), headers, params=chosen.params)
+        # `inout` is answered when there is output, any other upload before the hub reads its body.
+        head_limit = None if chosen.stream_id == "inout" else self._client.timeouts.read
+        return self._client.poster(
+            self._route(chosen.stream_id), headers, params=chosen.params, head_limit=head_limit
+        )
 
     def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""

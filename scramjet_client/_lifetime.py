@@ -105,6 +105,12 @@ def _watch_of(client: HttpClient) -> _HubWatch:
     return watch
 
 
+def glance(client: HttpClient, instance_id: str) -> bool:
+    """Return whether an instance has ended, or is gone; looks like these are shared where many wait."""
+    info = _watch_of(client).look(instance_id)
+    return info is None or has_ended(info)
+
+
 class EndWatch:
     """An `Exchange.on_idle` hook that ends a wait some time after its instance has ended.
 
@@ -303,19 +309,30 @@ def kill(
 
 
 def wait(
-    client: HttpClient,
+    ask: Callable[[], GetInstanceResponse],
     instance_id: str,
     until: Callable[[GetInstanceResponse], bool],
     what: str,
     timeout: float | None,
+    *,
+    known: GetInstanceResponse | None = None,
 ) -> GetInstanceResponse:
-    """Look at an instance until `until` is true of it; see `InstanceClient.wait` and `wait_for`."""
+    """Look at an instance until `until` is true of it; see `InstanceClient.wait` and `wait_for`.
+
+    Args:
+        ask: Looks once.
+        instance_id: The instance.
+        until: What is waited for.
+        what: The same in words.
+        timeout: Seconds.
+        known: Its info of an earlier time, where it may be gone by now.
+    """
     deadline = None if timeout is None else time.monotonic() + timeout
-    info: GetInstanceResponse | None = None
+    info = known
     pause = _FIRST_PAUSE
     while True:
         try:
-            info = look(client, instance_id)
+            info = ask()
         except InstanceNotFoundError:
             if info is None:
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as jsonlib
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Union
@@ -12,8 +12,8 @@ import attrs
 from scramjet_client._exchange import Exchange
 from scramjet_client._settings import positive
 from scramjet_client._sources import JsonLines, ProgressHook, Source, size_of
+from scramjet_client._untrusted import json_in
 from scramjet_client._writer import BodySource, BodyWriter
-from scramjet_client.errors import InvalidResponseError
 from scramjet_client.models import (
     CONTENT_TYPES,
     ParseResponse,
@@ -23,6 +23,10 @@ from scramjet_client.models import (
 )
 
 _BINARY = "application/octet-stream"
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(r"(?:[!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
+"""What can stand in a header, without line ends; requests finds out later, when the upload has begun."""
 
 OptionsLike = Union[SendStreamOptions, Mapping[str, Any]]
 
@@ -54,7 +58,7 @@ class SendPlan:
         )
 
     def exchange_maker(
-        self, watch: Callable[[], Callable[[float], object]]
+        self, watch: Callable[[], Callable[[float], object] | None]
     ) -> Callable[[BodyWriter], Exchange]:
         """Return what makes the exchange of each request of this send, all under one deadline."""
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
@@ -79,7 +83,9 @@ def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
     unknown = set(init) - {"headers", "params", "timeout"}
     if unknown:
         raise ValueError(f"request_init has unknown keys: {', '.join(sorted(unknown))}")
-    for name in init.get("headers") or {}:
+    for name, value in (init.get("headers") or {}).items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the header {name!r} of request_init can't be sent")
         if name.lower() in ("x-end-stream", "content-length", "transfer-encoding"):
             raise ValueError(f"request_init must not set {name!r}; the client does (see end=)")
     if init.get("timeout") is not None:
@@ -113,6 +119,8 @@ def plan(
     request_init: RequestInit | None,
     options: OptionsLike | None,
     keywords: Mapping[str, Any],
+    *,
+    default_type: str = _BINARY,
 ) -> SendPlan:
     """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
     init = _init_of(request_init)
@@ -126,7 +134,7 @@ def plan(
     kind = headers.pop("content-type", None)
     if kind is not None and chosen.type is not None and kind != chosen.type:
         raise ValueError(f"type is {chosen.type!r} and the header content-type {kind!r}")
-    kind = chosen.type or kind or _BINARY
+    kind = chosen.type or kind or default_type
     usable = CONTENT_TYPES if stream_id != "stdin" else (_BINARY,)
     if kind not in usable:
         raise ValueError(f"type of {stream_id} must be one of {', '.join(usable)}, not {kind!r}")
@@ -151,10 +159,7 @@ def sent(text: str, bytes_sent: int, reason: str) -> SendStreamResponse:
 def _as_json(text: str, _bytes_sent: int, _reason: str) -> Any:
     if not text.strip():
         return None
-    try:
-        return jsonlib.loads(text)
-    except ValueError as error:
-        raise InvalidResponseError(f"the hub's answer is not JSON: {error}", body=text) from error
+    return json_in(text, "a send")
 
 
 def _as_text(text: str, _bytes_sent: int, _reason: str) -> str:

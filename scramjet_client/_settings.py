@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from typing import Union
 from urllib.parse import quote, urlsplit
@@ -25,6 +26,8 @@ USER_AGENT = (
 
 _LOOPBACK = ("localhost", "::1")
 
+_TOKEN = re.compile(r"[!-~]+")
+
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
@@ -32,7 +35,8 @@ class Timeouts:
 
     Attributes:
         connect: To open a connection.
-        read: For the whole answer of a JSON call, and for the head of a stream's answer.
+        read: For the whole answer of a JSON call, and for the head of a stream's answer; for that of an upload,
+            and for the whole answer to a sequence package, counted from when the hub last took something.
         write: During which an upload may make no progress at all; a hub whose program does not read
             takes nothing, so there is no limit by default.
         idle: During which a stream may be silent, for streams that are not given an `idle_timeout`.
@@ -79,7 +83,15 @@ class Token(AuthBase):
     """Sets the token, and by its presence keeps requests from asking `.netrc` for another one."""
 
     def __init__(self, token: str | None) -> None:
+        # What is wrong with it is found here: http.client would show the whole header in its error.
+        if token is not None and not _TOKEN.fullmatch(token):
+            raise ValueError("token must be ASCII without spaces and line ends, and not empty")
         self._token = token
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is one."""
+        return self._token is not None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token is not None:
@@ -92,12 +104,12 @@ def checked_base(api_base: str) -> str:
     if not isinstance(api_base, str):
         raise TypeError(f"api_base must be a str, not {type(api_base).__name__}")
     parts = urlsplit(api_base)
+    if parts.username or parts.password:
+        raise ValueError("api_base must not hold a user or password; give token=")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
             f"api_base must be an http:// or https:// URL with a host, not {api_base!r}"
         )
-    if parts.username or parts.password:
-        raise ValueError("api_base must not hold a user or password; give token=")
     if parts.query or parts.fragment:
         raise ValueError(f"api_base must end with its path, not {api_base!r}")
     return api_base.rstrip("/")
@@ -114,7 +126,10 @@ def proxies_for(url: str, given: dict[str, str] | None) -> dict[str, str]:
     """Return the proxies for a URL: what was given, else the environment's, but none for loopback hosts."""
     if given is not None:
         return given
+    return {} if is_loopback(url) else get_environ_proxies(url)
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether a URL names this machine, so that proxy variables do not apply."""
     host = urlsplit(url).hostname or ""
-    if host in _LOOPBACK or host.startswith("127."):
-        return {}
-    return get_environ_proxies(url)
+    return host in _LOOPBACK or host.startswith("127.")

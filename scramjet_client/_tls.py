@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from urllib3.connection import HTTPSConnection
 from urllib3.util import wait_for_read, wait_for_write
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -72,6 +73,8 @@ class DuplexSSLSocket(ssl.SSLSocket):
                     wait = wait_for_read
                 except ssl.SSLWantWriteError:
                     wait = wait_for_write
+            if timeout == 0:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
                 raise socket.timeout("timed out")
@@ -144,10 +147,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
 
 
 def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
-    """Return a new client context whose sockets are `DuplexSSLSocket`s.
-
-    One for each connection: a context that is shared goes on trusting every CA that was ever loaded.
-    """
+    """Return a new client context whose sockets are `DuplexSSLSocket`s; it trusts nobody yet."""
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     if cert_reqs in (ssl.CERT_NONE, "CERT_NONE", "NONE"):
         context.check_hostname = False
@@ -155,4 +155,56 @@ def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
     # A renegotiation lets a writer consume what a reader waits for.
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.sslsocket_class = DuplexSSLSocket
+    return context
+
+
+class ContextCache:
+    """The TLS contexts of one pool: one for each set of certificates, shared by its connections.
+
+    Loading a bundle of CAs takes tens of milliseconds and half a megabyte. A context goes on trusting every CA
+    that was ever loaded, so other settings, or files that have changed, make another one.
+    """
+
+    def __init__(self) -> None:
+        self._contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
+        # Held while a context is being made, so that a crowd of connections makes one.
+        self._lock = threading.Lock()
+
+    def context_for(self, connection: HTTPSConnection) -> ssl.SSLContext:
+        """Return the context for a connection's settings.
+
+        Raises:
+            ssl.SSLError: A file of certificates can't be used.
+        """
+        settings = (
+            connection.cert_reqs,
+            connection.ca_certs,
+            connection.ca_cert_dir,
+            connection.cert_file,
+            connection.key_file,
+            connection.key_password,
+        )
+        key = (*settings, *map(_changed_at, settings[1:5]))
+        with self._lock:
+            if key not in self._contexts:
+                self._contexts[key] = _loaded(*settings)
+            return self._contexts[key]
+
+
+def _changed_at(path: Any) -> float | None:
+    try:
+        return None if path is None else os.stat(path).st_mtime
+    except OSError:
+        return None
+
+
+def _loaded(cert_reqs: Any, ca_certs: Any, ca_cert_dir: Any, *client: Any) -> ssl.SSLContext:
+    context = duplex_context(cert_reqs)
+    try:
+        if ca_certs is not None or ca_cert_dir is not None:
+            context.load_verify_locations(ca_certs, ca_cert_dir)
+        if client[0] is not None:
+            context.load_cert_chain(*client)
+    except OSError as error:
+        raise ssl.SSLError(str(error)) from error
     return context

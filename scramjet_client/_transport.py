@@ -19,30 +19,54 @@ import contextlib
 import os
 import socket
 import ssl
+import sys
 import time
+import weakref
 from collections.abc import Iterator
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
+import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from scramjet_client._exchange import Answer, Exchange, current_exchange
-from scramjet_client._tls import DuplexSSLSocket, duplex_context
+from scramjet_client._tls import ContextCache, DuplexSSLSocket
 from scramjet_client._writer import BodyWriter
 
 IDLE_LIMIT = 4.0
 """Seconds after which a pooled connection is not used again: the hub closes at 5 (Keep-Alive: timeout=5)."""
 
-# A host that vanished without a word is found after 30 + 3 * 10 seconds of silence.
-_KEEPALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), seconds)
-        for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-        if hasattr(socket, name)
-    ),
-]
+# macOS has another name for it, which Python 3.9 does not know.
+_KEEPIDLE = {"darwin": 0x10}.get(sys.platform, getattr(socket, "TCP_KEEPIDLE", None))
+
+
+def keepalive_options(*, idle: int, interval: int, count: int) -> list[tuple[int, int, int]]:
+    """Return the socket options for TCP keep-alive; a peer that vanished is found after `idle + count * interval`.
+
+    There is no TCP_USER_TIMEOUT beside it: Linux would then cut a hub that is alive and does not read, which is
+    back-pressure.
+
+    Args:
+        idle: Seconds of silence before the first probe.
+        interval: Seconds between probes.
+        count: Probes without an answer.
+    """
+    settings = [
+        (_KEEPIDLE, idle),
+        (getattr(socket, "TCP_KEEPINTVL", None), interval),
+        (getattr(socket, "TCP_KEEPCNT", None), count),
+    ]
+    return [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        *((socket.IPPROTO_TCP, name, value) for name, value in settings if name is not None),
+    ]
+
+
+_KEEPALIVE = keepalive_options(idle=30, interval=10, count=3)
+"""Finds a host that vanished without a word within 60 seconds."""
 
 
 class _Handover:
@@ -66,14 +90,17 @@ class _Duplex(HTTPConnection):
     body_is_elsewhere = False
     owner = 0
     used_at = 0.0
-    writer: BodyWriter | None = None
+    # Weakly, because a pooled connection must not keep what was sent through it. As long as the writer's
+    # thread runs, that keeps it.
+    last_writer: weakref.ref[BodyWriter] | None = None
 
     def stale(self) -> bool:
         """Whether this pooled connection must not carry another request."""
+        writer = None if self.last_writer is None else self.last_writer()
         return (
             self.owner != os.getpid()
             or time.monotonic() - self.used_at > IDLE_LIMIT
-            or (self.writer is not None and not self.writer.ended)
+            or (writer is not None and not writer.ended)
         )
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -88,9 +115,10 @@ class _Duplex(HTTPConnection):
     ) -> None:
         """Let urllib3 send the request; of an upload only the head, without the final chunk it adds."""
         exchange = current_exchange()
-        self.writer = exchange.writer if exchange is not None else None
+        writer = exchange.writer if exchange is not None else None
+        self.last_writer = None if writer is None else weakref.ref(writer)
         try:
-            request(method, url, body if self.writer is None else _Handover(self), *args, **kw)
+            request(method, url, body if writer is None else _Handover(self), *args, **kw)
         finally:
             self.body_is_elsewhere = False
         self._mark_sent(exchange)
@@ -113,13 +141,19 @@ class _Duplex(HTTPConnection):
 class _DuplexTLS(_Duplex, HTTPSConnection):
     """The same over TLS."""
 
+    contexts: ContextCache
+
     def connect(self) -> None:
         if self.ssl_context is None:
-            self.ssl_context = duplex_context(self.cert_reqs)
+            self.ssl_context = self.contexts.context_for(self)
+            if self.proxy is None:
+                # The context has them, and urllib3 would load them again for each connection.
+                self.ca_certs = self.ca_cert_dir = self.cert_file = self.key_file = None
         super().connect()
 
     def _mark_sent(self, exchange: Exchange | None) -> None:
-        if self.writer is not None and not isinstance(self.sock, DuplexSSLSocket):
+        uploads = exchange is not None and exchange.writer is not None
+        if uploads and not isinstance(self.sock, DuplexSSLSocket):
             raise ssl.SSLError(
                 "an upload cannot be sent through TLS inside TLS (an https:// proxy to an https:// hub)"
             )
@@ -141,8 +175,34 @@ class _FreshPool(urllib3.HTTPConnectionPool):
 class _FreshTLSPool(_FreshPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _DuplexTLS
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._contexts = ContextCache()
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.contexts = self._contexts
+        return connection
+
 
 _POOLS = {"http": _FreshPool, "https": _FreshTLSPool}
+
+
+class Session(requests.Session):
+    """requests' session, without what surprises: headers of its own, cookies, redirects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers.clear()
+        self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, DuplexAdapter())
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: nothing is a redirect.
+
+        Asked not to follow one, requests would still prepare the next request, and read all of this body for it.
+        """
 
 
 class DuplexAdapter(HTTPAdapter):

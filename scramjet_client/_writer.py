@@ -69,7 +69,7 @@ class BodyWriter:
         self.bytes_sent = 0
         self.error: BaseException | None = None
         self.blamed = ""
-        self._source = source
+        self._source: BodySource | None = source
         self._stall_limit = stall_limit
         self._progress = progress
         self._on_end: Callable[[], None] | None = None
@@ -111,7 +111,13 @@ class BodyWriter:
             if self._thread is not None or self._aborted:
                 return
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            if threading.main_thread().is_alive():
+                raise
+            # Python 3.12.0 and 3.12.1 start no thread while the interpreter ends: better late than lost.
+            self._run()
 
     def roll_over(self) -> None:
         """End the present request's body; the next piece waits for another `attach`."""
@@ -134,7 +140,7 @@ class BodyWriter:
         self._gathering.close()
         if sock is not None and not self._whole:
             shut(sock)
-        if unused:
+        if unused and self._source is not None:
             self._source.close()
         if self._on_abort is not None:
             self._on_abort()
@@ -145,12 +151,15 @@ class BodyWriter:
             return self._changed.wait_for(lambda: self._ended, timeout)
 
     def _run(self) -> None:
+        # From here on it is the thread's: who keeps an upload does not keep what was sent.
+        source, self._source = self._source, None
+        assert source is not None
         try:
-            self._pump()
+            self._pump(source)
         except BaseException as error:  # kept, and raised where the upload is waited for
             self.error = self.error or error
         self._gathering.close()
-        self._end()
+        self._end(source)
         with self._changed:
             sock = self._sock
         if self.error is not None and sock is not None:
@@ -158,10 +167,10 @@ class BodyWriter:
             # that whoever is woken by it finds the reason.
             shut(sock)
 
-    def _pump(self) -> None:
+    def _pump(self, source: BodySource) -> None:
         while True:
             try:
-                piece = next(self._source)
+                piece = next(source)
             except StopIteration:
                 break
             except BaseException:
@@ -195,9 +204,9 @@ class BodyWriter:
         if sock is not None:
             shut(sock)
 
-    def _end(self) -> None:
+    def _end(self, source: BodySource) -> None:
         try:
-            self._source.close()
+            source.close()
         except BaseException as error:
             if self.error is None and not self._whole:
                 self.error, self.blamed = error, "source"

@@ -1,9 +1,10 @@
-"""Every error that the SDK raises, and the one place where foreign exceptions become ours.
+"""Every error that the SDK raises.
 
     ScramjetError                        .code .message .status .url .body
     ├── HubConnectionError               CANNOT_CONNECT            also ConnectionError
     ├── HubTimeoutError                  REQUEST_TIMEOUT           also TimeoutError
-    │   └── StopTimeoutError             STOP_TIMEOUT
+    │   ├── StopTimeoutError             STOP_TIMEOUT
+    │   └── RunTimeoutError              RUN_TIMEOUT               .output .stdout .stderr .log
     ├── HubResponseError                 REQUEST_ERROR             the hub answered 3xx, 4xx or 5xx
     │   ├── BadParametersError           BAD_PARAMETERS            400
     │   ├── AuthenticationError          NEED_AUTHENTICATION       401
@@ -11,7 +12,9 @@
     │   ├── NotFoundError                NOT_FOUND                 404
     │   │   ├── InstanceNotFoundError    INSTANCE_NOT_FOUND
     │   │   ├── SequenceNotFoundError    SEQUENCE_NOT_FOUND
-    │   │   └── TopicNotFoundError       TOPIC_NOT_FOUND
+    │   │   ├── TopicNotFoundError       TOPIC_NOT_FOUND
+    │   │   ├── HubNotFoundError         HUB_NOT_FOUND             a manager has no such hub
+    │   │   └── ManagerNotFoundError     MANAGER_NOT_FOUND
     │   ├── GoneError                    GONE                      410
     │   ├── InsufficientResourcesError   INSUFFICIENT_RESOURCES    419
     │   ├── UnprocessableEntityError     UNPROCESSABLE_ENTITY      422
@@ -20,11 +23,16 @@
     ├── StreamError                      STREAM_ERROR
     │   ├── StreamClosedError            STREAM_CLOSED             also ValueError
     │   ├── StreamInterruptedError       STREAM_INTERRUPTED        also ConnectionError
-    │   └── StreamIdleError              STREAM_IDLE               also TimeoutError
+    │   ├── StreamIdleError              STREAM_IDLE               also TimeoutError
+    │   ├── StreamBusyError              STREAM_BUSY               also RuntimeError
+    │   └── LineTooLongError             LINE_TOO_LONG             also ValueError
     ├── UploadError                      UPLOAD_FAILED
     │   └── UploadCancelledError         UPLOAD_CANCELLED          also concurrent.futures.CancelledError
     ├── InstanceEndedError               INSTANCE_ENDED            .info
-    └── UnsupportedByHubError            UNSUPPORTED_BY_HUB
+    ├── InstanceFailedError              INSTANCE_FAILED           .completed
+    ├── FleetError                       FLEET_INCOMPLETE          .errors, by hub
+    ├── UnsupportedByHubError            UNSUPPORTED_BY_HUB
+    └── ConfigurationError               CONFIGURATION_ERROR       also ValueError; .path .line
 
 No class inherits from one of requests' or urllib3's: the original exception is the `__cause__`.
 All of them pickle. Misuse (a wrong argument) is a plain ValueError or TypeError.
@@ -32,31 +40,30 @@ All of them pickle. Misuse (a wrong argument) is a plain ValueError or TypeError
 
 from __future__ import annotations
 
-import json
-import re
-import socket
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
-from http.client import HTTPException
+from types import MappingProxyType
 from typing import Any, ClassVar
-
-import requests
-import urllib3
 
 __all__ = [
     "AuthenticationError",
     "BadParametersError",
+    "ConfigurationError",
+    "FleetError",
     "GoneError",
     "HubConnectionError",
+    "HubNotFoundError",
     "HubResponseError",
     "HubTimeoutError",
     "InstanceEndedError",
+    "InstanceFailedError",
     "InstanceNotFoundError",
     "InsufficientResourcesError",
     "InvalidResponseError",
+    "ManagerNotFoundError",
     "NotAuthorizedError",
     "NotFoundError",
+    "RunTimeoutError",
     "ScramjetError",
     "SequenceNotFoundError",
     "ServerError",
@@ -64,6 +71,8 @@ __all__ = [
     "StreamClosedError",
     "StreamError",
     "StreamIdleError",
+    "StreamBusyError",
+    "LineTooLongError",
     "StreamInterruptedError",
     "TopicNotFoundError",
     "UnprocessableEntityError",
@@ -119,10 +128,34 @@ class StopTimeoutError(HubTimeoutError):
     code = "STOP_TIMEOUT"
 
 
+class RunTimeoutError(HubTimeoutError):
+    """The instance had not ended when the time of a `run` was over.
+
+    Attributes:
+        output: What came of its output until then, as bytes.
+        stdout: The same of its stdout.
+        stderr: The same of its stderr.
+        log: The same of its log.
+        info: Its `GetInstanceResponse` as it was last seen, or None.
+    """
+
+    code = "RUN_TIMEOUT"
+    output: bytes = b""
+    stdout: bytes = b""
+    stderr: bytes = b""
+    log: bytes = b""
+    info: Any = None
+
+
 class HubResponseError(ScramjetError):
-    """The hub refused: it answered with an HTTP status of 300 or more."""
+    """The hub refused: it answered with an HTTP status of 300 or more.
+
+    Attributes:
+        retry_after: Seconds after which the hub asks to be tried again (`Retry-After`), or None.
+    """
 
     code = "REQUEST_ERROR"
+    retry_after: float | None = None
 
 
 class BadParametersError(HubResponseError):
@@ -165,6 +198,18 @@ class TopicNotFoundError(NotFoundError):
     """The hub has no such topic."""
 
     code = "TOPIC_NOT_FOUND"
+
+
+class HubNotFoundError(NotFoundError):
+    """The manager has no such hub."""
+
+    code = "HUB_NOT_FOUND"
+
+
+class ManagerNotFoundError(NotFoundError):
+    """There is no such manager, or space."""
+
+    code = "MANAGER_NOT_FOUND"
 
 
 class GoneError(HubResponseError):
@@ -221,6 +266,18 @@ class StreamIdleError(StreamError, TimeoutError):
     code = "STREAM_IDLE"
 
 
+class StreamBusyError(StreamError, RuntimeError):
+    """A second thread tried to read a stream while another one was waiting in a read of it."""
+
+    code = "STREAM_BUSY"
+
+
+class LineTooLongError(StreamError, ValueError):
+    """A line was longer than the limit that the reader had set; the stream is closed."""
+
+    code = "LINE_TOO_LONG"
+
+
 class UploadError(ScramjetError):
     """An upload did not reach its end; `__cause__` is why.
 
@@ -249,126 +306,42 @@ class InstanceEndedError(ScramjetError):
     info: Any = None
 
 
+class InstanceFailedError(ScramjetError):
+    """The instance ended otherwise than by itself or by a stop.
+
+    Attributes:
+        completed: The `CompletedInstance`, with all that it gave.
+    """
+
+    code = "INSTANCE_FAILED"
+    completed: Any = None
+
+
+class FleetError(ScramjetError):
+    """What was asked of all hubs of a fleet failed on some, or on each that could have done it.
+
+    Attributes:
+        errors: What went wrong, by the id of the hub (or "hub instance", where it concerns one).
+    """
+
+    code = "FLEET_INCOMPLETE"
+    errors: Mapping[str, ScramjetError] = MappingProxyType({})
+
+
 class UnsupportedByHubError(ScramjetError):
     """This hub cannot do that; the message names its version."""
 
     code = "UNSUPPORTED_BY_HUB"
 
 
-_BY_STATUS: dict[int, type[HubResponseError]] = {
-    400: BadParametersError,
-    401: AuthenticationError,
-    403: NotAuthorizedError,
-    404: NotFoundError,
-    410: GoneError,
-    419: InsufficientResourcesError,
-    422: UnprocessableEntityError,
-    507: InsufficientResourcesError,
-}
+class ConfigurationError(ScramjetError, ValueError):
+    """A setting of the environment or of a profile can't be used.
 
-# Errors of an instance's routes all come as 500; the text then starts with the status that was meant.
-_MEANT_STATUS = re.compile(r"(\d{3}): (.*)", re.DOTALL)
-
-
-def describe_body(text: str) -> str:
-    """Return what an error body says, whatever of the hub's four shapes it has ("" for an empty one)."""
-    try:
-        said = json.loads(text)
-    except ValueError:
-        return text.strip()
-    if isinstance(said, dict):
-        said = said.get("error", said.get("opStatus", said))
-    if isinstance(said, dict) and isinstance(said.get("message"), str):
-        said = said["message"]
-    return said if isinstance(said, str) else json.dumps(said)
-
-
-def from_response(
-    response: requests.Response,
-    *,
-    subject: str = "",
-    not_found: type[NotFoundError] = NotFoundError,
-) -> HubResponseError:
-    """Return the error for an answer of 300 or more; reads what is left of its body.
-
-    Args:
-        response: The answer.
-        subject: What the request was about, to begin the sentence with ("instance 'abc'").
-        not_found: The class that a 404 means on this route.
+    Attributes:
+        path: The file that holds it, or None for a variable.
+        line: Its line in that file, from 1, where one is to blame.
     """
-    method = (response.request.method if response.request is not None else None) or "GET"
-    url = response.url or ""
-    try:
-        body = response.text
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
-        # The refusal is known; a connection cut inside its text must not hide it.
-        body = ""
-    status = response.status_code
-    said = describe_body(body) or response.reason or ""
-    meant = _MEANT_STATUS.fullmatch(said) if status == 500 else None
-    if meant:
-        status, said = int(meant.group(1)), meant.group(2)
-    kind = _BY_STATUS.get(status, ServerError if status >= 500 else HubResponseError)
-    if kind is NotFoundError:
-        kind = not_found
-    if 300 <= status < 400:
-        said = (
-            f"a redirect to {response.headers.get('Location', 'nowhere')!r}, which is not followed"
-        )
-    what = f"{subject} not found" if status == 404 and subject else f"{subject} refused".lstrip()
-    sentence = f"{what}: {method} {url} answered {response.status_code}"
-    return kind(f"{sentence} ({said})" if said else sentence, status=status, url=url, body=body)
 
-
-def _causes(exception: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it wraps, as requests and urllib3 wrap: in args, reason or chain."""
-    seen: set[int] = set()
-    pending: list[object] = [exception]
-    while pending:
-        item = pending.pop(0)
-        if not isinstance(item, BaseException) or id(item) in seen:
-            continue
-        seen.add(id(item))
-        yield item
-        pending += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
-
-
-# socket.timeout is an OSError of its own on Python 3.9.
-_TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, socket.timeout)
-
-
-def is_timeout(exception: BaseException) -> bool:
-    """Say whether a foreign exception is, at its root, a time limit that passed."""
-    # urllib3 1.26 derives "connection refused" from its timeout class.
-    return any(
-        isinstance(cause, _TIMEOUTS)
-        and not isinstance(cause, urllib3.exceptions.NewConnectionError)
-        for cause in _causes(exception)
-    )
-
-
-def root_text(exception: BaseException) -> str:
-    """Return the words of the innermost cause: "[Errno 111] Connection refused", not three reprs."""
-    *_, root = _causes(exception)
-    return str(root) or type(root).__name__
-
-
-FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
-"""What may escape from requests, urllib3, http.client and the socket while a request runs."""
-
-
-@contextmanager
-def translated(method: str, url: str) -> Iterator[None]:
-    """Turn whatever requests, urllib3 or the socket raise inside the block into errors of this package."""
-    try:
-        yield
-    except ScramjetError:
-        raise
-    except requests.exceptions.InvalidSchema as error:
-        raise ValueError(f"cannot use {url!r}: {error}") from error
-    except FOREIGN as error:
-        if is_timeout(error):
-            raise HubTimeoutError(
-                f"{method} {url} timed out: {root_text(error)}", url=url
-            ) from error
-        raise HubConnectionError(f"{method} {url} failed: {root_text(error)}", url=url) from error
+    code = "CONFIGURATION_ERROR"
+    path: str | None = None
+    line: int | None = None

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from scramjet_client._api import ApiClient
 from scramjet_client._dialect import (
+    config_from,
     dialect_of,
     entities_from,
-    id_from,
-    instance_from,
     instances_from,
     load_from,
-    sequence_from,
     sequences_from,
+    status_from,
     version_from,
 )
-from scramjet_client._handle import Closing
-from scramjet_client._settings import DEFAULT_API_BASE, TimeoutLike, route
-from scramjet_client._sources import SourceLike
-from scramjet_client.errors import (
-    InstanceNotFoundError,
-    InvalidResponseError,
-    NotFoundError,
-    SequenceNotFoundError,
-)
-from scramjet_client.http_client import HttpClient
+from scramjet_client._doctor import DoctorReport, examine
+from scramjet_client._sequence_upload import send_package
+from scramjet_client._settings import DEFAULT_API_BASE, TimeoutLike
+from scramjet_client._sources import ProgressHook
+from scramjet_client._topics import Topics
+from scramjet_client._vendoring import Requirements
+from scramjet_client.config import resolve
+from scramjet_client.errors import SequenceNotFoundError
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import (
     DeleteSequenceResponse,
+    GetConfigResponse,
     GetEntitiesResponse,
     GetInstanceResponse,
     GetSequenceResponse,
@@ -38,15 +35,19 @@ from scramjet_client.models import (
     GetVersionResponse,
     LoadCheckResponse,
 )
-from scramjet_client.packages import pack
+from scramjet_client.packages import Package, PackageLike
 from scramjet_client.sequence_client import SequenceClient
 from scramjet_client.streams import OutputStream
 
+if TYPE_CHECKING:
+    from scramjet_client.manager_client import ManagerClient
 
-class HostClient(Closing):
+
+class HostClient(Topics, ApiClient):
     """A Transform Hub. Safe to use from any number of threads; one for each process is enough.
 
-    Nothing is asked of the hub until a method is called.
+    Nothing is asked of the hub until a method is called, and nothing of the environment decides where it is:
+    `from_env` makes one that reads the environment and the profile of `si`.
 
     Args:
         api_base: URL of the hub's API; None means "http://127.0.0.1:8000/api/v1".
@@ -58,6 +59,8 @@ class HostClient(Closing):
         proxies: As in requests; None means the environment's, except for loopback hosts.
         retries: How often a JSON GET, or a request that never left, is tried again.
     """
+
+    _sources: Mapping[str, str] | None = None
 
     def __init__(
         self,
@@ -71,7 +74,7 @@ class HostClient(Closing):
         proxies: Mapping[str, str] | None = None,
         retries: int = 2,
     ) -> None:
-        self._client = HttpClient(
+        super().__init__(
             DEFAULT_API_BASE if api_base is None else api_base,
             token=token,
             headers=headers,
@@ -81,23 +84,63 @@ class HostClient(Closing):
             proxies=proxies,
             retries=retries,
         )
+        self._sources = {"api_base": "the default"} if api_base is None else {}
 
-    def __repr__(self) -> str:
-        return f"<HostClient {self.api_base}>"
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        profile: str | None = None,
+        api_base: str | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: TimeoutLike = None,
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        retries: int = 2,
+    ) -> HostClient:
+        """Return a client of the hub that arguments, environment and the profile of `si` name, in that order.
 
-    def close(self) -> None:
-        """Close idle connections."""
-        self._client.close()
+        Read are SCRAMJET_API_URL, SCRAMJET_TOKEN, SCRAMJET_CA_BUNDLE, SCRAMJET_TIMEOUT (seconds), then the profile
+        that `si` would use here; without any of them it is the default. `doctor()` says what was taken.
 
-    @property
-    def api_base(self) -> str:
-        """URL of the hub's API."""
-        return self._client.api_base
+        Args:
+            profile: Name of a profile of `si`, to be used before the environment's address.
+            api_base, token, headers, timeout, verify, cert, proxies, retries: As of the class.
 
-    @property
-    def client(self) -> HttpClient:
-        """The HTTP client it sends with."""
-        return self._client
+        Raises:
+            ConfigurationError: A variable or the profile can't be used; says which, and the line.
+        """
+        found = resolve(
+            api_base=api_base, token=token, verify=verify, timeout=timeout, profile=profile
+        )
+        host = cls(
+            found.api_base,
+            token=found.token,
+            headers=headers,
+            timeout=found.timeout,
+            verify=found.verify,
+            cert=cert,
+            proxies=proxies,
+            retries=retries,
+        )
+        host._sources = found.sources
+        return host
+
+    def doctor(self, *, timeout: float = 10.0) -> DoctorReport:
+        """Say what this client has resolved, and why, and whether the hub can be reached.
+
+        Args:
+            timeout: Seconds that the hub gets to answer.
+
+        Returns:
+            A report to be printed; `as_dict()` gives its parts, `problems` what is wrong. It is made for
+            a hub that is down as well, and holds no token.
+
+        Wire: GET /version.
+        """
+        return examine(self._client, self._sources, timeout)
 
     # -- the hub itself ---------------------------------------------------------------------------
 
@@ -107,12 +150,16 @@ class HostClient(Closing):
 
     def get_status(self) -> GetStatusResponse:
         """Return the hub's connection to its manager (1.x). Wire: GET /status."""
-        value = self._modern_get("status")
-        return GetStatusResponse(cpm=value.get("cpm") or {}, raw=value)
+        dialect_of(self._client).require("status")
+        return status_from(self._client.request("GET", "status"))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the hub's configuration as it gives it (1.x); it may hold secrets. Wire: GET /config."""
-        return self._modern_get("config")
+    def get_config(self) -> GetConfigResponse:
+        """Return the hub's configuration (1.x); `raw`, which is not shown, may hold secrets.
+
+        Wire: GET /config.
+        """
+        dialect_of(self._client).require("config")
+        return config_from(self._client.request("GET", "config"))
 
     def get_load_check(self) -> LoadCheckResponse:
         """Return the load of the hub's machine. Wire: GET /load-check."""
@@ -124,7 +171,7 @@ class HostClient(Closing):
 
     def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
         """Open the hub's audit (1.x): history, then live; one JSON object a line. Wire: GET /audit."""
-        self._modern("the audit")
+        dialect_of(self._client).require("the audit")
         return self._client.get_stream("audit", name="audit of the hub", idle_timeout=idle_timeout)
 
     # -- sequences --------------------------------------------------------------------------------
@@ -135,66 +182,90 @@ class HostClient(Closing):
 
     def get_sequence(self, id: str) -> GetSequenceResponse:
         """Return one sequence. Wire: GET /sequence/{id}."""
-        return sequence_from(
-            self._client.request(
-                "GET",
-                route("sequence", id),
-                subject=f"sequence {id!r}",
-                not_found=SequenceNotFoundError,
-            )
-        )
+        return SequenceClient(id, self).get_info()
 
-    def send_sequence(self, package: SourceLike) -> SequenceClient:
-        """Upload a sequence package.
-
-        Args:
-            package: A folder (path as `Path` or str), which is packed here; or a package that is packed
-                already: the path of a file, bytes, an open binary file, or an iterable of bytes.
+    def get_sequence_id(self, name: str) -> list[str]:
+        """Return the ids of all sequences whose package has this name; each upload is one of its own.
 
         Raises:
-            ValueError: There is no such path, or the folder is no sequence.
+            SequenceNotFoundError: There is none.
+
+        Wire: GET /sequences.
+        """
+        found = [each.id for each in self.list_sequences() if each.name == name]
+        if not found:
+            raise SequenceNotFoundError(f"there is no sequence of the name {name!r} on the hub")
+        return found
+
+    def send_sequence(
+        self,
+        package: PackageLike,
+        *,
+        requirements: Requirements = None,
+        progress: ProgressHook | None = None,
+    ) -> SequenceClient:
+        """Upload a sequence package, as a new sequence.
+
+        Args:
+            package: A folder or a Python file (path as `Path` or str), which is checked and packed here; a
+                `Package`; or what is packed already: the path of a file, bytes, an open binary file, or an
+                iterable of bytes.
+            requirements: What pip is to install into the package of a path: a list of requirements, or the path
+                of a requirements file, in the folder.
+            progress: As in `InstanceClient.send_stream`.
+
+        Raises:
+            ValueError: There is no such path, it is no sequence, or pip failed; nothing has been sent.
             UnprocessableEntityError: The hub could not unpack or read it; the message is the hub's.
 
         Wire: POST /sequence (docs/protocol.md, "Sequences").
         """
-        if isinstance(package, (str, Path)):
-            path = Path(package)
-            if not path.exists():
-                raise ValueError(f"there is no sequence package at {str(path)!r}")
-            package = pack(path) if path.is_dir() else path
-        text = self._client.send_stream("sequence", package, subject="the sequence package")
-        try:
-            answer = json.loads(text)
-        except ValueError as error:
-            raise InvalidResponseError(
-                f"the hub's answer to a package is not JSON: {error}", body=text
-            ) from error
-        return SequenceClient(id_from(answer, "a package"), self)
+        id = send_package(self._client, package, requirements=requirements, progress=progress)
+        return SequenceClient(id, self)
 
-    def delete_sequence(self, id: str, *, force: bool = False) -> DeleteSequenceResponse:
-        """Delete a sequence.
+    def deploy(
+        self,
+        function: Callable[..., Any],
+        *,
+        requirements: Requirements = None,
+        name: str | None = None,
+        progress: ProgressHook | None = None,
+    ) -> SequenceClient:
+        """Make a sequence of a Python function of this script or notebook, and upload it.
+
+        Its source travels, with the imports, constants, functions and classes beside it that it uses.
+        docs/packages.md, "A function", says what can travel, and what it may give.
 
         Args:
-            id: Its id.
-            force: Kill its instances first (1.x); the hub then takes 15 to 31 s to answer.
+            function: `function(context, input, *args)`: plain, `async def`, or a generator of either kind.
+            requirements: What pip is to install into the package: a list of requirements, or the path of a file.
+            name: Name of the sequence; None means the function's.
+            progress: As in `InstanceClient.send_stream`.
 
         Raises:
-            SequenceNotFoundError: The hub has no such sequence.
-            HubResponseError: It has instances (status 409).
-            UnsupportedByHubError: `force` on a 0.x hub, which would ignore it.
-
-        Wire: DELETE /sequence/{id} (docs/protocol.md, "Sequences").
+            TypeError: It is no function, or does not take these arguments.
+            ValueError: It uses something that can't travel, such as an open file; the message names it and the
+                line. Or pip failed. Nothing has been sent.
         """
-        if force:
-            self._modern("deleting a sequence by force")
-        answer = self._client.request(
-            "DELETE",
-            route("sequence", id),
-            headers={"x-seq-kill-inst": "true"} if force else None,
-            subject=f"sequence {id!r}",
-            not_found=SequenceNotFoundError,
-        )
-        return DeleteSequenceResponse(id=id_from(answer, "a deletion"), raw=answer.value)
+        with Package.from_function(function, requirements=requirements, name=name) as package:
+            return self.send_sequence(package, progress=progress)
+
+    def update_sequence(
+        self,
+        id: str,
+        package: PackageLike,
+        *,
+        requirements: Requirements = None,
+        progress: ProgressHook | None = None,
+    ) -> SequenceClient:
+        """Replace the package of a sequence, which keeps its id; see `SequenceClient.overwrite`."""
+        sequence = SequenceClient(id, self)
+        sequence.overwrite(package, requirements=requirements, progress=progress)
+        return sequence
+
+    def delete_sequence(self, id: str, *, force: bool = False) -> DeleteSequenceResponse:
+        """Delete a sequence; see `SequenceClient.delete`."""
+        return SequenceClient(id, self).delete(force=force)
 
     def get_sequence_client(self, id: str) -> SequenceClient:
         """Return a client for a sequence; nothing is asked of the hub."""
@@ -208,14 +279,7 @@ class HostClient(Closing):
 
     def get_instance_info(self, id: str) -> GetInstanceResponse:
         """Return one instance. Wire: GET /instance/{id}."""
-        return instance_from(
-            self._client.request(
-                "GET",
-                route("instance", id),
-                subject=f"instance {id!r}",
-                not_found=InstanceNotFoundError,
-            )
-        )
+        return InstanceClient(id, self).get_info()
 
     def get_instance_client(self, id: str) -> InstanceClient:
         """Return a client for an instance; nothing is asked of the hub."""
@@ -238,16 +302,20 @@ class HostClient(Closing):
             },
         )
 
-    # -- shared -----------------------------------------------------------------------------------
+    # -- where it belongs -------------------------------------------------------------------------
 
-    def _modern(self, what: str) -> None:
-        dialect = dialect_of(self._client)
-        if not dialect.modern:
-            raise dialect.unsupported(what)
+    def get_manager_client(self, manager_api_base: str = "/api/v1") -> ManagerClient:
+        """Return a client for the manager that the hub is connected to (1.x), by way of the hub.
 
-    def _modern_get(self, path: str) -> dict[str, Any]:
-        self._modern(path)
-        value = self._client.request("GET", path, not_found=NotFoundError).value
-        if not isinstance(value, dict):
-            raise InvalidResponseError(f"the hub's answer for {path} is not an object")
-        return value
+        Nothing is asked. If the hub has none, any call is a `ManagerNotFoundError`; on a 0.x hub it is an
+        `UnsupportedByHubError`.
+
+        Args:
+            manager_api_base: Path of the manager's own API.
+
+        Wire: everything below /cpm/api/v1 (docs/protocol.md, "Managers").
+        """
+        # A hub leads to its manager and a manager to its hubs, so one import has to wait for the call.
+        from scramjet_client.manager_client import ManagerClient, manager_of  # noqa: PLC0415
+
+        return ManagerClient.over(manager_of(self, manager_api_base))

@@ -6,15 +6,18 @@ import json as jsonlib
 import logging
 import time
 from collections.abc import Callable, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol, TypeVar
 
 import requests
-from requests.cookies import RequestsCookieJar
 
 from scramjet_client._calls import JsonAnswer, parsed, tried
 from scramjet_client._exchange import Exchange
+from scramjet_client._foreign import translated
 from scramjet_client._handle import Closing
+from scramjet_client._limits import connect_limit, head_within
+from scramjet_client._listeners import RequestLogger, Telling
+from scramjet_client._outgoing import outgoing
+from scramjet_client._refusals import from_response
 from scramjet_client._send_plan import reporter
 from scramjet_client._settings import (
     DEFAULT_API_BASE,
@@ -28,14 +31,10 @@ from scramjet_client._settings import (
     verification,
 )
 from scramjet_client._sources import ProgressHook, Source
-from scramjet_client._transport import DuplexAdapter
+from scramjet_client._transport import Session
+from scramjet_client._untrusted import ANSWER_LIMIT, check_coding
 from scramjet_client._writer import BodySource, BodyWriter
-from scramjet_client.errors import (
-    HubResponseError,
-    NotFoundError,
-    from_response,
-    translated,
-)
+from scramjet_client.errors import HubResponseError, NotFoundError
 from scramjet_client.streams import OutputStream
 from scramjet_client.uploads import Upload
 
@@ -51,22 +50,6 @@ class ClientProvider(Protocol):
     @property
     def client(self) -> HttpClient:
         """The HTTP client to send with."""
-
-
-class RequestLogger(Protocol):
-    """What `add_logger` takes: told of each request, its answer or its failure, and its end."""
-
-    def request(self, method: str, url: str) -> object:
-        """Hear of a request that is about to be sent."""
-
-    def ok(self, method: str, url: str, status: int) -> object:
-        """Hear of the head of its answer."""
-
-    def error(self, method: str, url: str, error: BaseException) -> object:
-        """Hear of its failure, instead."""
-
-    def end(self, method: str, url: str, seconds: float) -> object:
-        """Hear that it is over, and how long it took to the answer's head."""
 
 
 class HttpClient(Closing):
@@ -85,9 +68,13 @@ class HttpClient(Closing):
             where set, else the CAs of `certifi`.
         cert: Path of a client certificate, or (certificate, key).
         proxies: As in requests; None means the environment's, except for loopback hosts.
-        retries: How often a JSON GET, or a request that never left, is tried again after a broken
-            connection. Nothing else is ever sent twice.
+        retries: How often a JSON GET is tried again after a broken connection or a refusal that may pass
+            (429, 502, 503, 504), and any request to which no connection came about. Nothing else is ever
+            sent twice. Always within the call's limit; see docs/reliability.md, "Retries".
     """
+
+    answer_limit = ANSWER_LIMIT
+    """Bytes of an answer that is no stream; more are an InvalidResponseError. May be set on a client."""
 
     def __init__(
         self,
@@ -106,13 +93,12 @@ class HttpClient(Closing):
         self.memo: dict[str, Any] = {}
         """What upper layers have learned of this hub, such as its generation."""
         self._retries = retries
-        self._verify = verify
-        self._cert = cert
-        self._proxies = None if proxies is None else dict(proxies)
+        self.verify = verify
+        self.cert = cert
+        self.proxies = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
-        session = requests.Session()
-        session.auth = Token(token)
-        session.headers.clear()
+        session = Session()
+        session.auth = self.token = Token(token)
         session.headers.update(
             {
                 # Hubs split Accept naively, and refuse "application/json" on streams.
@@ -122,9 +108,7 @@ class HttpClient(Closing):
                 **(headers or {}),
             }
         )
-        session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, DuplexAdapter())
+        self.headers: Mapping[str, str | bytes] = session.headers
         self._session = session
 
     def __repr__(self) -> str:
@@ -196,21 +180,25 @@ class HttpClient(Closing):
             if method != "DELETE" or value is not None:
                 body = jsonlib.dumps(value, allow_nan=False).encode()
         limit = self.timeouts.read if timeout is None else positive("timeout", timeout)
+        ends = None if limit is None else time.monotonic() + limit
 
         def attempt() -> JsonAnswer:
-            used = exchange or Exchange(
-                deadline=None if limit is None else time.monotonic() + limit
-            )
+            used = exchange or Exchange(deadline=ends)
             with translated(method, f"{self.api_base}/{path}"):
                 response = self._send(used, method, path, headers=sent, params=params, body=body)
                 try:
                     if response.status_code >= 300:
-                        raise from_response(response, subject=subject, not_found=not_found)
-                    return parsed(response)
+                        raise self.refusal(response, subject, not_found)
+                    return parsed(response, self.answer_limit)
                 finally:
                     response.close()
 
-        return tried(attempt, self._retries, again=method == "GET" and exchange is None)
+        return tried(
+            attempt,
+            self._retries,
+            again=method == "GET" and exchange is None,
+            deadline=ends if exchange is None else exchange.deadline,
+        )
 
     # -- streams ----------------------------------------------------------------------------------
 
@@ -244,15 +232,17 @@ class HttpClient(Closing):
         deadline = exchange.deadline
         if deadline is None and self.timeouts.read is not None:
             exchange.deadline = time.monotonic() + self.timeouts.read
-        with translated("GET", f"{self.api_base}/{path}"):
-            response = self._send(exchange, "GET", path, headers=headers, read_timeout=idle)
-            if response.status_code >= 300:
-                try:
-                    raise from_response(response, subject=subject, not_found=not_found)
-                finally:
-                    response.close()
+        response = self._reach(exchange, "GET", path, headers=headers, read_timeout=idle)
+        if response.status_code >= 300:
+            try:
+                raise self.refusal(response, subject, not_found)
+            finally:
+                response.close()
         exchange.deadline = deadline
-        return OutputStream(name or path, exchange, lambda: response)
+        stream = OutputStream(name or path, exchange, lambda: response)
+        # Closed before it is read, it has to know what to close.
+        stream._reader.open()
+        return stream
 
     # -- uploads ----------------------------------------------------------------------------------
 
@@ -280,7 +270,7 @@ class HttpClient(Closing):
         """
 
         def refusal(response: requests.Response) -> HubResponseError:
-            return from_response(response, subject=subject, not_found=not_found)
+            return self.refusal(response, subject, not_found)
 
         writer = BodyWriter(body, stall_limit=self.timeouts.write, gather=gather, progress=progress)
         return Upload(name, writer, convert, refusal)
@@ -292,12 +282,17 @@ class HttpClient(Closing):
         *,
         method: str = "POST",
         params: Mapping[str, str] | None = None,
+        head_limit: float | None = None,
+        rest_limit: float | None = None,
     ) -> Callable[[Exchange], requests.Response]:
-        """Return what sends one request whose body the exchange's writer writes; see `Upload.run`."""
+        """Return what sends one request whose body the exchange's writer writes; see `Upload.run`.
+
+        The limits, in seconds, are those of `head_within`.
+        """
 
         def post(exchange: Exchange) -> requests.Response:
-            with translated(method, f"{self.api_base}/{path}"):
-                return self._send(
+            with head_within(exchange, head_limit, rest=rest_limit):
+                return self._reach(
                     exchange, method, path, headers=headers, params=params, body=iter(())
                 )
 
@@ -315,6 +310,7 @@ class HttpClient(Closing):
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
         progress: ProgressHook | None = None,
+        answer_limit: float | None = None,
     ) -> str:
         """Send a body, chunk by chunk, wait until the hub has taken it, and return the answer's text.
 
@@ -328,6 +324,7 @@ class HttpClient(Closing):
             subject: What it is about, for errors.
             not_found: The error that a 404 means here.
             progress: Called with the bytes sent and the bytes in all (or None), by the thread that sends.
+            answer_limit: Seconds in which the hub must take something of the body, or answer.
         """
         upload = self.prepare_upload(
             Source(stream),
@@ -340,10 +337,34 @@ class HttpClient(Closing):
         sent = {"Content-Type": type, **(headers or {})}
         if end is not None:
             sent["x-end-stream"] = "true" if end else "false"
-        upload.run(self.poster(path, sent, method=method), lambda writer: Exchange(writer=writer))
+        post = self.poster(
+            path, sent, method=method, head_limit=answer_limit, rest_limit=answer_limit
+        )
+        upload.run(post, lambda writer: Exchange(writer=writer))
         return upload.result()
 
-    # -- the one way out --------------------------------------------------------------------------
+    # -- the one way out, and back ----------------------------------------------------------------
+
+    def refusal(
+        self, response: requests.Response, subject: str, not_found: type[NotFoundError]
+    ) -> HubResponseError:
+        """Return the error that an answer of 300 or more means here; see `_refusals`."""
+        return from_response(response, subject=subject, not_found=not_found)
+
+    def _reach(self, exchange: Exchange, method: str, path: str, **how: Any) -> requests.Response:
+        """`_send`, and again while no connection comes about: nothing has left then."""
+
+        def attempt() -> requests.Response:
+            with translated(method, f"{self.api_base}/{path}"):
+                return self._send(exchange, method, path, **how)
+
+        return tried(
+            attempt,
+            self._retries,
+            again=False,
+            deadline=exchange.deadline,
+            given_up=lambda: exchange.aborted,
+        )
 
     def _send(
         self,
@@ -358,32 +379,20 @@ class HttpClient(Closing):
     ) -> requests.Response:
         """Send one request and return at the head of its answer; raises what requests raises."""
         url = f"{self.api_base}/{path}" if path else self.api_base
-        prepared = self._session.prepare_request(
-            requests.Request(method, url, headers=dict(headers or {}), params=params, data=body)
+        prepared = outgoing(
+            self._session, method, (self.api_base, path), headers=headers, params=params, body=body
         )
-        began = time.monotonic()
-        for each in self._loggers:
-            each.request(method, url)
-        try:
-            with exchange.use():
-                response = self._session.send(
-                    prepared,
-                    stream=True,
-                    timeout=(self.timeouts.connect, read_timeout),
-                    verify=verification(self._verify),
-                    cert=self._cert,
-                    proxies=proxies_for(url, self._proxies),
-                    allow_redirects=False,
-                )
-        except BaseException as error:
-            for each in self._loggers:
-                each.error(method, url, error)
-            raise
-        else:
-            logger.debug("%s %s -> %d", method, url, response.status_code)
-            for each in self._loggers:
-                each.ok(method, url, response.status_code)
-            return response
-        finally:
-            for each in self._loggers:
-                each.end(method, url, time.monotonic() - began)
+        exchange.size_limit = self.answer_limit
+        with Telling(self._loggers, method, url) as telling, exchange.use():
+            response = self._session.send(
+                prepared,
+                stream=True,
+                timeout=(connect_limit(exchange, self.timeouts.connect), read_timeout),
+                verify=verification(self.verify),
+                cert=self.cert,
+                proxies=proxies_for(url, self.proxies),
+                allow_redirects=False,
+            )
+            telling.answered(response.status_code)
+        check_coding(response)
+        return response

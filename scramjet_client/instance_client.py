@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from scramjet_client._attach import attach
 from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import dialect_of, has_ended, health_from, instance_from
+from scramjet_client._dialect import has_ended, health_from, instance_from
 from scramjet_client._exchange import Exchange
-from scramjet_client._instance_duplex import InstanceDuplex
-from scramjet_client._lifetime import EndWatch, ended_error, kill, stop, wait
+from scramjet_client._follow import Ending, Follow
+from scramjet_client._instance_events import InstanceEvents
+from scramjet_client._lifetime import EndWatch, kill, stop, wait
+from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream
+from scramjet_client._run import CompletedInstance, Send, Unfinished, checked, refuse_check, run
+from scramjet_client._send_plan import checked_stream_id, plan, sent
 from scramjet_client._settings import positive
-from scramjet_client.errors import (
-    HubTimeoutError,
-    InstanceEndedError,
-    StreamIdleError,
-)
+from scramjet_client._sources import SourceLike
+from scramjet_client._targets import TargetLike, targets_of
 from scramjet_client.http_client import ClientProvider
 from scramjet_client.models import (
+    OUTPUT_STREAMS,
     STATUSES,
-    GetEventResponse,
     GetHealthResponse,
     GetInstanceResponse,
+    InstanceOutputStream,
     InstanceStatus,
     KillMessageData,
     Milliseconds,
-    SendEventResponse,
     SendKillInstanceResponse,
     SendStopInstanceResponse,
 )
-from scramjet_client.streams import EventStream, OutputStream
+from scramjet_client.streams import OutputStream
 
-# Hubs compare the undecoded path with the name, so what needs encoding can't be asked for.
-_READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
+_NO_IDLE_LIMIT = 365 * 86400.0
+"""Seconds; a limit for all streams of a client (`Timeouts.idle`) is not meant for those that are read together,
+where one of them is always silent."""
 
 
 def _milliseconds(timeout: Milliseconds) -> float:
@@ -52,56 +53,7 @@ def _milliseconds(timeout: Milliseconds) -> float:
     return int(value) if value == int(value) else value
 
 
-def _readable(event_name: str) -> str:
-    _sendable(event_name)
-    if not _READABLE_NAME.fullmatch(event_name) or event_name in (".", ".."):
-        raise ValueError(
-            f"event_name {event_name!r} can't be read from a hub: only letters, digits and -._~ can"
-        )
-    return event_name
-
-
-def _sendable(event_name: str) -> str:
-    if not isinstance(event_name, str):
-        raise TypeError(f"event_name must be a str, not {type(event_name).__name__}")
-    if not event_name:
-        raise ValueError("event_name must not be empty")
-    return event_name
-
-
-class ExpectedEvent:
-    """An event that is being listened for; see `InstanceClient.expect_event`.
-
-    Attributes:
-        value: The event; there once the `with` block has ended.
-    """
-
-    value: GetEventResponse
-
-    def __init__(self, instance: InstanceClient, event_name: str, timeout: float | None) -> None:
-        self._instance = instance
-        self._name = event_name
-        self._timeout = timeout
-
-    def __enter__(self) -> ExpectedEvent:
-        exchange = self._instance._event_exchange(self._name, self._timeout)
-        self._events = self._instance._events(self._name, exchange)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        with self._events:
-            if kind is not None:
-                return
-            try:
-                self.value = next(self._events)
-            except StreamIdleError as error:
-                raise HubTimeoutError(
-                    f"event {self._name!r} of instance {self._instance.id!r} did not come"
-                    f" within {self._timeout} s"
-                ) from error
-
-
-class InstanceClient(InstanceDuplex):
+class InstanceClient(InstanceEvents):
     """One instance on a hub. Safe to use from any number of threads; it holds no connection of its own.
 
     Nothing is asked of the hub when one is made.
@@ -115,6 +67,11 @@ class InstanceClient(InstanceDuplex):
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
+
+    @property
+    def asked_to_end(self) -> bool:
+        """Whether this client has stopped or killed it."""
+        return self._asked_to_end
 
     # -- lifecycle --------------------------------------------------------------------------------
 
@@ -229,141 +186,198 @@ class InstanceClient(InstanceDuplex):
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: float | None
     ) -> GetInstanceResponse:
         limit = None if timeout is None else positive("timeout", timeout)
-        return wait(self._client, self._id, until, what, limit)
+        return wait(self.get_info, self._id, until, what, limit)
 
-    # -- events -----------------------------------------------------------------------------------
+    # -- streams together ---------------------------------------------------------------------------
 
-    def send_event(self, event_name: str, message: Any = "") -> SendEventResponse:
-        """Send an event to the program.
+    def follow(
+        self,
+        *,
+        stdout: TargetLike = None,
+        stderr: TargetLike = None,
+        output: TargetLike = None,
+        log: TargetLike = None,
+    ) -> Follow:
+        """Have streams written to files, callables or the terminal as they come; returns at once.
+
+        A callable is given each line as bytes with its newline, which the last one may lack (of the log:
+        one JSON document each). A binary file or a path is given the bytes as they come. A text file
+        is given text, decoded from UTF-8. `True` is this program's stdout; for stderr and the log its
+        stderr. Files are flushed after each piece, and stay open; that of a path is made anew. A thread
+        for each stream calls the callable or the file.
+
+        A program is held back while nobody reads what it writes: a slow callable slows it down, and a
+        stream that is not named here blocks it once some megabytes are waiting in it.
 
         Args:
-            event_name: Any non-empty text.
-            message: Text; a 1.x hub takes any JSON value.
+            stdout: Where the program's stdout goes.
+            stderr: Where its stderr goes.
+            output: Where its output goes.
+            log: Where its log goes.
+
+        Returns:
+            A `Follow`, which ends when the streams do, with the instance at the latest, and all that was
+            written before has been delivered. Its `wait()` and `close()` raise what went wrong.
 
         Raises:
-            UnsupportedByHubError: The message is not text and the hub is 0.x.
+            InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
+            OSError: The file of a path can't be opened.
 
-        Wire: POST /instance/{id}/_event (docs/protocol.md, "Events").
+        Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
-        _sendable(event_name)
-        modern_only = not isinstance(message, str)
-        # Text goes to every hub in the same way, so only other messages ask which one this is.
-        body = dialect_of(self._client).event_body(event_name, message) if modern_only else None
-        answer = self._client.request(
-            "POST",
-            self._route("_event"),
-            body or [5001, {"eventName": event_name, "message": message}],
-            **self._about,
-        )
-        accepted = answer.value.get("accepted") if isinstance(answer.value, dict) else None
-        return SendEventResponse(
-            event_name=event_name, message=message, sent=accepted in (True, "OK"), raw=answer.value
-        )
+        targets = targets_of(stdout=stdout, stderr=stderr, output=output, log=log)
+        ending = Ending(self._client, self._id)
+        return Follow(f"instance {self._id!r}", self._open_unlimited, ending, targets)
 
-    def get_event(self, event_name: str, *, timeout: float | None = None) -> GetEventResponse:
-        """Return the last event of a name that the hub has seen, or wait for the first.
+    def attach(
+        self,
+        *,
+        stdin: Any = True,
+        stdout: TargetLike = True,
+        stderr: TargetLike = True,
+        output: TargetLike = None,
+        log: TargetLike = None,
+    ) -> GetInstanceResponse | None:
+        """Connect the instance to this terminal, and block until it ends or the user detaches.
 
-        A 1.x hub loses messages that are numbers, `True` or `{}` here (`data` is None then), forgets
-        falsy ones, and takes a key `opStatus` for an HTTP status; `get_next_event` has no such gaps.
+        Ctrl-C detaches: the instance goes on, and its stdin stays open. The end of `stdin` (Ctrl-D) ends
+        the program's stdin. Hubs carry UTF-8 alone there.
 
         Args:
-            event_name: Letters, digits and `-._~`; hubs can't be asked for other names.
-            timeout: Seconds to wait; None is for ever, or until the instance ends.
+            stdin: True for this program's stdin, another file to send, or None.
+            stdout: Where the program's stdout goes; see `follow`.
+            stderr: Where its stderr goes.
+            output: Where its output goes.
+            log: Where its log goes.
+
+        Returns:
+            The instance's last info as from `wait`, or None if the user detached.
 
         Raises:
-            HubTimeoutError: It did not come in time.
-            InstanceEndedError: The instance ended before it came.
+            UploadError: Reading `stdin` failed.
+            StreamInterruptedError: A connection broke.
+            InstanceNotFoundError: The hub has no such instance.
 
-        Wire: GET /instance/{id}/event/{name} (docs/protocol.md, "Events").
+        Wire: POST /instance/{id}/stdin, GET /instance/{id}/{stream} (docs/protocol.md, "Uploads").
         """
-        path = self._route("event", _readable(event_name))
-        exchange = self._event_exchange(event_name, timeout)
-        dialect = dialect_of(self._client)
-        answer = self._client.request(
-            "GET",
-            path,
-            **self._about,
-            exchange=exchange,
-        )
-        return dialect.event(event_name, answer.value)
+        targets = {"stdout": stdout, "stderr": stderr, "output": output, "log": log}
+        return attach(self, self._open_unlimited, stdin, targets, self._wait_for_end)
 
-    def get_next_event(self, event_name: str, *, timeout: float | None = None) -> GetEventResponse:
-        """Wait for the next event of a name.
+    def run(
+        self,
+        input: SourceLike | None = None,
+        stdin: SourceLike | None = None,
+        *,
+        type: str | None = None,
+        json: bool | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+        unfinished: Unfinished = "kill",
+    ) -> CompletedInstance:
+        """Feed the program, collect all that it gives, and wait for its end, as `subprocess.run` does.
+
+        Sends, reads output, stdout, stderr and log, and watches the instance at the same time, so
+        that nothing waits for anything else. All that comes is kept in memory.
+
+        A Node.js program lives on for 10 s after its output has ended, unless it says otherwise. An 0.x hub
+        does not say how a program ended, and forgets it with what nobody has read yet.
 
         Args:
-            event_name: Letters, digits and `-._~`.
-            timeout: Seconds to wait; None is for ever, or until the instance ends.
+            input: What to send to its input, which then ends; any source, `b""` ends it at once. None
+                leaves it alone: a program that waits for input goes on waiting.
+            stdin: The same for its stdin.
+            type: Content type of the input, as in `send_stream`.
+            json: Whether `input` gives values to be sent as JSON lines.
+            timeout: Seconds; None is for ever.
+            check: Whether a bad end is an error, as `CompletedInstance.check_returncode` says.
+            unfinished: What becomes of the instance when its end is not seen: at a timeout, an error or
+                Ctrl-C. "kill" kills it, "stop" asks it to stop first (7 s), "leave" lets it go on.
+
+        Returns:
+            Exit code, output, stdout, stderr, log and the last info.
 
         Raises:
-            HubTimeoutError: It did not come in time.
-            InstanceEndedError: The instance ended before it came.
+            RunTimeoutError: It had not ended in time; has what was collected.
+            InstanceFailedError: It ended badly, and `check` was asked for.
+            UnsupportedByHubError: `check` was asked for on an 0.x hub; before anything is sent.
+            UploadError: A source raised (the `__cause__`).
+            StreamInterruptedError: A connection broke.
+            InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
 
-        Wire: one line of GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
+        Wire: as of `get_stream` and `send_stream` (docs/protocol.md, "Lifetimes").
         """
-        with self.expect_event(event_name, timeout) as expected:
-            pass
-        return expected.value
+        limit = None if timeout is None else positive("timeout", timeout)
+        checked(unfinished)
+        if check:
+            refuse_check(self._client)
+        sends: list[Send] = []
+        try:
+            if input is not None:
+                sends.append(self._staged("input", input, type=type, json=json))
+            if stdin is not None:
+                sends.append(self._staged("stdin", stdin))
+            completed = run(self, self._open_unlimited, sends, limit, unfinished)
+        finally:
+            for upload, _ in sends:
+                upload.cancel()
+        if check:
+            completed.check_returncode()
+        return completed
 
-    def expect_event(self, event_name: str, timeout: float | None = None) -> ExpectedEvent:
-        """Return a context manager that listens before its block runs, and waits at the block's end.
+    def get_reconnecting_stream(
+        self,
+        stream_id: InstanceOutputStream,
+        *,
+        reconnect: Reconnect | None = None,
+        on_gap: Callable[[Gap], object] | None = None,
+        idle_timeout: float | None = None,
+    ) -> ReconnectingStream:
+        """Open an output that is opened again, while the instance lives, when its connection breaks.
 
-        So the answer to what is sent inside the block is never missed:
-
-            with instance.expect_event("pong", timeout=5) as expected:
-                instance.send_event("ping")
-            print(expected.value.data)
+        Hubs have no offsets and repeat nothing, so what was on its way when a connection broke is lost; the
+        program itself is held back, and loses nothing, while nobody reads. Each break is told.
 
         Args:
-            event_name: Letters, digits and `-._~`.
-            timeout: Seconds to wait from the start of the block on; None is for ever, or until the
-                instance ends.
+            stream_id: "stdout", "stderr", "output" or "log".
+            reconnect: How often and how long it is tried.
+            on_gap: Called with a `Gap` for each break, once the stream is open again; without it a break
+                is a `StreamGapWarning`.
+            idle_timeout: Seconds without a byte after which the connection is taken for broken.
 
-        Raises (at the end of the block):
-            HubTimeoutError: It did not come in time.
-            InstanceEndedError: The instance ended before it came.
+        Returns:
+            An iterable of lines, which ends as the stream of `get_stream` does.
+
+        Raises:
+            InstanceNotFoundError: The hub has no such instance.
+
+        Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
-        _readable(event_name)
-        if timeout is not None:
-            positive("timeout", timeout)
-        return ExpectedEvent(self, event_name, timeout)
+        checked_stream_id(stream_id, OUTPUT_STREAMS)
 
-    def get_event_stream(
-        self, event_name: str, *, idle_timeout: float | None = None
-    ) -> EventStream:
-        """Return the events of a name from now on; ends when the instance has ended.
+        def new_exchange() -> Exchange:
+            # The log is one that 1.x hubs never end.
+            ends = stream_id != "log"
+            return Exchange(on_idle=None if ends else EndWatch(self._client, self._id))
 
-        Args:
-            event_name: Letters, digits and `-._~`.
-            idle_timeout: Seconds without an event after which reading raises `StreamIdleError`.
-
-        Wire: GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
-        """
-        return self._events(
-            event_name, Exchange(on_idle=EndWatch(self._client, self._id)), idle_timeout
+        return ReconnectingStream(
+            f"{stream_id} of {self._id!r}",
+            lambda exchange: self._output(stream_id, idle_timeout, exchange),
+            new_exchange,
+            Reconnect() if reconnect is None else reconnect,
+            on_gap,
         )
 
-    def _events(
-        self, event_name: str, exchange: Exchange, idle_timeout: float | None = None
-    ) -> EventStream:
-        path = self._route("events", _readable(event_name))
-        dialect = dialect_of(self._client)
-        raw: OutputStream = self._client.get_stream(
-            path,
-            name=f"events {event_name!r} of {self._id!r}",
-            idle_timeout=idle_timeout,
-            **self._about,
-            exchange=exchange,
-        )
-        return EventStream(event_name, raw, lambda value: dialect.event(event_name, value))
+    def _staged(self, stream_id: str, source: Any, **options: Any) -> Send:
+        """Return an upload that ends an input, and what runs it."""
+        chosen = plan(stream_id, None, None, {**options, "end": True})
+        upload = self._prepared(chosen, source, chosen.body(source), sent)
+        return upload, self._runner(chosen, upload)
 
-    def _event_exchange(self, event_name: str, timeout: float | None) -> Exchange:
-        error: Callable[[GetInstanceResponse | None], InstanceEndedError] = ended_error(
-            self._id, f"event {event_name!r} was awaited"
-        )
-        return Exchange(
-            deadline=None if timeout is None else time.monotonic() + positive("timeout", timeout),
-            on_idle=EndWatch(self._client, self._id, error),
-        )
+    def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
+        return wait(self.get_info, self._id, has_ended, "its end", None, known=known)
+
+    def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
+        return self._output(stream_id, _NO_IDLE_LIMIT, exchange)
 
     def _get(self, *rest: str) -> JsonAnswer:
         return self._client.request("GET", self._route(*rest), **self._about)

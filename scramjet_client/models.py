@@ -233,6 +233,29 @@ class GetStatusResponse:
 
 
 @attrs.frozen(kw_only=True)
+class GetConfigResponse:
+    """The hub's configuration. Its `repr` shows none of it: a hub may list its platform's API key.
+
+    Attributes:
+        id: Id of the hub, or None.
+        runtime_adapter: "process", "docker" or "kubernetes".
+        host: Its address, by the hub's own names.
+        timings: Its times, by the hub's own names; milliseconds.
+        instance_requirements: What must be free for a start, by the hub's own names.
+        extra: Everything else by the hub's own names.
+        raw: The hub's JSON.
+    """
+
+    id: str | None
+    runtime_adapter: str | None
+    host: Mapping[str, Any] = _extra()
+    timings: Mapping[str, Any] = _extra()
+    instance_requirements: Mapping[str, Any] = _extra()
+    extra: Mapping[str, Any] = _extra()
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
 class LoadCheckResponse:
     """The load of the hub's machine.
 
@@ -286,4 +309,49 @@ class GetEntitiesResponse:
 
     sequences: tuple[GetSequenceResponse, ...]
     instances: tuple[GetInstanceResponse, ...]
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class GetTopicResponse:
+    """A topic of the hub.
+
+    Attributes:
+        name: Its name.
+        content_type: What it carries; a reader or writer of another type is refused.
+        local_provider: Id of the instance of this hub whose output it takes, or None.
+        extra: Everything else by the hub's own names.
+        raw: The hub's JSON.
+    """
+
+    name: str
+    content_type: str
+    local_provider: str | None = None
+    extra: Mapping[str, Any] = _extra()
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class CreateTopicResponse:
+    """A topic that was made.
+
+    Attributes:
+        name: Its name.
+        content_type: What it carries.
+        state: The hub's word for it, such as "flowing", or None.
+        raw: The hub's JSON.
+    """
+
+    name: str
+    content_type: str
+    state: str | None = None
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class DeleteTopicResponse:
+    """A topic that is gone, in the hub's words."""
+
+    name: str
+    message: str
     raw: Any = _raw()

@@ -7,139 +7,70 @@ A stream ends in one of three ways, which are never confused: `b""` is the hub's
 from __future__ import annotations
 
 import codecs
+import contextlib
+import functools
 import io
 import json
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import partial
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import requests
-
-from scramjet_client._exchange import READ_SIZE, Answer, Exchange, WaitEnded
+from scramjet_client._answer_reader import AnswerReader, Opener
+from scramjet_client._exchange import READ_SIZE, Exchange
 from scramjet_client._handle import Closing
+from scramjet_client._untrusted import loads
 from scramjet_client.errors import (
-    FOREIGN,
     InvalidResponseError,
-    ScramjetError,
+    LineTooLongError,
+    StreamBusyError,
     StreamClosedError,
-    StreamIdleError,
-    StreamInterruptedError,
-    is_timeout,
-    root_text,
 )
 from scramjet_client.models import GetEventResponse
 
 if TYPE_CHECKING:
     from scramjet_client.uploads import Upload
 
-Opener = Callable[[], requests.Response]
-"""Gives the answer to read; may wait for it. Raises the hub's refusal."""
+_PIECE = 2 * READ_SIZE
+"""Bytes that a loop takes at once; not less than the buffer holds, so that it never leaves a part there."""
+
+_decode_json = json.JSONDecoder().raw_decode
+_without_last = itemgetter(slice(None, -1))
 
 
-class _AnswerReader(io.RawIOBase):
-    """The raw end of a stream: each read gives what has come, and every ending has its own shape."""
+def _bare(line: bytes) -> bytes:
+    return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
-    def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
-        self.name = name
-        self.bytes_read = 0
-        self._exchange = exchange
-        self._opener = opener
-        self._response: requests.Response | None = None
-        self._read: Callable[[memoryview], int] | None = None
-        self._at_end = False
-        self.shut_here = False
 
-    def readable(self) -> bool:
-        return True
+class _Ahead:
+    """What a loop over lines has read and not given yet: whole lines, and the beginning of another."""
 
-    def readinto(self, buffer: Any) -> int:
-        if self.shut_here:
-            raise StreamClosedError(f"{self.name} was closed")
-        if self._at_end:
-            return 0
+    def __init__(self) -> None:
+        self.rest: Callable[[], bytes] = bytes
+        self.begun: list[bytes] = []
+
+    def take_back(self) -> bytes:
+        """Return it, and leave the loop nothing."""
+        data = b"".join([self.rest(), *self.begun])
+        self.begun.clear()
+        return data
+
+
+def _exclusive(method: Callable[..., Any]) -> Any:
+    """Make a way of reading refuse a second thread, and go on where a loop over lines stopped."""
+
+    @functools.wraps(method)
+    def read(self: OutputStream, *args: Any) -> Any:
+        self._begin(None)
+        self._buffered = True
         try:
-            count = self._open()(memoryview(buffer))
-        except WaitEnded as ended:
-            count = 0
-            self._exchange.fail(ended)
-        except ScramjetError as error:
-            self._exchange.fail(error)
-            raise
-        except (*FOREIGN, AttributeError, ValueError) as error:
-            # http.client meets a None where its connection was a moment ago when it is closed below it.
-            raise self._ending(error) from error
-        if self.shut_here:
-            raise StreamClosedError(f"{self.name} was closed")
-        if not count:
-            self._at_end = True
-            self.release()
-        self.bytes_read += count
-        return count
-
-    def _open(self) -> Callable[[memoryview], int]:
-        if self._read is None:
-            response = self._response = self._opener()
-            answer: Answer | None = self._exchange.answer
-            if answer is None or response.headers.get("Content-Encoding", "identity") != "identity":
-                # A mocked answer, which has no socket below, or a proxy that compresses unasked.
-                self._read = _decoded(response)
-            else:
-                self._read = answer.read_live
-        return self._read
-
-    def _ending(self, error: BaseException) -> ScramjetError:
-        self.release()
-        after = f"after {self.bytes_read} bytes"
-        failure = self._exchange.failure
-        ending: ScramjetError
-        if isinstance(failure, ScramjetError):
-            ending = failure
-        elif self.shut_here:
-            ending = StreamClosedError(f"{self.name} was closed while it was read, {after}")
-        elif is_timeout(error):
-            ending = StreamIdleError(f"{self.name} was silent for longer than its limit, {after}")
-        else:
-            ending = StreamInterruptedError(f"{self.name} was cut {after}: {root_text(error)}")
-        self._exchange.fail(ending)
-        return ending
-
-    def release(self) -> None:
-        """Give the connection up; it is not used again."""
-        response, self._response = self._response, None
-        if response is not None:
-            response.close()
-
-    def interrupt(self) -> None:
-        """Free a blocked reader at once: the socket is shut before anything waits for that reader."""
-        if not self.closed:
-            self.shut_here = True
-            self._exchange.abort()
-
-    def close(self) -> None:
-        if not self.closed:
-            self.interrupt()
-            self.release()
-        super().close()
-
-
-def _decoded(response: requests.Response) -> Callable[[memoryview], int]:
-    """Return a reader of an answer by way of urllib3, which undoes compression."""
-    pieces = response.raw.stream(READ_SIZE, decode_content=True)
-    held = memoryview(b"")
-
-    def read(buffer: memoryview) -> int:
-        nonlocal held
-        while not held:
-            piece = next(pieces, None)
-            if piece is None:
-                return 0
-            held = memoryview(piece)
-        count = min(len(held), len(buffer))
-        buffer[:count] = held[:count]
-        held = held[count:]
-        return count
+            return method(self, *args)
+        finally:
+            self._turn.release()
 
     return read
 
@@ -155,7 +86,7 @@ class OutputStream(io.BufferedReader):
     loop over it early, or the loss of its last reference. To stop at some line and go on later, use
     `readline()` or `next(stream)`.
 
-    Only one thread may read; `close()` may be called from any thread and frees a blocked reader.
+    One thread may read at a time; `close()` may be called from any thread and frees a blocked reader.
     A slow reader holds the program back, through the hub; memory stays bounded.
 
     Attributes:
@@ -165,12 +96,20 @@ class OutputStream(io.BufferedReader):
         StreamClosedError: It was closed on this side during the read; later reads raise ValueError.
         StreamInterruptedError: The connection broke before the end.
         StreamIdleError: Nothing came for `idle_timeout` seconds.
+        StreamBusyError: Another thread is waiting in a read of it.
     """
 
     upload: Upload[Any] | None = None
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
-        self._reader = _AnswerReader(name, exchange, opener)
+        self._reader = AnswerReader(name, exchange, opener)
+        # Held during each read, by whoever reads.
+        self._turn = threading.Lock()
+        # Of the loop over lines that read last, if that was the last to read.
+        self._ahead: _Ahead | None = None
+        # Whether io's buffer may hold something; a loop reads past it where it holds nothing.
+        self._buffered = False
+        self._on_close: Callable[[], object] | None = None
         super().__init__(self._reader, READ_SIZE)
 
     def __repr__(self) -> str:
@@ -185,22 +124,72 @@ class OutputStream(io.BufferedReader):
     def __enter__(self) -> OutputStream:
         return self
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self._guarded(iter(super().readline, b""))
+    read = _exclusive(io.BufferedReader.read)
+    read1 = _exclusive(io.BufferedReader.read1)
+    readinto = _exclusive(io.BufferedReader.readinto)
+    readinto1 = _exclusive(io.BufferedReader.readinto1)
+    readline = _exclusive(io.BufferedReader.readline)
+    peek = _exclusive(io.BufferedReader.peek)
 
-    def lines(self) -> Iterator[bytes]:
-        r"""Yield the lines without their b"\n" or b"\r\n"; split at b"\n" alone."""
-        for line in self:
-            yield line[:-2] if line.endswith(b"\r\n") else line.rstrip(b"\n")
+    def _begin(self, ahead: _Ahead | None) -> None:
+        """Begin to read, on behalf of the loop that `ahead` belongs to, if any; `_turn` is held from now on."""
+        if not self._turn.acquire(blocking=False):
+            raise StreamBusyError(
+                f"{self._reader.name} is being read already, and one may read at a time"
+            )
+        if self._ahead is not ahead:
+            if self._ahead is not None:
+                # A loop leaves the buffer empty, so this is what comes next.
+                self._reader.give_back(self._ahead.take_back())
+            self._ahead = ahead
+
+    def __iter__(self) -> Iterator[bytes]:
+        return chain.from_iterable(self._batches())
+
+    def lines(self, limit: int | None = None) -> Iterator[bytes]:
+        r"""Yield the lines without their b"\n" or b"\r\n"; split at b"\n" alone.
+
+        Args:
+            limit: Bytes that a line may have; None is no limit, so that a line that never ends fills the memory.
+
+        Raises:
+            LineTooLongError: More than `limit` bytes came without a newline; the stream is closed.
+        """
+        return chain.from_iterable(self._batches(bare=True, limit=limit))
+
+    def _batches(
+        self, *, bare: bool = False, limit: int | None = None
+    ) -> Iterator[Iterable[bytes]]:
+        """Yield the lines that come together as one iterator, which gives them at C speed."""
+        ahead = _Ahead()
+        with contextlib.closing(self._pieces(ahead)) as pieces:
+            for data in pieces:
+                end = data.rfind(b"\n") + 1
+                if end:
+                    whole = b"".join([*ahead.begun, data[:end]])
+                    ahead.begun[:] = [data[end:]]
+                    lines = io.BytesIO(whole)
+                    ahead.rest = lines.read
+                    yield map(_bare if b"\r" in whole else _without_last, lines) if bare else lines
+                else:
+                    ahead.begun.append(data)
+                if limit is not None and sum(map(len, ahead.begun)) > limit:
+                    self.close()
+                    raise LineTooLongError(
+                        f"a line of {self._reader.name} has more than {limit} bytes"
+                    )
+            last = ahead.take_back()
+            if last:
+                yield (last,)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what comes as it comes; the boundaries mean nothing."""
-        return self._guarded(iter(partial(super().read1, READ_SIZE), b""))
+        return self._pieces(None)
 
-    def _guarded(self, items: Iterator[bytes]) -> Iterator[bytes]:
-        """Pass items on at C speed; close when the loop is left early, name the end where it was closed."""
+    def _pieces(self, ahead: _Ahead | None) -> Generator[bytes, None, None]:
+        """Yield what comes; close when the loop is left early, name the end where it was closed."""
         try:
-            yield from items
+            yield from iter(partial(self._piece, ahead), b"")
         except GeneratorExit:
             self.close()
             raise
@@ -210,6 +199,20 @@ class OutputStream(io.BufferedReader):
             if self.closed:
                 raise StreamClosedError(f"{self._reader.name} was closed") from None
             raise
+
+    def _piece(self, ahead: _Ahead | None) -> bytes:
+        self._begin(ahead)
+        try:
+            if not self._buffered:
+                data = self._reader.take()
+                if data is not None:
+                    return data
+            # Of more than the buffer holds, so that nothing is left in it.
+            data = super().read1(_PIECE)
+            self._buffered = False
+            return data
+        finally:
+            self._turn.release()
 
     def text(self, encoding: str = "utf-8", errors: str = "replace") -> Iterator[str]:
         """Yield what comes as text; characters split over chunks are joined."""
@@ -222,13 +225,28 @@ class OutputStream(io.BufferedReader):
         if rest:
             yield rest
 
-    def records(self) -> Iterator[Any]:
+    def records(self, limit: int | None = None) -> Iterator[Any]:
         """Yield the JSON value of each line, skipping blank lines.
+
+        Args:
+            limit: Bytes that a line may have, as in `lines`.
 
         Raises:
             InvalidResponseError: A line is not JSON; `.body` is that line.
+            LineTooLongError: More than `limit` bytes came without a newline; the stream is closed.
         """
-        return (json_line(line, self._reader.name) for line in self if line.strip())
+        for line in self.lines(limit):
+            try:
+                text = line.decode()
+                value, end = _decode_json(text)
+            except (ValueError, RecursionError):
+                whole = False
+            else:
+                whole = end == len(text)
+            if whole:
+                yield value
+            elif line.strip():
+                yield json_line(line, self._reader.name)
 
     def pipe_to(self, target: BinaryIO | str | Path | Callable[[bytes], object]) -> int:
         """Send everything until the end to a binary file, a path or a callable; return the bytes copied.
@@ -250,9 +268,13 @@ class OutputStream(io.BufferedReader):
 
     def close(self) -> None:
         """Close the connection, from any thread and as often as you like; an unfinished `upload` is cancelled."""
+        # First, so that a reader on another thread hears of the close and not of the cancelled upload.
+        self._reader.shut_here = True
         if self.upload is not None:
             self.upload.cancel()
         self._reader.interrupt()
+        if self._on_close is not None:
+            self._on_close()
         super().close()
 
 
@@ -296,7 +318,7 @@ def json_line(line: bytes, name: str) -> Any:
         InvalidResponseError: It is not JSON; `.body` is the line.
     """
     try:
-        return json.loads(line)
+        return loads(line, nan=True)
     except ValueError as error:
         raise InvalidResponseError(
             f"a line of {name} is not JSON: {error}", body=line.decode("utf-8", "replace")

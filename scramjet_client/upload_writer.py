@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scramjet_client._sources import encode
-from scramjet_client.errors import UploadError
+from scramjet_client.errors import StreamClosedError
 from scramjet_client.models import SendStreamResponse
 from scramjet_client.uploads import Upload
 
@@ -43,14 +43,21 @@ class Outbox:
             self.changed.notify_all()
             return data
 
-    def put(self, data: bytes | memoryview, broken: Callable[[], bool]) -> None:
-        """Add data; waits while there is too much already, unless the upload is broken."""
+    def put(self, data: bytes | memoryview, broken: Callable[[], bool]) -> bool:
+        """Add data; waits while there is too much already, unless the upload is broken.
+
+        Returns:
+            False where `close()` was called, and nothing was added: the end may be on the wire by then.
+        """
         with self.changed:
-            self.changed.wait_for(lambda: self._size < _LIMIT or broken())
+            self.changed.wait_for(lambda: self._size < _LIMIT or self._over or broken())
+            if self._over:
+                return False
             # A copy, because the caller may use the buffer again.
             self._waiting.append(bytes(data))
             self._size += len(data)
             self.changed.notify_all()
+            return True
 
     def drain(self, broken: Callable[[], bool]) -> None:
         """Wait until everything that was put is on the wire, or the upload is broken."""
@@ -102,7 +109,7 @@ class UploadWriter(io.BufferedIOBase):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        if kind is not None:
+        if kind is not None and not self._closed:
             self.cancel()
         self.close()
 
@@ -119,14 +126,15 @@ class UploadWriter(io.BufferedIOBase):
         """Send bytes or text; return how many bytes or characters it was.
 
         Raises:
-            ValueError: The writer is closed.
-            ScramjetError: The upload was refused or has broken.
+            StreamClosedError: The writer is closed, also by another thread meanwhile; a ValueError, as
+                for any file. Nothing of this write was sent.
+            ScramjetError: The upload was refused, cancelled, or has broken.
         """
         self._check()
         piece = encode(data, "what is written")
-        if len(piece):
-            self._outbox.put(piece, self.upload.done)
+        if len(piece) and not self._outbox.put(piece, self.upload.done):
             self._check()
+        self._raise_failure()
         return len(data)
 
     def flush(self) -> None:
@@ -134,7 +142,7 @@ class UploadWriter(io.BufferedIOBase):
         if self._closed:
             return
         self._outbox.drain(self.upload.done)
-        self._check()
+        self._raise_failure()
 
     def close(self) -> None:
         """Send what is left, end the program's input, and wait until the hub has taken it."""
@@ -170,9 +178,11 @@ class UploadWriter(io.BufferedIOBase):
         self._outbox.close()
         return self.upload.result()
 
-    def _check(self) -> None:
-        if self._closed:
-            raise ValueError(f"the writer to {self.upload.name} is closed")
+    def _raise_failure(self) -> None:
         if self.upload.done():
             self.upload.result()
-            raise UploadError(f"the upload to {self.upload.name} has ended")
+
+    def _check(self) -> None:
+        self._raise_failure()
+        if self._closed:
+            raise StreamClosedError(f"the writer to {self.upload.name} is closed")

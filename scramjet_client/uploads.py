@@ -19,6 +19,8 @@ import requests
 
 from scramjet_client._at_exit import finish_at_exit
 from scramjet_client._exchange import Exchange, WaitEnded
+from scramjet_client._foreign import translated
+from scramjet_client._untrusted import whole
 from scramjet_client._writer import BodyWriter
 from scramjet_client.errors import (
     HubConnectionError,
@@ -28,7 +30,6 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
     UploadCancelledError,
     UploadError,
-    translated,
 )
 
 _R = TypeVar("_R")
@@ -119,8 +120,12 @@ class Upload(Future[_R]):
         The program's input is not ended; what the hub has received by then is delivered. A generator
         that is just waiting for something is closed when it gives its next item.
         """
-        cancelled = self._settle_error(self._failure(UploadCancelledError, "was cancelled"))
+        failure = self._failure(UploadCancelledError, "was cancelled")
+        cancelled = self._settle_error(failure)
         if cancelled:
+            if self._exchange is not None and self._exchange.failure is None:
+                # For who reads the other half of an `inout`: a connection that we drop is not one that broke.
+                self._exchange.failure = failure
             self.abort()
         return cancelled
 
@@ -168,6 +173,9 @@ class Upload(Future[_R]):
             body_limit: Seconds after which the body goes on in another request, or None.
             afterwards: Called when the hub has taken the whole body, before the upload counts as done.
         """
+        if threading.current_thread().daemon:
+            # The interpreter's end does not wait for this thread, so it has to for the upload.
+            finish_at_exit(self)
         try:
             reason, text = self._run(post, new_exchange, body_limit)
             if afterwards is not None:
@@ -223,8 +231,9 @@ class Upload(Future[_R]):
                 self._refuse(response, exchange)
             except BaseException as error:
                 shown = self._named(error)
-                exchange.fail(shown)
+                # First, so that what the abort means to the writer is not taken for what went wrong.
                 self._settle_error(shown)
+                exchange.fail(shown)
                 # The end of the instance is an end of stream to the reader, and a failure to the upload.
                 answer.set_exception(error if isinstance(error, WaitEnded) else shown)
             else:
@@ -262,7 +271,7 @@ class Upload(Future[_R]):
                         self._refuse(response, exchange)
                         self._yes = True
                         self._answered.set()
-                        text = response.text
+                        text = whole(response).decode("utf-8", "replace")
                     except BaseException:
                         response.close()
                         raise
@@ -297,6 +306,9 @@ class Upload(Future[_R]):
         """Return what the waiting thread met as what it means: a source that raised goes before its effects."""
         if isinstance(error, HubResponseError):
             return error
+        dropped = None if self._exchange is None else self._exchange.failure
+        if isinstance(dropped, UploadCancelledError):
+            return dropped
         failed = self.writer.error
         if failed is not None and self.writer.blamed:
             if isinstance(failed, UnsupportedByHubError):
@@ -304,7 +316,9 @@ class Upload(Future[_R]):
             return self._because(
                 failed, UploadError, f"failed: its {self.writer.blamed} raised {failed!r}"
             )
-        if failed is not None and isinstance(error, (HubConnectionError, UploadError)):
+        if failed is not None and (
+            error is failed or isinstance(error, (HubConnectionError, UploadError))
+        ):
             return self._because(failed, HubConnectionError, f"was cut: {failed}")
         if self._yes and isinstance(error, HubConnectionError):
             return self._because(error.__cause__, HubConnectionError, f"was cut: {error.message}")
@@ -350,7 +364,8 @@ class Upload(Future[_R]):
         if failure is None:
             self._settle_error(self._failure(UploadCancelledError, "was cancelled"))
         else:
-            self._settle_error(self._because(failure, UploadError, f"was cut: {failure}"))
+            kind = HubConnectionError if isinstance(failure, ConnectionError) else UploadError
+            self._settle_error(self._because(failure, kind, f"was cut: {failure}"))
 
     def _claim(self) -> bool:
         """Return whether the caller is the one who gives this upload its outcome."""

@@ -29,7 +29,7 @@ class Pieces(socket.socket):
 
 
 def decode(pieces: list[bytes], begun: bytes = b"", size: int = 65536) -> bytes:
-    body = ChunkedBody(Pieces(pieces), lambda receive: receive(), begun)
+    body = ChunkedBody(Pieces(pieces), begun)
     buffer = memoryview(bytearray(size))
     got = b""
     while count := body.readinto(buffer):
@@ -114,7 +114,7 @@ def test_no_rubbish_is_a_body(wire: bytes):
 def test_malformed_sizes(size: bytes):
     """A size that is not hexadecimal digits alone is never guessed at; what came before it is given."""
     body = ChunkedBody(
-        Pieces([b"3\r\nabc\r\n" + size + b"\r\n12345\r\n0\r\n\r\n"]), lambda receive: receive(), b""
+        Pieces([b"3\r\nabc\r\n" + size + b"\r\n12345\r\n0\r\n\r\n"]), b""
     )
     buffer = memoryview(bytearray(100))
 
@@ -153,7 +153,7 @@ def test_large_chunks_on_a_real_socket(size: int):
     left, right = socket.socketpair()
     left.setblocking(False)
     wire = memoryview(frame(chunks))
-    body = ChunkedBody(right, lambda receive: receive(), b"")
+    body = ChunkedBody(right, b"")
     buffer, got = memoryview(bytearray(65536)), b""
     with left, right:
         while not body.ended:

@@ -5,20 +5,30 @@ from __future__ import annotations
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from scramjet_client import HostClient, InvalidResponseError, UnsupportedByHubError
 from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import (
     Dialect,
+    config_from,
     dialect_of,
+    entities_from,
+    has_ended,
     health_from,
     instance_from,
+    instances_from,
     load_from,
+    seconds_since,
     sequence_from,
+    status_from,
     version_from,
 )
+from scramjet_client.models import STATUSES
 from tests.support.wire import Conn, RawServer
 
 H0_INFO = {
@@ -141,16 +151,15 @@ def test_bodies_of_each_generation():
     assert new.stop_body(5, True) == {"timeout": 5, "canCallKeepalive": True}
     assert old.kill_body(True) == [4002, {}]
     assert new.kill_body(True) == {"removeImmediately": True}
-    assert old.start_body(None, None, None, None, None) == {"appConfig": {}, "args": []}
-    assert new.start_body({"a": 1}, (1,), "in", "out", {"memory": 128}) == {
+    assert old.start_body(None, None, {"inputTopic": None}) == {"appConfig": {}, "args": []}
+    assert new.start_body({"a": 1}, (1,), {"inputTopic": "in", "limits": {"memory": 128}}) == {
         "appConfig": {"a": 1},
         "args": [1],
         "inputTopic": "in",
-        "outputTopic": "out",
         "limits": {"memory": 128},
     }
     with pytest.raises(UnsupportedByHubError, match=r"inputTopic.*0\.18\.7"):
-        old.start_body(None, None, "in", None, None)
+        old.start_body(None, None, {"inputTopic": "in"})
 
 
 @pytest.mark.parametrize(
@@ -176,3 +185,75 @@ def test_answers_of_another_shape(parse, value):
     """A 2xx that is not what was promised is INVALID_RESPONSE, not an AttributeError."""
     with pytest.raises(InvalidResponseError):
         parse(answer(value))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+# What a field of another type is likeliest to be; left to `JSON` alone, some of these would be rare.
+PLAIN = st.sampled_from([7, True, 1.5, None, [], {}, [7], {"a": 7}, "word"])
+TIMES = st.sampled_from(["2026-11-24T08:26:43.187Z", "0001-01-01T00:00:00Z", "soon", ""])
+
+
+def objects(*keys: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with any of these keys, each with any value, and keys that nobody knows."""
+    known = st.fixed_dictionaries({}, optional=dict.fromkeys(keys, PLAIN | JSON | TIMES))
+    return st.builds(lambda one, other: {**other, **one}, known, st.dictionaries(st.text(), JSON))
+
+
+# On a busy machine an example may take any time to make and to run.
+patient = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+INSTANCE = objects(
+    "id", "sequence", "status", "ports", "created", "started", "ended", "terminated", "appConfig"
+)
+SEQUENCE = objects("id", "name", "config", "instances", "location")
+
+
+@patient
+@given(st.lists(INSTANCE, max_size=3), st.booleans())
+def test_any_instance_is_understood(values: list[dict[str, Any]], asked_to_end: bool):
+    """Fields and statuses that nobody knows, or of another type, never break an instance; `raw` keeps them."""
+    for value, info in zip(values, instances_from(values)):
+        assert info.status in STATUSES
+        assert info.raw is value
+        assert instance_from(value, asked_to_end=asked_to_end).status in STATUSES
+        assert seconds_since(info.started) is None or seconds_since(info.started) >= 0
+        has_ended(info)
+
+
+@patient
+@given(SEQUENCE, INSTANCE)
+def test_any_sequence_is_understood(sequence: dict[str, Any], instance: dict[str, Any]):
+    """The same for sequences, and for both in one answer."""
+    entities = entities_from(answer({"sequences": [sequence], "instances": [instance], "x": 1}))
+
+    assert entities.sequences == (sequence_from(sequence),)
+    assert entities.instances[0].raw is instance
+
+
+@patient
+@given(
+    objects("healthy", "message", "uptime"),
+    objects("avgLoad", "currentLoad", "memFree", "memUsed", "fsSize"),
+    objects("host", "timings", "instanceRequirements", "runtimeAdapter"),
+    objects("cpm"),
+)
+def test_any_answer_of_a_hub_is_understood(health: Any, load: Any, config: Any, status: Any):
+    """The same for what a hub says of itself and of an instance's health."""
+    assert health_from(answer(health), None).status in ("healthy", "unhealthy", "unknown")
+    assert load_from(answer(load)).raw is load
+    assert config_from(answer(config)).raw is config
+    assert status_from(answer(status)).raw is status
+
+
+@pytest.mark.parametrize("word", ["paused", 7, None, ["running"], {"a": 1}])
+def test_unknown_status(word: object):
+    """A status that this version does not know is no end of the instance."""
+    info = instance_from({"id": "i", "sequence": {"id": "s"}, "status": word})
+
+    assert info.status == "running"
+    assert info.raw["status"] == word
+    assert not has_ended(info)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import errno
 import pickle
 import socket
 
@@ -10,6 +11,8 @@ import responses
 import urllib3
 
 from scramjet_client import errors
+from scramjet_client._foreign import translated
+from scramjet_client._refusals import from_response
 from scramjet_client.errors import (
     BadParametersError,
     HubConnectionError,
@@ -17,16 +20,16 @@ from scramjet_client.errors import (
     InstanceEndedError,
     InstanceNotFoundError,
     InsufficientResourcesError,
+    LineTooLongError,
     ScramjetError,
     ServerError,
     StopTimeoutError,
+    StreamBusyError,
     StreamClosedError,
     StreamIdleError,
     StreamInterruptedError,
     UploadCancelledError,
     UploadError,
-    from_response,
-    translated,
 )
 
 URL = "http://hub.test/api/v1/instance/abc"
@@ -94,6 +97,8 @@ def test_codes_are_the_contracts():
         (StreamClosedError, ValueError),
         (StreamInterruptedError, ConnectionError),
         (StreamIdleError, TimeoutError),
+        (StreamBusyError, RuntimeError),
+        (LineTooLongError, ValueError),
         (UploadCancelledError, concurrent.futures.CancelledError),
     ],
 )
@@ -169,6 +174,8 @@ def test_redirect_is_refused_and_named():
             HubConnectionError,
         ),
         (urllib3.exceptions.ProtocolError("cut"), HubConnectionError),
+        # Keep-alive has found that the other side has vanished.
+        (OSError(errno.ETIMEDOUT, "Connection timed out"), HubConnectionError),
     ],
 )
 def test_foreign_exceptions_are_translated_and_kept(foreign, ours):
@@ -178,6 +185,15 @@ def test_foreign_exceptions_are_translated_and_kept(foreign, ours):
 
     assert caught.value.__cause__ is foreign
     assert caught.value.url == URL
+
+
+def test_errors_of_the_caller_are_not_those_of_the_request():
+    """What the caller is just handling has no part in what a request's failure is called."""
+    try:
+        raise TimeoutError("the caller's own")
+    except TimeoutError:
+        with pytest.raises(HubConnectionError, match="Connection refused"), translated("GET", URL):
+            raise ConnectionRefusedError(111, "Connection refused")  # noqa: B904 - as requests does
 
 
 def test_own_errors_pass_untouched():

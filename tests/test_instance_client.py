@@ -115,6 +115,17 @@ def test_stop_without_effect(instance: InstanceClient):
         instance.stop(100)
 
 
+def test_wait_after_a_stop(instance: InstanceClient, there: Instance):
+    """The last info of a stopped Python program, whose exit code says nothing, is that it stopped."""
+    there.on_stop = lambda _timeout: there.end(213, "Runner failed")
+    instance.stop(20_000)
+
+    info = instance.wait(timeout=20)
+
+    assert (info.status, info.terminated.exit_code) == ("stopped", 213)
+    assert info.terminated.reason == "Runner failed"
+
+
 def test_stop_of_what_has_ended(instance: InstanceClient, there: Instance):
     """A stop is not sent to an instance that has ended: the hub would forget its status for good."""
     there.end(-1, "Instance completed")

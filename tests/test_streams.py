@@ -100,7 +100,7 @@ def test_broken_record():
         assert next(records) == {"a": 1}
         with pytest.raises(InvalidResponseError, match="output of 'abc'") as caught:
             next(records)
-        assert caught.value.body == "nope\n"
+        assert caught.value.body == "nope"
 
 
 @pytest.mark.parametrize("way", ["pipe_to file", "pipe_to callable", "copyfileobj", "readinto"])
@@ -152,6 +152,17 @@ def test_losing_the_last_reference_closes():
 
         assert gone() is None
         assert said.client_left.wait(5)
+
+
+def test_closing_what_was_never_read():
+    """A stream that is closed unread gives its socket up at once, whoever holds on to it."""
+    said = Said(wait=True)
+    with said as stream:
+        sock = said.stream._reader._exchange._sock
+        stream.close()
+
+        assert said.client_left.wait(5)
+        assert sock.fileno() == -1
 
 
 @pytest.mark.parametrize("way", ["lines", "chunks", "text", "records", "__iter__"])

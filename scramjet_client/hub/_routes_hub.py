@@ -94,7 +94,7 @@ def load(storage: Path) -> dict[str, Any]:
     total, free = _memory()
     return {
         "avgLoad": average[1],
-        "currentLoad": average[0] / (os.cpu_count() or 1) * 100,
+        "currentLoad": average[0] / (os.cpu_count() or 1),
         "memFree": free,
         "memUsed": total - free,
         "fsSize": [

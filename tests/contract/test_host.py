@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
@@ -13,6 +14,7 @@ from scramjet_client import (
     UnprocessableEntityError,
     UnsupportedByHubError,
 )
+from scramjet_client.hub import LocalHub
 from scramjet_client.packages import pack
 from tests.contract.conftest import SEQUENCES, Hub, Start, ended
 from tests.support.waiting import eventually
@@ -95,11 +97,135 @@ def test_sequence_in_use_is_not_deleted(host: HostClient, start: Start):
     eventually(lambda: ended(instance))
 
 
+def test_package_is_replaced(host: HostClient, hub: Hub):
+    """An update keeps the id and changes the program (1.x); a 0.x hub can't, and says so at once."""
+    sequence = host.send_sequence(SEQUENCES / "py-echo")
+    if not hub.modern:
+        for call in (
+            lambda: host.update_sequence(sequence.id, SEQUENCES / "py-bytes"),
+            lambda: sequence.overwrite(SEQUENCES / "py-bytes"),
+            lambda: sequence.delete(force=True),
+        ):
+            with pytest.raises(UnsupportedByHubError, match=r"0\.18\.7"):
+                call()
+        return
+
+    updated = host.update_sequence(sequence.id, SEQUENCES / "py-bytes")
+    name_then = host.get_sequence(sequence.id).name
+    sequence.overwrite(pack(SEQUENCES / "py-ticker"))
+
+    assert (updated.id, name_then) == (sequence.id, "py-bytes")
+    assert sequence.get_info().name == "py-ticker"
+    assert sequence.delete().id == sequence.id
+    with pytest.raises(SequenceNotFoundError):
+        sequence.overwrite(SEQUENCES / "py-echo")
+
+
+def test_package_in_use_is_not_replaced(host: HostClient, hub: Hub):
+    """A sequence that runs keeps its package (1.x)."""
+    if not hub.modern:
+        return
+    sequence = host.send_sequence(SEQUENCES / "py-echo")
+    instance = sequence.start()
+
+    with pytest.raises(HubResponseError, match="with instances") as caught:
+        sequence.overwrite(SEQUENCES / "py-bytes")
+
+    assert (caught.value.status, sequence.get_info().name) == (409, "py-echo")
+    instance.kill(remove_immediately=True)
+
+
+def test_deletion_by_force():
+    """A sequence is deleted with what runs of it; on a hub that forgets soon, which others don't."""
+    with LocalHub(instance_lifetime=0.2) as hub, hub.client() as host:
+        sequence = host.send_sequence(SEQUENCES / "py-echo")
+        instance = sequence.start()
+        with pytest.raises(HubResponseError, match="in use"):
+            sequence.delete()
+
+        assert sequence.delete(force=True).id == sequence.id
+        assert host.list_entities().sequences == ()
+        assert instance.id not in {each.id for each in host.list_instances()}
+        hub.check()
+
+
+def test_sequence_ids_by_name(host: HostClient, tmp_path):
+    """A name finds each sequence that has it; one that nobody has is SEQUENCE_NOT_FOUND."""
+    (tmp_path / "main.py").write_text("def run(context, input): pass")
+    manifest = {"name": "@team/named", "version": "1.0.0", "main": "main.py"}
+    (tmp_path / "package.json").write_text(json.dumps({**manifest, "engines": {"python3": "3"}}))
+    sent = [host.send_sequence(tmp_path) for _ in range(2)]
+
+    assert set(host.get_sequence_id("@team/named")) == {each.id for each in sent}
+    for each in sent:
+        each.delete()
+    with pytest.raises(SequenceNotFoundError, match="@team/named"):
+        host.get_sequence_id("@team/named")
+
+
+def test_instance_id_of_ones_own(host: HostClient, hub: Hub):
+    """An instance gets the id that the start names (1.x); one that is in use is refused."""
+    sequence, id = hub.sequence(host, "py-echo"), str(uuid.uuid4())
+    if not hub.modern:
+        with pytest.raises(UnsupportedByHubError, match="instanceId"):
+            sequence.start(instance_id=id)
+        return
+
+    instance = sequence.start(instance_id=id)
+    with pytest.raises(HubResponseError, match="already exists") as caught:
+        sequence.start(instance_id=id)
+
+    assert (instance.id, caught.value.status) == (id, 409)
+    assert host.get_instance_info(id).id == id
+    instance.kill(remove_immediately=True)
+
+
+def test_config_shows_no_secrets(host: HostClient, hub: Hub):
+    """The configuration is typed, and its repr gives away nothing of what a hub may list (1.x)."""
+    if not hub.modern:
+        return
+
+    config = host.get_config()
+
+    assert config.runtime_adapter == "process"
+    assert config.host["apiBase"] == "/api/v1"
+    assert config.id == config.raw["host"]["id"]
+    assert "apiVersion" not in repr(config)
+
+
+def test_audit_is_a_stream_of_records(host: HostClient, hub: Hub):
+    """The audit tells what was done, from before and live (1.x)."""
+    if not hub.modern:
+        return
+    host.list_sequences()
+
+    with host.get_audit_stream(idle_timeout=20) as audit:
+        record = next(audit.records())
+
+    assert {"opCode", "receivedAt"} <= set(record)
+
+
+def test_doctor_of_a_hub_that_runs(host: HostClient, hub: Hub):
+    """The report names the hub, its generation and its clock."""
+    report = host.doctor()
+
+    assert report.reachable
+    assert report.hub is not None
+    assert report.hub["generation"] == ("1.x" if hub.modern else "0.x")
+    assert report.hub["version"] == host.get_version().version
+    assert report.clock_skew is not None
+    assert abs(report.clock_skew) < 3
+    assert report.problems == ()
+    assert report.url == hub.url
+    assert report.proxy == "none (the hub is on this machine)"
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda host: host.get_sequence("nope"),
         lambda host: host.delete_sequence("nope"),
+        lambda host: host.get_sequence_client("nope").list_instances(),
         lambda host: host.get_sequence_client("nope").get_info(),
         lambda host: host.get_sequence_client("nope").start(),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 
 import pytest
@@ -515,6 +516,9 @@ def test_load_and_config(url: str):
     config = ask(url, "GET", "config").json
 
     assert load["memFree"] > 0
+    # A fraction of all processors; 0.x gives a percentage.
+    expected = os.getloadavg()[0] / (os.cpu_count() or 1)
+    assert load["currentLoad"] == pytest.approx(expected, rel=0.5, abs=0.05)
     assert set(load["fsSize"][0]) == {"fs", "available", "size", "used", "use"}
     assert config["host"]["apiBase"] == "/api/v1"
 

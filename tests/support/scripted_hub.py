@@ -69,6 +69,11 @@ class Pipe:
             self._changed.notify_all()
             return data
 
+    def held(self) -> bytes:
+        """Return what has been written and not read yet."""
+        with self._changed:
+            return b"".join(self._chunks)
+
     def _wait(self) -> None:
         self._changed.wait(_SLICE)
         if self._stopped.is_set():

@@ -1,0 +1,132 @@
+"""What pip installs for a Python sequence, and how every hub's runner comes to find it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import posixpath
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Union
+
+FOLDER = "__pypackages__"
+"""Folder of a package that 1.x hubs put on the module path (docs/protocol.md, "Sequences")."""
+
+ENTRY = "_scramjet_entry.py"
+
+Requirements = Union[Sequence[str], str, Path, None]
+"""Lines of a requirements file, or the path of one; a relative path begins at the sequence's folder."""
+
+_ENTRY = '''\
+"""Made by scramjet_client: puts the installed requirements on the module path, and runs the main file."""
+
+import os
+import sys
+
+_folder = os.path.dirname(os.path.abspath(__file__))
+_packages = os.path.abspath(os.path.join(_folder, {packages!r}))
+if _packages not in sys.path:
+    sys.path.insert(0, _packages)  # 1.x hubs have done it, 0.x hubs do not
+__file__ = os.path.join(_folder, {main!r})
+with open(__file__, "rb") as _file:
+    exec(compile(_file.read(), __file__, "exec"), globals())
+'''
+
+
+def entry_for(main: str) -> tuple[str, bytes]:
+    """Return the name and the content of the file to run in place of `main`: it lies beside it."""
+    folder = posixpath.dirname(main)
+    packages = posixpath.relpath(FOLDER, folder or ".")
+    text = _ENTRY.format(packages=packages, main=posixpath.basename(main))
+    return posixpath.join(folder, ENTRY), text.encode()
+
+
+def install(requirements: Requirements, base: Path, into: Path) -> None:
+    """Have the pip of this Python install requirements into an empty folder.
+
+    Blocks while pip works; its settings (PIP_INDEX_URL, pip.conf) hold. What it downloads or builds is for this
+    Python and this platform.
+
+    Args:
+        requirements: What to install.
+        base: Where relative paths begin.
+        into: The folder.
+
+    Raises:
+        ValueError: There is no such file, no pip, or pip could not do it; the message is pip's.
+    """
+    if isinstance(requirements, (str, Path)):
+        file = base / requirements
+        if not file.is_file():
+            raise ValueError(
+                f"there is no requirements file {str(file)!r}; requirements themselves are given as a list"
+            )
+        _pip(file, file.name, base, into)
+    elif requirements:
+        with tempfile.TemporaryDirectory(prefix="scramjet-requirements-") as folder:
+            file = Path(folder) / "requirements.txt"
+            file.write_text("\n".join(_checked(requirements)) + "\n", "utf-8")
+            _pip(file, ", ".join(requirements), base, into)
+    _tidy(into)
+
+
+def _checked(requirements: Sequence[str]) -> Sequence[str]:
+    for each in requirements:
+        if not isinstance(each, str) or "\n" in each:
+            raise TypeError(f"a requirement must be a str of one line, not {each!r}")
+    return requirements
+
+
+def _pip(file: Path, what: str, base: Path, into: Path) -> None:
+    if importlib.util.find_spec("pip") is None:
+        raise ValueError(f"{what} cannot be installed: {sys.executable} has no pip")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"),
+            *("--quiet", "--no-compile", "--no-warn-script-location"),
+            *("--target", str(into), "--requirement", str(file.resolve())),
+        ],
+        cwd=base,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        # Of a user's settings these two would keep pip from installing into a folder.
+        env={**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"},
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        lines = [line for line in done.stdout.splitlines() if line.strip()]
+        said = [line for line in lines if line.startswith("ERROR:")] or lines[-1:]
+        raise ValueError(f"pip could not install {what}: {' '.join(said) or done.returncode}")
+
+
+def _tidy(into: Path) -> None:
+    """Remove what names this machine, so that the same requirements make the same bytes."""
+    scripts = into / ("Scripts" if os.name == "nt" else "bin")
+    for each in sorted(scripts.glob("*")):
+        # Programs with this Python's path in their first line.
+        each.unlink()
+    if scripts.is_dir():
+        scripts.rmdir()
+    for info in into.glob("*.dist-info"):
+        (info / "direct_url.json").unlink(missing_ok=True)
+        record = info / "RECORD"
+        if record.is_file():
+            lines = record.read_text("utf-8").splitlines(keepends=True)
+            kept = [each for each in lines if not _is_gone(each)]
+            record.write_text("".join(kept), "utf-8")
+
+
+def _is_gone(line: str) -> bool:
+    name = line.partition(",")[0]
+    return name.startswith("../") or name.endswith(("/direct_url.json", ".pyc"))
+
+
+def provided(into: Path) -> set[str]:
+    """Return the modules that can be imported from a folder, by their first names."""
+    return {each.name.partition(".")[0] for each in into.iterdir()} if into.is_dir() else set()

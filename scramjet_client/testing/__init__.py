@@ -1,0 +1,49 @@
+"""A proxy that breaks connections to order, for tests of programs that use a hub.
+
+    from scramjet_client.testing import Cut, Delay, FaultProxy, Pass
+
+    with FaultProxy(hub.url) as proxy, HostClient(proxy.url) as host:
+        proxy.next(Cut(after=1000), Delay(0.2), Pass())
+
+The first request loses its answer after 1,000 bytes, the second is answered 0.2 s late, all others pass.
+"""
+
+from scramjet_client.testing._faults import (
+    Answer,
+    CloseIdle,
+    Corrupt,
+    Cut,
+    Delay,
+    Drip,
+    Drop,
+    Fault,
+    Pass,
+    Point,
+    Reset,
+    Restart,
+    Stall,
+    Truncate,
+)
+from scramjet_client.testing._flow import Flow
+from scramjet_client.testing._proxy import FaultProxy
+
+__all__ = [
+    "FaultProxy",
+    # what may happen to a request
+    "Answer",
+    "CloseIdle",
+    "Corrupt",
+    "Cut",
+    "Delay",
+    "Drip",
+    "Drop",
+    "Pass",
+    "Reset",
+    "Restart",
+    "Stall",
+    "Truncate",
+    # to write others
+    "Fault",
+    "Flow",
+    "Point",
+]

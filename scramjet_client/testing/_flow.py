@@ -1,0 +1,379 @@
+"""One connection through the proxy: two sockets, and two flows of bytes between them."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn, Protocol
+
+import attrs
+
+from scramjet_client.testing._faults import Fault, Pass, Point
+from scramjet_client.testing._framing import Framing, Part
+
+Ending = Literal["cut", "reset", "orderly"]
+
+_SIZE = 65536
+_GOODBYE = 0.25
+"""Seconds for which a connection that was cut takes what its client still says; bytes that nobody has read
+would make the kernel send RST instead of FIN."""
+
+_CONNECT = 5.0
+"""Seconds to connect to the hub."""
+
+# selectors' default would need a descriptor of its own for each wait.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+class Over(Exception):
+    """The connection has been ended."""
+
+
+class End:
+    """One socket, which one thread may read while another writes. `wake` frees both when it becomes readable."""
+
+    def __init__(self, sock: socket.socket, wake: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._wake = wake
+        # Guards every step into OpenSSL; waiting is done outside.
+        self._lock = threading.Lock()
+
+    def handshake(self) -> None:
+        """Do the TLS handshake, if there is one to do."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            self._step(self.sock.do_handshake, selectors.EVENT_READ)
+
+    def recv(self) -> bytes:
+        """Return what has come, b"" at the end."""
+        data: bytes = self._step(lambda: self.sock.recv(_SIZE), selectors.EVENT_READ)
+        return data
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._step(lambda: self.sock.send(rest), selectors.EVENT_WRITE) :]  # noqa: B023
+
+    def _step(self, call: Callable[[], Any], event: int) -> Any:
+        while True:
+            awaited = event
+            with self._lock:
+                try:
+                    return call()
+                except ssl.SSLWantReadError:
+                    awaited = selectors.EVENT_READ
+                except ssl.SSLWantWriteError:
+                    awaited = selectors.EVENT_WRITE
+                except BlockingIOError:
+                    pass
+            with _Selector() as selector:
+                selector.register(self.sock, awaited)
+                selector.register(self._wake, selectors.EVENT_READ)
+                if any(key.fileobj is self._wake for key, _ in selector.select()):
+                    raise Over
+
+    def close(self, ending: Ending) -> None:
+        """Close the socket; nobody may be reading or writing any more."""
+        with contextlib.suppress(OSError):
+            if ending == "reset":
+                linger = struct.pack("ii", 1, 0)
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            elif isinstance(self.sock, ssl.SSLSocket) and ending == "orderly":
+                self.sock.unwrap()
+        with contextlib.suppress(OSError):
+            if ending != "reset":
+                self._say_goodbye()
+        self.sock.close()
+
+    def _say_goodbye(self) -> None:
+        # Below TLS: ssl's own methods would go on talking.
+        socket.socket.shutdown(self.sock, socket.SHUT_WR)
+        deadline = time.monotonic() + _GOODBYE
+        with _Selector() as selector:
+            selector.register(self.sock, selectors.EVENT_READ)
+            while selector.select(max(0, deadline - time.monotonic())):
+                if not socket.socket.recv(self.sock, _SIZE) or time.monotonic() >= deadline:
+                    return
+
+
+@attrs.define
+class Exchange:
+    """One request: its line, and what is to happen to it."""
+
+    request: str = ""
+    fault: Fault = attrs.field(factory=Pass)
+    answered: bool = False
+
+
+class Owner(Protocol):
+    """What a connection asks of its proxy."""
+
+    def accept_tls(self, sock: socket.socket) -> socket.socket: ...
+    def reach_hub(self, timeout: float) -> socket.socket: ...
+    def chosen(self, request: str) -> Fault: ...
+    def chosen_at_connect(self) -> Fault | None: ...
+    def struck_by(self, fault: Fault) -> None: ...
+    def delivering(self, request: str) -> None: ...
+    def failed(self, error: BaseException) -> None: ...
+    def restart(self, away: float) -> None: ...
+    def gone(self, connection: Connection) -> None: ...
+
+
+class Flow:
+    """One direction of a connection, in the hands of a fault.
+
+    Attributes:
+        request: Method and target of the request.
+        pace: Seconds between two bytes, or None for no pause.
+        garble: Whether the next header of a chunk, or status line, is to be spoiled.
+    """
+
+    def __init__(self, connection: Connection, exchange: Exchange) -> None:
+        self._connection = connection
+        self._exchange = exchange
+        self._count = 0
+        self._struck = False
+        self.pace: float | None = None
+        self.garble = False
+
+    @property
+    def request(self) -> str:
+        """Method and target of the request, "" where it is not known."""
+        return self._exchange.request
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait, None for ever; ended by the end of the connection."""
+        self._connection.wait(lambda: False, seconds)
+
+    def idle_for(self, seconds: float) -> bool:
+        """Return whether no request comes on this connection for so long."""
+        return not self._connection.wait(lambda: bool(self._connection.asked), seconds)
+
+    def freeze(self) -> NoReturn:
+        """Carry nothing in either direction until the proxy is closed."""
+        self._connection.freeze()
+
+    def end(self, ending: Ending) -> NoReturn:
+        """End the connection: "cut" (FIN), "reset" (RST), "orderly" (FIN after TLS's own goodbye)."""
+        self._connection.end(ending)
+        raise Over
+
+    def answer(self, data: bytes) -> NoReturn:
+        """Send bytes to the client in the hub's place, unless that has begun to answer, and end the connection."""
+        if self._exchange.answered:
+            self.end("cut")
+        self._connection.client.send(data)
+        self.end("orderly")
+
+    def restart(self, away: float) -> NoReturn:
+        """Have the proxy reset all connections and not listen for `away` seconds."""
+        self._connection.owner.restart(away)
+        self.end("reset")
+
+    # -- for the connection -----------------------------------------------------------------------
+
+    def carry(self, part: Part, to: End, before: Point, within: Point, last: Point | None) -> None:
+        """Pass a part on, and let the fault strike at its point.
+
+        Args:
+            part: What has come.
+            to: Where it goes.
+            before: The point before a head.
+            within: The point inside a body.
+            last: The point before its end, if there is one.
+        """
+        data = part.data
+        if part.kind in ("head", "interim"):
+            self.meet(before)
+            self._exchange.answered = before == "answer"
+        elif part.kind != "crlf":
+            if part.kind == "data" and self._exchange.fault.point == within and not self._struck:
+                room = self._exchange.fault.after - self._count
+                if room < len(data):
+                    self._send(data[:room], "data", to)
+                    self._count += room
+                    data = data[room:]
+            if self._count == self._exchange.fault.after:
+                self.meet(within)
+            if part.kind == "end" and last is not None:
+                self.meet(last)
+            if part.kind == "data":
+                self._count += len(data)
+        self._send(data, part.kind, to)
+
+    def meet(self, point: Point) -> None:
+        """Let the fault strike if this is its point."""
+        if self._exchange.fault.point == point and not self._struck:
+            self._struck = True
+            if not isinstance(self._exchange.fault, Pass):
+                self._connection.owner.struck_by(self._exchange.fault)
+            self._exchange.fault.strike(self)
+
+    def _send(self, data: bytes, kind: str, to: End) -> None:
+        if self.garble and kind in ("head", "size", "end"):
+            self.garble = False
+            data = b"zz" + data
+        if self.pace is None:
+            to.send(data)
+            return
+        for at in range(len(data)):
+            to.send(data[at : at + 1])
+            self.wait(self.pace)
+
+
+class Connection:
+    """A client's connection and the one to the hub that belongs to it.
+
+    Two threads, `scramjet-proxy-N` and, as soon as something goes to the hub, `scramjet-proxy-N-back`. Both end
+    when either side closes, a fault ends the connection, or the proxy is closed. Daemons, so that a proxy that
+    nobody closes does not keep the interpreter.
+    """
+
+    def __init__(self, owner: Owner, sock: socket.socket, number: int, *, opaque: bool) -> None:
+        self.owner = owner
+        self._wake, self._waker = socket.socketpair()
+        self.client = End(sock, self._wake)
+        self.hub: End | None = None
+        self.asked: deque[Exchange] = deque()
+        self._answering = Exchange()
+        self._opaque = opaque
+        self._ending: Ending = "cut"
+        self._over = self._frozen = False
+        # Guards the four above and `asked`; notified when one of them changes.
+        self._changed = threading.Condition()
+        name = f"scramjet-proxy-{number}"
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._back = threading.Thread(target=self._answers, name=f"{name}-back", daemon=True)
+
+    def end(self, ending: Ending, *, thaw: bool = False) -> None:
+        """End the connection, from any thread; a frozen one only with `thaw`."""
+        with self._changed:
+            if self._over or (self._frozen and not thaw):
+                return
+            self._over, self._ending = True, ending
+            self._changed.notify_all()
+        self._waker.close()
+
+    def freeze(self) -> NoReturn:
+        """Carry nothing any more, and never close."""
+        with self._changed:
+            self._frozen = True
+        self.wait(lambda: False, None)
+        raise Over
+
+    def wait(self, until: Callable[[], bool], seconds: float | None) -> bool:
+        """Wait until something is true, for so long; return whether it is. Raises Over."""
+        with self._changed:
+            result = self._changed.wait_for(lambda: self._over or until(), seconds)
+            if self._over:
+                raise Over
+        return result
+
+    def _run(self) -> None:
+        """Be the thread of the client's side, and see to the end."""
+        self._guarded(self._requests, "cut")
+        if self._back.ident is not None:
+            self._back.join()
+        self.client.close(self._ending)
+        if self.hub is not None:
+            self.hub.sock.close()
+        self._waker.close()
+        self._wake.close()
+        self.owner.gone(self)
+
+    def _answers(self) -> None:
+        """Be the thread of the hub's side."""
+        self._guarded(self._carry_answers, "orderly")
+
+    def _guarded(self, carry: Callable[[], None], at_end: Ending) -> None:
+        """Carry until the end, and then end the other direction too; a frozen connection waits for the proxy."""
+        ending = at_end
+        try:
+            carry()
+        except Over:
+            pass
+        except OSError:
+            ending = "reset"
+        except BaseException as error:
+            self.owner.failed(error)
+            ending = "reset"
+        self.end(ending)
+        with contextlib.suppress(Over):
+            self.wait(lambda: False, None)
+
+    def _requests(self) -> None:
+        fault = self.owner.chosen_at_connect()
+        if fault is not None:
+            Flow(self, Exchange("", fault)).meet("connect")
+        self.client.sock = self.owner.accept_tls(self.client.sock)
+        self.client.handshake()
+        framing = Framing(answers=False)
+        if self._opaque:
+            framing.opaque()
+        flow: Flow | None = None
+        while data := self._received(self.client):
+            for part in framing.feed(data):
+                if part.kind == "head" or flow is None:
+                    flow = self._begun(part)
+                    flow.meet("request")
+                    self.owner.delivering(flow.request)
+                    self._reach_hub()
+                assert self.hub is not None
+                flow.carry(part, self.hub, "request", "upload", None)
+
+    def _begun(self, part: Part) -> Flow:
+        line = part.data.partition(b"\r\n")[0] if part.kind == "head" else b""
+        request = line.rpartition(b" ")[0].decode("latin-1")
+        exchange = Exchange(request, self.owner.chosen(request))
+        with self._changed:
+            self.asked.append(exchange)
+            self._changed.notify_all()
+        return Flow(self, exchange)
+
+    def _reach_hub(self) -> None:
+        if self.hub is None:
+            self.hub = End(self.owner.reach_hub(_CONNECT), self._wake)
+            self.hub.handshake()
+            self._back.start()
+
+    def _carry_answers(self) -> None:
+        assert self.hub is not None
+        framing = Framing(answers=True, bodiless=self._next_answers_head)
+        if self._opaque:
+            framing.opaque()
+        flow: Flow | None = None
+        while data := self._received(self.hub):
+            for part in framing.feed(data):
+                flow = self._carry_answer(flow, part)
+        for part in framing.close():
+            flow = self._carry_answer(flow, part)
+
+    def _carry_answer(self, flow: Flow | None, part: Part) -> Flow | None:
+        if flow is None:
+            with self._changed:
+                flow = Flow(self, self.asked.popleft() if self.asked else Exchange())
+            if self._opaque:
+                flow.meet("answer")
+        flow.carry(part, self.client, "answer", "body", "end")
+        if part.kind != "end":
+            return flow
+        flow.meet("idle")
+        return None
+
+    def _next_answers_head(self) -> bool:
+        with self._changed:
+            return bool(self.asked) and self.asked[0].request.startswith("HEAD ")
+
+    def _received(self, end: End) -> bytes:
+        data = end.recv()
+        if self._frozen or self._over:
+            raise Over
+        return data

@@ -1,0 +1,267 @@
+"""Packages and functions run on every hub as they do here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import linecache
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scramjet_client import HostClient, InstanceClient, SequenceClient, SequenceNotFoundError
+from tests.contract.conftest import Hub, ended
+from tests.support.waiting import eventually
+from tests.support.wheels import make_wheel
+
+VOWELS = frozenset("aeiou")
+
+
+def vowels(text: str) -> int:
+    return sum(Counter(text.lower())[each] for each in VOWELS)
+
+
+async def asynchronous(context: Any, input: Any, suffix: str = "") -> AsyncIterator[Any]:
+    async for chunk in input:
+        yield {"vowels": vowels(chunk), "suffix": suffix}
+
+
+def generator(context: Any, input: Any, suffix: str = "") -> Iterator[Any]:
+    for chunk in input:
+        context.emit("seen", json.dumps(len(chunk)))
+        time.sleep(0.01)
+        yield {"vowels": vowels(chunk), "suffix": suffix}
+
+
+def stream(context: Any, input: Any, suffix: str = "") -> Any:
+    return input.map(lambda chunk: json.dumps({"vowels": vowels(chunk), "suffix": suffix}))
+
+
+async def result(context: Any, input: Any, suffix: str = "") -> Any:
+    text = ""
+    async for chunk in input:
+        text += chunk
+    return {"vowels": vowels(text), "suffix": suffix}
+
+
+def items(context: Any, input: Any, suffix: str = "") -> Any:
+    return [json.dumps({"vowels": 5, "suffix": suffix}).encode()]
+
+
+@pytest.fixture
+def finish(hub: Hub) -> Iterator[list[InstanceClient]]:
+    """Instances that are ended after the test."""
+    started: list[InstanceClient] = []
+    yield started
+    for instance in started:
+        if not ended(instance):
+            instance.stop(1000)
+
+
+def output_of(
+    sequence: SequenceClient, finish: list[InstanceClient], text: str = "", *args: Any
+) -> bytes:
+    """Start a sequence, feed it, and return all of its output."""
+    instance = sequence.start(args=list(args), timeout=30)
+    finish.append(instance)
+    if text:
+        instance.send_input(text, type="text/plain", end=True)
+    with instance.get_stream("output") as output:
+        return output.read()
+
+
+@pytest.mark.parametrize("function", [asynchronous, generator, stream, result, items])
+def test_functions_of_every_kind(host: HostClient, finish: list[InstanceClient], function: Any):
+    """Whatever kind of function it is, what it gives is the output."""
+    sequence = host.deploy(function)
+
+    assert json.loads(output_of(sequence, finish, "education\n", "!")) == {
+        "vowels": 5,
+        "suffix": "!",
+    }
+
+
+def test_deployed_function_has_its_name(host: HostClient):
+    """The sequence is listed by the function's name."""
+    sequence = host.deploy(result, name="vowel-counter")
+
+    assert sequence.get_info().name == "vowel-counter"
+
+
+def test_events_of_a_generator(host: HostClient, finish: list[InstanceClient]):
+    """A generator function, which runs on a thread of its own, can emit."""
+    instance = host.deploy(generator).start(timeout=30)
+    finish.append(instance)
+
+    with instance.expect_event("seen", timeout=30) as expected:
+        instance.send_input("abc\n", type="text/plain")  # 0.x gives whole lines
+
+    assert expected.value.data in (4, "4")
+
+
+def test_binary_output(host: HostClient, finish: list[InstanceClient]):
+    """Bytes arrive as they are where the hub carries bytes; their number does everywhere."""
+
+    def binary(context, input):
+        yield b"abc"
+        yield bytearray(b"\x00def")
+
+    assert output_of(host.deploy(binary), finish) == b"abc\x00def"
+
+
+def test_declared_type_of_the_output(host: HostClient, finish: list[InstanceClient]):
+    """A function may say the type itself: text, or values as lines of JSON."""
+
+    def lines(context, input):
+        yield {"a": 1}
+        yield [2]
+
+    lines.provides = {"provides": "", "contentType": "application/x-ndjson"}  # type: ignore[attr-defined]
+
+    def text(context, input):
+        yield "one "
+        yield "two"
+
+    text.output_type = "text/plain"  # type: ignore[attr-defined]
+    output = output_of(host.deploy(lines), finish)
+
+    assert [json.loads(each) for each in output.splitlines()] == [{"a": 1}, [2]]
+    assert output_of(host.deploy(text), finish) == b"one two"
+
+
+def test_function_without_output(host: HostClient, finish: list[InstanceClient]):
+    """A function that returns nothing has an empty output, and what it prints is read."""
+
+    def quiet(context, input):
+        print("printed")
+
+    instance = host.deploy(quiet).start(timeout=30)
+    finish.append(instance)
+    with instance.get_stream("stdout") as stdout:
+        assert stdout.readline() == b"printed\n"
+    with instance.get_stream("output") as output:
+        assert output.read() == b""
+
+
+def test_function_that_raises(host: HostClient, hub: Hub):
+    """What it gave before arrives, and the instance ends; its log says why."""
+
+    def breaks(context, input):
+        yield "first"
+        next(iter(input))
+        raise KeyError("the reason")
+
+    instance = host.deploy(breaks).start(timeout=30)
+    with instance.get_stream("output") as output, instance.get_log_stream() as log:
+        assert output.read(5) == b"first"
+        instance.submit_input("go", type="text/plain", end=True)
+        eventually(lambda: ended(instance))
+        assert b"the reason" in log.read()
+    if hub.modern:
+        assert instance.get_info().status == "crashed"
+
+
+def test_deployed_function_can_be_stopped(host: HostClient):
+    """A function that never ends is stopped as any other program."""
+
+    async def endless(context, input):
+        while True:
+            yield "tick\n"
+            await asyncio.sleep(0.05)
+
+    instance = host.deploy(endless).start(timeout=30)
+    with instance.get_stream("output") as output:
+        assert output.readline() == b"tick\n"
+        instance.stop(1000)
+
+    assert ended(instance)
+
+
+def test_notebook_cell_with_requirements(
+    host: HostClient, finish: list[InstanceClient], tmp_path: Path
+):
+    """A function of a notebook's cell finds what pip has installed for it."""
+    wheel = make_wheel(tmp_path, "tiny_contract", "def double(text): return 2 * text\n")
+    source = (
+        "async def doubled(context, input):\n"
+        "    from tiny_contract import double\n"
+        "    async for chunk in input:\n"
+        "        yield double(chunk)\n"
+    )
+    linecache.cache["<cell 1>"] = (
+        len(source),
+        None,
+        source.splitlines(keepends=True),
+        "<cell 1>",
+    )
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(source, "<cell 1>", "exec"), space)
+    sequence = host.deploy(space["doubled"], requirements=[str(wheel)])
+
+    assert output_of(sequence, finish, "ab") == b"abab"
+
+
+def test_folder_with_requirements(host: HostClient, finish: list[InstanceClient], tmp_path: Path):
+    """The program of a folder finds the requirements that were installed into its package."""
+    wheel = make_wheel(tmp_path, "tiny_contract", "VALUE = 'from the wheel'\n")
+    folder = tmp_path / "seq"
+    (folder / "src").mkdir(parents=True)
+    manifest = {"name": "x", "main": "src/main.py", "engines": {"python3": ">=3.9"}}
+    (folder / "package.json").write_text(json.dumps(manifest))
+    (folder / "src" / "helper.py").write_text("from tiny_contract import VALUE\n")
+    (folder / "src" / "main.py").write_text(_PROGRAM)
+    (folder / "requirements.txt").write_text(f"{wheel}\n")
+    sequence = host.send_sequence(folder, requirements="requirements.txt")
+
+    assert output_of(sequence, finish) == b"from the wheel"
+
+
+_PROGRAM = """
+import asyncio
+from scramjet.streams import Stream
+from helper import VALUE
+
+def run(context, input):
+    async def items():
+        yield VALUE
+        await asyncio.sleep(2)
+    return Stream.read_from(items())
+"""
+
+
+def test_single_file(host: HostClient, finish: list[InstanceClient], tmp_path: Path):
+    """A Python file is a sequence."""
+    file = tmp_path / "alone.py"
+    file.write_text(_PROGRAM.replace("from helper import VALUE", "VALUE = 'alone'"))
+    told: list[tuple[int, int | None]] = []
+    sequence = host.send_sequence(file, progress=lambda sent, total: told.append((sent, total)))
+
+    assert output_of(sequence, finish) == b"alone"
+    assert sequence.get_info().name == "alone"
+    assert told[-1][0] == told[-1][1]
+
+
+def test_links_in_a_package(host: HostClient, finish: list[InstanceClient], tmp_path: Path):
+    """A link inside of a folder works on the hub, and programs stay executable."""
+    folder = tmp_path / "seq"
+    folder.mkdir()
+    manifest = {"name": "x", "main": "main.py", "engines": {"python3": ">=3.9"}}
+    (folder / "package.json").write_text(json.dumps(manifest))
+    (folder / "real.py").write_text("VALUE = 'by a link'\n")
+    (folder / "helper.py").symlink_to("real.py")
+    (folder / "main.py").write_text(_PROGRAM)
+
+    assert output_of(host.send_sequence(folder), finish) == b"by a link"
+
+
+def test_deployed_function_can_be_deleted(host: HostClient):
+    """A deployed function is a sequence like any other."""
+    sequence = host.deploy(items)
+    sequence.delete()
+
+    with pytest.raises(SequenceNotFoundError):
+        sequence.get_info()

@@ -1,0 +1,206 @@
+"""Running programs to their end, on every hub."""
+
+from __future__ import annotations
+
+import pytest
+
+from scramjet_client import (
+    HostClient,
+    InstanceFailedError,
+    InstanceNotFoundError,
+    RunTimeoutError,
+    UnsupportedByHubError,
+    UploadError,
+)
+from tests.contract.conftest import Hub, Start, ended
+from tests.support.interrupted import interrupt
+from tests.support.waiting import eventually
+
+PATIENCE = 60.0
+"""Seconds in which every run must have come to its end."""
+
+LINGER = 0.5
+"""Argument of Python samples: seconds that they live on for late readers on 0.x; there are none here."""
+
+BLOCK = b"%099d\n" % 7 * 640
+
+SIGINT_IN_A_RUN = """
+import sys
+from scramjet_client import HostClient
+host = HostClient(sys.argv[1])
+sequence = host.get_sequence_client(sys.argv[2])
+print("ready")
+try:
+    sequence.run(timeout=60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_output_of_what_is_sent(hub: Hub, host: HostClient):
+    """What a program makes of its input comes back whole, and how it ended where the hub says it (1.x)."""
+    done = hub.sequence(host, "py-echo").run(
+        ["one ą\n", "two\n"], type="text/plain", args=[LINGER], timeout=PATIENCE
+    )
+
+    assert done.output == "one ą\ntwo\n".encode()
+    assert done.info.status == "stopped"
+    if hub.modern:
+        assert done.returncode == 0
+        assert done.info.terminated is not None
+        done.check_returncode()
+    else:
+        # 0.x has forgotten the instance by then: what is there is what it said at the beginning.
+        assert done.returncode is None
+        assert done.info.id
+        assert done.info.started
+        with pytest.raises(UnsupportedByHubError):
+            done.check_returncode()
+
+
+def test_stdin_stdout_and_stderr(hub: Hub, host: HostClient):
+    """stdin is sent and ended as well, and stdout and stderr are kept apart."""
+    done = hub.sequence(host, "py-stdin").run(stdin="ą one\ntwo\n", args=[LINGER], timeout=PATIENCE)
+
+    assert done.stdout == "ą one\ntwo\n".encode()
+    assert done.stderr == "err:ą one\nerr:two\n".encode()
+
+
+def test_node_program(hub: Hub, host: HostClient):
+    """What a Node.js program wrote before it crashed comes back."""
+    done = hub.sequence(host, "node-crash-later").run(args=[0.2], timeout=PATIENCE)
+
+    assert done.output == b"before the crash\n"
+
+
+def test_much_in_both_directions(hub: Hub, host: HostClient):
+    """Much in and as much out do not wait for each other: more than all buffers on the way can hold."""
+    # An 0.x hub decodes and encodes all of it as UTF-8.
+    count = (100_000_000 if hub.modern else 30_000_000) // len(BLOCK)
+
+    done = hub.sequence(host, "py-echo").run(
+        (BLOCK for _ in range(count)), args=[LINGER], timeout=PATIENCE
+    )
+
+    assert done.output == BLOCK * count
+
+
+def test_output_that_is_not_asked_for(hub: Hub, host: HostClient):
+    """A program that writes to every stream at once is not held back by one of them."""
+    with pytest.raises(RunTimeoutError) as caught:
+        hub.sequence(host, "py-ticker").run(args=[5], timeout=1.5)
+
+    error = caught.value
+    for data in (error.output, error.stdout, error.stderr):
+        assert data.startswith(b"tick 0\ntick 1\n")
+    assert b"tick 1" in error.log
+
+
+def test_timeout_kills(start: Start, hub: Hub):
+    """A run that takes too long kills the instance, and says so."""
+    instance = start("py-echo")
+
+    with pytest.raises(RunTimeoutError, match="it was killed") as caught:
+        instance.run(timeout=0.7)
+
+    assert caught.value.info.id == instance.id
+    eventually(lambda: ended(instance))
+
+
+def test_timeout_that_leaves(start: Start):
+    """It can leave the instance alone, which can then be run again."""
+    instance = start("py-echo", LINGER)
+
+    with pytest.raises(RunTimeoutError, match="it was left"):
+        instance.run(timeout=1, unfinished="leave")
+
+    assert instance.run(b"one\n", timeout=PATIENCE).output == b"one\n"
+
+
+def test_crash(hub: Hub, host: HostClient):
+    """A crash is in the return code where the hub says it; check=True raises it, and is refused on 0.x."""
+    sequence = hub.sequence(host, "py-crash-later")
+    before = {info.id for info in host.list_instances()}
+
+    if not hub.modern:
+        with pytest.raises(UnsupportedByHubError):
+            sequence.run(args=[0.2], timeout=PATIENCE, check=True)
+        assert {info.id for info in host.list_instances()} == before
+        return
+    with pytest.raises(InstanceFailedError) as caught:
+        sequence.run(args=[0.2], timeout=PATIENCE, check=True)
+
+    assert caught.value.completed.output == b"before the crash\n"
+    assert caught.value.completed.info.status == "crashed"
+    assert caught.value.completed.returncode not in (0, None)
+
+
+def test_source_that_raises(hub: Hub, host: HostClient):
+    """A source that raises is raised, and no instance lives on."""
+    sequence = hub.sequence(host, "py-echo")
+    before = set(sequence.list_instances())
+
+    def items():
+        yield b"one\n"
+        raise KeyError("x")
+
+    with pytest.raises(UploadError) as caught:
+        sequence.run(items(), timeout=PATIENCE)
+
+    assert isinstance(caught.value.__cause__, KeyError)
+    gone(host, set(sequence.list_instances()) - before)
+
+
+def test_wrong_source(hub: Hub, host: HostClient):
+    """What can't be sent is a TypeError, and no instance lives on."""
+    sequence = hub.sequence(host, "py-echo")
+    before = set(sequence.list_instances())
+
+    with pytest.raises(TypeError):
+        sequence.run(5, timeout=PATIENCE)
+
+    gone(host, set(sequence.list_instances()) - before)
+
+
+def test_program_that_does_not_read(hub: Hub, host: HostClient):
+    """A program that ends without having read its input is no error."""
+    done = hub.sequence(host, "py-bytes").run(
+        (BLOCK for _ in range(1000)), args=[1000, LINGER], timeout=PATIENCE
+    )
+
+    assert len(done.output) == 1000
+
+
+def test_sigint(hub: Hub, host: HostClient):
+    """Ctrl-C ends a run within moments, and no instance lives on."""
+    sequence = hub.sequence(host, "py-echo")
+    before = set(sequence.list_instances())
+
+    code, said, seconds = interrupt(SIGINT_IN_A_RUN, hub.url, sequence.id, after=0.6)
+
+    assert (code, said) == (0, "interrupted\n")
+    assert seconds < 10
+    gone(host, set(sequence.list_instances()) - before)
+
+
+def test_sigint_while_it_starts(hub: Hub, host: HostClient):
+    """Ctrl-C before the hub has named the instance leaves none either."""
+    sequence = hub.sequence(host, "py-echo")
+    before = set(sequence.list_instances())
+
+    code, said, _ = interrupt(SIGINT_IN_A_RUN, hub.url, sequence.id, after=0.02)
+
+    assert (code, said) == (0, "interrupted\n")
+    gone(host, set(sequence.list_instances()) - before)
+
+
+def test_unknown_instance(host: HostClient):
+    """An instance that is not there can't be run."""
+    with pytest.raises(InstanceNotFoundError):
+        host.get_instance_client("00000000-0000-0000-0000-000000000000").run(b"x")
+
+
+def gone(host: HostClient, ids: set[str]) -> None:
+    """Wait until instances have ended."""
+    for id in ids:
+        eventually(lambda id=id: ended(host.get_instance_client(id)))

@@ -1,0 +1,133 @@
+"""The benchmarks run, count what comes, and write where they should; how quick anything is is not tested."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+
+from benchmarks import cases, report
+from benchmarks.model import US, Case, Turn
+from benchmarks.peers import Peers
+from benchmarks.runner import Settings, run_case
+from benchmarks.server import Server, serving
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICK = Settings(runs=1, seconds=None, limit=60)
+
+
+GROUPS = {
+    "streams": (
+        ["output", "lines", "records", "upload", "ping-pong", "json-calls", "first-byte"],
+        11,
+    ),
+    "process": (["many", "import", "memory", "local-hub"], 6),
+    "real hub": (["real"], 6),
+}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """The benchmark's server."""
+    with serving(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def peers(server: Server, tmp_path: Path) -> Peers:
+    """What is installed."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    return Peers(server, folder, install=False)
+
+
+def case_of(server: Server, name: str) -> Case:
+    """Return a case that needs the benchmark's own server alone."""
+    every = [
+        *cases.output_cases(server),
+        *cases.upload_cases(server),
+        *cases.round_trip_cases(server),
+    ]
+    return next(case for case in every if case.name == name)
+
+
+def ours_alone(case: Case) -> Case:
+    """Return a case in which only this client takes part."""
+    contestants = tuple(each for each in case.contestants if each.kind == "this")
+    return attrs.evolve(case, contestants=contestants)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_case_works(group: str, tmp_path: Path) -> None:
+    """This client can do each case, and nothing less comes than was asked for."""
+    names, count = GROUPS[group]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *names, "--quick", "--no-install", "--only", US, "--out", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    found = json.loads((tmp_path / "results.json").read_text())["cases"]
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(found) == count
+    assert [case["name"] for case in found if not case["contestants"]] == []
+
+
+def test_peers_are_measured_in_the_same_run(server: Server, peers: Peers) -> None:
+    """A case has this client, its peers and the raw socket, or says why one can't do it."""
+    result = run_case(case_of(server, "ping-pong"), QUICK, peers, lambda _text: None)
+
+    assert {US, "aiohttp", "raw socket"} == set(result.samples)
+    assert result.reasons["requests"] == "reads no answer before the body is sent"
+    assert result.failures == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["output-100", "upload-100", "upload-lone", "ping-pong", "records"]
+)
+def test_server_in_python(name: str, tmp_path: Path) -> None:
+    """Where there is no C compiler, the server in Python does the same."""
+    with serving(tmp_path, program=False) as server:
+        case = ours_alone(case_of(server, name))
+        result = run_case(case, QUICK, Peers(server, tmp_path, install=False), lambda _text: None)
+
+    assert list(result.samples) == [US]
+
+
+def test_lost_data_is_a_failure(server: Server, peers: Peers) -> None:
+    """A contestant with whom less comes than was asked for has failed."""
+    case = ours_alone(case_of(server, "lines-100"))
+
+    @contextmanager
+    def losing(amount: int) -> Iterator[Turn]:
+        with case.scene(amount) as turn, case.scene(amount - 1) as smaller:
+            yield attrs.evolve(turn, job=smaller.job)
+
+    lossy = attrs.evolve(case, scene=losing, first=50)
+    result = run_case(lossy, QUICK, peers, lambda _text: None)
+
+    assert result.failures == {US: "bytes: 4900 came of 5000"}
+    assert result.samples == {}
+
+
+def test_results_replace_the_last_ones(tmp_path: Path) -> None:
+    """Writing into the page replaces what stands between the marks, and nothing else."""
+    page = tmp_path / "page.md"
+    page.write_text(report.DOCUMENT.read_text("utf-8"), "utf-8")
+    before = page.read_text("utf-8").partition("<!--")[0]
+    report.publish("first results\n", [], page)
+    report.publish("second results\n", [tmp_path / "reading.svg"], page)
+    text = page.read_text("utf-8")
+
+    assert text.startswith(before)
+    assert "second results" in text
+    assert "![reading](images/reading.svg)" in text
+    assert "first results" not in text
