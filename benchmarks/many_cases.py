@@ -1,0 +1,99 @@
+"""Many streams followed in one process, plain and TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from benchmarks.cases import expect
+from benchmarks.contestants import Job
+from benchmarks.line_up import called, them, us
+from benchmarks.model import CPU_SECONDS, OPENING, PER_STREAM, THREADS, Case, Scene, Target, Turn
+from benchmarks.server import Server, serving_tls
+
+_LINES = 15  # of each stream
+_RATE = 5000  # lines a second of all streams together
+_STREAMS = 1000
+
+
+class TlsServer:
+    """A server for TLS, started when it is first needed, and the CA to trust.
+
+    Args:
+        folder: Where to put the certificates.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+        self._server: Server | None = None
+        self.ca = str(folder / "ca.pem")
+
+    @property
+    def server(self) -> Server:
+        """The server that runs."""
+        if self._server is None:
+            ca = trustme.CA()
+            ca.cert_pem.write_to_path(self.ca)
+            own = ca.issue_cert("127.0.0.1")
+            certificate, key = str(self._folder / "own.pem"), str(self._folder / "own.key")
+            own.cert_chain_pems[0].write_to_path(certificate)
+            own.private_key_pem.write_to_path(key)
+            self._server = self._stack.enter_context(serving_tls(certificate, key))
+        return self._server
+
+    def close(self) -> None:
+        """Stop it."""
+        self._stack.close()
+
+
+def _crowd(server: Callable[[], Server], ca: str | None, quiet: int) -> Scene:
+    """Return the scene of many streams: silence for `quiet` milliseconds a stream, then lines."""
+
+    @contextmanager
+    def scene(amount: int) -> Iterator[Turn]:
+        def finish(printed: dict[str, Any]) -> None:
+            expect("lines", printed["items"], amount * _LINES)
+
+        gap = 1_000_000 * amount // _RATE
+        base = server().base(f"gap-{gap}.quiet-{quiet * amount}.total-{_LINES}")
+        yield Turn(Job(base, "bench", 100, amount, {"ca": ca}), amount, finish)
+
+    return scene
+
+
+def cases(plain: Server, tls: TlsServer) -> list[Case]:
+    """Return the cases."""
+
+    def case(name: str, title: str, scene: Scene) -> Case:
+        return Case(
+            name=name,
+            title=f"{_STREAMS:,} streams followed in one process, {title}",
+            measures=(CPU_SECONDS, OPENING, PER_STREAM, THREADS),
+            contestants=(
+                us("many"),
+                them("with_aiohttp", "many", "a task each"),
+                them("with_requests", "many", "a thread each"),
+            ),
+            scene=scene,
+            first=20,
+            fixed=_STREAMS,
+            turns=3 / 5,
+            targets=(
+                Target(measure=CPU_SECONDS, bound=1.0, text="aiohttp", against=called("aiohttp")),
+                Target(measure=PER_STREAM, bound=64, text="KiB", against=None),
+                Target(measure=THREADS, bound=1, text="thread", against=None),
+            ),
+            note=f"Each stream is silent for some seconds, and then gives {_LINES} lines of 100 bytes, one "
+            f"every {1000 * _STREAMS // _RATE} ms. Memory is the growth of the process.",
+        )
+
+    return [
+        case("many-plain", "plain", _crowd(lambda: plain, None, 3)),
+        # Handshakes take longer than connections.
+        case("many-tls", "TLS", _crowd(lambda: tls.server, tls.ca, 6)),
+    ]

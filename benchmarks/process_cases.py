@@ -1,0 +1,112 @@
+"""The cases that are about a process: its start, its memory, and the embedded hub's start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from benchmarks.cases import expect
+from benchmarks.contestants import Job
+from benchmarks.line_up import called, them
+from benchmarks.model import (
+    CPU_MILLISECONDS,
+    GROWTH,
+    MEGABYTES,
+    MEMORY,
+    MILLISECONDS,
+    P50_MS,
+    P99_MS,
+    US,
+    Case,
+    Contestant,
+    Scene,
+    Target,
+    Turn,
+)
+from benchmarks.server import Server
+
+
+@contextmanager
+def _nothing(amount: int) -> Iterator[Turn]:
+    """The scene of what needs no server."""
+    yield Turn(Job("", "", 0, amount, {}), amount)
+
+
+def _long_output(server: Server, *, slow: bool) -> Scene:
+    @contextmanager
+    def scene(amount: int) -> Iterator[Turn]:
+        def finish(printed: dict[str, Any]) -> None:
+            expect("bytes", printed["bytes"], amount)
+
+        base = server.base(f"chunk-65536.total-{amount}")
+        yield Turn(Job(base, "bench", 65536, amount, {"slow": slow}), amount, finish)
+
+    return scene
+
+
+def imports() -> Case:
+    """Return the case of importing the package."""
+    modules = ("requests", "urllib3", "httpx", "aiohttp", "pycurl")
+    others = [
+        Contestant(name=f"import {name}", kind="c" if name == "pycurl" else "python", module="imports", way=name)
+        for name in modules
+    ]  # fmt: skip
+    return Case(
+        name="import",
+        title="Import time",
+        measures=(MILLISECONDS, CPU_MILLISECONDS),
+        contestants=(
+            Contestant(name=US, kind="this", module="imports", way="scramjet_client"),
+            *others,
+        ),
+        scene=_nothing,
+        first=1,
+        fixed=1,
+        turns=5,
+        targets=(
+            Target(measure=MILLISECONDS, bound=1.15, text="`import requests`", against=called("import requests")),
+        ),
+        note="A fresh interpreter each time, with the bytecode there.",
+    )  # fmt: skip
+
+
+def memory(server: Server, size: int) -> list[Case]:
+    """Return the cases of a long output, read fast and slowly."""
+    return [
+        Case(
+            name=f"memory-{pace}",
+            title=f"Memory, {size / 1e9:.0f} GB through one stream, {pace} reader",
+            measures=(GROWTH, MEMORY, MEGABYTES),
+            contestants=(
+                Contestant(name=US, kind="this", module="this_client", way="memory"),
+                them("with_requests", "memory", "iter_content(65536)"),
+                them("with_aiohttp", "memory", "iter_chunked(65536)"),
+            ),
+            scene=_long_output(server, slow=pace == "slow"),
+            first=64 << 20,
+            fixed=size // 65536 * 65536,
+            turns=1 / 5,
+            targets=(Target(measure=GROWTH, bound=10, text="MB", against=None),),
+            note="Growth is that of the memory in use between the first 16 MiB and any later moment. The slow reader "
+            "stops for a second at first, and then for 20 ms after each 16 MiB: the server is always ahead of it.",
+        )
+        for pace in ("fast", "slow")
+    ]
+
+
+def local_hub() -> Case:
+    """Return the case of LocalHub's start; nobody else has one."""
+    return Case(
+        name="local-hub",
+        title="LocalHub, start",
+        measures=(P50_MS, P99_MS),
+        contestants=(
+            Contestant(name=f"{US}, a hub to its first answer", kind="this", module="local_hub", way="hub"),
+            Contestant(name=f"{US}, an instance", kind="this", module="local_hub", way="instance"),
+        ),
+        scene=_nothing,
+        first=2,
+        fixed=10,
+        note="The import of the package is left out.",
+    )  # fmt: skip

@@ -1,0 +1,474 @@
+/* A hub for benchmarks: what a 1.0 hub says on the wire, from frames made beforehand, a thread a connection.
+ * It is one file so that one command compiles it.
+ *
+ *   server                             prints its port, and serves until its stdin ends
+ *   server get PORT PATH               reads an answer to its end
+ *   server post PORT PATH SIZE COUNT   sends COUNT chunks of SIZE bytes, made beforehand
+ *
+ * The last two print what they took, as JSON.
+ *
+ * What it sends is chosen by the URL, anywhere before the query: /chunk-65536.total-1000000/api/v1/...
+ *   chunk-N   bytes of one chunk of an output         total-N   bytes of the whole output
+ *   json      records of a log, one a chunk           gap-N     microseconds between two chunks, each of
+ *   quiet-N   milliseconds of silence before the first         them a line with the time when it was sent
+ *   stamped   items of an upload begin with the time when they were made
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BLOCK (1 << 20)      /* bytes of payload in the frames that are sent again and again */
+#define BUFFER (1 << 18)     /* bytes of one read */
+#define WAITS 100000
+
+#define KEEP "Access-Control-Allow-Origin: *\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
+#define STREAM "HTTP/1.1 200 OK\r\n" KEEP "content-type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define ACCEPTED "HTTP/1.1 202 Accepted\r\n" KEEP "Transfer-Encoding: chunked\r\n\r\n"
+
+#ifdef __APPLE__
+#define CLOCK CLOCK_UPTIME_RAW /* what time.monotonic_ns() of Python reads */
+#else
+#define CLOCK CLOCK_MONOTONIC
+#endif
+
+/* What was received since somebody asked; the lock guards all of it. */
+static pthread_mutex_t received = PTHREAD_MUTEX_INITIALIZER;
+static long long bodies, bytes, waits[WAITS];
+static int waited;
+
+typedef struct {
+    int fd;
+    char data[BUFFER + 1];
+    long at, end; /* what has been read and not been used yet */
+} Conn;
+
+typedef struct {
+    long left;   /* bytes of the present chunk that are still to come, -1 before a size line */
+    int ended;
+} Body;
+
+static long long now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static int send_all(int fd, const char *data, long size)
+{
+    while (size > 0) {
+        long n = write(fd, data, size);
+        if (n <= 0)
+            return -1;
+        data += n;
+        size -= n;
+    }
+    return 0;
+}
+
+static int say(int fd, const char *text)
+{
+    return send_all(fd, text, strlen(text));
+}
+
+static long option(const char *url, const char *name, long otherwise)
+{
+    const char *found = strstr(url, name);
+    return found ? atol(found + strlen(name)) : otherwise;
+}
+
+/* Read more behind what there is; what has been used makes room. */
+static int more(Conn *c)
+{
+    if (c->at > 0) {
+        memmove(c->data, c->data + c->at, c->end - c->at);
+        c->end -= c->at;
+        c->at = 0;
+    }
+    long n = c->end < BUFFER ? read(c->fd, c->data + c->end, BUFFER - c->end) : 0;
+    if (n <= 0)
+        return -1;
+    c->end += n;
+    c->data[c->end] = 0;
+    return 0;
+}
+
+/* Give the next piece of a chunked body; 0 bytes is its end, -1 a broken connection. */
+static long next_piece(Conn *c, Body *b, char **piece)
+{
+    for (;;) {
+        if (b->left < 0) {
+            char *line = c->data + c->at;
+            char *end = memchr(line, '\n', c->end - c->at);
+            if (!end) {
+                if (more(c))
+                    return -1;
+                continue;
+            }
+            if (end - line <= 1) { /* the CRLF behind a payload */
+                c->at += end - line + 1;
+                if (b->ended)
+                    return 0;
+                continue;
+            }
+            b->left = strtol(line, NULL, 16);
+            c->at += end - line + 1;
+            if (b->left == 0) {
+                b->ended = 1;
+                b->left = -1;
+                continue;
+            }
+        }
+        if (c->at == c->end) {
+            c->at = c->end = 0;
+            if (more(c))
+                return -1;
+        }
+        long n = c->end - c->at < b->left ? c->end - c->at : b->left;
+        *piece = c->data + c->at;
+        c->at += n;
+        b->left -= n;
+        if (b->left == 0)
+            b->left = -1;
+        return n;
+    }
+}
+
+static long fill(char *into, long chunk, int json, long number)
+{
+    char line[512];
+    if (json) {
+        int n = snprintf(line, sizeof line,
+            "{\"level\":\"DEBUG\",\"msg\":\"Request done in %ld ms\",\"ts\":%ld,\"from\":\"Host\",\"id\":\"5c7e0f9a\",\"data\":[%ld,\"ok\",true]}\n",
+            number % 97, 1795508425992 + number, number % 1000);
+        return sprintf(into, "%x\r\n%s\r\n", n, line);
+    }
+    long n = sprintf(into, "%lx\r\n", chunk);
+    for (long i = 0; i < chunk; i++)
+        into[n++] = i % 100 == 99 || i == chunk - 1 ? '\n' : 'x';
+    into[n++] = '\r';
+    into[n++] = '\n';
+    return n;
+}
+
+/* Send `total` bytes of chunks (of records: `total` records), in blocks. */
+static int output(int fd, const char *url)
+{
+    int json = strstr(url, "json") != NULL;
+    long chunk = option(url, "chunk-", 100), total = option(url, "total-", 1000000);
+    long count = json ? total : total / chunk;
+    long per = json ? 4096 : BLOCK / chunk > 0 ? BLOCK / chunk : 1;
+    if (per > count)
+        per = count;
+    long *ends = malloc((per + 1) * sizeof *ends), size = 0;
+    char *block = malloc(per * ((json ? 512 : chunk) + 32) + 32);
+    ends[0] = 0;
+    for (long i = 0; i < per; i++) {
+        size += fill(block + size, chunk, json, i);
+        ends[i + 1] = size;
+    }
+    int failed = say(fd, STREAM);
+    for (long done = 0; !failed && done < count; done += per)
+        failed = send_all(fd, block, ends[count - done < per ? count - done : per]);
+    free(block);
+    free(ends);
+    return failed ? failed : say(fd, "0\r\n\r\n");
+}
+
+/* Send lines that hold the time when they are sent, some microseconds apart, after some silence. */
+static int stamped_output(int fd, const char *url)
+{
+    long gap = option(url, "gap-", 2000), count = option(url, "total-", 500);
+    char frame[128];
+    if (say(fd, STREAM))
+        return -1;
+    usleep(option(url, "quiet-", 0) * 1000);
+    for (long i = 0; i < count; i++) {
+        usleep(gap);
+        int n = snprintf(frame, sizeof frame, "64\r\n%020lld%079d\n\r\n", now(), 0);
+        if (send_all(fd, frame, n))
+            return -1;
+    }
+    return say(fd, "0\r\n\r\n");
+}
+
+static int input(Conn *c, const char *url, long length)
+{
+    int stamped = strstr(url, "stamped") != NULL;
+    Body b = {-1, 0};
+    char *piece;
+    long n;
+    long long came = 0;
+    if (say(c->fd, ACCEPTED))
+        return -1;
+    if (length >= 0) {
+        while (came < length) {
+            if (c->at == c->end && more(c))
+                return -1;
+            n = c->end - c->at < length - came ? c->end - c->at : length - came;
+            c->at += n;
+            came += n;
+        }
+    } else {
+        while ((n = next_piece(c, &b, &piece)) > 0) {
+            came += n;
+            if (stamped) {
+                long long wait = now() - atoll(piece);
+                pthread_mutex_lock(&received);
+                if (waited < WAITS)
+                    waits[waited++] = wait;
+                pthread_mutex_unlock(&received);
+            }
+        }
+        if (n < 0)
+            return -1;
+    }
+    pthread_mutex_lock(&received);
+    bodies++;
+    bytes += came;
+    pthread_mutex_unlock(&received);
+    return say(c->fd, "0\r\n\r\n");
+}
+
+/* Send back what comes; as on a hub, the answer begins with the first byte, and never ends. */
+static int inout(Conn *c)
+{
+    Body b = {-1, 0};
+    char *piece, frame[BUFFER + 64];
+    int begun = 0;
+    long n;
+    while ((n = next_piece(c, &b, &piece)) > 0) {
+        if (!begun && say(c->fd, STREAM))
+            return -1;
+        begun = 1;
+        long head = sprintf(frame, "%lx\r\n", n);
+        memcpy(frame + head, piece, n);
+        memcpy(frame + head + n, "\r\n", 2);
+        if (send_all(c->fd, frame, head + n + 2))
+            return -1;
+    }
+    while (n == 0 && !more(c))
+        c->at = c->end;
+    return -1;
+}
+
+static int json(int fd, const char *text)
+{
+    char answer[4096];
+    int n = snprintf(answer, sizeof answer,
+        "HTTP/1.1 200 OK\r\n" KEEP "content-type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(text), text);
+    return send_all(fd, answer, n);
+}
+
+static int statistics(int fd)
+{
+    pthread_mutex_lock(&received);
+    char *text = malloc(100 + waited * 21L), head[200];
+    int n = sprintf(text, "{\"bodies\":%lld,\"bytes\":%lld,\"waits\":[", bodies, bytes);
+    for (int i = 0; i < waited; i++)
+        n += sprintf(text + n, i ? ",%lld" : "%lld", waits[i]);
+    n += sprintf(text + n, "]}");
+    bodies = bytes = waited = 0;
+    pthread_mutex_unlock(&received);
+    sprintf(head, "HTTP/1.1 200 OK\r\n" KEEP "content-type: application/json\r\nContent-Length: %d\r\n\r\n", n);
+    int failed = say(fd, head) || send_all(fd, text, n);
+    free(text);
+    return failed;
+}
+
+static int ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+static int answer(Conn *c, const char *method, const char *url, long length)
+{
+    if (!strcmp(method, "POST"))
+        return ends_with(url, "/inout") ? inout(c) : input(c, url, length);
+    if (ends_with(url, "/version"))
+        return json(c->fd, "{\"service\":\"@scramjet/host\",\"apiVersion\":\"v1\",\"version\":\"1.0.1\",\"build\":\"benchmark\"}");
+    if (ends_with(url, "/health"))
+        return json(c->fd, "{\"healthy\":true,\"processId\":17683,\"uptime\":12.5}");
+    if (ends_with(url, "/received"))
+        return statistics(c->fd);
+    if (ends_with(url, "/output") || ends_with(url, "/stdout") || ends_with(url, "/log"))
+        return strstr(url, "gap-") ? stamped_output(c->fd, url) : output(c->fd, url);
+    if (ends_with(url, "/instances"))
+        return json(c->fd, "[]");
+    return json(c->fd, "{\"id\":\"bench\",\"sequence\":{\"id\":\"seq\",\"config\":{},\"location\":\"sth-0\"},\"appConfig\":{},\"args\":[],"
+        "\"created\":\"2026-11-24T08:26:43.145Z\",\"started\":\"2026-11-24T08:26:43.187Z\",\"status\":\"running\"}");
+}
+
+static void *serve(void *given)
+{
+    Conn *c = given;
+    char method[16], url[2048], *end;
+    for (;;) {
+        while (!(end = memmem(c->data + c->at, c->end - c->at, "\r\n\r\n", 4)))
+            if (more(c))
+                goto over;
+        *end = 0;
+        char *head = c->data + c->at;
+        if (sscanf(head, "%15s %2047[^ ?]", method, url) != 2)
+            goto over;
+        char *length = strcasestr(head, "\r\ncontent-length:");
+        long size = length ? atol(length + 17) : -1;
+        int expects = strcasestr(head, "\r\nexpect:") != NULL;
+        c->at = end + 4 - c->data;
+        if (expects && say(c->fd, "HTTP/1.1 100 Continue\r\n\r\n"))
+            goto over;
+        if (answer(c, method, url, size))
+            goto over;
+    }
+over:
+    close(c->fd);
+    free(c);
+    return NULL;
+}
+
+static void *accept_all(void *given)
+{
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&small, BUFFER + (1 << 17));
+    for (;;) {
+        int fd = accept(*(int *)given, NULL, NULL), on = 1;
+        pthread_t thread;
+        if (fd < 0)
+            continue;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        Conn *c = malloc(sizeof *c);
+        c->fd = fd;
+        c->at = c->end = 0;
+        if (pthread_create(&thread, &small, serve, c)) {
+            close(fd);
+            free(c);
+        }
+    }
+    return NULL;
+}
+
+static int connected(const char *port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return connect(fd, (void *)&to, sizeof to) ? -1 : fd;
+}
+
+static double seconds_of(struct timeval t)
+{
+    return t.tv_sec + t.tv_usec / 1e6;
+}
+
+/* The most bytes of memory used; what getrusage() says on Linux includes the process that started this one. */
+static long long peak_memory(const struct rusage *used)
+{
+    char line[256];
+    long kilobytes = used->ru_maxrss;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status))
+        if (sscanf(line, "VmHWM: %ld", &kilobytes) == 1)
+            break;
+    if (status)
+        fclose(status);
+    return kilobytes * 1024LL;
+}
+
+/* Print what one transfer took, as the other contestants do. */
+static void report(long long began, long items)
+{
+    double seconds = (now() - began) / 1e9;
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    printf("{\"items\":%ld,\"seconds\":%.9f,\"cpu_user\":%.6f,\"cpu_system\":%.6f,\"memory\":%lld}\n",
+        items, seconds, seconds_of(used.ru_utime), seconds_of(used.ru_stime), peak_memory(&used));
+}
+
+static int get(const char *port, const char *path)
+{
+    static char data[BUFFER];
+    char tail[5] = "";
+    long long began = now();
+    int fd = connected(port);
+    long n;
+    snprintf(data, sizeof data, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
+    if (say(fd, data))
+        return 1;
+    while (memcmp(tail, "0\r\n\r\n", 5) && (n = read(fd, data, sizeof data)) > 0) {
+        for (long i = n > 5 ? n - 5 : 0; i < n; i++) {
+            memmove(tail, tail + 1, 4);
+            tail[4] = data[i];
+        }
+    }
+    report(began, 0);
+    return 0;
+}
+
+static int post(const char *port, const char *path, long size, long count)
+{
+    long per = BLOCK / size > 0 ? BLOCK / size : 1, n = 0, at = 0;
+    char *block = malloc(per * (size + 32)), head[2048], answer[4096];
+    for (long i = 0; i < per; i++) {
+        n += fill(block + n, size, 0, i);
+        at = i ? at : n;
+    }
+    long long began = now();
+    long items = count;
+    int fd = connected(port);
+    snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", path);
+    if (say(fd, head))
+        return 1;
+    for (; count > 0; count -= per)
+        if (send_all(fd, block, count < per ? at * count : n))
+            return 1;
+    say(fd, "0\r\n\r\n");
+    long came = 0;
+    while ((n = read(fd, answer + came, sizeof answer - 1 - came)) > 0) {
+        came += n;
+        answer[came] = 0;
+        if (ends_with(answer, "0\r\n\r\n")) {
+            report(began, items);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int main(int count, char **given)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (count == 4 && !strcmp(given[1], "get"))
+        return get(given[2], given[3]);
+    if (count == 6 && !strcmp(given[1], "post"))
+        return post(given[2], given[3], atol(given[4]), atol(given[5]));
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t size = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    pthread_t thread;
+    char byte;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, (void *)&at, sizeof at) || listen(fd, 4096) || getsockname(fd, (void *)&at, &size))
+        return 1;
+    printf("%d\n", ntohs(at.sin_port));
+    fflush(stdout);
+    pthread_create(&thread, NULL, accept_all, &fd);
+    while (read(0, &byte, 1) > 0)
+        ;
+    return 0;
+}
