@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 
 from scramjet_client._calls import JsonAnswer
+from scramjet_client._untrusted import as_number, as_object, as_text, is_count, is_number
 from scramjet_client.errors import (
     HubNotFoundError,
     InvalidResponseError,
@@ -41,6 +42,9 @@ from scramjet_client.models import (
 from scramjet_client.streams import now
 
 _FIRST_H1 = (0, 28, 2)
+_VERSION_LENGTH = 40
+"""Characters of a hub's version that sentences repeat."""
+
 _BODY_LIMIT = 240.0
 """Seconds after which a body to an H0 hub goes on in another request: it is cut at 300 (checked every 30)."""
 
@@ -179,7 +183,8 @@ def dialect_from(version: GetVersionResponse) -> Dialect:
     """Return what a hub of this version speaks."""
     modern = version.service is not None or version.api_version is not None
     numbers = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version.version)[:3])
-    return Dialect(version=version.version, modern=modern and (not numbers or numbers >= _FIRST_H1))
+    shown = version.version[:_VERSION_LENGTH]
+    return Dialect(version=shown, modern=modern and (not numbers or numbers >= _FIRST_H1))
 
 
 # -- answers ----------------------------------------------------------------------------------------
@@ -205,18 +210,6 @@ def _list(answer: JsonAnswer | Any, what: str) -> list[Any]:
     return value
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _number(value: Any) -> float:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
-
-
 def _rest(value: dict[str, Any], *known: str) -> dict[str, Any]:
     return {key: item for key, item in value.items() if key not in known}
 
@@ -224,19 +217,19 @@ def _rest(value: dict[str, Any], *known: str) -> dict[str, Any]:
 def status_from(answer: JsonAnswer) -> GetStatusResponse:
     """Return a hub's connection to its manager."""
     value = _mapping(answer, "status")
-    return GetStatusResponse(cpm=_object(value.get("cpm")), raw=value)
+    return GetStatusResponse(cpm=as_object(value.get("cpm")), raw=value)
 
 
 def config_from(answer: JsonAnswer) -> GetConfigResponse:
     """Return a hub's configuration."""
     value = _mapping(answer, "config")
-    host = _object(value.get("host"))
+    host = as_object(value.get("host"))
     return GetConfigResponse(
-        id=_text(host.get("id")),
-        runtime_adapter=_text(value.get("runtimeAdapter")),
+        id=as_text(host.get("id")),
+        runtime_adapter=as_text(value.get("runtimeAdapter")),
         host=host,
-        timings=_object(value.get("timings")),
-        instance_requirements=_object(value.get("instanceRequirements")),
+        timings=as_object(value.get("timings")),
+        instance_requirements=as_object(value.get("instanceRequirements")),
         extra=_rest(value, "host", "runtimeAdapter", "timings", "instanceRequirements"),
         raw=value,
     )
@@ -245,14 +238,14 @@ def config_from(answer: JsonAnswer) -> GetConfigResponse:
 def version_from(answer: JsonAnswer) -> GetVersionResponse:
     """Return a hub's version."""
     value = _mapping(answer, "version")
-    version = _text(value.get("version"))
+    version = as_text(value.get("version"))
     if version is None:
         raise InvalidResponseError("the answer for version names no version", body=answer.text)
     return GetVersionResponse(
         version=version,
-        service=_text(value.get("service")),
-        api_version=_text(value.get("apiVersion")),
-        build=_text(value.get("build")),
+        service=as_text(value.get("service")),
+        api_version=as_text(value.get("apiVersion")),
+        build=as_text(value.get("build")),
         raw=value,
     )
 
@@ -262,17 +255,17 @@ def load_from(answer: JsonAnswer) -> LoadCheckResponse:
     value = _mapping(answer, "load-check")
     disks = value.get("fsSize")
     return LoadCheckResponse(
-        avg_load=_number(value.get("avgLoad")),
-        current_load=_number(value.get("currentLoad")),
-        mem_free=_number(value.get("memFree")),
-        mem_used=_number(value.get("memUsed")),
-        fs_size=tuple(map(_object, disks)) if isinstance(disks, list) else (),
+        avg_load=as_number(value.get("avgLoad")),
+        current_load=as_number(value.get("currentLoad")),
+        mem_free=as_number(value.get("memFree")),
+        mem_used=as_number(value.get("memUsed")),
+        fs_size=tuple(map(as_object, disks)) if isinstance(disks, list) else (),
         raw=value,
     )
 
 
 def _termination(value: Any) -> Termination | None:
-    if not isinstance(value, dict) or not isinstance(value.get("exitcode"), int):
+    if not isinstance(value, dict) or not is_count(value.get("exitcode")):
         return None
     return Termination(exit_code=value["exitcode"], reason=str(value.get("reason", "")))
 
@@ -287,7 +280,7 @@ def _status(
         return "stopped" if code in (*ENDED_BY_ITSELF, STOPPED, KILLED) or by_us else "crashed"
     default: InstanceStatus = "stopping" if asked_to_end else "running"
     # A word that this version does not know is no end; `raw` has it.
-    return _STATUS.get(_text(value.get("status")) or "", default)
+    return _STATUS.get(as_text(value.get("status")) or "", default)
 
 
 def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> GetInstanceResponse:
@@ -301,15 +294,15 @@ def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> Ge
     value = _mapping(answer, "an instance")
     sequence = value.get("sequence")
     terminated = _termination(value.get("terminated"))
-    started = _text(value.get("started"))
+    started = as_text(value.get("started"))
     return GetInstanceResponse(
         id=str(value.get("id", "")),
         sequence=str(sequence.get("id", "")) if isinstance(sequence, dict) else str(sequence or ""),
         status=_status(value, terminated, asked_to_end),
-        ports=_object(value.get("ports")),
-        created=_text(value.get("created")) or started or "",
+        ports={k: v for k, v in as_object(value.get("ports")).items() if is_count(v)},
+        created=as_text(value.get("created")) or started or "",
         started=started,
-        ended=_text(value.get("ended")),
+        ended=as_text(value.get("ended")),
         terminated=terminated,
         extra={key: item for key, item in value.items() if key not in _INSTANCE_FIELDS},
         raw=value,
@@ -326,11 +319,11 @@ def health_from(answer: JsonAnswer, started: str | None) -> GetHealthResponse:
     value = _mapping(answer, "health")
     healthy = value.get("healthy")
     uptime = value.get("uptime")
-    if not isinstance(uptime, (int, float)):
+    if not is_number(uptime):
         uptime = seconds_since(started)
     return GetHealthResponse(
         status=("healthy" if healthy else "unhealthy") if isinstance(healthy, bool) else "unknown",
-        message=_text(value.get("message")),
+        message=as_text(value.get("message")),
         uptime=uptime,
         extra=_rest(value, "healthy", "message", "uptime"),
         raw=value,
@@ -353,13 +346,13 @@ def seconds_since(moment: str | None) -> float | None:
 def sequence_from(answer: JsonAnswer | Any) -> GetSequenceResponse:
     """Return what a hub knows of a sequence."""
     value = _mapping(answer, "a sequence")
-    config, instances = _object(value.get("config")), value.get("instances")
+    config, instances = as_object(value.get("config")), value.get("instances")
     return GetSequenceResponse(
         id=str(value.get("id", "")),
-        name=_text(value.get("name")) or _text(config.get("name")) or "",
+        name=as_text(value.get("name")) or as_text(config.get("name")) or "",
         config=config,
         instances=tuple(map(str, instances)) if isinstance(instances, list) else (),
-        location=_text(value.get("location")),
+        location=as_text(value.get("location")),
         raw=value,
     )
 
@@ -389,9 +382,12 @@ def entities_from(answer: JsonAnswer) -> GetEntitiesResponse:
     )
 
 
-def id_from(answer: JsonAnswer, what: str) -> str:
+def id_from(answer: JsonAnswer | Any, what: str) -> str:
     """Return the id that an answer holds."""
-    found = _text(_mapping(answer, what).get("id"))
+    found = as_text(_mapping(answer, what).get("id"))
     if not found:
-        raise InvalidResponseError(f"the hub's answer for {what} holds no id", body=answer.text)
+        raise InvalidResponseError(
+            f"the hub's answer for {what} holds no id",
+            body=answer.text if isinstance(answer, JsonAnswer) else None,
+        )
     return found

@@ -6,7 +6,7 @@ import os
 import platform
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_from, version_from
+from scramjet_client._html import Shown
 from scramjet_client._settings import is_loopback, proxies_for, verification
 from scramjet_client._version import __version__
 from scramjet_client.config import VARIABLES
@@ -32,7 +33,7 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class DoctorReport:
+class DoctorReport(Shown):
     """What a client has resolved, and what came of it. Print it; no secret is in it.
 
     Attributes:
@@ -91,8 +92,11 @@ class DoctorReport:
         ]
         return "\n".join(f"{name + ':':<20}{value}" for name, value in lines)
 
-    # So that a notebook's last line shows it.
+    # So that the last line of an interactive session shows it.
     __repr__ = __str__
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return ()
 
 
 def examine(client: HttpClient, sources: Mapping[str, str] | None, timeout: float) -> DoctorReport:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import io
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
+
+from urllib3.util import wait_for_read
 
 from scramjet_client._chunked import ChunkedBody
 from scramjet_client._untrusted import too_long
@@ -89,9 +93,11 @@ class Exchange:
             self._sock = None
 
     @property
-    def limited(self) -> bool:
-        """Whether a read has other limits than the socket's own."""
-        return not self._polled and (self.deadline is not None or self.on_idle is not None)
+    def waits_apart(self) -> bool:
+        """Whether a read has more to wait for than the socket's own limit, or beside a writer."""
+        return not self._polled and (
+            self.deadline is not None or self.on_idle is not None or self.writer is not None
+        )
 
     def polled(self) -> tuple[int, float | None]:
         """Have reads never wait from now on, and keep no limits: who asks waits for many at once.
@@ -172,29 +178,42 @@ class _Inlet(io.RawIOBase):
 
     def taken_over(self, begun: bytes) -> ChunkedBody:
         """Return a reader for the chunked body that comes now, `begun` being its first bytes."""
-        limits = self._exchange is not None and self._exchange.limited
+        limits = self._exchange is not None and self._exchange.waits_apart
         return ChunkedBody(self._sock, begun, self.limited if limits else None)
 
     def limited(self, receive: Callable[[], Any]) -> Any:
         """Do one read from the socket within the exchange's limits."""
         exchange = self._exchange
-        if exchange is None or not exchange.limited:
+        if exchange is None or not exchange.waits_apart:
             return receive()
         limit = self._sock.gettimeout()
         began = time.monotonic()
         while True:
-            self._sock.settimeout(self._slice(exchange, limit, began))
-            try:
-                return receive()
-            except socket.timeout:
-                if exchange.on_idle is not None:
-                    exchange.on_idle(time.monotonic() - began)
-            finally:
-                self._sock.settimeout(limit)
+            seconds = self._slice(exchange, limit, began)
+            if type(self._sock) is socket.socket:
+                if self._wait(seconds):
+                    return receive()
+            else:
+                self._sock.settimeout(seconds)
+                try:
+                    return receive()
+                except socket.timeout:
+                    pass
+                finally:
+                    self._sock.settimeout(limit)
+            if exchange.on_idle is not None:
+                exchange.on_idle(time.monotonic() - began)
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait for the socket by a poll: a thread that is inside a recv is woken by each step of the writer's."""
+        try:
+            return wait_for_read(self._sock, seconds)
+        except ValueError:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
 
     @staticmethod
-    def _slice(exchange: Exchange, limit: float | None, began: float) -> float:
-        """Return how long the next recv may take; raises when a limit has passed, whatever keeps coming."""
+    def _slice(exchange: Exchange, limit: float | None, began: float) -> float | None:
+        """Return how long the next wait may take; raises when a limit has passed, whatever keeps coming."""
         now = time.monotonic()
         ends = [
             *([exchange.deadline] if exchange.deadline is not None else []),
@@ -202,7 +221,10 @@ class _Inlet(io.RawIOBase):
         ]
         if ends and now >= min(ends):
             raise socket.timeout("timed out")
-        return min([end - now for end in ends] + [exchange.poll] * (exchange.on_idle is not None))
+        waits = [end - now for end in ends]
+        if exchange.on_idle is not None:
+            waits.append(exchange.poll)
+        return min(waits, default=None)
 
     def close(self) -> None:
         if not self.closed:

@@ -11,7 +11,12 @@ from http.client import HTTPException
 import requests
 import urllib3
 
-from scramjet_client.errors import HubConnectionError, HubTimeoutError, ScramjetError
+from scramjet_client.errors import (
+    HubConnectionError,
+    HubTimeoutError,
+    InvalidResponseError,
+    ScramjetError,
+)
 
 
 def _causes(exception: BaseException) -> Iterator[BaseException]:
@@ -67,7 +72,11 @@ def translated(method: str, url: str) -> Iterator[None]:
         raise
     except requests.exceptions.InvalidSchema as error:
         raise ValueError(f"cannot use {url!r}: {error}") from error
-    except requests.exceptions.InvalidHeader:
+    except requests.exceptions.InvalidHeader as error:
+        if any(isinstance(cause, urllib3.exceptions.InvalidHeader) for cause in _causes(error)):
+            raise InvalidResponseError(
+                f"{method} {url} was answered with a bad header: {root_text(error)[:200]}", url=url
+            ) from error
         # Its text holds the header's value, which may be a secret.
         raise ValueError(
             f"a header of {method} {url} can't be sent: it has line ends in it"

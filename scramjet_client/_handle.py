@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from scramjet_client._html import Shown
 from scramjet_client._settings import route
 from scramjet_client.errors import NotFoundError
 
@@ -15,7 +17,7 @@ _H = TypeVar("_H", bound="Handle")
 _C = TypeVar("_C", bound="Closing")
 
 
-class Closing:
+class Closing(Shown):
     """Makes a class with a `close()` a context manager."""
 
     def __enter__(self: _C) -> _C:
@@ -34,7 +36,7 @@ class Closing:
         raise NotImplementedError
 
 
-class Handle:
+class Handle(Shown):
     """A client of one instance or sequence of a hub. Safe to use from any number of threads.
 
     Nothing is asked of the hub when one is made, and it holds no connection of its own.
@@ -66,6 +68,9 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._id!r} at {self._client.api_base}>"
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return ("id", self._id), ("hub", self._client.api_base)
 
     @property
     def id(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import _list, _mapping, _text
+from scramjet_client._dialect import _list, _mapping
+from scramjet_client._untrusted import as_text
 from scramjet_client.manager_models import (
     AccessKey,
     ConnectedHub,
@@ -33,12 +34,12 @@ def _hub(value: dict[str, Any]) -> ConnectedHub:
         healthy=bool(value.get("healthy", False)),
         self_hosted=bool(value.get("selfHosted", False)),
         is_connection_active=bool(value.get("isConnectionActive", False)),
-        created=_text(info.get("created")),
-        last_connected=_text(info.get("lastConnected")),
-        last_disconnected=_text(info.get("lastDisconnected")),
-        description=_text(value.get("description")),
+        created=as_text(info.get("created")),
+        last_connected=as_text(info.get("lastConnected")),
+        last_disconnected=as_text(info.get("lastDisconnected")),
+        description=as_text(value.get("description")),
         tags=tuple(str(each) for each in value.get("tags") or ()),
-        disconnect_reason=_text(value.get("disconnectReason")),
+        disconnect_reason=as_text(value.get("disconnectReason")),
         raw=value,
     )
 
@@ -59,7 +60,7 @@ def _topic(value: dict[str, Any]) -> ManagerTopic:
 
 def _actor(value: dict[str, Any]) -> TopicActor:
     return TopicActor(
-        host_id=_text(value.get("hostId")),
+        host_id=as_text(value.get("hostId")),
         role=str(value.get("role", "")),
         type=str(value.get("type", "")),
         stream=bool(value.get("stream", False)),
@@ -78,8 +79,8 @@ def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
     value = _mapping(answer, "a store item")
     return StoreItem(
         id=str(value.get("id", "")),
-        name=_text(value.get("name")) or "",
-        version=_text(value.get("version")),
+        name=as_text(value.get("name")) or "",
+        version=as_text(value.get("version")),
         raw=value,
     )
 
@@ -133,7 +134,7 @@ def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:
     value = _mapping(answer, "revoking") if answer.value is not None else {}
     count = value.get("keysRevoked")
     return RevokeAccessKeysResponse(
-        message=_text(value.get("message")) or answer.reason,
+        message=as_text(value.get("message")) or answer.reason,
         keys_revoked=count if isinstance(count, int) else None,
         raw=answer.value,
     )

@@ -14,6 +14,7 @@ from typing import IO
 
 import attrs
 
+from scramjet_client._html import Shown
 from scramjet_client._ignore import IGNORE_FILE, Rules, holds_private_key, is_public
 
 _KEY_LIMIT = 1_048_576
@@ -24,7 +25,7 @@ _HEAD = 256
 
 
 @attrs.frozen(kw_only=True)
-class PackageEntry:
+class PackageEntry(Shown):
     """One entry of a package.
 
     Attributes:

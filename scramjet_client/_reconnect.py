@@ -13,6 +13,7 @@ import attrs
 
 from scramjet_client._exchange import Exchange
 from scramjet_client._handle import Closing
+from scramjet_client._html import Shown
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -38,7 +39,7 @@ def _seconds_or_none(instance: Any, attribute: Any, value: object) -> None:
 
 
 @attrs.frozen(kw_only=True)
-class Reconnect:
+class Reconnect(Shown):
     """How a broken connection is made again.
 
     Attributes:
@@ -65,7 +66,7 @@ class StreamGapWarning(UserWarning):
 
 
 @attrs.define(kw_only=True, eq=False)
-class Gap:
+class Gap(Shown):
     """A break in a stream. Hubs have no offsets: what they had sent into the broken connection is lost.
 
     How much that is nobody can tell: nothing where little was written at the time, and up to some

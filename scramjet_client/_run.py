@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 
 from scramjet_client._dialect import ENDED_BY_ITSELF, STOPPED, dialect_of, has_ended
 from scramjet_client._follow import Ending, Feeds, Follow, Open
+from scramjet_client._html import Shown
 from scramjet_client._lifetime import look
 from scramjet_client._targets import BinaryFile
 from scramjet_client.errors import (
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("scramjet_client")
 
+_R = TypeVar("_R")
+
 Unfinished = Literal["kill", "stop", "leave"]
 UNFINISHED = ("kill", "stop", "leave")
 
@@ -50,7 +53,7 @@ _numbers = itertools.count(1)
 
 
 @attrs.frozen(kw_only=True)
-class CompletedInstance:
+class CompletedInstance(Shown):
     """An instance that has ended, and all that it gave.
 
     Attributes:
@@ -114,9 +117,9 @@ def refuse_check(client: HttpClient) -> None:
 
 def run_new(
     start: Callable[[], InstanceClient],
-    run_it: Callable[[InstanceClient, float | None], CompletedInstance],
+    run_it: Callable[[InstanceClient, float | None], _R],
     timeout: float | None,
-) -> CompletedInstance:
+) -> _R:
     """Start an instance and run it; whatever goes wrong, it does not live on.
 
     Args:

@@ -15,6 +15,7 @@ import urllib3
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
+from scramjet_client._html import Shown
 from scramjet_client._version import __version__
 
 DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
@@ -30,7 +31,7 @@ _TOKEN = re.compile(r"[!-~]+")
 
 
 @attrs.frozen(kw_only=True)
-class Timeouts:
+class Timeouts(Shown):
     """Time limits in seconds; None is no limit.
 
     Attributes:
@@ -92,6 +93,10 @@ class Token(AuthBase):
     def is_set(self) -> bool:
         """Whether there is one."""
         return self._token is not None
+
+    def hidden_in(self, text: str) -> str:
+        """Return a text without the token, which what a hub or a proxy says may repeat."""
+        return text if self._token is None else text.replace(self._token, "***")
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token is not None:

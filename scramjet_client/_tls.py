@@ -32,6 +32,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
     the descriptor below is non-blocking whatever it says.
     """
 
+    _sslobj: Any  # of ssl: what speaks TLS, if the socket was connected when it was wrapped
     _timeout: float | None
     # Guards every call into OpenSSL, and closing: a descriptor must not vanish under a step.
     _step_lock: threading.Lock
@@ -67,6 +68,10 @@ class DuplexSSLSocket(ssl.SSLSocket):
             with self._step_lock:
                 if self.fileno() == -1:
                     raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+                if self._sslobj is None:
+                    # The peer was gone before the handshake, and ssl made none. Its own methods would say
+                    # ValueError, or go on in clear text.
+                    raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
                 try:
                     return step(*args)
                 except ssl.SSLWantReadError:

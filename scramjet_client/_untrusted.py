@@ -46,14 +46,19 @@ def whole(response: requests.Response, limit: int = ANSWER_LIMIT) -> bytes:
     Raises:
         InvalidResponseError: It is longer than `limit` bytes.
     """
-    data = beginning(response, limit + 1)
-    if len(data) > limit:
+    pieces = _read(response, limit + 1)
+    if sum(map(len, pieces)) > limit:
         raise too_long(response.url, limit)
-    return data
+    return b"".join(pieces)
 
 
 def beginning(response: requests.Response, limit: int) -> bytes:
-    """Return at most `limit` bytes of the body of an answer.
+    """Return at most `limit` bytes of the body of an answer."""
+    return b"".join(_read(response, limit))[:limit]
+
+
+def _read(response: requests.Response, enough: int) -> list[bytes]:
+    """Return the body in pieces, until there are `enough` bytes or more.
 
     Raises:
         InvalidResponseError: Its framing makes no sense.
@@ -64,14 +69,14 @@ def beginning(response: requests.Response, limit: int) -> bytes:
         for piece in response.iter_content(_PIECE):
             pieces.append(piece)
             size += len(piece)
-            if size >= limit:
+            if size >= enough:
                 break
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         # urllib3 takes "-5" for a chunk's size, and then trips over it.
         raise InvalidResponseError(
             f"{response.url} answered with what is no HTTP: {error}", url=response.url
         ) from error
-    return b"".join(pieces)[:limit]
+    return pieces
 
 
 def too_long(url: str, limit: int) -> InvalidResponseError:
@@ -111,6 +116,31 @@ def json_in(text: str, what: str) -> Any:
         raise InvalidResponseError(
             f"the hub's answer to {what} is not JSON: {error}", body=text[:ERROR_LIMIT]
         ) from error
+
+
+def as_text(value: Any) -> str | None:
+    """Return a text, and None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return an object, and an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_number(value: Any) -> float:
+    """Return a number, and 0 for anything else."""
+    return value if is_number(value) else 0.0
+
+
+def is_number(value: Any) -> bool:
+    """Say whether this is a number; True and False are none here."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_count(value: Any) -> bool:
+    """Say whether this is a whole number."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, Union
 from scramjet_client._at_once import at_once
 from scramjet_client._dialect import dialect_of, has_ended
 from scramjet_client._fleet_follow import FleetFollow
+from scramjet_client._html import Shown
 from scramjet_client._send_plan import checked_stream_id
 from scramjet_client._settings import positive
 from scramjet_client.errors import (
@@ -44,7 +45,7 @@ Members = Mapping[str, Union[HostClient, ScramjetError]]
 logger = logging.getLogger("scramjet_client")
 
 
-class Fleet:
+class Fleet(Shown):
     """Many hubs as one. Safe to use from any number of threads.
 
     A hub that fails never hides the others: what is asked of all is answered by a `FleetAnswer`, with what

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import attrs
 
+from scramjet_client._html import Shown
 from scramjet_client.errors import FleetError, ScramjetError
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import SendEventResponse
@@ -14,7 +15,7 @@ from scramjet_client.models import SendEventResponse
 _T = TypeVar("_T")
 
 
-class FleetAnswer(Mapping[str, _T]):
+class FleetAnswer(Mapping[str, _T], Shown):
     """What the hubs of a fleet answered: a mapping from their ids.
 
     Hubs that failed are not in the mapping but in `errors`; `check()` makes one error of them.
@@ -29,6 +30,9 @@ class FleetAnswer(Mapping[str, _T]):
 
     def __repr__(self) -> str:
         return f"<FleetAnswer {self._values!r}, errors {self.errors!r}>"
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return [*self._values.items(), *self.errors.items()]
 
     def __getitem__(self, hub: str) -> _T:
         return self._values[hub]
@@ -50,7 +54,7 @@ class FleetAnswer(Mapping[str, _T]):
 
 
 @attrs.frozen(kw_only=True)
-class FleetInstance:
+class FleetInstance(Shown):
     """An instance somewhere in a fleet: the id of its hub, and its client."""
 
     hub: str
@@ -58,7 +62,7 @@ class FleetInstance:
 
 
 @attrs.frozen(kw_only=True)
-class BroadcastResponse:
+class BroadcastResponse(Shown):
     """What became of an event that was sent to many instances.
 
     Attributes:

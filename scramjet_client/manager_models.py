@@ -6,11 +6,12 @@ from typing import Any
 
 import attrs
 
+from scramjet_client._html import Shown
 from scramjet_client.models import _raw
 
 
 @attrs.frozen(kw_only=True)
-class ConnectedHub:
+class ConnectedHub(Shown):
     """A hub that a manager knows.
 
     Attributes:
@@ -41,7 +42,7 @@ class ConnectedHub:
 
 
 @attrs.frozen(kw_only=True)
-class TopicActor:
+class TopicActor(Shown):
     """Who gives to a topic or takes from it; `role` and `type` are the manager's words."""
 
     host_id: str | None
@@ -53,7 +54,7 @@ class TopicActor:
 
 
 @attrs.frozen(kw_only=True)
-class ManagerTopic:
+class ManagerTopic(Shown):
     """A topic that goes across the hubs of a manager."""
 
     name: str
@@ -63,7 +64,7 @@ class ManagerTopic:
 
 
 @attrs.frozen(kw_only=True)
-class StoreItem:
+class StoreItem(Shown):
     """A sequence package in a manager's store.
 
     Attributes:
@@ -80,7 +81,7 @@ class StoreItem:
 
 
 @attrs.frozen(kw_only=True)
-class DisconnectedHub:
+class DisconnectedHub(Shown):
     """A hub that its manager has disconnected, and the reason in the manager's words."""
 
     hub_id: str
@@ -88,7 +89,7 @@ class DisconnectedHub:
 
 
 @attrs.frozen(kw_only=True)
-class DisconnectHubsResponse:
+class DisconnectHubsResponse(Shown):
     """The hubs that a manager has disconnected."""
 
     manager_id: str
@@ -97,7 +98,7 @@ class DisconnectHubsResponse:
 
 
 @attrs.frozen(kw_only=True)
-class ManagerInfo:
+class ManagerInfo(Shown):
     """A manager, or space; nothing but its id is known of it here."""
 
     id: str
@@ -105,7 +106,7 @@ class ManagerInfo:
 
 
 @attrs.frozen(kw_only=True)
-class GetInfoResponse:
+class GetInfoResponse(Shown):
     """What a multi-manager says of itself."""
 
     id: str
@@ -116,7 +117,7 @@ class GetInfoResponse:
 
 
 @attrs.frozen(kw_only=True)
-class AccessKey:
+class AccessKey(Shown):
     """An access key of a space: when it was made, as the platform says it, and what for."""
 
     created: Any
@@ -125,7 +126,7 @@ class AccessKey:
 
 
 @attrs.frozen(kw_only=True)
-class CreateAccessKeyResponse:
+class CreateAccessKeyResponse(Shown):
     """A new access key; `raw`, which is not shown, is the platform's answer with the key in it."""
 
     description: str
@@ -133,7 +134,7 @@ class CreateAccessKeyResponse:
 
 
 @attrs.frozen(kw_only=True)
-class RevokeAccessKeysResponse:
+class RevokeAccessKeysResponse(Shown):
     """Access keys that are no longer good; `keys_revoked` is None where the platform gives no number."""
 
     message: str

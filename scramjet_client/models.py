@@ -12,6 +12,8 @@ from typing import Any, Literal, TypedDict, Union
 
 import attrs
 
+from scramjet_client._html import Shown
+
 InstanceInputStream = Literal["stdin", "input"]
 """The streams of an instance that can be written."""
 
@@ -54,7 +56,7 @@ def _extra() -> Any:
 
 
 @attrs.frozen(kw_only=True)
-class SendStopInstanceResponse:
+class SendStopInstanceResponse(Shown):
     """What became of a `stop`.
 
     Attributes:
@@ -69,7 +71,7 @@ class SendStopInstanceResponse:
 
 
 @attrs.frozen(kw_only=True)
-class SendKillInstanceResponse:
+class SendKillInstanceResponse(Shown):
     """What became of a `kill`.
 
     Attributes:
@@ -84,7 +86,7 @@ class SendKillInstanceResponse:
 
 
 @attrs.frozen(kw_only=True)
-class SendEventResponse:
+class SendEventResponse(Shown):
     """An event was handed to the hub; whether the program listens for it, no hub can tell."""
 
     event_name: str
@@ -94,7 +96,7 @@ class SendEventResponse:
 
 
 @attrs.frozen(kw_only=True)
-class GetEventResponse:
+class GetEventResponse(Shown):
     """An event that an instance emitted.
 
     Attributes:
@@ -111,7 +113,7 @@ class GetEventResponse:
 
 
 @attrs.frozen(kw_only=True)
-class GetHealthResponse:
+class GetHealthResponse(Shown):
     """The last monitoring message of an instance.
 
     Attributes:
@@ -130,7 +132,7 @@ class GetHealthResponse:
 
 
 @attrs.frozen(kw_only=True)
-class Termination:
+class Termination(Shown):
     """How an instance ended: the runner's exit code and its meaning in words."""
 
     exit_code: int
@@ -138,7 +140,7 @@ class Termination:
 
 
 @attrs.frozen(kw_only=True)
-class GetInstanceResponse:
+class GetInstanceResponse(Shown):
     """What a hub knows of an instance.
 
     Attributes:
@@ -167,7 +169,7 @@ class GetInstanceResponse:
 
 
 @attrs.frozen(kw_only=True)
-class SendStreamResponse:
+class SendStreamResponse(Shown):
     """An upload that the hub has taken whole.
 
     Attributes:
@@ -184,7 +186,7 @@ class SendStreamResponse:
 
 
 @attrs.frozen(kw_only=True)
-class KillMessageData:
+class KillMessageData(Shown):
     """Options of `kill`: forget the instance at once instead of after the hub's lifetime extension."""
 
     remove_immediately: bool = attrs.field(
@@ -193,7 +195,7 @@ class KillMessageData:
 
 
 @attrs.frozen(kw_only=True)
-class SendStreamOptions:
+class SendStreamOptions(Shown):
     """Options of every send.
 
     Attributes:
@@ -214,7 +216,7 @@ class SendStreamOptions:
 
 
 @attrs.frozen(kw_only=True)
-class GetVersionResponse:
+class GetVersionResponse(Shown):
     """The hub's version; `service`, `api_version` and `build` are None on 0.x."""
 
     version: str
@@ -225,7 +227,7 @@ class GetVersionResponse:
 
 
 @attrs.frozen(kw_only=True)
-class GetStatusResponse:
+class GetStatusResponse(Shown):
     """The hub's connection to its manager: `{}` when there is none."""
 
     cpm: Mapping[str, Any]
@@ -233,7 +235,7 @@ class GetStatusResponse:
 
 
 @attrs.frozen(kw_only=True)
-class GetConfigResponse:
+class GetConfigResponse(Shown):
     """The hub's configuration. Its `repr` shows none of it: a hub may list its platform's API key.
 
     Attributes:
@@ -256,7 +258,7 @@ class GetConfigResponse:
 
 
 @attrs.frozen(kw_only=True)
-class LoadCheckResponse:
+class LoadCheckResponse(Shown):
     """The load of the hub's machine.
 
     Attributes:
@@ -276,7 +278,7 @@ class LoadCheckResponse:
 
 
 @attrs.frozen(kw_only=True)
-class GetSequenceResponse:
+class GetSequenceResponse(Shown):
     """A sequence on the hub.
 
     Attributes:
@@ -296,7 +298,7 @@ class GetSequenceResponse:
 
 
 @attrs.frozen(kw_only=True)
-class DeleteSequenceResponse:
+class DeleteSequenceResponse(Shown):
     """A sequence that is gone."""
 
     id: str
@@ -304,7 +306,7 @@ class DeleteSequenceResponse:
 
 
 @attrs.frozen(kw_only=True)
-class GetEntitiesResponse:
+class GetEntitiesResponse(Shown):
     """All sequences and instances of a hub, in one answer."""
 
     sequences: tuple[GetSequenceResponse, ...]
@@ -313,7 +315,7 @@ class GetEntitiesResponse:
 
 
 @attrs.frozen(kw_only=True)
-class GetTopicResponse:
+class GetTopicResponse(Shown):
     """A topic of the hub.
 
     Attributes:
@@ -332,7 +334,7 @@ class GetTopicResponse:
 
 
 @attrs.frozen(kw_only=True)
-class CreateTopicResponse:
+class CreateTopicResponse(Shown):
     """A topic that was made.
 
     Attributes:
@@ -349,7 +351,7 @@ class CreateTopicResponse:
 
 
 @attrs.frozen(kw_only=True)
-class DeleteTopicResponse:
+class DeleteTopicResponse(Shown):
     """A topic that is gone, in the hub's words."""
 
     name: str

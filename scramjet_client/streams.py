@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from scramjet_client._answer_reader import AnswerReader, Opener
 from scramjet_client._exchange import READ_SIZE, Exchange
 from scramjet_client._handle import Closing
+from scramjet_client._html import Shown
 from scramjet_client._untrusted import loads
 from scramjet_client.errors import (
     InvalidResponseError,
@@ -75,7 +76,7 @@ def _exclusive(method: Callable[..., Any]) -> Any:
     return read
 
 
-class OutputStream(io.BufferedReader):
+class OutputStream(io.BufferedReader, Shown):
     """A live output of an instance or hub: a binary file that gives what has come.
 
     It is a real `io.BufferedReader`: iterate it for lines (`bytes`, with their newline), or use `read1`,

@@ -20,6 +20,7 @@ import requests
 from scramjet_client._at_exit import finish_at_exit
 from scramjet_client._exchange import Exchange, WaitEnded
 from scramjet_client._foreign import translated
+from scramjet_client._html import Shown
 from scramjet_client._untrusted import whole
 from scramjet_client._writer import BodyWriter
 from scramjet_client.errors import (
@@ -46,7 +47,7 @@ _CLOSING = 0.05
 """Seconds that the end of an upload waits for its source to be closed; one that blocks is closed later."""
 
 
-class Upload(Future[_R]):
+class Upload(Future[_R], Shown):
     """A body on its way to the hub: a `concurrent.futures.Future` of the hub's answer.
 
     Usable in `concurrent.futures.wait` and `as_completed`. Safe to use from any thread.

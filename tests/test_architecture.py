@@ -14,7 +14,7 @@ import scramjet_client
 PACKAGE = Path(scramjet_client.__file__).parent
 
 LAYERS = [
-    {"_version"},
+    {"_version", "_html"},
     {
         "errors",
         "_tls",
@@ -64,7 +64,7 @@ LAYERS = [
     {"manager_client"},
     {"multi_manager_client"},
     {"middleware_client"},
-    {"__init__"},
+    {"__init__", "__main__"},
 ]
 """From the ground up; a module imports only modules of lower layers."""
 

@@ -199,3 +199,25 @@ def test_verify_false_is_the_users_choice(certificates: Certificates):
     ):
         with pytest.warns(match="Unverified HTTPS request"):
             assert host.get_version().version == "1.0.1"
+
+
+def test_peer_that_is_gone_before_the_handshake(certificates: Certificates):
+    """A connection that was reset before TLS began fails as a connection does, whatever is done with it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        plain = socket.create_connection(server.getsockname(), timeout=20)
+        accepted, _ = server.accept()
+        Conn(accepted, None).reset()
+        with contextlib.suppress(ConnectionResetError):
+            plain.recv(1)
+    context = duplex_context(None)
+    context.load_verify_locations(certificates.ca_path)
+
+    with contextlib.ExitStack() as stack:
+        try:
+            sock = stack.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+        except OSError:
+            plain.close()
+            return
+        for use in (lambda: sock.recv(1), lambda: sock.sendall(b"x"), lambda: sock.read(1)):
+            with pytest.raises(OSError, match="not connected"):
+                use()
