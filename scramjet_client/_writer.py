@@ -79,7 +79,7 @@ class BodyWriter:
         self._aborted = False
         self._ended = False
         self._whole = False
-        # Guards _sock, _aborted, _ended and _whole; notified when one of them changes.
+        # Guards changes of _sock, _aborted and _ended; notified of each.
         self._changed = threading.Condition()
         # Held while one frame is on its way into the socket: a roll-over must not cut a frame in two.
         self._frame = threading.Lock()
@@ -219,18 +219,18 @@ class BodyWriter:
     def _write(self, *frame: bytes | memoryview, last: bool = False) -> bool:
         """Write one frame to the present socket, waiting for one between two requests; False = aborted."""
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._sock is not None or self._aborted)
             with self._frame:
-                with self._changed:
-                    sock, aborted = self._sock, self._aborted
-                if aborted:
+                # Only a roll-over takes the socket away, and not during a frame.
+                sock = self._sock
+                if self._aborted:
                     return False
                 if sock is not None:
                     # Before the send: the hub may answer before this thread runs again.
                     self._whole = last
                     self._send(sock, *frame)
                     return True
+            with self._changed:
+                self._changed.wait_for(lambda: self._sock is not None or self._aborted)
 
     def _send(self, sock: socket.socket, *frame: bytes | memoryview) -> None:
         large = sum(map(len, frame)) >= _WORTH_SCATTERING

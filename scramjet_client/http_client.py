@@ -26,6 +26,7 @@ from scramjet_client._settings import (
     Timeouts,
     Token,
     checked_base,
+    checked_headers,
     positive,
     proxies_for,
     verification,
@@ -105,7 +106,7 @@ class HttpClient(Closing):
                 "Accept": "*/*",
                 "Accept-Encoding": "identity",
                 "User-Agent": USER_AGENT,
-                **(headers or {}),
+                **checked_headers(headers or {}),
             }
         )
         self.headers: Mapping[str, str | bytes] = session.headers
@@ -379,8 +380,9 @@ class HttpClient(Closing):
     ) -> requests.Response:
         """Send one request and return at the head of its answer; raises what requests raises."""
         url = f"{self.api_base}/{path}" if path else self.api_base
+        given = checked_headers(headers or {})
         prepared = outgoing(
-            self._session, method, (self.api_base, path), headers=headers, params=params, body=body
+            self._session, method, (self.api_base, path), headers=given, params=params, body=body
         )
         exchange.size_limit = self.answer_limit
         with Telling(self._loggers, method, url) as telling, exchange.use():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from collections.abc import Iterator
 from http.client import IncompleteRead
@@ -16,13 +17,19 @@ from scramjet_client._chunked import ChunkedBody, MalformedChunk
 class Pieces(socket.socket):
     """A socket that gives the pieces that it was made of, and then the end of the connection."""
 
-    def __init__(self, pieces: list[bytes]) -> None:
+    def __init__(self, pieces: list[bytes], hesitates: bool = False) -> None:
         super().__init__()
+        self.hesitates = hesitates
+        self._hesitated = False
         self.close()
         self._pieces: Iterator[bytes] = iter(pieces)
         self._rest = b""
 
     def recv(self, size: int, flags: int = 0) -> bytes:
+        if self.hesitates and not self._hesitated:
+            self._hesitated = True
+            raise BlockingIOError
+        self._hesitated = False
         piece = self._rest or next(self._pieces, b"")
         self._rest = piece[size:]
         return piece[:size]
@@ -41,6 +48,26 @@ def decode(pieces: list[bytes], begun: bytes = b"", size: int = 65536) -> bytes:
 def frame(chunks: list[bytes], *, extension: bytes = b"", trailer: bytes = b"") -> bytes:
     framed = [b"%x%b\r\n%b\r\n" % (len(chunk), extension, chunk) for chunk in chunks]
     return b"".join([*framed, b"0\r\n", trailer, b"\r\n"])
+
+
+def decode_hesitating(pieces: list[bytes], turns: list[bool], size: int) -> bytes:
+    """Decode from a non-blocking socket that has nothing every other time, by `take` or `readinto` in turns."""
+    body = ChunkedBody(Pieces(pieces, hesitates=True), b"")
+    buffer = memoryview(bytearray(size))
+    got = b""
+    for takes in itertools.cycle(turns):
+        try:
+            data = body.take() if takes else None
+            if data is None:
+                data = bytes(buffer[: body.readinto(buffer)])
+        except BlockingIOError:
+            assert not body.pending
+            continue
+        got += data
+        if not data:
+            assert body.ended
+            return got
+    raise AssertionError
 
 
 @pytest.mark.parametrize(
@@ -85,14 +112,40 @@ def test_byte_by_byte(size: int):
     ),
     cuts=st.lists(st.integers(0, 60_000), max_size=8),
     size=st.integers(1, 70_000),
+    turns=st.lists(st.booleans(), min_size=1, max_size=5),
 )
-def test_any_chunks_in_any_pieces(chunks: list[bytes], cuts: list[int], size: int):
+def test_any_chunks_in_any_pieces(
+    chunks: list[bytes], cuts: list[int], size: int, turns: list[bool]
+):
     """Whatever the chunks hold and however they arrive, they come out as they went in."""
     wire = frame(chunks)
     marks = sorted({0, len(wire), *(cut % (len(wire) + 1) for cut in cuts)})
     pieces = [wire[a:b] for a, b in zip(marks, marks[1:])]
 
     assert decode(pieces, size=size) == b"".join(chunks)
+    assert decode_hesitating(pieces, turns, size) == b"".join(chunks)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    size=st.integers(1, 300),
+    count=st.integers(1, 60),
+    odd=st.lists(st.tuples(st.integers(0, 59), st.binary(min_size=1, max_size=310)), max_size=3),
+    cuts=st.lists(st.integers(0, 20_000), max_size=6),
+)
+def test_chunks_of_one_size_with_some_of_others_between(
+    size: int, count: int, odd: list[tuple[int, bytes]], cuts: list[int]
+):
+    """What is taken apart by the hundred because all are alike is right too where some are not, or only look it."""
+    chunks = [b"%05d%b" % (n, b"x" * size) for n in range(count)]
+    for at, chunk in odd:
+        chunks.insert(at % (count + 1), chunk)
+    # A payload that holds what stands between two chunks.
+    chunks.append(b"\r\n%x\r\n" % (size + 5) * 3)
+    wire = frame(chunks)
+    marks = sorted({0, len(wire), *(cut % (len(wire) + 1) for cut in cuts)})
+
+    assert decode([wire[a:b] for a, b in zip(marks, marks[1:])]) == b"".join(chunks)
 
 
 @settings(max_examples=300, deadline=None)
@@ -113,9 +166,7 @@ def test_no_rubbish_is_a_body(wire: bytes):
 )
 def test_malformed_sizes(size: bytes):
     """A size that is not hexadecimal digits alone is never guessed at; what came before it is given."""
-    body = ChunkedBody(
-        Pieces([b"3\r\nabc\r\n" + size + b"\r\n12345\r\n0\r\n\r\n"]), b""
-    )
+    body = ChunkedBody(Pieces([b"3\r\nabc\r\n" + size + b"\r\n12345\r\n0\r\n\r\n"]), b"")
     buffer = memoryview(bytearray(100))
 
     assert bytes(buffer[: body.readinto(buffer)]) == b"abc"
@@ -146,17 +197,29 @@ def test_endless_trailers():
         decode([b"0\r\n", *[b"Name: value\r\n" * 100] * 100])
 
 
-@pytest.mark.parametrize("size", [9_000, 100_000, 1_000_000])
-def test_large_chunks_on_a_real_socket(size: int):
-    """Large chunks, read straight into the reader's memory, arrive whole between small ones."""
-    chunks = [b"small", b"L" * size, b"small again", b"M" * (size + 1), b"N" * 8192]
+@pytest.mark.parametrize("size", [9_000, 65_536, 100_000, 1_000_000])
+@pytest.mark.parametrize("room", [65_536, 131_072, 300_000])
+def test_large_chunks_on_a_real_socket(size: int, room: int):
+    """Large chunks, read straight into the reader's memory, arrive whole between small ones and each other."""
+    many = [bytes([65 + n]) * size for n in range(9)]
+    chunks = [
+        b"small",
+        b"L" * size,
+        b"small again",
+        *many,
+        b"M" * (size + 1),
+        b"N" * 8192,
+        *many[:2],
+        b"O" * 8192,
+    ]
     left, right = socket.socketpair()
     left.setblocking(False)
     wire = memoryview(frame(chunks))
     body = ChunkedBody(right, b"")
-    buffer, got = memoryview(bytearray(65536)), b""
+    buffer, got = memoryview(bytearray(room)), b""
     with left, right:
-        while not body.ended:
+        count = 1
+        while count:
             if wire:
                 wire = wire[left.send(wire[:50_000]) :]
             count = body.readinto(buffer)

@@ -7,15 +7,19 @@ import io
 import shutil
 import threading
 import weakref
+from collections.abc import Callable
 
 import pytest
 
 from scramjet_client import (
     HttpClient,
     InvalidResponseError,
+    LineTooLongError,
     OutputStream,
+    StreamBusyError,
     StreamClosedError,
 )
+from tests.support.waiting import eventually
 from tests.support.wire import Conn, RawServer
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -24,8 +28,15 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 class Said:
     """A server that says the given chunks, and then ends, or waits until it is let go."""
 
-    def __init__(self, *chunks: bytes, wait: bool = False) -> None:
+    def __init__(
+        self,
+        *chunks: bytes,
+        wait: bool = False,
+        release: threading.Event | None = None,
+        afterwards: bytes = b"",
+    ) -> None:
         self._chunks, self._wait = chunks, wait
+        self._release, self._afterwards = release, afterwards
         self.client_left = threading.Event()
         self._server = RawServer(self._handle)
 
@@ -34,7 +45,10 @@ class Said:
         conn.send(HEAD)
         for chunk in self._chunks:
             conn.send_chunk(chunk)
-        if self._wait:
+        if self._release is not None:
+            assert self._release.wait(20)
+            conn.send_chunk(self._afterwards)
+        elif self._wait:
             if conn.wait_closed(10):
                 self.client_left.set()
             return
@@ -193,3 +207,75 @@ def test_repr_says_what_and_how_far():
     with Said(b"abc") as stream:
         stream.read()
         assert repr(stream) == "<OutputStream output of 'abc': 3 bytes read>"
+
+
+def test_ways_of_reading_can_be_mixed():
+    """Inside a loop over lines, every other way of reading goes on behind the line that the loop is at."""
+    said = b"".join(b"%d\n" % n for n in range(12)) + b"rest"
+    with Said(said) as stream:
+        got = []
+        for line in stream:
+            got.append(line)
+            if line == b"1\n":
+                got += [stream.readline(), next(stream), stream.read(2), stream.read1(2)]
+                assert stream.peek(2)[:2] == b"6\n"
+                buffer = bytearray(2)
+                assert stream.readinto(buffer) == 2
+                got.append(bytes(buffer))
+            if line == b"8\n":
+                inner = stream.lines()
+                got += [next(inner) + b"\n", next(inner) + b"\n"]
+                # The inner loop is kept: leaving it would close the stream.
+
+    assert got == [b"%d\n" % n for n in range(12)] + [b"rest"]
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_a_begun_line_is_handed_over_too(cut: int):
+    """What a loop has read of a line that is not whole yet is the next reader's."""
+    with Said(b"a\nbcdefg"[: 2 + cut], b"a\nbcdefg"[2 + cut :] + b"\nz") as stream:
+        for line in stream:
+            assert line == b"a\n"
+            assert stream.read(3) == b"bcd"
+            assert stream.readline() == b"efg\n"
+            assert stream.read() == b"z"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda stream: stream.readline(),
+        lambda stream: stream.read(),
+        lambda stream: stream.peek(),
+        next,
+        lambda stream: next(iter(stream)),
+        lambda stream: next(stream.lines()),
+        lambda stream: next(stream.chunks()),
+    ],
+)
+def test_a_second_reader_is_refused(read: Callable[[OutputStream], bytes]):
+    """While one thread waits in a read, another one that tries is told so, and the first one goes on."""
+    release = threading.Event()
+    with Said(b"one\n", wait=True, release=release, afterwards=b"two\n") as stream:
+        got: list[bytes] = []
+        reader = threading.Thread(target=lambda: got.extend(stream), name="test-reader")
+        reader.start()
+        eventually(lambda: got == [b"one\n"] and stream._turn.locked())
+
+        with pytest.raises(StreamBusyError, match="output of 'abc' is being read already"):
+            read(stream)
+        release.set()
+        reader.join(10)
+
+    assert got == [b"one\n", b"two\n"]
+
+
+@pytest.mark.parametrize("way", ["lines", "records"])
+def test_a_line_has_the_limit_that_it_was_given(way: str):
+    """A line that is longer, whether it ends or not, is not collected for ever."""
+    with Said(b"1\n" + b"2" * 50, b"2" * 60, wait=True) as stream:
+        items = getattr(stream, way)(100)
+        next(items)
+        with pytest.raises(LineTooLongError, match="more than 100 bytes"):
+            next(items)
+        assert stream.closed
