@@ -110,6 +110,8 @@ def _save(
     except ImportError as error:
         _say(f"no plots: {error}")
     _say(f"\nwritten to {out}")
+    if any(result.failures for result in results):
+        sys.exit("some contestants failed")
     if options.write:
         report.publish(text, plots.drawn(results, report.IMAGES))
 
@@ -139,8 +141,6 @@ def main(given: Sequence[str] | None = None) -> None:
             results.append(run_case(case, settings, peers, _say))
             print(f"\n### {case.title}\n\n{report.table(results[-1])}", flush=True)
     _save(results, facts, settings.runs, options)
-    if any(result.failures for result in results):
-        sys.exit("some contestants failed")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,17 @@ import trustme
 from benchmarks.cases import expect
 from benchmarks.contestants import Job
 from benchmarks.line_up import called, them, us
-from benchmarks.model import CPU_SECONDS, OPENING, PER_STREAM, THREADS, Case, Scene, Target, Turn
+from benchmarks.model import (
+    CPU_SECONDS,
+    FOLLOWING,
+    OPENING,
+    PER_STREAM,
+    THREADS,
+    Case,
+    Scene,
+    Target,
+    Turn,
+)
 from benchmarks.server import Server, serving_tls
 
 _LINES = 15  # of each stream
@@ -73,7 +83,7 @@ def cases(plain: Server, tls: TlsServer) -> list[Case]:
         return Case(
             name=name,
             title=f"{_STREAMS:,} streams followed in one process, {title}",
-            measures=(CPU_SECONDS, OPENING, PER_STREAM, THREADS),
+            measures=(CPU_SECONDS, OPENING, FOLLOWING, PER_STREAM, THREADS),
             contestants=(
                 us("many"),
                 them("with_aiohttp", "many", "a task each"),
@@ -84,7 +94,7 @@ def cases(plain: Server, tls: TlsServer) -> list[Case]:
             fixed=_STREAMS,
             turns=3 / 5,
             targets=(
-                Target(measure=CPU_SECONDS, bound=1.0, text="aiohttp", against=called("aiohttp")),
+                Target(measure=FOLLOWING, bound=1.0, text="aiohttp", against=called("aiohttp")),
                 Target(measure=PER_STREAM, bound=64, text="KiB", against=None),
                 Target(measure=THREADS, bound=1, text="thread", against=None),
             ),

@@ -176,7 +176,7 @@ def cases(stage: Stage) -> list[Case]:
         *_upload_cases(stage),
         Case(
             name="real-ping-pong",
-            title="Real hub: round trip of a line of 100 bytes through a program",
+            title="Real hub: round trip of a line through a program",
             measures=(P50, P99, CPU_PER_MILLION),
             contestants=(
                 us("ping-pong"),

@@ -6,6 +6,8 @@ Their threads are daemons: a source that never ends must not keep the interprete
 from __future__ import annotations
 
 import atexit
+import functools
+import os
 import threading
 import time
 import warnings
@@ -43,12 +45,26 @@ _lock = threading.Lock()
 
 def finish_at_exit(upload: Unfinished) -> None:
     """Have the interpreter's end wait for an upload, and name it if it is cut all the same."""
+    _watch_forks()
     with _lock:
         if not _running:
             # Here and not on import; anew, so that it runs before what was registered in between.
             atexit.unregister(_finish)
             atexit.register(_finish)
         _running.add(upload)
+
+
+@functools.cache
+def _watch_forks() -> None:
+    """Have every child of a fork forget the uploads: their threads are the parent's, and so is their end."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_forget)
+
+
+def _forget() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held it at the fork, and is not here to give it back
+    _lock = threading.Lock()
+    _running.clear()
 
 
 def _finish() -> None:

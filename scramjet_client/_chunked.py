@@ -13,8 +13,8 @@ from collections.abc import Callable
 from http.client import HTTPException, IncompleteRead
 from typing import Any
 
-_RECV_SIZES = (8192, 262144)
-"""Bytes of one read from the network while chunks are small: the least, and as much as a full stream is worth."""
+_LEAST, _MOST = 8192, 262144
+"""Bytes of one read from the network while chunks are small, up to as much as a full stream is worth."""
 
 _TLS_RECV_SIZE = 16384
 """The same over TLS: a whole record, so that no part of one is left inside OpenSSL, where no poll sees it."""
@@ -69,7 +69,7 @@ class ChunkedBody:
         self._wait = wait
         plain = type(sock) is socket.socket
         self._scatters = plain and hasattr(sock, "recvmsg_into")
-        self._recv_size = _RECV_SIZES[0] if plain else _TLS_RECV_SIZE
+        self._recv_size = _LEAST if plain else _TLS_RECV_SIZE
         self._adapts = plain
         self._raw = begun  # not decoded yet
         self._ready = b""  # decoded, not given yet
@@ -78,7 +78,11 @@ class ChunkedBody:
         self._in_chunk = False  # whether the present chunk's CRLF is still to come
         self._line = b""  # the last size line
         self._size = 0  # and what it said
+        self._between = b""  # what stands between two chunks like it
         self._repeats = False  # whether the one before it said the same
+        self._floods = (
+            False  # whether the last large chunk came at once, with what stands behind it
+        )
         self._no_even_split = self._no_split = 0  # how many buffers not to try to split
         self._error: MalformedChunk | None = None
         self.ended = False
@@ -135,47 +139,56 @@ class ChunkedBody:
             if not data:
                 raise IncompleteRead(b"", self._left or None)
             if self._adapts:
-                self._adapt(len(data))
+                # More next time, if all came that was asked for: memory for what doesn't come costs time too.
+                asked = self._recv_size
+                if len(data) == asked:
+                    self._recv_size = min(4 * asked, _MOST)
+                elif asked > _LEAST and 4 * len(data) < asked:
+                    self._recv_size = max(asked // 2, _LEAST)
             self._raw = self._raw + data if self._raw else data
-            self._decode()
+            if self._in_chunk or len(self._raw) >= _LARGE or not self._decode_one():
+                self._decode()
         return True
 
-    def _adapt(self, count: int) -> None:
-        """Ask for more next time if all came that was asked for: memory for what doesn't come costs time too."""
-        least, most = _RECV_SIZES
-        if count == self._recv_size:
-            self._recv_size = min(4 * count, most)
-        elif 4 * count < self._recv_size:
-            self._recv_size = max(self._recv_size // 2, least)
-
     def _read_large(self, buffer: memoryview) -> int:
-        """Read from inside a large chunk, and from more like it, into the reader's own memory.
+        """Read from inside a large chunk into the reader's own memory, and what stands behind it aside.
 
-        The kernel deals what comes out to the payloads' places in `buffer` and, between them, to places
-        for what must stand there: a CRLF and the next size line, which is expected to be the last one again.
+        That is a CRLF and the next size line, which is expected to be the last one again. Where all of it
+        comes at once, the next chunks are read with it.
         """
-        between = b"\r\n%b\r\n" % self._line
-        parts: list[Any] = []
-        at, left = 0, self._left
-        while at + left <= len(buffer):
-            parts += (buffer[at : at + left], bytearray(len(between)))
-            at, left = at + left, self._size
-            if not self._repeats:
-                break
+        left = self._left
+        if left > len(buffer):
+            parts: list[Any] = [buffer]
+        elif self._floods and self._repeats:
+            parts = self._places(buffer)
         else:
-            if at < len(buffer):
-                parts.append(buffer[at:])
+            parts = [buffer[:left], bytearray(len(self._between))]
         if self._wait is None:
             count = self._sock.recvmsg_into(parts)[0]
         else:
             count = self._wait(lambda: self._sock.recvmsg_into(parts)[0])
         if not count:
-            raise IncompleteRead(b"", self._left)
-        return self._dealt(parts, count, between)
+            raise IncompleteRead(b"", left)
+        if count == left + len(self._between) and len(parts) > 1 and parts[1] == self._between:
+            # Just what was expected.
+            self._left, self._repeats, self._floods = self._size, True, len(parts) == 2
+            return left
+        return self._dealt(parts, count)
 
-    def _dealt(self, parts: list[Any], count: int, between: bytes) -> int:
+    def _places(self, buffer: memoryview) -> list[Any]:
+        """Return where the kernel is to put the payloads, and what stands between them."""
+        parts: list[Any] = []
+        at, left = 0, self._left
+        while at + left <= len(buffer):
+            parts += (buffer[at : at + left], bytearray(len(self._between)))
+            at, left = at + left, self._size
+        if at < len(buffer):
+            parts.append(buffer[at:])
+        return parts
+
+    def _dealt(self, parts: list[Any], count: int) -> int:
         """Take note of `count` bytes in `parts`; return how many of them are payload before a surprise."""
-        given = 0
+        given, between = 0, self._between
         for at in range(0, len(parts), 2):
             payload = min(count, len(parts[at]))
             given += payload
@@ -198,8 +211,6 @@ class ChunkedBody:
 
     def _decode(self) -> None:
         """Take `_raw` apart, as far as it goes, into `_ready`."""
-        if not self._in_chunk and len(self._raw) < _LARGE and self._decode_one():
-            return
         pieces: list[bytes | memoryview] = []
         at = 0
         try:
@@ -260,6 +271,7 @@ class ChunkedBody:
                 at = end + 2
                 self._repeats = line == self._line
                 self._line, self._size = line, size
+                self._between = b"\r\n%b\r\n" % line
                 self._left, self._in_chunk = size, True
         return at
 

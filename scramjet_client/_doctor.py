@@ -17,8 +17,9 @@ import requests
 import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
+from scramjet_client._answers import version_from
 from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import dialect_from, version_from
+from scramjet_client._dialect import dialect_from
 from scramjet_client._html import Shown
 from scramjet_client._settings import is_loopback, proxies_for, verification
 from scramjet_client._version import __version__
@@ -249,4 +250,9 @@ def _ignored(client: HttpClient, sources: Mapping[str, str]) -> list[str]:
                 said.append(f"{name}: proxies are not used for this machine")
     if client.verify is not None:
         said += [f"{name}: verify was given" for name in _CA_VARIABLES if os.environ.get(name)]
+    said += [
+        f"{name}: CAs are named by {_CA_VARIABLES[0]}, or by verify"
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+        if os.environ.get(name)
+    ]
     return said

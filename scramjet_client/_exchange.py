@@ -64,6 +64,7 @@ class Exchange:
         self.size_limit: int | None = None
         """Bytes that may be read by way of http.client, which believes what it is told; None for streams."""
         self._sock: socket.socket | None = None
+        self._pid = os.getpid()
         self._aborted = False
         self._polled = False
         # Guards _sock and _aborted: an abort and the birth of the connection must see each other.
@@ -133,6 +134,9 @@ class Exchange:
 
     def abort(self) -> None:
         """End the exchange from any thread: whoever reads or writes on its connection is freed at once."""
+        if self._pid != os.getpid():
+            # After a fork the socket is still the parent's: shut here, it would end there.
+            return
         with self._lock:
             self._aborted = True
             sock = self._sock

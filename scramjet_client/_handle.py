@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from scramjet_client._html import Shown
 from scramjet_client._settings import route
@@ -30,6 +30,12 @@ class Closing(Shown):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        # It would not work there, and take a token along.
+        raise TypeError(
+            f"a {type(self).__name__} can't be pickled or copied: make one in the process that needs it"
+        )
 
     def close(self) -> None:
         """Give up what this holds; safe to call twice."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-import attrs
-
 _LONGEST = 400
 """Characters of one value that are shown."""
 
@@ -23,9 +21,7 @@ class Shown:
 
     def _facts(self) -> Iterable[tuple[str, object]]:
         """Return the rows by name; none of them means the text of `repr` instead."""
-        if not attrs.has(type(self)):
-            return
-        for field in attrs.fields(type(self)):
+        for field in getattr(type(self), "__attrs_attrs__", ()):
             value = getattr(self, field.name)
             if callable(field.repr):
                 yield field.name, field.repr(value)

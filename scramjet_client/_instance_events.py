@@ -157,7 +157,7 @@ class InstanceEvents(InstanceDuplex):
             timeout: Seconds to wait from the start of the block on; None is for ever, or until the
                 instance ends.
 
-        Raises (at the end of the block):
+        Raises:
             HubTimeoutError: It did not come in time.
             InstanceEndedError: The instance ended before it came.
         """

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 
 import attrs
 
+from scramjet_client._answers import KILLED, has_ended, instance_from, instances_from
 from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import (
-    KILLED,
-    Dialect,
-    dialect_of,
-    has_ended,
-    instance_from,
-    instances_from,
-)
+from scramjet_client._dialect import Dialect, dialect_of
 from scramjet_client._exchange import Exchange, WaitEnded
 from scramjet_client._settings import route
 from scramjet_client.errors import (
@@ -25,6 +20,7 @@ from scramjet_client.errors import (
     HubTimeoutError,
     InstanceEndedError,
     InstanceNotFoundError,
+    ScramjetError,
     StopTimeoutError,
 )
 from scramjet_client.http_client import HttpClient
@@ -185,11 +181,16 @@ def stop(
             return SendStopInstanceResponse(
                 message=f"the instance had already ended{_how(info)}", acknowledged=True, raw=None
             )
-    answer, end = _ask_to_stop(client, dialect, instance_id, timeout_ms, can_call_keepalive)
-    if end is None:
-        end = _wait_for_end(client, instance_id, _SETTLE)
     given = f"instance {instance_id!r} did not stop within {timeout_ms:g} ms"
     url = f"{client.api_base}/{route('instance', instance_id)}"
+    answer, end = _ask_to_stop(client, dialect, instance_id, timeout_ms, can_call_keepalive)
+    if end is None:
+        try:
+            end = _wait_for_end(client, instance_id, _SETTLE)
+        except HubTimeoutError as error:
+            raise StopTimeoutError(
+                f"{given}, or the hub does not say that it has: {error}", url=url
+            ) from error
     if end is None:
         raise StopTimeoutError(f"{given} and still runs", url=url)
     if end.exit_code == KILLED:
@@ -258,16 +259,33 @@ def _ask_to_stop(
         )
     except WaitEnded:
         return None, seen[0]
+    except (HubConnectionError, HubTimeoutError):
+        # Only the answer may be lost: the instance says whether it was asked.
+        with contextlib.suppress(ScramjetError):
+            end = _end_now(client, instance_id)
+            if end is not None:
+                return None, end
+        raise
     return answer, None
 
 
 def _wait_for_end(client: HttpClient, instance_id: str, limit: float) -> _End | None:
-    """Return the end of an instance, or None if it has not come within `limit` seconds."""
+    """Return the end of an instance, or None if it has not come within `limit` seconds.
+
+    Raises:
+        HubConnectionError, HubTimeoutError: The last look failed, so that nobody knows.
+    """
     deadline = time.monotonic() + limit
     while True:
-        end = _end_now(client, instance_id)
-        if end is not None or time.monotonic() >= deadline:
-            return end
+        over = time.monotonic() >= deadline
+        try:
+            end = _end_now(client, instance_id)
+        except (HubConnectionError, HubTimeoutError):
+            if over:
+                raise
+        else:
+            if end is not None or over:
+                return end
         time.sleep(0.1)
 
 

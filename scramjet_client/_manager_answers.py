@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from scramjet_client._answers import list_in, object_in
 from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import _list, _mapping
 from scramjet_client._untrusted import as_text
 from scramjet_client.manager_models import (
     AccessKey,
@@ -23,7 +23,7 @@ from scramjet_client.manager_models import (
 
 def hubs_from(answer: JsonAnswer) -> list[ConnectedHub]:
     """Return the hubs of a manager."""
-    return [_hub(_mapping(each, "a hub")) for each in _list(answer, "hubs")]
+    return [_hub(object_in(each, "a hub")) for each in list_in(answer, "hubs")]
 
 
 def _hub(value: dict[str, Any]) -> ConnectedHub:
@@ -46,14 +46,14 @@ def _hub(value: dict[str, Any]) -> ConnectedHub:
 
 def topics_from(answer: JsonAnswer) -> list[ManagerTopic]:
     """Return the topics of a manager."""
-    return [_topic(_mapping(each, "a topic")) for each in _list(answer, "topics")]
+    return [_topic(object_in(each, "a topic")) for each in list_in(answer, "topics")]
 
 
 def _topic(value: dict[str, Any]) -> ManagerTopic:
     return ManagerTopic(
         name=str(value.get("name", "")),
         content_type=str(value.get("contentType", "")),
-        actors=tuple(_actor(_mapping(each, "an actor")) for each in value.get("actors") or ()),
+        actors=tuple(_actor(object_in(each, "an actor")) for each in value.get("actors") or ()),
         raw=value,
     )
 
@@ -71,12 +71,12 @@ def _actor(value: dict[str, Any]) -> TopicActor:
 
 def store_items_from(answer: JsonAnswer) -> list[StoreItem]:
     """Return the packages in a manager's store."""
-    return [store_item_from(each) for each in _list(answer, "store items")]
+    return [store_item_from(each) for each in list_in(answer, "store items")]
 
 
 def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
     """Return one package of a manager's store."""
-    value = _mapping(answer, "a store item")
+    value = object_in(answer, "a store item")
     return StoreItem(
         id=str(value.get("id", "")),
         name=as_text(value.get("name")) or "",
@@ -87,8 +87,8 @@ def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
 
 def disconnected_from(answer: JsonAnswer) -> DisconnectHubsResponse:
     """Return the hubs that a manager has disconnected."""
-    value = _mapping(answer, "disconnect")
-    hubs = [_mapping(each, "a hub") for each in value.get("disconnected") or ()]
+    value = object_in(answer, "disconnect")
+    hubs = [object_in(each, "a hub") for each in value.get("disconnected") or ()]
     return DisconnectHubsResponse(
         manager_id=str(value.get("managerId", "")),
         disconnected=tuple(
@@ -101,13 +101,13 @@ def disconnected_from(answer: JsonAnswer) -> DisconnectHubsResponse:
 
 def managers_from(answer: JsonAnswer) -> list[ManagerInfo]:
     """Return managers, or spaces."""
-    values = [_mapping(each, "a manager") for each in _list(answer, "managers")]
+    values = [object_in(each, "a manager") for each in list_in(answer, "managers")]
     return [ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values]
 
 
 def info_from(answer: JsonAnswer) -> GetInfoResponse:
     """Return what a multi-manager says of itself."""
-    value = _mapping(answer, "info")
+    value = object_in(answer, "info")
     port = value.get("apiPort")
     return GetInfoResponse(
         id=str(value.get("id", "")),
@@ -120,18 +120,18 @@ def info_from(answer: JsonAnswer) -> GetInfoResponse:
 
 def access_keys_from(answer: JsonAnswer) -> list[AccessKey]:
     """Return the access keys of a space."""
-    values = _list(_mapping(answer, "access keys").get("accessKeys"), "access keys")
+    values = list_in(object_in(answer, "access keys").get("accessKeys"), "access keys")
     return [
         AccessKey(
             created=each.get("created"), description=str(each.get("description", "")), raw=each
         )
-        for each in (_mapping(value, "an access key") for value in values)
+        for each in (object_in(value, "an access key") for value in values)
     ]
 
 
 def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:
     """Return what became of access keys."""
-    value = _mapping(answer, "revoking") if answer.value is not None else {}
+    value = object_in(answer, "revoking") if answer.value is not None else {}
     count = value.get("keysRevoked")
     return RevokeAccessKeysResponse(
         message=as_text(value.get("message")) or answer.reason,

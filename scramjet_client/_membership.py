@@ -25,12 +25,14 @@ class Member:
         more: Whether there may be more that wakes nobody: read with the last, but not given yet.
         ended: Whether it gives nothing any more.
         error: Why, if not by the hub's end of stream.
+        left: Whether it is no member any more.
     """
 
     def __init__(self, stream: OutputStream, limit: int, on_close: Callable[[], object]) -> None:
         self.stream = stream
         self.more = False
         self.ended = False
+        self.left = False
         self.error: ScramjetError | None = None
         self._limit = limit
         self._reader = stream._reader
@@ -39,7 +41,6 @@ class Member:
         self._first = True
         self._looking = False
         self._outcome: Exception | None = None
-        self._left = False
         stream._begin(None)
         try:
             self._check(stream)
@@ -57,7 +58,7 @@ class Member:
                 f"{stream!r} can't be waited for: its answer has not begun, or is compressed"
             )
 
-    def read(self, buffer: memoryview) -> list[bytes]:
+    def read(self, buffer: memoryview, now: float) -> list[bytes]:
         """Return the whole lines that have come, without waiting; look at the attributes afterwards."""
         try:
             data = self._read(buffer)
@@ -68,7 +69,9 @@ class Member:
         if data is None:
             return []
         if data:
-            self._last = time.monotonic()
+            self._last = now
+            if not self._begun and data.endswith(b"\n") and b"\r" not in data:
+                return data[:-1].split(b"\n")
             return self._lines(data)
         self.ended = True
         last, self._begun = b"".join(self._begun), []
@@ -146,9 +149,9 @@ class Member:
 
     def leave(self) -> None:
         """Give the stream back to its other readers, with what was read of a line."""
-        if self._left:
+        if self.left:
             return
-        self._left = True
+        self.left = True
         if self._begun:
             self._reader.give_back(b"".join(self._begun))
         self._reader.exchange.waited_for(self._idle_limit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Union
@@ -10,7 +9,7 @@ from typing import Any, Union
 import attrs
 
 from scramjet_client._exchange import Exchange
-from scramjet_client._settings import positive
+from scramjet_client._settings import checked_headers, positive
 from scramjet_client._sources import JsonLines, ProgressHook, Source, size_of
 from scramjet_client._untrusted import json_in
 from scramjet_client._writer import BodySource, BodyWriter
@@ -24,9 +23,6 @@ from scramjet_client.models import (
 
 _BINARY = "application/octet-stream"
 
-_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_HEADER_VALUE = re.compile(r"(?:[!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
-"""What can stand in a header, without line ends; requests finds out later, when the upload has begun."""
 
 OptionsLike = Union[SendStreamOptions, Mapping[str, Any]]
 
@@ -83,9 +79,7 @@ def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
     unknown = set(init) - {"headers", "params", "timeout"}
     if unknown:
         raise ValueError(f"request_init has unknown keys: {', '.join(sorted(unknown))}")
-    for name, value in (init.get("headers") or {}).items():
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"the header {name!r} of request_init can't be sent")
+    for name in checked_headers(init.get("headers") or {}):
         if name.lower() in ("x-end-stream", "content-length", "transfer-encoding"):
             raise ValueError(f"request_init must not set {name!r}; the client does (see end=)")
     if init.get("timeout") is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scramjet_client._dialect import dialect_of, id_from
+from scramjet_client._answers import id_from
+from scramjet_client._dialect import dialect_of
 from scramjet_client._settings import route
 from scramjet_client._sources import ProgressHook
 from scramjet_client._untrusted import json_in

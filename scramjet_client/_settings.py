@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Mapping
 from typing import Union
 from urllib.parse import quote, urlsplit
 
@@ -28,6 +29,13 @@ USER_AGENT = (
 _LOOPBACK = ("localhost", "::1")
 
 _TOKEN = re.compile(r"[!-~]+")
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(r"(?:[!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
+"""What can stand in a header: no line ends, and what Latin-1 has."""
+
+_NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
+"""What readers of URLs drop, or take for something else, each in its own way."""
 
 
 @attrs.frozen(kw_only=True)
@@ -104,13 +112,35 @@ class Token(AuthBase):
         return request
 
 
+def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return headers that can be sent; their values, which may be secrets, are in no error.
+
+    Raises:
+        TypeError: A name or value is no text.
+        ValueError: It would break its line, or is beyond Latin-1.
+    """
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the header {name[:80]!r} can't be sent")
+    return headers
+
+
 def checked_base(api_base: str) -> str:
     """Return the URL of a hub's API without a slash at its end, or raise TypeError or ValueError."""
     if not isinstance(api_base, str):
         raise TypeError(f"api_base must be a str, not {type(api_base).__name__}")
-    parts = urlsplit(api_base)
+    try:
+        parts = urlsplit(api_base)
+        parts.port  # noqa: B018 - raises where it is none
+    except ValueError:
+        # What is in the place of a port may be a password.
+        raise ValueError("api_base is no URL: its host or port is malformed") from None
     if parts.username or parts.password:
         raise ValueError("api_base must not hold a user or password; give token=")
+    if _NO_URL.search(api_base):
+        raise ValueError(f"api_base must not hold spaces, line ends or backslashes: {api_base!r}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
             f"api_base must be an http:// or https:// URL with a host, not {api_base!r}"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Union
 
 from scramjet_client._handle import Closing
-from scramjet_client.streams import OutputStream
+from scramjet_client.streams import OutputStream, write_all
 
 TargetLike = Union[Callable[[bytes], object], Any, "os.PathLike[str]", str, bool, None]
 """A callable that is given each line, a file, a path, True for the terminal, or None for nothing."""
@@ -64,7 +64,7 @@ class BinaryFile(Target):
     def write(self, chunk: bytes) -> None:
         if self._before is not None:
             self._before.flush()
-        _write_all(self._file, chunk)
+        write_all(self._file, chunk)
         _flush(self._file)
 
     def close(self) -> None:
@@ -89,19 +89,6 @@ class _TextFile(Target):
         if text:
             self._file.write(text)
             _flush(self._file)
-
-
-def _write_all(file: Any, data: bytes) -> None:
-    if not isinstance(file, io.RawIOBase):
-        file.write(data)
-        return
-    # An unbuffered file may take less than it is given.
-    rest = memoryview(data)
-    while rest:
-        taken = file.write(rest)
-        if taken is None:
-            raise BlockingIOError("the target is a non-blocking file that takes nothing now")
-        rest = rest[taken:]
 
 
 def _flush(file: Any) -> None:

@@ -34,6 +34,8 @@ class DuplexSSLSocket(ssl.SSLSocket):
 
     _sslobj: Any  # of ssl: what speaks TLS, if the socket was connected when it was wrapped
     _timeout: float | None
+    # Of the process that the connection belongs to; a fork closes its copy without a word.
+    _pid: int
     # Guards every call into OpenSSL, and closing: a descriptor must not vanish under a step.
     _step_lock: threading.Lock
 
@@ -41,6 +43,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
         self = super().__new__(cls, *args, **kwargs)
         # ssl makes its sockets without __init__, so this is the only place that runs early enough.
         self._timeout = None
+        self._pid = os.getpid()
         self._step_lock = threading.Lock()
         return self
 
@@ -140,7 +143,8 @@ class DuplexSSLSocket(ssl.SSLSocket):
 
         ssl's own version first drops the TLS layer, so that a thread still writing goes on in clear text.
         """
-        socket.socket.shutdown(self, how)
+        if self._pid == os.getpid():
+            socket.socket.shutdown(self, how)
 
     def _real_close(self) -> None:
         # socket.close() ends here once no file of the socket is open any more. The shutdown wakes whoever
@@ -151,6 +155,21 @@ class DuplexSSLSocket(ssl.SSLSocket):
             super()._real_close()  # type: ignore[misc]  # ssl overrides it too, and documents neither
 
 
+class GreenSSLSocket(ssl.SSLSocket):
+    """The same under gevent, whose sockets wait by themselves, and whose threads are never in OpenSSL at once."""
+
+    def write_within(self, timeout: float | None, data: Any) -> int:
+        """Send some of `data` within a limit; return how many bytes were taken."""
+        sent: int = self.send(data, 0, timeout)  # type: ignore[call-arg]  # gevent's has the limit
+        return sent
+
+
+DUPLEX = (DuplexSSLSocket, GreenSSLSocket)
+"""What a writer can write to while another thread reads."""
+
+_SOCKET = DuplexSSLSocket if ssl.SSLSocket.__module__ == "ssl" else GreenSSLSocket
+
+
 def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
     """Return a new client context whose sockets are `DuplexSSLSocket`s; it trusts nobody yet."""
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
@@ -159,7 +178,7 @@ def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     # A renegotiation lets a writer consume what a reader waits for.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    context.sslsocket_class = DuplexSSLSocket
+    context.sslsocket_class = _SOCKET
     return context
 
 

@@ -283,6 +283,8 @@ class Topics:
             "content-type": chosen.type,
             "x-end-stream": "true" if end else "false",
         }
+        # No limit for the head of the answer: it comes with the end of the body, and who has to wait for the
+        # turn, or for a reader, hears nothing until then, however long that takes.
         return self._client.poster(f"topic/{topic}", headers, params=chosen.params)
 
 

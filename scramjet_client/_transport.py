@@ -33,7 +33,7 @@ from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from scramjet_client._exchange import Answer, Exchange, current_exchange
-from scramjet_client._tls import ContextCache, DuplexSSLSocket
+from scramjet_client._tls import DUPLEX, ContextCache
 from scramjet_client._writer import BodyWriter
 
 IDLE_LIMIT = 4.0
@@ -153,7 +153,7 @@ class _DuplexTLS(_Duplex, HTTPSConnection):
 
     def _mark_sent(self, exchange: Exchange | None) -> None:
         uploads = exchange is not None and exchange.writer is not None
-        if uploads and not isinstance(self.sock, DuplexSSLSocket):
+        if uploads and not isinstance(self.sock, DUPLEX):
             raise ssl.SSLError(
                 "an upload cannot be sent through TLS inside TLS (an https:// proxy to an https:// hub)"
             )
@@ -195,8 +195,21 @@ class Session(requests.Session):
         super().__init__()
         self.headers.clear()
         self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        self._mount()
+
+    def _mount(self) -> None:
+        self._pid = os.getpid()
         for scheme in ("http://", "https://"):
             self.mount(scheme, DuplexAdapter())
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a request; from the child of a fork over pools of its own.
+
+        A lock of the parent's may have been held at the fork by a thread that is not there to give it back.
+        """
+        if self._pid != os.getpid():
+            self._mount()
+        return super().send(request, **kwargs)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None: nothing is a redirect.

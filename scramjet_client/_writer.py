@@ -13,7 +13,7 @@ from typing import Protocol
 from urllib3.util import wait_for_write
 
 from scramjet_client._gathering import Gathering
-from scramjet_client._tls import DuplexSSLSocket
+from scramjet_client._tls import DUPLEX
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 
@@ -234,7 +234,7 @@ class BodyWriter:
 
     def _send(self, sock: socket.socket, *frame: bytes | memoryview) -> None:
         large = sum(map(len, frame)) >= _WORTH_SCATTERING
-        if large and not isinstance(sock, DuplexSSLSocket) and hasattr(sock, "sendmsg"):
+        if large and not isinstance(sock, DUPLEX) and hasattr(sock, "sendmsg"):
             views = [memoryview(part) for part in frame]
         else:
             views = [memoryview(b"".join(frame))]
@@ -254,7 +254,7 @@ class BodyWriter:
             if remaining is not None and remaining <= 0:
                 raise TimeoutError(f"the hub took nothing for {self._stall_limit} s")
             try:
-                if isinstance(sock, DuplexSSLSocket):
+                if isinstance(sock, DUPLEX):
                     return sock.write_within(remaining, views[0])
                 # Waited for here, because a send itself waits for as long as the socket's own limit is.
                 if remaining is not None and not wait_for_write(sock, remaining):

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, Union
 
+from scramjet_client._answers import has_ended
 from scramjet_client._at_once import at_once
-from scramjet_client._dialect import dialect_of, has_ended
+from scramjet_client._dialect import dialect_of
 from scramjet_client._fleet_follow import FleetFollow
 from scramjet_client._html import Shown
 from scramjet_client._send_plan import checked_stream_id

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from scramjet_client._api import ApiClient
-from scramjet_client._dialect import (
+from scramjet_client._answers import (
     config_from,
-    dialect_of,
     entities_from,
     instances_from,
     load_from,
@@ -16,6 +14,8 @@ from scramjet_client._dialect import (
     status_from,
     version_from,
 )
+from scramjet_client._api import ApiClient
+from scramjet_client._dialect import dialect_of
 from scramjet_client._doctor import DoctorReport, examine
 from scramjet_client._sequence_upload import send_package
 from scramjet_client._settings import DEFAULT_API_BASE, TimeoutLike

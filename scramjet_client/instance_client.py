@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from scramjet_client._answers import has_ended, health_from, instance_from
 from scramjet_client._attach import attach
 from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import has_ended, health_from, instance_from
 from scramjet_client._exchange import Exchange
 from scramjet_client._follow import Ending, Follow
 from scramjet_client._instance_events import InstanceEvents
@@ -33,6 +33,9 @@ from scramjet_client.models import (
     SendStopInstanceResponse,
 )
 from scramjet_client.streams import OutputStream
+
+if TYPE_CHECKING:
+    from scramjet_client.integrations.notebook import LiveView
 
 _NO_IDLE_LIMIT = 365 * 86400.0
 """Seconds; a limit for all streams of a client (`Timeouts.idle`) is not meant for those that are read together,
@@ -228,6 +231,16 @@ class InstanceClient(InstanceEvents):
         targets = targets_of(stdout=stdout, stderr=stderr, output=output, log=log)
         ending = Ending(self._client, self._id)
         return Follow(f"instance {self._id!r}", self._open_unlimited, ending, targets)
+
+    def show(self, **options: Any) -> LiveView:
+        """Show the instance live in this cell of a notebook; returns at once. Needs the extra "notebook".
+
+        What it reads is taken from other readers. Options and endings: `scramjet_client.integrations.notebook.show`.
+        """
+        # Not on top: IPython is for notebooks alone.
+        from scramjet_client.integrations.notebook import show  # noqa: PLC0415
+
+        return show(self, **options)
 
     def attach(
         self,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from scramjet_client._api import ApiClient, Below, instead
-from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import (
-    _mapping,
-    dialect_of,
+from scramjet_client._answers import (
     instances_from,
     load_from,
+    object_in,
     sequences_from,
     version_from,
 )
+from scramjet_client._api import ApiClient, Below, instead
+from scramjet_client._calls import JsonAnswer
+from scramjet_client._dialect import dialect_of
 from scramjet_client._manager_answers import (
     disconnected_from,
     hubs_from,
@@ -89,7 +89,7 @@ class ManagerClient(ApiClient):
 
     def get_config(self) -> dict[str, Any]:
         """Return the manager's configuration as it gives it; it may hold secrets. Wire: GET /config."""
-        return _mapping(self._get("config"), "config")
+        return object_in(self._get("config"), "config")
 
     def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
         """Open the manager's log, one JSON object a line. Wire: GET /log."""
@@ -224,7 +224,11 @@ class ManagerClient(ApiClient):
         path = f"s3/{route(id)}" if id else "s3/"
         with opened(package) as source:
             text = self._client.send_stream(
-                path, source, method="PUT", subject="the sequence package"
+                path,
+                source,
+                method="PUT",
+                subject="the sequence package",
+                answer_limit=self._client.timeouts.read,
             )
         return store_item_from(json_in(text, "a store item"))
 

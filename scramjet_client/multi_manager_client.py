@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scramjet_client._answers import id_from, load_from, version_from
 from scramjet_client._api import ApiClient, Below, instead
 from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import id_from, load_from, version_from
 from scramjet_client._manager_answers import info_from, managers_from
 from scramjet_client._settings import route
 from scramjet_client.errors import (

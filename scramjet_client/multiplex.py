@@ -147,13 +147,15 @@ class Multiplexer(Closing):
         self._iterating = threading.get_ident()
         try:
             while self._more():
-                for member in self._with_something():
-                    if not self._has(member):
+                turn = self._with_something()
+                now = time.monotonic()
+                for member in turn:
+                    if member.left:
                         continue
-                    lines = member.read(self._buffer)
+                    lines = member.read(self._buffer, now)
                     if lines:
                         yield member.stream, lines
-                    if member.ended and self._has(member):
+                    if member.ended and not member.left:
                         self._report(member)
                     elif member.more:
                         self._ready.append(member)
@@ -196,15 +198,19 @@ class Multiplexer(Closing):
         turn = dict.fromkeys(self._ready)
         self._ready.clear()
         for key, _ in found:
-            if key.data is not None:
+            if key.data is None:
+                self._answer_bell()
+            else:
                 turn[key.data] = None
+        if time.monotonic() >= self._next_tick:
+            self._tick()
+        return list(turn)
+
+    def _answer_bell(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while self._bell.recv(4096):
                 pass
         self._carry_out()
-        if time.monotonic() >= self._next_tick:
-            self._tick()
-        return list(turn)
 
     def _has(self, member: Member) -> bool:
         return self._members.get(member.stream) is member

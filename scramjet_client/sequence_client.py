@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from scramjet_client._answers import id_from, ids_from, sequence_from
 from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import dialect_of, id_from, ids_from, sequence_from
+from scramjet_client._dialect import dialect_of
 from scramjet_client._handle import Handle
 from scramjet_client._run import CompletedInstance, refuse_check, run_new
 from scramjet_client._sequence_upload import replace_package

@@ -257,7 +257,7 @@ class OutputStream(io.BufferedReader, Shown):
         if isinstance(target, (str, Path)):
             with Path(target).open("wb") as file:
                 return self.pipe_to(file)
-        write = target if callable(target) else target.write
+        write = target if callable(target) else partial(write_all, target)
         flush = getattr(target, "flush", None)
         copied = 0
         for chunk in self.chunks():
@@ -276,7 +276,11 @@ class OutputStream(io.BufferedReader, Shown):
         self._reader.interrupt()
         if self._on_close is not None:
             self._on_close()
-        super().close()
+        try:
+            super().close()
+        except RuntimeError:
+            # Its reader is another greenlet of this thread, which the file itself takes for the same one.
+            self._reader.close()
 
 
 class EventStream(Closing):
@@ -324,6 +328,19 @@ def json_line(line: bytes, name: str) -> Any:
         raise InvalidResponseError(
             f"a line of {name} is not JSON: {error}", body=line.decode("utf-8", "replace")
         ) from error
+
+
+def write_all(file: Any, data: bytes) -> None:
+    """Write all of `data` to a binary file, also to an unbuffered one, which may take less than it is given."""
+    if not isinstance(file, io.RawIOBase):
+        file.write(data)
+        return
+    rest = memoryview(data)
+    while rest:
+        taken = file.write(rest)
+        if taken is None:
+            raise BlockingIOError("the target is a non-blocking file that takes nothing now")
+        rest = rest[taken:]
 
 
 def now() -> str:

@@ -64,12 +64,15 @@ LAYERS = [
     {"manager_client"},
     {"multi_manager_client"},
     {"middleware_client"},
+    {"_pytest_hub"},
+    {"pytest_plugin"},
     {"__init__", "__main__"},
 ]
 """From the ground up; a module imports only modules of lower layers."""
 
-LATE = {("host_client", "manager_client")}
-"""Imports inside a function: a hub leads to its manager and a manager to its hubs, so one has to wait."""
+LATE = {("host_client", "manager_client"), ("instance_client", "integrations")}
+"""Imports inside a function: a hub leads to its manager and a manager to its hubs, so one has to wait; what a
+notebook shows needs IPython."""
 
 
 def _imports(module: Path) -> set[str]:

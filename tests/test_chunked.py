@@ -226,3 +226,99 @@ def test_large_chunks_on_a_real_socket(size: int, room: int):
             got += buffer[:count]
 
     assert got == b"".join(chunks)
+
+
+def test_every_three_way_split():
+    """Frames that arrive in three pieces, wherever they are cut, also inside extensions and trailers."""
+    chunks = [b"ab", b"c\r\nd"]
+    wire = frame(chunks, extension=b";e=1", trailer=b"A: b\r\n")
+
+    for first in range(1, len(wire)):
+        for second in range(first, len(wire)):
+            pieces = [piece for piece in (wire[:first], wire[first:second], wire[second:]) if piece]
+            assert decode(pieces) == b"abc\r\nd"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    chunks=st.lists(st.binary(min_size=1, max_size=300), max_size=20),
+    spelling=st.sampled_from([b"%x", b"%X", b"0%x", b"00%X"]),
+    extension=st.sampled_from([b"", b";a", b" ;a=b", b'; q="x;y"']),
+    trailer=st.sampled_from([b"", b"A: b\r\n", b"A: b\r\nC: d\r\n"]),
+    begun=st.integers(0, 400),
+    cut=st.integers(0, 8000),
+)
+def test_every_spelling(
+    chunks: list[bytes], spelling: bytes, extension: bytes, trailer: bytes, begun: int, cut: int
+):
+    """Capitals, zeros in front, extensions and trailers are what the grammar says they are."""
+    frames = [spelling % len(each) + extension + b"\r\n" + each + b"\r\n" for each in chunks]
+    wire = b"".join([*frames, spelling % 0, extension, b"\r\n", trailer, b"\r\n"])
+    begun = min(begun, len(wire))
+    cut = min(max(begun, cut), len(wire))
+
+    pieces = [piece for piece in (wire[begun:cut], wire[cut:]) if piece]
+    assert decode(pieces, begun=wire[:begun]) == b"".join(chunks)
+
+
+@pytest.mark.parametrize("line", [b"zz", b"5 5", b"", b"-1", b"fffffffffffffffff"])
+@pytest.mark.parametrize("split", [False, True])
+def test_a_malformed_size_among_thousands(line: bytes, split: bool):
+    """What came before it in the same buffer is given, and nothing of what follows."""
+    good = b"64\r\n%b\r\n" % (b"x" * 100) * 1000
+    wire = good + line + b"\r\n" + good
+    pieces = [wire[: len(good) + 1], wire[len(good) + 1 :]] if split else [wire]
+    body = ChunkedBody(Pieces(pieces), b"")
+    buffer, got = memoryview(bytearray(1 << 20)), b""
+
+    with pytest.raises(MalformedChunk):  # noqa: PT012
+        while True:
+            got += buffer[: body.readinto(buffer)]
+    assert got == b"x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "lineless", [b"5;" + b"e" * 5000, b"0\r\nA: " + b"b" * 70_000, b"3\nabc\n", b"3\rabc\r"]
+)
+def test_lines_without_an_end(lineless: bytes):
+    """An extension or a trailer that goes on and on, or a line that ends in its own way, is no body."""
+    with pytest.raises((MalformedChunk, IncompleteRead)):
+        decode([b"1\r\na\r\n", lineless])
+
+
+@pytest.mark.parametrize("end", [b"XY", b"\r", b"", b"\n\n", b"\r\nzz\r\n"])
+@pytest.mark.parametrize("repeats", [1, 2, 5])
+def test_what_is_wrong_behind_a_large_chunk(end: bytes, repeats: int):
+    """A wrong or missing end of a chunk that was read directly is found, and its payload is given whole."""
+    size = 20_000
+    wire = (b"%x\r\n%b\r\n" % (size, b"L" * size)) * repeats + b"%x\r\n%b%b" % (
+        size,
+        b"M" * size,
+        end,
+    )
+    left, right = socket.socketpair()
+    with left, right:
+        left.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        left.sendall(wire)
+        left.shutdown(socket.SHUT_WR)
+        body = ChunkedBody(right, b"")
+        buffer, got = memoryview(bytearray(131_072)), b""
+        with pytest.raises((MalformedChunk, IncompleteRead)):  # noqa: PT012
+            while True:
+                got += buffer[: body.readinto(buffer)]
+    assert got == b"L" * size * repeats + b"M" * size
+
+
+@pytest.mark.parametrize("cut", [1, 8191, 8192, 19_999])
+def test_a_cut_inside_a_large_chunk(cut: int):
+    """What came of it is given, and the cut is told apart from an end."""
+    left, right = socket.socketpair()
+    with left, right:
+        left.sendall(b"%x\r\n%b" % (20_000, b"L" * cut))
+        left.shutdown(socket.SHUT_WR)
+        body = ChunkedBody(right, b"")
+        buffer, got = memoryview(bytearray(131_072)), b""
+        with pytest.raises(IncompleteRead):  # noqa: PT012
+            while True:
+                got += buffer[: body.readinto(buffer)]
+    assert got == b"L" * cut

@@ -12,11 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scramjet_client import HostClient, InvalidResponseError, UnsupportedByHubError
-from scramjet_client._calls import JsonAnswer
-from scramjet_client._dialect import (
-    Dialect,
+from scramjet_client._answers import (
     config_from,
-    dialect_of,
     entities_from,
     has_ended,
     health_from,
@@ -28,6 +25,8 @@ from scramjet_client._dialect import (
     status_from,
     version_from,
 )
+from scramjet_client._calls import JsonAnswer
+from scramjet_client._dialect import Dialect, dialect_of
 from scramjet_client.models import STATUSES
 from tests.support.wire import Conn, RawServer
 

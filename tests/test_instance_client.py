@@ -15,6 +15,7 @@ import pytest
 from scramjet_client import (
     BadParametersError,
     HostClient,
+    HubConnectionError,
     HubTimeoutError,
     InstanceClient,
     InstanceEndedError,
@@ -27,7 +28,9 @@ from scramjet_client import (
     UnsupportedByHubError,
     UploadCancelledError,
     UploadError,
+    _lifetime,
 )
+from scramjet_client.testing import Cut, FaultProxy, Pass, Stall
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.waiting import eventually
 
@@ -113,6 +116,46 @@ def test_stop_without_effect(instance: InstanceClient):
     """An instance that lives on after the hub's answer is a STOP_TIMEOUT too."""
     with pytest.raises(StopTimeoutError, match="still runs"):
         instance.stop(100)
+
+
+def test_stop_whose_answer_is_lost_without_an_end():
+    """A lost answer to a stop is a lost connection while the instance runs on: nobody knows what came of it."""
+    with H1Hub() as hub, FaultProxy(hub.url) as proxy, HostClient(proxy.url) as host:
+        proxy.next(Cut(), of="POST .*/_stop$")
+        with pytest.raises(HubConnectionError):
+            host.get_instance_client(hub.add_instance().id).stop(100)
+
+
+def test_stop_whose_answer_is_lost_after_a_kill():
+    """That the hub had to kill is told also if its answer was lost."""
+    with H1Hub() as hub, FaultProxy(hub.url) as proxy, HostClient(proxy.url) as host:
+        there = hub.add_instance()
+        there.on_stop = lambda _timeout: there.end(137, "Instance killed")
+        proxy.next(Cut(), of="POST .*/_stop$")
+        with pytest.raises(StopTimeoutError, match="was killed"):
+            host.get_instance_client(there.id).stop(100)
+
+
+def test_stop_of_which_the_hub_does_not_tell_the_end(monkeypatch: pytest.MonkeyPatch):
+    """A hub that takes a stop and then does not say whether the instance has ended is a STOP_TIMEOUT that says so."""
+    monkeypatch.setattr(_lifetime, "_POLL_LIMIT", 0.2)
+    monkeypatch.setattr(_lifetime, "_SETTLE", 0.3)
+    with H1Hub() as hub, FaultProxy(hub.url) as proxy, HostClient(proxy.url) as host:
+        proxy.next(Pass(), *[Stall()] * 20, of="GET .*/instance/[^/]+$")
+        with pytest.raises(StopTimeoutError, match="does not say that it has") as caught:
+            host.get_instance_client(hub.add_instance().id).stop(100)
+
+    assert type(caught.value.__cause__) is HubTimeoutError
+
+
+def test_stop_whose_end_is_seen_late(monkeypatch: pytest.MonkeyPatch):
+    """A look that gets no answer after a stop is not the last one."""
+    monkeypatch.setattr(_lifetime, "_POLL_LIMIT", 0.2)
+    with H1Hub() as hub, FaultProxy(hub.url) as proxy, HostClient(proxy.url) as host:
+        there = hub.add_instance()
+        there.on_stop = lambda _timeout: there.end(138, "Instance stopped")
+        proxy.next(Pass(), Stall(), of="GET .*/instance/[^/]+$")
+        assert host.get_instance_client(there.id).stop(100).acknowledged
 
 
 def test_wait_after_a_stop(instance: InstanceClient, there: Instance):

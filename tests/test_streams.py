@@ -135,6 +135,29 @@ def test_ways_to_copy(way: str):
     assert target.getvalue() == b"abc" * 1000 + b"def"
 
 
+class Reluctant(io.RawIOBase):
+    """An unbuffered file that takes at most 100 bytes at a time."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        self.taken += bytes(data[:100])
+        return min(100, len(data))
+
+
+def test_pipe_to_a_file_that_takes_less_than_it_is_given():
+    """An unbuffered file gets all, however little it takes at a time."""
+    target = Reluctant()
+    with Said(b"abc" * 1000, b"def") as stream:
+        assert stream.pipe_to(target) == 3003
+
+    assert target.taken == b"abc" * 1000 + b"def"
+
+
 def test_peek_takes_nothing():
     """What was peeked at is read afterwards."""
     with Said(b"abc") as stream:

@@ -112,45 +112,45 @@ _TABLE = {
         delay     ok     ok       ok       ok       ok       ok       ok       ok       ok       ok     ok
         drip      ok     ok       ok       ok       ok       ok       ok       ok       ok       ok     ok
         stall     late   late     late     late     late     late     late     late     late     ok     late
-        cut       again  lost     lost     lost     lost     lost     lost     lost     lost     lost   lost
-        reset     again  lost     lost     lost     lost     lost     lost     lost     lost     lost   lost
-        truncate  again  lost     lost     lost     lost     lost     lost     lost     lost     lost   lost
-        corrupt   again  lost     lost     lost     lost     lost     lost     lost     lost     lost   lost
+        cut       again  lost     lost     lost     lost     lost     lost     lost     lost     ok     lost
+        reset     again  lost     lost     lost     lost     lost     lost     lost     lost     ok     lost
+        truncate  again  lost     lost     lost     lost     lost     lost     lost     lost     ok     lost
+        corrupt   again  lost     lost     lost     lost     lost     lost     lost     lost     ok     lost
         400       400    400      400      400      400      400      400      400      400      400    400
         503       again  503      503      503      503      503      503      503      503      503    503
         redirect  redirect redirect redirect redirect redirect redirect redirect redirect redirect redirect redirect
         drop      late   late     late     late     late     late     late     late     late     ok     late
-        restart   again  lost     lost     lost     lost     lost     lost     lost     lost     lost   lost
+        restart   again  lost     lost     lost     lost     lost     lost     lost     lost     ok     lost
         idle      d      d        d        d        d        d        d        d        d        d      d
     """,
     "body": """
         delay     ok     ok       ok       ok       ok       ok       ok       ok       ok       ok     ok
         drip      ok     ok       ok       ok       ok       ok       ok       ok       ok       ok     ok
         stall     late   late     silent   silent   silent   late     late     waits    silent   ok     late
-        cut       again  lost     cut      cut      cut      lost     lost     lost     cut      lost   lost
-        reset     again  lost     cut      cut      cut      lost     lost     lost     cut      lost   lost
-        truncate  again  lost     cut      cut      cut      lost     lost     lost     cut      lost   lost
-        corrupt   again  lost     cut      cut      cut      lost     lost     lost     cut      lost   lost
+        cut       again  lost     cut      cut      cut      lost     lost     lost     cut      ok     lost
+        reset     again  lost     cut      cut      cut      lost     lost     lost     cut      ok     lost
+        truncate  again  lost     cut      cut      cut      lost     lost     lost     cut      ok     lost
+        corrupt   again  lost     cut      cut      cut      lost     lost     lost     cut      ok     lost
         400       b      b        b        b        b        b        b        b        b        b      400
         503       b      b        b        b        b        b        b        b        b        b      503
         redirect  b      b        b        b        b        b        b        b        b        b      redirect
         drop      late   late     silent   silent   silent   late     late     waits    silent   ok     late
-        restart   again  lost     cut      cut      cut      lost     lost     lost     cut      lost   lost
+        restart   again  lost     cut      cut      cut      lost     lost     lost     cut      ok     lost
         idle      d      d        d        d        d        d        d        d        d        d      d
     """,
     "end": """
         delay     ok     ok       ok       c        c        ok       ok       ok       c        ok     ok
         drip      ok     ok       ok       c        c        ok       ok       ok       c        ok     ok
         stall     late   late     silent   c        c        late     late     waits    c        ok     late
-        cut       again  lost     cut      c        c        lost     lost     lost     c        lost   lost
-        reset     again  lost     cut      c        c        lost     lost     lost     c        lost   lost
-        truncate  again  lost     cut      c        c        lost     lost     lost     c        lost   lost
-        corrupt   again  lost     cut      c        c        lost     lost     lost     c        lost   lost
+        cut       again  lost     cut      c        c        lost     lost     lost     c        ok     lost
+        reset     again  lost     cut      c        c        lost     lost     lost     c        ok     lost
+        truncate  again  lost     cut      c        c        lost     lost     lost     c        ok     lost
+        corrupt   again  lost     cut      c        c        lost     lost     lost     c        ok     lost
         400       b      b        b        b        b        b        b        b        b        b      b
         503       b      b        b        b        b        b        b        b        b        b      b
         redirect  b      b        b        b        b        b        b        b        b        b      b
         drop      late   late     silent   c        c        late     late     waits    c        ok     late
-        restart   again  lost     cut      c        c        lost     lost     lost     c        lost   lost
+        restart   again  lost     cut      c        c        lost     lost     lost     c        ok     lost
         idle      ok     ok       e        e        e        ok       ok       ok       e        d      ok
     """,
 }

@@ -1,0 +1,75 @@
+"""Draw docs/picture.svg: the first program of README.md, run in a terminal.
+
+    python docs/make_picture.py
+
+The program is taken from README.md and run as it is, on its LocalHub; what it prints is what the picture shows.
+Needs the extra "cli", for rich.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "docs" / "picture.svg"
+TITLE = "scramjet_client"
+WIDTH = 88  # columns: the longest line of the program
+
+
+def first_program() -> str:
+    """Return the first Python block of README.md."""
+    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    if found is None:
+        raise ValueError("README.md has no Python block")
+    return found[1]
+
+
+def draw() -> str:
+    """Run the program and return the picture of it."""
+    program = first_program()
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    _type(console, "cat first.py")
+    console.print(Syntax(program.rstrip(), "python", theme="monokai", background_color="default"))
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "first.py").write_text(program, "utf-8")
+        _type(console, "python first.py")
+        command = [sys.executable, "-u", "first.py"]
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout is not None
+            for line in running.stdout:
+                console.print(Text(line.rstrip("\n"), style="bold"))
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, command)
+    # A page shows the picture without asking other hosts for fonts.
+    return re.sub(r"@font-face \{.*?\}\s*", "", _svg(console), flags=re.DOTALL)
+
+
+def text_of(picture: str) -> list[str]:
+    """Return the lines of text of a picture."""
+    lines: dict[str, str] = {}
+    for row, text in re.findall(r'<text [^>]*y="([\d.]+)"[^>]*>([^<]*)</text>', picture):
+        lines[row] = lines.get(row, "") + text.replace("&#160;", " ")
+    return [line.rstrip() for line in lines.values()]
+
+
+def _type(console: Console, command: str) -> None:
+    console.print(Text.assemble(("$ ", "bold green"), command))
+
+
+def _svg(console: Console) -> str:
+    # The id is fixed, so that the same text gives the same file.
+    return console.export_svg(title=TITLE, theme=MONOKAI, unique_id="terminal")
+
+
+if __name__ == "__main__":
+    PICTURE.write_text(draw(), "utf-8")
