@@ -3,6 +3,9 @@
 PYTHON ?= python3
 HUB ?= local
 ARGS ?=
+WORKERS ?= 4
+SECONDS ?= 60
+MINUTES ?= 10
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -10,7 +13,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 METADATA := setup.cfg setup.py pyproject.toml scramjet_client/_version.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint bench docs matrix clean
+.PHONY: help demo test test-long lint fuzz soak bench docs matrix clean
 
 help: ## Say what the targets do
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,8 +21,8 @@ help: ## Say what the targets do
 demo: $(VENV)/.stamp-hub ## Count the words of this repository on a hub (HUB=real for the one from npm, HUB=URL for one that runs)
 	@$(RUN) -m examples.demo --hub '$(HUB)' $(ARGS)
 
-test: $(VENV)/.stamp-test ## Run the tests, against the real hub too (ARGS="-k name" for some of them)
-	$(RUN) -m pytest $(ARGS)
+test: $(VENV)/.stamp-test ## Run the tests, several at once, against the real hub too (ARGS="-k name" for some of them)
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-long: $(VENV)/.stamp-test ## Run the tests that take minutes of real time
 	$(RUN) -m pytest -m long -o timeout=900 -o faulthandler_timeout=0 $(ARGS)
@@ -29,17 +32,24 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --strict
 
+fuzz: $(VENV)/.stamp-fuzz ## Throw bytes at what reads strangers' bytes (SECONDS=60 for each target, ARGS="chunks")
+	$(RUN) -m fuzz --seconds $(SECONDS) $(ARGS)
+
+soak: $(VENV)/.stamp-test ## Do random operations through faults, and account for every byte (MINUTES=10, ARGS="--seed 1")
+	$(RUN) -m soak --minutes $(MINUTES) $(ARGS)
+
 bench: $(VENV)/.stamp-bench ## Measure this client beside its peers (ARGS="--quick", ARGS="output-100")
 	$(RUN) -m benchmarks $(ARGS)
 
-docs: $(VENV)/.stamp-test ## Check the links and the code of the documents
-	$(RUN) -m pytest tests/test_docs.py $(ARGS)
+docs: $(VENV)/.stamp-test ## Build the documentation into build/docs, and check its links and its code
+	$(RUN) -m sphinx --fail-on-warning --keep-going -q -b html -d build/doctrees docs build/docs
+	$(RUN) -m pytest tests/test_docs.py tests/test_docs_site.py $(ARGS)
 
 matrix: $(VENV)/.stamp-dev ## Run the tests on every Python found, with the lowest and the latest dependencies
 	$(RUN) -m nox $(ARGS)
 
 clean: ## Remove what the other targets have made
-	rm -rf $(VENV) .nox build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/*/node_modules benchmarks/node/node_modules
+	rm -rf $(VENV) .nox build dist fuzz/corpus fuzz/found *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/*/node_modules benchmarks/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.stamp-venv:
@@ -55,12 +65,20 @@ $(VENV)/.stamp-hub: $(VENV)/.stamp-venv $(METADATA)
 	$(PIP) install -e '.[hub]'
 	@touch $@
 
+# tinyproxy is a second forward proxy for the tests, beside their own; they do without it elsewhere.
 $(VENV)/.stamp-test: $(VENV)/.stamp-venv $(METADATA)
 	$(PIP) install -e '.[test]'
+	@command -v tinyproxy >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    { apt-get install -qq -y tinyproxy || { apt-get update -qq && apt-get install -qq -y tinyproxy; }; } >/dev/null 2>&1; } || true
 	@touch $@
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test
 	$(PIP) install -e '.[test,lint]'
+	@touch $@
+
+# Where there is no atheris for this Python, fuzzing goes on without coverage.
+$(VENV)/.stamp-fuzz: $(VENV)/.stamp-test $(METADATA)
+	$(PIP) install -e '.[test,fuzz]' || true
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-test

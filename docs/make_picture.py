@@ -8,6 +8,7 @@ Needs the extra "cli", for rich.
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import subprocess
@@ -55,11 +56,11 @@ def draw() -> str:
 
 
 def text_of(picture: str) -> list[str]:
-    """Return the lines of text of a picture."""
+    """Return the lines of text of a picture, without spaces, which it does not keep."""
     lines: dict[str, str] = {}
     for row, text in re.findall(r'<text [^>]*y="([\d.]+)"[^>]*>([^<]*)</text>', picture):
-        lines[row] = lines.get(row, "") + text.replace("&#160;", " ")
-    return [line.rstrip() for line in lines.values()]
+        lines[row] = lines.get(row, "") + html.unescape(text)
+    return ["".join(line.split()) for line in lines.values()]
 
 
 def _type(console: Console, command: str) -> None:

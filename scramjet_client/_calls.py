@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import attrs
 import requests
 import urllib3
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from scramjet_client._untrusted import ANSWER_LIMIT, ERROR_LIMIT, loads, whole
 from scramjet_client.errors import (
@@ -33,6 +34,9 @@ a half by chance, so that clients that were cut off together do not come back to
 
 _PATIENCE = 60.0
 """Seconds of a hub's `Retry-After` beyond which its refusal is raised instead."""
+
+_NOT_TRUSTED = (ssl.SSLCertVerificationError, CertificateError)
+"""A certificate that is refused, by OpenSSL or, for another name and by urllib3 1.26, in Python."""
 
 _PASSING = (429, 502, 503, 504)
 """Refusals that may pass: too many requests, and a gateway whose hub is away."""
@@ -115,14 +119,16 @@ def _pause(error: ScramjetError, number: int, *, again: bool) -> float | None:
         return None
     if isinstance(error, HubConnectionError):
         # A certificate does not get better.
-        return None if _has_cause(error, ssl.SSLCertVerificationError) else back_off
+        return None if _has_cause(error, _NOT_TRUSTED) else back_off
     if isinstance(error, HubResponseError) and error.status in _PASSING:
         asked: float = error.retry_after or 0.0
         return max(asked, back_off) if asked <= _PATIENCE else None
     return None
 
 
-def _has_cause(error: ScramjetError, kind: type[BaseException]) -> bool:
+def _has_cause(
+    error: ScramjetError, kind: type[BaseException] | tuple[type[BaseException], ...]
+) -> bool:
     """Say whether an error comes from one of a kind, by what requests and urllib3 wrapped into one another.
 
     Not by `__context__`, which leads to errors that the caller may just be handling: a request that did

@@ -22,6 +22,9 @@ _TLS_RECV_SIZE = 16384
 _LARGE = 8192
 """From this many bytes on, a chunk is worth its own read into the reader's memory."""
 
+_MOST_PARTS = 1024
+"""Pieces of memory that Linux and macOS take in one read (IOV_MAX); more of them are EMSGSIZE."""
+
 _LINE_LIMIT = 4096
 """Bytes of a size line with its extensions, or of one trailer, before the body is taken for broken."""
 
@@ -85,7 +88,7 @@ class ChunkedBody:
         )
         self._no_even_split = self._no_split = 0  # how many buffers not to try to split
         self._error: MalformedChunk | None = None
-        self.ended = False
+        self.ended: bool = False
         if begun:
             self._decode()
 
@@ -179,11 +182,11 @@ class ChunkedBody:
         """Return where the kernel is to put the payloads, and what stands between them."""
         parts: list[Any] = []
         at, left = 0, self._left
-        while at + left <= len(buffer):
+        while at + left <= len(buffer) and len(parts) < _MOST_PARTS - 2:
             parts += (buffer[at : at + left], bytearray(len(self._between)))
             at, left = at + left, self._size
         if at < len(buffer):
-            parts.append(buffer[at:])
+            parts.append(buffer[at : at + left])
         return parts
 
     def _dealt(self, parts: list[Any], count: int) -> int:

@@ -253,6 +253,6 @@ def _ignored(client: HttpClient, sources: Mapping[str, str]) -> list[str]:
     said += [
         f"{name}: CAs are named by {_CA_VARIABLES[0]}, or by verify"
         for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
-        if os.environ.get(name)
+        if os.environ.get(name) and client.api_base.startswith("https:")
     ]
     return said

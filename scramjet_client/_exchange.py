@@ -8,6 +8,7 @@ import http.client
 import io
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,10 @@ _HEAD_ALLOWANCE = 8 * 2**20
 
 _POLL = 1.0
 """Seconds between two calls of `Exchange.on_idle` while nothing arrives."""
+
+
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER that has the later close of a socket reset its connection."""
 
 
 class WaitEnded(Exception):
@@ -59,7 +64,7 @@ class Exchange:
         self.poll = poll
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
-        self.sent = threading.Event()
+        self.sent: threading.Event = threading.Event()
         """Set when the head of the request is on the wire: until then nothing has left."""
         self.size_limit: int | None = None
         """Bytes that may be read by way of http.client, which believes what it is told; None for streams."""
@@ -142,6 +147,11 @@ class Exchange:
             sock = self._sock
         if self.writer is not None:
             self.writer.abort()
+        elif sock is not None:
+            # A hub that this side held back hears of an orderly end only when the kernel gives up, in a minute,
+            # and holds its program back until then. (An upload must not do that: the hub would lose what it has.)
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         if sock is not None:
             shut(sock)
 
@@ -248,9 +258,9 @@ class Answer(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.exchange = current_exchange()
+        self.exchange: Exchange | None = current_exchange()
         self._inlet = _Inlet(sock, self.exchange)
-        self.fp = io.BufferedReader(self._inlet, READ_SIZE)
+        self.fp: io.BufferedReader = io.BufferedReader(self._inlet, READ_SIZE)
         if self.exchange is not None:
             self.exchange.answer = self
 

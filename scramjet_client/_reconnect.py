@@ -137,7 +137,7 @@ class ReconnectingStream(Closing):
             policy: How it is opened again.
             on_gap: Told of each break when the stream is open again.
         """
-        self.gaps = 0
+        self.gaps: int = 0
         self._name = name
         self._open_stream = open_stream
         self._new_exchange = new_exchange

@@ -167,7 +167,10 @@ class _FreshPool(urllib3.HTTPConnectionPool):
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection: Any = super()._get_conn(timeout)
-        if connection.sock is not None and connection.stale():
+        # A proxy that forwards plain requests may close after each without a word (tinyproxy does), so that the
+        # next request would be lost, and may pass it on unread. A tunnel is the hub's own connection.
+        forwarded = self.proxy is not None and self.scheme == "http"
+        if connection.sock is not None and (forwarded or connection.stale()):
             connection.close()
         return connection
 

@@ -9,8 +9,8 @@ import requests
 
 from scramjet_client.errors import InvalidResponseError
 
-ANSWER_LIMIT = 64 * 2**20
-"""Bytes of an answer that is no stream: a list of 100,000 instances fits in."""
+ANSWER_LIMIT = 32 * 2**20
+"""Bytes of an answer that is no stream: a list of 50,000 instances fits in. Parsed, JSON may take 22 times as much."""
 
 ERROR_LIMIT = 65536
 """Bytes of a refusal that are read, and characters of a wrong answer that its error keeps."""

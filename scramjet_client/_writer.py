@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import socket
 import threading
 import time
@@ -66,16 +67,18 @@ class BodyWriter:
         self._name = f"scramjet-upload-{number}"
         self._gathering = Gathering(self._chunk, self._broken, f"scramjet-flush-{number}")
         self._put = self._gathering.put if gather else self._chunk
-        self.bytes_sent = 0
+        self.bytes_sent: int = 0
         self.error: BaseException | None = None
-        self.blamed = ""
+        self.blamed: str = ""
         self._source: BodySource | None = source
         self._stall_limit = stall_limit
         self._progress = progress
         self._on_end: Callable[[], None] | None = None
         self._on_abort: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
         self._sock: socket.socket | None = None
+        self._held: object = None
         self._aborted = False
         self._ended = False
         self._whole = False
@@ -108,7 +111,10 @@ class BodyWriter:
         with self._changed:
             self._sock = sock
             self._changed.notify_all()
-            if self._thread is not None or self._aborted:
+            if self._aborted:
+                return
+            self._hold(sock)
+            if self._thread is not None:
                 return
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         try:
@@ -118,6 +124,15 @@ class BodyWriter:
                 raise
             # Python 3.12.0 and 3.12.1 start no thread while the interpreter ends: better late than lost.
             self._run()
+
+    def _hold(self, sock: socket.socket) -> None:
+        """Keep a socket's descriptor until the thread is through with it.
+
+        http.client and urllib3 close it after an interrupt, and a thread that is blocked in a closed one is
+        never woken, not even by a later shutdown. TLS sockets see to that themselves.
+        """
+        if not isinstance(sock, DUPLEX):
+            self._held = sock.makefile("rb", buffering=0)
 
     def roll_over(self) -> None:
         """End the present request's body; the next piece waits for another `attach`."""
@@ -133,6 +148,9 @@ class BodyWriter:
 
     def abort(self) -> None:
         """Stop writing; the thread ends as soon as the source gives its next piece."""
+        if self._pid != os.getpid():
+            # After a fork thread and socket are still the parent's.
+            return
         with self._changed:
             self._aborted = True
             sock, unused = self._sock, self._thread is None
@@ -212,6 +230,8 @@ class BodyWriter:
                 self.error, self.blamed = error, "source"
         with self._changed:
             self._ended = True
+            # It is closed now, if it was to be.
+            self._held = None
             self._changed.notify_all()
         if self._on_end is not None:
             self._on_end()

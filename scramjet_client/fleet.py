@@ -43,7 +43,7 @@ _T = TypeVar("_T")
 Members = Mapping[str, Union[HostClient, ScramjetError]]
 """The hubs of a fleet by their ids; an error stands for one that is known not to answer."""
 
-logger = logging.getLogger("scramjet_client")
+logger: logging.Logger = logging.getLogger("scramjet_client")
 
 
 class Fleet(Shown):

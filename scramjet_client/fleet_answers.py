@@ -26,7 +26,7 @@ class FleetAnswer(Mapping[str, _T], Shown):
 
     def __init__(self, values: Mapping[str, _T], errors: Mapping[str, ScramjetError]) -> None:
         self._values = dict(values)
-        self.errors = dict(errors)
+        self.errors: dict[str, ScramjetError] = dict(errors)
 
     def __repr__(self) -> str:
         return f"<FleetAnswer {self._values!r}, errors {self.errors!r}>"

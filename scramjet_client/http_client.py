@@ -41,7 +41,7 @@ from scramjet_client.uploads import Upload
 
 _R = TypeVar("_R")
 
-logger = logging.getLogger("scramjet_client")
+logger: logging.Logger = logging.getLogger("scramjet_client")
 logger.addHandler(logging.NullHandler())
 
 
@@ -89,17 +89,18 @@ class HttpClient(Closing):
         proxies: Mapping[str, str] | None = None,
         retries: int = 2,
     ) -> None:
-        self.api_base = checked_base(api_base)
-        self.timeouts = Timeouts.of(timeout)
+        self.api_base: str = checked_base(api_base)
+        self.timeouts: Timeouts = Timeouts.of(timeout)
         self.memo: dict[str, Any] = {}
         """What upper layers have learned of this hub, such as its generation."""
         self._retries = retries
         self.verify = verify
         self.cert = cert
-        self.proxies = None if proxies is None else dict(proxies)
+        self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
         session = Session()
-        session.auth = self.token = Token(token)
+        self.token: Token = Token(token)
+        session.auth = self.token
         session.headers.update(
             {
                 # Hubs split Accept naively, and refuse "application/json" on streams.

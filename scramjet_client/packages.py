@@ -112,9 +112,9 @@ class Package(Closing):
     def _begin(
         self, manifest: dict[str, Any], entries: list[PackageEntry], notes: list[str]
     ) -> None:
-        self.manifest = manifest
-        self.entries = tuple(sorted(entries, key=lambda each: each.name))
-        self.warnings = tuple(notes)
+        self.manifest: dict[str, Any] = manifest
+        self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))
+        self.warnings: tuple[str, ...] = tuple(notes)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._vendored: set[str] = set()
 

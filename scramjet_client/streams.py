@@ -125,12 +125,13 @@ class OutputStream(io.BufferedReader, Shown):
     def __enter__(self) -> OutputStream:
         return self
 
-    read = _exclusive(io.BufferedReader.read)
-    read1 = _exclusive(io.BufferedReader.read1)
-    readinto = _exclusive(io.BufferedReader.readinto)
-    readinto1 = _exclusive(io.BufferedReader.readinto1)
-    readline = _exclusive(io.BufferedReader.readline)
-    peek = _exclusive(io.BufferedReader.peek)
+    if not TYPE_CHECKING:  # their types are those of the base class
+        read = _exclusive(io.BufferedReader.read)
+        read1 = _exclusive(io.BufferedReader.read1)
+        readinto = _exclusive(io.BufferedReader.readinto)
+        readinto1 = _exclusive(io.BufferedReader.readinto1)
+        readline = _exclusive(io.BufferedReader.readline)
+        peek = _exclusive(io.BufferedReader.peek)
 
     def _begin(self, ahead: _Ahead | None) -> None:
         """Begin to read, on behalf of the loop that `ahead` belongs to, if any; `_turn` is held from now on."""

@@ -26,7 +26,7 @@ class Outbox:
         self._over = False
         self._idle = True
         # Guards all of the above; notified when one of them changes, and when the upload has failed.
-        self.changed = threading.Condition()
+        self.changed: threading.Condition = threading.Condition()
 
     def __iter__(self) -> Outbox:
         return self

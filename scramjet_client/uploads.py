@@ -36,7 +36,7 @@ from scramjet_client.errors import (
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
 
-logger = logging.getLogger("scramjet_client")
+logger: logging.Logger = logging.getLogger("scramjet_client")
 
 _numbers = itertools.count(1)
 

@@ -14,6 +14,7 @@ import pytest
 
 from scramjet_client import HostClient
 from tests.support.certs import Certificates
+from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  # fixtures
 from tests.support.scripted_hub import H1Hub
 
 _GRACE = 5.0

@@ -228,6 +228,25 @@ def test_large_chunks_on_a_real_socket(size: int, room: int):
     assert got == b"".join(chunks)
 
 
+def test_more_chunks_than_one_read_can_have_parts():
+    """A reader with room for thousands of large chunks gets them all: a kernel takes 1024 places at a time."""
+    chunks = [bytes([65 + n % 26]) * 9_000 for n in range(700)]
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    wire = memoryview(frame(chunks))
+    body = ChunkedBody(right, b"")
+    buffer, got = memoryview(bytearray(40_000_000)), b""
+    with left, right:
+        count = 1
+        while count:
+            if wire:
+                wire = wire[left.send(wire[:50_000]) :]
+            count = body.readinto(buffer)
+            got += buffer[:count]
+
+    assert got == b"".join(chunks)
+
+
 def test_every_three_way_split():
     """Frames that arrive in three pieces, wherever they are cut, also inside extensions and trailers."""
     chunks = [b"ab", b"c\r\nd"]

@@ -1,21 +1,20 @@
-"""The documents say what is there: links, code, commands, versions and citations."""
+"""The documents say what is there: links, code, commands, versions and citations; and their code runs."""
 
 from __future__ import annotations
 
 import ast
 import re
-import textwrap
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from scramjet_client import __version__
+from tests.support.pages import FENCE, GUIDES, ROOT, Block, blocks, code_blocks, programs, run_page
 
-ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = {"node_modules", "build", "dist"}
 
-FENCE = re.compile(r"^( *)(`{3,})(\w*)[^\n]*\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
 REFERENCE = re.compile(r"^\[[^\]]+\]: *(\S+)", re.MULTILINE)
 HEADING = re.compile(r"^#{1,6} +(.*?) *#*$", re.MULTILINE)
@@ -58,14 +57,6 @@ def anchors(document: Path) -> set[str]:
     }
 
 
-def code_blocks(document: Path, *languages: str) -> Iterator[tuple[int, str]]:
-    """Yield the line number and the text of the code blocks in these languages."""
-    text = document.read_text("utf-8")
-    for found in FENCE.finditer(text):
-        if found.group(3) in languages:
-            yield text.count("\n", 0, found.start()) + 2, textwrap.dedent(found.group(4))
-
-
 @each_document
 def test_relative_links_resolve(document: Path) -> None:
     """Every relative link leads to a file that exists, and every fragment to a heading there."""
@@ -88,6 +79,60 @@ def test_python_blocks_compile(document: Path) -> None:
     for line, code in code_blocks(document, "python", "py"):
         # Counted from the document's top, so that a SyntaxError names the right line.
         compile("\n" * (line - 1) + code, str(document), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.fixture(scope="module")
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Path, Future[list[str]]]]:
+    """Run the pages of all tests that are selected, some at a time: most of their time is waiting."""
+    folder = tmp_path_factory.mktemp("pages")
+    selected = [
+        item.callspec.params["document"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_python_blocks_run"
+    ]
+    with ThreadPoolExecutor(3) as pool:
+        yield {
+            page: pool.submit(run_page, page, folder / str(number))
+            for number, page in enumerate(selected)
+        }
+
+
+@pytest.mark.parametrize("document", [each for each in DOCUMENTS if programs(each)], ids=named)
+def test_python_blocks_run(document: Path, runs: dict[Path, Future[list[str]]]) -> None:
+    """The Python blocks of a page run on a LocalHub, one after the other, and print what it says they print."""
+    assert runs[document].result(timeout=110) == []
+
+
+@each_document
+def test_what_is_not_run_says_why(document: Path) -> None:
+    """A Python block that is not run here names the test that runs it, or the reason."""
+    for block in blocks(document):
+        if block.marker and block.marker[0] == "run by":
+            assert (ROOT / block.marker[1]).is_file(), block.line
+        elif block.marker:
+            assert len(block.marker[1].split()) > 2, block.line
+    # A language that nobody runs would be a way around.
+    assert not {block.language for block in blocks(document)} & {"py", "python3", "pycon"}
+
+
+def test_expected_output_is_compared(tmp_path: Path) -> None:
+    """A page that says something else than its code prints is found out, with the line of the code."""
+    page = tmp_path / "page.md"
+    page.write_text("\n```python\nprint(1)\n```\n\nIt prints:\n\n```text\n2\n```\n", "utf-8")
+
+    assert blocks(page)[0] == Block(3, "python", "print(1)\n", None, "2\n")
+    assert run_page(page, tmp_path / "run") == ["line 3 prints '1\\n'"]
+
+
+def test_every_guide_is_listed() -> None:
+    """The index of the guides leads to each of them, by a sentence and in the site's tree."""
+    index = (GUIDES / "index.md").read_text("utf-8")
+    guides = {path.stem for path in GUIDES.glob("*.md")} - {"index"}
+
+    assert set(re.findall(r"\(([\w-]+)\.md\)", index)) == guides
+    assert set(re.findall(r"^[\w-]+$", index.partition(":hidden:")[2], re.MULTILINE)) == guides
 
 
 @each_document

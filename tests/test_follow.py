@@ -28,6 +28,7 @@ from scramjet_client import (
 )
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub, Instance
+from tests.support.threads import client_threads
 from tests.support.waiting import eventually
 from tests.support.wire import Conn, RawServer
 
@@ -617,7 +618,7 @@ def test_attach_ends_with_a_silent_keyboard(instance: InstanceClient, there: Ins
         ender.start()
         instance.attach(stdin=stdin, stdout=io.BytesIO(), stderr=None)
         ender.join()
-        eventually(lambda: not [t for t in threading.enumerate() if "scramjet-" in t.name])
+        eventually(lambda: not client_threads())
         keys.write(b"for somebody else\n")
         keys.flush()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import select
 import shutil
 import threading
 import weakref
@@ -302,3 +303,25 @@ def test_a_line_has_the_limit_that_it_was_given(way: str):
         with pytest.raises(LineTooLongError, match="more than 100 bytes"):
             next(items)
         assert stream.closed
+
+
+def test_close_resets_the_connection() -> None:
+    """A hub that is held back hears of a close at once: it is a reset, and no end that waits for its turn."""
+    happened: list[int] = []
+
+    def handle(conn: Conn) -> None:
+        conn.read_request()
+        conn.send(HEAD)
+        conn.send_chunk(b"all of it")
+        poller = select.poll()
+        poller.register(conn.raw, 0)  # an orderly end of the other side is none of what is told always
+        happened.extend(event for _, event in poller.poll(20_000))
+        assert happened
+
+    with RawServer(handle) as server, HttpClient(server.url) as client:
+        with client.get_stream("a") as stream:
+            # Nothing is left unread, which would be a reset anyway.
+            assert stream.read1(100) == b"all of it"
+        eventually(lambda: happened)
+
+    assert happened[0] & select.POLLERR

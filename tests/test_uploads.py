@@ -16,6 +16,7 @@ import pytest
 
 from scramjet_client import HostClient, InstanceClient, InstanceNotFoundError, UploadCancelledError
 from tests.support.scripted_hub import H1Hub, Instance
+from tests.support.threads import client_threads
 from tests.support.waiting import eventually
 
 
@@ -30,7 +31,7 @@ def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
 
 
 def scramjet_threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name.startswith("scramjet-")]
+    return [each.name for each in client_threads()]
 
 
 def test_as_completed_and_callbacks(instance: InstanceClient):

@@ -17,6 +17,9 @@ UNDEFINED = object()
 _BODY_LIMIT = 64 * 2**20
 """Bytes of a JSON body. A real hub has no limit, and dies of it."""
 
+_GARBLED = 0.5
+"""Seconds after which a body that is none is found, at most."""
+
 _JSON_TYPES = ("application/json", "text/json")
 _STREAM_TYPES = ("application/octet-stream",)
 
@@ -130,10 +133,26 @@ class Exchange:
             raise Unparsable from error
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes. A client that leaves cancels the handler."""
-        while chunk := await self.request.content.readany():
-            self.rx += len(chunk)
-            yield chunk
+        """Yield the body as it comes. A client that leaves cancels the handler, and so does one that sends no HTTP."""
+        watching = asyncio.ensure_future(self._cut_if_garbled())
+        try:
+            while chunk := await self.request.content.readany():
+                self.rx += len(chunk)
+                yield chunk
+        finally:
+            watching.cancel()
+
+    async def _cut_if_garbled(self) -> None:
+        """Close the connection when the body turns out to be none, as a real hub does.
+
+        aiohttp answers that after this request, and has this request wait for its body for ever: what it keeps
+        for later has to be looked at.
+        """
+        later = getattr(self.request.protocol, "_messages", ())
+        while not any(type(message).__name__ == "_ErrInfo" for message, _ in later):
+            await asyncio.sleep(_GARBLED)
+        if self.request.transport is not None:
+            self.request.transport.close()
 
     def left_behind(self) -> bytes:
         """Return what a client that has left had sent and nobody has read.

@@ -142,7 +142,7 @@ class Flow:
         self._count = 0
         self._struck = False
         self.pace: float | None = None
-        self.garble = False
+        self.garble: bool = False
 
     @property
     def request(self) -> str:
@@ -240,7 +240,7 @@ class Connection:
     def __init__(self, owner: Owner, sock: socket.socket, number: int, *, opaque: bool) -> None:
         self.owner = owner
         self._wake, self._waker = socket.socketpair()
-        self.client = End(sock, self._wake)
+        self.client: End = End(sock, self._wake)
         self.hub: End | None = None
         self.asked: deque[Exchange] = deque()
         self._answering = Exchange()
@@ -250,7 +250,7 @@ class Connection:
         # Guards the four above and `asked`; notified when one of them changes.
         self._changed = threading.Condition()
         name = f"scramjet-proxy-{number}"
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread: threading.Thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._back = threading.Thread(target=self._answers, name=f"{name}-back", daemon=True)
 
     def end(self, ending: Ending, *, thaw: bool = False) -> None:

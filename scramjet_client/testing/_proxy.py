@@ -62,7 +62,7 @@ class FaultProxy:
         self.requests: deque[str] = deque(maxlen=_KEPT)
         self.delivered: deque[str] = deque(maxlen=_KEPT)
         self.struck: deque[Fault] = deque(maxlen=_KEPT)
-        self.connections = 0
+        self.connections: int = 0
         self._script: list[tuple[re.Pattern[str], Fault]] = []
         self._open: set[Connection] = set()
         self._threads: list[threading.Thread] = []
@@ -76,7 +76,7 @@ class FaultProxy:
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         scheme = "https" if secure or cert is not None else "http"
-        self.url = f"{scheme}://127.0.0.1:{self.port}{parts.path}"
+        self.url: str = f"{scheme}://127.0.0.1:{self.port}{parts.path}"
         # Accepts connections until close(). A daemon, so that a proxy that nobody closes does not keep the interpreter.
         self._thread = threading.Thread(target=self._run, name="scramjet-proxy", daemon=True)
         self._thread.start()

@@ -23,13 +23,14 @@ from scramjet_client import (
 )
 from tests.contract.conftest import SEQUENCES, Hub, Start
 from tests.support.real_hub import RealHub
+from tests.support.threads import client_threads
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 MEGABYTE = 1_000_000
 
 
 def upload_threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name.startswith("scramjet-")]
+    return [each.name for each in client_threads()]
 
 
 @pytest.mark.parametrize("kind", ["application/octet-stream", "text/plain"])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from scramjet_client import InstanceClient, Upload
+from tests.support.threads import client_threads
 from tests.support.waiting import eventually
 
 PACE = 0.001
@@ -154,7 +155,7 @@ class Transfer:
 
 def scramjet_threads() -> list[threading.Thread]:
     """Return the client's threads that run now."""
-    return [each for each in threading.enumerate() if each.name.startswith("scramjet-")]
+    return client_threads()
 
 
 def kinds_of_threads() -> list[str]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -125,6 +126,8 @@ def _sockets_to(port: int) -> list[socket.socket]:
     found = []
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
             sock = socket.socket(fileno=os.dup(int(name)))
             with contextlib.suppress(OSError):
                 if sock.getpeername()[1] == port:

@@ -126,6 +126,7 @@ INVALID = {"code": "PRERUNNER_ERROR", "data": "Invalid pkg tar.gz archive"}
             '<SequencePackageJSON> decoder failed at key "author" with error: {"name":"x"} is not a valid string',
         ),
     ],
+    ids=["empty", "text", "cut", "plain tar", "no tar", "broken json", "no main", "author object"],
 )
 def test_broken_packages(url: str, data: bytes, error: object):
     """What is no package is refused in the words of a 1.0 hub."""

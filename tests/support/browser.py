@@ -87,9 +87,8 @@ class Page:
         session: URL of its WebDriver session.
     """
 
-    def __init__(self, session: str, http: requests.Session) -> None:
+    def __init__(self, session: str) -> None:
         self._session = session
-        self._http = http
 
     def open(self, url: str) -> None:
         """Go to an address, and wait until the page has loaded."""
@@ -128,7 +127,7 @@ class Page:
         return self._ask("POST", path, body)
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self._http.request(method, f"{self._session}/{path}", json=body, timeout=60)
+        answer = _request(method, f"{self._session}/{path}", body)
         value = answer.json()["value"]
         assert answer.ok, f"{path}: {value}"
         return value
@@ -153,21 +152,26 @@ def browser() -> Iterator[Page]:
         )  # fmt: skip
         stack.callback(_end, process)
         base = f"http://127.0.0.1:{_port(process)}/session"
-        http = stack.enter_context(requests.Session())
-        http.trust_env = False
         wanted = {
             "binary": chromium,
             "args": [*_FLAGS, f"--user-data-dir={folder}/profile"],
         }
         capabilities = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": wanted}}
-        answer = http.post(base, json={"capabilities": capabilities}, timeout=_START_LIMIT)
+        answer = _request("POST", base, {"capabilities": capabilities})
         value = answer.json()["value"]
         if not answer.ok:
             raise BrowserUnavailable(f"Chromium does not start: {value['message'][:1000]}")
         session = f"{base}/{value['sessionId']}"
         # Without it Chromium would outlive its driver.
-        stack.callback(http.delete, session, timeout=60)
-        yield Page(session, http)
+        stack.callback(_request, "DELETE", session)
+        yield Page(session)
+
+
+def _request(method: str, url: str, body: Any = None) -> requests.Response:
+    """Ask ChromeDriver something, past any proxy, and leave no connection open between tests."""
+    with requests.Session() as http:
+        http.trust_env = False
+        return http.request(method, url, json=body, timeout=_START_LIMIT)
 
 
 def _port(process: subprocess.Popen[str]) -> int:

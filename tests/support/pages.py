@@ -21,11 +21,11 @@ GUIDES = ROOT / "docs" / "guides"
 
 FENCE = re.compile(r"^( *)(`{3,})(\w*)[^\n]*\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
 MARKER = re.compile(r"<!-- (not run|run by): (.+?) -->\s*\Z")
+"""Stands before a block that is not run with its page."""
+
+PAGE_MARKER = re.compile(r"^<!-- all of this page is (run by): (.+?) -->$", re.MULTILINE)
 PRINTS = re.compile(r"\s*(?:[^\n`]*:)?\s*\Z")
 """What may stand between code and what it prints: nothing, or one line that ends in a colon."""
-
-EXAMPLE_URL = "http://127.0.0.1:8000/api/v1"
-"""Where the documents' hub is; a run has its own in the place of it."""
 
 
 @attrs.frozen
@@ -50,6 +50,7 @@ class Block:
 def blocks(document: Path) -> list[Block]:
     """Return all fenced blocks of a document."""
     text = document.read_text("utf-8")
+    whole = PAGE_MARKER.search(text)
     found: list[Block] = []
     end = 0
     for fence in FENCE.finditer(text):
@@ -57,7 +58,7 @@ def blocks(document: Path) -> list[Block]:
         language, code = fence.group(3), textwrap.dedent(fence.group(4))
         if language == "text" and found and PRINTS.fullmatch(between):
             found[-1] = attrs.evolve(found[-1], prints=code)
-        marker = MARKER.search(between)
+        marker = whole or MARKER.search(between)
         line = text.count("\n", 0, fence.start()) + 2
         found.append(Block(line, language, code, marker and (marker[1], marker[2])))
         end = fence.end()
@@ -76,29 +77,28 @@ def programs(document: Path) -> list[Block]:
     return [each for each in blocks(document) if each.language == "python" and not each.marker]
 
 
-def run_page(document: Path, folder: Path, url: str) -> list[str]:
+def run_page(document: Path, folder: Path) -> list[str]:
     """Run the Python blocks of a page as one program, and return what differs from what it says they print.
 
     Args:
         document: The page. A guide begins as its index does.
-        folder: An empty folder, where the program runs; it gets the examples.
-        url: Of a hub that the page may use.
+        folder: Where the program runs, and finds the examples; there is no such folder yet.
     """
     beginning = programs(GUIDES / "index.md") if document.parent == GUIDES else []
     if document == GUIDES / "index.md":
         beginning = []
     parts = [*beginning, *programs(document)]
-    shutil.copytree(ROOT / "examples", folder / "examples")
+    shutil.copytree(ROOT / "examples", folder / "examples")  # makes the folder, too
     names = []
     for number, block in enumerate(parts):
         # Moved down, so that a traceback names the line of the page.
-        code = "\n" * (block.line - 1) + block.code.replace(EXAMPLE_URL, url)
+        code = "\n" * (block.line - 1) + block.code
         names.append(f"{document.stem}_{number}.py")
         (folder / names[-1]).write_text(code, "utf-8")
     done = subprocess.run(
         [sys.executable, "-W", "error", run_blocks.__file__, *names],
         cwd=folder,
-        env={**os.environ, "SCRAMJET_API_URL": url, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         encoding="utf-8",
         check=False,

@@ -1,0 +1,29 @@
+"""The `scramjet` command; needs the extra "cli". docs/cli.md describes it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the `scramjet` command and return its exit code.
+
+    Args:
+        arguments: What was typed after the command's name; None means that of this process.
+    """
+    for name in ("click", "rich"):
+        if find_spec(name) is None:
+            print(
+                f"Error: the scramjet command needs the package {name!r}: pip install 'scramjet_client[cli]'",
+                file=sys.stderr,
+            )
+            return 1
+    try:
+        # Here and not on top, where it would fail without the extra.
+        root = importlib.import_module("scramjet_client.cli._root")
+        return int(root.run(arguments))
+    except KeyboardInterrupt:
+        return 130

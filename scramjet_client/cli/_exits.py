@@ -1,0 +1,71 @@
+"""What went wrong -> one sentence and an exit code."""
+
+from __future__ import annotations
+
+import click
+
+from scramjet_client.errors import (
+    ConfigurationError,
+    HubConnectionError,
+    HubResponseError,
+    NotFoundError,
+    ScramjetError,
+    StreamInterruptedError,
+)
+
+FAILED = 1
+USAGE = 2
+NOT_FOUND = 66
+UNREACHABLE = 69
+BUG = 70
+REFUSED = 77
+CONFIGURATION = 78
+NOT_KNOWN = 79
+TIMEOUT = 124
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (ConfigurationError, CONFIGURATION),
+    (NotFoundError, NOT_FOUND),
+    (TimeoutError, TIMEOUT),
+    (HubResponseError, REFUSED),
+    (HubConnectionError, UNREACHABLE),
+    (StreamInterruptedError, UNREACHABLE),
+    (ScramjetError, FAILED),
+    (OSError, FAILED),
+    # An extra that is missing; its message says how to install it.
+    (ImportError, FAILED),
+    # What the client refuses before anything is sent.
+    (ValueError, USAGE),
+    (TypeError, USAGE),
+)
+"""The first that fits counts."""
+
+
+class UnknownEnd(click.ClickException):
+    """An instance has ended, and the hub does not say how."""
+
+    exit_code = NOT_KNOWN
+
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"how instance {instance_id!r} ended is not known: its hub does not say")
+
+
+class Interrupted(Exception):
+    """The user has interrupted, and what had to be done about it is done."""
+
+
+def code_of(error: BaseException) -> int:
+    """Return the exit code that an error means."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
+
+
+def sentence(error: BaseException) -> str:
+    """Return what went wrong on one line."""
+    if code_of(error) == BUG:
+        return f"this is a defect of the scramjet command: {error!r} (--debug shows where)"
+    if isinstance(error, OSError) and not isinstance(error, ScramjetError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return " ".join(str(error).split())

@@ -1,0 +1,41 @@
+"""A group whose commands are imported when they are used, so that the command starts quickly."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+class LazyGroup(click.Group):
+    """A group of groups that are named by where they are: `module:attribute`, and what its help says of them.
+
+    Args:
+        groups: Place and help, by name.
+    """
+
+    def __init__(
+        self, *args: Any, groups: Mapping[str, tuple[str, str]] | None = None, **rest: Any
+    ) -> None:
+        super().__init__(*args, **rest)
+        self._groups = dict(groups or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return their names, in the order of the table."""
+        return list(self._groups)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one of them, imported now."""
+        if cmd_name not in self._groups:
+            return None
+        module, _, attribute = self._groups[cmd_name][0].partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write their help, which is in the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self._groups.items()])

@@ -1,0 +1,96 @@
+"""Which instance or sequence is meant: an id, the beginning of one, a name, or a path."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scramjet_client.cli._progress import progress
+from scramjet_client.cli._session import Session
+from scramjet_client.errors import InstanceNotFoundError, NotFoundError, SequenceNotFoundError
+
+if TYPE_CHECKING:
+    from scramjet_client.instance_client import InstanceClient
+    from scramjet_client.sequence_client import SequenceClient
+
+_WHOLE_ID = 36
+"""Characters of an id; one that is whole is used as it is, and asks nothing of the hub."""
+
+
+def instance_of(session: Session, given: str) -> InstanceClient:
+    """Return the instance of an id, or of the beginning of one."""
+    host = session.host
+    if len(given) < _WHOLE_ID:
+        ids = [each.id for each in host.list_instances()]
+        given = _one(given, _beginning(given, ids), "instance", InstanceNotFoundError, session)
+    return host.get_instance_client(given)
+
+
+def sequence_of(session: Session, given: str) -> SequenceClient:
+    """Return the sequence of an id, of the beginning of one, or of the name of its package."""
+    host = session.host
+    if len(given) < _WHOLE_ID:
+        known = host.list_sequences()
+        found = [each.id for each in known if each.name == given] or _beginning(
+            given, [each.id for each in known]
+        )
+        given = _one(given, found, "sequence", SequenceNotFoundError, session)
+    return host.get_sequence_client(given)
+
+
+def sent_sequence(session: Session, given: str, requirements: Any = None) -> SequenceClient:
+    """Return a sequence as `sequence_of` does; that of a path is sent first."""
+    if not is_path(given):
+        return sequence_of(session, given)
+    return send(session, given, requirements=requirements)
+
+
+def is_path(given: str) -> bool:
+    """Say whether a sequence is meant by a path: by a slash, a dot alone, or the ending of a file."""
+    separators = [each for each in (os.sep, os.altsep) if each]
+    return (
+        given in (".", "..")
+        or any(each in given for each in separators)
+        or given.endswith((".py", ".tar.gz", ".tgz"))
+    )
+
+
+def send(
+    session: Session, path: str, *, requirements: Any = None, replaced: str | None = None
+) -> SequenceClient:
+    """Send a package with a progress bar, as a new sequence or in the place of one."""
+    package: Any = sys.stdin.buffer if path == "-" else Path(path)
+    host = session.host
+    with progress(session, "package") as report:
+        if replaced is not None:
+            return host.update_sequence(
+                replaced, package, requirements=requirements, progress=report
+            )
+        return host.send_sequence(package, requirements=requirements, progress=report)
+
+
+def _beginning(given: str, ids: Sequence[str]) -> list[str]:
+    if not given:
+        raise click.UsageError("an id must not be empty")
+    return [given] if given in ids else [each for each in ids if each.startswith(given)]
+
+
+def _one(
+    given: str,
+    found: Sequence[str],
+    kind: str,
+    not_found: type[NotFoundError],
+    session: Session,
+) -> str:
+    if not found:
+        raise not_found(f"there is no {kind} {given!r} on the hub at {session.host.api_base}")
+    if len(found) > 1:
+        raise click.UsageError(
+            f"{given!r} may be any of {len(found)} {kind}s; give more of the id: {', '.join(found)}"
+        )
+    return found[0]

@@ -1,0 +1,169 @@
+"""Results on stdout: tables for people, the same without colour for pipes, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from itertools import zip_longest
+from typing import Any
+
+import attrs
+import click
+
+from scramjet_client.cli._session import Session
+
+_NARROW = 80
+"""Columns of a terminal below which ids are cut; their beginning is enough for every command."""
+
+_SHORT_ID = 12
+
+_STYLES = {
+    "running": "green",
+    "starting": "cyan",
+    "stopping": "yellow",
+    "crashed": "red",
+    "stopped": "bright_black",
+    "healthy": "green",
+    "unhealthy": "red",
+}
+"""Colours of the words that say how something is."""
+
+
+def plain(value: Any) -> Any:
+    """Return an answer of the client as values that JSON can hold, without the hub's own JSON."""
+    if attrs.has(type(value)):
+        fields = {name.name: getattr(value, name.name) for name in attrs.fields(type(value))}
+        extra = fields.pop("extra", {})
+        fields.pop("raw", None)
+        known = {name: plain(each) for name, each in fields.items()}
+        return {**plain(extra), **known} if isinstance(extra, Mapping) else known
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value
+
+
+def document(value: Any) -> None:
+    """Print one JSON document: on one line for pipes, indented on a terminal."""
+    indent = 2 if sys.stdout.isatty() else None
+    click.echo(json.dumps(plain(value), indent=indent, ensure_ascii=False))
+
+
+def line(value: Any) -> None:
+    """Print one line of JSON lines."""
+    click.echo(json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False))
+
+
+def listing(
+    session: Session,
+    items: Sequence[Any],
+    columns: Sequence[str],
+    row: Callable[[Any], Sequence[str]],
+    *,
+    first_only: bool = False,
+) -> None:
+    """Print a list: as a table, or as one JSON document.
+
+    Args:
+        session: Who asks.
+        items: What is listed.
+        columns: Their heads.
+        row: Returns the cells of one item; the first is its id or name.
+        first_only: Whether only the first cell of each is wanted, one a line.
+    """
+    if session.json:
+        document(list(items))
+        return
+    rows = [[_clean(cell) for cell in row(each)] for each in items]
+    if first_only:
+        for each in rows:
+            click.echo(each[0])
+    elif sys.stdout.isatty():
+        _rich_table(columns, rows)
+    else:
+        for text in _aligned([list(columns), *rows]):
+            click.echo(text)
+
+
+def details(session: Session, value: Any, pairs: Sequence[tuple[str, Any]]) -> None:
+    """Print what is known of one thing: `pairs` for people, `value` as one JSON document for machines."""
+    if session.json:
+        document(value)
+        return
+    rows = [[name, _clean(str(each))] for name, each in pairs if each not in (None, "", {}, [], ())]
+    if sys.stdout.isatty():
+        _rich_table(None, rows)
+    else:
+        for text in _aligned([[f"{name}:", each] for name, each in rows]):
+            click.echo(text)
+
+
+def _clean(text: str) -> str:
+    """Return text in which nothing can move the cursor or change colours."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
+    ]
+
+
+def _rich_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False, soft_wrap=False)
+    table = Table(box=None, pad_edge=False, show_header=columns is not None, header_style="bold")
+    shown = columns if columns is not None else ["", ""]
+    for number, name in enumerate(shown):
+        fixed = number == 0
+        table.add_column(
+            name,
+            no_wrap=fixed or columns is not None,
+            overflow="ellipsis" if columns is not None else "fold",
+            style="bold" if columns is None and fixed else "",
+        )
+    for row in rows:
+        cells = list(row)
+        if columns is not None and columns[0] == "ID" and console.width < _NARROW:
+            cells[0] = cells[0][:_SHORT_ID]
+        head, *rest = cells
+        table.add_row(Text(head), *(Text(cell, style=_STYLES.get(cell, "")) for cell in rest))
+    console.print(table)
+
+
+# -- figures for people ---------------------------------------------------------------------------
+
+
+def size(count: float | None) -> str:
+    """Return a number of bytes in words: "12.3 MB"."""
+    if count is None:
+        return ""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def ago(moment: str | None) -> str:
+    """Return how long ago an ISO 8601 time was, in words: "3 min ago"."""
+    if not moment:
+        return ""
+    try:
+        then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    except ValueError:
+        return moment
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=timezone.utc)
+    seconds = max(0.0, (datetime.now(timezone.utc) - then).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

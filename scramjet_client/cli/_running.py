@@ -1,0 +1,246 @@
+"""`seq run`: an instance as a command of the shell, with its exit code and its Ctrl-C."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from scramjet_client._answers import ENDED_BY_ITSELF, STOPPED
+from scramjet_client._follow import Feeds, Follow
+from scramjet_client._run import run_new
+from scramjet_client.cli import _exits, _output
+from scramjet_client.cli._session import Session, warn
+from scramjet_client.cli._streams import readable, source
+from scramjet_client.errors import (
+    BadParametersError,
+    HubTimeoutError,
+    InstanceNotFoundError,
+    RunTimeoutError,
+    ScramjetError,
+    StopTimeoutError,
+)
+from scramjet_client.instance_client import InstanceClient
+from scramjet_client.models import GetInstanceResponse
+
+_LOOK = 0.1
+"""Seconds between two looks at the upload and the clock."""
+
+_LAST_WORDS = 2.0
+"""Seconds in which what an instance wrote before it was ended may still come."""
+
+
+@attrs.frozen(kw_only=True)
+class Feed:
+    """What a program is fed.
+
+    Attributes:
+        path: A file, "-" for stdin, or None for nothing.
+        stream_id: "input" or "stdin".
+        type: Content type of the input.
+    """
+
+    path: str | None
+    stream_id: Any
+    type: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Shown:
+    """What is shown of a program.
+
+    Attributes:
+        log: Whether its log goes to stderr.
+        output_only: Whether stdout is for its output alone.
+        collected: Whether all is kept, for one JSON document at the end.
+    """
+
+    log: bool
+    output_only: bool
+    collected: bool
+
+
+def log_line(line: bytes) -> None:
+    """Print a line of a log to stderr, for people."""
+    sys.stderr.write(readable(line.rstrip(b"\r\n"), sys.stderr) + "\n")
+    sys.stderr.flush()
+
+
+def exit_code(info: GetInstanceResponse) -> int:
+    """Return the exit code that the end of an instance means to a shell; 0 for a good one.
+
+    Raises:
+        UnknownEnd: The hub does not say how it ended (0.x).
+    """
+    if info.terminated is None:
+        if info.status == "crashed":
+            return _exits.FAILED
+        raise _exits.UnknownEnd(info.id)
+    code = info.terminated.exit_code
+    if code in (*ENDED_BY_ITSELF, STOPPED):
+        return 0
+    return code if 0 < code < 256 else _exits.FAILED
+
+
+def run(
+    session: Session,
+    start: Callable[[], InstanceClient],
+    feed: Feed,
+    shown: Shown,
+    limit: float | None,
+) -> GetInstanceResponse:
+    """Start an instance, feed it, show what it gives, and return its last info.
+
+    Raises:
+        Interrupted: The user has interrupted; the instance was asked to stop, or killed.
+        RunTimeoutError: It had not ended within `limit` seconds; it was killed.
+    """
+
+    def run_it(instance: InstanceClient, left: float | None) -> GetInstanceResponse:
+        try:
+            return _Run(session, instance, feed, shown, left).through()
+        except _LimitOver:
+            raise RunTimeoutError(
+                f"instance {instance.id!r} had not ended after {limit:g} s and is killed"
+            ) from None
+
+    return run_new(start, run_it, limit)
+
+
+class _LimitOver(Exception):
+    """The time of a run is over."""
+
+
+class _Run:
+    """One run."""
+
+    def __init__(
+        self,
+        session: Session,
+        instance: InstanceClient,
+        feed: Feed,
+        shown: Shown,
+        limit: float | None,
+    ) -> None:
+        self._session = session
+        self._instance = instance
+        self._feed = feed
+        self._deadline = None if limit is None else time.monotonic() + limit
+        self._shown = shown
+        self._kept = {name: io.BytesIO() for name in ("output", "stdout", "stderr", "log")}
+
+    def through(self) -> GetInstanceResponse:
+        """Feed and show until it has ended."""
+        instance = self._instance
+        # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
+        known = instance.get_info()
+        following: Follow | None = None
+        with contextlib.ExitStack() as stack:
+            try:
+                # Apart, because hubs end the others with the program, and the log some time after it.
+                log = stack.enter_context(instance.follow(log=self._log_target()))
+                following = stack.enter_context(instance.follow(**self._targets()))
+                self._feed_until_end(following)
+                info = self._last_info(known)
+                if self._shown.log or self._shown.collected:
+                    log.wait()
+            except KeyboardInterrupt:
+                self._interrupted(following)
+                raise _exits.Interrupted from None
+        if self._shown.collected:
+            self._print_document(info)
+        return info
+
+    def _targets(self) -> dict[str, Any]:
+        if self._shown.collected:
+            return {name: self._kept[name] for name in ("output", "stdout", "stderr")}
+        aside = sys.stderr.buffer if self._shown.output_only else True
+        return {"output": True, "stdout": aside, "stderr": True}
+
+    def _log_target(self) -> Any:
+        if self._shown.collected:
+            return self._kept["log"]
+        # One that nobody reads would hold the program back.
+        return log_line if self._shown.log else lambda _line: None
+
+    def _feed_until_end(self, following: Follow) -> None:
+        with contextlib.ExitStack() as stack:
+            feeds = None
+            if self._feed.path is not None:
+                body = stack.enter_context(source(self._feed.path))
+                upload = self._instance.submit_stream(
+                    self._feed.stream_id, body, type=self._feed.type, end=True
+                )
+                feeds = Feeds([upload], lambda: None)
+                # Before the reader of stdin is freed: what is cut off must not look like its end.
+                stack.callback(feeds.cancel)
+            while not following.done:
+                self._check_limit()
+                with contextlib.suppress(HubTimeoutError):  # what is more, is raised again below
+                    following.wait(_LOOK)
+                if feeds is not None:
+                    feeds.check()
+            following.wait()
+            if feeds is not None:
+                feeds.check(ended=True)
+
+    def _check_limit(self) -> None:
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise _LimitOver
+
+    def _last_info(self, known: GetInstanceResponse) -> GetInstanceResponse:
+        """Wait for the end; a hub of 0.x may have forgotten the instance with it."""
+        left = None if self._deadline is None else max(_LOOK, self._deadline - time.monotonic())
+        try:
+            return self._instance.wait(left)
+        except InstanceNotFoundError:
+            return attrs.evolve(known, status="stopped")
+        except HubTimeoutError:
+            if left is None:
+                raise
+            raise _LimitOver from None
+
+    def _interrupted(self, following: Follow | None) -> None:
+        """Ask the instance to stop; kill it when the user does not want to wait for that."""
+        self._session.note("stopping the instance; Ctrl-C again kills it")
+        try:
+            try:
+                self._instance.stop()
+            except StopTimeoutError as error:
+                warn(error.message)
+            if following is not None:
+                with contextlib.suppress(HubTimeoutError):
+                    following.wait(_LAST_WORDS)
+        except KeyboardInterrupt:
+            self._kill()
+        except ScramjetError as error:
+            warn(error.message)
+
+    def _kill(self) -> None:
+        try:
+            self._instance.kill(remove_immediately=True)
+        except BadParametersError:
+            # 1.x takes no kill after a stop, and kills by itself when the time of that is over.
+            warn(f"instance {self._instance.id!r} is stopping; its hub kills it within 7 s")
+        except ScramjetError as error:
+            warn(error.message)
+
+    def _print_document(self, info: GetInstanceResponse) -> None:
+        data = {name: _text_or_base64(file.getvalue()) for name, file in self._kept.items()}
+        log = self._kept["log"].getvalue().decode("utf-8", "replace").splitlines()
+        code = None if info.terminated is None else exit_code(info)
+        _output.document({"id": info.id, "returncode": code, "info": info, **data, "log": log})
+
+
+def _text_or_base64(data: bytes) -> Any:
+    """Return data as text, or what is none as an object that says so."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode()}

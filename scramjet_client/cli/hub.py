@@ -1,0 +1,173 @@
+"""`scramjet hub`: a hub here, and what a hub says of itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scramjet_client.cli import _exits, _output, _streams
+from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._verbs import Group, lines_option
+
+if TYPE_CHECKING:
+    from scramjet_client.hub import LocalHub
+
+
+@click.group(cls=Group)
+def hub() -> None:
+    """Start a hub here, or look at one."""
+
+
+@hub.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--storage", metavar="DIR", help="Where sequences are kept. [default: temporary]")
+@pass_session
+def start(session: Session, host: str, port: int, storage: str | None) -> None:
+    r"""Run a hub here until Ctrl-C.
+
+    It is a LocalHub: it runs Python sequences as processes of this machine, and ends them with itself.
+
+    Prints its URL. Clients must send the token of SCRAMJET_HUB_TOKEN, if that is set; another address than
+    loopback needs one. Needs the extra "hub".
+
+    \b
+    Example:
+        scramjet hub start --port 8000
+    """
+    from scramjet_client.hub import LocalHub  # noqa: PLC0415
+
+    ended = threading.Event()
+    before = {
+        each: signal.signal(each, lambda *_: ended.set())
+        for each in (signal.SIGINT, signal.SIGTERM)
+    }
+    token = os.environ.get("SCRAMJET_HUB_TOKEN") or None
+    try:
+        with _listening(
+            LocalHub(host, port, token=token, storage=storage), f"{host}:{port}"
+        ) as running:
+            if session.json:
+                _output.line({"url": running.url})
+            else:
+                click.echo(running.url)
+            session.note("the hub runs until Ctrl-C")
+            ended.wait()
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextlib.contextmanager
+def _listening(local: LocalHub, where: str) -> Iterator[LocalHub]:
+    """Run a hub while the block runs."""
+    try:
+        local.start()
+    except OSError as error:
+        raise click.ClickException(f"no hub can listen on {where}: {error.strerror}") from error
+    try:
+        yield local
+    finally:
+        local.stop()
+
+
+@hub.command()
+@pass_session
+def info(session: Session) -> None:
+    r"""Show the hub's version, what runs on it, its manager.
+
+    \b
+    Example:
+        scramjet hub info
+    """
+    host = session.host
+    version = host.get_version()
+    entities = host.list_entities()
+    modern = version.api_version is not None
+    running = sum(each.terminated is None for each in entities.instances)
+    manager: Any = (host.get_status().cpm or None) if modern else None
+    known = {
+        "url": host.api_base,
+        "version": version.version,
+        "api_version": version.api_version,
+        "service": version.service,
+        "build": version.build,
+        "runtime_adapter": host.get_config().runtime_adapter if modern else None,
+        "sequences": len(entities.sequences),
+        "instances": len(entities.instances),
+        "running": running,
+        "manager": manager,
+    }
+    pairs = [(name.replace("_", " "), value) for name, value in known.items()]
+    _output.details(session, known, pairs)
+
+
+@hub.command()
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@lines_option
+@pass_session
+def log(session: Session, follow: bool, lines: int | None) -> None:
+    r"""Print the hub's log.
+
+    Without -f it ends when nothing has come for a second.
+
+    \b
+    Example:
+        scramjet hub log
+    """
+    idle = None if follow else _streams.SILENCE
+    _streams.show_log(session, session.host.get_log_stream(idle_timeout=idle), lines)
+
+
+@hub.command()
+@click.option("--timeout", default=10.0, show_default=True, help="Seconds that the hub gets.")
+@click.pass_context
+def doctor(ctx: click.Context, timeout: float) -> None:
+    r"""Say which hub is meant, and whether it answers.
+
+    Ends with 69 if it can't be, with 1 if something else is wrong. Shows no token.
+
+    \b
+    Example:
+        scramjet hub doctor
+    """
+    session: Session = ctx.obj
+    report = session.host.doctor(timeout=timeout)
+    if session.json:
+        _output.document(report.as_dict())
+    else:
+        click.echo(str(report))
+    if not report.reachable:
+        ctx.exit(_exits.UNREACHABLE)
+    if report.problems:
+        ctx.exit(_exits.FAILED)
+
+
+@hub.command()
+@pass_session
+def load(session: Session) -> None:
+    r"""Show the load of the hub's machine.
+
+    \b
+    Example:
+        scramjet hub load
+    """
+    found = session.host.get_load_check()
+    pairs: list[tuple[str, Any]] = [
+        ("load, now", f"{found.current_load:.2f}"),
+        ("load, average", f"{found.avg_load:.2f}"),
+        ("memory, used", _output.size(found.mem_used)),
+        ("memory, free", _output.size(found.mem_free)),
+    ]
+    for each in found.fs_size:
+        used, whole = each.get("used"), each.get("size")
+        if isinstance(used, (int, float)) and isinstance(whole, (int, float)):
+            name = f"disk {each.get('mount') or each.get('fs') or ''}".rstrip()
+            pairs.append((name, f"{_output.size(used)} of {_output.size(whole)}"))
+    _output.details(session, found, pairs)

@@ -1,0 +1,339 @@
+"""`scramjet inst`: instances, the programs that run on a hub."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import click
+
+from scramjet_client.cli import _names, _output, _streams
+from scramjet_client.cli._each import for_each
+from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
+from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._verbs import (
+    Group,
+    file_option,
+    instance_argument,
+    instances_argument,
+    lines_option,
+    source_argument,
+    type_option,
+)
+from scramjet_client.cli.events import event, events
+from scramjet_client.models import STATUSES
+
+_MILLISECONDS = 1000
+
+
+@click.group(cls=Group)
+def inst() -> None:
+    """Watch, feed, read and end instances.
+
+    An INSTANCE is an id, or the beginning of one.
+    """
+
+
+inst.add_command(event)
+inst.add_command(events)
+
+
+@inst.command("list")
+@click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
+@pass_session
+def list_(session: Session, ids: bool) -> None:
+    r"""List instances, those that have just ended included.
+
+    \b
+    Example:
+        scramjet inst list
+    """
+    entities = session.host.list_entities()
+    names = {each.id: each.name for each in entities.sequences}
+
+    def row(each: Any) -> list[str]:
+        name = names.get(each.sequence) or each.sequence
+        return [each.id, name, each.status, _output.ago(each.started or each.created)]
+
+    columns = ["ID", "SEQUENCE", "STATUS", "STARTED"]
+    _output.listing(session, entities.instances, columns, row, first_only=ids)
+
+
+@inst.command()
+@instance_argument
+@pass_session
+def info(session: Session, instance: str) -> None:
+    r"""Show what the hub knows of an instance.
+
+    \b
+    Example:
+        scramjet inst info $ID
+    """
+    found = _names.instance_of(session, instance).get_info()
+    how = found.terminated
+    pairs = [
+        ("id", found.id),
+        ("sequence", found.sequence),
+        ("status", found.status),
+        ("created", found.created),
+        ("started", found.started),
+        ("ended", found.ended),
+        ("exit code", None if how is None else f"{how.exit_code} ({how.reason})"),
+        *((name, value) for name, value in found.extra.items()),
+    ]
+    _output.details(session, found, pairs)
+
+
+@inst.command()
+@instance_argument
+@pass_session
+def health(session: Session, instance: str) -> None:
+    r"""Show the last health message, or wait for the first.
+
+    \b
+    Example:
+        scramjet inst health $ID
+    """
+    client = _names.instance_of(session, instance)
+    # The start is what an uptime is counted from.
+    client.get_info()
+    found = client.get_health()
+    uptime = None if found.uptime is None else f"{found.uptime:.0f} s"
+    pairs = [("status", found.status), ("message", found.message), ("uptime", uptime)]
+    _output.details(session, found, [*pairs, *found.extra.items()])
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+@inst.command()
+@instance_argument
+@click.option("-f", "--follow", is_flag=True, help="Go on until the instance ends, or Ctrl-C.")
+@lines_option
+@pass_session
+def log(session: Session, instance: str, follow: bool, lines: int | None) -> None:
+    r"""Print the log that nobody has read yet.
+
+    Without -f it ends when nothing has come for a second.
+
+    \b
+    Example:
+        scramjet inst log -f $ID
+    """
+    idle = None if follow else _streams.SILENCE
+    stream = _names.instance_of(session, instance).get_log_stream(idle_timeout=idle)
+    _streams.show_log(session, stream, lines)
+
+
+def _reader(stream_id: Any) -> None:
+    """Add the command that reads a stream."""
+    help = (
+        f"Copy an instance's {stream_id} to stdout.\n\nByte for byte: what nobody has read yet, then what comes, "
+        "until it ends. Ctrl-C ends the reading; the instance goes on.\n\n\b\nExample:\n"
+        f"    scramjet inst {stream_id} $ID > file"
+    )
+
+    def read(session: Session, /, instance: str, lines: int | None, path: str | None) -> None:
+        stream = _names.instance_of(session, instance).get_stream(stream_id)
+        _streams.copy(session, stream, stream_id, path, lines)
+
+    command = file_option(lines_option(instance_argument(pass_session(read))))
+    inst.command(stream_id, cls=click.Command, help=help)(command)
+
+
+_reader("output")
+_reader("stdout")
+_reader("stderr")
+
+
+# -- feeding --------------------------------------------------------------------------------------
+
+
+def _send(session: Session, instance: str, stream_id: Any, file: str, **options: Any) -> None:
+    client = _names.instance_of(session, instance)
+    with _streams.source(file) as body, contextlib.ExitStack() as stack:
+        shown = file != "-" or stdin_is_free()
+        report = stack.enter_context(progress(session, stream_id, shown=shown))
+        sent = client.send_stream(stream_id, body, progress=report, **options)
+    if session.json:
+        _output.document(sent)
+
+
+_end_option = click.option("--end", is_flag=True, help="End the program's input with this.")
+
+
+@inst.command("input")
+@instance_argument
+@source_argument
+@_end_option
+@type_option("application/octet-stream")
+@pass_session
+def input_(session: Session, instance: str, file: str, end: bool, content_type: str | None) -> None:
+    r"""Send a file, or stdin, to an instance's input.
+
+    It goes byte for byte; the command waits until the hub has all of it. Without --end more can be sent
+    later. The first type of an instance's life is final. Ctrl-C ends the
+    sending, and leaves the input open.
+
+    \b
+    Example:
+        cat file | scramjet inst input $ID - --end
+    """
+    _send(session, instance, "input", file, end=end, type=content_type)
+
+
+@inst.command()
+@instance_argument
+@source_argument
+@_end_option
+@pass_session
+def stdin(session: Session, instance: str, file: str, end: bool) -> None:
+    r"""Send a file, or stdin, to an instance's stdin.
+
+    Hubs carry UTF-8 alone there.
+
+    \b
+    Example:
+        scramjet inst stdin $ID lines.txt --end
+    """
+    _send(session, instance, "stdin", file, end=end)
+
+
+@inst.command(cls=click.Command)
+@instance_argument
+@source_argument
+@click.option("--no-end", is_flag=True, help="Leave the program's input open.")
+@type_option("application/octet-stream")
+@pass_session
+def inout(
+    session: Session, instance: str, file: str, no_end: bool, content_type: str | None
+) -> None:
+    r"""Send to an instance's input, and print its output.
+
+    Ends with the output. With --no-end hubs carry UTF-8 alone.
+
+    \b
+    Example:
+        scramjet inst inout $ID lines.txt > answers
+    """
+    client = _names.instance_of(session, instance)
+    with contextlib.ExitStack() as stack:
+        body = stack.enter_context(_streams.source(file))
+        shown = stdout_is_free() and (file != "-" or stdin_is_free())
+        report = stack.enter_context(progress(session, "input", shown=shown))
+        stream = client.inout(body, type=content_type, end=not no_end, progress=report)
+        # Closing it cancels what is left of the upload, before the reader of stdin is freed.
+        stack.enter_context(stream)
+        _streams.to_stdout(stream)
+
+
+@inst.command(cls=click.Command)
+@instance_argument
+@click.option("--no-stdin", is_flag=True, help="Only look.")
+@click.option("--output", is_flag=True, help="Its output, too, goes to stdout.")
+@click.option("--log", is_flag=True, help="Its log, too, goes to stderr.")
+@click.pass_context
+def attach(ctx: click.Context, instance: str, no_stdin: bool, output: bool, log: bool) -> None:
+    r"""Connect this terminal to an instance, as `docker attach`.
+
+    What is typed goes to its stdin; its stdout and stderr are shown.
+
+    Ctrl-C detaches, and the instance goes on; Ctrl-D ends its stdin. Ends with the instance, with its exit
+    code; with 0 after Ctrl-C. Hubs carry UTF-8 alone to stdin.
+
+    \b
+    Example:
+        scramjet inst attach $ID --output
+    """
+    from scramjet_client.cli._running import exit_code, log_line  # noqa: PLC0415
+
+    session: Session = ctx.obj
+    client = _names.instance_of(session, instance)
+    session.note("attached; Ctrl-C detaches")
+    ended = client.attach(
+        stdin=not no_stdin,
+        output=True if output else None,
+        log=log_line if log else None,
+    )
+    if ended is None:
+        session.note(f"detached; {client.id} goes on")
+        return
+    ctx.exit(exit_code(ended))
+
+
+# -- its end --------------------------------------------------------------------------------------
+
+
+@inst.command()
+@instances_argument
+@click.option(
+    "-t",
+    "--time",
+    "seconds",
+    type=click.FloatRange(min=0),
+    default=7.0,
+    show_default=True,
+    help="Seconds that the program gets before the hub kills it.",
+)
+@click.option("--keepalive", is_flag=True, help="Let the program ask for more time.")
+@pass_session
+def stop(session: Session, instances: tuple[str, ...], seconds: float, keepalive: bool) -> None:
+    r"""Ask instances to stop, and wait until they have.
+
+    Ends with 124 if one had to be killed, or still runs.
+
+    \b
+    Example:
+        scramjet inst stop $ID
+    """
+
+    def end(given: str) -> tuple[str, Any]:
+        client = _names.instance_of(session, given)
+        return client.id, client.stop(round(seconds * _MILLISECONDS), keepalive)
+
+    for_each(session, instances, end)
+
+
+@inst.command()
+@instances_argument
+@click.option("--forget", is_flag=True, help="Have the hub forget them soon after.")
+@pass_session
+def kill(session: Session, instances: tuple[str, ...], forget: bool) -> None:
+    r"""Kill instances.
+
+    \b
+    Example:
+        scramjet inst kill $ID
+    """
+
+    def end(given: str) -> tuple[str, Any]:
+        client = _names.instance_of(session, given)
+        return client.id, client.kill(remove_immediately=forget)
+
+    for_each(session, instances, end)
+
+
+@inst.command()
+@instance_argument
+@click.option("--status", type=click.Choice(STATUSES), help="Wait for this, not for its end.")
+@click.option("--limit", type=float, metavar="SECONDS", help="Wait no longer. [default: for ever]")
+@click.pass_context
+def wait(ctx: click.Context, instance: str, status: Any, limit: float | None) -> None:
+    r"""Wait until an instance has ended, and end as it did.
+
+    With --status, ends with 0 when it has come. 124 says that --limit was too short, 79 that the hub does not
+    say how it ended (0.x).
+
+    \b
+    Example:
+        scramjet inst wait $ID --limit 60
+    """
+    from scramjet_client.cli._running import exit_code  # noqa: PLC0415
+
+    session: Session = ctx.obj
+    client = _names.instance_of(session, instance)
+    found = client.wait(limit) if status is None else client.wait_for(status, limit)
+    if session.json:
+        _output.document(found)
+    if status is None:
+        ctx.exit(exit_code(found))

@@ -1,0 +1,196 @@
+"""`scramjet profile`: the profiles of the `si` command, which name hubs."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from scramjet_client.cli import _output
+from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._verbs import Group
+
+_DEFAULT = "default"
+
+
+@click.group(cls=Group)
+def profile() -> None:
+    """Name hubs, and choose one; the `si` command has the same profiles.
+
+    They are in ~/.si/profiles. A token is never shown.
+    """
+
+
+def _file(name: str) -> Path:
+    if not name or Path(name).name != name:
+        raise click.UsageError(f"{name!r} can't be the name of a profile")
+    return Path.home() / ".si" / "profiles" / f"{name}.json"
+
+
+def _names() -> list[str]:
+    return sorted(each.stem for each in (Path.home() / ".si" / "profiles").glob("*.json"))
+
+
+def _current() -> str | None:
+    """Return the name of the profile that commands use; None where that can't be told."""
+    from scramjet_client.config import profile_settings  # noqa: PLC0415
+    from scramjet_client.errors import ConfigurationError  # noqa: PLC0415
+
+    try:
+        return profile_settings().name
+    except ConfigurationError:
+        return None
+
+
+def _described(found: Any, current: str | None) -> dict[str, Any]:
+    known = attrs.asdict(found)
+    known["token"] = "set" if known["token"] else None
+    return {**known, "in_use": found.name == current}
+
+
+@profile.command("list")
+@pass_session
+def list_(session: Session) -> None:
+    r"""List the profiles; that in use has a star.
+
+    \b
+    Example:
+        scramjet profile list
+    """
+    from scramjet_client.config import profile_settings  # noqa: PLC0415
+    from scramjet_client.errors import ConfigurationError  # noqa: PLC0415
+
+    current = _current()
+    known: list[dict[str, Any]] = []
+    for name in _names():
+        try:
+            known.append(_described(profile_settings(name), current))
+        except ConfigurationError as error:
+            known.append({"name": name, "api_base": "", "error": error.message})
+
+    def row(each: dict[str, Any]) -> list[str]:
+        where = each["middleware_base"] if each.get("production") else each["api_base"]
+        return [each["name"], "*" if each.get("in_use") else "", each.get("error") or where or ""]
+
+    _output.listing(session, known, ["NAME", "IN USE", "WHERE"], row)
+
+
+@profile.command()
+@click.argument("name", required=False)
+@pass_session
+def show(session: Session, name: str | None) -> None:
+    r"""Show a profile; without NAME the one in use.
+
+    \b
+    Example:
+        scramjet profile show default
+    """
+    from scramjet_client.config import profile_settings  # noqa: PLC0415
+
+    known = _described(profile_settings(name), _current())
+    _output.details(session, known, [(key.replace("_", " "), each) for key, each in known.items()])
+
+
+@profile.command()
+@click.argument("name")
+@click.option("--url", required=True, metavar="URL", help="The hub's API.")
+@click.option("--use", "chosen", is_flag=True, help="Choose it, too.")
+@pass_session
+def create(session: Session, name: str, url: str, chosen: bool) -> None:
+    r"""Make a profile that names a hub.
+
+    \b
+    Example:
+        scramjet profile create lab --url http://lab:8000/api/v1
+    """
+    from scramjet_client._settings import checked_base  # noqa: PLC0415
+
+    path = _file(name)
+    if path.exists():
+        raise click.ClickException(f"there is a profile {name!r} already: {path}")
+    # All the keys that si looks for.
+    _write(
+        path,
+        {
+            "configVersion": 1,
+            "apiUrl": checked_base(url),
+            "middlewareApiUrl": "",
+            "env": "development",
+            "scope": "",
+            "token": "",
+            "log": {"debug": False, "format": "pretty"},
+        },
+    )
+    if chosen:
+        _choose(name)
+    _say(session, name)
+
+
+@profile.command()
+@click.argument("name")
+@pass_session
+def use(session: Session, name: str) -> None:
+    r"""Choose the profile that is used here and by `si`.
+
+    \b
+    Example:
+        scramjet profile use lab
+    """
+    from scramjet_client.config import profile_settings  # noqa: PLC0415
+
+    profile_settings(name)
+    _choose(name)
+    for variable in ("SCRAMJET_API_URL", "SI_CONFIG_PATH", "SI_CONFIG"):
+        if os.environ.get(variable):
+            session.note(f"{variable} is set and goes before it")
+    _say(session, name)
+
+
+@profile.command()
+@click.argument("name")
+@pass_session
+def rm(session: Session, name: str) -> None:
+    r"""Remove a profile.
+
+    \b
+    Example:
+        scramjet profile rm lab
+    """
+    path = _file(name)
+    if not path.exists():
+        raise click.ClickException(f"there is no profile {name!r}: {path}")
+    if name == _current() and name != _DEFAULT:
+        raise click.ClickException(f"profile {name!r} is in use; choose another one first")
+    path.unlink()
+    _say(session, name)
+
+
+def _choose(name: str) -> None:
+    """Write which profile is in use, and leave what else the file holds."""
+    path = Path.home() / ".si" / "si-config.json"
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        settings = {}
+    _write(path, {**(settings if isinstance(settings, dict) else {}), "profile": name})
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    """Write a file of settings, which nobody else may read: it may come to hold a token."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2)
+    partial.replace(path)
+
+
+def _say(session: Session, name: str) -> None:
+    if session.json:
+        _output.document({"name": name})
+    else:
+        click.echo(name)

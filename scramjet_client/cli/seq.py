@@ -1,0 +1,279 @@
+"""`scramjet seq`: sequences, the programs on a hub."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from scramjet_client.cli import _names, _output
+from scramjet_client.cli._each import for_each
+from scramjet_client.cli._session import Session, pass_session, warn
+from scramjet_client.cli._verbs import Group, complete_sequence, json_value, type_option
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@click.group(cls=Group)
+def seq() -> None:
+    """Pack, send, start, run and remove sequences.
+
+    A SEQ is an id, the beginning of one, or the name of its package. Where PATH may stand, it is a folder with
+    a package.json, a Python file, or a package; a folder here is written `./folder`.
+    """
+
+
+_sequence = click.argument("sequence", metavar="SEQ", shell_complete=complete_sequence)
+_either = click.argument("sequence", metavar="SEQ|PATH", shell_complete=complete_sequence)
+_requirements = click.option(
+    "-r",
+    "--requirements",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Have pip install these into the package.",
+)
+
+
+def _start_options(function: _F) -> _F:
+    """Add what a start can be told."""
+    for option in (
+        click.argument("words", nargs=-1, metavar="[ARG]..."),
+        click.option("--id", "instance_id", metavar="ID", help="Id of the instance (1.x)."),
+        click.option("--memory", type=int, metavar="MB", help="Limit of its container (1.x)."),
+        click.option("--output-topic", metavar="TOPIC", help="Where its output goes (1.x)."),
+        click.option("--input-topic", metavar="TOPIC", help="What feeds its input (1.x)."),
+        click.option(
+            "--args",
+            type=json_value(list, "a JSON list"),
+            metavar="JSON",
+            help="Arguments that are more than words, as a JSON list; or @FILE.",
+        ),
+        click.option(
+            "-c",
+            "--config",
+            type=json_value(dict, "a JSON object"),
+            metavar="JSON",
+            help="The program's configuration, as a JSON object; or @FILE.",
+        ),
+        _requirements,
+    ):
+        function = option(function)
+    return function
+
+
+def _started_with(given: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of a start out of those of a command."""
+    words, args = given.pop("words"), given.pop("args")
+    if words and args is not None:
+        raise click.UsageError("ARG and --args both give the arguments; use one of them")
+    memory = given.pop("memory")
+    return {
+        "args": list(words) or args,
+        "app_config": given.pop("config"),
+        "limits": None if memory is None else {"memory": memory},
+        **{name: given.pop(name) for name in ("input_topic", "output_topic", "instance_id")},
+    }
+
+
+@seq.command()
+@click.argument("path", type=click.Path(exists=True))
+@click.option("-o", "--output", "target", metavar="FILE|-", help="[default: NAME.tar.gz]")
+@click.option("-l", "--list", "list_only", is_flag=True, help="Only show what would be in it.")
+@_requirements
+@pass_session
+def pack(
+    session: Session, path: str, target: str | None, list_only: bool, requirements: str | None
+) -> None:
+    r"""Make a package of a folder or a Python file.
+
+    \b
+    Example:
+        scramjet seq pack ./word_count -o word_count.tar.gz
+    """
+    from scramjet_client.packages import Package  # noqa: PLC0415
+
+    with Package(path, requirements=requirements) as package:
+        for each in package.warnings:
+            warn(each)
+        target = target or f"{package.name or 'sequence'}.tar.gz".replace("/", "-")
+        if target == "-" and not list_only:
+            if sys.stdout.isatty():
+                raise click.UsageError("a package is no text; -o - is for pipes")
+            package.write_to(sys.stdout.buffer)
+            return
+        if not list_only:
+            package.save(target)
+            session.note(f"{len(package.entries)} entries, {_output.size(package.size)} unpacked")
+        if session.json:
+            entries = [{"name": each.name, "size": each.size} for each in package.entries]
+            place = None if list_only else target
+            _output.document({"path": place, "name": package.name, "entries": entries})
+        elif list_only:
+            _output.listing(
+                session,
+                package.entries,
+                ["NAME", "SIZE"],
+                lambda each: [each.name, _output.size(each.size)],
+            )
+        else:
+            click.echo(target)
+
+
+@seq.command()
+@click.argument("path", type=click.Path(exists=True, allow_dash=True))
+@click.option(
+    "--replace",
+    metavar="SEQ",
+    shell_complete=complete_sequence,
+    help="Put it in the place of this sequence, which keeps its id (1.x).",
+)
+@_requirements
+@pass_session
+def send(session: Session, path: str, replace: str | None, requirements: str | None) -> None:
+    r"""Send a folder, a Python file or a package.
+
+    "-" is a package from stdin. Prints the id of the new sequence.
+
+    \b
+    Example:
+        scramjet seq send ./word_count
+    """
+    replaced = None if replace is None else _names.sequence_of(session, replace).id
+    sent = _names.send(session, path, requirements=requirements, replaced=replaced)
+    if session.json:
+        _output.document({"id": sent.id})
+    else:
+        click.echo(sent.id)
+
+
+@seq.command("list")
+@click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
+@pass_session
+def list_(session: Session, ids: bool) -> None:
+    r"""List the sequences on the hub.
+
+    \b
+    Example:
+        scramjet seq list
+    """
+
+    def row(each: Any) -> list[str]:
+        version = str(each.config.get("version") or "")
+        return [each.id, each.name, version, str(len(each.instances))]
+
+    columns = ["ID", "NAME", "VERSION", "INSTANCES"]
+    _output.listing(session, session.host.list_sequences(), columns, row, first_only=ids)
+
+
+@seq.command()
+@_sequence
+@pass_session
+def info(session: Session, sequence: str) -> None:
+    r"""Show what the hub knows of a sequence.
+
+    \b
+    Example:
+        scramjet seq info word_count
+    """
+    found = _names.sequence_of(session, sequence).get_info()
+    pairs = [
+        ("id", found.id),
+        ("name", found.name),
+        ("version", found.config.get("version")),
+        ("description", found.config.get("description")),
+        ("engines", ", ".join(found.config.get("engines") or ())),
+        ("instances", ", ".join(found.instances)),
+        ("hub", found.location),
+    ]
+    _output.details(session, found, pairs)
+
+
+@seq.command()
+@_either
+@_start_options
+@pass_session
+def start(session: Session, /, sequence: str, requirements: str | None, **given: Any) -> None:
+    r"""Start an instance, and print its id.
+
+    A PATH is sent first. Arguments that begin with a dash come after "--".
+
+    \b
+    Example:
+        scramjet seq start word_count first-argument second
+    """
+    options = _started_with(given)
+    instance = _names.sent_sequence(session, sequence, requirements).start(**options)
+    if session.json:
+        _output.document({"id": instance.id})
+    else:
+        click.echo(instance.id)
+
+
+@seq.command()
+@_either
+@_start_options
+@click.option(
+    "-i",
+    "--input",
+    "input_path",
+    default="-",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="What to send to the program. [default: stdin]",
+)
+@click.option("--no-input", is_flag=True, help="Send nothing, and leave its input open.")
+@click.option("--stdin", "to_stdin", is_flag=True, help="Send to its stdin instead of its input.")
+@type_option("application/octet-stream")
+@click.option("--log", is_flag=True, help="Print its log to stderr.")
+@click.option("--output-only", is_flag=True, help="Its stdout goes to stderr, as its stderr does.")
+@click.option("--limit", type=float, metavar="SECONDS", help="Kill it after so long.")
+@click.pass_context
+def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given: Any) -> None:
+    r"""Run a sequence as a command of the shell.
+
+    stdin is its input, its output and stdout go to stdout. Its input ends where stdin does. Ends with the
+    exit code of the instance. Ctrl-C asks the instance to stop,
+    a second one kills it. If stdout is closed, as by `| head`, it is killed. A PATH is sent first.
+
+    \b
+    Example:
+        cat file | scramjet seq run ./word_count > counts
+    """
+    from scramjet_client.cli import _running  # noqa: PLC0415
+
+    session: Session = ctx.obj
+    options = _started_with(given)
+    if given["to_stdin"] and given["content_type"]:
+        raise click.UsageError("--type is for the input; stdin has none")
+    found = _names.sent_sequence(session, sequence, requirements)
+    feed = _running.Feed(
+        path=None if given["no_input"] else given["input_path"],
+        stream_id="stdin" if given["to_stdin"] else "input",
+        type=given["content_type"],
+    )
+    how = _running.Shown(log=given["log"], output_only=given["output_only"], collected=session.json)
+    info = _running.run(session, lambda: found.start(**options), feed, how, given["limit"])
+    ctx.exit(_running.exit_code(info))
+
+
+@seq.command()
+@click.argument(
+    "sequences", nargs=-1, required=True, metavar="SEQ...", shell_complete=complete_sequence
+)
+@click.option("-f", "--force", is_flag=True, help="Kill its instances first (1.x; up to 31 s).")
+@pass_session
+def rm(session: Session, sequences: tuple[str, ...], force: bool) -> None:
+    r"""Delete sequences.
+
+    \b
+    Example:
+        scramjet seq rm word_count
+    """
+
+    def remove(given: str) -> tuple[str, Any]:
+        found = _names.sequence_of(session, given)
+        return found.id, found.delete(force=force)
+
+    for_each(session, sequences, remove)

@@ -1,0 +1,126 @@
+"""`scramjet topic`: pipes with a name, between clients and instances."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import click
+
+from scramjet_client.cli import _output, _streams
+from scramjet_client.cli._each import for_each
+from scramjet_client.cli._progress import progress, stdin_is_free
+from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._verbs import (
+    Group,
+    complete_topic,
+    file_option,
+    lines_option,
+    source_argument,
+    topic_argument,
+    type_option,
+)
+
+_NDJSON = "application/x-ndjson"
+
+
+@click.group(cls=Group)
+def topic() -> None:
+    """Send to topics and read them."""
+
+
+@topic.command("list")
+@click.option("-q", "--names", is_flag=True, help="Names alone, one a line.")
+@pass_session
+def list_(session: Session, names: bool) -> None:
+    r"""List the topics of the hub (1.x).
+
+    \b
+    Example:
+        scramjet topic list
+    """
+    columns = ["NAME", "TYPE", "FROM"]
+
+    def row(each: Any) -> list[str]:
+        return [each.name, each.content_type, each.local_provider or ""]
+
+    _output.listing(session, session.host.get_topics(), columns, row, first_only=names)
+
+
+@topic.command()
+@topic_argument
+@type_option(_NDJSON)
+@pass_session
+def create(session: Session, topic: str, content_type: str | None) -> None:
+    r"""Make a topic (1.x).
+
+    Sending to one, or reading it, makes it as well.
+
+    \b
+    Example:
+        scramjet topic create names
+    """
+    made = session.host.create_topic(topic, content_type or _NDJSON)
+    if session.json:
+        _output.document(made)
+    else:
+        click.echo(made.name)
+
+
+@topic.command()
+@topic_argument
+@source_argument
+@type_option(_NDJSON)
+@pass_session
+def send(session: Session, topic: str, file: str, content_type: str | None) -> None:
+    r"""Send a file, or stdin, to a topic.
+
+    \b
+    Example:
+        echo '{"name": "Ada"}' | scramjet topic send names -
+    """
+    host = session.host
+    with _streams.source(file) as body, contextlib.ExitStack() as stack:
+        shown = file != "-" or stdin_is_free()
+        report = stack.enter_context(progress(session, topic, shown=shown))
+        sent = host.send_topic(topic, body, content_type=content_type, progress=report)
+    if session.json:
+        _output.document(sent)
+
+
+@topic.command(cls=click.Command)
+@topic_argument
+@type_option(_NDJSON)
+@lines_option
+@file_option
+@pass_session
+def get(
+    session: Session, topic: str, content_type: str | None, lines: int | None, path: str | None
+) -> None:
+    r"""Copy what a topic carries to stdout.
+
+    Byte for byte, until Ctrl-C: topics of 1.x never end.
+
+    \b
+    Example:
+        scramjet topic get names -n 1
+    """
+    stream = session.host.get_topic(topic, content_type or _NDJSON)
+    _streams.copy(session, stream, topic, path, lines)
+
+
+@topic.command()
+@click.argument(
+    "topics", nargs=-1, required=True, metavar="TOPIC...", shell_complete=complete_topic
+)
+@pass_session
+def rm(session: Session, topics: tuple[str, ...]) -> None:
+    r"""Delete topics (1.x).
+
+    Their readers are not told.
+
+    \b
+    Example:
+        scramjet topic rm names
+    """
+    for_each(session, topics, lambda name: (name, session.host.delete_topic(name)))

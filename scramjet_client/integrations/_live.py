@@ -1,0 +1,169 @@
+"""A WSGI body that gives what comes as it comes, and lets its source go when the browser has left."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+import queue
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+LOOK = 0.5
+"""Seconds between two looks whether the browser is still there, while the source is silent."""
+
+_AHEAD = 4
+"""Items that are read ahead; more would only be memory, as the server writes one at a time."""
+
+_END = object()
+
+# Linux says so in one call, also when there is something unread before the end, as with TLS.
+_HUNG_UP: int = 0
+for _name in ("POLLRDHUP", "POLLHUP", "POLLERR"):
+    _HUNG_UP |= getattr(select, _name, 0)
+
+
+def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
+    """Return what says whether the browser has closed its connection.
+
+    Args:
+        environ: A WSGI environment. Gunicorn and Werkzeug's own server (from 2.0) put the socket there; with
+            others, and on Windows, the answer is always no.
+    """
+    sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if sock is None or not hasattr(select, "poll"):
+        return lambda: False
+
+    def look() -> bool:
+        try:
+            poller = select.poll()
+            poller.register(sock.fileno(), select.POLLIN | _HUNG_UP)
+            happened = dict(poller.poll(0)).get(sock.fileno(), 0)
+            if happened & _HUNG_UP:
+                return True
+            # gevent's poll knows nothing but "readable".
+            return bool(happened) and _peek(sock) == b""
+        except (OSError, ValueError):
+            return True
+
+    return look
+
+
+def _peek(sock: Any) -> bytes:
+    """Return what a readable socket would give, without taking it; over TLS, which can't peek, something."""
+    if hasattr(sock, "pending"):
+        return b"?"
+    with contextlib.suppress(BlockingIOError):
+        data: bytes = sock.recv(1, socket.MSG_PEEK)
+        return data
+    return b"?"
+
+
+class LiveBody:
+    """The body of an answer: the items of a live source, read on a thread of its own.
+
+    So the server's thread can look after the browser, and send heartbeats, while the source is silent. A slow
+    browser holds the source back. The thread, `scramjet-flask-N`, begins with the first item asked for, and
+    ends with the source or `close()`; it is a daemon, as a source that can't be closed may block for ever.
+
+    Args:
+        items: What to send.
+        source: What to close at the end.
+        left: Whether the browser has left.
+        first: What to send before all: an empty one has the server send the headers.
+        heartbeat: What to send whenever nothing came for `every` seconds, or None.
+        every: Seconds.
+
+    Raises (when iterated):
+        ScramjetError: The source ended otherwise than by its end; servers then cut the connection.
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(
+        self,
+        items: Iterable[bytes],
+        source: Any,
+        left: Callable[[], bool],
+        *,
+        first: bytes = b"",
+        heartbeat: bytes | None = None,
+        every: float = 15.0,
+    ) -> None:
+        self._items = items
+        self._source = source
+        self._left = left
+        self._first: bytes | None = first
+        self._heartbeat = heartbeat
+        self._every = every
+        self._ready: queue.Queue[Any] = queue.Queue(_AHEAD)
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._closed:
+            raise StopIteration
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        if self._thread is None:
+            self._start()
+        item = self._wait()
+        if item is _END or isinstance(item, BaseException):
+            self.close()
+            raise item if isinstance(item, BaseException) else StopIteration
+        data: bytes = item
+        return data
+
+    def _start(self) -> None:
+        name = f"scramjet-flask-{next(self._numbers)}"
+        self._thread = threading.Thread(target=self._read, name=name, daemon=True)
+        self._thread.start()
+
+    def _wait(self) -> Any:
+        """Return the next item, a heartbeat, or the end because the browser has left."""
+        due = time.monotonic() + (float("inf") if self._heartbeat is None else self._every)
+        while True:
+            silence = max(min(LOOK, due - time.monotonic()), 0)
+            with contextlib.suppress(queue.Empty):
+                return self._ready.get(timeout=silence)
+            if self._left():
+                return _END
+            if time.monotonic() >= due:
+                return self._heartbeat
+
+    def _read(self) -> None:
+        end: Any = _END
+        try:
+            for item in self._items:
+                self._ready.put(item)
+                if self._closed:
+                    break
+        except Exception as error:  # raised again by who iterates
+            end = error
+        if inspect.isgenerator(self._source):
+            # Another thread can't close a generator that runs.
+            self._source.close()
+        if not self._closed:
+            self._ready.put(end)
+
+    def close(self) -> None:
+        """Close the source, from any thread; the server calls it, however the answer ends."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread is None or not inspect.isgenerator(self._source):
+            close = getattr(self._source, "close", None)
+            if close is not None:
+                close()
+        # Whoever waits for room finds it, and then sees that this is closed.
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._ready.get_nowait()

@@ -1,0 +1,126 @@
+"""Server-sent events: what comes from a hub, in the format that a browser's `EventSource` reads."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from scramjet_client.errors import ScramjetError
+from scramjet_client.models import GetEventResponse
+
+LINE_LIMIT = 1 << 20
+"""Bytes that a line of a stream may have."""
+
+HEARTBEAT = b": heartbeat\n\n"
+"""A comment, which no page sees."""
+
+# The three that the format knows; str.splitlines would split at more.
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def _one_line(_: Any, attribute: attrs.Attribute[Any], value: str | None) -> None:
+    if value is not None and re.search(r"[\r\n\0]", value):
+        raise ValueError(f"{attribute.name} must be one line, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class ServerSentEvent:
+    """One event for a browser.
+
+    Attributes:
+        data: Text, which may have many lines.
+        event: Its name, for `addEventListener`; None is "message".
+        id: What the browser sends back as `Last-Event-ID` when it connects again.
+        retry: Milliseconds after which it connects again.
+    """
+
+    data: str = ""
+    event: str | None = attrs.field(default=None, validator=_one_line)
+    id: str | None = attrs.field(default=None, validator=_one_line)
+    retry: int | None = None
+
+    def encode(self) -> bytes:
+        """Return its bytes, with the blank line that ends it."""
+        lines = []
+        if self.event is not None:
+            lines.append(f"event: {self.event}")
+        if self.id is not None:
+            lines.append(f"id: {self.id}")
+        if self.retry is not None:
+            lines.append(f"retry: {self.retry}")
+        lines += [f"data: {line}" for line in _LINE_END.split(self.data)]
+        return "\n".join([*lines, "", ""]).encode("utf-8", "replace")
+
+
+def as_event(item: Any, name: str | None) -> ServerSentEvent:
+    """Return an item of a stream as an event.
+
+    Bytes and text are the data; of an instance's event it is the message, as JSON, under its own name; any
+    other value is JSON.
+    """
+    if isinstance(item, ServerSentEvent):
+        return item
+    if isinstance(item, GetEventResponse):
+        return ServerSentEvent(event=name or item.event_name, data=_json(item.data))
+    if isinstance(item, (bytes, bytearray)):
+        item = item.decode("utf-8", "replace")
+    return ServerSentEvent(event=name, data=item if isinstance(item, str) else _json(item))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def items_of(stream: Any) -> Iterable[Any]:
+    """Return what of a stream becomes an event each: lines of bytes or text without their ends, else items."""
+    lines = getattr(stream, "lines", None)
+    return lines(LINE_LIMIT) if callable(lines) else map(_bare, stream)
+
+
+def _bare(item: Any) -> Any:
+    if isinstance(item, bytes):
+        return item[:-1].rstrip(b"\r") if item.endswith(b"\n") else item
+    if isinstance(item, str):
+        return item[:-1].rstrip("\r") if item.endswith("\n") else item
+    return item
+
+
+def encoded(
+    items: Iterable[Any],
+    *,
+    name: str | None,
+    first_id: int | None,
+    end: str | None,
+    failed: str | None,
+    told: Callable[[ScramjetError], dict[str, str]],
+) -> Iterator[bytes]:
+    """Yield events as bytes, and one that says how it ended, without which a browser connects again.
+
+    Args:
+        items: What to send.
+        name: Name of the events, or None.
+        first_id: Number of the first, or None for no numbers.
+        end: Name of the event after the last, or None for none.
+        failed: Name of the event after an error, whose data is its code and message, or None to raise it.
+        told: Makes that data of an error.
+    """
+    numbers: Iterator[str | None] = (
+        itertools.repeat(None) if first_id is None else map(str, itertools.count(first_id))
+    )
+    try:
+        for item in items:
+            event = as_event(item, name)
+            number = next(numbers)
+            yield (event if event.id is not None else attrs.evolve(event, id=number)).encode()
+    except ScramjetError as error:
+        if failed is None:
+            raise
+        yield ServerSentEvent(event=failed, data=_json(told(error))).encode()
+        return
+    if end is not None:
+        yield ServerSentEvent(event=end).encode()

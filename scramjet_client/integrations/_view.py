@@ -1,0 +1,232 @@
+"""LiveView: an instance that is watched in the background, and drawn again and again."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from scramjet_client._answers import has_ended, health_from, instance_from, seconds_since
+from scramjet_client._calls import JsonAnswer
+from scramjet_client._handle import Closing
+from scramjet_client._settings import positive, route
+from scramjet_client.errors import (
+    HubTimeoutError,
+    InstanceNotFoundError,
+    ScramjetError,
+)
+from scramjet_client.instance_client import InstanceClient
+from scramjet_client.integrations._drawing import StreamState, ViewState
+from scramjet_client.models import GetInstanceResponse
+
+logger = logging.getLogger("scramjet_client")
+
+_numbers = itertools.count(1)
+
+_KEPT = 16384
+"""Bytes of the end of a stream that are kept to be shown."""
+
+_RATES = 120
+"""Rates that are drawn: a minute of them, at two a second."""
+
+_LOOK_EVERY = 2.0
+"""Seconds between two looks at the instance's health."""
+
+_LOOK_LIMIT = 1.0
+"""Seconds that a look may take: the first health message comes about a second after the start."""
+
+_JOIN_LIMIT = 15.0
+"""Seconds that `close` waits: for the looks that are under way, and a target of `follow`."""
+
+Draw = Callable[[ViewState], object]
+"""Draws what there is to be seen; called by the view's thread."""
+
+
+class Tail:
+    """A target of `follow` that counts what comes, and keeps the end of it."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.rates: deque[float] = deque(maxlen=_RATES)
+        self.end = b""
+        self._counted = 0
+
+    def write(self, data: bytes) -> None:
+        """Take what has come; on the thread that reads the stream."""
+        self.end = data[-_KEPT:] if len(data) >= _KEPT else (self.end + data)[-_KEPT:]
+        self.received += len(data)
+
+    def sample(self, seconds: float) -> None:
+        """Note how fast it came in the last `seconds`; on the view's thread."""
+        received = self.received
+        self.rates.append((received - self._counted) / seconds)
+        self._counted = received
+
+
+class LiveView(Closing):
+    """An instance that is being shown; see `InstanceClient.show`.
+
+    One daemon thread, `scramjet-show-N`, asks and draws, beside those of a `Follow`. All of them end with the
+    instance, with `close()`, or when something goes wrong, which is shown, and raised by `wait()`.
+    """
+
+    def __init__(
+        self,
+        instance: InstanceClient,
+        draw: Draw,
+        *,
+        streams: Iterable[str],
+        lines: int,
+        interval: float,
+    ) -> None:
+        """Open the streams and start to draw; `show` does.
+
+        Args:
+            instance: What is shown.
+            draw: Called each time with all that there is to be seen.
+            streams: Names of the streams to be read.
+            lines: How many lines of each are shown.
+            interval: Seconds between two drawings.
+        """
+        if isinstance(lines, bool) or not isinstance(lines, int) or lines < 1:
+            raise ValueError(f"lines must be 1 or more, not {lines!r}")
+        self._instance = instance
+        self._draw = draw
+        self._lines = lines
+        self._interval = positive("interval", interval)
+        self._tails = {name: Tail() for name in streams}
+        self._info: GetInstanceResponse | None = None
+        self._known = ["starting"]
+        self._error: BaseException | None = None
+        self._closing = threading.Event()
+        self._over = threading.Event()
+        self._follow = instance.follow(**self._tails)
+        self._thread = threading.Thread(
+            target=self._run, name=f"scramjet-show-{next(_numbers)}", daemon=True
+        )
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        state = "over" if self.done else "running"
+        return f"<LiveView of instance {self._instance.id!r}: {state}>"
+
+    def _ipython_display_(self) -> None:
+        """Show nothing when it is a cell's last line: the cell has it already."""
+
+    @property
+    def instance(self) -> InstanceClient:
+        """What is shown."""
+        return self._instance
+
+    @property
+    def done(self) -> bool:
+        """Whether it is over."""
+        return self._over.is_set()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until the view is over, which is when the instance has ended and all was shown.
+
+        Args:
+            timeout: Seconds; None is for ever.
+
+        Raises:
+            HubTimeoutError: It still goes on.
+            StreamInterruptedError: A connection broke.
+        """
+        if not self._over.wait(timeout):
+            raise HubTimeoutError(f"{self!r} did not end within {timeout} s")
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Stop reading, and leave what was drawn last; from any thread, and as often as you like."""
+        self._closing.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_LIMIT)
+            if self._thread.is_alive():
+                logger.warning("%s is still busy drawing %r", self._thread.name, self)
+
+    # -- the view's thread --------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._watch()
+        except BaseException as error:  # kept, and raised where it is waited for
+            self._error = error
+        try:
+            self._follow.close()
+        except BaseException as error:  # what the streams ended with
+            self._error = self._error or error
+        try:
+            if not self._closing.is_set():
+                self._look()
+            self._draw(self._state())
+        except Exception as error:  # nobody is left to be shown it
+            self._error = self._error or error
+        finally:
+            self._over.set()
+
+    def _watch(self) -> None:
+        sampled = time.monotonic()
+        looked = float("-inf")
+        while not self._closing.is_set() and not self._follow.done:
+            if time.monotonic() - looked >= _LOOK_EVERY:
+                self._look()
+                looked = time.monotonic()
+            self._draw(self._state())
+            self._closing.wait(self._interval)
+            now = time.monotonic()
+            for tail in self._tails.values():
+                tail.sample(now - sampled)
+            sampled = now
+
+    def _state(self) -> ViewState:
+        return ViewState(
+            title=f"instance {self._instance.id}",
+            facts=self._known,
+            streams={
+                name: StreamState(received=tail.received, rates=tuple(tail.rates), tail=tail.end)
+                for name, tail in self._tails.items()
+            },
+            interval=self._interval,
+            lines=self._lines,
+            error="" if self._error is None else f"{type(self._error).__name__}: {self._error}",
+        )
+
+    def _look(self) -> None:
+        try:
+            info = instance_from(self._ask(), asked_to_end=self._instance.asked_to_end)
+        except InstanceNotFoundError:
+            # 0.x forgets an instance with its end.
+            self._known = ["gone"]
+            return
+        except ScramjetError as error:
+            # If the hub is down, the streams say so themselves.
+            self._known = ["unknown", str(error)]
+            return
+        if has_ended(info):
+            how = info.terminated
+            told = [] if how is None else [f"{how.reason}, exit code {how.exit_code}"]
+            self._known = [info.status, *told]
+            return
+        uptime = seconds_since(info.started)
+        up = [] if uptime is None else [f"up {uptime:.0f} s"]
+        self._known = [info.status, *self._health(info.started), *up]
+
+    def _health(self, started: str | None) -> list[str]:
+        try:
+            health = health_from(self._ask("health"), started)
+        except ScramjetError:
+            return ["health unknown"]
+        return [health.status if health.message is None else f"{health.status}: {health.message}"]
+
+    def _ask(self, *rest: str) -> JsonAnswer:
+        return self._instance.client.request(
+            "GET",
+            route("instance", self._instance.id, *rest),
+            timeout=_LOOK_LIMIT,
+            not_found=InstanceNotFoundError,
+        )

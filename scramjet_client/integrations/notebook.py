@@ -1,0 +1,176 @@
+"""Notebooks: a live view of an instance in a cell, and bars for transfers.
+
+    view = instance.show()
+
+    with TransferBar("sending") as bar:
+        instance.send_input(path, progress=bar)
+
+docs/notebook.md has the rest. Needs the extra "notebook".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import io
+import warnings
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+try:
+    from IPython import get_ipython
+    from IPython.display import display
+    from tqdm import TqdmWarning
+
+    with warnings.catch_warnings():
+        # It says that ipywidgets is not there; the bar is text then.
+        warnings.simplefilter("ignore", TqdmWarning)
+        from tqdm.auto import tqdm
+except ImportError as _error:
+    if _error.name not in ("IPython", "tqdm"):
+        raise
+    raise ImportError(
+        f"scramjet_client.integrations.notebook needs {_error.name}: pip install 'scramjet_client[notebook]'",
+        name=_error.name,
+    ) from _error
+
+from scramjet_client._exchange import READ_SIZE
+from scramjet_client._handle import Closing
+from scramjet_client._send_plan import checked_stream_id
+from scramjet_client.instance_client import InstanceClient
+from scramjet_client.integrations._drawing import ViewState, as_html, as_text
+from scramjet_client.integrations._view import LiveView
+from scramjet_client.models import OUTPUT_STREAMS, InstanceOutputStream
+
+__all__ = ["LiveView", "TransferBar", "show"]
+
+_views: weakref.WeakKeyDictionary[LiveView, Any] = weakref.WeakKeyDictionary()
+# The views of this kernel, and the cells that they are in (None where the frontend does not say); used by the
+# thread that runs cells alone.
+
+
+def show(
+    instance: InstanceClient,
+    *,
+    streams: Iterable[InstanceOutputStream] = ("output", "stdout", "stderr", "log"),
+    lines: int = 12,
+    interval: float = 0.5,
+) -> LiveView:
+    """Show an instance live in this cell; returns at once, so that other cells can run.
+
+    The streams that it shows are taken from other readers: a hub gives each byte to one of them alone. A
+    second view of the same instance ends the first.
+
+    It ends when the instance has ended, when its cell is run again, when a cell is interrupted, at the end of
+    a `with` block, and by `close()`.
+
+    Args:
+        instance: What to show.
+        streams: What to read of it: those that nobody else reads.
+        lines: How many lines of each are shown, the last ones.
+        interval: Seconds between two drawings.
+
+    Raises:
+        RuntimeError: This is no notebook.
+        InstanceNotFoundError: The hub has no such instance.
+    """
+    names = [checked_stream_id(name, OUTPUT_STREAMS) for name in streams]
+    shell = get_ipython()
+    if getattr(shell, "kernel", None) is None:
+        raise RuntimeError(
+            "show() draws in a cell of a notebook, and this is none; follow() and attach() work everywhere"
+        )
+    _close(view for view in _views if view.instance.id == instance.id)
+    handle = display({"text/plain": f"instance {instance.id}"}, raw=True, display_id=True)
+
+    def draw(state: ViewState) -> None:
+        handle.update({"text/html": as_html(state), "text/plain": as_text(state)}, raw=True)
+
+    view = LiveView(instance, draw, streams=names, lines=lines, interval=interval)
+    _end_with_cells(shell)
+    _views[view] = _cell(shell)
+    return view
+
+
+def _cell(shell: Any) -> str | None:
+    """Return the id of the cell that runs, where the frontend gives it one."""
+    parent = shell.kernel.get_parent()
+    found: str | None = (parent.get("metadata") or {}).get("cellId")
+    return found
+
+
+def _close(views: Iterable[LiveView]) -> None:
+    for view in list(views):
+        view.close()
+        _views.pop(view, None)
+
+
+def _end_with_cells(shell: Any) -> None:
+    """Have views end with their cells, with an interrupt and with the kernel."""
+    if _before_cell in shell.events.callbacks["pre_run_cell"]:
+        return
+    shell.events.register("pre_run_cell", _before_cell)
+    shell.events.register("post_run_cell", _after_cell)
+    atexit.register(lambda: _close(_views))
+
+
+def _before_cell(info: Any) -> None:
+    cell = getattr(info, "cell_id", None)
+    _close(view for view, at in list(_views.items()) if cell is not None and at == cell)
+
+
+def _after_cell(result: Any) -> None:
+    if isinstance(result.error_in_exec, (KeyboardInterrupt, asyncio.CancelledError)):
+        _close(_views)
+
+
+class TransferBar(Closing):
+    """A bar of tqdm for one transfer: a hook for `progress=`, and a wrapper of a stream.
+
+    In a notebook with ipywidgets it is a widget, elsewhere text on stderr.
+
+    Args:
+        label: What stands before the bar.
+        total: Bytes in all, if they are known; a hook is told them by the upload.
+        **options: Further ones of `tqdm`.
+    """
+
+    def __init__(self, label: str = "", *, total: int | None = None, **options: Any) -> None:
+        given = {"unit": "B", "unit_scale": True, **options}
+        self._bar = tqdm(desc=label or None, total=total, **given)
+
+    def __call__(self, sent: int, total: int | None) -> None:
+        """Show how much was sent; what `progress=` calls."""
+        if total is not None:
+            self._bar.total = total
+        self._bar.update(sent - self._bar.n)
+
+    def wrap(self, stream: io.BufferedIOBase) -> io.BufferedReader:
+        """Return a binary file that gives what `stream` gives, and moves the bar; closing it closes both."""
+        return io.BufferedReader(_Counted(stream, self._bar), READ_SIZE)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self._bar.close()
+
+
+class _Counted(io.RawIOBase):
+    """What a stream gives, counted by a bar."""
+
+    def __init__(self, stream: io.BufferedIOBase, bar: Any) -> None:
+        self._stream = stream
+        self._bar = bar
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._stream.readinto1(buffer)
+        self._bar.update(count)
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        self._bar.close()
+        super().close()

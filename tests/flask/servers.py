@@ -1,0 +1,124 @@
+"""Gunicorn in a process of its own, with any kind of worker and any release of Flask."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+RELEASES = {
+    "1.1": [
+        "flask==1.1.4", "werkzeug==1.0.1", "jinja2==2.11.3", "markupsafe==2.0.1",
+        "itsdangerous==1.1.0", "click==7.1.2",
+    ],
+    "2.0": ["flask==2.0.3", "werkzeug==2.0.3"],
+    "2.3": ["flask==2.3.3", "werkzeug==2.3.8"],
+}  # fmt: skip
+"""What pip installs for a release; "installed" is the one beside the tests."""
+
+WORKERS = {
+    "sync": ["--worker-class", "sync", "--workers", "4", "--timeout", "0"],
+    "gthread": ["--worker-class", "gthread", "--workers", "1", "--threads", "8"],
+    "gevent": ["--worker-class", "gevent", "--workers", "1"],
+}
+
+
+def release(name: str) -> list[str]:
+    """Return what to put on the module path for a release of Flask, installing it the first time.
+
+    It is kept beside the packages of this Python's environment. Where it can't be installed or imported, as old
+    releases on new Pythons, the test is skipped, and says why.
+    """
+    if name == "installed":
+        return []
+    folder = Path(sys.prefix) / "flask-releases" / name
+    if not (folder / "done").exists():
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+             "--upgrade", "--target", str(folder), *RELEASES[name]],
+            capture_output=True, text=True, check=False, timeout=100,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"Flask {name} can't be installed on {sys.version}: {done.stderr[-500:]}")
+        (folder / "done").touch()
+    found = subprocess.run(
+        [sys.executable, "-c", "import flask"],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    if found.returncode:
+        pytest.skip(f"Flask {name} does not run on {sys.version}: {found.stderr[-500:]}")
+    return [str(folder)]
+
+
+@attrs.frozen
+class Served:
+    """A server that runs: its address, and what it has said."""
+
+    url: str
+    log: list[str]
+
+
+@contextlib.contextmanager
+def gunicorn(
+    application: str, *options: str, path: list[str] | None = None, **environment: str
+) -> Iterator[Served]:
+    """Run an application on a free port of loopback until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="scramjet-flask-") as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0",
+             "--graceful-timeout", "1", "--worker-tmp-dir", folder, *options, application],
+            cwd=folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([*(path or []), str(ROOT)]),
+                "PYTHONWARNINGS": "ignore",
+                # Where its newer releases leave a socket to be controlled by.
+                "HOME": folder,
+                "XDG_RUNTIME_DIR": folder,
+                **environment,
+            },
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        log: list[str] = []
+        reading = threading.Thread(
+            target=_collect, args=(process, log), name="test-gunicorn-log", daemon=True
+        )
+        reading.start()
+        try:
+            eventually(lambda: process.poll() is not None or _address(log), 60)
+            assert process.poll() is None, "".join(log)
+            yield Served(_address(log), log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+                process.wait()
+                reading.join()
+                assert process.stderr is not None
+                process.stderr.close()
+
+
+def _address(log: list[str]) -> str:
+    found = re.search(r"Listening at: (http://\S+)", "".join(log))
+    return found.group(1) if found else ""
+
+
+def _collect(process: subprocess.Popen[str], log: list[str]) -> None:
+    for line in process.stderr or ():
+        log.append(line)

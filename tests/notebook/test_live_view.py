@@ -1,0 +1,184 @@
+"""`instance.show()` and interrupts, in a real kernel of Jupyter."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from scramjet_client import HostClient, InstanceClient
+from tests.notebook.hub_process import hub_process
+from tests.notebook.kernel import Kernel
+from tests.support.waiting import eventually
+
+
+async def chatter(context, input):
+    """Say something on every stream until told to stop, then end by itself."""
+    done = asyncio.Event()
+    context.on("finish", lambda _message: done.set())
+    context.set_health_check(lambda: {"healthy": True, "message": "well & alive"})
+    number = 0
+    while not done.is_set():
+        number += 1
+        context.logger.info(f"logged {number}")
+        print("to stderr", number, file=sys.stderr, flush=True)
+        yield f"<b>line {number}</b>\n"
+        await asyncio.sleep(0.05)
+
+
+async def silence(context, input):
+    """Read a little of the input, and give nothing."""
+    async for _chunk in input:
+        await asyncio.Event().wait()
+    await asyncio.Event().wait()
+    yield ""
+
+
+@pytest.fixture
+def instance(host: HostClient, kernel: Kernel) -> Iterator[InstanceClient]:
+    """An instance that talks, which is `instance` in the kernel too."""
+    yield from _in_kernel(host, kernel, chatter)
+
+
+@pytest.fixture
+def silent(host: HostClient, kernel: Kernel) -> Iterator[InstanceClient]:
+    """An instance that says nothing, which is `instance` in the kernel too."""
+    yield from _in_kernel(host, kernel, silence)
+
+
+def _in_kernel(host: HostClient, kernel: Kernel, program) -> Iterator[InstanceClient]:
+    started = host.deploy(program).start()
+    started.wait_for("running", timeout=20)
+    assert kernel.run(f"instance = host.get_instance_client({started.id!r})").error == ""
+    yield started
+    started.kill()
+
+
+def threads(kernel: Kernel) -> str:
+    """Return the names of the package's threads in the kernel."""
+    code = (
+        "import threading; print(*(t.name for t in threading.enumerate() if 'scramjet' in t.name))"
+    )
+    return kernel.run(code).text.strip()
+
+
+def test_view_is_live_while_other_cells_run(kernel: Kernel, instance: InstanceClient):
+    """The cell ends at once, others run, and output, log, health and rates go on to be drawn in it."""
+    shown = kernel.run("instance.show(interval=0.1)", cell="a").shown
+    first = kernel.drawn(shown[0], lambda page: "&lt;b&gt;line" in page and "health" in page)
+    other = kernel.run("print(6 * 7)", cell="b")
+    later = kernel.drawn(shown[0], lambda page: page.count("logged") > 5 and "well &amp;" in page)
+
+    assert len(shown) == 1  # the view, and not its repr below
+    assert other.text == "42\n"
+    assert "<b>line" not in first + later
+    assert "running" in later
+    assert "to stderr" in later
+    assert "INFO  logged" in later
+    assert later.count("<polyline") == 4
+
+
+def test_view_ends_with_the_instance(kernel: Kernel, instance: InstanceClient):
+    """When the instance ends its end is drawn, with the last line of its output, and no thread is left."""
+    shown = kernel.run("view = instance.show(interval=0.1)").shown[0]
+    kernel.drawn(shown, lambda page: "logged" in page)
+    instance.send_event("finish")
+    last = kernel.drawn(shown, lambda page: "stopped" in page)
+    waited = kernel.run("view.wait(20); print(view.done)")
+
+    assert "Instance completed, exit code -1" in last
+    assert waited.text == "True\n"
+    assert threads(kernel) == ""
+
+
+def test_view_ends_when_its_cell_is_run_again(kernel: Kernel, instance: InstanceClient):
+    """Running the cell again ends its view before the new run begins; running another one does not."""
+    kernel.run("first = instance.show()", cell="a")
+    kernel.run("pass", cell="b")
+    between = kernel.run("print(first.done)", cell="b").text
+    again = kernel.run("print(first.done)", cell="a").text
+
+    assert (between, again) == ("False\n", "True\n")
+
+
+def test_one_view_for_an_instance(kernel: Kernel, instance: InstanceClient):
+    """A second view of the same instance ends the first, and a `with` block its own."""
+    code = (
+        "first = instance.show()\n"
+        "with instance.show(streams=['log']) as second: print(first.done)\n"
+        "print(second.done)"
+    )
+
+    assert kernel.run(code).text == "True\nTrue\n"
+
+
+def test_interrupt_ends_the_views(kernel: Kernel, instance: InstanceClient):
+    """A SIGINT during a cell ends the views of the kernel, and neither the kernel nor the instance."""
+    request = kernel.begin("view = instance.show()\nprint('waiting')\nview.wait()")
+    ran = kernel.end(request, on_text=kernel.interrupt)
+
+    assert ran.error == "KeyboardInterrupt"
+    assert kernel.run("print(view.done)").text == "True\n"
+    assert threads(kernel) == ""
+    assert instance.get_info().status == "running"
+
+
+def test_hub_that_goes_away_is_shown(kernel: Kernel):
+    """When the hub is gone the cell says what happened, and `wait` raises it."""
+    with hub_process() as url, HostClient(url) as other:
+        id = other.deploy(chatter).start().id
+        code = f"view = HostClient({url!r}).get_instance_client({id!r}).show(interval=0.1)"
+        shown = kernel.run(code).shown[0]
+        kernel.drawn(shown, lambda page: "logged" in page)
+    last = kernel.drawn(shown, lambda page: '#d62728">Stream' in page or '#d62728">Hub' in page)
+
+    assert "Error" in last
+    assert kernel.run("view.wait(20)").error in ("StreamInterruptedError", "HubConnectionError")
+    assert threads(kernel) == ""
+
+
+WAITS = {
+    "wait": "instance.wait()",
+    "read": "instance.get_stream('output').read()",
+    "lines": "for line in instance.get_stream('stdout'): pass",
+    "log": "list(instance.get_log_stream().records())",
+    "event": "instance.get_next_event('never')",
+    "send": "instance.send_input(iter(lambda: b'x' * 65536, None))",
+    # A notebook keeps the last traceback, and with it what is not closed by a `with`.
+    "inout": "with instance.inout('x', type='text/plain') as output: output.read()",
+    "run": "instance.run(unfinished='leave')",
+    "follow": "instance.follow(output=print).wait()",
+}
+
+WHEN_IT_WAITS = """
+import sys, threading, time, traceback
+
+def tell(cells_thread):
+    seen = []
+    while len(seen) < 10 or len(set(seen[-10:])) > 1:  # it stands still, inside of the package
+        time.sleep(0.02)
+        stack = traceback.extract_stack(sys._current_frames()[cells_thread])
+        inside = any("scramjet_client" in frame.filename for frame in stack)
+        seen.append((stack[-1].filename, stack[-1].lineno) if inside else time.monotonic())
+    print("it waits")
+
+threading.Thread(target=tell, args=[threading.get_ident()]).start()
+"""
+
+
+@pytest.mark.parametrize("what", WAITS)
+def test_interrupt_stops_the_wait_and_not_the_kernel(
+    kernel: Kernel, silent: InstanceClient, what: str
+):
+    """A SIGINT in any waiting call is a KeyboardInterrupt; kernel and instance live on, and no upload does."""
+    request = kernel.begin(WHEN_IT_WAITS + WAITS[what])
+    ran = kernel.end(request, on_text=kernel.interrupt)
+
+    assert ran.error == "KeyboardInterrupt"
+    assert kernel.run("print(6 * 7)").text == "42\n"
+    assert silent.get_info().status == "running"
+    if what == "follow":  # it goes on without its handle
+        silent.kill()
+    eventually(lambda: threads(kernel) == "")

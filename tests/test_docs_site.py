@@ -1,0 +1,201 @@
+"""The documentation site builds without a warning, leads nowhere that is not there, and leaves nothing out."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import io
+import re
+import subprocess
+import sys
+import types
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+
+import scramjet_client
+from scramjet_client import errors
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = (
+    "",
+    ".multiplex",
+    ".fleet",
+    ".testing",
+    ".hub",
+    ".pytest_plugin",
+    ".config",
+    ".integrations.flask",
+    ".integrations.notebook",
+)
+
+
+class Page(HTMLParser):
+    """The links of a page, and what it can be linked by."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id" and value:
+                self.anchors.add(value)
+            if name in ("href", "src") and value:
+                self.links.append(value)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site; a warning is an error."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [
+        sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "-q", "-b", "html",
+        "-d", str(folder / "doctrees"), str(ROOT / "docs"), str(folder / "html"),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, Page]:
+    """The pages of the site."""
+    return {path: Page(path) for path in site.rglob("*.html")}
+
+
+def test_every_document_is_a_page(site: Path) -> None:
+    """No document of docs/ is missing in the site."""
+    documents = {
+        path.relative_to(ROOT / "docs").with_suffix(".html").as_posix()
+        for suffix in ("md", "rst")
+        for path in (ROOT / "docs").rglob(f"*.{suffix}")
+    }
+
+    assert {name for name in documents if not (site / name).is_file()} == set()
+
+
+def test_links_lead_somewhere(pages: dict[Path, Page]) -> None:
+    """Every link within the site leads to a file of it, and every fragment to a place there."""
+    broken = set()
+    for path, page in pages.items():
+        for link in page.links:
+            target, fragment = urldefrag(link)
+            if re.match(r"[a-z][a-z+.-]*:|//", target):
+                continue
+            there = path.parent / unquote(target).partition("?")[0] if target else path
+            there = there.resolve()
+            known = pages[there].anchors if there in pages else {unquote(fragment)}
+            if not there.exists() or (fragment and unquote(fragment) not in known):
+                broken.add(f"{path.name}: {link}")
+
+    assert broken == set()
+
+
+def test_pages_ask_no_other_host(pages: dict[Path, Page]) -> None:
+    """A page that is read from the disk, without a network, is whole: its scripts, styles and pictures are its own."""
+    foreign = set()
+    for path in pages:
+        loads = re.findall(
+            r'<(?:script|img|link)\b[^>]*\b(?:src|href)="(https?:[^"]+)"', path.read_text("utf-8")
+        )
+        foreign |= {(path.name, each) for each in loads}
+
+    assert foreign == set()
+
+
+def public_names(suffix: str) -> set[str]:
+    """Return the full names that a public module has."""
+    module = importlib.import_module(f"scramjet_client{suffix}")
+    if hasattr(module, "__all__"):
+        names = set(module.__all__) - {"__version__"}
+    else:
+        names = {
+            name
+            for name, value in vars(module).items()
+            if not name.startswith("_")
+            and getattr(value, "__module__", None) == module.__name__
+            and not name.startswith("pytest_")
+        }
+    return {f"{module.__name__}.{name}" for name in names}
+
+
+@pytest.mark.parametrize("suffix", MODULES)
+def test_reference_leaves_no_name_out(suffix: str, pages: dict[Path, Page]) -> None:
+    """Every public name of the package and its public modules is in the reference."""
+    described = set().union(*(page.anchors for page in pages.values()))
+    # What the package exports is described as its own, wherever it was made.
+    missing = {
+        name
+        for name in public_names(suffix)
+        if name not in described and f"scramjet_client.{name.rpartition('.')[2]}" not in described
+    }
+
+    assert public_names(suffix)
+    assert missing == set()
+
+
+def _is_method(name: str, value: object) -> bool:
+    # What a file has anyway is described by Python.
+    public = not name.startswith("_") and not hasattr(io.BufferedReader, name)
+    return public and isinstance(value, (types.FunctionType, property, classmethod))
+
+
+def test_methods_are_described(pages: dict[Path, Page]) -> None:
+    """Every public method of the clients and streams is in the reference, inherited ones of this package as well."""
+    described = set().union(*(page.anchors for page in pages.values()))
+    missing = set()
+    for name in scramjet_client.__all__:
+        owner = getattr(scramjet_client, name)
+        if not inspect.isclass(owner) or issubclass(owner, BaseException):
+            continue
+        missing |= {
+            f"scramjet_client.{name}.{each}"
+            for base in owner.__mro__
+            for each, value in vars(base).items()
+            if base.__module__.startswith("scramjet_client") and _is_method(each, value)
+        }
+
+    assert missing - described == set()
+
+
+def test_every_error_has_cause_and_cure() -> None:
+    """Each class of errors.py has a section of its code in docs/errors.md, with what causes it and what to do."""
+    text = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    sections = dict(
+        re.findall(r"^### ([A-Z_]+)\n\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    )
+    classes = [
+        each
+        for each in vars(errors).values()
+        if inspect.isclass(each) and issubclass(each, errors.ScramjetError)
+    ]
+
+    assert {each.code: f"`{each.__name__}`" for each in classes} == {
+        code: section.partition(",")[0].partition(":")[0] for code, section in sections.items()
+    }
+    for code, section in sections.items():
+        assert re.search(r"^- \*\*Causes\*\*: .{10}", section, re.MULTILINE), code
+        assert re.search(r"^- \*\*Cures\*\*: .{10}", section, re.MULTILINE), code
+
+
+def test_picture_is_what_the_program_prints() -> None:
+    """The picture of README.md shows its first program, and what that prints now; it is small enough for a page."""
+    script = ROOT / "docs" / "make_picture.py"
+    spec = importlib.util.spec_from_file_location("make_picture", script)
+    assert spec
+    assert spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    picture = made.PICTURE.read_text("utf-8")
+    shown = made.text_of(picture)
+
+    assert shown == made.text_of(made.draw())
+    assert shown[-4:] == ["HELLOADA", "HELLOGRACE", "HELLOMARGARET", "37bytessent"]
+    assert {"".join(line.split()) for line in made.first_program().splitlines()} <= {*shown, ""}
+    assert len(picture) < 100_000
+    assert "](docs/picture.svg)" in (ROOT / "README.md").read_text("utf-8")

@@ -1,0 +1,234 @@
+"""What a release would be: it can be uploaded, works wherever it is installed, and is typed for its users."""
+
+from __future__ import annotations
+
+import configparser
+import email.parser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import scramjet_client
+from tests.support import npm
+from tests.support.distribution import ROOT, install, run
+
+CONSUMER = ROOT / "tests" / "consumer"
+PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+
+FOR_DEVELOPERS = {"test", "fuzz", "bench", "lint", "docs", "dev"}
+"""Extras that `make` installs; the others are what users choose."""
+
+WITHOUT = [
+    ("hub", ("-c", "import scramjet_client.hub")),
+    ("hub", ("-m", "scramjet_client.hub")),
+    ("hub", ("-c", "from scramjet_client.hub import LocalHub; LocalHub()")),
+    ("cli", ("-m", "scramjet_client")),
+    ("cli", ("-m", "scramjet_client", "inst", "list")),
+    ("notebook", ("-c", "import scramjet_client.integrations.notebook")),
+    (
+        "notebook",
+        ("-c", "from scramjet_client import *; HostClient().get_instance_client('x').show()"),
+    ),
+    ("flask", ("-c", "import scramjet_client.integrations.flask")),
+    ("pytest", ("-c", "import scramjet_client.pytest_plugin")),
+]
+"""What is done without an extra, by users who do not know that it takes one."""
+
+
+def test_index_would_take_it(dist: Path) -> None:
+    """twine finds nothing wrong with the metadata and with README.md as a project's page."""
+    said = run(sys.executable, "-m", "twine", "check", "--strict", *map(str, dist.iterdir()))
+
+    assert said.count("PASSED") == 2
+
+
+def test_wheel_is_sound(wheel: Path) -> None:
+    """check-wheel-contents finds nothing that is missing, double or in the wrong place."""
+    said = run(sys.executable, "-m", "check_wheel_contents", str(wheel))
+
+    assert said.strip().endswith("OK")
+
+
+def test_version_is_in_one_place(dist: Path, wheel: Path) -> None:
+    """Wheel, sdist and package have the version that _version.py says, and no other file says one."""
+    version = scramjet_client.__version__
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
+        metadata = email.parser.BytesParser().parsebytes(archive.read(name))
+    says = re.compile(r"^(?:__version__|version|release) *= *[\"']?\d", re.MULTILINE)
+    files = [
+        ROOT / "setup.cfg",
+        ROOT / "setup.py",
+        ROOT / "pyproject.toml",
+        ROOT / "docs" / "conf.py",
+        *(ROOT / "scramjet_client").rglob("*.py"),
+    ]
+
+    assert metadata["Version"] == version
+    assert {path.name.split("-")[1].replace(".tar.gz", "") for path in dist.iterdir()} == {version}
+    assert [each.name for each in files if says.search(each.read_text("utf-8"))] == ["_version.py"]
+
+
+def first_program() -> str:
+    """Return the first program of README.md."""
+    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert found
+    return found[1]
+
+
+def pythons() -> dict[str, str]:
+    """Return the interpreters of this machine by their minor version; that of the tests first."""
+    running = ".".join(map(str, sys.version_info[:2]))
+    found = {running: sys.executable}
+    for minor in PYTHONS:
+        named = [shutil.which(f"python{minor}") or ""]
+        if shutil.which("pyenv"):
+            listed = subprocess.run(
+                ["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False
+            ).stdout.split()
+            root = subprocess.run(
+                ["pyenv", "root"], capture_output=True, text=True, check=False
+            ).stdout.strip()
+            named += [
+                f"{root}/versions/{each}/bin/python"
+                for each in listed
+                if each.startswith(f"{minor}.")
+            ]
+        for each in named:
+            # pyenv's shims of versions that are not selected are there, and do not run.
+            if (
+                each
+                and subprocess.run([each, "-c", ""], capture_output=True, check=False).returncode
+                == 0
+            ):
+                found.setdefault(minor, each)
+    return found
+
+
+def smoke(python: str, folder: Path) -> str:
+    """Run README.md's first program and the command by an interpreter, and return what was said."""
+    (folder / "first.py").write_text(first_program(), "utf-8")
+    version = run(
+        python, "-c", "import scramjet_client as s; print(s.__version__, s.__file__)", cwd=folder
+    )
+    assert str(ROOT) not in version
+    command = run(python, "-m", "scramjet_client", "--version", cwd=folder)
+    assert scramjet_client.__version__ in command
+    return run(python, "-W", "error", "first.py", cwd=folder)
+
+
+@pytest.mark.timeout(400)  # pip installs a dozen packages on each of them
+def test_wheel_works_on_every_python_found(wheel: Path, tmp_path: Path) -> None:
+    """The wheel is installed with its hub and command on each Python from 3.9 on, and the first program runs."""
+
+    def tried(minor: str, interpreter: str) -> str:
+        folder = tmp_path / minor
+        folder.mkdir()
+        python = install(folder / "venv", f"{wheel}[hub,cli]", interpreter)
+        return smoke(python, folder)
+
+    with ThreadPoolExecutor(3) as pool:
+        said = {minor: pool.submit(tried, minor, python) for minor, python in pythons().items()}
+        results = {minor: each.result(timeout=380) for minor, each in said.items()}
+
+    hello = "HELLO ADA\nHELLO GRACE\nHELLO MARGARET\n37 bytes sent\n"
+    assert results == dict.fromkeys(results, hello)
+
+
+def test_every_extra_of_users_is_tried() -> None:
+    """No extra that users choose is without its sentence below."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+
+    assert {extra for extra, _ in WITHOUT} == set(setup["options.extras_require"]) - FOR_DEVELOPERS
+
+
+@pytest.mark.parametrize(("extra", "arguments"), WITHOUT, ids=lambda each: str(each)[:60])
+def test_missing_extra_is_named(
+    extra: str, arguments: tuple[str, ...], bare_python: str, tmp_path: Path
+) -> None:
+    """What needs an extra that is not there says so in one sentence, with the command that brings it."""
+    done = subprocess.run(
+        [bare_python, "-I", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+
+    assert done.returncode != 0
+    assert re.search(rf"needs .*: pip install 'scramjet_client\[{extra}\]'$", last), done.stderr
+
+
+@pytest.fixture(scope="module")
+def consumer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project that uses this one, away from the settings of this repository."""
+    folder = tmp_path_factory.mktemp("consumer") / "project"
+    shutil.copytree(CONSUMER, folder, ignore=shutil.ignore_patterns("node_modules"))
+    return folder
+
+
+def test_mypy_sees_the_types(consumer: Path, bare_python: str) -> None:
+    """mypy --strict finds every type of the public API, from outside, and every misuse."""
+    said = run(
+        sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--no-incremental",
+        "--python-executable", bare_python, "consumer",
+        cwd=consumer,
+    )  # fmt: skip
+
+    assert said == ""
+
+
+def pyright(python: str, *arguments: str, cwd: Path) -> dict[str, Any]:
+    """Run pyright for the environment of an interpreter, and return its report."""
+    node = npm.install(CONSUMER, "to check the types by pyright")
+    done = subprocess.run(
+        [node, str(CONSUMER / "node_modules" / "pyright" / "index.js"), "--outputjson", *arguments],
+        cwd=cwd,
+        # --verifytypes does not look at --pythonpath.
+        env={**os.environ, "PATH": os.pathsep.join((str(Path(python).parent), os.environ["PATH"]))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_pyright_sees_the_types(consumer: Path, bare_python: str) -> None:
+    """pyright, strict, finds every type of the public API, from outside, and every misuse."""
+    report = pyright(bare_python, cwd=consumer)
+
+    assert report["generalDiagnostics"] == []
+    assert report["summary"]["filesAnalyzed"] == 1
+
+
+def test_public_types_are_complete(consumer: Path, bare_python: str) -> None:
+    """pyright knows the type of every public name, and that other checkers see the same one."""
+    report = pyright(
+        bare_python, "--verifytypes", "scramjet_client", "--ignoreexternal", cwd=consumer
+    )["typeCompleteness"]
+    public = [
+        each
+        for each in report["symbols"]
+        # What stands between this package and another one can't be known without that one.
+        if each["isExported"] and not each["name"].startswith("scramjet_client.integrations.")
+    ]
+    names = {each["name"] for each in public}
+
+    assert {f"scramjet_client.{name}" for name in scramjet_client.__all__} - names == {
+        "scramjet_client.__version__"
+    }
+    assert [e["name"] for e in public if not e["isTypeKnown"] or e["isTypeAmbiguous"]] == []
