@@ -31,7 +31,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_default_options = {
     # What comes from Python's own classes is described by Python.
-    "inherited-members": "BufferedReader, BufferedIOBase, Future, BaseException, dict, Mapping",
+    "inherited-members": "BufferedReader, BufferedIOBase, Future, OSError, BaseException, dict, Mapping",
 }
 
 html_theme = "furo"
@@ -78,6 +78,11 @@ def _to_rst(_app: Any, _what: str, _name: str, _obj: Any, _opt: Any, lines: list
     lines[:] = text.split("\n")
 
 
+def _no_signature(_app: Any, what: str, *_rest: Any) -> tuple[str, None] | None:
+    """Leave out how errors are made: that is not what readers do with them."""
+    return ("", None) if what == "exception" else None
+
+
 def _public(app: Any, env: Any, node: Any, content: Any) -> Any:
     """Find `InstanceClient`, wherever it was defined, as `scramjet_client.InstanceClient`."""
     name = str(node.get("reftarget", "")).rpartition(".")[2]
@@ -92,4 +97,5 @@ def setup(app: Any) -> None:
     """Connect what is above."""
     app.connect("source-read", _from_root)
     app.connect("autodoc-process-docstring", _to_rst, priority=400)  # napoleon comes at 500
+    app.connect("autodoc-process-signature", _no_signature)
     app.connect("missing-reference", _public)

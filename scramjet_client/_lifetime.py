@@ -293,7 +293,8 @@ def kill(
     client: HttpClient, instance_id: str, remove_immediately: bool
 ) -> SendKillInstanceResponse:
     """Send a kill, as soon as the hub takes one; see `InstanceClient.kill`."""
-    body = dialect_of(client).kill_body(remove_immediately)
+    dialect = dialect_of(client)
+    body = dialect.kill_body(remove_immediately)
     deadline = time.monotonic() + _KILL_LIMIT
     while True:
         try:
@@ -305,6 +306,8 @@ def kill(
                 not_found=InstanceNotFoundError,
             )
         except BadParametersError:
+            if not dialect.modern:
+                raise
             # 1.x takes a kill in the state "running" alone.
             info = look(client, instance_id)
             if has_ended(info):

@@ -98,7 +98,7 @@ class HttpClient(Closing):
         self.cert = cert
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
-        session = Session()
+        session = self._session = Session()
         self.token: Token = Token(token)
         session.auth = self.token
         session.headers.update(
@@ -111,7 +111,6 @@ class HttpClient(Closing):
             }
         )
         self.headers: Mapping[str, str | bytes] = session.headers
-        self._session = session
 
     def __repr__(self) -> str:
         return f"<HttpClient {self.api_base}>"

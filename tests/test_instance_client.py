@@ -33,6 +33,7 @@ from scramjet_client import (
 from scramjet_client.testing import Cut, FaultProxy, Pass, Stall
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.waiting import eventually
+from tests.support.wire import Conn, RawServer
 
 MEGABYTE = 1_000_000
 
@@ -156,6 +157,26 @@ def test_stop_whose_end_is_seen_late(monkeypatch: pytest.MonkeyPatch):
         there.on_stop = lambda _timeout: there.end(138, "Instance stopped")
         proxy.next(Pass(), Stall(), of="GET .*/instance/[^/]+$")
         assert host.get_instance_client(there.id).stop(100).acknowledged
+
+
+def test_kill_is_not_sent_again_to_an_old_hub():
+    """A 0.x hub takes a kill in any state: a 400 is not its word, and the kill may have been carried out."""
+    asked: list[str] = []
+
+    def serve(conn: Conn) -> None:
+        while (request := conn.read_request()) is not None:
+            conn.read_body(request)
+            asked.append(request.method)
+            if request.method == "GET":
+                conn.send_json("200 OK", {"version": "0.18.7"})
+            else:
+                conn.send_json("400 Bad Request", {"error": "no"})
+
+    with RawServer(serve) as server, HostClient(server.url) as host:
+        with pytest.raises(BadParametersError):
+            host.get_instance_client("abc").kill()
+
+    assert asked == ["GET", "POST"]
 
 
 def test_wait_after_a_stop(instance: InstanceClient, there: Instance):

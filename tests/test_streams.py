@@ -314,7 +314,8 @@ def test_close_resets_the_connection() -> None:
         conn.send(HEAD)
         conn.send_chunk(b"all of it")
         poller = select.poll()
-        poller.register(conn.raw, 0)  # an orderly end of the other side is none of what is told always
+        # What is told unasked: a reset is, an orderly end of the other side is not.
+        poller.register(conn.raw, 0)
         happened.extend(event for _, event in poller.poll(20_000))
         assert happened
 

@@ -64,6 +64,10 @@ def release(name: str) -> list[str]:
     return [str(folder)]
 
 
+# Ends the server with this side of its stdin, so also when the tests are killed. Its stderr is the server's alone.
+_UNTIL_THE_END = '"$@" & exec 2>/dev/null; cat >/dev/null; kill "$!"; wait "$!"'
+
+
 @attrs.frozen
 class Served:
     """A server that runs: its address, and what it has said."""
@@ -79,7 +83,8 @@ def gunicorn(
     """Run an application on a free port of loopback until the end of the block."""
     with tempfile.TemporaryDirectory(prefix="scramjet-flask-") as folder:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0",
+            ["/bin/sh", "-c", _UNTIL_THE_END, "sh",
+             sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0",
              "--graceful-timeout", "1", "--worker-tmp-dir", folder, *options, application],
             cwd=folder,
             env={
@@ -91,7 +96,7 @@ def gunicorn(
                 "XDG_RUNTIME_DIR": folder,
                 **environment,
             },
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         log: list[str] = []
         reading = threading.Thread(
@@ -99,19 +104,16 @@ def gunicorn(
         )
         reading.start()
         try:
-            eventually(lambda: process.poll() is not None or _address(log), 60)
-            assert process.poll() is None, "".join(log)
+            eventually(lambda: not reading.is_alive() or _address(log), 60)
+            assert reading.is_alive(), "".join(log)
             yield Served(_address(log), log)
         finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            finally:
-                process.kill()
-                process.wait()
-                reading.join()
-                assert process.stderr is not None
-                process.stderr.close()
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(20)
+            reading.join()
+            assert process.stderr is not None
+            process.stderr.close()
 
 
 def _address(log: list[str]) -> str:
