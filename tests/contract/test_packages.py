@@ -79,7 +79,9 @@ def test_functions_of_every_kind(host: HostClient, finish: list[InstanceClient],
     """Whatever kind of function it is, what it gives is the output."""
     sequence = host.deploy(function)
 
-    assert json.loads(output_of(sequence, finish, "education\n", "!")) == {
+    # What does not read its input may have ended before it is sent.
+    text = "" if function is items else "education\n"
+    assert json.loads(output_of(sequence, finish, text, "!")) == {
         "vowels": 5,
         "suffix": "!",
     }

@@ -123,18 +123,24 @@ def _options(sock: socket.socket) -> list[int]:
 
 def _sockets_to(port: int) -> list[socket.socket]:
     """Return duplicates of this process's sockets that are connected to a port."""
+    # All of them first: a duplicate takes the number of the folder's own descriptor, which is listed too.
+    sockets = [int(name) for name in os.listdir("/proc/self/fd") if _is_socket(int(name))]
     found = []
-    for name in os.listdir("/proc/self/fd"):
+    for number in sockets:
+        sock = socket.socket(fileno=os.dup(number))
         with contextlib.suppress(OSError):
-            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+            if sock.getpeername()[1] == port:
+                found.append(sock)
                 continue
-            sock = socket.socket(fileno=os.dup(int(name)))
-            with contextlib.suppress(OSError):
-                if sock.getpeername()[1] == port:
-                    found.append(sock)
-                    continue
-            sock.close()
+        sock.close()
     return found
+
+
+def _is_socket(number: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:
+        return False
 
 
 @linux
