@@ -129,7 +129,7 @@ def _sockets_to(port: int) -> list[socket.socket]:
     for number in sockets:
         sock = socket.socket(fileno=os.dup(number))
         with contextlib.suppress(OSError):
-            if sock.getpeername()[1] == port:
+            if sock.family == socket.AF_INET and sock.getpeername()[1] == port:
                 found.append(sock)
                 continue
         sock.close()
@@ -190,11 +190,13 @@ def test_quiet_log_stays_open(streams: int, seconds: int, monkeypatch: pytest.Mo
         logs = [host.get_log_stream() for _ in range(streams)]
         with ThreadPoolExecutor(streams, "test-reader") as pool:
             reads = [pool.submit(log.read) for log in logs]
-            sockets = _sockets_to(server.port)
-            time.sleep(seconds)  # the silence itself
-            silences = [_silence(each) for each in sockets]
-            ended = [each.done() for each in reads]
-            over.set()
+            try:
+                sockets = _sockets_to(server.port)
+                time.sleep(seconds)  # the silence itself
+                silences = [_silence(each) for each in sockets]
+                ended = [each.done() for each in reads]
+            finally:
+                over.set()
             rest = [each.result(20) for each in reads]
         for each in [*sockets, *logs]:
             each.close()
