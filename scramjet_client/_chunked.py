@@ -13,8 +13,11 @@ from collections.abc import Callable
 from http.client import HTTPException, IncompleteRead
 from typing import Any
 
-_LEAST, _MOST = 8192, 262144
-"""Bytes of one read from the network while chunks are small, up to as much as a full stream is worth."""
+_LEAST, _MOST = 8192, 65536
+"""Bytes of one read from the network while chunks are small, up to as much as a full stream is worth.
+
+Memory in larger pieces is given back to the system and asked for again each time, which costs more than the read.
+"""
 
 _TLS_RECV_SIZE = 16384
 """The same over TLS: a whole record, so that no part of one is left inside OpenSSL, where no poll sees it."""

@@ -36,7 +36,7 @@ from scramjet_client.models import GetEventResponse
 if TYPE_CHECKING:
     from scramjet_client.uploads import Upload
 
-_PIECE = 2 * READ_SIZE
+_PIECE = READ_SIZE
 """Bytes that a loop takes at once; not less than the buffer holds, so that it never leaves a part there."""
 
 _decode_json = json.JSONDecoder().raw_decode
