@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import linecache
 import time
@@ -13,7 +14,13 @@ from typing import Any
 
 import pytest
 
-from scramjet_client import HostClient, InstanceClient, SequenceClient, SequenceNotFoundError
+from scramjet_client import (
+    HostClient,
+    InstanceClient,
+    InstanceNotFoundError,
+    SequenceClient,
+    SequenceNotFoundError,
+)
 from tests.contract.conftest import Hub, ended
 from tests.support.waiting import eventually
 from tests.support.wheels import make_wheel
@@ -58,7 +65,8 @@ def finish(hub: Hub) -> Iterator[list[InstanceClient]]:
     started: list[InstanceClient] = []
     yield started
     for instance in started:
-        if not ended(instance):
+        # It may end by itself at any moment.
+        with contextlib.suppress(InstanceNotFoundError):
             instance.stop(1000)
 
 
@@ -224,6 +232,7 @@ def test_folder_with_requirements(host: HostClient, finish: list[InstanceClient]
 
 _PROGRAM = """
 import asyncio
+import contextlib
 from scramjet.streams import Stream
 from helper import VALUE
 
