@@ -20,7 +20,7 @@ async def worker(context: Any, input: Any, life: int) -> None:
     leaked = 0
     context.set_health_check(lambda: {"healthy": leaked < 50, "message": f"{leaked} MB leaked"})
     while life != 2:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # its work
         leaked += 10 if life == 1 else 0
     raise RuntimeError("out of luck")
 

@@ -95,18 +95,8 @@ def resolve(
         ConfigurationError: A variable or the profile can't be used; says which, and the line.
         ValueError: Both `api_base` and `profile` are given.
     """
-    if api_base is not None and profile is not None:
-        raise ValueError("api_base and profile both say where the hub is; give one of them")
-    sources: dict[str, str] = {}
-    from_profile: str | None = None
-    if api_base is not None:
-        sources["api_base"] = "argument api_base"
-    elif profile is None and _variable("SCRAMJET_API_URL"):
-        api_base = _read("SCRAMJET_API_URL", checked_base)
-        sources["api_base"] = "SCRAMJET_API_URL"
-    else:
-        api_base, from_profile = _from_profile(profile, sources)
-    return _with_rest(api_base, from_profile, sources, token=token, verify=verify, timeout=timeout)
+    place = _place("the hub", api_base, "SCRAMJET_API_URL", profile, _hub_of)
+    return _with_rest(place, token=token, verify=verify, timeout=timeout)
 
 
 def resolve_platform(
@@ -126,22 +116,8 @@ def resolve_platform(
         ConfigurationError: A variable or the profile can't be used, or nothing names a platform.
         ValueError: Both `api_base` and `profile` are given.
     """
-    if api_base is not None and profile is not None:
-        raise ValueError("api_base and profile both say where the platform is; give one of them")
-    sources: dict[str, str] = {}
-    from_profile: str | None = None
-    if api_base is not None:
-        sources["api_base"] = "argument api_base"
-    elif profile is None and _variable("SCRAMJET_MIDDLEWARE_URL"):
-        api_base = _read("SCRAMJET_MIDDLEWARE_URL", checked_base)
-        sources["api_base"] = "SCRAMJET_MIDDLEWARE_URL"
-    else:
-        found = profile_settings(profile)
-        if found.middleware_base is None:
-            raise _broken(Path(found.path), None, "middlewareApiUrl, of a platform, is missing")
-        api_base, from_profile = found.middleware_base, found.token
-        sources["api_base"] = f"si profile {found.name!r} ({found.path})"
-    return _with_rest(api_base, from_profile, sources, token=token, verify=verify, timeout=timeout)
+    place = _place("the platform", api_base, "SCRAMJET_MIDDLEWARE_URL", profile, _platform_of)
+    return _with_rest(place, token=token, verify=verify, timeout=timeout)
 
 
 def profile_settings(name: str | None = None) -> ProfileSettings:
@@ -194,16 +170,41 @@ def _seconds(value: str) -> float:
     return positive("it", seconds)
 
 
+@attrs.frozen(kw_only=True)
+class _Place:
+    """An address, where it came from, and the token that may go there and nowhere else."""
+
+    api_base: str
+    source: str
+    token: str | None = attrs.field(default=None, repr=False)
+
+
+def _place(
+    what: str,
+    api_base: str | None,
+    variable: str,
+    profile: str | None,
+    of_profile: Callable[[str | None], _Place],
+) -> _Place:
+    """Return the address that an argument, a variable or else a profile names."""
+    if api_base is not None and profile is not None:
+        raise ValueError(f"api_base and profile both say where {what} is; give one of them")
+    if api_base is not None:
+        return _Place(api_base=api_base, source="argument api_base")
+    if profile is None and _variable(variable):
+        return _Place(api_base=_read(variable, checked_base), source=variable)
+    return of_profile(profile)
+
+
 def _with_rest(
-    api_base: str,
-    from_profile: str | None,
-    sources: dict[str, str],
+    place: _Place,
     *,
     token: str | None,
     verify: bool | str | None,
     timeout: TimeoutLike,
 ) -> Settings:
     """Add what comes with an address: arguments, then variables, then the token of the address's profile."""
+    sources = {"api_base": place.source}
     given: dict[str, Any] = {"token": token, "verify": verify, "timeout": timeout}
     for name, variable, read in (
         ("token", "SCRAMJET_TOKEN", _token),
@@ -215,26 +216,34 @@ def _with_rest(
         elif _variable(variable):
             given[name] = _read(variable, read)
             sources[name] = variable
-    if given["token"] is None and from_profile is not None:
-        given["token"] = from_profile
-        sources["token"] = sources["api_base"]
-    return Settings(api_base=api_base, sources=sources, **given)
+    if given["token"] is None and place.token is not None:
+        given["token"] = place.token
+        sources["token"] = place.source
+    return Settings(api_base=place.api_base, sources=sources, **given)
 
 
 # -- the profile ----------------------------------------------------------------------------------
 
 
-def _from_profile(name: str | None, sources: dict[str, str]) -> tuple[str, str | None]:
-    """Return the address and token of the profile, or the default where `si` was never used."""
+def _hub_of(name: str | None) -> _Place:
+    """Return the hub of a profile, or the default where `si` was never used."""
     path, shown = _chosen(name)
     if name is None and shown == "default" and not path.exists():
-        sources["api_base"] = "the default"
-        return DEFAULT_API_BASE, None
+        return _Place(api_base=DEFAULT_API_BASE, source="the default")
     profile = _profile(path, shown)
-    sources["api_base"] = f"si profile {shown!r} ({path})"
+    source = f"si profile {shown!r} ({path})"
     if not profile.production:
-        return profile.api_base, None
-    return _hub_of_session(profile), profile.token
+        return _Place(api_base=profile.api_base, source=source)
+    return _Place(api_base=_hub_of_session(profile), source=source, token=profile.token)
+
+
+def _platform_of(name: str | None) -> _Place:
+    """Return the platform of a profile."""
+    profile = profile_settings(name)
+    if profile.middleware_base is None:
+        raise _broken(Path(profile.path), None, "middlewareApiUrl, of a platform, is missing")
+    source = f"si profile {profile.name!r} ({profile.path})"
+    return _Place(api_base=profile.middleware_base, source=source, token=profile.token)
 
 
 def _chosen(name: str | None) -> tuple[Path, str]:

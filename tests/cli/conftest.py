@@ -169,7 +169,7 @@ import asyncio
 async def run(context, input):
     for number in range(1000000):
         yield f"tick {number}\\n"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # fifty a second
 """,
     "deaf": """
 import asyncio
