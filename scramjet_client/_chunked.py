@@ -136,7 +136,8 @@ class ChunkedBody:
                 raise self._error
             if self.ended:
                 return True
-            if self._left >= _LARGE and self._scatters:
+            # The small rest of a large chunk too: the next one begins behind it.
+            if self._left and self._size >= _LARGE and self._scatters:
                 return False
             if self._wait is None:
                 data = self._sock.recv(self._recv_size)
@@ -275,11 +276,17 @@ class ChunkedBody:
                 if size == 0:
                     return self._finish(raw, at, end + 2)
                 at = end + 2
-                self._repeats = line == self._line
-                self._line, self._size = line, size
-                self._between = b"\r\n%b\r\n" % line
-                self._left, self._in_chunk = size, True
+                self._begin_chunk(line, size)
         return at
+
+    def _begin_chunk(self, line: bytes, size: int) -> None:
+        """Take note of the size line of a chunk whose payload comes next."""
+        if line != self._line:
+            self._line, self._size, self._repeats = line, size, False
+            self._between = b"\r\n%b\r\n" % line
+        else:
+            self._repeats = True
+        self._left, self._in_chunk = size, True
 
     def _split(self, at: int, pieces: list[bytes | memoryview]) -> int:
         """Take as many whole small chunks as a split at CRLF proves to be there; return how far."""
@@ -299,7 +306,7 @@ class ChunkedBody:
             rest = len(even.pop())
             if set(map(len, even)) == {size}:
                 pieces.append(b"".join(even))
-                self._left, self._in_chunk = size, True
+                self._begin_chunk(line, size)
                 return len(raw) - rest
             self._no_even_split = _NO_SPLIT
         if self._no_split:

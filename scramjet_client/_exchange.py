@@ -124,7 +124,9 @@ class Exchange:
         with self._lock:
             self._polled = False
             if self._sock is not None:
-                self._sock.settimeout(limit)
+                # Closed by another thread just now, it needs none.
+                with contextlib.suppress(OSError):
+                    self._sock.settimeout(limit)
 
     @property
     def aborted(self) -> bool:

@@ -237,6 +237,9 @@ class Multiplexer(Closing):
     def _enter(self, member: Member) -> None:
         if self._has(member):
             if member.descriptor >= 0:
+                # A member that was closed elsewhere, and has not left yet, may have had this number.
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(member.descriptor)
                 self._selector.register(member.descriptor, selectors.EVENT_READ, member)
             # What has been read of it before will never wake anybody.
             self._ready.append(member)
@@ -246,7 +249,8 @@ class Multiplexer(Closing):
             self._ready.append(member)
 
     def _leave(self, member: Member) -> None:
-        with contextlib.suppress(KeyError, ValueError):
+        key = self._selector.get_map().get(member.descriptor)
+        if key is not None and key.data is member:
             self._selector.unregister(member.descriptor)
         member.leave()
 

@@ -201,6 +201,41 @@ def test_streams_join_and_leave_from_the_loop_and_from_other_threads(wires: Wire
     assert [kind for _, kind in events] == [[b"hello"], StreamClosedError, type(None)]
 
 
+def test_a_closed_member_does_not_take_its_number_along(wires: Wires):
+    """A stream that gets the descriptor of one that was closed, and has not left yet, is read as any other."""
+    first, other = wires.stream("first"), wires.stream("other")
+    events: list[object] = []
+    with Multiplexer(
+        [first, other], on_end=lambda s, e: events.append((s, type(e)))
+    ) as multiplexer:
+        loop = iter(multiplexer)
+        wires["other"].send_chunk(b"one\n")
+        assert next(loop) == (other, [b"one"])
+
+        def elsewhere() -> None:
+            number = first._reader.exchange._sock.fileno()  # type: ignore[union-attr]
+            first.close()
+            second = wires.stream("second")
+            assert second._reader.exchange._sock.fileno() == number  # type: ignore[union-attr]
+            multiplexer.add(second)
+            wires["second"].send_chunk(b"two\n")
+            wires["second"].send(END)
+            events.append(second)
+
+        thread = threading.Thread(target=elsewhere, name="test-other")
+        thread.start()
+        thread.join()
+        second = events[0]
+        assert next(loop) == (second, [b"two"])
+        wires["other"].send(END)
+        assert list(loop) == []
+    assert set(events[1:]) == {
+        (first, StreamClosedError),
+        (second, type(None)),
+        (other, type(None)),
+    }
+
+
 def test_a_loop_may_remove_what_it_is_at(wires: Wires):
     """Removed in the loop's body, a stream is its other readers' at once, even if more of it is there."""
     stream = wires.stream("a")
