@@ -75,10 +75,10 @@ class Multiplexer(Closing):
         self._selector.register(self._bell, selectors.EVENT_READ)
         # What other threads want of the one that iterates: a deque takes and gives one at a time.
         self._orders: deque[Callable[[], object]] = deque()
-        # Held by the thread that iterates, which is _iterating.
+        # Held by the thread that iterates, which is _iterating, or carries out an order while none does.
         self._turn = threading.Lock()
         self._iterating: int | None = None
-        # Guards _members and _closed, which are changed from any thread.
+        # Guards _members, _closed and the start of iterating, which are changed from any thread.
         self._lock = threading.Lock()
         self._closed = False
         self._looker = Looker()
@@ -142,28 +142,33 @@ class Multiplexer(Closing):
     # -- the thread that iterates -----------------------------------------------------------------
 
     def __iter__(self) -> Iterator[tuple[OutputStream, list[bytes]]]:
-        if not self._turn.acquire(blocking=False):
-            raise StreamBusyError("this multiplexer is being iterated already")
-        self._iterating = threading.get_ident()
+        with self._lock:
+            if self._iterating is not None:
+                raise StreamBusyError("this multiplexer is being iterated already")
+            self._iterating = threading.get_ident()
         try:
-            while self._more():
-                turn = self._with_something()
-                now = time.monotonic()
-                for member in turn:
-                    if member.left:
-                        continue
-                    lines = member.read(self._buffer, now)
-                    if lines:
-                        yield member.stream, lines
-                    if member.ended and not member.left:
-                        self._report(member)
-                    elif member.more:
-                        self._ready.append(member)
+            # Another thread may hold it, for as long as it carries out an order.
+            with self._turn:
+                yield from self._batches()
         finally:
             self._iterating = None
-            self._turn.release()
             # For an order that came just before.
             self._obey()
+
+    def _batches(self) -> Iterator[tuple[OutputStream, list[bytes]]]:
+        while self._more():
+            turn = self._with_something()
+            now = time.monotonic()
+            for member in turn:
+                if member.left:
+                    continue
+                lines = member.read(self._buffer, now)
+                if lines:
+                    yield member.stream, lines
+                if member.ended and not member.left:
+                    self._report(member)
+                elif member.more:
+                    self._ready.append(member)
 
     def _order(self, order: Callable[[], object]) -> None:
         """Have something done by the thread that iterates, or here if none does."""

@@ -201,6 +201,40 @@ def test_streams_join_and_leave_from_the_loop_and_from_other_threads(wires: Wire
     assert [kind for _, kind in events] == [[b"hello"], StreamClosedError, type(None)]
 
 
+def test_an_order_that_is_carried_out_is_no_loop(wires: Wires):
+    """A loop that begins while another thread adds a stream waits for that, and is not refused."""
+    stream = wires.stream("a")
+    inside, gate = threading.Event(), threading.Event()
+    with Multiplexer([stream]) as multiplexer:
+        orderer = threading.Thread(
+            target=multiplexer._order,
+            args=[lambda: inside.set() or gate.wait(20)],
+            name="test-orderer",
+        )
+        orderer.start()
+        assert inside.wait(20)
+        release = threading.Timer(0.1, gate.set)
+        release.name = "test-release"
+        release.start()
+        wires["a"].send(b"4\r\na\nb\n\r\n0\r\n\r\n")
+        assert list(multiplexer) == [(stream, [b"a", b"b"])]
+        orderer.join()
+        release.join()
+
+
+def test_one_thread_iterates(wires: Wires):
+    """A second loop is refused while the first one goes on, and taken when that has ended."""
+    with Multiplexer([wires.stream("a")]) as multiplexer:
+        wires["a"].send_chunk(b"one\n")
+        loop = iter(multiplexer)
+        next(loop)
+        with pytest.raises(StreamBusyError, match="iterated already"):
+            next(iter(multiplexer))
+        loop.close()  # type: ignore[attr-defined]
+        wires["a"].send(END)
+        assert list(multiplexer) == []
+
+
 def test_a_closed_member_does_not_take_its_number_along(wires: Wires):
     """A stream that gets the descriptor of one that was closed, and has not left yet, is read as any other."""
     first, other = wires.stream("first"), wires.stream("other")
