@@ -25,6 +25,9 @@ _TLS_RECV_SIZE = 16384
 _LARGE = 8192
 """From this many bytes on, a chunk is worth its own read into the reader's memory."""
 
+_APART = 32768
+"""From this many bytes on, it is best read alone, and what stands between it and the next one by another read."""
+
 _MOST_PARTS = 1024
 """Pieces of memory that Linux and macOS take in one read (IOV_MAX); more of them are EMSGSIZE."""
 
@@ -109,10 +112,14 @@ class ChunkedBody:
             IncompleteRead: The connection ended before the body did.
             MalformedChunk: What came is not a chunked body.
         """
-        if not self._fill():
+        if self._fill():
+            data = self._ready[self._given :] if self._given else self._ready
+            self._ready, self._given = b"", 0
+            return data
+        if self._size < _APART or self._wait is not None:
             return None
-        data = self._ready[self._given :] if self._given else self._ready
-        self._ready, self._given = b"", 0
+        data = self._receive(min(self._left, _MOST))
+        self._left -= len(data)
         return data
 
     def readinto(self, buffer: memoryview) -> int:
@@ -139,23 +146,54 @@ class ChunkedBody:
             # The small rest of a large chunk too: the next one begins behind it.
             if self._left and self._size >= _LARGE and self._scatters:
                 return False
-            if self._wait is None:
-                data = self._sock.recv(self._recv_size)
+            if self._between_is_next():
+                data = self._receive(len(self._between))
+                if data == self._between:
+                    self._left = self._size
+                    return False
             else:
-                data = self._wait(lambda: self._sock.recv(self._recv_size))
-            if not data:
-                raise IncompleteRead(b"", self._left or None)
-            if self._adapts:
-                # More next time, if all came that was asked for: memory for what doesn't come costs time too.
-                asked = self._recv_size
-                if len(data) == asked:
-                    self._recv_size = min(4 * asked, _MOST)
-                elif asked > _LEAST and 4 * len(data) < asked:
-                    self._recv_size = max(asked // 2, _LEAST)
+                data = self._receive_much()
             self._raw = self._raw + data if self._raw else data
             if self._in_chunk or len(self._raw) >= _LARGE or not self._decode_one():
                 self._decode()
         return True
+
+    def _between_is_next(self) -> bool:
+        """Say whether what stands behind the last chunk is to be read alone."""
+        return (
+            self._in_chunk
+            and not self._left
+            and self._size >= _APART
+            and self._scatters
+            and not self._raw
+        )
+
+    def _receive(self, size: int) -> bytes:
+        """Read at most so much from the socket, within the limits of time.
+
+        Raises:
+            IncompleteRead: The connection ended.
+        """
+        data = (
+            self._sock.recv(size)
+            if self._wait is None
+            else self._wait(lambda: self._sock.recv(size))
+        )
+        if not data:
+            raise IncompleteRead(b"", self._left or None)
+        return data
+
+    def _receive_much(self) -> bytes:
+        """Read what has come, whatever it is; raises what `_receive` raises."""
+        asked = self._recv_size
+        data = self._receive(asked)
+        if self._adapts:
+            # More next time, if all came that was asked for: memory for what doesn't come costs time too.
+            if len(data) == asked:
+                self._recv_size = min(4 * asked, _MOST)
+            elif asked > _LEAST and 4 * len(data) < asked:
+                self._recv_size = max(asked // 2, _LEAST)
+        return data
 
     def _read_large(self, buffer: memoryview) -> int:
         """Read from inside a large chunk into the reader's own memory, and what stands behind it aside.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.client import IncompleteRead
 
 import pytest
@@ -197,9 +198,43 @@ def test_endless_trailers():
         decode([b"0\r\n", *[b"Name: value\r\n" * 100] * 100])
 
 
-@pytest.mark.parametrize("size", [9_000, 65_536, 100_000, 1_000_000])
+def next_of(body: ChunkedBody, buffer: memoryview, *, takes: bool) -> bytes:
+    """Return what one read gives: by `take` where that has an answer, or into the buffer."""
+    data = body.take() if takes else None
+    return bytes(buffer[: body.readinto(buffer)]) if data is None else data
+
+
+def decode_from_a_socket(
+    wire: bytes, turns: Sequence[bool], pieces: Sequence[int] = (50_000,), room: int = 65_536
+) -> bytes:
+    """Decode what a real socket gives, which gets pieces of some sizes, by `take` or `readinto` in turns."""
+    left, right = socket.socketpair()
+
+    def send() -> None:
+        rest = memoryview(wire)
+        for piece in itertools.cycle(pieces):
+            if not rest:
+                break
+            left.sendall(rest[:piece])
+            rest = rest[piece:]
+
+    body = ChunkedBody(right, b"")
+    buffer, got = memoryview(bytearray(room)), []
+    with left, right, ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send)
+        for takes in itertools.cycle(turns):
+            got.append(next_of(body, buffer, takes=takes))
+            if not got[-1]:
+                break
+        sending.result(20)
+    assert body.ended
+    return b"".join(got)
+
+
+@pytest.mark.parametrize("size", [9_000, 40_000, 65_536, 100_000, 1_000_000])
 @pytest.mark.parametrize("room", [65_536, 131_072, 300_000])
-def test_large_chunks_on_a_real_socket(size: int, room: int):
+@pytest.mark.parametrize("turns", [[True], [False], [True, False]])
+def test_large_chunks_on_a_real_socket(size: int, room: int, turns: list[bool]):
     """Large chunks, read straight into the reader's memory, arrive whole between small ones and each other."""
     many = [bytes([65 + n]) * size for n in range(9)]
     chunks = [
@@ -212,37 +247,40 @@ def test_large_chunks_on_a_real_socket(size: int, room: int):
         *many[:2],
         b"O" * 8192,
     ]
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    wire = memoryview(frame(chunks))
-    body = ChunkedBody(right, b"")
-    buffer, got = memoryview(bytearray(room)), b""
-    with left, right:
-        count = 1
-        while count:
-            if wire:
-                wire = wire[left.send(wire[:50_000]) :]
-            count = body.readinto(buffer)
-            got += buffer[:count]
+    assert decode_from_a_socket(frame(chunks), turns, room=room) == b"".join(chunks)
 
-    assert got == b"".join(chunks)
+
+@settings(max_examples=150, deadline=None)
+@given(
+    chunks=st.lists(
+        st.one_of(
+            st.sampled_from([8191, 8192, 32_767, 32_768, 65_535, 65_536, 70_000]),
+            st.integers(1, 70_000),
+            st.integers(1, 9),
+        ),
+        max_size=12,
+    ),
+    repeats=st.integers(1, 3),
+    extension=st.sampled_from([b"", b";a=b"]),
+    pieces=st.lists(st.integers(1, 90_000), min_size=1, max_size=5),
+    turns=st.lists(st.booleans(), min_size=1, max_size=3),
+)
+def test_chunks_of_any_size_on_a_real_socket(
+    chunks: list[int], repeats: int, extension: bytes, pieces: list[int], turns: list[bool]
+):
+    """Whatever the sizes, and wherever the kernel has them in pieces, the same bytes come out."""
+    whole = [bytes([65 + n]) * size for n, size in enumerate(chunks) for _ in range(repeats)]
+    pieces = [*pieces, 4096]
+
+    got = decode_from_a_socket(frame(whole, extension=extension), turns, pieces)
+
+    assert got == b"".join(whole)
 
 
 def test_more_chunks_than_one_read_can_have_parts():
     """A reader with room for thousands of large chunks gets them all: a kernel takes 1024 places at a time."""
     chunks = [bytes([65 + n % 26]) * 9_000 for n in range(700)]
-    left, right = socket.socketpair()
-    left.setblocking(False)
-    wire = memoryview(frame(chunks))
-    body = ChunkedBody(right, b"")
-    buffer, got = memoryview(bytearray(40_000_000)), b""
-    with left, right:
-        count = 1
-        while count:
-            if wire:
-                wire = wire[left.send(wire[:50_000]) :]
-            count = body.readinto(buffer)
-            got += buffer[:count]
+    got = decode_from_a_socket(frame(chunks), [False], room=40_000_000)
 
     assert got == b"".join(chunks)
 
@@ -307,9 +345,10 @@ def test_lines_without_an_end(lineless: bytes):
 
 @pytest.mark.parametrize("end", [b"XY", b"\r", b"", b"\n\n", b"\r\nzz\r\n"])
 @pytest.mark.parametrize("repeats", [1, 2, 5])
-def test_what_is_wrong_behind_a_large_chunk(end: bytes, repeats: int):
+@pytest.mark.parametrize("size", [20_000, 40_000])
+@pytest.mark.parametrize("takes", [True, False])
+def test_what_is_wrong_behind_a_large_chunk(end: bytes, repeats: int, size: int, takes: bool):
     """A wrong or missing end of a chunk that was read directly is found, and its payload is given whole."""
-    size = 20_000
     wire = (b"%x\r\n%b\r\n" % (size, b"L" * size)) * repeats + b"%x\r\n%b%b" % (
         size,
         b"M" * size,
@@ -324,20 +363,21 @@ def test_what_is_wrong_behind_a_large_chunk(end: bytes, repeats: int):
         buffer, got = memoryview(bytearray(131_072)), b""
         with pytest.raises((MalformedChunk, IncompleteRead)):  # noqa: PT012
             while True:
-                got += buffer[: body.readinto(buffer)]
+                got += next_of(body, buffer, takes=takes)
     assert got == b"L" * size * repeats + b"M" * size
 
 
-@pytest.mark.parametrize("cut", [1, 8191, 8192, 19_999])
-def test_a_cut_inside_a_large_chunk(cut: int):
+@pytest.mark.parametrize("cut", [1, 8191, 8192, 39_999])
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_cut_inside_a_large_chunk(cut: int, takes: bool):
     """What came of it is given, and the cut is told apart from an end."""
     left, right = socket.socketpair()
     with left, right:
-        left.sendall(b"%x\r\n%b" % (20_000, b"L" * cut))
+        left.sendall(b"%x\r\n%b" % (40_000, b"L" * cut))
         left.shutdown(socket.SHUT_WR)
         body = ChunkedBody(right, b"")
         buffer, got = memoryview(bytearray(131_072)), b""
         with pytest.raises(IncompleteRead):  # noqa: PT012
             while True:
-                got += buffer[: body.readinto(buffer)]
+                got += next_of(body, buffer, takes=takes)
     assert got == b"L" * cut
