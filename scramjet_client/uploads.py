@@ -353,7 +353,11 @@ class Upload(Future[_R], Shown):
             if self._yes:
                 self._settle(self._convert("", self.bytes_sent, ""))
         elif self.writer.error is not None:
-            self._settle_error(self._named(self.writer.error))
+            error = self._named(self.writer.error)
+            if self.writer.blamed and self._exchange is not None and self._exchange.failure is None:
+                # Before the writer cuts the connection: it is why the answer ends.
+                self._exchange.failure = error
+            self._settle_error(error)
         else:
             self._body_aborted()
 

@@ -50,6 +50,25 @@ def test_source_that_raises(start: Start):
             stream.read()
 
 
+def test_source_that_raises_after_an_answer(start: Start):
+    """The read says what the source raised, also where the output had begun."""
+    instance = start("node-echo")
+    came = threading.Event()
+
+    def items():
+        yield b"a\n"
+        assert came.wait(20)
+        raise KeyError("x")
+
+    with instance.inout(items()) as stream:
+        assert stream.readline() == b"a\n"
+        came.set()
+        with pytest.raises(UploadError, match="KeyError"):
+            stream.read()
+        with pytest.raises(UploadError, match="KeyError"):
+            stream.upload.result(5)
+
+
 def test_close_cancels_the_upload(start: Start):
     """Closing the stream ends its generator."""
     instance = start("node-echo")
