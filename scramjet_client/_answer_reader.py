@@ -84,7 +84,9 @@ class AnswerReader(io.RawIOBase):
         except Exception as error:
             self._failed(error)
             data = b""
-        if data is not None:
+        if data and not self.shut_here:
+            self.bytes_read += len(data)
+        elif data is not None:
             self._came(len(data))
         return data
 

@@ -12,7 +12,7 @@ import functools
 import io
 import json
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import partial
 from itertools import chain
@@ -28,6 +28,7 @@ from scramjet_client._untrusted import loads
 from scramjet_client.errors import (
     InvalidResponseError,
     LineTooLongError,
+    ScramjetError,
     StreamBusyError,
     StreamClosedError,
 )
@@ -164,12 +165,16 @@ class OutputStream(io.BufferedReader, Shown):
     ) -> Iterator[Iterable[bytes]]:
         """Yield the lines that come together as one iterator, which gives them at C speed."""
         ahead = _Ahead()
-        with contextlib.closing(self._pieces(ahead)) as pieces:
-            for data in pieces:
+        with self._loop():
+            while data := self._piece(ahead):
+                if data.find(b"\n") == len(data) - 1 and not ahead.begun:
+                    # One line, which is what comes where every line is waited for.
+                    yield (_bare(data) if bare else data,)
+                    continue
                 end = data.rfind(b"\n") + 1
                 if end:
                     whole = b"".join([*ahead.begun, data[:end]])
-                    ahead.begun[:] = [data[end:]]
+                    ahead.begun[:] = [data[end:]] if end < len(data) else []
                     lines = io.BytesIO(whole)
                     ahead.rest = lines.read
                     yield map(_bare if b"\r" in whole else _without_last, lines) if bare else lines
@@ -186,16 +191,18 @@ class OutputStream(io.BufferedReader, Shown):
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what comes as it comes; the boundaries mean nothing."""
-        return self._pieces(None)
+        with self._loop():
+            yield from iter(partial(self._piece, None), b"")
 
-    def _pieces(self, ahead: _Ahead | None) -> Generator[bytes, None, None]:
-        """Yield what comes; close when the loop is left early, name the end where it was closed."""
+    @contextlib.contextmanager
+    def _loop(self) -> Iterator[None]:
+        """Close when the loop inside is left early, name the end where the stream was closed."""
         try:
-            yield from iter(partial(self._piece, ahead), b"")
+            yield
         except GeneratorExit:
             self.close()
             raise
-        except StreamClosedError:
+        except ScramjetError:
             raise
         except ValueError:
             if self.closed:
