@@ -318,6 +318,7 @@ def _first_byte(server: Server) -> Case:
         scene=repeated(server, "gap-2000"),
         first=100,
         fixed=500,
+        turns=3,
         targets=(Target(measure=P50, bound=1.2, text="the raw socket", against=limit),),
         note="The server writes a line every 2 ms.",
     )

@@ -34,7 +34,7 @@ class AnswerReader(io.RawIOBase):
         self._response: requests.Response | None = None
         self._read: Callable[[memoryview], int] | None = None
         self._body: ChunkedBody | None = None
-        self._given_back = memoryview(b"")
+        self._given_back: memoryview | None = None
         self._at_end = False
         self.shut_here = False
 
@@ -43,7 +43,8 @@ class AnswerReader(io.RawIOBase):
 
     def give_back(self, data: bytes) -> None:
         """Have the next reads give `data` first; it was read from here, and nothing has been since."""
-        self._given_back = memoryview(data + self._given_back)
+        if data:
+            self._given_back = memoryview(data + (self._given_back or b""))
 
     def readinto(self, buffer: Any) -> int | None:
         if self.shut_here:
@@ -51,7 +52,7 @@ class AnswerReader(io.RawIOBase):
         if self._given_back:
             count = min(len(buffer), len(self._given_back))
             buffer[:count] = self._given_back[:count]
-            self._given_back = self._given_back[count:]
+            self._given_back = self._given_back[count:] or None
             return count
         if self._at_end:
             return 0
@@ -71,7 +72,7 @@ class AnswerReader(io.RawIOBase):
         Raises:
             BlockingIOError: Nothing has come, and reads never wait (`Exchange.polled`).
         """
-        if self._given_back or self._body is None:
+        if self._given_back is not None or self._body is None:
             return None
         if self.shut_here:
             raise StreamClosedError(f"{self.name} was closed")
@@ -93,7 +94,7 @@ class AnswerReader(io.RawIOBase):
     @property
     def pending(self) -> bool:
         """Whether the next read may give something that no poll of the socket sees."""
-        return self._body is None or bool(self._given_back) or self._body.pending
+        return self._body is None or self._given_back is not None or self._body.pending
 
     def _came(self, count: int) -> None:
         if self.shut_here:

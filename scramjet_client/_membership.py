@@ -61,7 +61,7 @@ class Member:
     def read(self, buffer: memoryview, now: float) -> list[bytes]:
         """Return the whole lines that have come, without waiting; look at the attributes afterwards."""
         try:
-            data = self._read(buffer)
+            data = self._data(buffer)
         except ScramjetError as error:
             self.ended, self.error = True, error
             return []
@@ -71,36 +71,38 @@ class Member:
         if data:
             self._last = now
             if not self._begun and data.endswith(b"\n") and b"\r" not in data:
-                return data[:-1].split(b"\n")
+                return data.splitlines()
             return self._lines(data)
         self.ended = True
         last, self._begun = b"".join(self._begun), []
         return [last] if last else []
 
-    def _read(self, buffer: memoryview) -> bytes | None:
-        if self._first:
-            self._first = False
-            # What its other readers have left in its buffer.
-            size = len(io.BufferedReader.peek(self.stream))
-            if size:
-                return io.BufferedReader.read1(self.stream, size)
+    def _data(self, buffer: memoryview) -> bytes | None:
+        """Return what has come, b"" at the end, None if nothing has."""
         try:
-            data = self._reader.take()
+            data = self._take_first() if self._first else self._reader.take()
         except BlockingIOError:
-            count = None
-        else:
-            if data is not None:
-                return data
-            count = self._reader.readinto(buffer)
-        if count is None:
-            outcome, self._outcome = self._outcome, None
-            if outcome is None:
-                return None
-            if isinstance(outcome, WaitEnded):
-                self._reader.exchange.fail(outcome)
-                return b""
-            raise outcome if isinstance(outcome, ScramjetError) else self._reader.ending(outcome)
-        return bytes(buffer[:count])
+            return self._nothing()
+        if data is not None:
+            return data
+        count = self._reader.readinto(buffer)
+        return self._nothing() if count is None else bytes(buffer[:count])
+
+    def _take_first(self) -> bytes | None:
+        """Return what the stream's other readers have left in its buffer, before all that comes."""
+        self._first = False
+        size = len(io.BufferedReader.peek(self.stream))
+        return io.BufferedReader.read1(self.stream, size) if size else self._reader.take()
+
+    def _nothing(self) -> bytes | None:
+        """Return what it means that nothing has come, if that is the outcome of a look or a limit; or raise it."""
+        outcome, self._outcome = self._outcome, None
+        if outcome is None:
+            return None
+        if isinstance(outcome, WaitEnded):
+            self._reader.exchange.fail(outcome)
+            return b""
+        raise outcome if isinstance(outcome, ScramjetError) else self._reader.ending(outcome)
 
     def _lines(self, data: bytes) -> list[bytes]:
         *lines, rest = data.split(b"\n")

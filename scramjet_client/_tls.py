@@ -114,7 +114,16 @@ class DuplexSSLSocket(ssl.SSLSocket):
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Return up to `buflen` bytes, b"" at the end."""
-        data: bytes = self.read(buflen)
+        data: bytes
+        with self._step_lock:
+            try:
+                data = self._sslobj.read(buflen)
+            except (ssl.SSLError, AttributeError):
+                # Nothing has come yet, or an end: the long way waits, or says it in a socket's words.
+                pass
+            else:
+                return data
+        data = self.read(buflen)
         return data
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:

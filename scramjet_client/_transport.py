@@ -174,6 +174,14 @@ class _FreshPool(urllib3.HTTPConnectionPool):
             connection.close()
         return connection
 
+    def _put_conn(self, conn: Any) -> None:
+        # The usual end of many streams at once, of which urllib3's own version would warn each time.
+        if conn is not None and self.pool is not None and self.pool.full():
+            if conn.sock is not None:
+                conn.close()
+        else:
+            super()._put_conn(conn)
+
 
 class _FreshTLSPool(_FreshPool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _DuplexTLS

@@ -157,8 +157,7 @@ class Multiplexer(Closing):
 
     def _batches(self) -> Iterator[tuple[OutputStream, list[bytes]]]:
         while self._more():
-            turn = self._with_something()
-            now = time.monotonic()
+            turn, now = self._with_something()
             for member in turn:
                 if member.left:
                     continue
@@ -196,8 +195,8 @@ class Multiplexer(Closing):
         self._carry_out()
         return not self._closed and (bool(self._members) or self._until_closed)
 
-    def _with_something(self) -> list[Member]:
-        """Wait until a stream has something, or an order has come; return those whose turn it is."""
+    def _with_something(self) -> tuple[list[Member], float]:
+        """Wait until a stream has something, or an order has come; return those whose turn it is, and the time."""
         wait = max(self._next_tick - time.monotonic(), 0)
         found = self._selector.select(0 if self._ready else wait)
         turn = dict.fromkeys(self._ready)
@@ -207,9 +206,10 @@ class Multiplexer(Closing):
                 self._answer_bell()
             else:
                 turn[key.data] = None
-        if time.monotonic() >= self._next_tick:
-            self._tick()
-        return list(turn)
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._tick(now)
+        return list(turn), now
 
     def _answer_bell(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -230,8 +230,7 @@ class Multiplexer(Closing):
         elif member.error is not None:
             raise member.error
 
-    def _tick(self) -> None:
-        now = time.monotonic()
+    def _tick(self, now: float) -> None:
         self._next_tick = now + _TICK
         for member in list(self._members.values()):
             if member.overdue(now):

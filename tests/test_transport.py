@@ -57,6 +57,22 @@ def test_connection_is_reused():
     assert server.connections == 1
 
 
+def test_many_streams_end_without_a_word(caplog: pytest.LogCaptureFixture):
+    """More streams than a pool keeps connections for may end: no warning, and no connection is kept too many."""
+
+    def stream(conn: Conn) -> None:
+        conn.read_request()
+        conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
+        conn.wait_closed(20)
+
+    with RawServer(stream) as server, HttpClient(server.url) as client:
+        streams = [client.get_stream("a") for _ in range(30)]
+        assert [each.read() for each in streams] == [b"x"] * 30
+
+    assert server.connections == 30
+    assert caplog.messages == []
+
+
 def test_idle_connection_is_not_reused(monkeypatch: pytest.MonkeyPatch):
     """A connection that the hub may be closing right now is left alone."""
     monkeypatch.setattr("scramjet_client._transport.IDLE_LIMIT", 0.1)
