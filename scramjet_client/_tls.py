@@ -33,6 +33,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
     """
 
     _sslobj: Any  # of ssl: what speaks TLS, if the socket was connected when it was wrapped
+    suppress_ragged_eofs: bool
     _timeout: float | None
     # Of the process that the connection belongs to; a fork closes its copy without a word.
     _pid: int
@@ -118,9 +119,13 @@ class DuplexSSLSocket(ssl.SSLSocket):
         with self._step_lock:
             try:
                 data = self._sslobj.read(buflen)
-            except (ssl.SSLError, AttributeError):
-                # Nothing has come yet, or an end: the long way waits, or says it in a socket's words.
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
+                # Nothing has come yet, or it is closed: the long way waits, or says it in a socket's words.
                 pass
+            except ssl.SSLEOFError:
+                if not self.suppress_ragged_eofs:
+                    raise
+                return b""
             else:
                 return data
         data = self.read(buflen)
