@@ -16,7 +16,7 @@ from scramjet_client.testing import FaultProxy
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.waiting import eventually
 
-LIMIT = 0.6
+LIMIT = 1.0
 """Seconds of every limit that the operations are given."""
 
 PATIENCE = 1.5
