@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from benchmarks.server import Server, serving_tls
 _LINES = 15  # of each stream
 _RATE = 5000  # lines a second of all streams together
 _STREAMS = 1000
+_START = 1.5  # seconds that a client has for itself, before it opens the first
 
 
 class TlsServer:
@@ -61,8 +63,13 @@ class TlsServer:
         self._stack.close()
 
 
-def _crowd(server: Callable[[], Server], ca: str | None, quiet: int) -> Scene:
-    """Return the scene of many streams: silence for `quiet` milliseconds a stream, then lines."""
+def _crowd(server: Callable[[], Server], ca: str | None, opening: int, order: str) -> Scene:
+    """Return the scene of many streams: time to open them, in milliseconds a stream, then lines.
+
+    When a line is sent is a matter of the clock and of the stream's number alone. If it were a time after the
+    stream was opened, a client that opens all at once would be sent lines in bursts, one that opens them one by
+    one a line at a time, and the two would not be doing the same work.
+    """
 
     @contextmanager
     def scene(amount: int) -> Iterator[Turn]:
@@ -70,8 +77,9 @@ def _crowd(server: Callable[[], Server], ca: str | None, quiet: int) -> Scene:
             expect("lines", printed["items"], amount * _LINES)
 
         gap = 1_000_000 * amount // _RATE
-        base = server().base(f"gap-{gap}.quiet-{quiet * amount}.total-{_LINES}")
-        yield Turn(Job(base, "bench", 100, amount, {"ca": ca}), amount, finish)
+        first = time.monotonic() + _START + opening * amount / 1000
+        base = server().base(f"{order}.gap-{gap}.from-{int(first * 1e6)}.total-{_LINES}")
+        yield Turn(Job(base, "bench", 100, amount, {"ca": ca, "from": first}), amount, finish)
 
     return scene
 
@@ -79,7 +87,7 @@ def _crowd(server: Callable[[], Server], ca: str | None, quiet: int) -> Scene:
 def cases(plain: Server, tls: TlsServer) -> list[Case]:
     """Return the cases."""
 
-    def case(name: str, title: str, scene: Scene) -> Case:
+    def case(name: str, title: str, scene: Scene, what: str) -> Case:
         return Case(
             name=name,
             title=f"{_STREAMS:,} streams followed in one process, {title}",
@@ -98,12 +106,24 @@ def cases(plain: Server, tls: TlsServer) -> list[Case]:
                 Target(measure=PER_STREAM, bound=64, text="KiB", against=None),
                 Target(measure=THREADS, bound=1, text="thread", against=None),
             ),
-            note=f"Each stream is silent for some seconds, and then gives {_LINES} lines of 100 bytes, one "
-            f"every {1000 * _STREAMS // _RATE} ms. Memory is the growth of the process.",
+            note=f"All streams are silent until every client has opened them, and then give {_LINES} lines of "
+            f"100 bytes each, one every {1000 * _STREAMS // _RATE} ms: {what}. Memory is the growth of "
+            "the process.",
         )
 
+    out_of_step = "each at a moment of its own, the same for every client"
+    in_step = "all of them at the same moment"
+    # Handshakes take longer than connections.
     return [
-        case("many-plain", "plain", _crowd(lambda: plain, None, 3)),
-        # Handshakes take longer than connections.
-        case("many-tls", "TLS", _crowd(lambda: tls.server, tls.ca, 6)),
+        case("many-plain", "plain", _crowd(lambda: plain, None, 3, "apart"), out_of_step),
+        case("many-tls", "TLS", _crowd(lambda: tls.server, tls.ca, 6, "apart"), out_of_step),
+        case(
+            "many-plain-in-step", "plain, in step", _crowd(lambda: plain, None, 3, "step"), in_step
+        ),
+        case(
+            "many-tls-in-step",
+            "TLS, in step",
+            _crowd(lambda: tls.server, tls.ca, 6, "step"),
+            in_step,
+        ),
     ]

@@ -12,7 +12,7 @@ FIGURES = {
     "reading": ("output-64k", "output-100", "lines-64k", "lines-100", "records"),
     "sending": ("upload-64k", "upload-100"),
     "waiting": ("ping-pong", "first-byte", "upload-lone", "json-calls"),
-    "many": ("many-plain", "many-tls"),
+    "many": ("many-plain", "many-tls", "many-plain-in-step", "many-tls-in-step"),
     "real-hub": (
         "real-output", "real-lines", "real-upload-64k", "real-upload-100", "real-ping-pong", "real-json-calls",
     ),

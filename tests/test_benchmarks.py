@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 import pytest
+import requests
 
 from benchmarks import cases, report
+from benchmarks.contestants import CrowdWatch, Job
 from benchmarks.model import US, Case, Turn
 from benchmarks.peers import Peers
 from benchmarks.runner import Settings, run_case
@@ -27,7 +30,7 @@ GROUPS = {
         ["output", "lines", "records", "upload", "ping-pong", "json-calls", "first-byte"],
         11,
     ),
-    "process": (["many", "import", "memory", "local-hub"], 6),
+    "process": (["many", "import", "memory", "local-hub"], 8),
     "real hub": (["real"], 6),
 }
 
@@ -100,6 +103,31 @@ def test_server_in_python(name: str, tmp_path: Path) -> None:
         result = run_case(case, QUICK, Peers(server, tmp_path, install=False), lambda _text: None)
 
     assert list(result.samples) == [US]
+
+
+@pytest.mark.parametrize("in_c", [True, False])
+def test_lines_of_many_streams_come_by_the_clock(in_c: bool, tmp_path: Path) -> None:
+    """Streams give their lines in the same order, however they were opened, with both servers."""
+    gap, behind = 400_000, {7: 18_279, 3: 65_009, 9: 180_808, 1: 236_862, 4: 384_026}
+    with serving(tmp_path, program=in_c) as server, requests.Session() as session:
+        start = time.monotonic_ns() // 1000 + 1_000_000
+        base = server.base(f"apart.gap-{gap}.from-{start}.total-1")
+        answers = {
+            number: session.get(f"{base}/instance/bench-{number}/output", stream=True)
+            for number in sorted(behind)
+        }
+        sent = {number: int(answer.content[:20]) // 1000 for number, answer in answers.items()}
+
+    assert sorted(sent, key=sent.__getitem__) == list(behind)
+    assert all(sent[number] >= start + gap + late for number, late in behind.items())
+
+
+def test_opening_too_late_is_a_failure() -> None:
+    """A client that has not opened all streams when the lines begin is not measured."""
+    watch = CrowdWatch(Job("", "", 100, 1000, {"from": time.monotonic() - 1}))
+
+    with pytest.raises(TimeoutError, match=r"open 1\.\d s after the first line"):
+        watch.opened()
 
 
 def test_lost_data_is_a_failure(server: Server, peers: Peers) -> None:

@@ -127,6 +127,7 @@ class CrowdWatch:
 
     def __init__(self, job: Job) -> None:
         self._streams = job.times
+        self._first_line = float(job.options["from"])
         self._memory = memory_now()
         self._cpu = time.process_time()
         self._opening = 0.0
@@ -134,8 +135,15 @@ class CrowdWatch:
         self._looks = 0
 
     def opened(self) -> None:
-        """Learn that all streams are open."""
+        """Learn that all streams are open.
+
+        Raises:
+            TimeoutError: It took so long that lines may have come before.
+        """
         self._opening = time.process_time() - self._cpu
+        late = time.monotonic() - self._first_line
+        if late > 0:
+            raise TimeoutError(f"the streams were open {late:.1f} s after the first line")
 
     def look(self) -> None:
         """Count the threads, now and then."""

@@ -77,18 +77,20 @@ def many(job: Job) -> Done:
     """Follow many streams at once, a thread each."""
     watch = CrowdWatch(job)
     counts = [0] * job.times
+    all_open = threading.Barrier(job.times + 1, watch.opened)
     ca = job.options["ca"] or True
 
     def follow(number: int) -> None:
         url = f"{job.base}/instance/{job.instance}-{number}/output"
         with requests.get(url, stream=True, timeout=600, verify=ca) as response:
+            all_open.wait()
             for _ in response.iter_lines(READ):
                 counts[number] += 1
 
     threads = [threading.Thread(target=follow, args=(number,)) for number in range(job.times)]
     for thread in threads:
         thread.start()
-    watch.opened()
+    all_open.wait()
     watch.look()
     for thread in threads:
         thread.join()

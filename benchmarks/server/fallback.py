@@ -63,6 +63,13 @@ def _record(number: int) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
+def _behind(number: int, gap: int) -> int:
+    """Return by how many microseconds a stream is behind the others, as server.c does."""
+    mixed = number * 2654435761 & 0xFFFFFFFF
+    mixed = (mixed ^ mixed >> 16) * 73244475 & 0xFFFFFFFF
+    return (mixed ^ mixed >> 16) % gap
+
+
 class _Connection:
     """One connection, and what has been received on all of them."""
 
@@ -128,10 +135,13 @@ class _Connection:
         await self._send(_END)
 
     async def _stamped_output(self, url: str) -> None:
+        gap, start = _option(url, "gap", 2000), _option(url, "from", 0)
+        if start and "apart" in url:
+            start += _behind(_option(url, "bench", 0), gap)
         await self._send(_STREAM)
-        await asyncio.sleep(_option(url, "quiet", 0) / 1000)
-        for _ in range(_option(url, "total", 500)):
-            await asyncio.sleep(_option(url, "gap", 2000) / 1e6)
+        for number in range(1, _option(url, "total", 500) + 1):
+            wait = (start + number * gap) / 1e6 - time.monotonic() if start else gap / 1e6
+            await asyncio.sleep(wait)
             await self._send(_frame(b"%020d%079d\n" % (time.monotonic_ns(), 0)))
         await self._send(_END)
 

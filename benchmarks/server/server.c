@@ -10,8 +10,9 @@
  * What it sends is chosen by the URL, anywhere before the query: /chunk-65536.total-1000000/api/v1/...
  *   chunk-N   bytes of one chunk of an output         total-N   bytes of the whole output
  *   json      records of a log, one a chunk           gap-N     microseconds between two chunks, each of
- *   quiet-N   milliseconds of silence before the first         them a line with the time when it was sent
- *   stamped   items of an upload begin with the time when they were made
+ *   stamped   items of an upload begin with the                 them a line with the time when it was sent
+ *             time when they were made                from-N    when the first gap begins: microseconds of CLOCK
+ *   apart     with from-N: each stream is behind by a part of a gap, chosen by its number
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,6 +21,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,16 +190,36 @@ static int output(int fd, const char *url)
     return failed ? failed : say(fd, "0\r\n\r\n");
 }
 
-/* Send lines that hold the time when they are sent, some microseconds apart, after some silence. */
+/* Say by how much a stream is behind the others: always the same for its number, and no order to be seen. */
+static long behind(const char *url, long gap)
+{
+    uint32_t mixed = option(url, "bench-", 0) * 2654435761u;
+    mixed = (mixed ^ mixed >> 16) * 73244475u;
+    return (mixed ^ mixed >> 16) % gap;
+}
+
+static void sleep_until(long long when)
+{
+    long long left = when - now();
+    if (left > 0)
+        usleep(left / 1000);
+}
+
+/* Send lines that hold the time when they are sent, some microseconds apart. */
 static int stamped_output(int fd, const char *url)
 {
     long gap = option(url, "gap-", 2000), count = option(url, "total-", 500);
+    long long from = option(url, "from-", 0) * 1000LL;
     char frame[128];
     if (say(fd, STREAM))
         return -1;
-    usleep(option(url, "quiet-", 0) * 1000);
-    for (long i = 0; i < count; i++) {
-        usleep(gap);
+    if (from && strstr(url, "apart"))
+        from += behind(url, gap) * 1000LL;
+    for (long i = 1; i <= count; i++) {
+        if (from)
+            sleep_until(from + i * gap * 1000LL);
+        else
+            usleep(gap);
         int n = snprintf(frame, sizeof frame, "64\r\n%020lld%079d\n\r\n", now(), 0);
         if (send_all(fd, frame, n))
             return -1;
