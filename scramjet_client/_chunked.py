@@ -171,14 +171,8 @@ class ChunkedBody:
         return True
 
     def _between_is_next(self) -> bool:
-        """Say whether what stands behind the last chunk is to be read alone."""
-        return (
-            self._in_chunk
-            and not self._left
-            and self._size >= _APART
-            and self._scatters
-            and not self._raw
-        )
+        """Say whether what stands behind the last chunk, all of which has come, is to be read alone."""
+        return self._in_chunk and self._size >= _APART and self._scatters and not self._raw
 
     def _receive(self, size: int) -> bytes:
         """Read at most so much; raises IncompleteRead where the connection has ended."""

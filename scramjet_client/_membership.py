@@ -69,7 +69,8 @@ class Member:
         if data is None:
             return []
         if data:
-            self._last = now
+            # What was found of the silence before, too late to matter, is not true of what comes next.
+            self._last, self._outcome = now, None
             if not self._begun and data.endswith(b"\n") and b"\r" not in data:
                 return data.splitlines()
             return self._lines(data)
@@ -96,7 +97,7 @@ class Member:
 
     def _nothing(self) -> bytes | None:
         """Return what it means that nothing has come, if that is the outcome of a look or a limit; or raise it."""
-        outcome, self._outcome = self._outcome, None
+        outcome = self._outcome
         if outcome is None:
             return None
         if isinstance(outcome, WaitEnded):

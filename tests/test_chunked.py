@@ -36,13 +36,32 @@ class Pieces(socket.socket):
         return piece[:size]
 
 
-def decode(pieces: list[bytes], begun: bytes = b"", size: int = 65536) -> bytes:
+def next_of(body: ChunkedBody, buffer: memoryview, *, takes: bool) -> bytes:
+    """Return what one read gives: by `take` where that has an answer, or into the buffer."""
+    data = body.take() if takes else None
+    return bytes(buffer[: body.readinto(buffer)]) if data is None else data
+
+
+def decode_one_way(pieces: list[bytes], begun: bytes, size: int, *, takes: bool) -> bytes:
+    """Decode by `take`, or by `readinto` alone."""
     body = ChunkedBody(Pieces(pieces), begun)
     buffer = memoryview(bytearray(size))
     got = b""
-    while count := body.readinto(buffer):
-        got += buffer[:count]
+    while data := next_of(body, buffer, takes=takes):
+        got += data
     assert body.ended
+    return got
+
+
+def decode(pieces: list[bytes], begun: bytes = b"", size: int = 65536) -> bytes:
+    """Decode in both ways, which agree on the body or on the error."""
+    try:
+        got = decode_one_way(pieces, begun, size, takes=False)
+    except (MalformedChunk, IncompleteRead) as error:
+        with pytest.raises(type(error)):
+            decode_one_way(pieces, begun, size, takes=True)
+        raise
+    assert decode_one_way(pieces, begun, size, takes=True) == got
     return got
 
 
@@ -175,7 +194,16 @@ def test_malformed_sizes(size: bytes):
         body.readinto(buffer)
 
 
-@pytest.mark.parametrize("wire", [b"3\r\nabcdef\r\n0\r\n\r\n", b"3\r\nabc\n0\r\n\r\n", b"9" * 5000])
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"3\r\nabcdef\r\n0\r\n\r\n",
+        b"3\r\nabc\n0\r\n\r\n",
+        b"3\r\nabcXY",
+        b"3\r\nabc\rX",
+        b"9" * 5000,
+    ],
+)
 def test_chunks_that_are_not_as_long_as_they_say(wire: bytes):
     """A chunk without its CRLF, or a size line without an end, is malformed."""
     with pytest.raises(MalformedChunk):
@@ -196,12 +224,6 @@ def test_endless_trailers():
     """Trailers have a limit."""
     with pytest.raises(MalformedChunk, match="trailers"):
         decode([b"0\r\n", *[b"Name: value\r\n" * 100] * 100])
-
-
-def next_of(body: ChunkedBody, buffer: memoryview, *, takes: bool) -> bytes:
-    """Return what one read gives: by `take` where that has an answer, or into the buffer."""
-    data = body.take() if takes else None
-    return bytes(buffer[: body.readinto(buffer)]) if data is None else data
 
 
 def decode_from_a_socket(

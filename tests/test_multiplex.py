@@ -8,6 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ from scramjet_client import (
     StreamClosedError,
     StreamIdleError,
     StreamInterruptedError,
+    multiplex,
 )
 from scramjet_client._exchange import Exchange, WaitEnded
+from scramjet_client._membership import Member
 from scramjet_client.multiplex import Multiplexer
 from tests.support.certs import Certificates
 from tests.support.waiting import eventually
@@ -97,6 +100,14 @@ def test_lines_come_whole_and_each_from_its_stream(wires: Wires):
     assert all(stream.closed for stream in streams)
 
 
+def test_a_lone_carriage_return_ends_no_line(wires: Wires):
+    r"""Lines end at \n alone, also where they come whole."""
+    stream = wires.stream("a")
+    wires["a"].send_chunk(b"x\ry\n")
+    with Multiplexer([stream]) as multiplexer:
+        assert next(iter(multiplexer)) == (stream, [b"x\ry"])
+
+
 def test_what_was_read_before_is_not_read_again_and_nothing_is_left_out(wires: Wires):
     """A stream joins with what is in its buffers, also out of a loop, and leaves with its begun line."""
     stream = wires.stream("a")
@@ -116,8 +127,59 @@ def test_what_was_read_before_is_not_read_again_and_nothing_is_left_out(wires: W
     assert not stream.closed
 
 
-def test_a_finished_stream_gives_what_it_has_left(wires: Wires):
-    """A stream whose whole answer has come already needs no connection to be read."""
+def test_a_loop_that_leaves_nothing_leaves_a_member_waiting(wires: Wires):
+    """A stream that joins out of a loop with nothing left to give waits for its socket, as all others do."""
+    stream = wires.stream("a")
+    wires["a"].send_chunk(b"one\n")
+    loop = iter(stream)
+    assert next(loop) == b"one\n"
+    member = Member(stream, 100, lambda: None)
+    wires["a"].send_chunk(b"two\n")
+
+    got: list[bytes] = []
+    eventually(lambda: got.extend(member.read(memoryview(bytearray(100)), 0.0)) or got)
+    assert got == [b"two"]
+    assert not member.more
+    member.leave()
+
+
+def test_what_ends_just_before_its_limit_has_not_ended(wires: Wires):
+    """A line that comes while a limit is found to be over begins the limit anew."""
+    stream = wires.stream("a", idle_timeout=5)
+    member = Member(stream, 100, lambda: None)
+    buffer, began = memoryview(bytearray(100)), time.monotonic()
+    wires["a"].send_chunk(b"one\n")
+
+    assert member.overdue(began + 100)
+    assert eventually(lambda: member.read(buffer, began + 100)) == [b"one"]
+    assert member.read(buffer, began + 100) == []
+    assert not member.overdue(began + 104)
+    assert not member.ended
+
+    assert member.overdue(began + 106)
+    assert member.read(buffer, began + 106) == []
+    assert isinstance(member.error, StreamIdleError)
+    member.leave()
+
+
+def test_an_order_given_during_the_last_turn_is_carried_out(wires: Wires):
+    """A stream that another thread removes while a loop's body runs is free when the loop has been left."""
+    stream = wires.stream("a")
+    wires["a"].send_chunk(b"one\n")
+    with Multiplexer([stream]) as multiplexer:
+        loop = iter(multiplexer)
+        assert next(loop) == (stream, [b"one"])
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(multiplexer.remove, stream).result(20)
+        loop.close()  # type: ignore[attr-defined]  # of a generator
+
+        wires["a"].send_chunk(b"two\n")
+        assert stream.readline() == b"two\n"
+
+
+def test_a_finished_stream_gives_what_it_has_left(wires: Wires, monkeypatch: pytest.MonkeyPatch):
+    """A stream whose whole answer has come already needs no connection to be read, and is not waited for."""
+    monkeypatch.setattr(multiplex, "_TICK", 3600.0)
     stream = wires.stream("a")
     wires["a"].send(b"4\r\na\nb\n\r\n0\r\n\r\n")
     assert stream.peek(1) == b"a\nb\n"

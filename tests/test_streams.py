@@ -9,6 +9,7 @@ import shutil
 import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -75,6 +76,16 @@ def test_lines():
         assert list(stream) == [b"a\r\n", b"b\n", b"\n", "\u2028c\u0085\n".encode(), b"last"]
     with Said(*chunks) as stream:
         assert list(stream.lines()) == [b"a", b"b", b"", "\u2028c\u0085".encode(), b"last"]
+
+
+def test_the_end_of_a_line_comes_alone():
+    """A loop that has read the beginning of a line joins what comes later to it, also where that ends a line."""
+    release = threading.Event()
+    with ThreadPoolExecutor(1) as pool, Said(b"be", release=release, afterwards=b"gun\n") as stream:
+        reading = pool.submit(list, stream)
+        eventually(lambda: stream.bytes_read == 2)
+        release.set()
+        assert reading.result(20) == [b"begun\n"]
 
 
 def test_read_after_the_end():
