@@ -57,6 +57,21 @@ def _size(line: bytes) -> int:
     return int(digits, 16)
 
 
+def _lone(count: int) -> bytes:
+    """Return how `count` bytes begin if they are one whole chunk, as everybody spells it.
+
+    Where no chunk is as long, what is returned is longer than they are, so that nothing begins with it.
+    """
+    for digits in range(1, min(count - 4, _DIGIT_LIMIT)):
+        size = b"%x" % (count - digits - 4)
+        if len(size) == digits:
+            return size + b"\r\n"
+    return bytes(count + 1)
+
+
+_LONE = [_lone(count) for count in range(_LEAST + 1)]
+
+
 class ChunkedBody:
     """A reader of one chunked body: `readinto` gives what has come, 0 at the end.
 
@@ -121,10 +136,10 @@ class ChunkedBody:
             # One whole chunk is what comes where every line is waited for. It takes the shortest way: after
             # a wait nothing is in the processor's caches, and each step costs several times what it does else.
             data = self._recv(self._recv_size)
-            size, _, rest = data.partition(b"\r\n")
-            payload = rest[:-2]
-            if payload and size == b"%x" % len(payload) and rest.endswith(b"\r\n"):
-                return payload
+            count = len(data)
+            line = _LONE[count] if count <= _LEAST else _lone(count)
+            if data.startswith(line) and data.endswith(b"\r\n"):
+                return data[len(line) : -2]
             self._came(data)
         if self._fill():
             data = self._ready[self._given :] if self._given else self._ready

@@ -102,6 +102,8 @@ class OutputStream(io.BufferedReader, Shown):
     """
 
     upload: Upload[Any] | None = None
+    # Like those of its reader.
+    __slots__ = ("_ahead", "_buffered", "_on_close", "_reader", "_turn")
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self._reader = AnswerReader(name, exchange, opener)

@@ -210,6 +210,16 @@ def test_chunks_that_are_not_as_long_as_they_say(wire: bytes):
         decode([wire])
 
 
+@pytest.mark.parametrize("sizes", [range(1, 600), range(4090, 4110), range(65_520, 65_550)])
+def test_a_chunk_that_comes_alone(sizes: range):
+    """Chunks of every size come out whole, also where the number of their digits changes."""
+    chunks = [b"c" * size for size in sizes]
+
+    assert decode(
+        [b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks] + [b"0\r\n\r\n"]
+    ) == b"".join(chunks)
+
+
 @pytest.mark.parametrize("cut", range(1, 28))
 def test_a_cut_is_never_an_end(cut: int):
     """A connection that ends before the body does is told apart from its end, wherever it ends."""
