@@ -77,7 +77,7 @@ def many(job: Job) -> Done:
     """Follow many streams at once, a thread each."""
     watch = CrowdWatch(job)
     counts = [0] * job.times
-    all_open = threading.Barrier(job.times + 1, watch.opened)
+    all_open = threading.Barrier(job.times + 1, watch.opened, timeout=60)
     ca = job.options["ca"] or True
 
     def follow(number: int) -> None:
