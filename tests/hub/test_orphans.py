@@ -33,10 +33,15 @@ def run(context, input):
 """
 
 
+def runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def gone(pids: list[int]) -> bool:
-    return not any(
-        psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids
-    )
+    return not any(map(runs, pids))
 
 
 def all_gone(pids: list[int], limit: float = 2.0) -> None:
