@@ -201,6 +201,10 @@ def test_malformed_sizes(size: bytes):
         b"3\r\nabc\n0\r\n\r\n",
         b"3\r\nabcXY",
         b"3\r\nabc\rX",
+        b"4\r\nabc\r\n",
+        b"2\r\nabc\r\n",
+        b"-\r\n",
+        b"\0\r\n",
         b"9" * 5000,
     ],
 )

@@ -166,12 +166,11 @@ def test_an_order_given_during_the_last_turn_is_carried_out(wires: Wires):
     """A stream that another thread removes while a loop's body runs is free when the loop has been left."""
     stream = wires.stream("a")
     wires["a"].send_chunk(b"one\n")
-    with Multiplexer([stream]) as multiplexer:
-        loop = iter(multiplexer)
-        assert next(loop) == (stream, [b"one"])
-        with ThreadPoolExecutor(1) as pool:
+    with Multiplexer([stream]) as multiplexer, ThreadPoolExecutor(1) as pool:
+        for _, lines in multiplexer:
+            assert lines == [b"one"]
             pool.submit(multiplexer.remove, stream).result(20)
-        loop.close()  # type: ignore[attr-defined]  # of a generator
+            break
 
         wires["a"].send_chunk(b"two\n")
         assert stream.readline() == b"two\n"
