@@ -89,6 +89,8 @@ class Page:
 
     def __init__(self, session: str) -> None:
         self._session = session
+        # A click that leads to another page returns before that one is there.
+        self._post("timeouts", implicit=20_000)
 
     def open(self, url: str) -> None:
         """Go to an address, and wait until the page has loaded."""
