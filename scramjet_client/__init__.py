@@ -100,7 +100,7 @@ if TYPE_CHECKING:
     )
     from scramjet_client.multi_manager_client import MultiManagerClient
     from scramjet_client.multiplex import Multiplexer
-    from scramjet_client.packages import Package, PackageWarning
+    from scramjet_client.packages import Package, PackagePreview, PackageWarning, SecretWarning
     from scramjet_client.sequence_client import SequenceClient
     from scramjet_client.streams import EventStream, OutputStream
     from scramjet_client.upload_writer import UploadWriter
@@ -210,7 +210,9 @@ _NAMES = {
     "multiplex": ("Multiplexer",),
     "packages": (
         "Package",
+        "PackagePreview",
         "PackageWarning",
+        "SecretWarning",
     ),
     "sequence_client": ("SequenceClient",),
     "streams": (
@@ -240,7 +242,9 @@ __all__ = [
     # packages
     "Package",
     "PackageEntry",
+    "PackagePreview",
     "PackageWarning",
+    "SecretWarning",
     # streams
     "EventStream",
     "Follow",

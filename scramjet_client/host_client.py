@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client._answers import (
@@ -229,6 +230,9 @@ class HostClient(Topics, ApiClient):
         *,
         requirements: Requirements = None,
         name: str | None = None,
+        source: str | None = None,
+        include: Iterable[str | Path] = (),
+        env: Iterable[str] = (),
         progress: ProgressHook | None = None,
     ) -> SequenceClient:
         """Make a sequence of a Python function of this script or notebook, and upload it.
@@ -240,6 +244,10 @@ class HostClient(Topics, ApiClient):
             function: `function(context, input, *args)`: plain, `async def`, or a generator of either kind.
             requirements: What pip is to install into the package: a list of requirements, or the path of a file.
             name: Name of the sequence; None means the function's.
+            source: Text of its definition, for a function whose source Python does not know, as one made by exec.
+            include: Files, folders or patterns beside the script that travel too, to the same place in the package.
+            env: Names of variables beside it whose values stay here. Each start gives them by `app_config`, or the
+                environment of the program does.
             progress: As in `InstanceClient.send_stream`.
 
         Raises:
@@ -247,7 +255,9 @@ class HostClient(Topics, ApiClient):
             ValueError: It uses something that can't travel, such as an open file; the message names it and the
                 line. Or pip failed. Nothing has been sent.
         """
-        with Package.from_function(function, requirements=requirements, name=name) as package:
+        with Package.from_function(
+            function, requirements=requirements, name=name, source=source, include=include, env=env
+        ) as package:
             return self.send_sequence(package, progress=progress)
 
     def update_sequence(

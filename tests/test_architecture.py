@@ -14,14 +14,15 @@ import scramjet_client
 PACKAGE = Path(scramjet_client.__file__).parent
 
 LAYERS = [
-    {"_version", "_html"},
+    {"_version", "_html", "_typed", "_ignore", "_imports", "_shapes"},
     {
         "errors",
         "_tls",
         "_settings",
         "_at_exit",
         "_gathering",
-        "_ignore",
+        "_origins",
+        "_deployable",
         "_values",
         "_snippets",
         "_outgoing",

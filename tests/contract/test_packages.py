@@ -256,6 +256,119 @@ def test_single_file(host: HostClient, finish: list[InstanceClient], tmp_path: P
     assert told[-1][0] == told[-1][1]
 
 
+SHAPES = {
+    "generator": "def run(context, input):\n for each in input:\n  yield each.upper()",
+    "generator that blocks": "import time\ndef run(context, input):\n time.sleep(0.1)\n yield 'HI\\n'",
+    "asynchronous generator": "async def run(context, input):\n async for each in input:\n  yield each.upper()",
+    "text": "def run(context, input):\n return 'HI\\n'",
+    "bytes": "def run(context, input):\n return b'HI\\n'",
+    "list": "def run(context, input):\n return ['H', b'I', '\\n']",
+    "loop": "def run(context, input):\n return ''.join(each.upper() for each in input)",
+    "coroutine": "async def run(context, input):\n return [each.upper() async for each in input]",
+    "coroutine of a stream": "async def run(context, input):\n return input.map(str.upper)",
+    "stream": "def run(context, input):\n return input.map(str.upper)",
+    "stream by a name": "def run(context, input):\n made = input.map(str.upper)\n return made",
+    "lambda": "run = lambda context, input: ['HI\\n']",
+    "nothing": "def run(context, input):\n print('seen')",
+    "coroutine of nothing": "async def run(context, input):\n return None",
+    "loop into a list": """
+def run(context, input):
+    found = []
+    for each in input:
+        found.append(each.upper())
+    return found
+""",
+    "coroutine of a generator": """
+async def run(context, input):
+    async def items():
+        async for each in input:
+            yield each.upper()
+    return items()
+""",
+    "typed": """
+provides = {'provides': '', 'contentType': 'text/plain'}
+def run(context, input):
+    for each in input:
+        yield each.upper()
+""",
+    "object": """
+class Run:
+    def __call__(self, context, input):
+        for each in input:
+            yield each.upper()
+run = Run()
+""",
+    "decorated": """
+import functools
+def same(function):
+    @functools.wraps(function)
+    def wrapped(*args):
+        return function(*args)
+    return wrapped
+@same
+def run(context, input):
+    for each in input:
+        yield each.upper()
+""",
+}
+
+
+@pytest.mark.parametrize("packed", ["file", "folder"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_programs_of_every_shape(
+    host: HostClient, finish: list[InstanceClient], tmp_path: Path, shape: str, packed: str
+):
+    """What `deploy` takes, a file and a folder with a function `run` may be too, on every hub."""
+    folder = tmp_path / "seq"
+    folder.mkdir()
+    manifest = {"name": "x", "main": "main.py", "engines": {"python3": ">=3.9"}}
+    (folder / "main.py").write_text(SHAPES[shape])
+    (folder / "package.json").write_text(json.dumps(manifest))
+    sequence = host.send_sequence(folder if packed == "folder" else folder / "main.py")
+    instance = sequence.start(timeout=30)
+    finish.append(instance)
+    if "for each" in SHAPES[shape] or "input.map" in SHAPES[shape]:
+        instance.send_input("hi\n", type="text/plain", end=True)
+
+    with instance.get_stream("output") as output:
+        assert output.read() == (b"" if "nothing" in shape else b"HI\n")
+
+
+def test_function_that_loops_over_its_input(host: HostClient, finish: list[InstanceClient]):
+    """A function that is no generator may go through its input by a plain loop too."""
+
+    def count(context, input):
+        total = 0
+        for chunk in input:
+            total += len(chunk)
+        return str(total)
+
+    assert output_of(host.deploy(count), finish, "four\n") == b"5"
+
+
+TOKEN = "kept-here"
+
+
+def test_variables_of_a_function_are_given_at_the_start(
+    host: HostClient, finish: list[InstanceClient]
+):
+    """A value that stays here is the configuration's there, another one at each start."""
+
+    def tells(context, input):
+        yield tells_it()
+
+    sequence = host.deploy(tells, env=["TOKEN"])
+    for value in ("one", "two"):
+        instance = sequence.start(app_config={"TOKEN": value}, timeout=30)
+        finish.append(instance)
+        with instance.get_stream("output") as output:
+            assert output.read() == f"<{value}>".encode()
+
+
+def tells_it() -> str:
+    return f"<{TOKEN}>"
+
+
 def test_links_in_a_package(host: HostClient, finish: list[InstanceClient], tmp_path: Path):
     """A link inside of a folder works on the hub, and programs stay executable."""
     folder = tmp_path / "seq"
