@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from scramjet_client._package_files import PackageEntry
     from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream, StreamGapWarning
     from scramjet_client._run import CompletedInstance
-    from scramjet_client._settings import Timeouts
     from scramjet_client.errors import (
         AuthenticationError,
         BadParametersError,
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from scramjet_client.fleet import Fleet
     from scramjet_client.fleet_answers import BroadcastResponse, FleetAnswer, FleetInstance
     from scramjet_client.host_client import HostClient
+    from scramjet_client.http.settings import Timeouts
     from scramjet_client.http_client import ClientProvider, HttpClient
     from scramjet_client.instance_client import InstanceClient
     from scramjet_client.manager_client import ManagerClient
@@ -118,7 +118,7 @@ _NAMES = {
         "StreamGapWarning",
     ),
     "_run": ("CompletedInstance",),
-    "_settings": ("Timeouts",),
+    "http.settings": ("Timeouts",),
     "errors": (
         "AuthenticationError",
         "BadParametersError",

@@ -8,15 +8,15 @@ from typing import Any
 
 import requests
 
-from scramjet_client._chunked import ChunkedBody
-from scramjet_client._exchange import READ_SIZE, Answer, Exchange, WaitEnded
-from scramjet_client._foreign import FOREIGN, is_timeout, root_text
 from scramjet_client.errors import (
     ScramjetError,
     StreamClosedError,
     StreamIdleError,
     StreamInterruptedError,
 )
+from scramjet_client.http.chunked import ChunkedBody
+from scramjet_client.http.exchange import READ_SIZE, Answer, Exchange, WaitEnded
+from scramjet_client.http.foreign import FOREIGN, is_timeout, root_text
 
 Opener = Callable[[], requests.Response]
 """Gives the answer to read; may wait for it. Raises the hub's refusal."""

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import requests
 
 from scramjet_client._handle import Closing
-from scramjet_client._settings import TimeoutLike
 from scramjet_client.errors import HubResponseError, NotFoundError
+from scramjet_client.http.settings import TimeoutLike
 from scramjet_client.http_client import HttpClient
 
 _A = TypeVar("_A", bound="ApiClient")

@@ -18,13 +18,13 @@ import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from scramjet_client._answers import version_from
-from scramjet_client._calls import JsonAnswer
+from scramjet_client._base import Shown
 from scramjet_client._dialect import dialect_from
-from scramjet_client._html import Shown
-from scramjet_client._settings import is_loopback, proxies_for, verification
 from scramjet_client._version import __version__
 from scramjet_client.config import VARIABLES
 from scramjet_client.errors import ScramjetError
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.settings import is_loopback, proxies_for, verification
 from scramjet_client.http_client import HttpClient
 
 _SKEW_LIMIT = 5.0

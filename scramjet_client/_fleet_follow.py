@@ -10,7 +10,6 @@ from functools import partial
 from scramjet_client._at_once import at_once
 from scramjet_client._dialect import dialect_of
 from scramjet_client._handle import Closing
-from scramjet_client._settings import route
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -20,6 +19,7 @@ from scramjet_client.errors import (
     StreamInterruptedError,
 )
 from scramjet_client.fleet_answers import FleetAnswer, FleetInstance, check_all
+from scramjet_client.http.settings import route
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import InstanceOutputStream
 from scramjet_client.multiplex import Multiplexer

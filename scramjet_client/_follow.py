@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from scramjet_client._exchange import Exchange, WaitEnded
 from scramjet_client._handle import Closing
 from scramjet_client._lifetime import glance
 from scramjet_client._targets import Target
@@ -25,6 +24,7 @@ from scramjet_client.errors import (
     StreamClosedError,
     UploadError,
 )
+from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http_client import HttpClient
 from scramjet_client.streams import OutputStream
 from scramjet_client.uploads import Upload

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
-from scramjet_client._html import Shown
-from scramjet_client._settings import route
+from scramjet_client._base import Shown
 from scramjet_client.errors import NotFoundError
+from scramjet_client.http.settings import route
 
 if TYPE_CHECKING:
     from scramjet_client.http_client import ClientProvider, HttpClient

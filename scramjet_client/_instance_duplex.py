@@ -5,11 +5,11 @@ from __future__ import annotations
 import attrs
 
 from scramjet_client._dialect import dialect_of
-from scramjet_client._exchange import Exchange
 from scramjet_client._instance_io import InstanceStreams
 from scramjet_client._send_plan import OptionsLike, SendPlan, plan, sent
 from scramjet_client._sources import ProgressHook, Source, SourceLike
 from scramjet_client.errors import ScramjetError
+from scramjet_client.http.exchange import Exchange
 from scramjet_client.models import RequestInit, SendStreamResponse
 from scramjet_client.streams import OutputStream
 from scramjet_client.upload_writer import Outbox, UploadWriter

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from scramjet_client._dialect import dialect_of
-from scramjet_client._exchange import Exchange
 from scramjet_client._instance_duplex import InstanceDuplex
 from scramjet_client._lifetime import EndWatch, ended_error
-from scramjet_client._settings import positive
 from scramjet_client.errors import HubTimeoutError, InstanceEndedError, StreamIdleError
+from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.settings import positive
 from scramjet_client.models import GetEventResponse, GetInstanceResponse, SendEventResponse
 from scramjet_client.streams import EventStream, OutputStream
 

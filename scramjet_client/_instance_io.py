@@ -9,7 +9,6 @@ from typing import Any, Literal, overload
 import requests
 
 from scramjet_client._dialect import dialect_of
-from scramjet_client._exchange import Exchange
 from scramjet_client._handle import Handle
 from scramjet_client._lifetime import EndWatch, ended_error
 from scramjet_client._send_plan import (
@@ -21,8 +20,9 @@ from scramjet_client._send_plan import (
     sent,
 )
 from scramjet_client._sources import ProgressHook, Source, SourceLike, Utf8Only
-from scramjet_client._writer import BodySource
 from scramjet_client.errors import InstanceNotFoundError
+from scramjet_client.http.body import BodySource
+from scramjet_client.http.exchange import Exchange
 from scramjet_client.http_client import ClientProvider
 from scramjet_client.models import (
     INPUT_STREAMS,

@@ -10,10 +10,7 @@ from collections.abc import Callable
 import attrs
 
 from scramjet_client._answers import KILLED, has_ended, instance_from, instances_from
-from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import Dialect, dialect_of
-from scramjet_client._exchange import Exchange, WaitEnded
-from scramjet_client._settings import route
 from scramjet_client.errors import (
     BadParametersError,
     HubConnectionError,
@@ -23,6 +20,9 @@ from scramjet_client.errors import (
     ScramjetError,
     StopTimeoutError,
 )
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.exchange import Exchange, WaitEnded
+from scramjet_client.http.settings import route
 from scramjet_client.http_client import HttpClient
 from scramjet_client.models import (
     GetInstanceResponse,

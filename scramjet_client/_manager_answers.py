@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scramjet_client._answers import list_in, object_in
-from scramjet_client._calls import JsonAnswer
-from scramjet_client._untrusted import as_text
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.untrusted import as_text
 from scramjet_client.manager_models import (
     AccessKey,
     ConnectedHub,

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Optional
 
-from scramjet_client._exchange import WaitEnded
 from scramjet_client.errors import LineTooLongError, ScramjetError
+from scramjet_client.http.exchange import WaitEnded
 from scramjet_client.streams import OutputStream
 
 

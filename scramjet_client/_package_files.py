@@ -14,7 +14,7 @@ from typing import IO
 
 import attrs
 
-from scramjet_client._html import Shown
+from scramjet_client._base import Shown
 from scramjet_client._ignore import IGNORE_FILE, Rules, holds_private_key, is_public
 
 _KEY_LIMIT = 1_048_576

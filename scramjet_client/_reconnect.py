@@ -11,9 +11,8 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._exchange import Exchange
+from scramjet_client._base import Shown
 from scramjet_client._handle import Closing
-from scramjet_client._html import Shown
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -25,6 +24,7 @@ from scramjet_client.errors import (
     StreamIdleError,
     StreamInterruptedError,
 )
+from scramjet_client.http.exchange import Exchange
 from scramjet_client.streams import OutputStream, json_line
 
 

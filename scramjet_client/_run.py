@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import attrs
 
 from scramjet_client._answers import ENDED_BY_ITSELF, STOPPED, has_ended
+from scramjet_client._base import Shown
 from scramjet_client._dialect import dialect_of
 from scramjet_client._follow import Ending, Feeds, Follow, Open
-from scramjet_client._html import Shown
 from scramjet_client._lifetime import look
 from scramjet_client._targets import BinaryFile
 from scramjet_client.errors import (

@@ -8,11 +8,11 @@ from typing import Any, Union
 
 import attrs
 
-from scramjet_client._exchange import Exchange
-from scramjet_client._settings import checked_headers, positive
 from scramjet_client._sources import JsonLines, ProgressHook, Source, size_of
-from scramjet_client._untrusted import json_in
-from scramjet_client._writer import BodySource, BodyWriter
+from scramjet_client.http.body import BodySource, BodyWriter
+from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.settings import checked_headers, positive
+from scramjet_client.http.untrusted import json_in
 from scramjet_client.models import (
     CONTENT_TYPES,
     ParseResponse,

@@ -9,11 +9,11 @@ from typing import Any
 import requests
 
 from scramjet_client._dialect import dialect_of
-from scramjet_client._exchange import Exchange
 from scramjet_client._send_plan import SendPlan, plan, sent
 from scramjet_client._sources import ProgressHook, Source, SourceLike, Utf8Only
-from scramjet_client._writer import BodySource
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
+from scramjet_client.http.body import BodySource
+from scramjet_client.http.exchange import Exchange
 from scramjet_client.http_client import HttpClient
 from scramjet_client.models import (
     CONTENT_TYPES,

@@ -8,11 +8,10 @@ from typing import Any, TypeVar, Union
 
 from scramjet_client._answers import has_ended
 from scramjet_client._at_once import at_once
+from scramjet_client._base import Shown
 from scramjet_client._dialect import dialect_of
 from scramjet_client._fleet_follow import FleetFollow
-from scramjet_client._html import Shown
 from scramjet_client._send_plan import checked_stream_id
-from scramjet_client._settings import positive
 from scramjet_client.errors import (
     InsufficientResourcesError,
     ScramjetError,
@@ -25,6 +24,7 @@ from scramjet_client.fleet_answers import (
     check_all,
 )
 from scramjet_client.host_client import HostClient
+from scramjet_client.http.settings import positive
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import (
     OUTPUT_STREAMS,

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import attrs
 
-from scramjet_client._html import Shown
+from scramjet_client._base import Shown
 from scramjet_client.errors import FleetError, ScramjetError
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import SendEventResponse

@@ -18,12 +18,12 @@ from scramjet_client._api import ApiClient
 from scramjet_client._dialect import dialect_of
 from scramjet_client._doctor import DoctorReport, examine
 from scramjet_client._sequence_upload import send_package
-from scramjet_client._settings import DEFAULT_API_BASE, TimeoutLike
 from scramjet_client._sources import ProgressHook
 from scramjet_client._topics import Topics
 from scramjet_client._vendoring import Requirements
 from scramjet_client.config import resolve
 from scramjet_client.errors import SequenceNotFoundError
+from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import (
     DeleteSequenceResponse,

@@ -10,16 +10,20 @@ from typing import Any, Protocol, TypeVar
 
 import requests
 
-from scramjet_client._calls import JsonAnswer, parsed, tried
-from scramjet_client._exchange import Exchange
-from scramjet_client._foreign import translated
 from scramjet_client._handle import Closing
-from scramjet_client._limits import connect_limit, head_within
-from scramjet_client._listeners import RequestLogger, Telling
-from scramjet_client._outgoing import outgoing
-from scramjet_client._refusals import from_response
 from scramjet_client._send_plan import reporter
-from scramjet_client._settings import (
+from scramjet_client._sources import ProgressHook, Source
+from scramjet_client.errors import HubResponseError, NotFoundError
+from scramjet_client.http.body import BodySource, BodyWriter
+from scramjet_client.http.calls import JsonAnswer, parsed, tried
+from scramjet_client.http.connection import Session
+from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.foreign import translated
+from scramjet_client.http.limits import connect_limit, head_within
+from scramjet_client.http.listeners import RequestLogger, Telling
+from scramjet_client.http.outgoing import outgoing
+from scramjet_client.http.refusals import from_response
+from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
     TimeoutLike,
@@ -31,11 +35,7 @@ from scramjet_client._settings import (
     proxies_for,
     verification,
 )
-from scramjet_client._sources import ProgressHook, Source
-from scramjet_client._transport import Session
-from scramjet_client._untrusted import ANSWER_LIMIT, check_coding
-from scramjet_client._writer import BodySource, BodyWriter
-from scramjet_client.errors import HubResponseError, NotFoundError
+from scramjet_client.http.untrusted import ANSWER_LIMIT, check_coding
 from scramjet_client.streams import OutputStream
 from scramjet_client.uploads import Upload
 

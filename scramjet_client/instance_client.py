@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from scramjet_client._answers import has_ended, health_from, instance_from
 from scramjet_client._attach import attach
-from scramjet_client._calls import JsonAnswer
-from scramjet_client._exchange import Exchange
 from scramjet_client._follow import Ending, Follow
 from scramjet_client._instance_events import InstanceEvents
 from scramjet_client._lifetime import EndWatch, kill, stop, wait
 from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client._run import CompletedInstance, Send, Unfinished, checked, refuse_check, run
 from scramjet_client._send_plan import checked_stream_id, plan, sent
-from scramjet_client._settings import positive
 from scramjet_client._sources import SourceLike
 from scramjet_client._targets import TargetLike, targets_of
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.settings import positive
 from scramjet_client.http_client import ClientProvider
 from scramjet_client.models import (
     OUTPUT_STREAMS,

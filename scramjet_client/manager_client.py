@@ -12,7 +12,6 @@ from scramjet_client._answers import (
     version_from,
 )
 from scramjet_client._api import ApiClient, Below, instead
-from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_of
 from scramjet_client._manager_answers import (
     disconnected_from,
@@ -21,10 +20,8 @@ from scramjet_client._manager_answers import (
     store_items_from,
     topics_from,
 )
-from scramjet_client._settings import route
 from scramjet_client._sources import SourceLike
 from scramjet_client._topics import Topics
-from scramjet_client._untrusted import json_in
 from scramjet_client.errors import (
     HubConnectionError,
     HubNotFoundError,
@@ -35,6 +32,9 @@ from scramjet_client.errors import (
 )
 from scramjet_client.fleet import Fleet
 from scramjet_client.host_client import HostClient
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.settings import route
+from scramjet_client.http.untrusted import json_in
 from scramjet_client.http_client import HttpClient
 from scramjet_client.manager_models import (
     ConnectedHub,

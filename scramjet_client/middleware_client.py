@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from scramjet_client._manager_answers import access_keys_from, revoked_from
-from scramjet_client._settings import TimeoutLike, route
 from scramjet_client.config import resolve_platform
 from scramjet_client.errors import ManagerNotFoundError
+from scramjet_client.http.settings import TimeoutLike, route
 from scramjet_client.manager_client import ManagerClient
 from scramjet_client.manager_models import (
     AccessKey,

@@ -7,9 +7,7 @@ from typing import Any
 
 from scramjet_client._answers import id_from, load_from, version_from
 from scramjet_client._api import ApiClient, Below, instead
-from scramjet_client._calls import JsonAnswer
 from scramjet_client._manager_answers import info_from, managers_from
-from scramjet_client._settings import route
 from scramjet_client.errors import (
     HubResponseError,
     ManagerNotFoundError,
@@ -18,6 +16,8 @@ from scramjet_client.errors import (
 )
 from scramjet_client.fleet import Fleet
 from scramjet_client.host_client import HostClient
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.settings import route
 from scramjet_client.http_client import HttpClient
 from scramjet_client.manager_client import ManagerClient
 from scramjet_client.manager_models import GetInfoResponse, ManagerInfo

@@ -20,10 +20,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Optional
 
-from scramjet_client._exchange import READ_SIZE
 from scramjet_client._handle import Closing
 from scramjet_client._membership import Looker, Member
 from scramjet_client.errors import ScramjetError, StreamBusyError
+from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.streams import OutputStream
 
 _TICK = 1.0

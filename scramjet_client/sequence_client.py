@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from scramjet_client._answers import id_from, ids_from, sequence_from
-from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_of
 from scramjet_client._handle import Handle
 from scramjet_client._run import CompletedInstance, refuse_check, run_new
 from scramjet_client._sequence_upload import replace_package
-from scramjet_client._settings import positive
 from scramjet_client._sources import ProgressHook, SourceLike
 from scramjet_client._topics import checked_topic
 from scramjet_client._vendoring import Requirements
 from scramjet_client.errors import SequenceNotFoundError, ServerError
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.settings import positive
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
 from scramjet_client.packages import PackageLike

@@ -21,10 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from scramjet_client._answer_reader import AnswerReader, Opener
-from scramjet_client._exchange import READ_SIZE, Exchange
+from scramjet_client._base import Shown
 from scramjet_client._handle import Closing
-from scramjet_client._html import Shown
-from scramjet_client._untrusted import loads
 from scramjet_client.errors import (
     InvalidResponseError,
     LineTooLongError,
@@ -32,6 +30,8 @@ from scramjet_client.errors import (
     StreamBusyError,
     StreamClosedError,
 )
+from scramjet_client.http.exchange import READ_SIZE, Exchange
+from scramjet_client.http.untrusted import loads
 from scramjet_client.models import GetEventResponse
 
 if TYPE_CHECKING:

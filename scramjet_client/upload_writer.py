@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from scramjet_client._html import Shown
+from scramjet_client._base import Shown
 from scramjet_client._sources import encode
 from scramjet_client.errors import StreamClosedError
 from scramjet_client.models import SendStreamResponse

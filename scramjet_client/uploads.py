@@ -18,11 +18,7 @@ from typing import TypeVar
 import requests
 
 from scramjet_client._at_exit import finish_at_exit
-from scramjet_client._exchange import Exchange, WaitEnded
-from scramjet_client._foreign import translated
-from scramjet_client._html import Shown
-from scramjet_client._untrusted import whole
-from scramjet_client._writer import BodyWriter
+from scramjet_client._base import Shown
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -32,6 +28,10 @@ from scramjet_client.errors import (
     UploadCancelledError,
     UploadError,
 )
+from scramjet_client.http.body import BodyWriter
+from scramjet_client.http.exchange import Exchange, WaitEnded
+from scramjet_client.http.foreign import translated
+from scramjet_client.http.untrusted import whole
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)

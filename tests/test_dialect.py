@@ -25,8 +25,8 @@ from scramjet_client._answers import (
     status_from,
     version_from,
 )
-from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import Dialect, dialect_of
+from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.models import STATUSES
 from tests.support.wire import Conn, RawServer
 

@@ -20,7 +20,7 @@ from scramjet_client import (
     ServerError,
     Timeouts,
 )
-from scramjet_client._settings import route
+from scramjet_client.http.settings import route
 from tests.support.wire import Conn, RawServer, Request
 
 BASE = "http://127.0.0.1:8000/api/v1"

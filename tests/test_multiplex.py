@@ -23,8 +23,8 @@ from scramjet_client import (
     StreamInterruptedError,
     multiplex,
 )
-from scramjet_client._exchange import Exchange, WaitEnded
 from scramjet_client._membership import Member
+from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.multiplex import Multiplexer
 from tests.support.certs import Certificates
 from tests.support.waiting import eventually

@@ -26,9 +26,9 @@ from typing import Any, Union
 import attrs
 
 from scramjet_client import _answers, _dialect, _manager_answers
-from scramjet_client._calls import JsonAnswer
-from scramjet_client._chunked import ChunkedBody, MalformedChunk
 from scramjet_client.errors import InvalidResponseError
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
 from scramjet_client.hub._packages import PackageRefused, read_manifest, unpack
 from scramjet_client.hub._settings import Settings
 

@@ -16,7 +16,7 @@ import urllib3
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
-from scramjet_client._html import Shown
+from scramjet_client._base import Shown
 from scramjet_client._version import __version__
 
 DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
@@ -107,6 +107,7 @@ class Token(AuthBase):
         return text if self._token is None else text.replace(self._token, "***")
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the token to a request."""
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from scramjet_client import HostClient, UploadCancelledError
-from scramjet_client._tls import DuplexSSLSocket, duplex_context
+from scramjet_client.http.tls import DuplexSSLSocket, duplex_context
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
 from tests.support.wire import Conn, RawServer, RecordingTap
@@ -133,7 +133,7 @@ def test_nothing_in_clear_text(certificates: Certificates):
 
 STORM = """
 import socket, ssl, sys, threading
-from scramjet_client._tls import duplex_context
+from scramjet_client.http.tls import duplex_context
 port, ca = int(sys.argv[1]), sys.argv[2]
 for n in range(100):
     context = duplex_context(ssl.CERT_REQUIRED)

@@ -41,6 +41,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
     _step_lock: threading.Lock
 
     def __new__(cls, *args: Any, **kwargs: Any) -> DuplexSSLSocket:
+        """Make a socket with the lock that its steps need."""
         self = super().__new__(cls, *args, **kwargs)
         # ssl makes its sockets without __init__, so this is the only place that runs early enough.
         self._timeout = None

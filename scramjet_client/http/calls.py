@@ -15,13 +15,13 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from scramjet_client._untrusted import ANSWER_LIMIT, ERROR_LIMIT, loads, whole
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
     InvalidResponseError,
     ScramjetError,
 )
+from scramjet_client.http.untrusted import ANSWER_LIMIT, ERROR_LIMIT, loads, whole
 
 _R = TypeVar("_R")
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from urllib3.util import wait_for_read
 
-from scramjet_client._chunked import ChunkedBody
-from scramjet_client._untrusted import too_long
-from scramjet_client._writer import BodyWriter, shut
+from scramjet_client.http.body import BodyWriter, shut
+from scramjet_client.http.chunked import ChunkedBody
+from scramjet_client.http.untrusted import too_long
 
 READ_SIZE = 65536
 """Bytes of one read from the network."""

@@ -32,9 +32,9 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from scramjet_client._exchange import Answer, Exchange, current_exchange
-from scramjet_client._tls import DUPLEX, ContextCache
-from scramjet_client._writer import BodyWriter
+from scramjet_client.http.body import BodyWriter
+from scramjet_client.http.exchange import Answer, Exchange, current_exchange
+from scramjet_client.http.tls import DUPLEX, ContextCache
 
 IDLE_LIMIT = 4.0
 """Seconds after which a pooled connection is not used again: the hub closes at 5 (Keep-Alive: timeout=5)."""

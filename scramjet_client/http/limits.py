@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 
-from scramjet_client._exchange import Exchange
+from scramjet_client.http.exchange import Exchange
 
 
 def connect_limit(exchange: Exchange, limit: float | None) -> float | None:

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from urllib3.util import wait_for_write
 
-from scramjet_client._gathering import Gathering
-from scramjet_client._tls import DUPLEX
+from scramjet_client.http.gathering import Gathering
+from scramjet_client.http.tls import DUPLEX
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 
@@ -33,7 +33,8 @@ class BodySource(Protocol):
 
     def __iter__(self) -> Iterator[bytes | memoryview]: ...
     def __next__(self) -> bytes | memoryview: ...
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let the source go."""
 
 
 class BodyWriter:

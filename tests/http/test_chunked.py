@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scramjet_client._chunked import ChunkedBody, MalformedChunk
+from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
 
 
 class Pieces(socket.socket):

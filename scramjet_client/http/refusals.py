@@ -10,7 +10,6 @@ from email.utils import parsedate_to_datetime
 import requests
 import urllib3
 
-from scramjet_client._untrusted import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads
 from scramjet_client.errors import (
     AuthenticationError,
     BadParametersError,
@@ -22,6 +21,7 @@ from scramjet_client.errors import (
     ServerError,
     UnprocessableEntityError,
 )
+from scramjet_client.http.untrusted import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads
 
 _BY_STATUS: dict[int, type[HubResponseError]] = {
     400: BadParametersError,

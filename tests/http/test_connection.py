@@ -23,7 +23,7 @@ from scramjet_client import (
     UploadError,
 )
 from scramjet_client._sources import Source
-from scramjet_client._writer import BodyWriter
+from scramjet_client.http.body import BodyWriter
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
 from tests.support.wire import Conn, RawServer
@@ -75,7 +75,7 @@ def test_many_streams_end_without_a_word(caplog: pytest.LogCaptureFixture):
 
 def test_idle_connection_is_not_reused(monkeypatch: pytest.MonkeyPatch):
     """A connection that the hub may be closing right now is left alone."""
-    monkeypatch.setattr("scramjet_client._transport.IDLE_LIMIT", 0.1)
+    monkeypatch.setattr("scramjet_client.http.connection.IDLE_LIMIT", 0.1)
     with RawServer(answering(ok)) as server, HttpClient(server.url) as client:
         client.get("a")
         time.sleep(0.15)
