@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from scramjet_client._doctor import DoctorReport
     from scramjet_client._fleet_follow import FleetFollow
     from scramjet_client._follow import Follow
-    from scramjet_client._package_files import PackageEntry
-    from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream, StreamGapWarning
     from scramjet_client._run import CompletedInstance
     from scramjet_client.errors import (
         AuthenticationError,
@@ -99,19 +97,26 @@ if TYPE_CHECKING:
         Termination,
     )
     from scramjet_client.multi_manager_client import MultiManagerClient
-    from scramjet_client.multiplex import Multiplexer
-    from scramjet_client.packages import Package, PackageWarning
+    from scramjet_client.packages.files import PackageEntry
+    from scramjet_client.packages.package import Package, PackageWarning
     from scramjet_client.sequence_client import SequenceClient
-    from scramjet_client.streams import EventStream, OutputStream
-    from scramjet_client.upload_writer import UploadWriter
-    from scramjet_client.uploads import Upload
+    from scramjet_client.streams.multiplex import Multiplexer
+    from scramjet_client.streams.output import EventStream, OutputStream
+    from scramjet_client.streams.reconnect import (
+        Gap,
+        Reconnect,
+        ReconnectingStream,
+        StreamGapWarning,
+    )
+    from scramjet_client.uploads.file import UploadWriter
+    from scramjet_client.uploads.upload import Upload
 
 _NAMES = {
     "_doctor": ("DoctorReport",),
     "_fleet_follow": ("FleetFollow",),
     "_follow": ("Follow",),
-    "_package_files": ("PackageEntry",),
-    "_reconnect": (
+    "packages.files": ("PackageEntry",),
+    "streams.reconnect": (
         "Gap",
         "Reconnect",
         "ReconnectingStream",
@@ -207,18 +212,18 @@ _NAMES = {
         "Termination",
     ),
     "multi_manager_client": ("MultiManagerClient",),
-    "multiplex": ("Multiplexer",),
-    "packages": (
+    "streams.multiplex": ("Multiplexer",),
+    "packages.package": (
         "Package",
         "PackageWarning",
     ),
     "sequence_client": ("SequenceClient",),
-    "streams": (
+    "streams.output": (
         "EventStream",
         "OutputStream",
     ),
-    "upload_writer": ("UploadWriter",),
-    "uploads": ("Upload",),
+    "uploads.file": ("UploadWriter",),
+    "uploads.upload": ("Upload",),
 }
 """What comes from which module."""
 

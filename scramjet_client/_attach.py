@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from scramjet_client._follow import Ending, Feeds, Follow, Open
 from scramjet_client._keyboard import Keyboard
-from scramjet_client._targets import TargetLike, targets_of
 from scramjet_client.models import GetInstanceResponse
+from scramjet_client.streams.targets import TargetLike, targets_of
 
 if TYPE_CHECKING:
     from scramjet_client.instance_client import InstanceClient

@@ -24,7 +24,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http_client import HttpClient
 from scramjet_client.models import GetEventResponse, GetVersionResponse
-from scramjet_client.streams import now
+from scramjet_client.streams.output import now
 
 _FIRST_H1 = (0, 28, 2)
 _VERSION_LENGTH = 40

@@ -22,8 +22,8 @@ from scramjet_client.fleet_answers import FleetAnswer, FleetInstance, check_all
 from scramjet_client.http.settings import route
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import InstanceOutputStream
-from scramjet_client.multiplex import Multiplexer
-from scramjet_client.streams import OutputStream
+from scramjet_client.streams.multiplex import Multiplexer
+from scramjet_client.streams.output import OutputStream
 
 logger = logging.getLogger("scramjet_client")
 

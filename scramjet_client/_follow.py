@@ -15,7 +15,6 @@ from typing import Any
 
 from scramjet_client._handle import Closing
 from scramjet_client._lifetime import glance
-from scramjet_client._targets import Target
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -26,8 +25,9 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http_client import HttpClient
-from scramjet_client.streams import OutputStream
-from scramjet_client.uploads import Upload
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.streams.targets import Target
+from scramjet_client.uploads.upload import Upload
 
 logger = logging.getLogger("scramjet_client")
 

@@ -6,14 +6,14 @@ import attrs
 
 from scramjet_client._dialect import dialect_of
 from scramjet_client._instance_io import InstanceStreams
-from scramjet_client._send_plan import OptionsLike, SendPlan, plan, sent
-from scramjet_client._sources import ProgressHook, Source, SourceLike
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.models import RequestInit, SendStreamResponse
-from scramjet_client.streams import OutputStream
-from scramjet_client.upload_writer import Outbox, UploadWriter
-from scramjet_client.uploads import Upload
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.file import Outbox, UploadWriter
+from scramjet_client.uploads.options import OptionsLike, SendPlan, plan, sent
+from scramjet_client.uploads.sources import ProgressHook, Source, SourceLike
+from scramjet_client.uploads.upload import Upload
 
 
 class InstanceDuplex(InstanceStreams):

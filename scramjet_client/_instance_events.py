@@ -14,7 +14,7 @@ from scramjet_client.errors import HubTimeoutError, InstanceEndedError, StreamId
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.settings import positive
 from scramjet_client.models import GetEventResponse, GetInstanceResponse, SendEventResponse
-from scramjet_client.streams import EventStream, OutputStream
+from scramjet_client.streams.output import EventStream, OutputStream
 
 # Hubs compare the undecoded path with the name, so what needs encoding can't be asked for.
 _READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")

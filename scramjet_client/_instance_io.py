@@ -11,15 +11,6 @@ import requests
 from scramjet_client._dialect import dialect_of
 from scramjet_client._handle import Handle
 from scramjet_client._lifetime import EndWatch, ended_error
-from scramjet_client._send_plan import (
-    CONVERT,
-    OptionsLike,
-    SendPlan,
-    checked_stream_id,
-    plan,
-    sent,
-)
-from scramjet_client._sources import ProgressHook, Source, SourceLike, Utf8Only
 from scramjet_client.errors import InstanceNotFoundError
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.exchange import Exchange
@@ -33,8 +24,17 @@ from scramjet_client.models import (
     RequestInit,
     SendStreamResponse,
 )
-from scramjet_client.streams import OutputStream
-from scramjet_client.uploads import Upload
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.options import (
+    CONVERT,
+    OptionsLike,
+    SendPlan,
+    checked_stream_id,
+    plan,
+    sent,
+)
+from scramjet_client.uploads.sources import ProgressHook, Source, SourceLike, Utf8Only
+from scramjet_client.uploads.upload import Upload
 
 
 class InstanceStreams(Handle):

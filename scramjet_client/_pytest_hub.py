@@ -14,8 +14,6 @@ import attrs
 import pytest
 
 from scramjet_client._handle import Closing
-from scramjet_client._sources import ProgressHook
-from scramjet_client._vendoring import Requirements
 from scramjet_client.errors import (
     BadParametersError,
     InstanceNotFoundError,
@@ -28,8 +26,10 @@ from scramjet_client.errors import (
 from scramjet_client.host_client import HostClient
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import CreateTopicResponse
-from scramjet_client.packages import PackageLike
+from scramjet_client.packages.package import PackageLike
+from scramjet_client.packages.requirements import Requirements
 from scramjet_client.sequence_client import SequenceClient
+from scramjet_client.uploads.sources import ProgressHook
 
 if TYPE_CHECKING:
     from scramjet_client.hub import LocalHub

@@ -19,7 +19,6 @@ from scramjet_client._base import Shown
 from scramjet_client._dialect import dialect_of
 from scramjet_client._follow import Ending, Feeds, Follow, Open
 from scramjet_client._lifetime import look
-from scramjet_client._targets import BinaryFile
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -31,7 +30,8 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http_client import HttpClient
 from scramjet_client.models import OUTPUT_STREAMS, GetInstanceResponse
-from scramjet_client.uploads import Upload
+from scramjet_client.streams.targets import BinaryFile
+from scramjet_client.uploads.upload import Upload
 
 if TYPE_CHECKING:
     from scramjet_client.instance_client import InstanceClient

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from scramjet_client._answers import id_from
 from scramjet_client._dialect import dialect_of
-from scramjet_client._sources import ProgressHook
-from scramjet_client._vendoring import Requirements
 from scramjet_client.errors import SequenceNotFoundError
 from scramjet_client.http.settings import route
 from scramjet_client.http.untrusted import json_in
 from scramjet_client.http_client import HttpClient
-from scramjet_client.packages import PackageLike, opened
+from scramjet_client.packages.package import PackageLike, opened
+from scramjet_client.packages.requirements import Requirements
+from scramjet_client.uploads.sources import ProgressHook
 
 
 def send_package(

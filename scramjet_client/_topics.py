@@ -9,8 +9,6 @@ from typing import Any
 import requests
 
 from scramjet_client._dialect import dialect_of
-from scramjet_client._send_plan import SendPlan, plan, sent
-from scramjet_client._sources import ProgressHook, Source, SourceLike, Utf8Only
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.exchange import Exchange
@@ -23,9 +21,11 @@ from scramjet_client.models import (
     RequestInit,
     SendStreamResponse,
 )
-from scramjet_client.streams import OutputStream
-from scramjet_client.upload_writer import Outbox, UploadWriter
-from scramjet_client.uploads import Upload
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.file import Outbox, UploadWriter
+from scramjet_client.uploads.options import SendPlan, plan, sent
+from scramjet_client.uploads.sources import ProgressHook, Source, SourceLike, Utf8Only
+from scramjet_client.uploads.upload import Upload
 
 # Hubs compare the undecoded path with the name, so what needs encoding can't be reached.
 _NAME = re.compile(r"[A-Za-z0-9_+\-.~]+")

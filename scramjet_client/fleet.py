@@ -11,7 +11,6 @@ from scramjet_client._at_once import at_once
 from scramjet_client._base import Shown
 from scramjet_client._dialect import dialect_of
 from scramjet_client._fleet_follow import FleetFollow
-from scramjet_client._send_plan import checked_stream_id
 from scramjet_client.errors import (
     InsufficientResourcesError,
     ScramjetError,
@@ -35,7 +34,8 @@ from scramjet_client.models import (
     LoadCheckResponse,
     SendEventResponse,
 )
-from scramjet_client.streams import OutputStream
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.options import checked_stream_id
 
 _K = TypeVar("_K")
 _T = TypeVar("_T")

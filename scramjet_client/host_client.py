@@ -18,9 +18,7 @@ from scramjet_client._api import ApiClient
 from scramjet_client._dialect import dialect_of
 from scramjet_client._doctor import DoctorReport, examine
 from scramjet_client._sequence_upload import send_package
-from scramjet_client._sources import ProgressHook
 from scramjet_client._topics import Topics
-from scramjet_client._vendoring import Requirements
 from scramjet_client.config import resolve
 from scramjet_client.errors import SequenceNotFoundError
 from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike
@@ -35,9 +33,11 @@ from scramjet_client.models import (
     GetVersionResponse,
     LoadCheckResponse,
 )
-from scramjet_client.packages import Package, PackageLike
+from scramjet_client.packages.package import Package, PackageLike
+from scramjet_client.packages.requirements import Requirements
 from scramjet_client.sequence_client import SequenceClient
-from scramjet_client.streams import OutputStream
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.sources import ProgressHook
 
 if TYPE_CHECKING:
     from scramjet_client.manager_client import ManagerClient

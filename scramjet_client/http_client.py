@@ -11,8 +11,6 @@ from typing import Any, Protocol, TypeVar
 import requests
 
 from scramjet_client._handle import Closing
-from scramjet_client._send_plan import reporter
-from scramjet_client._sources import ProgressHook, Source
 from scramjet_client.errors import HubResponseError, NotFoundError
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.calls import JsonAnswer, parsed, tried
@@ -36,8 +34,10 @@ from scramjet_client.http.settings import (
     verification,
 )
 from scramjet_client.http.untrusted import ANSWER_LIMIT, check_coding
-from scramjet_client.streams import OutputStream
-from scramjet_client.uploads import Upload
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.options import reporter
+from scramjet_client.uploads.sources import ProgressHook, Source
+from scramjet_client.uploads.upload import Upload
 
 _R = TypeVar("_R")
 

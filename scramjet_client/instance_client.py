@@ -11,11 +11,7 @@ from scramjet_client._attach import attach
 from scramjet_client._follow import Ending, Follow
 from scramjet_client._instance_events import InstanceEvents
 from scramjet_client._lifetime import EndWatch, kill, stop, wait
-from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client._run import CompletedInstance, Send, Unfinished, checked, refuse_check, run
-from scramjet_client._send_plan import checked_stream_id, plan, sent
-from scramjet_client._sources import SourceLike
-from scramjet_client._targets import TargetLike, targets_of
 from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.settings import positive
@@ -32,7 +28,11 @@ from scramjet_client.models import (
     SendKillInstanceResponse,
     SendStopInstanceResponse,
 )
-from scramjet_client.streams import OutputStream
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
+from scramjet_client.streams.targets import TargetLike, targets_of
+from scramjet_client.uploads.options import checked_stream_id, plan, sent
+from scramjet_client.uploads.sources import SourceLike
 
 if TYPE_CHECKING:
     from scramjet_client.integrations.notebook import LiveView

@@ -20,7 +20,6 @@ from scramjet_client._manager_answers import (
     store_items_from,
     topics_from,
 )
-from scramjet_client._sources import SourceLike
 from scramjet_client._topics import Topics
 from scramjet_client.errors import (
     HubConnectionError,
@@ -50,9 +49,10 @@ from scramjet_client.models import (
     RequestInit,
     SendStreamResponse,
 )
-from scramjet_client.packages import PackageLike, opened
-from scramjet_client.streams import OutputStream
-from scramjet_client.uploads import Upload
+from scramjet_client.packages.package import PackageLike, opened
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.sources import SourceLike
+from scramjet_client.uploads.upload import Upload
 
 _ABOUT: dict[str, Any] = {"subject": "manager", "not_found": ManagerNotFoundError}
 

@@ -16,7 +16,7 @@ from scramjet_client.manager_models import (
     RevokeAccessKeysResponse,
 )
 from scramjet_client.multi_manager_client import ManyManagers
-from scramjet_client.streams import OutputStream
+from scramjet_client.streams.output import OutputStream
 
 
 class MiddlewareClient(ManyManagers):

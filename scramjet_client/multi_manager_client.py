@@ -22,7 +22,7 @@ from scramjet_client.http_client import HttpClient
 from scramjet_client.manager_client import ManagerClient
 from scramjet_client.manager_models import GetInfoResponse, ManagerInfo
 from scramjet_client.models import GetVersionResponse, LoadCheckResponse
-from scramjet_client.streams import OutputStream
+from scramjet_client.streams.output import OutputStream
 
 
 class ManyManagers(ApiClient):

@@ -11,15 +11,15 @@ from scramjet_client._dialect import dialect_of
 from scramjet_client._handle import Handle
 from scramjet_client._run import CompletedInstance, refuse_check, run_new
 from scramjet_client._sequence_upload import replace_package
-from scramjet_client._sources import ProgressHook, SourceLike
 from scramjet_client._topics import checked_topic
-from scramjet_client._vendoring import Requirements
 from scramjet_client.errors import SequenceNotFoundError, ServerError
 from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.settings import positive
 from scramjet_client.instance_client import InstanceClient
 from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
-from scramjet_client.packages import PackageLike
+from scramjet_client.packages.package import PackageLike
+from scramjet_client.packages.requirements import Requirements
+from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
 # A hub looks at the length alone, and an instance whose id would need encoding can't be asked for again.
 _INSTANCE_ID = re.compile(r"[A-Za-z0-9\-._~]{36}")

@@ -22,7 +22,7 @@ from scramjet_client.cli._session import Session, paint
 from scramjet_client.errors import StreamIdleError
 
 if TYPE_CHECKING:
-    from scramjet_client.streams import OutputStream
+    from scramjet_client.streams.output import OutputStream
 
 SILENCE = 1.0
 """Seconds without a line after which a log that is not followed counts as read."""

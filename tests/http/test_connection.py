@@ -22,8 +22,8 @@ from scramjet_client import (
     Timeouts,
     UploadError,
 )
-from scramjet_client._sources import Source
 from scramjet_client.http.body import BodyWriter
+from scramjet_client.uploads.sources import Source
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
 from tests.support.wire import Conn, RawServer

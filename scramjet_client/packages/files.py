@@ -15,7 +15,7 @@ from typing import IO
 import attrs
 
 from scramjet_client._base import Shown
-from scramjet_client._ignore import IGNORE_FILE, Rules, holds_private_key, is_public
+from scramjet_client.packages.ignore import IGNORE_FILE, Rules, holds_private_key, is_public
 
 _KEY_LIMIT = 1_048_576
 """Bytes of a file named like a key that are looked through; those with public keys alone are smaller."""

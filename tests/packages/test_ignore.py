@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scramjet_client._ignore import Rules, holds_private_key
+from scramjet_client.packages.ignore import Rules, holds_private_key
 
 PATHS = [
     "a.log", "b.txt", "a b.txt", "#note", "!bang", "x/a.log", "x/y/a.log", "x/keep.log", "x/b.txt", "build/out.o",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scramjet_client._sources import PIECE, JsonLines, Source, Utf8Only
 from scramjet_client.errors import UnsupportedByHubError
+from scramjet_client.uploads.sources import PIECE, JsonLines, Source, Utf8Only
 
 
 def sent(value: object) -> list[bytes]:

@@ -54,6 +54,7 @@ class AnswerReader(io.RawIOBase):
         self.shut_here = False
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def give_back(self, data: bytes) -> None:
@@ -62,6 +63,7 @@ class AnswerReader(io.RawIOBase):
             self._given_back = memoryview(data + (self._given_back or b""))
 
     def readinto(self, buffer: Any) -> int | None:
+        """Read what has come into `buffer`; 0 is the end, None that nothing has come yet."""
         if self.shut_here:
             raise StreamClosedError(f"{self.name} was closed")
         if self._given_back:
@@ -193,6 +195,7 @@ class AnswerReader(io.RawIOBase):
             self._exchange.abort()
 
     def close(self) -> None:
+        """Shut the connection, and close."""
         if not self.closed:
             self.interrupt()
             self.release()

@@ -34,11 +34,11 @@ from typing import Any, Generic, Optional, TypeVar
 import pytest
 
 from scramjet_client import Package, PackageWarning
-from scramjet_client._values import expression
-from scramjet_client.packages import opened
+from scramjet_client.packages.package import opened
+from scramjet_client.packages.values import expression
 from tests.support.wheels import make_wheel
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 WORD = re.compile(r"\w+", re.IGNORECASE)
 LIMITS = {"most": (1, 2.5, None), "names": frozenset({"b", "a"})}

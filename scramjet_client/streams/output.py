@@ -20,7 +20,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from scramjet_client._answer_reader import AnswerReader, Opener
 from scramjet_client._base import Shown
 from scramjet_client._handle import Closing
 from scramjet_client.errors import (
@@ -33,9 +32,10 @@ from scramjet_client.errors import (
 from scramjet_client.http.exchange import READ_SIZE, Exchange
 from scramjet_client.http.untrusted import loads
 from scramjet_client.models import GetEventResponse
+from scramjet_client.streams.reader import AnswerReader, Opener
 
 if TYPE_CHECKING:
-    from scramjet_client.uploads import Upload
+    from scramjet_client.uploads.upload import Upload
 
 _PIECE = READ_SIZE
 """Bytes that a loop takes at once; not less than the buffer holds, so that it never leaves a part there."""

@@ -17,7 +17,6 @@ from typing import TypeVar
 
 import requests
 
-from scramjet_client._at_exit import finish_at_exit
 from scramjet_client._base import Shown
 from scramjet_client.errors import (
     HubConnectionError,
@@ -32,6 +31,7 @@ from scramjet_client.http.body import BodyWriter
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.foreign import translated
 from scramjet_client.http.untrusted import whole
+from scramjet_client.uploads.at_exit import finish_at_exit
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)

@@ -25,7 +25,7 @@ from scramjet_client.errors import (
     StreamInterruptedError,
 )
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.streams import OutputStream, json_line
+from scramjet_client.streams.output import OutputStream, json_line
 
 
 def _seconds(_instance: Any, attribute: Any, value: object) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from scramjet_client._base import Shown
-from scramjet_client._sources import encode
 from scramjet_client.errors import StreamClosedError
 from scramjet_client.models import SendStreamResponse
-from scramjet_client.uploads import Upload
+from scramjet_client.uploads.sources import encode
+from scramjet_client.uploads.upload import Upload
 
 _LIMIT = 65536
 """Bytes that may wait to be sent before `write` blocks."""

@@ -23,11 +23,11 @@ from scramjet_client import (
     PackageWarning,
     UnprocessableEntityError,
 )
-from scramjet_client.packages import pack
+from scramjet_client.packages.package import pack
 from tests.support.wheels import make_wheel
 from tests.support.wire import Conn, RawServer
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 RUN = "def run(context, input): pass\n"
 PYTHON = {"name": "seq", "main": "main.py", "engines": {"python3": ">=3.9"}}

@@ -21,10 +21,10 @@ from functools import partial
 from typing import Optional
 
 from scramjet_client._handle import Closing
-from scramjet_client._membership import Looker, Member
 from scramjet_client.errors import ScramjetError, StreamBusyError
 from scramjet_client.http.exchange import READ_SIZE
-from scramjet_client.streams import OutputStream
+from scramjet_client.streams.membership import Looker, Member
+from scramjet_client.streams.output import OutputStream
 
 _TICK = 1.0
 """Seconds between two looks at the limits of streams that are silent."""

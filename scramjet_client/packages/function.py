@@ -21,20 +21,20 @@ from typing import Any, List, TypeVar  # noqa: UP035 - see _MADE_AGAIN
 
 import attrs
 
-from scramjet_client._local_modules import LocalModules
-from scramjet_client._package_files import PackageEntry
-from scramjet_client._snippets import (
+from scramjet_client.packages.files import PackageEntry
+from scramjet_client.packages.modules import LocalModules
+from scramjet_client.packages.source import (
     Snippet,
     assignment_snippet,
     class_snippet,
     function_snippet,
 )
-from scramjet_client._values import expression
+from scramjet_client.packages.values import expression
 
 MODULE = "sequence_source"
 """Name of the module, in the package, that holds the function."""
 
-_ADAPTER = Path(__file__).parent / "_on_hub" / "scramjet_adapter.py"
+_ADAPTER = Path(__file__).parent / "on_hub" / "scramjet_adapter.py"
 
 _MAIN = '''\
 """Made by HostClient.deploy(): the function {name} as a sequence."""

@@ -23,9 +23,9 @@ from scramjet_client import (
     StreamInterruptedError,
     multiplex,
 )
-from scramjet_client._membership import Member
 from scramjet_client.http.exchange import Exchange, WaitEnded
-from scramjet_client.multiplex import Multiplexer
+from scramjet_client.streams.membership import Member
+from scramjet_client.streams.multiplex import Multiplexer
 from tests.support.certs import Certificates
 from tests.support.waiting import eventually
 from tests.support.wire import Conn, RawServer
@@ -442,7 +442,7 @@ def test_a_closed_stream_is_refused(wires: Wires):
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_thousand_streams_on_one_thread(tls: bool, certificates: Certificates, tmp_path: Path):
     """1,000 streams of two hubs: every line of each arrives, on one thread, in little memory."""
-    program = Path(__file__).parent / "support" / "many_streams.py"
+    program = Path(__file__).parents[1] / "support" / "many_streams.py"
     command = [sys.executable, str(program), "500", *([certificates.ca_path] if tls else [])]
     context = certificates.server_context() if tls else None
     began = time.monotonic()

@@ -13,7 +13,7 @@ from typing import Optional
 
 from scramjet_client.errors import LineTooLongError, ScramjetError
 from scramjet_client.http.exchange import WaitEnded
-from scramjet_client.streams import OutputStream
+from scramjet_client.streams.output import OutputStream
 
 
 class Member:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Union
 
 from scramjet_client._handle import Closing
-from scramjet_client.streams import OutputStream, write_all
+from scramjet_client.streams.output import OutputStream, write_all
 
 TargetLike = Union[Callable[[bytes], object], Any, "os.PathLike[str]", str, bool, None]
 """A callable that is given each line, a file, a path, True for the terminal, or None for nothing."""
@@ -62,12 +62,14 @@ class BinaryFile(Target):
         self._before = before
 
     def write(self, chunk: bytes) -> None:
+        """Write a chunk as it came."""
         if self._before is not None:
             self._before.flush()
         write_all(self._file, chunk)
         _flush(self._file)
 
     def close(self) -> None:
+        """Close the file if it was opened here."""
         if self._opened_here:
             self._file.close()
 

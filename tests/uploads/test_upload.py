@@ -167,7 +167,8 @@ def test_interrupt_cancels_the_upload(instance: InstanceClient):
 
 EXIT = """
 import sys, time, threading
-from scramjet_client import HostClient, _at_exit
+from scramjet_client import HostClient
+from scramjet_client.uploads import at_exit as _at_exit
 _at_exit.EXIT_GRACE = float(sys.argv[3])
 instance = HostClient(sys.argv[1]).get_instance_client(sys.argv[2])
 def items():

@@ -10,8 +10,8 @@ import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from scramjet_client._package_files import PackageEntry, find
-from scramjet_client._snippets import Snippet
+from scramjet_client.packages.files import PackageEntry, find
+from scramjet_client.packages.source import Snippet
 
 _LIMIT = 1_048_576
 """Bytes of all modules that are taken along; more is a project, to be packed as a folder or installed."""

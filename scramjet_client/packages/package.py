@@ -16,14 +16,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Union
 
-from scramjet_client import _vendoring
-from scramjet_client._function_source import read_function
 from scramjet_client._handle import Closing
-from scramjet_client._local_modules import third_party
-from scramjet_client._manifest import MANIFEST, is_python, manifest_entry, read_file, read_folder
-from scramjet_client._package_files import PackageEntry, find, in_memory, write
-from scramjet_client._sources import SourceLike
-from scramjet_client._vendoring import Requirements
+from scramjet_client.packages import requirements as _vendoring
+from scramjet_client.packages.files import PackageEntry, find, in_memory, write
+from scramjet_client.packages.function import read_function
+from scramjet_client.packages.manifest import (
+    MANIFEST,
+    is_python,
+    manifest_entry,
+    read_file,
+    read_folder,
+)
+from scramjet_client.packages.modules import third_party
+from scramjet_client.packages.requirements import Requirements
+from scramjet_client.uploads.sources import SourceLike
 
 PackageLike = Union["Package", SourceLike]
 """What is sent as a package: a `Package`, what one is made of, or a package that is packed already."""
@@ -256,7 +262,7 @@ def _check_packed(path: Path) -> None:
 
 def _tell(package: Package) -> None:
     # To be shown at the line that called the SDK, however deep in it this is.
-    here = str(Path(__file__).parent / "_")[:-1]  # with its last slash
+    here = str(Path(__file__).parents[1] / "_")[:-1]  # with its last slash
     level, frame = 1, sys._getframe(0)
     while frame.f_back is not None and (
         frame.f_code.co_filename.startswith(here) or frame.f_code.co_filename == contextlib.__file__

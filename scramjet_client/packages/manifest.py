@@ -9,21 +9,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from scramjet_client._package_files import PackageEntry, find, in_memory
+from scramjet_client.packages.files import PackageEntry, find, in_memory
 
 MANIFEST = "package.json"
 
 
 def manifest_entry(manifest: Mapping[str, Any]) -> PackageEntry:
+    """Return the package.json of a manifest."""
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     return in_memory({MANIFEST: text.encode()})[0]
 
 
 def is_python(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a manifest asks for the Python runner."""
     return "python3" in (manifest.get("engines") or {})
 
 
 def read_folder(root: Path) -> tuple[dict[str, Any], list[PackageEntry], list[str]]:
+    """Return the manifest, the entries and the warnings of a folder."""
     file = root / MANIFEST
     if not file.is_file():
         raise ValueError(f"{str(root)!r} is not a sequence: it has no package.json")
@@ -97,6 +100,7 @@ def _for_modern_hubs(manifest: dict[str, Any], file: Path) -> list[str]:
 
 
 def read_file(file: Path) -> tuple[dict[str, Any], list[PackageEntry], list[str]]:
+    """Return the manifest, the entries and the warnings of a single file."""
     content = file.read_bytes()
     try:
         tree = ast.parse(content, str(file))

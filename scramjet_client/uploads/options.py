@@ -8,7 +8,6 @@ from typing import Any, Union
 
 import attrs
 
-from scramjet_client._sources import JsonLines, ProgressHook, Source, size_of
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.settings import checked_headers, positive
@@ -20,6 +19,7 @@ from scramjet_client.models import (
     SendStreamOptions,
     SendStreamResponse,
 )
+from scramjet_client.uploads.sources import JsonLines, ProgressHook, Source, size_of
 
 _BINARY = "application/octet-stream"
 
