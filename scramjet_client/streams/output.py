@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from scramjet_client._base import Shown
-from scramjet_client._handle import Closing
+from scramjet_client.api.handles import Closing
 from scramjet_client.errors import (
     InvalidResponseError,
     LineTooLongError,

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from scramjet_client._base import Shown
-from scramjet_client._handle import Closing
+from scramjet_client.api.handles import Closing
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
