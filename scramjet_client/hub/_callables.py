@@ -44,7 +44,7 @@ for _name in ("provides", "requires"):
 run = importlib.import_module("scramjet_adapter").program(globals(), own=True)
 '''
 
-_ADAPTER = Path(__file__).parent.parent / "_on_hub" / "scramjet_adapter.py"
+_ADAPTER = Path(__file__).parent.parent / "packages" / "on_hub" / "scramjet_adapter.py"
 """What makes an output of whatever a function gives; a copy travels, as with `HostClient.deploy`."""
 
 

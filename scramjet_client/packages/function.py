@@ -1,0 +1,399 @@
+"""A function of a script or notebook -> the files of a program that is this function, and all it uses.
+
+Its source travels, with the source of the functions and classes beside it that it refers to; modules are imported
+there; values are written down. What has no source and can't be written down is refused.
+"""
+
+from __future__ import annotations
+
+import builtins
+import enum
+import functools
+import inspect
+import operator
+import sys
+import types
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, List, TypeVar  # noqa: UP035 - see _MADE_AGAIN
+
+import attrs
+
+from scramjet_client.packages.deployable import (
+    checked_function,
+    cure_for,
+    described_value,
+    owner_of,
+)
+from scramjet_client.packages.files import SECRET, PackageEntry
+from scramjet_client.packages.ignore import holds_secret
+from scramjet_client.packages.modules import LocalModules, described, named_files
+from scramjet_client.packages.origins import looks_secret, origin_of
+from scramjet_client.packages.shapes import iterates
+from scramjet_client.packages.source import (
+    Snippet,
+    assignment_snippet,
+    class_snippet,
+    function_snippet,
+    texts_beside,
+)
+from scramjet_client.packages.values import expression
+
+MODULE = "sequence_source"
+"""Name of the module, in the package, that holds the function."""
+
+ADAPTER = Path(__file__).parent / "on_hub" / "scramjet_adapter.py"
+"""What runs a function on a hub; a copy of it travels."""
+
+_MAIN = '''\
+"""Made by HostClient.deploy(): the function {name} as a sequence."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from scramjet_adapter import adapted
+from {module} import {name} as _function
+
+output_type = {output_type!r}  # read by hub 0.x
+provides = {provides!r}  # read by hub 1.x
+{requires}run = adapted(_function, output_type{options})
+'''
+
+_MADE_AGAIN = (
+    enum.Enum,
+    functools.partial,
+    operator.attrgetter,
+    operator.itemgetter,
+    operator.methodcaller,
+    TypeVar,
+    type(List[int]),  # noqa: UP006 - the type of typing's own, which has no public name
+)
+"""What `name = ...` makes again just as it was: it has no state, and making it does nothing else."""
+
+_LARGEST_VALUE = 1_048_576
+"""Characters of one value that is written down; more is data, and better sent as input."""
+
+
+@attrs.frozen(kw_only=True)
+class FunctionSource:
+    """What travels for a function.
+
+    Attributes:
+        name: The function's name.
+        origin: Where it is from: a file's name, or "a notebook".
+        files: The files that are made, by name; `main.py` is the one to run.
+        copied: Modules beside the script, as they are.
+        missing: First names of the modules that the hub's Python must have.
+        secrets: What may be a secret and travels, or stays for that reason; a sentence each.
+        notes: What else stays here; a sentence each.
+    """
+
+    name: str
+    origin: str
+    files: dict[str, bytes]
+    copied: list[PackageEntry]
+    missing: frozenset[str]
+    secrets: list[str]
+    notes: list[str]
+
+
+def read_function(
+    function: Callable[..., Any],
+    *,
+    source: str | None = None,
+    include: Iterable[str | Path] = (),
+    env: Iterable[str] = (),
+) -> FunctionSource:
+    """Return what has to travel for a function.
+
+    Args:
+        function: The function.
+        source: Its text, where Python does not know it.
+        include: Further files beside its script.
+        env: Variables whose values do not travel.
+
+    Raises:
+        TypeError: It is no function, or can't be called as `function(context, input)`.
+        ValueError: Its source isn't there, or it uses something that can't travel.
+    """
+    plain = checked_function(function)
+    names = _names_of(env)
+    named, secret = named_files(include, plain.__globals__)
+    reader = _Reader(plain.__globals__, LocalModules(plain.__globals__, named), source, names)
+    modules = reader.modules
+    name = reader.program(plain, function)
+    modules.take_imported_by_named(name)
+    options = ", blocking=True" if reader.blocks else ""
+    if reader.left:
+        options += f", configured={tuple(sorted(reader.left))!r}"
+    settings = _settings(function, plain.__globals__)
+    text = reader.text(name)
+    files = {
+        "main.py": _MAIN.format(module=MODULE, name=name, options=options, **settings).encode(),
+        f"{MODULE}.py": text.encode("utf-8"),
+        ADAPTER.name: ADAPTER.read_bytes(),
+    }
+    modules.refuse_names(files)
+    notes, secrets = [], list(reader.secrets)
+    if modules.unnamed:
+        notes.append(
+            f"left out of {name}'s package, as only modules travel with a function: {described(modules.unnamed)} "
+            "(name files by include=)"
+        )
+    if modules.suspects:
+        secrets.append(
+            f"taken along with {name}, though these look like secrets: {described(modules.suspects)}"
+        )
+    if modules.left_out or secret:
+        secrets.append(
+            f"left out of {name}'s package, {SECRET} (name them by include= to take them along): "
+            f"{described({*modules.left_out, *secret})}"
+        )
+    if not secrets and holds_secret(text.encode("utf-8")):
+        secrets.append(
+            f"the source of {name} holds something of the shape of a key or token, and travels as it is"
+        )
+    return FunctionSource(
+        name=name,
+        origin=reader.origin,
+        files=files,
+        copied=modules.entries,
+        missing=frozenset(modules.missing()),
+        secrets=secrets,
+        notes=notes,
+    )
+
+
+def _names_of(env: Iterable[str]) -> frozenset[str]:
+    names = [env] if isinstance(env, str) else list(env)
+    if isinstance(env, Mapping) or not all(isinstance(each, str) for each in names):
+        raise TypeError(
+            f"env must be names of variables, not {type(env).__name__}: their values are given by start(app_config=...)"
+        )
+    return frozenset(names)
+
+
+def _settings(function: Any, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the program says of its input and output: attributes of the function, or names beside it."""
+
+    def said(name: str) -> Any:
+        return getattr(function, name, namespace.get(name))
+
+    provides, requires = said("provides"), said("requires")
+    for name, value in (("provides", provides), ("requires", requires)):
+        if value is not None and not (isinstance(value, dict) and expression(value)):
+            raise ValueError(f"{name} of a function must be a dict of strings, not {value!r}")
+    output_type = (provides or {}).get("contentType") or said("output_type")
+    if not isinstance(output_type, str):
+        output_type = "application/octet-stream"
+    return {
+        "output_type": output_type,
+        "provides": {"provides": "", **(provides or {}), "contentType": output_type},
+        "requires": f"requires = {requires!r}\n" if requires else "",
+    }
+
+
+class _Reader:
+    """Collects definitions, values and imports, in the order in which they have to come."""
+
+    def __init__(
+        self,
+        namespace: dict[str, Any],
+        modules: LocalModules,
+        source: str | None,
+        env: frozenset[str],
+    ) -> None:
+        self.modules = modules
+        self.origin = ""
+        self.blocks = False
+        self.secrets: list[str] = []
+        self.left: set[str] = set()
+        self._namespace = namespace
+        self._source = source
+        self._env = env
+        self._taken: dict[str, Any] = {}
+        self._imports: set[str] = set()
+        self._body: list[str] = []
+
+    def text(self, name: str) -> str:
+        """Return the text of the module."""
+        head = f'"""Made by HostClient.deploy(): {name}, and what it uses, from {self.origin}."""\n'
+        future = "from __future__ import annotations"
+        return "\n\n".join([head + "\n" + future, *sorted(self._imports), *self._body]) + "\n"
+
+    def program(self, plain: types.FunctionType, function: Any) -> str:
+        """Take in the function that is deployed; return its name."""
+        owner = owner_of(plain)
+        snippet = function_snippet(plain, self._source)
+        self.blocks = iterates(snippet.text, snippet.name)
+        if owner is None:
+            name = self.function(plain, function, snippet)
+        else:
+            name = snippet.name
+            self.origin = snippet.origin
+            self._name(owner.__name__, snippet, {})
+            self._body.append(f"{name} = {plain.__qualname__}")
+        unused = self._env - self.left
+        if unused:
+            raise ValueError(f"env names {min(unused)!r}, and {name} uses no variable of that name")
+        return name
+
+    def function(
+        self, function: types.FunctionType, decorated: Any, snippet: Snippet | None = None
+    ) -> str:
+        """Take a function in, with its decorators and all that it uses; return its name."""
+        snippet = snippet or self._snippet(function)
+        self.origin = self.origin or snippet.origin
+        self._taken.setdefault(snippet.name, decorated)
+        self._names(snippet, _cells(function))
+        return snippet.name
+
+    def _snippet(self, function: types.FunctionType) -> Snippet:
+        """Return the source of a function that is used, which the text that was given may hold too."""
+        try:
+            return function_snippet(function)
+        except ValueError:
+            if self._source is None:
+                raise
+            return function_snippet(function, self._source)
+
+    def _names(self, snippet: Snippet, cells: Mapping[str, Any]) -> None:
+        """Take in all that a snippet uses, and then itself."""
+        for name in snippet.names():
+            self._name(name, snippet, cells)
+        self.modules.take_imported_by(snippet)
+        self._body.append(snippet.with_absolute_imports(self.modules.package))
+
+    def _name(self, name: str, snippet: Snippet, cells: Mapping[str, Any]) -> None:
+        if name in cells:
+            value, closed = cells[name], True
+        elif name in self._namespace:
+            value, closed = self._namespace[name], False
+        elif _is_builtin(name) or name in snippet.assigned_globals():
+            return
+        else:
+            raise snippet.refusal(name, "which has no value here")
+        if name in self._taken:
+            if self._taken[name] is not value and not _same(self._taken[name], value):
+                raise snippet.refusal(name, "and so does another part of it, with another value")
+            return
+        self._taken[name] = value
+        if name in self._env:
+            self.left.add(name)
+            self._body.append(f"{name} = None  # given by the configuration, at each start")
+            return
+        self._value(name, value, snippet, closed)
+
+    def _value(self, name: str, value: Any, snippet: Snippet, closed: bool) -> None:
+        if name == "__file__":
+            if self.modules.named:
+                return  # what is named lies there beside the program, as it does here beside the script
+            raise snippet.refusal(
+                name, "and its folder does not travel: name its files by include="
+            )
+        written = expression(value)
+        if isinstance(value, types.ModuleType):
+            for line in self.modules.imports(name, value, snippet):
+                self._imports.add(line)
+        elif written is not None:
+            if len(written) > _LARGEST_VALUE:
+                raise snippet.refusal(name, "a value that is too large to travel with the program")
+            self._look_at(name, value, snippet)
+            self._body.append(f"{name} = {written}")
+        elif (found := self._importable(name, value)) is not None:
+            self.modules.take(found[0], snippet, name)
+            self._imports.add(f"from {found[0]} import {found[1]} as {name}")
+        elif closed or not self._definition(name, value, snippet):
+            whose = " of an enclosing function" if closed else ""
+            raise snippet.refusal(
+                name,
+                f"which is {described_value(value)}{whose} and cannot travel{cure_for(value, closed)}",
+            )
+
+    def _look_at(self, name: str, value: Any, user: Snippet) -> None:
+        """Note a value that is written into the package, and had better not be."""
+        if isinstance(value, (bool, int, float, complex, type(None))) or name.startswith("__"):
+            return
+        origin = origin_of(name, texts_beside(user), user.line)
+        if origin:
+            why = f"whose value came from {origin} here"
+        elif looks_secret(name, value):
+            why = "which looks like a secret"
+        else:
+            return
+        self.secrets.append(
+            f"{user.name} uses {name!r} ({user.file}, line {user.line_of(name)}), {why} and travels in the package as "
+            f"text: deploy with env=[{name!r}] and start with app_config={{{name!r}: ...}} instead"
+        )
+
+    def _definition(self, name: str, value: Any, user: Snippet) -> bool:
+        """Take in the source of what was made beside the function; return whether there is one."""
+        snippet: Snippet | None = None
+        # What a decorator has made, such as a cache, leads to what it was made of.
+        plain = value if isinstance(value, type) else inspect.unwrap(value)
+        if isinstance(plain, types.FunctionType):
+            if plain.__globals__ is not self._namespace:
+                return False
+            if plain.__name__ != "<lambda>":
+                made = self.function(plain, value)
+                self._alias(name, made, value, user)
+                return True
+        elif isinstance(value, type):
+            snippet = class_snippet(value, user)
+        elif not isinstance(value, _MADE_AGAIN):
+            return False
+        snippet = snippet or assignment_snippet(name, user)
+        if snippet is None:
+            return False
+        self._names(snippet, {})
+        self._alias(name, snippet.name, value, user)
+        return True
+
+    def _alias(self, name: str, made: str, value: Any, user: Snippet) -> None:
+        if made == name:
+            return
+        if self._taken.setdefault(made, value) is not value:
+            raise user.refusal(
+                name, f"which was made as {made}, a name that means something else now"
+            )
+        self._body.append(f"{name} = {made}")
+
+    def _importable(self, name: str, value: Any) -> tuple[str, str] | None:
+        """Return the module and the name that a value can be imported by, or None."""
+        own = self._namespace.get("__name__")
+        for module, attribute in (
+            (getattr(value, "__module__", None), getattr(value, "__qualname__", None)),
+            (getattr(value, "__module__", None), getattr(value, "__name__", None)),
+            (type(value).__module__, name),
+        ):
+            if not isinstance(module, str) or not isinstance(attribute, str):
+                continue
+            if module in ("__main__", own) or "." in attribute or "<" in attribute:
+                continue
+            there = vars(sys.modules[module]) if module in sys.modules else {}
+            if there.get(attribute, self) is value:
+                return module, attribute
+        return None
+
+
+def _cells(function: types.FunctionType) -> dict[str, Any]:
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:
+            continue  # no value yet; its use is refused like that of any unknown name
+    return found
+
+
+def _is_builtin(name: str) -> bool:
+    """Return whether a name is a builtin elsewhere too; notebooks add some."""
+    module = str(getattr(getattr(builtins, name, None), "__module__", None))
+    return hasattr(builtins, name) and module.partition(".")[0] not in ("IPython", "ipykernel")
+
+
+def _same(one: Any, other: Any) -> bool:
+    written = expression(one)
+    return written is not None and written == expression(other)

@@ -1,0 +1,177 @@
+"""What a hub asks of a sequence, checked before anything is sent: its package.json and its main file."""
+
+from __future__ import annotations
+
+import ast
+import json
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import attrs
+
+from scramjet_client.packages.files import (
+    HOW_TO_TAKE_SECRETS,
+    SECRET,
+    Found,
+    PackageEntry,
+    find,
+    in_memory,
+)
+from scramjet_client.packages.ignore import holds_secret
+from scramjet_client.packages.shapes import wrong_arguments
+
+MANIFEST = "package.json"
+
+
+def manifest_entry(manifest: Mapping[str, Any]) -> PackageEntry:
+    """Return the package.json of a manifest."""
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    return in_memory({MANIFEST: text.encode()})[0]
+
+
+def is_python(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a manifest asks for the Python runner."""
+    return "python3" in (manifest.get("engines") or {})
+
+
+@attrs.define
+class Contents:
+    """What a folder or file becomes: its package.json, its files, and what there is to say of them."""
+
+    manifest: dict[str, Any]
+    found: Found
+    notes: list[str]
+    secrets: list[str] = attrs.field(factory=list)
+    main: bytes = b""
+    """The main file of a Python sequence."""
+
+
+def read_folder(root: Path) -> Contents:
+    """Return what a folder becomes."""
+    file = root / MANIFEST
+    if not file.is_file():
+        raise ValueError(f"{str(root)!r} is not a sequence: it has no package.json")
+    manifest = _parsed(file)
+    _check(manifest, file)
+    found = find(root, node=not is_python(manifest))
+    notes = {
+        why: f"left out of {str(root)!r}, {why}{HOW_TO_TAKE_SECRETS * (why == SECRET)}: {', '.join(names)}"
+        for why, names in found.left_out.items()
+    }
+    secrets = [notes.pop(SECRET)] if SECRET in notes else []
+    if found.suspects:
+        secrets.append(
+            f"taken from {str(root)!r}, though these look like secrets (leave them out by their names in .siignore): "
+            f"{', '.join(found.suspects)}"
+        )
+    _check_main(manifest, {each.name for each in found.entries}, file)
+    main = (
+        (root / posixpath.normpath(manifest["main"])).read_bytes() if is_python(manifest) else b""
+    )
+    told = [*notes.values(), *_for_modern_hubs(manifest, file)]
+    return Contents(manifest, found, told, secrets, main)
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    def refused(word: str) -> NoReturn:
+        raise ValueError(f"{word} is no JSON value")
+
+    try:
+        value = json.loads(file.read_bytes().decode("utf-8"), parse_constant=refused)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"{str(file)!r} is not JSON: {where}: {error.msg}") from error
+    except ValueError as error:
+        raise ValueError(f"{str(file)!r} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{str(file)!r} is no JSON object, and so names no main file")
+    return value
+
+
+def _check(manifest: dict[str, Any], file: Path) -> None:
+    main, engines = manifest.get("main"), manifest.get("engines", {})
+    if not isinstance(main, str) or not main:
+        raise ValueError(f"{str(file)!r} names no main file")
+    if posixpath.isabs(main) or posixpath.normpath(main).startswith(".."):
+        raise ValueError(f"{str(file)!r} names a main file outside of its folder: {main!r}")
+    if not isinstance(engines, dict) or not all(isinstance(each, str) for each in engines.values()):
+        raise ValueError(
+            f"'engines' in {str(file)!r} must be an object of strings, not {engines!r}"
+        )
+    if len(engines) > 1:
+        raise ValueError(
+            f"'engines' in {str(file)!r} names {', '.join(engines)}; hubs start sequences with one engine alone"
+        )
+
+
+def _check_main(manifest: dict[str, Any], names: set[str], file: Path) -> None:
+    main = posixpath.normpath(manifest["main"])
+    if is_python(manifest) and not main.endswith(".py"):
+        raise ValueError(
+            f"the main file of a Python sequence must end in .py: {main!r} in {str(file)!r}"
+        )
+    # Node's runner adds what is missing.
+    if main not in names and (is_python(manifest) or main + ".js" not in names):
+        there = (file.parent / main).exists()
+        why = "is left out of the package" if there else "is not there"
+        raise ValueError(f"the main file that {str(file)!r} names {why}: {main!r}")
+
+
+def _for_modern_hubs(manifest: dict[str, Any], file: Path) -> list[str]:
+    """Return what 1.x hubs refuse and 0.x hubs don't look at."""
+    kinds: dict[str, tuple[type, str]] = {
+        **dict.fromkeys(("name", "version", "description", "author"), (str, "a string")),
+        **dict.fromkeys(("keywords", "args"), (list, "a list")),
+    }
+    return [
+        f"'{key}' in {str(file)!r} is not {words}: 1.x hubs refuse such a package"
+        for key, (kind, words) in kinds.items()
+        if key in manifest and not isinstance(manifest[key], kind)
+    ]
+
+
+def read_file(file: Path) -> Contents:
+    """Return what a single file becomes."""
+    content = file.read_bytes()
+    try:
+        tree = ast.parse(content, str(file))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        where = "" if line is None else f", line {line}"
+        message = getattr(error, "msg", error)
+        raise ValueError(f"{str(file)!r}{where} is not Python: {message}") from error
+    if not any("run" in _bound(each) for each in tree.body):
+        raise ValueError(
+            f"{str(file)!r} has no function run(context, input, *args): that is the name of the one that a hub runs"
+        )
+    if wrong := wrong_arguments(tree):
+        raise ValueError(
+            f"the function run of {str(file)!r} must take (context, input, *args), as every sequence, not {wrong}"
+        )
+    manifest = {
+        "name": file.stem,
+        "version": "1.0.0",
+        "main": file.name,
+        "engines": {"python3": ">=3.9"},
+    }
+    secrets = []
+    if holds_secret(content):
+        secrets.append(f"{str(file)!r} looks as if it held a secret, and travels as it is")
+    found = Found(entries=[*in_memory({file.name: content}), manifest_entry(manifest)])
+    return Contents(manifest, found, [], secrets, content)
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement may give a value to."""
+    found = set()
+    for node in ast.walk(statement):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            # A star may bring anything.
+            found |= {"run"} if node.name == "*" else {node.asname or node.name}
+    return found
