@@ -134,15 +134,14 @@ class _Walk:
 
     def _file(self, path: Path, name: str, verdict: str) -> None:
         if not self._trusted and not self._rules.is_named(name, False):
-            if verdict == "secret" and is_public(path.name, _read(path, _KEY_LIMIT)):
-                verdict = ""
             head = _read(path, _HEAD)
             holds_key = holds_private_key(head) or is_database(head)
-            if verdict == "secret" or (holds_key and not is_code(name)):
+            public = verdict == "secret" and is_public(path.name, _read(path, _KEY_LIMIT))
+            if (verdict == "secret" and not public) or (holds_key and not is_code(name)):
                 self.found.leave_out(SECRET, name)
                 return
             # What npm has installed is neither the user's nor free of examples.
-            if looks_secret(path, name) and "node_modules" not in name.split("/"):
+            if not public and looks_secret(path, name) and "node_modules" not in name.split("/"):
                 self.found.suspects.append(name)
         self.found.entries.append(_file(path, name))
 

@@ -281,6 +281,11 @@ class _Reader:
             return
         self._taken[name] = value
         if name in self._env:
+            if name in snippet.names_when_defined():
+                raise snippet.refusal(
+                    name,
+                    "already when it is defined, and env gives a value only at a start: use it within a function",
+                )
             self.left.add(name)
             self._body.append(f"{name} = None  # given by the configuration, at each start")
             return

@@ -54,10 +54,16 @@ class Snippet:
 
     def names(self) -> list[str]:
         """Return the names that it needs to find around it when it runs; annotations are not among them."""
+        return sorted(set(_outer(self._table())) - {self.name})
+
+    def names_when_defined(self) -> set[str]:
+        """Return the names that it needs when it is defined: those in defaults, decorators and bodies of classes."""
+        return set(_outer(self._table(), when_defined=True))
+
+    def _table(self) -> symtable.SymbolTable:
         # Annotations are not evaluated where it goes, and may name what only a type checker imports.
         bare = _Bare().visit(ast.parse(self.text))
-        top = symtable.symtable(ast.unparse(ast.fix_missing_locations(bare)), "", "exec")
-        return sorted(set(_outer(top, at_top=True)) - {self.name})
+        return symtable.symtable(ast.unparse(ast.fix_missing_locations(bare)), "", "exec")
 
     def assigned_globals(self) -> set[str]:
         """Return the globals that it gives a value to itself."""
@@ -366,9 +372,9 @@ class _Bare(ast.NodeTransformer):
         return self.generic_visit(ast.copy_location(made, node))
 
 
-def _outer(table: symtable.SymbolTable, *, at_top: bool = False) -> Iterator[str]:
+def _outer(table: symtable.SymbolTable, *, when_defined: bool = False) -> Iterator[str]:
     for symbol in table.get_symbols():
-        if at_top:
+        if table.get_type() == "module":
             outer = symbol.is_referenced() and not symbol.is_assigned()
         else:
             # symtable takes a function or class called "top" for the module, and its local names for global ones.
@@ -376,4 +382,5 @@ def _outer(table: symtable.SymbolTable, *, at_top: bool = False) -> Iterator[str
         if outer:
             yield symbol.get_name()
     for each in table.get_children():
-        yield from _outer(each)
+        if not when_defined or each.get_type() == "class":
+            yield from _outer(each, when_defined=when_defined)

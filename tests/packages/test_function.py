@@ -791,6 +791,14 @@ def test_variables_that_stay_here(tmp_path: Path):
     for options, words in (("{'env': 'OTHER'}", "'OTHER'"), ("{'env': ['NOWHERE']}", "'NOWHERE'")):
         _, told = packed_by_script(tmp_path, "return SECRET", before=before, options=options)
         assert f"env names {words}, and f uses no variable of that name" in told
+    for before in (
+        "V = 1\ndef g(x=V): return x",
+        "V = 1\nclass G:\n    x = V\ndef g(): return G",
+        "V = 1\ndef d(x):\n    return lambda f: f\n@d(V)\ndef g(): return 1",
+    ):
+        _, told = packed_by_script(tmp_path, "return g()", before=before, options="{'env': ['V']}")
+        assert "uses 'V' (" in told
+        assert "already when it is defined" in told
     with pytest.raises(TypeError, match="env must be names"):
         Package.from_function(shows_nothing, env={"A": "1"})
 
