@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,28 @@ def test_functions_as_sequences(hub: LocalHub):
             assert output.read(100) == expected
         assert ended(hub.url, instance)["terminated"]["exitcode"] == -1
     assert info(hub.url, instance)["sequence"]["config"]["name"] == "f"
+
+
+def gives_text(context, input):
+    return "text"
+
+
+def gives_items(context, input):
+    yield "te"
+    yield b"xt"
+
+
+async def gives_later(context, input):
+    return ["te", "xt"]
+
+
+@pytest.mark.parametrize("function", [gives_text, gives_items, gives_later, lambda *_: ["text"]])
+def test_functions_of_every_shape(hub: LocalHub, function: Any):
+    """A function that hubs do not take themselves is run by the adapter, as one that is deployed."""
+    instance = start(hub.url, hub.add_sequence("f", function))
+
+    with opened(hub.url, f"instance/{instance}/output") as output:
+        assert output.read(100) == b"text"
 
 
 def test_function_with_a_topic(hub: LocalHub):
