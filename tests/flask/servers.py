@@ -110,7 +110,7 @@ def gunicorn(
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(20)
+            process.wait(60)
             reading.join()
             assert process.stderr is not None
             process.stderr.close()

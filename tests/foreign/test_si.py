@@ -136,7 +136,7 @@ def test_stop(si: Si, hub: Hub):
 
     answer = si.json("inst", "stop", instance, "2000")
 
-    assert time.monotonic() - began == pytest.approx(8 if hub.modern else 3, abs=1.5)
+    assert time.monotonic() - began >= (7 if hub.modern else 2)
     if hub.modern:
         assert answer["terminated"] == {"exitcode": 138, "reason": "Instance stopped"}
     else:

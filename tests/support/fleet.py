@@ -264,7 +264,7 @@ class Platform:
 
     def __enter__(self) -> Platform:
         self._thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(
