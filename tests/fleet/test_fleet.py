@@ -272,7 +272,11 @@ def test_hub_that_hangs_does_not_hold_the_others_for_ever(middleware: Middleware
         answer = (
             middleware.get_manager_client("one")
             .fleet()
-            .ask(lambda host: host.client.get("version", timeout=0.5 if "/left/" in host.url else 60))
+            .ask(
+                lambda host: host.client.get(
+                    "version", timeout=0.5 if "/left/" in repr(host) else 60
+                )
+            )
         )
 
     assert isinstance(answer.errors["left"], HubTimeoutError)

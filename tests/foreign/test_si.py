@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.foreign.conftest import SEQUENCES, Hub, Si
 from tests.support.waiting import eventually
 
