@@ -264,7 +264,7 @@ class Platform:
 
     def __enter__(self) -> Platform:
         self._thread.start()
-        assert self._ready.wait(60)
+        assert self._ready.wait(20)
         return self
 
     def __exit__(
