@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from scramjet_client._version import __version__
 
 if TYPE_CHECKING:
-    from scramjet_client._doctor import DoctorReport
-    from scramjet_client._fleet_follow import FleetFollow
-    from scramjet_client._follow import Follow
-    from scramjet_client._package_files import PackageEntry
-    from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream, StreamGapWarning
-    from scramjet_client._run import CompletedInstance
-    from scramjet_client._settings import Timeouts
+    from scramjet_client.api.http_client import ClientProvider, HttpClient
+    from scramjet_client.clients.doctor import DoctorReport
+    from scramjet_client.clients.fleet import Fleet
+    from scramjet_client.clients.fleet_answers import BroadcastResponse, FleetAnswer, FleetInstance
+    from scramjet_client.clients.fleet_follow import FleetFollow
+    from scramjet_client.clients.host import HostClient
+    from scramjet_client.clients.manager import ManagerClient
+    from scramjet_client.clients.middleware import MiddlewareClient
+    from scramjet_client.clients.multi_manager import MultiManagerClient
+    from scramjet_client.clients.sequence import SequenceClient
     from scramjet_client.errors import (
         AuthenticationError,
         BadParametersError,
@@ -53,12 +56,10 @@ if TYPE_CHECKING:
         UploadCancelledError,
         UploadError,
     )
-    from scramjet_client.fleet import Fleet
-    from scramjet_client.fleet_answers import BroadcastResponse, FleetAnswer, FleetInstance
-    from scramjet_client.host_client import HostClient
-    from scramjet_client.http_client import ClientProvider, HttpClient
-    from scramjet_client.instance_client import InstanceClient
-    from scramjet_client.manager_client import ManagerClient
+    from scramjet_client.http.settings import Timeouts
+    from scramjet_client.instances.client import InstanceClient
+    from scramjet_client.instances.follow import Follow
+    from scramjet_client.instances.run import CompletedInstance
     from scramjet_client.manager_models import (
         AccessKey,
         ConnectedHub,
@@ -72,7 +73,6 @@ if TYPE_CHECKING:
         StoreItem,
         TopicActor,
     )
-    from scramjet_client.middleware_client import MiddlewareClient
     from scramjet_client.models import (
         CreateTopicResponse,
         DeleteSequenceResponse,
@@ -98,27 +98,32 @@ if TYPE_CHECKING:
         SendStreamResponse,
         Termination,
     )
-    from scramjet_client.multi_manager_client import MultiManagerClient
-    from scramjet_client.multiplex import Multiplexer
-    from scramjet_client.packages import Package, PackageWarning
-    from scramjet_client.sequence_client import SequenceClient
-    from scramjet_client.streams import EventStream, OutputStream
-    from scramjet_client.upload_writer import UploadWriter
-    from scramjet_client.uploads import Upload
+    from scramjet_client.packages.files import PackageEntry
+    from scramjet_client.packages.package import Package, PackageWarning
+    from scramjet_client.streams.multiplex import Multiplexer
+    from scramjet_client.streams.output import EventStream, OutputStream
+    from scramjet_client.streams.reconnect import (
+        Gap,
+        Reconnect,
+        ReconnectingStream,
+        StreamGapWarning,
+    )
+    from scramjet_client.uploads.file import UploadWriter
+    from scramjet_client.uploads.upload import Upload
 
 _NAMES = {
-    "_doctor": ("DoctorReport",),
-    "_fleet_follow": ("FleetFollow",),
-    "_follow": ("Follow",),
-    "_package_files": ("PackageEntry",),
-    "_reconnect": (
+    "clients.doctor": ("DoctorReport",),
+    "clients.fleet_follow": ("FleetFollow",),
+    "instances.follow": ("Follow",),
+    "packages.files": ("PackageEntry",),
+    "streams.reconnect": (
         "Gap",
         "Reconnect",
         "ReconnectingStream",
         "StreamGapWarning",
     ),
-    "_run": ("CompletedInstance",),
-    "_settings": ("Timeouts",),
+    "instances.run": ("CompletedInstance",),
+    "http.settings": ("Timeouts",),
     "errors": (
         "AuthenticationError",
         "BadParametersError",
@@ -154,19 +159,19 @@ _NAMES = {
         "UploadCancelledError",
         "UploadError",
     ),
-    "fleet": ("Fleet",),
-    "fleet_answers": (
+    "clients.fleet": ("Fleet",),
+    "clients.fleet_answers": (
         "BroadcastResponse",
         "FleetAnswer",
         "FleetInstance",
     ),
-    "host_client": ("HostClient",),
-    "http_client": (
+    "clients.host": ("HostClient",),
+    "api.http_client": (
         "ClientProvider",
         "HttpClient",
     ),
-    "instance_client": ("InstanceClient",),
-    "manager_client": ("ManagerClient",),
+    "instances.client": ("InstanceClient",),
+    "clients.manager": ("ManagerClient",),
     "manager_models": (
         "AccessKey",
         "ConnectedHub",
@@ -180,7 +185,7 @@ _NAMES = {
         "StoreItem",
         "TopicActor",
     ),
-    "middleware_client": ("MiddlewareClient",),
+    "clients.middleware": ("MiddlewareClient",),
     "models": (
         "CreateTopicResponse",
         "DeleteSequenceResponse",
@@ -206,19 +211,19 @@ _NAMES = {
         "SendStreamResponse",
         "Termination",
     ),
-    "multi_manager_client": ("MultiManagerClient",),
-    "multiplex": ("Multiplexer",),
-    "packages": (
+    "clients.multi_manager": ("MultiManagerClient",),
+    "streams.multiplex": ("Multiplexer",),
+    "packages.package": (
         "Package",
         "PackageWarning",
     ),
-    "sequence_client": ("SequenceClient",),
-    "streams": (
+    "clients.sequence": ("SequenceClient",),
+    "streams.output": (
         "EventStream",
         "OutputStream",
     ),
-    "upload_writer": ("UploadWriter",),
-    "uploads": ("Upload",),
+    "uploads.file": ("UploadWriter",),
+    "uploads.upload": ("Upload",),
 }
 """What comes from which module."""
 

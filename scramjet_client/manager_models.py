@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._html import Shown
+from scramjet_client._base import Shown
 from scramjet_client.models import _raw
 
 

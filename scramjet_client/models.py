@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict, Union
 
 import attrs
 
-from scramjet_client._html import Shown
+from scramjet_client._base import Shown
 
 InstanceInputStream = Literal["stdin", "input"]
 """The streams of an instance that can be written."""

@@ -25,10 +25,12 @@ from typing import Any, Union
 
 import attrs
 
-from scramjet_client import _answers, _dialect, _manager_answers
-from scramjet_client._calls import JsonAnswer
-from scramjet_client._chunked import ChunkedBody, MalformedChunk
+from scramjet_client.api import answers as _answers
+from scramjet_client.api import generations as _dialect
+from scramjet_client.api import manager_answers as _manager_answers
 from scramjet_client.errors import InvalidResponseError
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
 from scramjet_client.hub._packages import PackageRefused, read_manifest, unpack
 from scramjet_client.hub._settings import Settings
 
