@@ -10,7 +10,7 @@ MINUTES ?= 10
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
-METADATA := setup.cfg setup.py pyproject.toml scramjet_client/_version.py
+METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long lint fuzz soak bench docs matrix clean

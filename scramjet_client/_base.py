@@ -1,9 +1,13 @@
-"""How a notebook shows a client or an answer: one way for all of them."""
+"""What every public class has: a picture for notebooks, and a `with` for what has a `close()`."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from types import TracebackType
+from typing import NoReturn, TypeVar
+
+_C = TypeVar("_C", bound="Closing")
 
 _LONGEST = 400
 """Characters of one value that are shown."""
@@ -41,3 +45,28 @@ class Shown:
 def _cell(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     return html.escape(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+
+
+class Closing(Shown):
+    """Makes a class with a `close()` a context manager."""
+
+    def __enter__(self: _C) -> _C:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        # It would not work there, and take a token along.
+        raise TypeError(
+            f"a {type(self).__name__} can't be pickled or copied: make one in the process that needs it"
+        )
+
+    def close(self) -> None:
+        """Give up what this holds; safe to call twice."""
+        raise NotImplementedError

@@ -357,3 +357,135 @@ class DeleteTopicResponse(Shown):
     name: str
     message: str
     raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class ConnectedHub(Shown):
+    """A hub that a manager knows.
+
+    Attributes:
+        id: The hub's id.
+        healthy: Whether the manager thinks so.
+        self_hosted: Whether it runs outside of the platform.
+        is_connection_active: Whether it is connected to the manager now.
+        created: ISO 8601 time, or None.
+        last_connected: ISO 8601 time, or None.
+        last_disconnected: ISO 8601 time, or None.
+        description: What its owner says of it, or None.
+        tags: What its owner has marked it with.
+        disconnect_reason: Why it is not connected, or None.
+        raw: The manager's JSON.
+    """
+
+    id: str
+    healthy: bool
+    self_hosted: bool
+    is_connection_active: bool
+    created: str | None = None
+    last_connected: str | None = None
+    last_disconnected: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    disconnect_reason: str | None = None
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class TopicActor(Shown):
+    """Who gives to a topic or takes from it; `role` and `type` are the manager's words."""
+
+    host_id: str | None
+    role: str
+    type: str
+    stream: bool
+    retired: bool
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class ManagerTopic(Shown):
+    """A topic that goes across the hubs of a manager."""
+
+    name: str
+    content_type: str
+    actors: tuple[TopicActor, ...] = ()
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class StoreItem(Shown):
+    """A sequence package in a manager's store.
+
+    Attributes:
+        id: Its id.
+        name: The package's name, "" where it has none.
+        version: The package's version, or None.
+        raw: The manager's JSON: what it knows of the package.
+    """
+
+    id: str
+    name: str
+    version: str | None = None
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class DisconnectedHub(Shown):
+    """A hub that its manager has disconnected, and the reason in the manager's words."""
+
+    hub_id: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class DisconnectHubsResponse(Shown):
+    """The hubs that a manager has disconnected."""
+
+    manager_id: str
+    disconnected: tuple[DisconnectedHub, ...] = ()
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class ManagerInfo(Shown):
+    """A manager, or space; nothing but its id is known of it here."""
+
+    id: str
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class GetInfoResponse(Shown):
+    """What a multi-manager says of itself."""
+
+    id: str
+    api_base: str
+    api_port: int | None
+    managers_count: int
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class AccessKey(Shown):
+    """An access key of a space: when it was made, as the platform says it, and what for."""
+
+    created: Any
+    description: str
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class CreateAccessKeyResponse(Shown):
+    """A new access key; `raw`, which is not shown, is the platform's answer with the key in it."""
+
+    description: str
+    raw: Any = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class RevokeAccessKeysResponse(Shown):
+    """Access keys that are no longer good; `keys_revoked` is None where the platform gives no number."""
+
+    message: str
+    keys_revoked: int | None = None
+    raw: Any = _raw()

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import requests
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing
 from scramjet_client.errors import HubResponseError, NotFoundError
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.calls import JsonAnswer, parsed, tried

@@ -17,8 +17,8 @@ import requests
 import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
+from scramjet_client import __version__
 from scramjet_client._base import Shown
-from scramjet_client._version import __version__
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.generations import dialect_from
 from scramjet_client.api.http_client import HttpClient

@@ -15,10 +15,9 @@ from scramjet_client.api.answers import (
     version_from,
 )
 from scramjet_client.api.generations import dialect_of
-from scramjet_client.api.proxied import ApiClient
+from scramjet_client.api.handles import ApiClient
 from scramjet_client.clients.doctor import DoctorReport, examine
-from scramjet_client.clients.sequence import SequenceClient
-from scramjet_client.clients.sequence_upload import send_package
+from scramjet_client.clients.sequence import SequenceClient, send_package
 from scramjet_client.clients.topics import Topics
 from scramjet_client.config import resolve
 from scramjet_client.errors import SequenceNotFoundError

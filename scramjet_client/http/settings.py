@@ -16,8 +16,8 @@ import urllib3
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
+from scramjet_client import __version__
 from scramjet_client._base import Shown
-from scramjet_client._version import __version__
 
 DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
 

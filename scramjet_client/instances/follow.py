@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     HubConnectionError,

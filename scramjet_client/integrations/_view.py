@@ -9,8 +9,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from scramjet_client._base import Closing
 from scramjet_client.api.answers import has_ended, health_from, instance_from, seconds_since
-from scramjet_client.api.handles import Closing
 from scramjet_client.errors import (
     HubTimeoutError,
     InstanceNotFoundError,

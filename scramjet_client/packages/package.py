@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Union
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing
 from scramjet_client.packages import requirements as _vendoring
 from scramjet_client.packages.files import PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import read_function

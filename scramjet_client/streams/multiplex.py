@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Optional
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing
 from scramjet_client.errors import ScramjetError, StreamBusyError
 from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.streams.membership import Looker, Member

@@ -20,8 +20,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from scramjet_client._base import Shown
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing, Shown
 from scramjet_client.errors import (
     InvalidResponseError,
     LineTooLongError,

@@ -11,8 +11,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._base import Shown
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing, Shown
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
