@@ -8,6 +8,17 @@ from types import TracebackType
 from typing import NoReturn, TypeVar
 
 _C = TypeVar("_C", bound="Closing")
+_T = TypeVar("_T", bound=type)
+
+PUBLIC = "scramjet_client"
+"""Where users find every public name."""
+
+
+def public(cls: _T) -> _T:
+    """Mark a class as part of the interface: tracebacks, pickles and `help()` name it by its public place."""
+    cls.__module__ = PUBLIC
+    return cls
+
 
 _LONGEST = 400
 """Characters of one value that are shown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ import scramjet_client
 PACKAGE = Path(scramjet_client.__file__).parent
 
 ROOMS = [
-    {"_base", "errors"},
+    {"_base"},
+    {"errors"},
     {"models"},
     {"http"},
     {"config"},
@@ -191,3 +193,48 @@ def test_every_name_has_its_home():
     assert set(scramjet_client.__all__) <= set(dir(scramjet_client))
     with pytest.raises(AttributeError, match="no attribute 'HubClient'"):
         _ = scramjet_client.HubClient
+
+
+PUBLIC_MODULES = (
+    "cli",
+    "config",
+    "errors",
+    "hub",
+    "integrations.flask",
+    "integrations.notebook",
+    "models",
+    "packages",
+    "pytest_plugin",
+    "streams",
+    "testing",
+    "uploads",
+)
+"""The modules that the reference and the guides name, beside the package itself."""
+
+
+@pytest.mark.parametrize("name", PUBLIC_MODULES)
+def test_public_modules_stay(name):
+    """Each module that users import from has its place and its names."""
+    module = importlib.import_module(f"scramjet_client.{name}")
+
+    assert module.__doc__
+    assert [each for each in getattr(module, "__all__", ()) if not hasattr(module, each)] == []
+
+
+def test_no_public_name_was_lost():
+    """Every name that a release gave is still there; a new one is added here."""
+    listed = (Path(__file__).parent / "public_names.txt").read_text("utf-8").split()
+
+    assert sorted(scramjet_client.__all__) == listed
+
+
+def test_classes_say_their_public_place():
+    """Tracebacks, pickles and help() name a public class as users import it."""
+    classes = {name: getattr(scramjet_client, name) for name in scramjet_client.__all__}
+    elsewhere = {
+        name: each.__module__
+        for name, each in classes.items()
+        if isinstance(each, type) and each.__module__ != "scramjet_client"
+    }
+
+    assert elsewhere == {}

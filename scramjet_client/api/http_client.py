@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import requests
 
-from scramjet_client._base import Closing
+from scramjet_client._base import Closing, public
 from scramjet_client.errors import HubResponseError, NotFoundError
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.calls import JsonAnswer, parsed, tried
@@ -45,6 +45,7 @@ logger: logging.Logger = logging.getLogger("scramjet_client")
 logger.addHandler(logging.NullHandler())
 
 
+@public
 class ClientProvider(Protocol):
     """Whatever has a `.client`: a `HostClient`, above all."""
 
@@ -53,6 +54,7 @@ class ClientProvider(Protocol):
         """The HTTP client to send with."""
 
 
+@public
 class HttpClient(Closing):
     """One hub over HTTP: JSON calls, live streams and uploads. Safe to use from any number of threads.
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, Union
 
 import attrs
 
-from scramjet_client._base import Closing, Shown
+from scramjet_client._base import Closing, Shown, public
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.clients.host import HostClient
@@ -51,6 +51,7 @@ Members = Mapping[str, Union[HostClient, ScramjetError]]
 logger: logging.Logger = logging.getLogger("scramjet_client")
 
 
+@public
 class FleetAnswer(Mapping[str, _T], Shown):
     """What the hubs of a fleet answered: a mapping from their ids.
 
@@ -89,6 +90,7 @@ class FleetAnswer(Mapping[str, _T], Shown):
         return self
 
 
+@public
 @attrs.frozen(kw_only=True)
 class FleetInstance(Shown):
     """An instance somewhere in a fleet: the id of its hub, and its client."""
@@ -97,6 +99,7 @@ class FleetInstance(Shown):
     instance: InstanceClient
 
 
+@public
 @attrs.frozen(kw_only=True)
 class BroadcastResponse(Shown):
     """What became of an event that was sent to many instances.
@@ -142,6 +145,7 @@ Find = Callable[[], FleetAnswer[list[InstanceClient]]]
 _Key = tuple[str, str]
 
 
+@public
 class FleetFollow(Closing):
     """The lines of all instances of a sequence; see `Fleet.follow`.
 
@@ -286,6 +290,7 @@ def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> Outp
     return instance.get_stream(stream_id)
 
 
+@public
 class Fleet(Shown):
     """Many hubs as one. Safe to use from any number of threads.
 

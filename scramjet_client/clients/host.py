@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from scramjet_client._base import public
 from scramjet_client.api.answers import (
     config_from,
     entities_from,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from scramjet_client.clients.manager import ManagerClient
 
 
+@public
 class HostClient(Topics, ApiClient):
     """A Transform Hub. Safe to use from any number of threads; one for each process is enough.
 

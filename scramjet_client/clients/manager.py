@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scramjet_client._base import public
 from scramjet_client.api.answers import (
     disconnected_from,
     hubs_from,
@@ -60,6 +61,7 @@ class _Topics(Topics):
         self._client = client
 
 
+@public
 class ManagerClient(ApiClient):
     """A manager of hubs: what it knows of them, and a client for each of them.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scramjet_client._base import public
 from scramjet_client.api.answers import (
     access_keys_from,
     id_from,
@@ -96,6 +97,7 @@ class ManyManagers(ApiClient):
         return self._client.request("GET", path, subject=f"{type(self).__name__} API")
 
 
+@public
 class MultiManagerClient(ManyManagers):
     """A process that runs managers. Safe to use from any number of threads.
 
@@ -142,6 +144,7 @@ class MultiManagerClient(ManyManagers):
         )
 
 
+@public
 class MiddlewareClient(ManyManagers):
     """The platform in front of managers; each of them is a space. Safe to use from any number of threads.
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from scramjet_client._base import public
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.handles import Handle
@@ -26,6 +27,7 @@ from scramjet_client.uploads.sources import ProgressHook, SourceLike
 _INSTANCE_ID = re.compile(r"[A-Za-z0-9\-._~]{36}")
 
 
+@public
 class SequenceClient(Handle):
     """One sequence on a hub. Safe to use from any number of threads; nothing is asked when one is made.
 

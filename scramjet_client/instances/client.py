@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import attrs
 import requests
 
+from scramjet_client._base import public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.handles import Handle
@@ -83,6 +84,7 @@ where one of them is always silent."""
 _READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
 
 
+@public
 class InstanceClient(Handle):
     """One instance on a hub. Safe to use from any number of threads; it holds no connection of its own.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from scramjet_client._base import Closing
+from scramjet_client._base import Closing, public
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     HubConnectionError,
@@ -276,6 +276,7 @@ def _end_all() -> None:
         )
 
 
+@public
 class Follow(Closing):
     """Streams of an instance on their way to files, callables or the terminal; see `InstanceClient.follow`.
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
-from scramjet_client._base import Shown
+from scramjet_client._base import Shown, public
 from scramjet_client.api.answers import ENDED_BY_ITSELF, STOPPED, has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.http_client import HttpClient
@@ -51,6 +51,7 @@ _START_GRACE = 10.0
 _numbers = itertools.count(1)
 
 
+@public
 @attrs.frozen(kw_only=True)
 class CompletedInstance(Shown):
     """An instance that has ended, and all that it gave.

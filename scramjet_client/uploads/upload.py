@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import requests
 
-from scramjet_client._base import Shown
+from scramjet_client._base import Shown, public
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -47,6 +47,7 @@ _CLOSING = 0.05
 """Seconds that the end of an upload waits for its source to be closed; one that blocks is closed later."""
 
 
+@public
 class Upload(Future[_R], Shown):
     """A body on its way to the hub: a `concurrent.futures.Future` of the hub's answer.
 
