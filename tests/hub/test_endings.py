@@ -65,7 +65,7 @@ def ready(url: str, instance: str) -> None:
     eventually(lambda: ask(url, "GET", f"instance/{instance}/event/ready").body == b'"yes"')
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_five_ways_to_go_wrong(url: str):
     """A crash, a deaf one, one that prints 1 GB of errors, one that leaves its waiter, one without stdout."""
     crashing, ignoring, printing, exiting, closing = (
