@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", ".nox", ".*_cache", ".hypothesis", "__pycache__", "node_modules",
-    "*.egg-info", "build", "dist",
+    "*.egg-info", "build", "dist", "mutants",
 )  # fmt: skip
 
 
