@@ -10,7 +10,6 @@ MANY_WORKERS ?= $$((4 * $$(getconf _NPROCESSORS_ONLN)))
 # By file: a hub that the tests of a file share is started once, and not by each worker.
 DIST ?= loadfile
 SIGNALS ?= SIGINT SIGCHLD SIGPIPE
-MUTANT_WORKERS ?= 2
 SECONDS ?= 60
 MINUTES ?= 10
 
@@ -46,10 +45,8 @@ test-slow: $(VENV)/.stamp-test ## Run the tests three times on busy processors, 
 test-long: $(VENV)/.stamp-test ## Run the tests that take minutes of real time
 	$(RUN) -m pytest -m long -o timeout=900 -o faulthandler_timeout=0 $(ARGS)
 
-mutants: $(VENV)/.stamp-mutants ## Change what sends and reads, one thing at a time, and see whether a test fails (ARGS="scramjet_client.http.chunked*")
-	rm -rf mutants  # else results of older sources stay in it
-	$(RUN) -m mutmut run --max-children $(MUTANT_WORKERS) $(ARGS)
-	$(RUN) -m mutmut results
+mutants: $(VENV)/.stamp-mutants ## Change what sends and reads, one thing at a time, and see what the tests notice (MINUTES=10, ARGS="scramjet_client.http.chunked*")
+	$(RUN) -m tests.support.mutants --minutes $(MINUTES) $(ARGS)
 
 lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff check .

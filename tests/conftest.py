@@ -23,7 +23,7 @@ _GRACE = 30.0
 """Seconds that threads and sockets get to go away after a test; only a leak uses them up."""
 
 
-_SCENARIOS = {"benchmarks", "endings", "faults", "hostile", "surroundings"}
+_SCENARIOS = {"benchmarks", "docs_site", "endings", "faults", "hostile", "surroundings"}
 """Folders, and files test_*.py, whose tests take the client through many cases of one kind: none is quick."""
 
 

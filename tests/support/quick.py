@@ -8,8 +8,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-_STARTERS = {"LocalHub", "RealHub", "KernelManager", "pytester", "fork"}
-"""What starts processes, beside the module subprocess; a LocalHub starts one for each instance."""
+_STARTERS = {"LocalHub", "RealHub", "KernelManager", "pytester", "fork", "make_wheel"}
+"""What starts processes, beside the module subprocess: a LocalHub starts one for each instance, a wheel is for pip."""
 
 
 def starts_processes(*functions: Any) -> bool:
