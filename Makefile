@@ -52,6 +52,8 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --strict
+	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 
 fuzz: $(VENV)/.stamp-fuzz ## Throw bytes at what reads strangers' bytes (SECONDS=60 for each target, ARGS="chunks")
 	$(RUN) -m fuzz --seconds $(SECONDS) $(ARGS)
