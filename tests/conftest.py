@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from scramjet_client import HostClient
@@ -18,6 +19,12 @@ from tests.support.certs import Certificates
 from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  # fixtures
 from tests.support.quick import starts_processes
 from tests.support.scripted_hub import H1Hub
+
+# Examples have neither a limit of their own nor a speed in which they have to be found.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 _GRACE = 30.0
 """Seconds that threads and sockets get to go away after a test; only a leak uses them up."""
