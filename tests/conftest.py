@@ -26,7 +26,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("any machine")
 
-_GRACE = 30.0
+_GRACE = 5.0
 """Seconds that threads and sockets get to go away after a test; only a leak uses them up."""
 
 
