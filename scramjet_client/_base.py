@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import html
+import logging
 from collections.abc import Iterable
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)
+
+logger: logging.Logger = logging.getLogger("scramjet_client")
+logger.addHandler(logging.NullHandler())
 
 PUBLIC = "scramjet_client"
 """Where users find every public name."""

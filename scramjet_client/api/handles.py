@@ -156,7 +156,7 @@ class Below(HttpClient):
         explain: Callable[[NotFoundError], HubResponseError],
     ) -> None:
         self.__dict__.update(outer.__dict__)
-        self.api_base = f"{outer.api_base}/{path}"
+        self.api_base: str = f"{outer.api_base}/{path}"
         self.memo: dict[str, Any] = {}
         self._explain = explain
 

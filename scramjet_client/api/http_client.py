@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -40,9 +39,6 @@ from scramjet_client.uploads.sources import ProgressHook, Source
 from scramjet_client.uploads.upload import Upload
 
 _R = TypeVar("_R")
-
-logger: logging.Logger = logging.getLogger("scramjet_client")
-logger.addHandler(logging.NullHandler())
 
 
 @public

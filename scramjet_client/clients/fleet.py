@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from typing import Any, TypeVar, Union
 
 import attrs
 
-from scramjet_client._base import Closing, Shown, public
+from scramjet_client._base import Closing, Shown, logger, public
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.clients.host import HostClient
@@ -47,8 +46,6 @@ _T = TypeVar("_T")
 
 Members = Mapping[str, Union[HostClient, ScramjetError]]
 """The hubs of a fleet by their ids; an error stands for one that is known not to answer."""
-
-logger: logging.Logger = logging.getLogger("scramjet_client")
 
 
 @public
@@ -134,8 +131,6 @@ def check_all(errors: Mapping[str, ScramjetError], what: str) -> None:
         failure.errors = dict(errors)
         raise failure
 
-
-logger = logging.getLogger("scramjet_client")
 
 _CONNECTING = 2.0
 """Seconds for an answer about an instance that may not have connected yet; connected, it takes milliseconds."""
