@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream, StreamGapWarning
     from scramjet_client._run import CompletedInstance
     from scramjet_client._settings import Timeouts
+    from scramjet_client._tuning import KeepAlive, Tuning
     from scramjet_client.errors import (
         AuthenticationError,
         BadParametersError,
@@ -119,6 +120,7 @@ _NAMES = {
     ),
     "_run": ("CompletedInstance",),
     "_settings": ("Timeouts",),
+    "_tuning": ("KeepAlive", "Tuning"),
     "errors": (
         "AuthenticationError",
         "BadParametersError",
@@ -237,6 +239,8 @@ __all__ = [
     "Multiplexer",
     "SequenceClient",
     "Timeouts",
+    "Tuning",
+    "KeepAlive",
     # packages
     "Package",
     "PackageEntry",

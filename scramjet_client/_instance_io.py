@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 import requests
 
-from scramjet_client._dialect import dialect_of
+from scramjet_client._dialect import body_limit, dialect_of
 from scramjet_client._exchange import Exchange
 from scramjet_client._handle import Handle
 from scramjet_client._lifetime import EndWatch, ended_error
@@ -345,7 +345,7 @@ class InstanceStreams(Handle):
 
     def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""
-        limit = dialect_of(self._client).body_limit
+        limit = body_limit(self._client)
         # Where a body may have to go on in another request, only a request of its own can end the input.
         end_apart = chosen.end and limit is not None
         error = ended_error(self._id, f"{chosen.stream_id} was being sent")

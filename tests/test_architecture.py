@@ -16,6 +16,7 @@ PACKAGE = Path(scramjet_client.__file__).parent
 LAYERS = [
     {"_version", "_html"},
     {
+        "_tuning",
         "errors",
         "_tls",
         "_settings",

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scramjet_client._chunked import ChunkedBody, MalformedChunk
+from tests.support.waiting import LIMIT
 
 
 class Pieces(socket.socket):
@@ -262,7 +263,7 @@ def decode_from_a_socket(
             got.append(next_of(body, buffer, takes=takes))
             if not got[-1]:
                 break
-        sending.result(20)
+        sending.result(LIMIT)
     assert body.ended
     return b"".join(got)
 

@@ -16,9 +16,12 @@ from scramjet_client import (
     HostClient,
     ScramjetError,
     TopicNotFoundError,
+    Tuning,
     UnsupportedByHubError,
 )
 from scramjet_client._topics import checked_topic
+from tests.support.tuned import tuned
+from tests.support.waiting import eventually
 from tests.support.wire import Conn, RawServer, Request
 
 VERSION = {"service": "@scramjet/host", "apiVersion": "v1", "version": "1.0.1"}
@@ -309,13 +312,10 @@ def test_long_topic_of_an_old_hub_goes_on_in_another_request(monkeypatch: pytest
 
     def source() -> Iterator[str]:
         yield "one"
-        deadline = time.monotonic() + 20
-        while not bodies and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(lambda: bodies)
         yield "two"
 
-    monkeypatch.setattr("scramjet_client._dialect._BODY_LIMIT", 0.2)
-    with RawServer(handle) as server, HostClient(server.url) as host:
+    with RawServer(handle) as server, tuned(server.url, tuning=Tuning(body_lifetime=0.2)) as host:
         sent = host.send_topic("t", source(), end=True)
 
     assert sent.bytes_written == 6

@@ -20,6 +20,7 @@ import pytest
 import scramjet_client
 from tests.support import npm
 from tests.support.distribution import ROOT, install, run
+from tests.support.waiting import LIMIT
 
 CONSUMER = ROOT / "tests" / "consumer"
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -163,7 +164,7 @@ def test_missing_extra_is_named(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=LIMIT,
     )
     last = done.stderr.strip().splitlines()[-1]
 

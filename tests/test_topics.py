@@ -24,7 +24,7 @@ def test_waiting_for_the_turn_has_no_limit():
             first.close()
 
             assert topic.readline() == b"2\n"
-        assert second.result(20).bytes_written == 2
+        assert second.result(LIMIT).bytes_written == 2
 
 
 def test_waiting_for_a_reader_has_a_limit_that_the_caller_sets():

@@ -18,7 +18,7 @@ from scramjet_client import (
     UnsupportedByHubError,
 )
 from tests.support.scripted_hub import H1Hub, Instance
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_program_that_does_not_read_holds_the_writer(instance: InstanceClient):
     assert 0 < last < 200
     with instance.get_stream("output") as output:
         assert len(output.read()) == 20_000_000
-    writer.join(10)
+    writer.join(LIMIT)
 
 
 def test_stdin_is_text(instance: InstanceClient):

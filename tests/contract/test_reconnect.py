@@ -23,7 +23,7 @@ from scramjet_client.hub import LocalHub
 from tests.contract.conftest import SEQUENCES, Hub, Start, ended
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.real_hub import RealHub
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 QUICK = Reconnect(first_delay=0.02, max_delay=0.1, give_up_after=30)
 
@@ -225,6 +225,6 @@ def test_close_while_it_waits(start: Start, proxy: CuttingProxy):
         reader.start()
         eventually(lambda: stream.bytes_read and not proxy.open)
         stream.close()
-        reader.join(10)
+        reader.join(LIMIT)
 
     assert [type(error).__name__ for error in ended] == ["StreamClosedError"]

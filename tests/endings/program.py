@@ -13,8 +13,10 @@ import threading
 import time
 from pathlib import Path
 
-from scramjet_client import HostClient, _at_exit
-from tests.endings.ways import LIMIT, Transfer, wait_until_threads_are_gone
+from scramjet_client import HostClient, Tuning
+from tests.endings.ways import Transfer, wait_until_threads_are_gone
+from tests.support.tuned import tuned
+from tests.support.waiting import LIMIT
 
 SOON = 0.3
 """Seconds after the main thread's end in which a source ends that does so "soon after"."""
@@ -76,10 +78,8 @@ def be_interrupted(host: HostClient, transfer: Transfer, healthy: str) -> None:
     print(json.dumps(seen))
 
 
-def leave(way: str, transfer: Transfer, *, soon: bool, grace: str) -> None:
+def leave(way: str, transfer: Transfer, *, soon: bool) -> None:
     """Start the transfer, and return when told to, with nobody waiting for it."""
-    if grace:
-        _at_exit.EXIT_GRACE = float(grace)
     if way == "submit":
         transfer.begin_submit()
     else:
@@ -95,13 +95,14 @@ def leave(way: str, transfer: Transfer, *, soon: bool, grace: str) -> None:
 
 def main() -> None:
     way, ending, url, ca, id, healthy, grace = sys.argv[1:]
-    host = HostClient(url, verify=ca)
+    tuning = Tuning(exit_grace=float(grace)) if grace else Tuning()
+    host = tuned(url, tuning=tuning, verify=ca)
     transfer = Transfer(way, host.get_instance_client(id))
     say_when_running(transfer)
     if ending == "ctrl-c":
         be_interrupted(host, transfer, healthy)
     else:
-        leave(way, transfer, soon=ending == "exit in time", grace=grace)
+        leave(way, transfer, soon=ending == "exit in time")
 
 
 main()

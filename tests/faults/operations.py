@@ -123,7 +123,7 @@ def send(world: World) -> None:
 
 def submit(world: World) -> None:
     upload = world.instance.submit_input(PIECES, {"timeout": LIMIT})
-    assert upload.result(20).bytes_written == len(BODY)
+    assert upload.result(LIMIT).bytes_written == len(BODY)
     assert world.taken == BODY
 
 

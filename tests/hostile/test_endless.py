@@ -14,6 +14,7 @@ import pytest
 
 from scramjet_client import HttpClient
 from scramjet_client.errors import InvalidResponseError
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -128,7 +129,7 @@ def measured(name: str, operation: str, limit: str = "small") -> dict[str, Any]:
             cwd=_ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -20,7 +20,7 @@ import pytest
 from scramjet_client.hub import LocalHub
 from tests.hub.programs import ECHO, IDLE
 from tests.hub.wire import Wire, ask, opened, package, run, start, upload
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 TOKEN = "hunter2"
 
@@ -444,7 +444,7 @@ def test_two_readers_of_one_output(url: str):
 
     def read(number: int) -> None:
         with opened(url, f"instance/{identity}/output") as wire:
-            ready.wait(20)
+            ready.wait(LIMIT)
             while data := wire.chunk():
                 got[number] += data
 
@@ -452,7 +452,7 @@ def test_two_readers_of_one_output(url: str):
     readers = [threading.Thread(target=read, args=(n,), name=f"test-reader-{n}") for n in (0, 1)]
     for each in readers:
         each.start()
-    ready.wait(20)
+    ready.wait(LIMIT)
     body = b"".join(b"%06d\n" % n for n in range(30_000))
     ask(
         url,
@@ -462,7 +462,7 @@ def test_two_readers_of_one_output(url: str):
         headers={"Content-Type": "text/plain", "x-end-stream": "true"},
     )
     for each in readers:
-        each.join(30)
+        each.join(LIMIT)
         assert not each.is_alive()
 
     assert got == [body, body]

@@ -1,4 +1,4 @@
-"""Waiting for what happens elsewhere, with a limit that only a failure reaches."""
+"""Waiting for what happens elsewhere, with a limit that only a hang reaches."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+LIMIT = 60.0
+"""Seconds of every wait that is to end by itself: half of what a test may take, and far beyond any slow machine."""
 
-def eventually(probe: Callable[[], Any], limit: float = 20.0) -> Any:
+
+def eventually(probe: Callable[[], Any], limit: float = LIMIT) -> Any:
     """Return the first true value of `probe`, asked again and again for `limit` seconds."""
     deadline = time.monotonic() + limit
     while True:
