@@ -17,7 +17,7 @@ from tests.support.certs import Certificates
 from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  # fixtures
 from tests.support.scripted_hub import H1Hub
 
-_GRACE = 5.0
+_GRACE = 60.0
 """Seconds that threads and sockets get to go away after a test; only a leak uses them up."""
 
 
