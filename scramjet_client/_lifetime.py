@@ -62,8 +62,9 @@ def look(
 class _HubWatch:
     """Looks at instances for all waiting calls of one `HttpClient`."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._clock = clock
         self._askers: dict[str, float] = {}
         self._list: dict[str, GetInstanceResponse] = {}
         self._listed_at = float("-inf")
@@ -73,7 +74,7 @@ class _HubWatch:
     def look(self, instance_id: str) -> GetInstanceResponse | None:
         """Return the instance's state, None if it is gone. Raises what the request raises."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             self._askers[instance_id] = now
             self._askers = {i: at for i, at in self._askers.items() if now - at < 2 * _FRESH}
             if len(self._askers) >= _SHARED_FROM:

@@ -29,7 +29,7 @@ from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.threads import client_threads
 from tests.support.tuned import tuned
-from tests.support.waiting import LIMIT, eventually
+from tests.support.waiting import LIMIT, eventually, long_enough
 from tests.support.wire import Conn, RawServer
 
 
@@ -53,7 +53,7 @@ ENDS_WHILE_IT_FOLLOWS = """
 import sys, time
 from scramjet_client import HostClient
 HostClient(sys.argv[1]).get_instance_client(sys.argv[2]).follow(stdout=True)
-time.sleep(0.5)
+sys.stdin.read()
 """
 
 
@@ -373,18 +373,21 @@ def test_interpreters_end(there: Instance, h1_hub: H1Hub):
 
     writer = threading.Thread(target=write, name="test-writer")
     writer.start()
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-c", ENDS_WHILE_IT_FOLLOWS, h1_hub.url, there.id],
-        capture_output=True,
-        timeout=LIMIT,
-        check=False,
-    )
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.read(1001)
+        _, errors = process.communicate(timeout=LIMIT)  # closes its stdin, which ends it
     stopped.set()
     writer.join()
 
-    assert done.returncode == 0
-    assert done.stdout.startswith(b"x" * 1000)
-    assert b"RuntimeWarning: the interpreter ends while stdout of instance" in done.stderr
+    assert process.returncode == 0
+    assert first == b"x" * 1000 + b"\n"
+    assert b"RuntimeWarning: the interpreter ends while stdout of instance" in errors
 
 
 @plain
@@ -466,15 +469,21 @@ def test_run_with_check(instance: InstanceClient, there: Instance):
     assert there.received == []
 
 
-def test_run_timeout(instance: InstanceClient, there: Instance):
+def test_run_timeout(h1_host: HostClient, h1_hub: H1Hub):
     """After a timeout the instance is killed, and the error has what came until then."""
-    there.pipes["output"].write(b"half")
-    there.pipes["stderr"].write(b"err")
 
-    with pytest.raises(RunTimeoutError, match="it was killed") as caught:
-        instance.run(timeout=0.5)
+    def timed_out(limit: float) -> tuple[Instance, RunTimeoutError]:
+        there = h1_hub.add_instance()
+        there.pipes["output"].write(b"half")
+        there.pipes["stderr"].write(b"err")
+        with pytest.raises(RunTimeoutError, match="it was killed") as caught:
+            h1_host.get_instance_client(there.id).run(timeout=limit)
+        return there, caught.value
 
-    error = caught.value
+    there, error = long_enough(
+        timed_out, lambda it: it[1].output and it[1].stderr and it[1].info is not None
+    )
+
     assert (error.output, error.stdout, error.stderr) == (b"half", b"", b"err")
     assert error.info.status == "running"
     assert isinstance(error, TimeoutError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
 import signal
@@ -152,13 +153,14 @@ def test_interrupt_cancels_the_upload(instance: InstanceClient):
 
     def items():
         try:
-            while True:
+            for number in itertools.count():
                 yield b"x"
                 time.sleep(0.001)  # a source with a rate, not a flood
+                if number == 100:
+                    os.kill(os.getpid(), signal.SIGINT)
         finally:
             closed.set()
 
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         instance.send_input(items())
 
