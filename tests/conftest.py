@@ -16,9 +16,14 @@ from scramjet_client import HostClient
 from tests.support.certs import Certificates
 from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  # fixtures
 from tests.support.scripted_hub import H1Hub
+from tests.support.signals import as_in_a_terminal
+from tests.support.waiting import LIMIT
 
-_GRACE = 60.0
+_GRACE = LIMIT
 """Seconds that threads and sockets get to go away after a test; only a leak uses them up."""
+
+# Whatever started the suite: tests of Ctrl-C need it, in this process and in the programs that they start.
+as_in_a_terminal()
 
 
 def _threads() -> set[threading.Thread]:
