@@ -68,7 +68,7 @@ def test_report_of_a_hub(monkeypatch: pytest.MonkeyPatch):
     assert report.versions["urllib3"] == urllib3.__version__  # type: ignore[attr-defined]
     assert report.versions["openssl"].startswith("OpenSSL ")
     assert report.reachable
-    assert 0 < report.seconds < 10
+    assert report.seconds > 0
     assert (report.ignored, report.problems) == ((), ())
 
 

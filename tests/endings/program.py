@@ -34,6 +34,12 @@ def open_sockets() -> int:
     return found
 
 
+def is_asleep() -> bool:
+    """Return whether the main thread waits, and not for a processor; True where the system does not say it."""
+    status = Path(f"/proc/self/task/{os.getpid()}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def wait_until_main_thread_is_blocked() -> None:
     """Return when the main thread has stood at one place for some looks, or moves for too long to be waited for.
 
@@ -47,7 +53,7 @@ def wait_until_main_thread_is_blocked() -> None:
         time.sleep(0.01)
         frame = sys._current_frames()[main]
         here = (frame.f_code, frame.f_lasti)
-        still = still + 1 if here == last else 0
+        still = still + 1 if here == last and is_asleep() else 0
         last = here
         if still == 5:
             return
