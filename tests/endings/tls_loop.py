@@ -10,7 +10,7 @@ import ssl
 import sys
 import threading
 
-from scramjet_client._tls import DuplexSSLSocket, duplex_context
+from scramjet_client.http.tls import DuplexSSLSocket, duplex_context
 from tests.support.waiting import LIMIT
 
 

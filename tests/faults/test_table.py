@@ -24,7 +24,7 @@ from scramjet_client import (
     Tuning,
     UploadCancelledError,
 )
-from scramjet_client._dialect import dialect_of
+from scramjet_client.api.generations import dialect_of
 from scramjet_client.testing import FaultProxy
 from tests.faults.operations import ALL_LINES, BODY, OPERATIONS, Limits, World, post
 from tests.faults.table import IMPOSSIBLE, OUTCOMES, PHASES, TABLE, as_markdown, fault_at
