@@ -20,7 +20,7 @@ import pytest
 import scramjet_client
 from tests.support import npm
 from tests.support.distribution import ROOT, install, run
-from tests.support.waiting import LIMIT
+from tests.support.waiting import BUILD_LIMIT, LIMIT
 
 CONSUMER = ROOT / "tests" / "consumer"
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -127,7 +127,6 @@ def smoke(python: str, folder: Path) -> str:
     return run(python, "-W", "error", "first.py", cwd=folder)
 
 
-@pytest.mark.timeout(400)  # pip installs a dozen packages on each of them
 def test_wheel_works_on_every_python_found(wheel: Path, tmp_path: Path) -> None:
     """The wheel is installed with its hub and command on each Python from 3.9 on, and the first program runs."""
 
@@ -202,7 +201,7 @@ def pyright(python: str, *arguments: str, cwd: Path) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=BUILD_LIMIT,
     )
     report: dict[str, Any] = json.loads(done.stdout)
     return report

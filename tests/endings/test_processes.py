@@ -21,9 +21,6 @@ from tests.support.certs import Certificates
 from tests.support.scripted_hub import Instance
 from tests.support.waiting import LIMIT
 
-# The first test waits for all of the programs.
-pytestmark = pytest.mark.timeout(400)
-
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 4
 """How many programs run side by side: enough to fill the time in which they wait, on two processors."""

@@ -33,9 +33,6 @@ from tests.support.scripted_hub import H1Hub
 from tests.support.tuned import tuned
 from tests.support.waiting import LIMIT, eventually
 
-# The first test of a fault waits for all operations with it.
-pytestmark = pytest.mark.timeout(400)
-
 SHORT = (1.0, 5.0, 25.0)
 """Seconds of the limits that what stalls for ever is to reach: the next one where, on a slow machine, a limit
 was over before the fault had struck."""

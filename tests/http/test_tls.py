@@ -16,7 +16,7 @@ from scramjet_client import HostClient, UploadCancelledError
 from scramjet_client.http.tls import DuplexSSLSocket, duplex_context
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
-from tests.support.waiting import LIMIT
+from tests.support.waiting import BUILD_LIMIT, LIMIT
 from tests.support.wire import Conn, RawServer, RecordingTap
 
 ROUNDS = 12
@@ -171,7 +171,7 @@ def test_teardown_storm(certificates: Certificates):
             [sys.executable, "-X", "dev", "-c", STORM, str(server.port), certificates.ca_path],
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=BUILD_LIMIT,
             check=False,
         )
 

@@ -24,7 +24,7 @@ from scramjet_client import (
     UnprocessableEntityError,
 )
 from scramjet_client.packages.package import pack
-from tests.support.waiting import LIMIT
+from tests.support.waiting import BUILD_LIMIT, LIMIT
 from tests.support.wheels import make_wheel
 from tests.support.wire import Conn, RawServer
 
@@ -484,7 +484,7 @@ def test_large_package_is_sent_in_flat_memory(tmp_path: Path):
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=BUILD_LIMIT,
             check=False,
         )
         server.check()

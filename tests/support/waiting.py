@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 LIMIT = 60.0
-"""Seconds of every wait that is to end by itself: half of what a test may take, and far beyond any slow machine."""
+"""Seconds of every wait that is to end by itself: far less than a test may take, and far beyond any slow machine."""
+
+BUILD_LIMIT = 500.0
+"""Seconds of a program that builds or installs something: less than pytest's own limit of a test."""
 
 
 T = TypeVar("T")

@@ -429,7 +429,7 @@ def many(host):
 
 def test_gevent(hub: H1Hub, certificates: Certificates):
     """In a program patched by gevent, calls, streams, uploads and closing work, and greenlets go on beside them."""
-    done = run(GEVENT + EVERYTHING, hub.url, certificates.ca_path, "many", limit=90)
+    done = run(GEVENT + EVERYTHING, hub.url, certificates.ca_path, "many", limit=2 * LIMIT)
 
     assert (done.stdout, done.stderr, done.returncode) == ("whole\n", "", 0)
 
