@@ -21,7 +21,7 @@ class Written:
         hold: Seconds that a piece is held.
 
     Attributes:
-        now: What the clock says; it stands still by itself, so that all pieces are of one burst.
+        now: What the clock says; it all but stands still by itself, so that all pieces are of one burst.
     """
 
     def __init__(self, hold: float) -> None:
@@ -29,8 +29,12 @@ class Written:
         self.errors: list[BaseException] = []
         self.now = 0.0
         self.gathering = Gathering(
-            self._write, self.errors.append, "test-flush", clock=lambda: self.now, hold=hold
+            self._write, self.errors.append, "test-flush", clock=self._tell, hold=hold
         )
+
+    def _tell(self) -> float:
+        self.now += 1e-12
+        return self.now
 
     def _write(self, data: bytes | memoryview) -> bool:
         self.pieces.append(bytes(data))

@@ -26,7 +26,7 @@ from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.streams.membership import Member
 from scramjet_client.streams.multiplex import Multiplexer
 from tests.support.certs import Certificates
-from tests.support.waiting import LIMIT, eventually
+from tests.support.waiting import BUILD_LIMIT, LIMIT, eventually
 from tests.support.wire import Conn, RawServer
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -450,7 +450,7 @@ def test_a_thousand_streams_on_one_thread(tls: bool, certificates: Certificates,
         name = request.target.rpartition("/")[2].encode()
         conn.send(HEAD)
         # Quiet until all of them are there, then busy.
-        assert ready.wait(LIMIT)
+        assert ready.wait(BUILD_LIMIT)
         for n in range(20):
             conn.send_chunk(b"%b line %d\n%b half" % (name, n, name))
             conn.send_chunk(b" %d\n" % n)
