@@ -14,6 +14,7 @@ import pytest
 
 from scramjet_client import (
     BadParametersError,
+    HostClient,
     HubConnectionError,
     HubResponseError,
     HubTimeoutError,
