@@ -19,6 +19,8 @@ from tests.support.certs import Certificates
 from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  # fixtures
 from tests.support.quick import starts_processes
 from tests.support.scripted_hub import H1Hub
+from tests.support.signals import as_in_a_terminal
+from tests.support.waiting import LIMIT
 
 # Examples have neither a limit of their own nor a speed in which they have to be found.
 hypothesis.settings.register_profile(
@@ -26,8 +28,11 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("any machine")
 
-_GRACE = 5.0
+_GRACE = LIMIT
 """Seconds that threads and sockets get to go away after a test; only a leak uses them up."""
+
+# Whatever started the suite: tests of Ctrl-C need it, in this process and in the programs that they start.
+as_in_a_terminal()
 
 
 _SCENARIOS = {"benchmarks", "docs_site", "endings", "faults", "hostile", "surroundings"}

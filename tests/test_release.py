@@ -20,6 +20,7 @@ import pytest
 import scramjet_client
 from tests.support import npm
 from tests.support.distribution import ROOT, install, run
+from tests.support.waiting import BUILD_LIMIT, LIMIT
 
 CONSUMER = ROOT / "tests" / "consumer"
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -174,7 +175,7 @@ def test_missing_extra_is_named(
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=LIMIT,
     )
     last = done.stderr.strip().splitlines()[-1]
 
@@ -212,7 +213,7 @@ def pyright(python: str, *arguments: str, cwd: Path) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=800,
+        timeout=BUILD_LIMIT,
     )
     report: dict[str, Any] = json.loads(done.stdout)
     return report

@@ -29,6 +29,7 @@ from scramjet_client import (
 )
 from scramjet_client.hub import LocalHub
 from tests.support.real_hub import RealHub
+from tests.support.waiting import LIMIT
 
 SEQUENCES = Path(__file__).parent.parent / "sequences"
 
@@ -113,11 +114,11 @@ def start(hub: Hub, host: HostClient) -> Iterator[Start]:
     started: list[tuple[str, InstanceClient]] = []
 
     def start_one(name: str, *args: Any, **options: Any) -> InstanceClient:
-        instance = hub.sequence(host, name).start(args=list(args), timeout=30, **options)
+        instance = hub.sequence(host, name).start(args=list(args), timeout=LIMIT, **options)
         started.append((name, instance))
         if hub.own(name) == "node-echo":
             # Hub 0.18.7 sometimes repeats input that comes while a Node program starts (docs/protocol.md).
-            assert instance.get_event("ready", timeout=20).data == "yes"
+            assert instance.get_event("ready", timeout=LIMIT).data == "yes"
         return instance
 
     yield start_one

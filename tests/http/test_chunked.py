@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
+from tests.support.waiting import LIMIT
 
 T = TypeVar("T")
 
@@ -274,7 +275,7 @@ def decode_from_a_socket(
             got.append(next_of(body, buffer, takes=takes))
             if not got[-1]:
                 break
-        sending.result(60)
+        sending.result(LIMIT)
     assert body.ended
     return b"".join(got)
 

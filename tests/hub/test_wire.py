@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from scramjet_client.hub import LocalHub
 from tests.hub.programs import ECHO, EVENTS, IDLE, STDIN
 from tests.hub.wire import Wire, ask, ended, eventually, info, opened, run
 
@@ -536,12 +537,11 @@ def test_info_of_an_instance(url: str):
 
 
 @pytest.mark.parametrize("route", ["topics", "instance/{}/_event"])
-def test_json_without_end(url: str, monkeypatch: pytest.MonkeyPatch, route: str):
+def test_json_without_end(route: str):
     """A JSON body has a limit, on the routes of the hub and of an instance; a real hub would die of it."""
-    monkeypatch.setattr("scramjet_client.hub._http._BODY_LIMIT", 1000)
-    instance = run(url, IDLE)
+    with LocalHub(max_json_size=1000) as hub, Wire(hub.url) as wire:
+        instance = run(hub.url, IDLE)
 
-    with Wire(url) as wire:
         wire.request(
             "POST",
             route.format(instance),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import BUILD_LIMIT
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 NOT_SOURCE = shutil.ignore_patterns(
@@ -31,7 +33,7 @@ def run(*command: str, cwd: Path | None = None) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=800,
+        timeout=BUILD_LIMIT,
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
