@@ -28,10 +28,15 @@ def milliseconds() -> int:
 
 
 def compact(value: Any) -> bytes:
-    """Return a value as JSON, as a hub writes it: no spaces, UTF-8."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
-        "utf-8", "surrogatepass"
-    )
+    """Return a value as JSON, as a hub writes it: no spaces, UTF-8.
+
+    Half a surrogate pair, as bytes of a path or a header become that are no UTF-8, is written as its escape.
+    """
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 class History:
