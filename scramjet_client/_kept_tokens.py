@@ -52,7 +52,7 @@ def given_token() -> str | None:
 
 
 @contextlib.contextmanager
-def keep(url: str, token: str) -> Iterator[Path]:
+def keep_token(url: str, token: str) -> Iterator[Path]:
     """Keep the token of the hub at `url` while the block runs; give the path of the file.
 
     Raises:
@@ -112,7 +112,7 @@ def _own_folder() -> Iterator[tuple[Path, int]]:
 # -- the client's side --------------------------------------------------------------------------------------
 
 
-def find(url: str) -> tuple[str, Path] | None:
+def find_token(url: str) -> tuple[str, Path] | None:
     """Return the token of the hub that a command of this user runs at `url`, and its file; or None.
 
     Raises:

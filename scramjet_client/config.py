@@ -23,7 +23,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client import _kept_tokens
+from scramjet_client._kept_tokens import UnsafeTokenFile, find_token
 from scramjet_client._settings import (
     DEFAULT_API_BASE,
     TimeoutLike,
@@ -230,8 +230,8 @@ def _with_rest(
 def _with_kept_token(settings: Settings) -> Settings:
     """Add the token of the hub that a command of this user runs at the address, if there is one."""
     try:
-        found = _kept_tokens.find(settings.api_base)
-    except _kept_tokens.UnsafeTokenFile as error:
+        found = find_token(settings.api_base)
+    except UnsafeTokenFile as error:
         raise ConfigurationError(
             f"the token of the hub here can't be used: {error}; remove it, and start the hub again"
         ) from None

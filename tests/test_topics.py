@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scramjet_client import HostClient, HubTimeoutError, ManagerClient, Timeouts
+from scramjet_client import HubTimeoutError, ManagerClient, Timeouts
 from scramjet_client.hub import LocalHub
 from tests.support.waiting import eventually
 from tests.support.wire import Conn, RawServer
@@ -14,7 +14,7 @@ LIMIT = 0.3
 
 def test_waiting_for_the_turn_has_no_limit():
     """Who waits until another has ended its body to a topic is not timed out, as nothing is wrong."""
-    with LocalHub() as hub, HostClient(hub.url, timeout=Timeouts(read=LIMIT)) as host:
+    with LocalHub() as hub, hub.client(timeout=Timeouts(read=LIMIT)) as host:
         with host.open_topic("turns") as first, host.get_topic("turns", idle_timeout=20) as topic:
             first.write(b"1\n")
             assert topic.readline() == b"1\n"
@@ -29,7 +29,7 @@ def test_waiting_for_the_turn_has_no_limit():
 
 def test_waiting_for_a_reader_has_a_limit_that_the_caller_sets():
     """A send to a topic whose turn does not come ends at the time given for it."""
-    with LocalHub() as hub, HostClient(hub.url) as host:
+    with LocalHub() as hub, hub.client() as host:
         with host.open_topic("turns") as first:
             first.write(b"1\n")
             eventually(host.get_topics)

@@ -15,6 +15,9 @@ from scramjet_client.hub._records import compact
 UNDEFINED = object()
 """The value of an empty JSON body."""
 
+_BODY_LIMIT = _json.LIMIT
+"""Bytes of a JSON body. A real hub has no limit, and dies of it."""
+
 _DRAIN_LIMIT = 4 * 2**20
 _DRAIN_TIME = 5.0
 """Bytes and seconds for the rest of a body that nobody wants; after that the connection is closed."""
@@ -129,7 +132,7 @@ class Exchange:
         body = bytearray()
         async for chunk in self.chunks():
             body += chunk
-            if len(body) > _json.LIMIT:
+            if len(body) > _BODY_LIMIT:
                 raise TooLarge
         if not body:
             return UNDEFINED

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from scramjet_client import _kept_tokens
+from scramjet_client._kept_tokens import VARIABLE, given_token, keep_token
 from scramjet_client.hub._local_hub import LocalHub, OpenHubWarning
 
 
@@ -20,9 +20,9 @@ def make_hub(
     Raises:
         ValueError: The variable for its token is set but empty, or beside `no_token`; or as of `LocalHub`.
     """
-    found = _kept_tokens.given_token() if token is None else token
+    found = given_token() if token is None else token
     if no_token and found is not None:
-        raise ValueError(f"no token is wanted, and {_kept_tokens.VARIABLE} is set; unset it")
+        raise ValueError(f"no token is wanted, and {VARIABLE} is set; unset it")
     if no_token:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OpenHubWarning)  # said by kept_token, as a sentence
@@ -54,15 +54,13 @@ def kept_token(hub: LocalHub) -> Iterator[KeptToken]:
         return
     with contextlib.ExitStack() as stack:
         try:
-            path = stack.enter_context(_kept_tokens.keep(hub.url, hub.token))
+            path = stack.enter_context(keep_token(hub.url, hub.token))
         except OSError as error:
-            if _kept_tokens.given_token() != hub.token:
+            if given_token() != hub.token:
                 raise OSError(
-                    f"its token can't be kept ({error}); give it one by {_kept_tokens.VARIABLE}"
+                    f"its token can't be kept ({error}); give it one by {VARIABLE}"
                 ) from error
-            kept = KeptToken(
-                None, f"its token is that of {_kept_tokens.VARIABLE}; clients must send it"
-            )
+            kept = KeptToken(None, f"its token is that of {VARIABLE}; clients must send it")
         else:
             kept = KeptToken(path, f"the token that clients must send is in {path}")
         yield kept

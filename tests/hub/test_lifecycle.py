@@ -24,6 +24,7 @@ from tests.hub.wire import (
     start,
     upload,
 )
+from tests.support.hubs import open_hub
 
 SLOW_STOP = """
 import asyncio
@@ -58,7 +59,7 @@ def run(context, input):
 @pytest.fixture(scope="module")
 def brief() -> Iterator[LocalHub]:
     """A hub that forgets ended instances after two seconds."""
-    with LocalHub(instance_lifetime=2.0) as hub:
+    with open_hub(instance_lifetime=2.0) as hub:
         yield hub
         hub.check()
 
