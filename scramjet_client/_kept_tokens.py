@@ -25,6 +25,7 @@ except ImportError:  # no POSIX system, so there are no such hubs
 VARIABLE = "SCRAMJET_HUB_TOKEN"
 """Names the token of a hub that a command starts."""
 
+_SYSTEM = "/run/user/{}"
 _FOLDER = "scramjet"
 _SIZE_LIMIT = 4096
 _TOKEN = re.compile(rb"[!-~]+")
@@ -192,7 +193,7 @@ def _config() -> Path:
 def _bases() -> list[Path]:
     """Return the folders in which there may be one of ours; the best is the first."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    found = [Path(each) for each in (runtime, f"/run/user/{os.geteuid()}") if each]
+    found = [Path(each) for each in (runtime, _SYSTEM.format(os.geteuid())) if each]
     with contextlib.suppress(RuntimeError):  # there is no home
         found.append(_config())
     return [each for each in dict.fromkeys(found) if each.is_absolute()]

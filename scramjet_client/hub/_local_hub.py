@@ -34,6 +34,9 @@ from scramjet_client.hub._state import RecordedRequest, State
 if TYPE_CHECKING:
     from scramjet_client.host_client import HostClient
 
+with contextlib.suppress(ImportError):  # no POSIX system, and no hub on it
+    import resource
+
 _T = TypeVar("_T")
 
 _KEEP_ALIVE = 5.0
@@ -128,6 +131,8 @@ class LocalHub:
             max_package_size=max_package_size,
             max_unpacked_size=max_unpacked_size,
             max_package_files=max_package_files,
+            max_connections=_max_connections(),
+            head_timeout=defaults.HEAD_TIMEOUT,
             token=token,
         )
         # Guards starting and stopping.
@@ -325,6 +330,14 @@ class LocalHub:
         if self._thread is None:
             raise RuntimeError("the hub is not started")
         return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
+
+
+def _max_connections() -> int:
+    """Return how many connections there may be; half of what may be open is left to instances and all else."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return defaults.MAX_CONNECTIONS
+    return min(defaults.MAX_CONNECTIONS, max(1, allowed // 2))
 
 
 def _check_token(token: str) -> None:

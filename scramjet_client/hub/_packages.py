@@ -105,6 +105,8 @@ class _Tree:
     def make_folder(self, path: Path) -> None:
         """Make a folder and those above it; those that are there already count once."""
         missing = []
+        if path == self.folder.parent:
+            raise PackageRefused("the package has an entry in the place of its own folder")
         while path not in self._folders:
             missing.append(path)
             path = path.parent

@@ -41,7 +41,7 @@ def is_page_of_this_machine(url: str, *, path: bool = False) -> bool:
     if not separator or scheme.lower() not in ("http", "https"):
         return False
     if path:
-        rest = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        rest = re.split(r"[/?]", rest, maxsplit=1)[0]
     return names_this_machine(rest)
 
 
