@@ -588,6 +588,6 @@ def test_an_honest_package_may_be_as_large_as_it_says(tmp_path: Path):
             hub.url,
             "POST",
             "sequence",
-            raw=_entries(*entries, *[("c", FILE, "", b""), ("d", FILE, "", b"")]),
+            raw=_entries(*entries, *more),
         )
         assert "more than 50 entries" in refused.json["error"]
