@@ -20,6 +20,9 @@ def make_hub(
     Raises:
         ValueError: The variable for its token is set but empty, or beside `no_token`; or as of `LocalHub`.
     """
+    if host == "localhost":
+        # What it listens on: the token of a name, which may lead elsewhere too, is not sent by itself.
+        host = "127.0.0.1"
     found = given_token() if token is None else token
     if no_token and found is not None:
         raise ValueError(f"no token is wanted, and {VARIABLE} is set; unset it")

@@ -211,6 +211,18 @@ def test_records_have_a_limit(url: str, shared: LocalHub):
     assert _memory() - before < 150 * MEGABYTE
 
 
+def test_logs_have_a_limit(url: str):
+    """The hub's log and audit keep so many bytes, however long a description or a path is."""
+    before = _memory()
+    long = package(IDLE, description="x" * 900_000)
+    for _ in range(60):
+        ask(url, "DELETE", f"sequence/{upload(url, long)}")
+    for number in range(2000):
+        ask(url, "GET", f"sequence/{number}{'a' * 15_000}", headers={"x-mw-billable": "b" * 15_000})
+
+    assert _memory() - before < 100 * MEGABYTE
+
+
 CONTROL = [
     ("POST", "topics"),
     ("DELETE", "topics/t"),

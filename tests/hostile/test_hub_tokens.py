@@ -185,6 +185,14 @@ def test_the_token_of_a_command_is_found(how: str, env: dict[str, str]):
     assert list(path.parent.iterdir()) == []
 
 
+def test_a_hub_on_localhost_is_found(env: dict[str, str]):
+    """The name is that of one address, whose token is kept."""
+    with started("command", env, "--host", "localhost") as (url, _):
+        assert url.startswith("http://127.0.0.1:")
+        with HostClient.from_env(api_base=url) as host:
+            host.get_version()
+
+
 def test_a_given_token_is_kept_too(env: dict[str, str]):
     """The token of SCRAMJET_HUB_TOKEN is found in the same way."""
     env["SCRAMJET_HUB_TOKEN"] = "given"
