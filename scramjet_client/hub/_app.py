@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from scramjet_client.hub import _routes_hub, _routes_instance, _routes_sequence
-from scramjet_client.hub._door import Door
+from scramjet_client.hub._door import HEAD_LIMIT, Door
 from scramjet_client.hub._http import Exchange, TooLarge, Unacceptable, Unparsable, prepare
 from scramjet_client.hub._pages import is_local
 from scramjet_client.hub._state import State
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 BASE = "/api/v1"
-
-_HEAD_LIMIT = 65536
-"""Bytes of all headers of a request. A real hub takes 16 KB."""
 
 _METHOD_CODES = {"POST": 100, "GET": 200, "PUT": 300, "DELETE": 400}
 _KIND_CODES = {"sequence": 10000, "instance": 11000, "topic": 12000, "topics": 12000}
@@ -110,8 +107,8 @@ class App:
                 403,
                 '{"error":"a hub without a token takes no requests for other hosts or from their web pages"}',
             )
-        if sum(len(name) + len(value) for name, value in request.raw_headers) > _HEAD_LIMIT:
-            return 431, f'{{"error":"the headers have more than {_HEAD_LIMIT} bytes"}}'
+        if sum(len(name) + len(value) for name, value in request.raw_headers) > HEAD_LIMIT:
+            return 431, f'{{"error":"the headers have more than {HEAD_LIMIT} bytes"}}'
         if request.version < (1, 1) and "Transfer-Encoding" in request.headers:
             # HTTP/1.0 knows no such thing: what is between us may see the end of this request elsewhere.
             return 400, '{"error":"HTTP/1.0 has no Transfer-Encoding"}'

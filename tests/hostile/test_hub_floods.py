@@ -67,6 +67,24 @@ def test_nothing_is_kept_of_who_has_no_token(closed: LocalHub):
     assert _memory() - before < 200 * MEGABYTE
 
 
+def test_heads_that_are_not_finished(closed: LocalHub):
+    """200 connections with a head of 1.5 MB each, which does not end, are told so, and are not kept in memory."""
+    head = "GET /api/v1/version HTTP/1.1\r\nHost: x\r\n"
+    head += "".join(f"X-{number}: {'a' * 15_000}\r\n" for number in range(100))
+    before = _memory()
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(_connect(closed.url)) for _ in range(200)]
+        for sock in crowd:
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(head.encode())
+        right = {"Authorization": f"Bearer {closed.token}"}
+        assert ask(closed.url, "GET", "version", headers=right).status == 200
+        assert _memory() - before < 100 * MEGABYTE
+        for sock in crowd:
+            with contextlib.suppress(ConnectionError):
+                assert sock.recv(12) == b"HTTP/1.1 401"
+
+
 @pytest.mark.parametrize("framing", ["chunked", "length"])
 def test_a_refused_body_is_not_swallowed(closed: LocalHub, framing: str):
     """After a 401 a few megabytes of the body are taken, so that the client gets to read it; then the end is there."""
@@ -139,6 +157,15 @@ def test_too_many_connections(monkeypatch: pytest.MonkeyPatch):
         for sock in crowd[:100]:
             with contextlib.suppress(ConnectionError):
                 assert sock.recv(1) == b""
+
+
+def test_a_head_that_does_not_end_with_a_token(closed: LocalHub):
+    """Who seems to have the token is told what is wrong."""
+    with Wire(closed.url) as wire:
+        head = f"GET /api/v1/version HTTP/1.1\r\nAuthorization: Bearer {closed.token}\r\n"
+        wire.sock.sendall(head.encode() + b"X: " + b"a" * 15_000 + b"\r\n" * 1)
+        wire.sock.sendall(b"".join(b"X: " + b"a" * 15_000 + b"\r\n" for _ in range(10)))
+        assert wire.head().status == 431
 
 
 def test_headers_in_all():
