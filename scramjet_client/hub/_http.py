@@ -179,6 +179,8 @@ class Exchange:
 
     async def drain_a_little(self) -> None:
         """Read and forget a moderate rest of the body, so that the connection can be used again; else close it."""
+        if self.request.content.is_eof():
+            return
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._drain_up_to(_DRAIN_LIMIT), _DRAIN_TIME)
         if not self.request.content.is_eof() and self.request.transport is not None:
