@@ -93,7 +93,7 @@ def _own_folder() -> Iterator[tuple[Path, int]]:
     refused: OSError | None = None
     for base in _bases():
         try:
-            if base == _config():
+            if base not in _runtime():
                 base.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_folder(os.stat(base), base)
             with contextlib.suppress(FileExistsError):
@@ -186,16 +186,17 @@ def _name_of(url: str) -> str | None:
     return f"{address.compressed.replace(':', '_')}-{port}.token"
 
 
-def _config() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+def _runtime() -> list[Path]:
+    """Return the folders that a system makes for a user who is logged in."""
+    named = os.environ.get("XDG_RUNTIME_DIR")
+    return [Path(each) for each in (named, _SYSTEM.format(os.geteuid())) if each]
 
 
 def _bases() -> list[Path]:
     """Return the folders in which there may be one of ours; the best is the first."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    found = [Path(each) for each in (runtime, _SYSTEM.format(os.geteuid())) if each]
+    found = _runtime()
     with contextlib.suppress(RuntimeError):  # there is no home
-        found.append(_config())
+        found.append(Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"))
     return [each for each in dict.fromkeys(found) if each.is_absolute()]
 
 
