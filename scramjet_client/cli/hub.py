@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -45,30 +43,23 @@ def start(session: Session, host: str, port: int, storage: str | None, no_token:
         scramjet hub start --port 8000
         curl -H "Authorization: Bearer $(cat FILE)" http://127.0.0.1:8000/api/v1/version
     """
+    from scramjet_client.hub._signals import ended_by_signals  # noqa: PLC0415
     from scramjet_client.hub._starting import kept_token, make_hub  # noqa: PLC0415
 
     made = make_hub(host, port, None, no_token, storage)
-    ended = threading.Event()
-    before = {
-        each: signal.signal(each, lambda *_: ended.set())
-        for each in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        with _listening(made, f"{host}:{port}") as running, kept_token(running) as token:
-            if session.json:
-                path = None if token.path is None else str(token.path)
-                _output.line({"url": running.url, "token_file": path})
-            else:
-                click.echo(running.url)
-            if no_token:
-                warn(token.sentence)
-            else:
-                session.note(token.sentence)
-            session.note("the hub runs until Ctrl-C")
-            ended.wait()
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    listening = _listening(made, f"{host}:{port}")
+    with ended_by_signals() as ended, listening as running, kept_token(running) as token:
+        if session.json:
+            path = None if token.path is None else str(token.path)
+            _output.line({"url": running.url, "token_file": path})
+        else:
+            click.echo(running.url)
+        if no_token:
+            warn(token.sentence)
+        else:
+            session.note(token.sentence)
+        session.note("the hub runs until Ctrl-C")
+        ended.wait()
 
 
 @contextlib.contextmanager

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
+from scramjet_client.hub._signals import ended_by_signals
 from scramjet_client.hub._starting import kept_token, make_hub
 
 
@@ -35,12 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--storage", help="folder for sequences (default: one that is removed at the end)"
     )
     given = parser.parse_args(arguments)
-    ended = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: ended.set())
     try:
         hub = make_hub(given.host, given.port, given.token, given.no_token, given.storage)
-        with hub, kept_token(hub) as token:
+        with ended_by_signals() as ended, hub, kept_token(hub) as token:
             print(token.sentence, file=sys.stderr, flush=True)
             print(hub.url, flush=True)
             ended.wait()

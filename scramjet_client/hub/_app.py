@@ -54,14 +54,17 @@ class App:
 
     async def _expected(self, request: web.Request) -> None:
         # Writers of a topic are told to go on when their turn comes, and who is turned away is not.
-        exchange = Exchange(request)
+        exchange = self._exchange(request)
         if self._refusal(exchange) is None and not (
             request.method == "POST" and request.path.startswith(f"{BASE}/topic/")
         ):
             await exchange.send_continue()
 
+    def _exchange(self, request: web.Request) -> Exchange:
+        return Exchange(request, self._state.settings.max_json_size)
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        exchange = Exchange(request)
+        exchange = self._exchange(request)
         try:
             refusal = self._refusal(exchange)
             if refusal is not None:

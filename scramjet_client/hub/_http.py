@@ -15,9 +15,6 @@ from scramjet_client.hub._records import compact
 UNDEFINED = object()
 """The value of an empty JSON body."""
 
-_BODY_LIMIT = _json.LIMIT
-"""Bytes of a JSON body. A real hub has no limit, and dies of it."""
-
 _DRAIN_LIMIT = 4 * 2**20
 _DRAIN_TIME = 5.0
 """Bytes and seconds for the rest of a body that nobody wants; after that the connection is closed."""
@@ -69,14 +66,19 @@ async def prepare(request: web.Request, response: web.StreamResponse) -> None:
 class Exchange:
     """A request, and the one answer to it.
 
+    Args:
+        request: The request.
+        max_json_size: Bytes that its body may have where it is JSON.
+
     Attributes:
         method: GET also for HEAD, which is served alike, with nothing written.
         path: As it was sent, undecoded, without query and trailing slashes.
         rx, tx: Bytes of the bodies so far.
     """
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, max_json_size: int) -> None:
         self.request = request
+        self._max_json_size = max_json_size
         self.method = "GET" if request.method == "HEAD" else request.method
         target = request.raw_path
         if "://" in target.partition("?")[0]:
@@ -132,7 +134,7 @@ class Exchange:
         body = bytearray()
         async for chunk in self.chunks():
             body += chunk
-            if len(body) > _BODY_LIMIT:
+            if len(body) > self._max_json_size:
                 raise TooLarge
         if not body:
             return UNDEFINED

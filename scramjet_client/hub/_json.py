@@ -23,8 +23,6 @@ def parse(data: bytes) -> Any:
         ValueError: It is not JSON that can be given to others: NaN, a number without end, half of a surrogate pair,
             nested or written too deep or too long.
     """
-    if len(data) > LIMIT:
-        raise ValueError(f"more than {LIMIT} bytes")
     text = data.decode()
     try:
         value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_short)
