@@ -154,7 +154,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def hub() -> Iterator[str]:
     """Run a LocalHub in a process of its own, where its instances outlive the tests that start them."""
-    command = [sys.executable, "-m", "scramjet_client.hub", "--port", "0"]
+    command = [sys.executable, "-m", "scramjet_client.hub", "--port", "0", "--no-token"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

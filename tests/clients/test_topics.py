@@ -26,7 +26,7 @@ def knows_its_hub(host: HostClient) -> bool:
 def test_waiting_for_the_turn_has_no_limit():
     """Who waits until another has ended its body to a topic is not timed out, as nothing is wrong."""
     short = Timeouts(read=SHORT)
-    with LocalHub() as hub, hub.client() as patient, HostClient(hub.url, timeout=short) as host:
+    with LocalHub() as hub, hub.client() as patient, hub.client(timeout=short) as host:
         with patient.open_topic("turns") as first, patient.get_topic("turns") as topic:
             first.write(b"1\n")
             assert topic.readline() == b"1\n"
@@ -41,7 +41,7 @@ def test_waiting_for_the_turn_has_no_limit():
 
 def test_waiting_for_a_reader_has_a_limit_that_the_caller_sets():
     """A send to a topic whose turn does not come ends at the time given for it."""
-    with LocalHub() as hub, HostClient(hub.url) as host:
+    with LocalHub() as hub, hub.client() as host:
         with host.open_topic("turns") as first:
             first.write(b"1\n")
             eventually(host.get_topics)

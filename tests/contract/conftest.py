@@ -27,7 +27,7 @@ from scramjet_client import (
     ScramjetError,
     SequenceClient,
 )
-from scramjet_client.hub import LocalHub
+from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
 from tests.support.waiting import LIMIT
 
@@ -82,7 +82,7 @@ def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
     name: str = request.param
     with contextlib.ExitStack() as stack:
         if name == "local":
-            local = stack.enter_context(LocalHub())
+            local = stack.enter_context(open_hub())
             # The hub's own failures are failures of its last test.
             stack.callback(local.check)
             url = local.url

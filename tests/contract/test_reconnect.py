@@ -19,9 +19,9 @@ from scramjet_client import (
     StreamGapWarning,
     StreamInterruptedError,
 )
-from scramjet_client.hub import LocalHub
 from tests.contract.conftest import SEQUENCES, Hub, Start, ended
 from tests.support.cutting_proxy import CuttingProxy
+from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
 from tests.support.waiting import LIMIT, eventually
 
@@ -167,7 +167,7 @@ def test_log_ends_after_a_break(start: Start, proxy: CuttingProxy):
 @pytest.mark.parametrize("kind", ["local", "real"])
 def test_restarted_hub(kind: str):
     """A hub that was restarted without the instance is given up in time, with an error that says why."""
-    new_hub: Any = LocalHub if kind == "local" else RealHub
+    new_hub: Any = open_hub if kind == "local" else RealHub
     gaps: list[Gap] = []
     with CuttingProxy(0) as proxy:
         with new_hub() as first, HostClient(first.url) as host:

@@ -53,7 +53,7 @@ leaked with each cycle would be far more, and objects are counted beside it."""
 @pytest.fixture(scope="module")
 def sink() -> Iterator[tuple[str, str]]:
     """The URL of a LocalHub in a process of its own, whose memory is not ours, and an instance that takes all."""
-    command = [sys.executable, "-m", "scramjet_client.hub", "--port", "0"]
+    command = [sys.executable, "-m", "scramjet_client.hub", "--port", "0", "--no-token"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
         try:
             assert hub.stdout is not None

@@ -18,6 +18,7 @@ from scramjet_client import (
 )
 from scramjet_client.hub import LocalHub
 from tests.support.fleet import Platform
+from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
 from tests.support.waiting import eventually
 
@@ -36,7 +37,7 @@ def real_hub() -> Iterator[RealHub]:
 @pytest.fixture(scope="session")
 def local_hubs() -> Iterator[tuple[LocalHub, LocalHub]]:
     """Two embedded hubs, which speak 1.x."""
-    with LocalHub() as left, LocalHub() as right:
+    with open_hub() as left, open_hub() as right:
         yield left, right
 
 

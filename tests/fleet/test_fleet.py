@@ -24,6 +24,7 @@ from scramjet_client import (
 from scramjet_client.hub import LocalHub
 from tests.fleet.conftest import SEQUENCES, send, start
 from tests.support.fleet import Platform
+from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
 
 IDLE = {"currentLoad": 0.1, "memUsed": 10, "memFree": 90}
@@ -71,7 +72,7 @@ def test_lists_of_a_fleet(fleet: Fleet, manager: ManagerClient):
 def test_hub_that_is_down_does_not_hide_the_others(fleet: Fleet, one, caplog):
     """One hub is not connected, another does not answer: the third is listed, and both errors are there."""
     one.hubs["right"].connected, one.hubs["right"].reason = False, "network"
-    with LocalHub() as gone:
+    with open_hub() as gone:
         one.hubs["left"].url = gone.url
 
     answer = fleet.list_sequences()

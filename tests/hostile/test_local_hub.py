@@ -19,6 +19,7 @@ import pytest
 from scramjet_client.hub import LocalHub
 from tests.hub.programs import ECHO, IDLE
 from tests.hub.wire import Wire, ask, opened, package, run, start, upload
+from tests.support.hubs import open_hub
 from tests.support.waiting import LIMIT, eventually
 
 TOKEN = "hunter2"
@@ -27,7 +28,7 @@ TOKEN = "hunter2"
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
     """A hub whose storage can be looked at."""
-    with LocalHub(storage=tmp_path_factory.mktemp("storage")) as hub:
+    with open_hub(storage=tmp_path_factory.mktemp("storage")) as hub:
         yield hub
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from scramjet_client import HostClient
-from scramjet_client.hub import LocalHub
+from tests.support.hubs import open_hub
 
 ECHO = Path(__file__).parent.parent / "sequences" / "py-echo"
 
@@ -25,7 +25,7 @@ Transfer-Encoding: chunked\r
 @pytest.mark.parametrize("route", ["input", "stdin", "inout", "sequence"])
 def test_body_that_is_none(route: str):
     """A chunk header that is none ends the connection; what came before it counts, and the input stays open."""
-    with LocalHub() as hub, HostClient(hub.url) as host:
+    with open_hub() as hub, HostClient(hub.url) as host:
         instance = host.send_sequence(ECHO).start()
         url = urlsplit(hub.url)
         path = (

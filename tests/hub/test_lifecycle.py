@@ -24,6 +24,7 @@ from tests.hub.wire import (
     start,
     upload,
 )
+from tests.support.hubs import open_hub
 
 SLOW_STOP = """
 import asyncio
@@ -62,7 +63,7 @@ _STOPPING = 3000
 @pytest.fixture(scope="module")
 def brief() -> Iterator[LocalHub]:
     """A hub that forgets ended instances soon."""
-    with LocalHub(instance_lifetime=0.1) as hub:
+    with open_hub(instance_lifetime=0.1) as hub:
         yield hub
         hub.check()
 

@@ -15,6 +15,7 @@ import pytest
 from scramjet_client.hub import LocalHub
 from tests.hub.wire import ask, ended, info, opened, run, start
 from tests.support.certs import Certificates
+from tests.support.hubs import open_hub
 
 GREETING = "hello "
 
@@ -39,7 +40,7 @@ consume.requires = {"requires": "t", "contentType": "text/plain"}  # type: ignor
 
 def test_start_and_stop():
     """It may be stopped twice, and started again as an empty hub on another port."""
-    hub = LocalHub()
+    hub = open_hub()
     with pytest.raises(RuntimeError, match="not started"):
         _ = hub.url
     hub.start()
@@ -58,7 +59,7 @@ def test_start_and_stop():
 def test_port_that_is_taken():
     """The error is the caller's, and the hub can be started later."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        hub = LocalHub(port=taken.getsockname()[1])
+        hub = open_hub(port=taken.getsockname()[1])
         with pytest.raises(OSError, match="in use"):
             hub.start()
     with hub:
@@ -87,7 +88,7 @@ def test_requests_and_clear(hub: LocalHub):
 
 def test_check_raises_what_the_hub_did_wrong(monkeypatch: pytest.MonkeyPatch):
     """A defect of the hub is a 500 for its client, and raised by check()."""
-    with LocalHub() as hub:
+    with open_hub() as hub:
         hub.check()
         monkeypatch.setattr(hub._state, "describe", lambda sequence: 1 / 0)
         hub.add_sequence("greet", greet)
@@ -165,7 +166,7 @@ def test_folder_as_a_sequence(hub: LocalHub, tmp_path):
 
 def test_tls(certificates: Certificates):
     """With a context the hub speaks TLS."""
-    with LocalHub(ssl_context=certificates.server_context()) as hub:
+    with open_hub(ssl_context=certificates.server_context()) as hub:
         assert hub.url.startswith("https://")
         trusted = ssl.create_default_context(cafile=str(certificates.ca_path))
         with urllib.request.urlopen(f"{hub.url}/status", context=trusted, timeout=60) as answer:
@@ -174,7 +175,7 @@ def test_tls(certificates: Certificates):
 
 def test_command_says_why_it_does_not_start():
     """An address that cannot be had is one sentence and exit code 1."""
-    command = [sys.executable, "-m", "scramjet_client.hub", "--host", "0.0.0.0"]
+    command = [sys.executable, "-m", "scramjet_client.hub", "--host", "0.0.0.0", "--no-token"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 1

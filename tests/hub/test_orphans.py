@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scramjet_client.hub import LocalHub
 from tests.hub.programs import IDLE
 from tests.hub.wire import ask, eventually, run
+from tests.support.hubs import open_hub
 
 CHILD = """
 import subprocess
@@ -58,7 +58,7 @@ def start_all(url: str) -> list[int]:
 
 def test_closed_hub():
     """All is over when stop() returns."""
-    with LocalHub() as hub:
+    with open_hub() as hub:
         pids = start_all(hub.url)
         storage = list(Path(hub._state.storage.parent).glob(hub._state.storage.name))
 
@@ -71,7 +71,7 @@ def test_closed_hub():
 def test_hub_process_that_ends(how: signal.Signals):
     """The same for a hub in a process of its own: killed, terminated or interrupted."""
     with subprocess.Popen(
-        [sys.executable, "-m", "scramjet_client.hub", "--port", "0"],
+        [sys.executable, "-m", "scramjet_client.hub", "--port", "0", "--no-token"],
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -91,7 +91,7 @@ def test_forked_copy_of_the_hub_process():
     code = (
         "import os, sys, time\n"
         "from scramjet_client.hub import LocalHub\n"
-        "hub = LocalHub(); hub.start(); print(hub.url, flush=True); sys.stdin.readline()\n"
+        "hub = LocalHub(token=None); hub.start(); print(hub.url, flush=True); sys.stdin.readline()\n"
         "child = os.fork()\n"
         "if child == 0:\n    time.sleep(600); os._exit(0)\n"
         "print(child, flush=True); time.sleep(600)\n"
@@ -125,7 +125,7 @@ def test_thread_that_ends():
     code = (
         "import ctypes, sys, threading\n"
         "from scramjet_client.hub import LocalHub\n"
-        "hub = LocalHub(); hub.start(); print(hub.url, flush=True); sys.stdin.readline()\n"
+        "hub = LocalHub(token=None); hub.start(); print(hub.url, flush=True); sys.stdin.readline()\n"
         "thread = next(each for each in threading.enumerate() if each.name == 'scramjet-local-hub')\n"
         "ctypes.pythonapi.PyThreadState_SetAsyncExc(\n"
         "    ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))\n"

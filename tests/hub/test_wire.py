@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from scramjet_client.hub import LocalHub
 from tests.hub.programs import ECHO, EVENTS, IDLE, STDIN
 from tests.hub.wire import Wire, ask, ended, eventually, info, opened, run
+from tests.support.hubs import open_hub
 
 CHUNKED = {"Transfer-Encoding": "chunked"}
 TEXT = {"Content-Type": "text/plain", **CHUNKED}
@@ -539,7 +539,7 @@ def test_info_of_an_instance(url: str):
 @pytest.mark.parametrize("route", ["topics", "instance/{}/_event"])
 def test_json_without_end(route: str):
     """A JSON body has a limit, on the routes of the hub and of an instance; a real hub would die of it."""
-    with LocalHub(max_json_size=1000) as hub, Wire(hub.url) as wire:
+    with open_hub(max_json_size=1000) as hub, Wire(hub.url) as wire:
         instance = run(hub.url, IDLE)
 
         wire.request(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scramjet_client import HostClient
-from scramjet_client.hub import LocalHub
+from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
 from tests.support.releases import installed
 
@@ -210,7 +210,7 @@ def test_hub_can_be_given(
             assert scramjet_host.get_version().api_version == "v1"
             print(scramjet_hub.url)
     """)
-    with LocalHub() as hub:
+    with open_hub() as hub:
         given: list[str] = []
         if way == "option":
             given = ["--scramjet-hub-url", hub.url]
@@ -245,7 +245,7 @@ def test_topics_of_a_test_are_gone_after_it(project: pytest.Pytester) -> None:
         def test_gone(scramjet_host):
             assert [each.name for each in scramjet_host.get_topics()] == []
     """)
-    with LocalHub() as hub:
+    with open_hub() as hub:
         given = run(project, "--scramjet-hub-url", hub.url)
 
     given.assert_outcomes(passed=2)

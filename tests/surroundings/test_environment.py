@@ -30,6 +30,7 @@ from scramjet_client.hub import LocalHub
 from tests.hub.programs import ECHO
 from tests.hub.wire import package
 from tests.support.certs import Certificates
+from tests.support.hubs import open_hub
 from tests.support.scripted_hub import H1Hub
 from tests.support.waiting import LIMIT, eventually
 from tests.support.wire import Conn, RawServer
@@ -305,7 +306,7 @@ def _listens(port: int) -> bool:
 def local_hub(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[LocalHub]:
     """A hub that runs programs."""
     context = certificates.server_context() if request.param == "tls" else None
-    with LocalHub(ssl_context=context) as hub:
+    with open_hub(ssl_context=context) as hub:
         yield hub
         hub.check()
 
