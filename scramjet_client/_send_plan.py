@@ -46,7 +46,7 @@ class SendPlan:
         return JsonLines(stream) if self.json else Source(stream)
 
     def reporter(self, stream: Any) -> Callable[[int], object] | None:
-        """Return what the writer of a source tells its progress to."""
+        """Return the progress callback of the writer, or None."""
         return (
             None
             if self.progress is None
@@ -64,7 +64,15 @@ class SendPlan:
 def reporter(hook: ProgressHook, stream: Any) -> Callable[[int], object]:
     """Return `hook` as a function of the bytes sent alone, for the body that `stream` makes."""
     total = None if stream is None else size_of(stream)
-    return lambda sent: hook(sent, total)
+
+    def report(sent: int) -> object:
+        nonlocal total
+        if total is not None and sent > total:
+            # A file that grows has more than it had.
+            total = None
+        return hook(sent, total)
+
+    return report
 
 
 def checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
