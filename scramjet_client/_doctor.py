@@ -20,6 +20,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from scramjet_client._answers import version_from
 from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_from
+from scramjet_client._durations import Duration, duration
 from scramjet_client._html import Shown
 from scramjet_client._settings import is_loopback, proxies_for, verification
 from scramjet_client._version import __version__
@@ -100,8 +101,11 @@ class DoctorReport(Shown):
         return ()
 
 
-def examine(client: HttpClient, sources: Mapping[str, str] | None, timeout: float) -> DoctorReport:
+def examine(
+    client: HttpClient, sources: Mapping[str, str] | None, timeout: Duration
+) -> DoctorReport:
     """Return the report of a client; `sources` says where its settings came from, as far as that is known."""
+    duration("timeout", timeout)
     known = sources if sources is not None else {"api_base": "the client that it belongs to"}
     problems: list[str] = []
     ca, ca_problem = _trust(client, known)
@@ -130,7 +134,7 @@ def examine(client: HttpClient, sources: Mapping[str, str] | None, timeout: floa
 # -- the hub --------------------------------------------------------------------------------------
 
 
-def _asked(client: HttpClient, timeout: float, problems: list[str]) -> JsonAnswer | None:
+def _asked(client: HttpClient, timeout: Duration, problems: list[str]) -> JsonAnswer | None:
     try:
         return client.request("GET", "version", timeout=timeout, subject="API version")
     except ScramjetError as error:

@@ -18,6 +18,7 @@ from typing import Any
 from urllib3.util import wait_for_read
 
 from scramjet_client._chunked import ChunkedBody
+from scramjet_client._durations import LONGEST_WAIT
 from scramjet_client._untrusted import too_long
 from scramjet_client._writer import BodyWriter, shut
 
@@ -62,6 +63,8 @@ class Exchange:
         self.deadline = deadline
         self.on_idle = on_idle
         self.poll = poll
+        self.idle: float | None = None
+        """Seconds of silence after which a read raises, where that is longer than a socket's limit can be."""
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
         self.sent: threading.Event = threading.Event()
@@ -102,7 +105,10 @@ class Exchange:
     def waits_apart(self) -> bool:
         """Whether a read has more to wait for than the socket's own limit, or beside a writer."""
         return not self._polled and (
-            self.deadline is not None or self.on_idle is not None or self.writer is not None
+            self.deadline is not None
+            or self.on_idle is not None
+            or self.writer is not None
+            or self.idle is not None
         )
 
     def polled(self) -> tuple[int, float | None]:
@@ -205,7 +211,7 @@ class _Inlet(io.RawIOBase):
         limit = self._sock.gettimeout()
         began = time.monotonic()
         while True:
-            seconds = self._slice(exchange, limit, began)
+            seconds = self._slice(exchange, exchange.idle or limit, began)
             if type(self._sock) is socket.socket:
                 if self._wait(seconds):
                     return receive()
@@ -237,7 +243,7 @@ class _Inlet(io.RawIOBase):
         ]
         if ends and now >= min(ends):
             raise socket.timeout("timed out")
-        waits = [end - now for end in ends]
+        waits = [min(end - now, LONGEST_WAIT) for end in ends]
         if exchange.on_idle is not None:
             waits.append(exchange.poll)
         return min(waits, default=None)

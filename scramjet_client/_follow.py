@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from scramjet_client._durations import Duration, duration
 from scramjet_client._exchange import Exchange, WaitEnded
 from scramjet_client._handle import Closing
 from scramjet_client._lifetime import glance
@@ -315,7 +316,7 @@ class Follow(Closing):
         """Whether it is over."""
         return self._copying.over.is_set()
 
-    def wait(self, timeout: float | None = None) -> None:
+    def wait(self, timeout: Duration | None = None) -> None:
         """Wait until the streams have ended and all that came of them was delivered.
 
         Args:
@@ -326,7 +327,7 @@ class Follow(Closing):
             StreamInterruptedError: A connection broke.
             Exception: Whatever a callable or a file raised.
         """
-        if not self._copying.over.wait(timeout):
+        if not self._copying.over.wait(duration("timeout", timeout, zero=True)):
             raise HubTimeoutError(f"{self._copying} did not end within {timeout} s")
         self._copying.tell(once=False)
 

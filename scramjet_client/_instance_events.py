@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from scramjet_client._dialect import dialect_of
+from scramjet_client._durations import duration
 from scramjet_client._exchange import Exchange
 from scramjet_client._instance_duplex import InstanceDuplex
 from scramjet_client._lifetime import EndWatch, ended_error
-from scramjet_client._settings import positive
 from scramjet_client.errors import HubTimeoutError, InstanceEndedError, StreamIdleError
 from scramjet_client.models import GetEventResponse, GetInstanceResponse, SendEventResponse
 from scramjet_client.streams import EventStream, OutputStream
@@ -162,8 +162,7 @@ class InstanceEvents(InstanceDuplex):
             InstanceEndedError: The instance ended before it came.
         """
         _readable(event_name)
-        if timeout is not None:
-            positive("timeout", timeout)
+        duration("timeout", timeout)
         return ExpectedEvent(self, event_name, timeout)
 
     def get_event_stream(
@@ -199,7 +198,8 @@ class InstanceEvents(InstanceDuplex):
         error: Callable[[GetInstanceResponse | None], InstanceEndedError] = ended_error(
             self._id, f"event {event_name!r} was awaited"
         )
+        limit = duration("timeout", timeout)
         return Exchange(
-            deadline=None if timeout is None else time.monotonic() + positive("timeout", timeout),
+            deadline=None if limit is None else time.monotonic() + limit,
             on_idle=EndWatch(self._client, self._id, error),
         )

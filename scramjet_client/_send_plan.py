@@ -8,8 +8,9 @@ from typing import Any, Union
 
 import attrs
 
+from scramjet_client._durations import duration
 from scramjet_client._exchange import Exchange
-from scramjet_client._settings import checked_headers, positive
+from scramjet_client._settings import checked_headers
 from scramjet_client._sources import JsonLines, ProgressHook, Source, size_of
 from scramjet_client._untrusted import json_in
 from scramjet_client._writer import BodySource, BodyWriter
@@ -90,8 +91,7 @@ def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
     for name in checked_headers(init.get("headers") or {}):
         if name.lower() in ("x-end-stream", "content-length", "transfer-encoding"):
             raise ValueError(f"request_init must not set {name!r}; the client does (see end=)")
-    if init.get("timeout") is not None:
-        init["timeout"] = positive("request_init['timeout']", init["timeout"])
+    init["timeout"] = duration("request_init['timeout']", init.get("timeout"))
     return init
 
 

@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Union
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +17,7 @@ import urllib3
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
+from scramjet_client._durations import Duration, duration
 from scramjet_client._html import Shown
 from scramjet_client._version import __version__
 
@@ -38,9 +40,26 @@ _NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
 """What readers of URLs drop, or take for something else, each in its own way."""
 
 
+# attrs converts by functions that have a name, which is the only way for a type checker to know what they take.
+def _connect(value: Duration | None) -> float | None:
+    return duration("connect", value)
+
+
+def _read(value: Duration | None) -> float | None:
+    return duration("read", value)
+
+
+def _write(value: Duration | None) -> float | None:
+    return duration("write", value)
+
+
+def _idle(value: Duration | None) -> float | None:
+    return duration("idle", value)
+
+
 @attrs.frozen(kw_only=True)
 class Timeouts(Shown):
-    """Time limits in seconds; None is no limit.
+    """Time limits in seconds, or timedeltas; None and infinite are no limit.
 
     Attributes:
         connect: To open a connection.
@@ -51,29 +70,20 @@ class Timeouts(Shown):
         idle: During which a stream may be silent, for streams that are not given an `idle_timeout`.
     """
 
-    connect: float | None = 5.0
-    read: float | None = 60.0
-    write: float | None = None
-    idle: float | None = None
+    connect: float | None = attrs.field(default=5.0, converter=_connect)
+    read: float | None = attrs.field(default=60.0, converter=_read)
+    write: float | None = attrs.field(default=None, converter=_write)
+    idle: float | None = attrs.field(default=None, converter=_idle)
 
     @classmethod
-    def of(cls, value: float | Timeouts | None) -> Timeouts:
+    def of(cls, value: Duration | Timeouts | None) -> Timeouts:
         """Return `Timeouts` for a number of seconds for `read`, or for None the defaults."""
         if value is None:
             return cls()
-        return value if isinstance(value, Timeouts) else cls(read=positive("timeout", value))
+        return value if isinstance(value, Timeouts) else cls(read=duration("timeout", value))
 
 
-TimeoutLike = Union[float, Timeouts, None]
-
-
-def positive(name: str, value: object) -> float:
-    """Return a time limit in seconds that makes sense, or raise TypeError or ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not value > 0:
-        raise ValueError(f"{name} must be more than 0 seconds, not {value!r}")
-    return float(value)
+TimeoutLike = Union[float, timedelta, Timeouts, None]
 
 
 def route(*segments: str) -> str:

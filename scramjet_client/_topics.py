@@ -9,6 +9,7 @@ from typing import Any
 import requests
 
 from scramjet_client._dialect import dialect_of
+from scramjet_client._durations import Duration
 from scramjet_client._exchange import Exchange
 from scramjet_client._send_plan import SendPlan, plan, sent
 from scramjet_client._sources import ProgressHook, Source, SourceLike, Utf8Only
@@ -113,7 +114,7 @@ class Topics:
         )
 
     def get_topic(
-        self, topic: str, content_type: str = _NDJSON, *, idle_timeout: float | None = None
+        self, topic: str, content_type: str = _NDJSON, *, idle_timeout: Duration | None = None
     ) -> OutputStream:
         """Open a topic for reading: what nobody has read yet, then live. It never ends by itself on 1.x.
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from urllib3.util import wait_for_write
 
+from scramjet_client._durations import LONGEST_WAIT
 from scramjet_client._gathering import Gathering
 from scramjet_client._tls import DUPLEX
 
@@ -271,8 +272,10 @@ class BodyWriter:
         deadline = None if self._stall_limit is None else time.monotonic() + self._stall_limit
         while True:
             remaining = None if deadline is None else deadline - time.monotonic()
-            if remaining is not None and remaining <= 0:
-                raise TimeoutError(f"the hub took nothing for {self._stall_limit} s")
+            if remaining is not None:
+                if remaining <= 0:
+                    raise TimeoutError(f"the hub took nothing for {self._stall_limit} s")
+                remaining = min(remaining, LONGEST_WAIT)
             try:
                 if isinstance(sock, DUPLEX):
                     return sock.write_within(remaining, views[0])

@@ -20,12 +20,12 @@ from typing import Any
 
 import attrs
 
+from scramjet_client._durations import duration
 from scramjet_client._settings import (
     DEFAULT_API_BASE,
     TimeoutLike,
     Token,
     checked_base,
-    positive,
     route,
 )
 from scramjet_client.errors import ConfigurationError
@@ -167,7 +167,9 @@ def _seconds(value: str) -> float:
         seconds = float(value)
     except ValueError:
         raise ValueError(f"it must be a number of seconds, not {value!r}") from None
-    return positive("it", seconds)
+    # Infinite is no limit, which None would not say here.
+    duration("it", seconds)
+    return seconds
 
 
 @attrs.frozen(kw_only=True)

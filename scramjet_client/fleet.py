@@ -9,10 +9,10 @@ from typing import Any, TypeVar, Union
 from scramjet_client._answers import has_ended
 from scramjet_client._at_once import at_once
 from scramjet_client._dialect import dialect_of
+from scramjet_client._durations import Duration, duration
 from scramjet_client._fleet_follow import FleetFollow
 from scramjet_client._html import Shown
 from scramjet_client._send_plan import checked_stream_id
-from scramjet_client._settings import positive
 from scramjet_client.errors import (
     InsufficientResourcesError,
     ScramjetError,
@@ -107,11 +107,13 @@ class Fleet(Shown):
         """Return each hub's instances."""
         return self.ask(lambda host: host.list_instances())
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> FleetAnswer[OutputStream]:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> FleetAnswer[OutputStream]:
         """Open each hub's log; whoever asks closes them. `Multiplexer` reads them with one thread."""
         return self.ask(lambda host: host.get_log_stream(idle_timeout=idle_timeout))
 
-    def get_audit_stream(self, *, idle_timeout: float | None = None) -> FleetAnswer[OutputStream]:
+    def get_audit_stream(
+        self, *, idle_timeout: Duration | None = None
+    ) -> FleetAnswer[OutputStream]:
         """Open each hub's audit (1.x); whoever asks closes them."""
         return self.ask(lambda host: host.get_audit_stream(idle_timeout=idle_timeout))
 
@@ -219,8 +221,7 @@ class Fleet(Shown):
             To be iterated, once, and closed; what fails is in its `errors`.
         """
         checked_stream_id(stream_id, OUTPUT_STREAMS)
-        if look is not None:
-            positive("look", look)
+        look = duration("look", look)
         # Not by `ask`: a hub that is down for long is not worth a warning at each look.
         return FleetFollow(
             lambda: self._asked(lambda host: _living(host, sequence)), stream_id, look, limit

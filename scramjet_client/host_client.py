@@ -17,6 +17,7 @@ from scramjet_client._answers import (
 from scramjet_client._api import ApiClient
 from scramjet_client._dialect import dialect_of
 from scramjet_client._doctor import DoctorReport, examine
+from scramjet_client._durations import Duration
 from scramjet_client._sequence_upload import send_package
 from scramjet_client._settings import DEFAULT_API_BASE, TimeoutLike
 from scramjet_client._sources import ProgressHook
@@ -165,11 +166,11 @@ class HostClient(Topics, ApiClient):
         """Return the load of the hub's machine. Wire: GET /load-check."""
         return load_from(self._client.request("GET", "load-check"))
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the hub's log: what it has kept, then live; one JSON object a line. Wire: GET /log."""
         return self._client.get_stream("log", name="log of the hub", idle_timeout=idle_timeout)
 
-    def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the hub's audit (1.x): history, then live; one JSON object a line. Wire: GET /audit."""
         dialect_of(self._client).require("the audit")
         return self._client.get_stream("audit", name="audit of the hub", idle_timeout=idle_timeout)

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import requests
 
 from scramjet_client._calls import JsonAnswer, parsed, tried
+from scramjet_client._durations import LONGEST_WAIT, Duration, duration
 from scramjet_client._exchange import Exchange
 from scramjet_client._foreign import translated
 from scramjet_client._handle import Closing
@@ -27,7 +28,6 @@ from scramjet_client._settings import (
     Token,
     checked_base,
     checked_headers,
-    positive,
     proxies_for,
     verification,
 )
@@ -149,7 +149,7 @@ class HttpClient(Closing):
         *,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
         exchange: Exchange | None = None,
@@ -180,7 +180,7 @@ class HttpClient(Closing):
             sent["Content-Type"] = "application/json"
             if method != "DELETE" or value is not None:
                 body = jsonlib.dumps(value, allow_nan=False).encode()
-        limit = self.timeouts.read if timeout is None else positive("timeout", timeout)
+        limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
         ends = None if limit is None else time.monotonic() + limit
 
         def attempt() -> JsonAnswer:
@@ -208,7 +208,7 @@ class HttpClient(Closing):
         path: str,
         *,
         name: str = "",
-        idle_timeout: float | None = None,
+        idle_timeout: Duration | None = None,
         headers: Mapping[str, str] | None = None,
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
@@ -227,9 +227,11 @@ class HttpClient(Closing):
                 for reading too.
         """
         idle = (
-            self.timeouts.idle if idle_timeout is None else positive("idle_timeout", idle_timeout)
+            self.timeouts.idle if idle_timeout is None else duration("idle_timeout", idle_timeout)
         )
         exchange = exchange or Exchange()
+        if idle is not None and idle > LONGEST_WAIT:
+            exchange.idle, idle = idle, None
         deadline = exchange.deadline
         if deadline is None and self.timeouts.read is not None:
             exchange.deadline = time.monotonic() + self.timeouts.read

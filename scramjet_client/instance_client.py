@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client._answers import has_ended, health_from, instance_from
 from scramjet_client._attach import attach
 from scramjet_client._calls import JsonAnswer
+from scramjet_client._durations import duration, milliseconds
 from scramjet_client._exchange import Exchange
 from scramjet_client._follow import Ending, Follow
 from scramjet_client._instance_events import InstanceEvents
@@ -16,7 +16,6 @@ from scramjet_client._lifetime import EndWatch, kill, stop, wait
 from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client._run import CompletedInstance, Send, Unfinished, checked, refuse_check, run
 from scramjet_client._send_plan import checked_stream_id, plan, sent
-from scramjet_client._settings import positive
 from scramjet_client._sources import SourceLike
 from scramjet_client._targets import TargetLike, targets_of
 from scramjet_client.http_client import ClientProvider
@@ -37,23 +36,9 @@ from scramjet_client.streams import OutputStream
 if TYPE_CHECKING:
     from scramjet_client.integrations.notebook import LiveView
 
-_NO_IDLE_LIMIT = 365 * 86400.0
+_NO_IDLE_LIMIT = float("inf")
 """Seconds; a limit for all streams of a client (`Timeouts.idle`) is not meant for those that are read together,
 where one of them is always silent."""
-
-
-def _milliseconds(timeout: Milliseconds) -> float:
-    if isinstance(timeout, timedelta):
-        value: float = timeout / timedelta(milliseconds=1)
-    elif isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(
-            f"timeout must be milliseconds or a timedelta, not {type(timeout).__name__}"
-        )
-    else:
-        value = timeout
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"timeout must be 0 or more milliseconds, not {value:g}")
-    return int(value) if value == int(value) else value
 
 
 class InstanceClient(InstanceEvents):
@@ -101,13 +86,13 @@ class InstanceClient(InstanceEvents):
 
         Wire: POST /instance/{id}/_stop (docs/protocol.md, "Stop").
         """
-        milliseconds = _milliseconds(timeout)
+        time_left = milliseconds("timeout", timeout)
         if not isinstance(can_call_keepalive, bool):
             raise TypeError(
                 f"can_call_keepalive must be a bool, not {type(can_call_keepalive).__name__}"
             )
         self._asked_to_end = True
-        return stop(self._client, self._id, milliseconds, can_call_keepalive)
+        return stop(self._client, self._id, time_left, can_call_keepalive)
 
     def kill(
         self,
@@ -188,7 +173,7 @@ class InstanceClient(InstanceEvents):
     def _wait(
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: float | None
     ) -> GetInstanceResponse:
-        limit = None if timeout is None else positive("timeout", timeout)
+        limit = duration("timeout", timeout)
         return wait(self.get_info, self._id, until, what, limit)
 
     # -- streams together ---------------------------------------------------------------------------
@@ -319,7 +304,7 @@ class InstanceClient(InstanceEvents):
 
         Wire: as of `get_stream` and `send_stream` (docs/protocol.md, "Lifetimes").
         """
-        limit = None if timeout is None else positive("timeout", timeout)
+        limit = duration("timeout", timeout)
         checked(unfinished)
         if check:
             refuse_check(self._client)

@@ -14,6 +14,7 @@ from scramjet_client._answers import (
 from scramjet_client._api import ApiClient, Below, instead
 from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_of
+from scramjet_client._durations import Duration
 from scramjet_client._manager_answers import (
     disconnected_from,
     hubs_from,
@@ -91,13 +92,13 @@ class ManagerClient(ApiClient):
         """Return the manager's configuration as it gives it; it may hold secrets. Wire: GET /config."""
         return object_in(self._get("config"), "config")
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the manager's log, one JSON object a line. Wire: GET /log."""
         return self._client.get_stream(
             "log", name="log of the manager", idle_timeout=idle_timeout, **_ABOUT
         )
 
-    def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the manager's audit, one JSON object a line. Wire: GET /audit."""
         return self._client.get_stream(
             "audit", name="audit of the manager", idle_timeout=idle_timeout, **_ABOUT
@@ -243,7 +244,7 @@ class ManagerClient(ApiClient):
     # -- data across hubs -------------------------------------------------------------------------
 
     def get_named_data(
-        self, topic: str, content_type: str = _BINARY, *, idle_timeout: float | None = None
+        self, topic: str, content_type: str = _BINARY, *, idle_timeout: Duration | None = None
     ) -> OutputStream:
         """Open a topic that goes across hubs for reading; see `HostClient.get_topic`.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scramjet_client._durations import Duration
 from scramjet_client._manager_answers import access_keys_from, revoked_from
 from scramjet_client._settings import TimeoutLike, route
 from scramjet_client.config import resolve_platform
@@ -83,7 +84,7 @@ class MiddlewareClient(ManyManagers):
         """
         return self._manager(id, manager_api_base)
 
-    def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the platform's audit, one JSON object a line. Wire: GET /audit."""
         return self._client.get_stream(
             "audit", name="audit of the platform", idle_timeout=idle_timeout

@@ -8,6 +8,7 @@ from typing import Any
 from scramjet_client._answers import id_from, load_from, version_from
 from scramjet_client._api import ApiClient, Below, instead
 from scramjet_client._calls import JsonAnswer
+from scramjet_client._durations import Duration
 from scramjet_client._manager_answers import info_from, managers_from
 from scramjet_client._settings import route
 from scramjet_client.errors import (
@@ -120,7 +121,7 @@ class MultiManagerClient(ManyManagers):
         """Return what the process says of itself. Wire: GET /info."""
         return info_from(self._get("info"))
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the log of the process, one JSON object a line. Wire: GET /log."""
         return self._client.get_stream(
             "log", name="log of the multi-manager", idle_timeout=idle_timeout

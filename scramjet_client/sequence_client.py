@@ -9,10 +9,10 @@ from typing import Any
 from scramjet_client._answers import id_from, ids_from, sequence_from
 from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_of
+from scramjet_client._durations import Duration, duration
 from scramjet_client._handle import Handle
 from scramjet_client._run import CompletedInstance, refuse_check, run_new
 from scramjet_client._sequence_upload import replace_package
-from scramjet_client._settings import positive
 from scramjet_client._sources import ProgressHook, SourceLike
 from scramjet_client._topics import checked_topic
 from scramjet_client._vendoring import Requirements
@@ -45,7 +45,7 @@ class SequenceClient(Handle):
         output_topic: str | None = None,
         limits: Mapping[str, Any] | None = None,
         instance_id: str | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
     ) -> InstanceClient:
         """Start an instance; returns when its runner has connected, which is before the program runs.
 
@@ -96,7 +96,7 @@ class SequenceClient(Handle):
         *,
         type: str | None = None,
         json: bool | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         check: bool = False,
         app_config: Mapping[str, Any] | None = None,
         args: list[Any] | tuple[Any, ...] | None = None,
@@ -129,7 +129,7 @@ class SequenceClient(Handle):
 
         Wire: POST /sequence/{id}/start (docs/protocol.md, "Start"), then as of `InstanceClient.run`.
         """
-        limit = None if timeout is None else positive("timeout", timeout)
+        limit = duration("timeout", timeout)
         if check:
             refuse_check(self._client)
 

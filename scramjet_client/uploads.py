@@ -18,6 +18,7 @@ from typing import TypeVar
 import requests
 
 from scramjet_client._at_exit import finish_at_exit
+from scramjet_client._durations import Duration, duration
 from scramjet_client._exchange import Exchange, WaitEnded
 from scramjet_client._foreign import translated
 from scramjet_client._html import Shown
@@ -97,7 +98,7 @@ class Upload(Future[_R], Shown):
         """Bytes of the source that have been put on the wire."""
         return self.writer.bytes_sent
 
-    def accepted(self, timeout: float | None = None) -> bool:
+    def accepted(self, timeout: Duration | None = None) -> bool:
         """Wait for the hub's early yes, which comes before it has read any of the body.
 
         Args:
@@ -109,7 +110,7 @@ class Upload(Future[_R], Shown):
         Raises:
             ScramjetError: The upload failed before the hub said yes; the hub's refusal, for example.
         """
-        if not self._answered.wait(timeout):
+        if not self._answered.wait(duration("timeout", timeout, zero=True)):
             return False
         if not self._yes:
             self.result()
@@ -134,7 +135,7 @@ class Upload(Future[_R], Shown):
         """Return whether `cancel()` ended it."""
         return self.done() and isinstance(super().exception(), UploadCancelledError)
 
-    def result(self, timeout: float | None = None) -> _R:
+    def result(self, timeout: Duration | None = None) -> _R:
         """Wait for the end and return the answer, or raise what went wrong.
 
         Raises:
@@ -144,13 +145,13 @@ class Upload(Future[_R], Shown):
             TimeoutError: It is still running after `timeout` seconds.
         """
         self._asked = True
-        value: _R = super().result(timeout)
+        value: _R = super().result(duration("timeout", timeout, zero=True))
         return value
 
-    def exception(self, timeout: float | None = None) -> BaseException | None:
+    def exception(self, timeout: Duration | None = None) -> BaseException | None:
         """Wait for the end and return what went wrong, or None."""
         self._asked = True
-        return super().exception(timeout)
+        return super().exception(duration("timeout", timeout, zero=True))
 
     def abort(self) -> None:
         """Drop the connection and stop the writer; the outcome is left to who is waiting."""

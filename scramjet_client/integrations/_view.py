@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable
 
 from scramjet_client._answers import has_ended, health_from, instance_from, seconds_since
 from scramjet_client._calls import JsonAnswer
+from scramjet_client._durations import LONGEST_WAIT, Duration, duration
 from scramjet_client._handle import Closing
-from scramjet_client._settings import positive, route
+from scramjet_client._settings import route
 from scramjet_client.errors import (
     HubTimeoutError,
     InstanceNotFoundError,
@@ -96,7 +97,7 @@ class LiveView(Closing):
         self._instance = instance
         self._draw = draw
         self._lines = lines
-        self._interval = positive("interval", interval)
+        self._interval = duration("interval", interval) or LONGEST_WAIT
         self._tails = {name: Tail() for name in streams}
         self._info: GetInstanceResponse | None = None
         self._known = ["starting"]
@@ -126,7 +127,7 @@ class LiveView(Closing):
         """Whether it is over."""
         return self._over.is_set()
 
-    def wait(self, timeout: float | None = None) -> None:
+    def wait(self, timeout: Duration | None = None) -> None:
         """Wait until the view is over, which is when the instance has ended and all was shown.
 
         Args:
@@ -136,7 +137,7 @@ class LiveView(Closing):
             HubTimeoutError: It still goes on.
             StreamInterruptedError: A connection broke.
         """
-        if not self._over.wait(timeout):
+        if not self._over.wait(duration("timeout", timeout, zero=True)):
             raise HubTimeoutError(f"{self!r} did not end within {timeout} s")
         if self._error is not None:
             raise self._error
