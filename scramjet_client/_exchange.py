@@ -123,7 +123,7 @@ class Exchange:
                 return -1, None
             limit = self._sock.gettimeout()
             self._sock.settimeout(0)
-            return self._sock.fileno(), limit
+            return self._sock.fileno(), limit if self.idle is None else self.idle
 
     def waited_for(self, limit: float | None) -> None:
         """Undo `polled`."""
@@ -132,7 +132,7 @@ class Exchange:
             if self._sock is not None:
                 # Closed by another thread just now, it needs none.
                 with contextlib.suppress(OSError):
-                    self._sock.settimeout(limit)
+                    self._sock.settimeout(limit if self.idle is None else None)
 
     @property
     def aborted(self) -> bool:

@@ -89,7 +89,7 @@ def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"request_init has unknown keys: {', '.join(sorted(unknown))}")
     for name in checked_headers(init.get("headers") or {}):
-        if name.lower() in ("x-end-stream", "content-length", "transfer-encoding"):
+        if name.lower() == "x-end-stream":
             raise ValueError(f"request_init must not set {name!r}; the client does (see end=)")
     init["timeout"] = duration("request_init['timeout']", init.get("timeout"))
     return init

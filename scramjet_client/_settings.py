@@ -36,6 +36,20 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
 """What can stand in a header: no line ends, and what Latin-1 has."""
 
+_FRAMING = {
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+"""What says where a request ends and what becomes of its connection. A wrong one breaks the request after it."""
+
 _NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
 """What readers of URLs drop, or take for something else, each in its own way."""
 
@@ -127,13 +141,17 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 
     Raises:
         TypeError: A name or value is no text.
-        ValueError: It would break its line, or is beyond Latin-1.
+        ValueError: It would break its line, is beyond Latin-1, or is one that the client sets itself.
     """
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"the header {name[:80]!r} can't be sent")
+        if name.lower() in _FRAMING:
+            raise ValueError(
+                f"the header {name!r} must not be given: it is part of the connection, which the client sets up itself"
+            )
     return headers
 
 

@@ -292,6 +292,7 @@ class HttpClient(Closing):
 
         The limits, in seconds, are those of `head_within`.
         """
+        checked_headers(headers)
 
         def post(exchange: Exchange) -> requests.Response:
             with head_within(exchange, head_limit, rest=rest_limit):
@@ -329,6 +330,12 @@ class HttpClient(Closing):
             progress: Called with the bytes sent and the bytes in all (or None), by the thread that sends.
             answer_limit: Seconds in which the hub must take something of the body, or answer.
         """
+        sent = {"Content-Type": type, **(headers or {})}
+        if end is not None:
+            sent["x-end-stream"] = "true" if end else "false"
+        post = self.poster(
+            path, sent, method=method, head_limit=answer_limit, rest_limit=answer_limit
+        )
         upload = self.prepare_upload(
             Source(stream),
             lambda text, _sent, _reason: text,
@@ -336,12 +343,6 @@ class HttpClient(Closing):
             subject=subject,
             not_found=not_found,
             progress=None if progress is None else reporter(progress, stream),
-        )
-        sent = {"Content-Type": type, **(headers or {})}
-        if end is not None:
-            sent["x-end-stream"] = "true" if end else "false"
-        post = self.poster(
-            path, sent, method=method, head_limit=answer_limit, rest_limit=answer_limit
         )
         upload.run(post, lambda writer: Exchange(writer=writer))
         return upload.result()

@@ -155,10 +155,12 @@ class OutputStream(io.BufferedReader, Shown):
         r"""Yield the lines without their b"\n" or b"\r\n"; split at b"\n" alone.
 
         Args:
-            limit: Bytes that a line may have; None is no limit, so that a line that never ends fills the memory.
+            limit: Bytes that a line may have without its end; None is no limit, so that a line that never ends
+                fills the memory.
 
         Raises:
-            LineTooLongError: More than `limit` bytes came without a newline; the stream is closed.
+            LineTooLongError: A line has more than `limit` bytes; those before it have been given, and the
+                stream is closed.
         """
         return chain.from_iterable(self._batches(bare=True, limit=limit))
 
@@ -171,25 +173,39 @@ class OutputStream(io.BufferedReader, Shown):
             while data := self._piece(ahead):
                 if data.find(b"\n") == len(data) - 1 and not ahead.begun:
                     # One line, which is what comes where every line is waited for.
+                    if limit is not None and len(data) > limit:
+                        self._check_line(_bare(data), limit)
                     yield (_bare(data) if bare else data,)
                     continue
                 end = data.rfind(b"\n") + 1
                 if end:
                     whole = b"".join([*ahead.begun, data[:end]])
                     ahead.begun[:] = [data[end:]] if end < len(data) else []
-                    lines = io.BytesIO(whole)
+                    lines: Any = io.BytesIO(whole)
                     ahead.rest = lines.read
+                    if limit is not None and len(whole) > limit:
+                        lines = self._checked_lines(lines, limit)
                     yield map(_bare if b"\r" in whole else _without_last, lines) if bare else lines
                 else:
                     ahead.begun.append(data)
                 if limit is not None and sum(map(len, ahead.begun)) > limit:
-                    self.close()
-                    raise LineTooLongError(
-                        f"a line of {self._reader.name} has more than {limit} bytes"
-                    )
+                    # A carriage return at its end may be part of the line's end.
+                    self._check_line(b"".join(ahead.begun).removesuffix(b"\r"), limit)
             last = ahead.take_back()
             if last:
+                if limit is not None:
+                    self._check_line(last, limit)
                 yield (last,)
+
+    def _checked_lines(self, lines: Iterable[bytes], limit: int) -> Iterator[bytes]:
+        for line in lines:
+            self._check_line(_bare(line), limit)
+            yield line
+
+    def _check_line(self, line: bytes, limit: int) -> None:
+        if len(line) > limit:
+            self.close()
+            raise LineTooLongError(f"a line of {self._reader.name} has more than {limit} bytes")
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what comes as it comes; the boundaries mean nothing."""
@@ -244,7 +260,7 @@ class OutputStream(io.BufferedReader, Shown):
 
         Raises:
             InvalidResponseError: A line is not JSON; `.body` is that line.
-            LineTooLongError: More than `limit` bytes came without a newline; the stream is closed.
+            LineTooLongError: As in `lines`.
         """
         for line in self.lines(limit):
             try:

@@ -89,8 +89,8 @@ def upload(scene: Scene, wait: Callable[[Any], object]) -> None:
 
 def read(scene: Scene, value: Any) -> None:
     instance = scene.instance()
-    instance.send_input(b"a\n", end=True)
     with instance.get_stream("output", idle_timeout=value) as output:
+        instance.send_input(b"a\n", end=True)
         assert output.read()
 
 
