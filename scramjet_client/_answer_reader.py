@@ -11,6 +11,7 @@ import requests
 from scramjet_client._chunked import ChunkedBody
 from scramjet_client._exchange import READ_SIZE, Answer, Exchange, WaitEnded
 from scramjet_client._foreign import FOREIGN, is_timeout, root_text
+from scramjet_client._interrupts import let_interrupts_pass
 from scramjet_client.errors import (
     ScramjetError,
     StreamClosedError,
@@ -121,6 +122,7 @@ class AnswerReader(io.RawIOBase):
 
     def _failed(self, error: Exception) -> None:
         """Return where what a read has raised means the end of the stream; else raise what it means."""
+        let_interrupts_pass(error)
         if isinstance(error, WaitEnded):
             self._exchange.fail(error)
         elif isinstance(error, ScramjetError):
@@ -201,7 +203,7 @@ class AnswerReader(io.RawIOBase):
 
 def _decoded(response: requests.Response) -> Callable[[memoryview], int]:
     """Return a reader of an answer by way of urllib3, which undoes compression."""
-    pieces = response.raw.stream(READ_SIZE, decode_content=True)
+    pieces = response.iter_content(READ_SIZE)
     held = memoryview(b"")
 
     def read(buffer: memoryview) -> int:

@@ -22,6 +22,7 @@ from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_from
 from scramjet_client._durations import Duration, duration
 from scramjet_client._html import Shown
+from scramjet_client._interrupts import let_interrupts_pass
 from scramjet_client._settings import is_loopback, proxies_for, verification
 from scramjet_client._version import __version__
 from scramjet_client.config import VARIABLES
@@ -140,6 +141,7 @@ def _asked(client: HttpClient, timeout: Duration, problems: list[str]) -> JsonAn
     except ScramjetError as error:
         problems.append(f"{error.code}: {error.message}")
     except (OSError, ValueError) as error:
+        let_interrupts_pass(error)
         # A CA bundle or certificate that is not there, or a header that can't be sent.
         problems.append(str(error))
     return None

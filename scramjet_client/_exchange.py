@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
+import requests
 from urllib3.util import wait_for_read
 
 from scramjet_client._chunked import ChunkedBody
 from scramjet_client._durations import LONGEST_WAIT
+from scramjet_client._interrupts import let_interrupts_pass
 from scramjet_client._untrusted import too_long
 from scramjet_client._writer import BodyWriter, shut
 
@@ -95,6 +97,21 @@ class Exchange:
         if aborted:
             shut(sock)
         self.sent.set()
+
+    def answered_elsewhere(self, request: requests.PreparedRequest) -> None:
+        """Take note that an answer came without a connection: a mock's, which leaves the body alone.
+
+        The source is read to its end, as a hub would, and the recorded request has what it gave.
+        """
+        self.sent.set()
+        writer = self.writer
+        if writer is None or writer.ended:
+            return
+
+        def record(body: bytes) -> None:
+            request.body = body
+
+        writer.record(record)
 
     def connection_given_back(self) -> None:
         """Forget the socket; called when the answer has been read to its end or closed."""
@@ -219,8 +236,8 @@ class _Inlet(io.RawIOBase):
                 self._sock.settimeout(seconds)
                 try:
                     return receive()
-                except socket.timeout:
-                    pass
+                except socket.timeout as error:
+                    let_interrupts_pass(error)
                 finally:
                     self._sock.settimeout(limit)
             if exchange.on_idle is not None:
@@ -230,7 +247,8 @@ class _Inlet(io.RawIOBase):
         """Wait for the socket by a poll: a thread that is inside a recv is woken by each step of the writer's."""
         try:
             return wait_for_read(self._sock, seconds)
-        except ValueError:
+        except ValueError as error:
+            let_interrupts_pass(error)
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
 
     @staticmethod

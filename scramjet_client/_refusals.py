@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 import requests
 import urllib3
 
+from scramjet_client._interrupts import let_interrupts_pass
 from scramjet_client._untrusted import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads
 from scramjet_client.errors import (
     AuthenticationError,
@@ -89,7 +90,8 @@ def from_response(
     url = response.url or ""
     try:
         body = beginning(response, ERROR_LIMIT).decode("utf-8", "replace")
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as cut:
+        let_interrupts_pass(cut)
         # The refusal is known; a connection cut inside its text must not hide it.
         body = ""
     status = response.status_code

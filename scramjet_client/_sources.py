@@ -323,7 +323,9 @@ class Source:
     """
 
     def __init__(self, value: SourceLike) -> None:
-        self.whole: memoryview | None = None if isinstance(value, str) else _buffer_of(value)
+        self.whole: memoryview | None = (
+            memoryview(value.encode("utf-8")) if isinstance(value, str) else _buffer_of(value)
+        )
         """All of the data, where it is bytes in memory."""
         self._close: Callable[[], object] | None = None
         # A temporary file is gone with the last reference to its wrapper.
@@ -331,8 +333,6 @@ class Source:
         self._items = self._start(value)
 
     def _start(self, value: Any) -> Iterator[bytes | memoryview]:
-        if isinstance(value, str):
-            return _pieces(encode(value))
         if isinstance(value, Path):
             return self._start_path(value)
         if self.whole is not None:
@@ -428,6 +428,7 @@ class Utf8Only:
             # Bytes in memory are looked through at once, before anything is sent.
             for _ in Utf8Only(Source(iter((source.whole,))), route):
                 pass
+        self.whole = source.whole
         self._source = source
         self._route = route
         self._decoder = codecs.getincrementaldecoder("utf-8")()

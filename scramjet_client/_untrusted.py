@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import requests
 
+from scramjet_client._interrupts import let_interrupts_pass
 from scramjet_client.errors import InvalidResponseError
 
 ANSWER_LIMIT = 32 * 2**20
@@ -72,6 +73,7 @@ def _read(response: requests.Response, enough: int) -> list[bytes]:
             if size >= enough:
                 break
     except (ValueError, OverflowError) as error:
+        let_interrupts_pass(error)
         # urllib3 takes "-5" for a chunk's size, and then trips over it.
         raise InvalidResponseError(
             f"{response.url} answered with what is no HTTP: {error}", url=response.url

@@ -387,6 +387,8 @@ class HttpClient(Closing):
         prepared = outgoing(
             self._session, method, (self.api_base, path), headers=given, params=params, body=body
         )
+        if exchange.writer is not None:
+            prepared.body = exchange.writer.body()  # type: ignore[assignment]  # requests takes iterators
         exchange.size_limit = self.answer_limit
         with Telling(self._loggers, method, url) as telling, exchange.use():
             response = self._session.send(
@@ -399,5 +401,10 @@ class HttpClient(Closing):
                 allow_redirects=False,
             )
             telling.answered(response.status_code)
+        if not exchange.sent.is_set():
+            exchange.answered_elsewhere(prepared)
+        elif exchange.writer is not None:
+            # Who keeps an answer does not keep what was sent.
+            prepared.body = None
         check_coding(response)
         return response

@@ -177,7 +177,12 @@ class UploadWriter(io.BufferedIOBase, Shown):
 
     def _finish(self) -> SendStreamResponse:
         self._outbox.close()
-        return self.upload.result()
+        try:
+            return self.upload.result()
+        except BaseException:
+            # An interrupt of the wait: who closes a file and is interrupted does not know what of it is there.
+            self.upload.cancel()
+            raise
 
     def _raise_failure(self) -> None:
         if self.upload.done():

@@ -82,6 +82,7 @@ class Upload(Future[_R], Shown):
         self._answered = threading.Event()
         self._yes = False
         self._asked = False
+        self._in_background = False
         self._claimed = False
         # Guards _claimed: an outcome is claimed once, and set outside the lock, because that runs callbacks.
         self._claiming = threading.Lock()
@@ -184,6 +185,11 @@ class Upload(Future[_R], Shown):
                 afterwards()
             self._settle(self._convert(text, self.bytes_sent, reason))
         except Exception as error:
+            foreign = not isinstance(error, (ScramjetError, WaitEnded))
+            if foreign and not self._in_background and error is not self.writer.error:
+                # Of a signal handler, such as a limit of the caller's own.
+                self._end_by(error)
+                raise
             # Named first: what the writer meets after the abort is not what went wrong.
             named = self._named(error)
             self.abort()
@@ -191,15 +197,19 @@ class Upload(Future[_R], Shown):
             self.writer.join(_CLOSING)
             self._settle_error(named)
         except BaseException as error:
-            # An interrupt in the waiting thread ends the upload, and goes on its way.
-            self.abort()
-            what = f"was ended by {type(error).__name__}"
-            self._settle_error(self._because(error, UploadCancelledError, what))
+            self._end_by(error)
             raise
+
+    def _end_by(self, error: BaseException) -> None:
+        """End the upload because of an interrupt in the waiting thread, which goes on its way."""
+        self.abort()
+        what = f"was ended by {type(error).__name__}"
+        self._settle_error(self._because(error, UploadCancelledError, what))
 
     def run_in_background(self, run: Callable[[], None]) -> None:
         """Start `run` on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
         finish_at_exit(self)
+        self._in_background = True
         threading.Thread(target=run, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
 
     def open(
@@ -280,12 +290,24 @@ class Upload(Future[_R], Shown):
             finally:
                 if timer is not None:
                     timer.cancel()
+            if self.writer.recorded:
+                self._wait_for_source(exchange)
             if self.writer.finished:
                 # A thread that is still closing its source would keep the connection from being reused.
                 self.writer.join(_CLOSING)
                 return response.reason or "", text
             if not self.writer.between_requests:
                 raise self._failure(UploadError, "was answered before it had been taken")
+
+    def _wait_for_source(self, exchange: Exchange) -> None:
+        """Wait for a source that a mock's answer did not wait for; raise what it raised."""
+        remaining = None if exchange.deadline is None else exchange.deadline - time.monotonic()
+        if not self.writer.join(remaining):
+            raise HubTimeoutError(f"upload to {self.name} timed out after {self.bytes_sent} bytes")
+        if self.writer.error is not None:
+            raise self._named(self.writer.error)
+        if not self.writer.finished:
+            raise self._failure(UploadCancelledError, "was cancelled")
 
     def _roll_over_timer(self, limit: float | None) -> threading.Timer | None:
         """Start the thread that ends this request's body in time; it ends with the request."""

@@ -14,7 +14,7 @@ import scramjet_client
 PACKAGE = Path(scramjet_client.__file__).parent
 
 LAYERS = [
-    {"_version", "_html", "_durations"},
+    {"_version", "_html", "_durations", "_interrupts"},
     {
         "errors",
         "_tls",
