@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from scramjet_client._html import Shown
+from scramjet_client._html import Live
 from scramjet_client._settings import route
 from scramjet_client.errors import NotFoundError
 
@@ -17,7 +17,7 @@ _H = TypeVar("_H", bound="Handle")
 _C = TypeVar("_C", bound="Closing")
 
 
-class Closing(Shown):
+class Closing(Live):
     """Makes a class with a `close()` a context manager."""
 
     def __enter__(self: _C) -> _C:
@@ -31,18 +31,12 @@ class Closing(Shown):
     ) -> None:
         self.close()
 
-    def __reduce__(self) -> NoReturn:
-        # It would not work there, and take a token along.
-        raise TypeError(
-            f"a {type(self).__name__} can't be pickled or copied: make one in the process that needs it"
-        )
-
     def close(self) -> None:
         """Give up what this holds; safe to call twice."""
         raise NotImplementedError
 
 
-class Handle(Shown):
+class Handle(Live):
     """A client of one instance or sequence of a hub. Safe to use from any number of threads.
 
     Nothing is asked of the hub when one is made, and it holds no connection of its own.

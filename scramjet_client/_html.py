@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from typing import NoReturn
 
 _LONGEST = 400
 """Characters of one value that are shown."""
@@ -36,6 +37,17 @@ class Shown:
         if not rows:
             return f"<pre>{html.escape(repr(self))}</pre>"
         return f"<table><caption>{html.escape(type(self).__name__)}</caption>{rows}</table>"
+
+
+class Live(Shown):
+    """Refuses to be copied and pickled: for what holds a connection, a thread or a client, which may have a token."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"this {type(self).__name__} can't be pickled or copied: make another one where it is needed"
+        )
 
 
 def _cell(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from scramjet_client._dialect import dialect_of
 from scramjet_client._durations import duration
 from scramjet_client._exchange import Exchange
+from scramjet_client._html import Live
 from scramjet_client._instance_duplex import InstanceDuplex
 from scramjet_client._lifetime import EndWatch, ended_error
 from scramjet_client.errors import HubTimeoutError, InstanceEndedError, StreamIdleError
@@ -37,7 +38,7 @@ def _sendable(event_name: str) -> str:
     return event_name
 
 
-class ExpectedEvent:
+class ExpectedEvent(Live):
     """An event that is being listened for; see `InstanceClient.expect_event`.
 
     Attributes:

@@ -19,6 +19,7 @@ from requests.utils import get_environ_proxies
 
 from scramjet_client._durations import Duration, duration
 from scramjet_client._html import Shown
+from scramjet_client._secrets import Secrets
 from scramjet_client._version import __version__
 
 DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
@@ -120,6 +121,7 @@ class Token(AuthBase):
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("token must be ASCII without spaces and line ends, and not empty")
         self._token = token
+        self._secrets = Secrets([] if token is None else [token])
 
     @property
     def is_set(self) -> bool:
@@ -128,12 +130,25 @@ class Token(AuthBase):
 
     def hidden_in(self, text: str) -> str:
         """Return a text without the token, which what a hub or a proxy says may repeat."""
-        return text if self._token is None else text.replace(self._token, "***")
+        return self._secrets.hidden_in(text)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._token is not None:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+_SECRET_HEADER = re.compile(r"authorization|cookie|token|key|secret|password", re.IGNORECASE)
+
+
+def secrets_of(token: str | None, headers: Mapping[str, str]) -> Secrets:
+    """Return what of a client's settings must be in no error: the token, and headers that say who one is."""
+    values = [] if token is None else [token]
+    for name, value in headers.items():
+        if _SECRET_HEADER.search(name):
+            # Also without "Bearer" or "Basic".
+            values += [value, value.rpartition(" ")[2]]
+    return Secrets(values)
 
 
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from scramjet_client._at_once import at_once
 from scramjet_client._dialect import dialect_of
 from scramjet_client._durations import Duration, duration
 from scramjet_client._fleet_follow import FleetFollow
-from scramjet_client._html import Shown
+from scramjet_client._html import Live
 from scramjet_client._send_plan import checked_stream_id
 from scramjet_client.errors import (
     InsufficientResourcesError,
@@ -46,7 +46,7 @@ Members = Mapping[str, Union[HostClient, ScramjetError]]
 logger: logging.Logger = logging.getLogger("scramjet_client")
 
 
-class Fleet(Shown):
+class Fleet(Live):
     """Many hubs as one. Safe to use from any number of threads.
 
     A hub that fails never hides the others: what is asked of all is answered by a `FleetAnswer`, with what

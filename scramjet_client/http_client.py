@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as jsonlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
+import attrs
 import requests
 
 from scramjet_client._calls import JsonAnswer, parsed, tried
@@ -15,6 +17,7 @@ from scramjet_client._durations import LONGEST_WAIT, Duration, duration
 from scramjet_client._exchange import Exchange
 from scramjet_client._foreign import translated
 from scramjet_client._handle import Closing
+from scramjet_client._interrupts import causes
 from scramjet_client._limits import connect_limit, head_within
 from scramjet_client._listeners import RequestLogger, Telling
 from scramjet_client._outgoing import outgoing
@@ -29,13 +32,14 @@ from scramjet_client._settings import (
     checked_base,
     checked_headers,
     proxies_for,
+    secrets_of,
     verification,
 )
 from scramjet_client._sources import ProgressHook, Source
 from scramjet_client._transport import Session
 from scramjet_client._untrusted import ANSWER_LIMIT, check_coding
 from scramjet_client._writer import BodySource, BodyWriter
-from scramjet_client.errors import HubResponseError, NotFoundError
+from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
 from scramjet_client.streams import OutputStream
 from scramjet_client.uploads import Upload
 
@@ -100,6 +104,7 @@ class HttpClient(Closing):
         self._loggers: list[RequestLogger] = []
         session = self._session = Session()
         self.token: Token = Token(token)
+        self._secrets = secrets_of(token, headers or {})
         session.auth = self.token
         session.headers.update(
             {
@@ -185,12 +190,14 @@ class HttpClient(Closing):
 
         def attempt() -> JsonAnswer:
             used = exchange or Exchange(deadline=ends)
-            with translated(method, f"{self.api_base}/{path}"):
+            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
                 response = self._send(used, method, path, headers=sent, params=params, body=body)
                 try:
                     if response.status_code >= 300:
                         raise self.refusal(response, subject, not_found)
-                    return parsed(response, self.answer_limit)
+                    answer = parsed(response, self.answer_limit)
+                    # It is what errors keep of an answer that makes no sense.
+                    return attrs.evolve(answer, text=self._secrets.hidden_in(answer.text))
                 finally:
                     response.close()
 
@@ -353,13 +360,31 @@ class HttpClient(Closing):
         self, response: requests.Response, subject: str, not_found: type[NotFoundError]
     ) -> HubResponseError:
         """Return the error that an answer of 300 or more means here; see `_refusals`."""
-        return from_response(response, subject=subject, not_found=not_found)
+        hidden = self._secrets.hidden_in
+        return from_response(response, subject=subject, not_found=not_found, hidden=hidden)
+
+    @contextlib.contextmanager
+    def _discreet(self) -> Iterator[None]:
+        """Hide in what is raised inside the block what the hub, or who answers for it, has repeated."""
+        try:
+            yield
+        except ScramjetError as error:
+            hidden = self._secrets.hidden_in
+            for cause in causes(error):
+                # The traceback would show it too.
+                if cause is not error and hidden(str(cause)) != str(cause):
+                    error.__cause__ = None
+                    error.__suppress_context__ = True
+            error.message = hidden(error.message)
+            error.args = (error.message, *error.args[1:])
+            error.body = None if error.body is None else hidden(error.body)
+            raise
 
     def _reach(self, exchange: Exchange, method: str, path: str, **how: Any) -> requests.Response:
         """`_send`, and again while no connection comes about: nothing has left then."""
 
         def attempt() -> requests.Response:
-            with translated(method, f"{self.api_base}/{path}"):
+            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
                 return self._send(exchange, method, path, **how)
 
         return tried(

@@ -17,13 +17,13 @@ from datetime import datetime, timezone
 from functools import partial
 from itertools import chain
 from operator import itemgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from scramjet_client._answer_reader import AnswerReader, Opener
 from scramjet_client._exchange import READ_SIZE, Exchange
 from scramjet_client._handle import Closing
-from scramjet_client._html import Shown
+from scramjet_client._html import Live
+from scramjet_client._targets import PieceTargetLike, piece_target
 from scramjet_client._untrusted import loads
 from scramjet_client.errors import (
     InvalidResponseError,
@@ -77,7 +77,7 @@ def _exclusive(method: Callable[..., Any]) -> Any:
     return read
 
 
-class OutputStream(io.BufferedReader, Shown):
+class OutputStream(Live, io.BufferedReader):
     """A live output of an instance or hub: a binary file that gives what has come.
 
     It is a real `io.BufferedReader`: iterate it for lines (`bytes`, with their newline), or use `read1`,
@@ -275,22 +275,22 @@ class OutputStream(io.BufferedReader, Shown):
             elif line.strip():
                 yield json_line(line, self._reader.name)
 
-    def pipe_to(self, target: BinaryIO | str | Path | Callable[[bytes], object]) -> int:
-        """Send everything until the end to a binary file, a path or a callable; return the bytes copied.
+    def pipe_to(self, target: PieceTargetLike) -> int:
+        """Send everything until the end to a file, a path, a callable or the terminal; return the bytes copied.
 
-        A file is left open; each piece is flushed when it has come.
+        What `InstanceClient.follow` takes is taken here: a binary file is given the bytes as they come, a text file
+        text, decoded from UTF-8; True is this program's stdout. A callable is given pieces of bytes. A file is
+        left open; each piece is flushed when it has come.
+
+        Raises:
+            TypeError, ValueError: It can't be written to; before anything is read.
         """
-        if isinstance(target, (str, Path)):
-            with Path(target).open("wb") as file:
-                return self.pipe_to(file)
-        write = target if callable(target) else partial(write_all, target)
-        flush = getattr(target, "flush", None)
         copied = 0
-        for chunk in self.chunks():
-            write(chunk)
-            copied += len(chunk)
-            if flush is not None:
-                flush()
+        with piece_target(target, "target") as taker:
+            for chunk in self.chunks():
+                taker.write(chunk)
+                copied += len(chunk)
+            taker.finish()
         return copied
 
     def close(self) -> None:
@@ -354,19 +354,6 @@ def json_line(line: bytes, name: str) -> Any:
         raise InvalidResponseError(
             f"a line of {name} is not JSON: {error}", body=line.decode("utf-8", "replace")
         ) from error
-
-
-def write_all(file: Any, data: bytes) -> None:
-    """Write all of `data` to a binary file, also to an unbuffered one, which may take less than it is given."""
-    if not isinstance(file, io.RawIOBase):
-        file.write(data)
-        return
-    rest = memoryview(data)
-    while rest:
-        taken = file.write(rest)
-        if taken is None:
-            raise BlockingIOError("the target is a non-blocking file that takes nothing now")
-        rest = rest[taken:]
 
 
 def now() -> str:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from scramjet_client._html import Shown
+from scramjet_client._html import Live
 from scramjet_client._sources import encode
 from scramjet_client.errors import StreamClosedError
 from scramjet_client.models import SendStreamResponse
@@ -77,7 +77,7 @@ class Outbox:
             self.changed.notify_all()
 
 
-class UploadWriter(io.BufferedIOBase, Shown):
+class UploadWriter(Live, io.BufferedIOBase):
     """A program's input as a writable file: for `print(..., file=w)`, `csv.writer(w)`, `shutil.copyfileobj`.
 
     `write` takes bytes, and text, which is sent as UTF-8. What is written goes out at once, by a thread of

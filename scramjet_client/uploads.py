@@ -21,7 +21,7 @@ from scramjet_client._at_exit import finish_at_exit
 from scramjet_client._durations import Duration, duration
 from scramjet_client._exchange import Exchange, WaitEnded
 from scramjet_client._foreign import translated
-from scramjet_client._html import Shown
+from scramjet_client._html import Live
 from scramjet_client._untrusted import whole
 from scramjet_client._writer import BodyWriter
 from scramjet_client.errors import (
@@ -48,7 +48,7 @@ _CLOSING = 0.05
 """Seconds that the end of an upload waits for its source to be closed; one that blocks is closed later."""
 
 
-class Upload(Future[_R], Shown):
+class Upload(Live, Future[_R]):
     """A body on its way to the hub: a `concurrent.futures.Future` of the hub's answer.
 
     Usable in `concurrent.futures.wait` and `as_completed`. Safe to use from any thread.
@@ -82,6 +82,7 @@ class Upload(Future[_R], Shown):
         self._answered = threading.Event()
         self._yes = False
         self._asked = False
+        self._begun = False
         self._in_background = False
         self._claimed = False
         # Guards _claimed: an outcome is claimed once, and set outside the lock, because that runs callbacks.
@@ -93,6 +94,10 @@ class Upload(Future[_R], Shown):
             error = super().exception()
             state = "done" if error is None else f"failed: {error}"
         return f"<Upload to {self.name}: {self.bytes_sent} bytes, {state}>"
+
+    def running(self) -> bool:
+        """Return whether it has begun and is not over."""
+        return self._begun and not self.done()
 
     @property
     def bytes_sent(self) -> int:
@@ -176,6 +181,7 @@ class Upload(Future[_R], Shown):
             body_limit: Seconds after which the body goes on in another request, or None.
             afterwards: Called when the hub has taken the whole body, before the upload counts as done.
         """
+        self._begun = True
         if threading.current_thread().daemon:
             # The interpreter's end does not wait for this thread, so it has to for the upload.
             finish_at_exit(self)
@@ -209,7 +215,7 @@ class Upload(Future[_R], Shown):
     def run_in_background(self, run: Callable[[], None]) -> None:
         """Start `run` on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
         finish_at_exit(self)
-        self._in_background = True
+        self._begun = self._in_background = True
         threading.Thread(target=run, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
 
     def open(

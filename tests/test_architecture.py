@@ -14,7 +14,7 @@ import scramjet_client
 PACKAGE = Path(scramjet_client.__file__).parent
 
 LAYERS = [
-    {"_version", "_html", "_durations", "_interrupts"},
+    {"_version", "_html", "_durations", "_interrupts", "_secrets"},
     {
         "errors",
         "_tls",
@@ -43,9 +43,9 @@ LAYERS = [
     {"_exchange", "manager_models", "_manifest", "_local_modules", "_answers"},
     {"_transport", "_send_plan", "_limits", "_function_source", "_manager_answers"},
     {"uploads", "packages"},
-    {"_answer_reader", "upload_writer"},
+    {"_answer_reader", "upload_writer", "_targets"},
     {"streams"},
-    {"_targets", "_reconnect", "_membership"},
+    {"_reconnect", "_membership"},
     {"http_client", "multiplex"},
     {"_dialect", "_api"},
     {"_lifetime"},

@@ -230,6 +230,9 @@ def event_stream_response(
             connection instead.
         headers: Further headers.
     """
+    for name in (event, end, failed):
+        # A wrong one would be found when an event of it comes.
+        ServerSentEvent(event=name)
     silence = duration("heartbeat", heartbeat) or LONGEST_WAIT
     again = duration("retry", retry, zero=True)
     clients, log = current_app.extensions.get(_KEY), current_app.logger
