@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import ssl
+import threading
 import time
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +24,11 @@ from scramjet_client._answers import version_from
 from scramjet_client._calls import JsonAnswer
 from scramjet_client._dialect import dialect_from
 from scramjet_client._durations import Duration, duration
+from scramjet_client._exchange import Exchange
 from scramjet_client._html import Shown
 from scramjet_client._interrupts import let_interrupts_pass
-from scramjet_client._settings import is_loopback, proxies_for, verification
+from scramjet_client._settings import is_loopback, proxies_for, route, verification
+from scramjet_client._sources import Source
 from scramjet_client._version import __version__
 from scramjet_client.config import VARIABLES
 from scramjet_client.errors import ScramjetError
@@ -31,6 +36,12 @@ from scramjet_client.http_client import HttpClient
 
 _SKEW_LIMIT = 5.0
 """Seconds that the clocks may differ before it is a problem; the header has a resolution of one."""
+
+_REFUSAL_LIMIT = 2.0
+"""Seconds in which a hub must refuse an upload to an instance that it does not have, while its body is open."""
+
+_HELD_LIMIT = 10.0
+"""Seconds after which the probe ends in any case."""
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -115,6 +126,8 @@ def examine(
     seconds = time.monotonic() - began
     hub = None if answer is None else _hub(answer, problems)
     skew = None if answer is None else _skew(answer, problems)
+    if hub is not None and answer is not None:
+        _between(client, answer, problems)
     return DoctorReport(
         url=client.api_base,
         url_source=known.get("api_base", "argument api_base"),
@@ -157,6 +170,42 @@ def _hub(answer: JsonAnswer, problems: list[str]) -> dict[str, str] | None:
     told = {"version": version.version, "generation": generation}
     further = {"service": version.service, "build": version.build}
     return {**told, **{name: value for name, value in further.items() if value}}
+
+
+def _between(client: HttpClient, answer: JsonAnswer, problems: list[str]) -> None:
+    """Find out whether something between holds uploads back: hubs refuse one while its body is still open.
+
+    Hubs do not say which server they are, so where nobody says it, nothing stands between.
+    """
+    server = answer.headers.get("Server") or answer.headers.get("Via")
+    if server is None:
+        return
+    let_go = threading.Event()
+
+    def held() -> Iterator[bytes]:
+        yield b" "
+        let_go.wait(_HELD_LIMIT)
+
+    upload = client.prepare_upload(Source(held()), lambda text, *_: text, name="nothing")
+    post = client.poster(
+        route("instance", str(uuid.uuid4()), "input"),
+        {"Content-Type": "application/octet-stream", "x-end-stream": "false"},
+    )
+    deadline = time.monotonic() + _HELD_LIMIT
+    upload.run_in_background(
+        lambda: upload.run(post, lambda writer: Exchange(writer=writer, deadline=deadline))
+    )
+    try:
+        upload.exception(_REFUSAL_LIMIT)
+    except FutureTimeoutError:
+        problems.append(
+            f"{server} stands between and holds uploads back until they are whole: refusals come late, and a"
+            " conversation never begins. It probably holds outputs and events back too"
+            " (nginx: proxy_request_buffering off; proxy_buffering off; see the guide for nginx)"
+        )
+    finally:
+        let_go.set()
+        upload.cancel()
 
 
 def _skew(answer: JsonAnswer, problems: list[str]) -> float | None:

@@ -28,6 +28,8 @@ from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
     HubTimeoutError,
+    InstanceEndedError,
+    InstanceNotFoundError,
     ScramjetError,
     UnsupportedByHubError,
     UploadCancelledError,
@@ -352,6 +354,12 @@ class Upload(Live, Future[_R]):
             return self._because(failed, HubConnectionError, f"was cut: {failed}")
         if self._yes and isinstance(error, HubConnectionError):
             return self._because(error.__cause__, HubConnectionError, f"was cut: {error.message}")
+        if isinstance(error, InstanceEndedError) and error.info is None and not self._yes:
+            # Nobody has said yes, nor seen the instance: a proxy is still collecting the body.
+            return InstanceNotFoundError(
+                f"upload to {self.name}: the hub has no such instance, and has said nothing to the upload;"
+                " something between may hold uploads back (see doctor())"
+            )
         if isinstance(error, ScramjetError):
             return error
         what = f"was cut: {error}" if isinstance(error, WaitEnded) else f"failed: {error!r}"
