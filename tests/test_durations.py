@@ -20,7 +20,7 @@ from scramjet_client import (
     SequenceClient,
     Timeouts,
 )
-from scramjet_client._durations import duration, milliseconds
+from scramjet_client.http.durations import duration, milliseconds
 from scramjet_client.hub import LocalHub
 
 ECHO = Path(__file__).parent / "sequences" / "py-echo"

@@ -1,0 +1,149 @@
+"""What a hub says is not believed: how much of it is read, in which coding, and what passes for JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import requests
+
+from scramjet_client.errors import InvalidResponseError
+from scramjet_client.http.interrupts import let_interrupts_pass
+
+ANSWER_LIMIT = 32 * 2**20
+"""Bytes of an answer that is no stream: a list of 50,000 instances fits in. Parsed, JSON may take 22 times as much."""
+
+ERROR_LIMIT = 65536
+"""Bytes of a refusal that are read, and characters of a wrong answer that its error keeps."""
+
+SENTENCE_LIMIT = 500
+"""Characters of a hub's words that an error's sentence repeats; `.body` has more."""
+
+_PIECE = 10240
+"""Bytes read at once. Old releases of urllib3 unpack all of it, which makes up to 10 MB."""
+
+_CODINGS = ("", "identity", "gzip")
+"""Of several on top of one another, as of those with larger ratios, a few bytes unpack to gigabytes."""
+
+
+def check_coding(response: requests.Response) -> None:
+    """Close an answer in a coding that is not unpacked here, and raise `InvalidResponseError`.
+
+    Every request asks for none; one that a proxy uses unasked is gzip.
+    """
+    coding = response.headers.get("Content-Encoding", "")
+    if coding.strip().lower() not in _CODINGS:
+        response.close()
+        raise InvalidResponseError(
+            f"{response.url} answered in the coding {coding[:40]!r}, which was not asked for",
+            status=response.status_code,
+            url=response.url,
+        )
+
+
+def whole(response: requests.Response, limit: int = ANSWER_LIMIT) -> bytes:
+    """Return the body of an answer.
+
+    Raises:
+        InvalidResponseError: It is longer than `limit` bytes.
+    """
+    pieces = _read(response, limit + 1)
+    if sum(map(len, pieces)) > limit:
+        raise too_long(response.url, limit)
+    return b"".join(pieces)
+
+
+def beginning(response: requests.Response, limit: int) -> bytes:
+    """Return at most `limit` bytes of the body of an answer."""
+    return b"".join(_read(response, limit))[:limit]
+
+
+def _read(response: requests.Response, enough: int) -> list[bytes]:
+    """Return the body in pieces, until there are `enough` bytes or more.
+
+    Raises:
+        InvalidResponseError: Its framing makes no sense.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        for piece in response.iter_content(_PIECE):
+            pieces.append(piece)
+            size += len(piece)
+            if size >= enough:
+                break
+    except (ValueError, OverflowError) as error:
+        let_interrupts_pass(error)
+        # urllib3 takes "-5" for a chunk's size, and then trips over it.
+        raise InvalidResponseError(
+            f"{response.url} answered with what is no HTTP: {error}", url=response.url
+        ) from error
+    return pieces
+
+
+def too_long(url: str, limit: int) -> InvalidResponseError:
+    """Return the error for an answer of more than `limit` bytes."""
+    return InvalidResponseError(f"the answer of {url} has more than {limit} bytes", url=url)
+
+
+def loads(text: str | bytes, *, nan: bool = False) -> Any:
+    """Return the value of a JSON document.
+
+    Args:
+        text: The document.
+        nan: Whether NaN and Infinity pass, which are no JSON, but which Python programs write.
+
+    Raises:
+        ValueError: It is none, or one that is nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=None if nan else _no_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def json_in(text: str, what: str) -> Any:
+    """Return the JSON value of an answer's text.
+
+    Args:
+        text: The text.
+        what: What it answers, for the error's sentence.
+
+    Raises:
+        InvalidResponseError: It is not JSON.
+    """
+    try:
+        return loads(text)
+    except ValueError as error:
+        raise InvalidResponseError(
+            f"the hub's answer to {what} is not JSON: {error}", body=text[:ERROR_LIMIT]
+        ) from error
+
+
+def as_text(value: Any) -> str | None:
+    """Return a text, and None for anything else."""
+    return value if isinstance(value, str) else None
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return an object, and an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_number(value: Any) -> float:
+    """Return a number, and 0 for anything else."""
+    return value if is_number(value) else 0.0
+
+
+def is_number(value: Any) -> bool:
+    """Say whether this is a number; True and False are none here."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_count(value: Any) -> bool:
+    """Say whether this is a whole number."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
