@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from scramjet_client import Fleet, HostClient, ManagerClient, Multiplexer
+from tests.streams.test_output import Said
 from tests.support.waiting import eventually
-from tests.test_streams import Said
 
 COPIES: dict[str, Callable[[Any], object]] = {
     "copy": copy.copy,

@@ -102,7 +102,7 @@ class HttpClient(Closing):
         self._loggers: list[RequestLogger] = []
         session = self._session = Session()
         self.token: Token = Token(token)
-        self._secrets = secrets_of(token, headers or {})
+        self._secrets = secrets_of(token, checked_headers(headers or {}))
         session.auth = self.token
         session.headers.update(
             {

@@ -22,8 +22,10 @@ from scramjet_client import (
 )
 from scramjet_client.http.durations import duration, milliseconds
 from scramjet_client.hub import LocalHub
+from scramjet_client.uploads.sources import Source
+from scramjet_client.uploads.upload import Upload
 
-ECHO = Path(__file__).parent / "sequences" / "py-echo"
+ECHO = Path(__file__).parent.parent / "sequences" / "py-echo"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,9 @@ class Scene:
         instance.wait(60)
         return instance
 
+    def submit(self) -> Upload[Any]:
+        return self.instance().submit_input(b"a\n")
+
     def client(self, **timeouts: Any) -> HostClient:
         token = self.hub.token if hasattr(self.hub, "token") else None
         return HostClient(self.hub.url, token=token, timeout=Timeouts(**timeouts))
@@ -75,12 +80,15 @@ class NowhereScene(Scene):
     def instance(self) -> InstanceClient:
         return self.host.get_instance_client("x")
 
+    def submit(self) -> Upload[Any]:
+        return self.host.client.prepare_upload(Source(b""), lambda *_: None, name="x")
+
     def ended(self) -> InstanceClient:
         return Scene(self.hub, self.host, self.host.send_sequence(ECHO)).ended()
 
 
 def upload(scene: Scene, wait: Callable[[Any], object]) -> None:
-    submitted = scene.instance().submit_input(b"a\n")
+    submitted = scene.submit()
     try:
         wait(submitted)
     finally:
