@@ -1,195 +1,107 @@
-"""What a signal handler raises, in every call that waits: limits of the user's own, of Celery, of test runners."""
+"""Signals that a program inherits as ignored: from `&` in a script, `nohup`, or a supervisor."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from scramjet_client import InstanceClient, Multiplexer
-from scramjet_client.hub import LocalHub
-from tests.support.waiting import eventually
+from scramjet_client import HostClient
+from tests.support.certs import Certificates
+from tests.support.interrupted import wait_until_blocked
+from tests.support.scripted_hub import H1Hub
+from tests.support.signals import ignoring
+from tests.support.waiting import LIMIT
+from tests.surroundings.programs import ROOT, environment
 
+BLOCKED = """
+import sys
+from scramjet_client import HostClient
 
-class SoftTimeLimitExceeded(Exception):
-    """As Celery's."""
-
-
-class OwnTimeout(TimeoutError):
-    """A limit that is a subclass of what sockets raise."""
-
-
-class OwnValueError(ValueError):
-    """What http.client raises when its connection is closed below it."""
-
-
-class OwnInterrupt(KeyboardInterrupt):
-    """A subclass of Ctrl-C."""
-
-
-class OwnExit(BaseException):
-    """What no `except Exception` catches."""
-
-
-RAISED: list[type[BaseException]] = [
-    SoftTimeLimitExceeded,
-    TimeoutError,
-    OwnTimeout,
-    ConnectionError,
-    OSError,
-    OwnValueError,
-    AssertionError,
-    OwnInterrupt,
-    OwnExit,
-]
-
-
-async def deaf(context: Any, input: Any) -> None:
-    """Read nothing, say nothing."""
-    await asyncio.Event().wait()
-
-
-@pytest.fixture
-def instance() -> Iterator[InstanceClient]:
-    """An instance that reads nothing, on a hub of its own, which holds what was cut off until it ends."""
-    with LocalHub() as hub, hub.client() as host:
-        yield host.deploy(deaf).start()
-
-
-def flood(closed: list[bool]) -> Iterator[bytes]:
-    try:
-        while True:
-            yield bytes(65536)
-    finally:
-        closed.append(True)
-
-
-def sent(call: Callable[[InstanceClient, Iterator[bytes]], object]) -> Callable[[Any], None]:
-    """Return a send of an endless generator, which is closed by the time that all is over."""
-
-    def send(instance: InstanceClient) -> None:
-        closed: list[bool] = []
-        try:
-            call(instance, flood(closed))
-        finally:
-            eventually(lambda: closed)
-
-    return send
-
-
-def waited_for(instance: InstanceClient) -> None:
-    upload = instance.submit_input(flood([]))
-    try:
-        upload.result()
-    finally:
-        # It goes on: who waits is not who sends.
-        assert not upload.done()
-        upload.cancel()
-
-
-def followed(instance: InstanceClient) -> None:
-    with instance.follow(stdout=lambda line: None) as follow:
-        follow.wait()
-
-
-def written(instance: InstanceClient) -> None:
-    with instance.open_input() as file:
-        while True:
-            file.write(bytes(65536))
-
-
-def closed(instance: InstanceClient) -> None:
-    file = instance.open_input()
-    upload = file.upload
-    try:
-        file.write(bytes(8_000_000))
-        file.close()
-    finally:
-        assert upload.cancelled()
-
-
-def multiplexed(instance: InstanceClient) -> None:
-    with instance.get_stream("stdout") as stream, Multiplexer([stream]) as multiplexer:
-        list(multiplexer)
-
-
-def read(instance: InstanceClient) -> None:
-    with instance.get_stream("output") as stream:
-        stream.read()
-
-
-def lines(instance: InstanceClient) -> None:
-    with instance.get_stream("stderr") as stream:
-        list(stream.lines())
-
-
-def conversed(instance: InstanceClient) -> None:
-    with instance.inout(flood([])) as stream:
-        stream.read()
-
-
-CALLS: dict[str, Callable[[InstanceClient], object]] = {
-    "send_input": sent(lambda instance, source: instance.send_input(source)),
-    "send_stdin": sent(lambda instance, source: instance.send_stdin(source)),
-    "parse text": sent(
-        lambda instance, source: instance.send_stream("input", source, parse_response="text")
-    ),
-    "submit and result": waited_for,
-    "run": sent(lambda instance, source: instance.run(source, unfinished="leave")),
-    "wait": lambda instance: instance.wait(),
-    "wait_for": lambda instance: instance.wait_for("stopping"),
-    "get_event": lambda instance: instance.get_event("never"),
-    "get_next_event": lambda instance: instance.get_next_event("never"),
-    "read": read,
-    "lines": lines,
-    "inout": conversed,
-    "follow": followed,
-    "write": written,
-    "close": closed,
-    "multiplexer": multiplexed,
+host = HostClient(sys.argv[1], verify=sys.argv[2])
+instance = host.get_instance_client("i")
+CALLS = {
+    "get_stream": lambda: instance.get_stream("stdout").read(),
+    "submit": lambda: instance.submit_input(iter(instance.get_stream("stdout"))).result(),
+    "follow": lambda: instance.follow(stdout=print).wait(),
+    "run": lambda: instance.run(),
+    "attach": lambda: instance.attach(stdin=None),
+    "wait": lambda: instance.wait(),
 }
+print("ready", flush=True)
+CALLS[sys.argv[3]]()
+print("went on")
+"""
 
 
-@contextlib.contextmanager
-def alarm(error: BaseException) -> Iterator[None]:
-    """Have a signal handler raise an exception in a moment, whatever the main thread does by then."""
+@contextmanager
+def running(*command: str, ignored: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a program that has inherited a signal as ignored, until the block is left."""
+    with subprocess.Popen(
+        [*ignoring(ignored), sys.executable, *command],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
-    def handler(number: int, frame: Any) -> None:
-        raise error
 
-    before = signal.signal(signal.SIGALRM, handler)
-    # The call that follows can't say that it blocks; too early a signal is no failure.
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+@pytest.mark.parametrize("call", ["get_stream", "submit", "follow", "run", "attach", "wait"])
+def test_ctrl_c_that_is_ignored(call: str, hub: H1Hub, certificates: Certificates):
+    """What runs in the background of a script is not ended by its Ctrl-C, whatever it waits for."""
+    with running("-c", BLOCKED, hub.url, certificates.ca_path, call, ignored="SIGINT") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        wait_until_blocked(process.pid)
+        process.send_signal(signal.SIGINT)
+        hub.instances["i"].end()
+        said, errors = process.communicate(timeout=LIMIT)
+
+    assert (process.returncode, said, errors) == (0, "went on\n", "")
 
 
-@pytest.mark.skipif(
-    threading.current_thread() is not threading.main_thread(),
-    reason="signals are the main thread's",
-)
-@pytest.mark.parametrize(
-    ("call", "kind"),
-    [
-        *((call, kind) for call in CALLS for kind in (SoftTimeLimitExceeded, TimeoutError)),
-        *((call, kind) for call in ("send_input", "read", "get_event") for kind in RAISED[2:]),
-    ],
-)
-def test_what_a_signal_handler_raises_passes_through(
-    instance: InstanceClient, call: str, kind: type[BaseException]
-):
-    """It is the same exception that comes out of the call, and what was being sent is cancelled."""
-    error = kind("enough")
+HUBS = [("-m", "scramjet_client.hub"), ("-m", "scramjet_client", "hub", "start")]
 
-    with pytest.raises(kind) as caught, alarm(error):
-        CALLS[call](instance)
 
-    assert caught.value is error
+@pytest.mark.parametrize("command", HUBS, ids=["module", "command"])
+def test_hub_in_the_background(command: tuple[str, ...]):
+    """A hub goes on after a Ctrl-C that it has inherited as ignored; SIGTERM ends it in good order."""
+    with running(*command, "--port", "0", ignored="SIGINT") as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        process.send_signal(signal.SIGINT)
+        with HostClient(url) as host:
+            assert host.list_instances() == []
+        process.terminate()
+        process.communicate(timeout=LIMIT)
+
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("command", HUBS, ids=["module", "command"])
+def test_hub_that_inherits_an_ignored_sigchld(command: tuple[str, ...], tmp_path):
+    """A hub says how a program ended also where its own parent has no interest in its children."""
+    program = tmp_path / "killed.py"
+    program.write_text(
+        "import os, signal\ndef run(context, input):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with running(*command, "--port", "0", ignored="SIGCHLD") as process:
+        assert process.stdout is not None
+        with HostClient(process.stdout.readline().strip()) as host:
+            instance = host.send_sequence(program).start()
+            assert instance.wait(LIMIT).status == "crashed"
+            with instance.get_log_stream() as log:
+                said = log.read()
+        process.terminate()
+        process.communicate(timeout=LIMIT)
+
+    assert b"ended by signal SIGKILL" in said
