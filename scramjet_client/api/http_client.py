@@ -273,7 +273,7 @@ class HttpClient(Closing):
         """Return an upload that has not begun.
 
         Args:
-            body: What to send (see `_sources`).
+            body: What to send (see `uploads.sources`).
             convert: Makes the upload's result.
             name: What it feeds, for messages.
             subject: What it is about, for the hub's refusals.
@@ -330,7 +330,7 @@ class HttpClient(Closing):
 
         Args:
             path: Path below `api_base`.
-            stream: Anything that `_sources` takes.
+            stream: Anything that `uploads.sources` takes.
             type: Content type.
             end: Value of the header `x-end-stream`; None leaves it out.
             method: POST or PUT.
