@@ -88,11 +88,11 @@ $(VENV)/.stamp-hub: $(VENV)/.stamp-venv $(METADATA)
 	$(PIP) install -e '.[hub]'
 	@touch $@
 
-# tinyproxy is a second forward proxy for the tests, beside their own; they do without it elsewhere.
+# tinyproxy is a second forward proxy for the tests, and nginx the usual proxy before a hub; they do without them elsewhere.
 $(VENV)/.stamp-test: $(VENV)/.stamp-venv $(METADATA)
 	$(PIP) install -e '.[test]'
-	@command -v tinyproxy >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	    { apt-get install -qq -y tinyproxy || { apt-get update -qq && apt-get install -qq -y tinyproxy; }; } >/dev/null 2>&1; } || true
+	@{ command -v tinyproxy && command -v nginx; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    { apt-get install -qq -y tinyproxy nginx-light || { apt-get update -qq && apt-get install -qq -y tinyproxy nginx-light; }; } >/dev/null 2>&1; } || true
 	@touch $@
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test

@@ -57,12 +57,23 @@ class Shown:
         return f"<table><caption>{html.escape(type(self).__name__)}</caption>{rows}</table>"
 
 
+class Live(Shown):
+    """Refuses to be copied and pickled: for what holds a connection, a thread or a client, which may have a token."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"this {type(self).__name__} can't be pickled or copied: make another one where it is needed"
+        )
+
+
 def _cell(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     return html.escape(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
 
 
-class Closing(Shown):
+class Closing(Live):
     """Makes a class with a `close()` a context manager."""
 
     def __enter__(self: _C) -> _C:
@@ -75,12 +86,6 @@ class Closing(Shown):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def __reduce__(self) -> NoReturn:
-        # It would not work there, and take a token along.
-        raise TypeError(
-            f"a {type(self).__name__} can't be pickled or copied: make one in the process that needs it"
-        )
 
     def close(self) -> None:
         """Give up what this holds; safe to call twice."""

@@ -25,12 +25,12 @@ import attrs
 
 from scramjet_client._kept_tokens import UnsafeTokenFile, find_token
 from scramjet_client.errors import ConfigurationError
+from scramjet_client.http.durations import duration
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     TimeoutLike,
     Token,
     checked_base,
-    positive,
     route,
 )
 
@@ -172,7 +172,9 @@ def _seconds(value: str) -> float:
         seconds = float(value)
     except ValueError:
         raise ValueError(f"it must be a number of seconds, not {value!r}") from None
-    return positive("it", seconds)
+    # Infinite is no limit, which None would not say here.
+    duration("it", seconds)
+    return seconds
 
 
 @attrs.frozen(kw_only=True)

@@ -23,6 +23,7 @@ from scramjet_client.clients.sequence import SequenceClient, send_package
 from scramjet_client.clients.topics import Topics
 from scramjet_client.config import resolve
 from scramjet_client.errors import SequenceNotFoundError
+from scramjet_client.http.durations import Duration
 from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import (
@@ -167,11 +168,11 @@ class HostClient(Topics, ApiClient):
         """Return the load of the hub's machine. Wire: GET /load-check."""
         return load_from(self._client.request("GET", "load-check"))
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the hub's log: what it has kept, then live; one JSON object a line. Wire: GET /log."""
         return self._client.get_stream("log", name="log of the hub", idle_timeout=idle_timeout)
 
-    def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the hub's audit (1.x): history, then live; one JSON object a line. Wire: GET /audit."""
         dialect_of(self._client).require("the audit")
         return self._client.get_stream("audit", name="audit of the hub", idle_timeout=idle_timeout)

@@ -12,6 +12,7 @@ from scramjet_client.api.generations import body_limit, dialect_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
 from scramjet_client.http.body import BodySource
+from scramjet_client.http.durations import Duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.models import (
     CONTENT_TYPES,
@@ -113,7 +114,7 @@ class Topics:
         )
 
     def get_topic(
-        self, topic: str, content_type: str = _NDJSON, *, idle_timeout: float | None = None
+        self, topic: str, content_type: str = _NDJSON, *, idle_timeout: Duration | None = None
     ) -> OutputStream:
         """Open a topic for reading: what nobody has read yet, then live. It never ends by itself on 1.x.
 

@@ -25,7 +25,7 @@ import weakref
 from collections.abc import Iterator
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
@@ -191,7 +191,22 @@ class _FreshTLSPool(_FreshPool, urllib3.HTTPSConnectionPool):
         return connection
 
 
-class Session(requests.Session):
+if TYPE_CHECKING:
+    _RequestsSession = requests.Session
+else:
+    # The class itself, whatever stands in its place: requests_cache.install_cache() puts a cache there, which
+    # reads a live stream as an answer that has none.
+    _RequestsSession = next(
+        (
+            kind
+            for kind in requests.sessions.SessionRedirectMixin.__subclasses__()
+            if (kind.__module__, kind.__qualname__) == ("requests.sessions", "Session")
+        ),
+        requests.Session,
+    )
+
+
+class Session(_RequestsSession):
     """requests' session, without what surprises: headers of its own, cookies, redirects."""
 
     def __init__(self, tuning: Tuning) -> None:

@@ -22,6 +22,7 @@ from scramjet_client.errors import (
     StreamClosedError,
     UploadError,
 )
+from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.instances.lifetime import glance
 from scramjet_client.streams.output import OutputStream
@@ -308,7 +309,7 @@ class Follow(Closing):
         """Whether it is over."""
         return self._copying.over.is_set()
 
-    def wait(self, timeout: float | None = None) -> None:
+    def wait(self, timeout: Duration | None = None) -> None:
         """Wait until the streams have ended and all that came of them was delivered.
 
         Args:
@@ -319,7 +320,7 @@ class Follow(Closing):
             StreamInterruptedError: A connection broke.
             Exception: Whatever a callable or a file raised.
         """
-        if not self._copying.over.wait(timeout):
+        if not self._copying.over.wait(duration("timeout", timeout, zero=True)):
             raise HubTimeoutError(f"{self._copying} did not end within {timeout} s")
         self._copying.tell(once=False)
 

@@ -159,6 +159,7 @@ class EndWatch:
         self._id = instance_id
         self._error = error
         self._seen_at_silence: float | None = None
+        self._last: GetInstanceResponse | None = None
 
     def __call__(self, silence: float) -> bool:
         """Look at the instance; `silence` is how many seconds nothing has come.
@@ -172,6 +173,8 @@ class EndWatch:
         except (HubConnectionError, HubTimeoutError):
             # If the hub is down, the connection that is being waited on says so itself.
             return False
+        # What is gone is known by what it was; None is left for an instance that was never there.
+        info = self._last = info or (self._last and attrs.evolve(self._last, status="stopped"))
         if info is not None and not has_ended(info):
             return True
         if seen is None or silence <= seen:

@@ -357,12 +357,13 @@ def test_an_error_is_raised_and_the_others_go_on(wires: Wires):
         assert list(multiplexer) == [(good, [b"fine"])]
 
 
-def test_a_line_without_an_end_has_a_limit(wires: Wires):
-    """A stream that never ends its line ends with an error, and memory stays what it was."""
+@pytest.mark.parametrize("after", [b"", b"\n", b"\nmore\n", b"\r\n"])
+def test_a_line_without_an_end_has_a_limit(wires: Wires, after: bytes):
+    """A stream whose line is too long ends with an error, whether the line's end has come with it or not."""
     stream = wires.stream("a")
     ends: list[object] = []
     with Multiplexer([stream], limit=1000, on_end=lambda s, e: ends.append(e)) as multiplexer:
-        wires["a"].send_chunk(b"fine\n" + b"x" * 1001)
+        wires["a"].send_chunk(b"fine\n" + b"x" * 1001 + after)
         assert list(multiplexer) == [(stream, [b"fine"])]
     assert isinstance(ends[0], LineTooLongError)
     assert stream.closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import select
@@ -314,6 +315,37 @@ def test_a_line_has_the_limit_that_it_was_given(way: str):
         with pytest.raises(LineTooLongError, match="more than 100 bytes"):
             next(items)
         assert stream.closed
+
+
+LINES: dict[str, tuple[bytes, list[bytes], bool]] = {
+    "too long": (b"one\ntwo\n" + b"x" * 101 + b"\nlast\n", [b"one", b"two"], True),
+    "too long alone": (b"x" * 101 + b"\n", [], True),
+    "far too long": (b"one\n" + b"x" * 50_000 + b"\nlast\n", [b"one"], True),
+    "too long at the end": (b"one\n" + b"x" * 101, [b"one"], True),
+    "just not": (
+        b"x" * 100 + b"\n" + b"y" * 100 + b"\r\n" + b"z" * 100,
+        [b"x" * 100, b"y" * 100, b"z" * 100],
+        False,
+    ),
+    "a carriage return inside": (b"x" * 99 + b"\r\n" + b"y" * 99 + b"\rz\n", [b"x" * 99], True),
+}
+"""What comes, the lines of it that are within a limit of 100, and whether one that is not follows."""
+
+
+@pytest.mark.parametrize("size", [1, 7, 101, 100_000])
+@pytest.mark.parametrize("kind", LINES)
+def test_a_limit_does_not_depend_on_how_bytes_arrive(kind: str, size: int):
+    """The same lines are given, and the same one refused, in whatever pieces they come."""
+    data, expected, too_long = LINES[kind]
+    size = max(size, len(data) // 500)
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    got: list[bytes] = []
+    with Said(*pieces) as stream:
+        with pytest.raises(LineTooLongError) if too_long else contextlib.nullcontext():
+            for line in stream.lines(100):
+                got.append(line)
+
+    assert got == expected
 
 
 def test_close_resets_the_connection() -> None:
