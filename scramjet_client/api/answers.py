@@ -7,8 +7,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from scramjet_client.errors import InvalidResponseError
-from scramjet_client.http.calls import JsonAnswer
-from scramjet_client.http.untrusted import as_number, as_object, as_text, is_count, is_number
+from scramjet_client.http.answers import (
+    JsonAnswer,
+    as_number,
+    as_object,
+    as_text,
+    is_count,
+    is_number,
+)
 from scramjet_client.models import (
     AccessKey,
     ConnectedHub,

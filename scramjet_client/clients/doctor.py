@@ -27,7 +27,7 @@ from scramjet_client.api.generations import dialect_from
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.config import VARIABLES
 from scramjet_client.errors import ScramjetError
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass

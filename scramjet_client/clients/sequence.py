@@ -13,10 +13,9 @@ from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.topics import checked_topic
 from scramjet_client.errors import SequenceNotFoundError, ServerError
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer, json_in
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.settings import route
-from scramjet_client.http.untrusted import json_in
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import CompletedInstance, refuse_check, run_new
 from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse

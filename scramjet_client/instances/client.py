@@ -23,8 +23,8 @@ from scramjet_client.errors import (
     ScramjetError,
     StreamIdleError,
 )
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.body import BodySource
-from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.instances.attach import attach

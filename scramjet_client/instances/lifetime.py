@@ -22,7 +22,7 @@ from scramjet_client.errors import (
     ScramjetError,
     StopTimeoutError,
 )
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.settings import route
 from scramjet_client.models import (
