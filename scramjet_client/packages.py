@@ -100,7 +100,7 @@ class Package(Closing):
         self = cls.__new__(cls)
         entries = [*in_memory(made.files), *made.copied, manifest_entry(manifest)]
         self._begin(manifest, entries, [])
-        self._finish(requirements, Path.cwd())
+        self._finish(requirements, Path())
         missing = sorted(third_party(made.imports) - self._vendored)
         if missing:
             self.warnings += (

@@ -136,15 +136,22 @@ class Instance:
 
     def _judge(self) -> tuple[dict[str, Any], str]:
         """Return `terminated`, and a sentence for the log."""
-        code, word = self.process.returncode, self.process.last_word
-        assert code is not None
-        if word is not None and word != 0:
+        # What the runner says decides. The system may tell nothing, and cannot tell whose word a code is.
+        process = self.process
+        code, word, chosen = process.returncode, process.last_word, process.own_code
+        if word:
             reason = _REASONS[word].format(self.sequence.main)
             return {"exitcode": word, "reason": reason}, reason
-        if code == 0:
+        if word == 0 or chosen == 0 or (chosen is None and code == 0):
             return {"exitcode": -1, "reason": "Instance completed"}, "Instance completed"
-        if self.process.killed and code in (137, -signal.SIGKILL):
+        if process.killed and chosen is None and code in (137, -signal.SIGKILL, None):
             return {"exitcode": 137, "reason": _REASONS[137]}, _REASONS[137]
+        code = chosen or code
+        if code is None:
+            return _RUNNER_FAILED, (
+                "the process ended in a way that the system did not tell the hub: "
+                "the hub's own process ignores SIGCHLD, or waits for processes that are not its own"
+            )
         if code > 0:
             said = f"the program ended its process with exit code {code}"
             return {"exitcode": code, "reason": "Runner failed"}, said
@@ -234,7 +241,6 @@ class Instance:
             )
             return
         if role == "provides":
-            topic.provider = self.id
             reader = self.process.output.attach()
             self._routes.append(asyncio.ensure_future(topic.take(reader)))
         else:

@@ -8,6 +8,7 @@ import ipaddress
 import os
 import socket
 import ssl
+import struct
 import tempfile
 import threading
 from collections.abc import Callable, Coroutine
@@ -133,7 +134,7 @@ class LocalHub:
             if self._thread is not None:
                 raise RuntimeError("the hub is started already")
             listener = self._listen()
-            storage = Path(tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent))
+            storage = Path(tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)).resolve()
             ready = threading.Event()
             # Ends with stop(). A daemon, so that a hub that nobody stops does not keep the interpreter; the
             # reaper then sees to its instances and files.
@@ -171,7 +172,7 @@ class LocalHub:
         """Be the hub's thread: its loop, and whatever happens, the end of its instances."""
         reaper = Reaper(storage)
         try:
-            asyncio.run(self._serve(listener, storage, reaper, ready))
+            _run_on_a_loop(self._serve(listener, storage, reaper, ready))
         finally:
             ready.set()
             reaper.close()
@@ -205,11 +206,10 @@ class LocalHub:
             await self._ending.wait()
         finally:
             beating.cancel()
+            # Before the instances end, and twice: an output that is cut must not look like a complete one.
+            _cut_connections(runner)
             await state.clear()
-            if runner.server is not None:
-                for connection in runner.server.connections:
-                    if connection.transport is not None:
-                        connection.transport.abort()
+            _cut_connections(runner)
             await runner.cleanup()
 
     # -- what it offers -------------------------------------------------------------------------------
@@ -278,6 +278,34 @@ class LocalHub:
         if self._thread is None:
             raise RuntimeError("the hub is not started")
         return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
+
+
+def _run_on_a_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run the hub on a loop of asyncio's own: those of `asyncio.run` depend on what the process is set to."""
+    loop = asyncio.SelectorEventLoop()
+    try:
+        loop.run_until_complete(main)
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def _cut_connections(runner: web.AppRunner) -> None:
+    """Reset all connections, which no client takes for the end of an answer."""
+    for connection in runner.server.connections if runner.server is not None else ():
+        transport = connection.transport
+        if transport is not None:
+            with contextlib.suppress(OSError, AttributeError):
+                transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+            transport.abort()
 
 
 def _is_loopback(host: str) -> bool:
