@@ -134,7 +134,9 @@ class LocalHub:
             if self._thread is not None:
                 raise RuntimeError("the hub is started already")
             listener = self._listen()
-            storage = Path(tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)).resolve()
+            storage = Path(
+                tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
+            ).resolve()
             ready = threading.Event()
             # Ends with stop(). A daemon, so that a hub that nobody stops does not keep the interpreter; the
             # reaper then sees to its instances and files.

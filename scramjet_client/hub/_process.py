@@ -85,7 +85,9 @@ class Process:
                 stdout=out_w,
                 stderr=err_w,
                 pass_fds=passed,
-                cwd=Path(order["root"]).parent,  # the runner goes into the folder when it has loaded it
+                cwd=Path(
+                    order["root"]
+                ).parent,  # the runner goes into the folder when it has loaded it
                 start_new_session=True,  # a group of its own, to be killed with all that it starts
             )
             ours.pop_all()  # from here on, each end has an owner
@@ -116,7 +118,7 @@ class Process:
             # Popen would else wait for it once more.
             self._process.returncode = 0 if code is None else code
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(lambda: over.done() or over.set_result(code))
+                loop.call_soon_threadsafe(over.set_result, code)
 
         try:
             # A daemon, as the process outlives a hub that nobody stops; the reaper then sees to it.

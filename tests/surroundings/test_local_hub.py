@@ -207,7 +207,9 @@ SURROUNDINGS = {
     "SIGINT ignored": Surrounding(IGNORED.format("SIGINT")),
     "SIGTERM ignored": Surrounding(IGNORED.format("SIGTERM")),
     "SIGHUP ignored": Surrounding(prepare=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)),
-    "SIGPIPE by default": Surrounding("import signal\nsignal.signal(signal.SIGPIPE, signal.SIG_DFL)"),
+    "SIGPIPE by default": Surrounding(
+        "import signal\nsignal.signal(signal.SIGPIPE, signal.SIG_DFL)"
+    ),
     "all signals blocked": Surrounding(
         "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())"
     ),
@@ -226,13 +228,17 @@ SURROUNDINGS = {
     "no HOME": Surrounding(env={"HOME": None}),
     "HOME that is not there": Surrounding(env={"HOME": "/nowhere"}),
     "no PATH": Surrounding(env={"PATH": None}),
-    "TMPDIR with spaces": Surrounding(env={"TMPDIR": "{tmp}/a b 'c' \"d\""}, folders={"a b 'c' \"d\"": 0o700}),
+    "TMPDIR with spaces": Surrounding(
+        env={"TMPDIR": "{tmp}/a b 'c' \"d\""}, folders={"a b 'c' \"d\"": 0o700}
+    ),
     "TMPDIR long": Surrounding(env={"TMPDIR": "{tmp}/" + "x" * 200}, folders={"x" * 200: 0o700}),
     "TMPDIR with letters": Surrounding(env={"TMPDIR": "{tmp}/zażółć"}, folders={"zażółć": 0o700}),
     "TMPDIR that is not there": Surrounding(env={"TMPDIR": "/nowhere/at/all"}),
     "TMPDIR relative": Surrounding(env={"TMPDIR": "."}),
     "TMPDIR read-only": Surrounding(env={"TMPDIR": "{tmp}/ro"}, folders={"ro": 0o500}),
-    "LANG=C": Surrounding(env={"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}),
+    "LANG=C": Surrounding(
+        env={"LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    ),
     "POSIX": Surrounding(env={"LC_ALL": "POSIX"}),
     "latin-1": Surrounding(env={"PYTHONIOENCODING": "latin-1"}),
     "PYTHONSTARTUP": Surrounding(env={"PYTHONSTARTUP": "/nowhere.py", "PYTHONINSPECT": None}),
@@ -265,7 +271,9 @@ def test_surrounding(surrounding: Surrounding, tmp_path: Path):
     """A LocalHub works, and its instances are as they are everywhere."""
     report, program = tmp_path / "report", tmp_path / "program.py"
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text("import socket\nsocket.setdefaulttimeout(30)\n")
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import socket\nsocket.setdefaulttimeout(30)\n"
+    )
     for name, mode in surrounding.folders.items():
         (tmp_path / name).mkdir(mode=mode)
     program.write_text(
