@@ -12,7 +12,7 @@ from scramjet_client._calls import JsonAnswer
 from scramjet_client._exchange import Exchange
 from scramjet_client._follow import Ending, Follow
 from scramjet_client._instance_events import InstanceEvents
-from scramjet_client._lifetime import EndWatch, kill, stop, wait
+from scramjet_client._lifetime import EndWatch, kill, look_briefly, stop, wait
 from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client._run import CompletedInstance, Send, Unfinished, checked, refuse_check, run
 from scramjet_client._send_plan import checked_stream_id, plan, sent
@@ -141,9 +141,16 @@ class InstanceClient(InstanceEvents):
     def get_health(self) -> GetHealthResponse:
         """Return the program's last health message; waits for the first one after a start.
 
-        Wire: GET /instance/{id}/health (docs/protocol.md, "Health").
+        An instance that has ended is not healthy, though hubs go on repeating its last message: the status is then
+        "unhealthy" after a crash and "unknown" after another end, and the message says how it ended. `.raw` is the
+        hub's answer as it came.
+
+        Wire: GET /instance/{id}/health, GET /instance/{id} (docs/protocol.md, "Health").
         """
-        return health_from(self._get("health"), self._started)
+        answer = self._get("health")
+        # It goes on answering what was true last, whatever has become of the instance since.
+        info = look_briefly(self._client, self._id, asked_to_end=self._asked_to_end)
+        return health_from(answer, self._started, info)
 
     def get_info(self) -> GetInstanceResponse:
         """Return what the hub knows of the instance.
@@ -166,7 +173,7 @@ class InstanceClient(InstanceEvents):
 
         Raises:
             HubTimeoutError: It still lives.
-            InstanceNotFoundError: The hub does not know it (any more).
+            InstanceNotFoundError: The hub does not know it (any more), and so nobody knows how it ended.
         """
         return self._wait(has_ended, "its end", timeout)
 
@@ -189,7 +196,7 @@ class InstanceClient(InstanceEvents):
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: float | None
     ) -> GetInstanceResponse:
         limit = None if timeout is None else positive("timeout", timeout)
-        return wait(self.get_info, self._id, until, what, limit)
+        return wait(self._client, self.get_info, self._id, until, what, timeout=limit)
 
     # -- streams together ---------------------------------------------------------------------------
 
@@ -387,7 +394,9 @@ class InstanceClient(InstanceEvents):
         return upload, self._runner(chosen, upload)
 
     def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        return wait(self.get_info, self._id, has_ended, "its end", None, known=known)
+        return wait(
+            self._client, self.get_info, self._id, has_ended, "its end", timeout=None, known=known
+        )
 
     def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
         return self._output(stream_id, _NO_IDLE_LIMIT, exchange)

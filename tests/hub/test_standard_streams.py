@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # the programs are lines of a table
 """stdin, stdout and stderr of a sequence are what Python's own libraries take them for: one table of programs."""
 
 from __future__ import annotations
