@@ -191,9 +191,11 @@ def health_from(
         status = "healthy" if healthy else "unhealthy"
     message = as_text(value.get("message"))
     if info is not None and has_ended(info):
-        status = "unhealthy" if info.status == "crashed" else "unknown"
-        why = "" if info.terminated is None else f": {info.terminated.reason}"
-        message = f"the instance has {'crashed' if info.status == 'crashed' else 'ended'}{why}"
+        status, message = "unknown", "the instance has ended"
+        if info.status == "crashed":
+            status, message = "unhealthy", "the instance has crashed"
+            if info.terminated is not None:
+                message += f": {info.terminated.reason}"
     return GetHealthResponse(
         status=status,
         message=message,

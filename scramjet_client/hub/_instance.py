@@ -107,7 +107,10 @@ class Instance:
             code = self.process.last_word
             await self.process.close()
             self.unlisted.set()
-            return _REASONS.get(code or 0, "Runner failed").format(self.sequence.main)
+            if code in _REASONS:
+                return _REASONS[code].format(self.sequence.main)
+            said = self.process.stderr.unread.decode("utf-8", "replace").splitlines()
+            return ": ".join(["Runner failed", *said[-1:]])
         self._started = timestamp()
         self.status = "running"
         self._state.audit.changed(_CONNECTED, self.id)

@@ -102,6 +102,7 @@ class LocalHub:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._url = ""
+        self._pid = 0
         self._loop: asyncio.AbstractEventLoop
         self._state: State
         self._ending: asyncio.Event
@@ -146,6 +147,7 @@ class LocalHub:
                 name="scramjet-local-hub",
                 daemon=True,
             )
+            self._pid = os.getpid()
             self._thread.start()
             ready.wait()
             self._url = self._address(listener.getsockname()[1])
@@ -155,8 +157,8 @@ class LocalHub:
         with self._lock:
             thread, self._thread = self._thread, None
             self._url = ""
-            if thread is None:
-                return
+            if thread is None or self._pid != os.getpid():
+                return  # the hub of a process that has forked this one is not this one's to stop
             with contextlib.suppress(RuntimeError):  # the loop has gone by another way
                 self._loop.call_soon_threadsafe(self._ending.set)
             thread.join()
@@ -279,6 +281,10 @@ class LocalHub:
     def _await(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         if self._thread is None:
             raise RuntimeError("the hub is not started")
+        if self._pid != os.getpid():
+            raise RuntimeError(
+                "the hub runs in the process that has forked this one: a client of its URL can be used here"
+            )
         return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
 
 

@@ -102,6 +102,11 @@ class Pipe:
             self._unread_size += sum(map(len, left))
         self.made_room()
 
+    @property
+    def unread(self) -> bytes:
+        """What waits for the first reader."""
+        return b"".join(self._unread)
+
     def put(self, data: bytes) -> None:
         """Add data without waiting."""
         if self.ended or not data:
