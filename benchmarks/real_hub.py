@@ -25,7 +25,7 @@ from benchmarks.model import (
     Turn,
 )
 from scramjet_client import HostClient, InstanceClient
-from scramjet_client.packages import pack
+from scramjet_client.packages.package import pack
 from tests.support.real_hub import RealHub
 
 _SEQUENCES = Path(__file__).parent / "sequences"

@@ -8,16 +8,22 @@ Importing this package imports nothing else: each name brings its module when it
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from scramjet_client._version import __version__
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from scramjet_client._doctor import DoctorReport
-    from scramjet_client._fleet_follow import FleetFollow
-    from scramjet_client._follow import Follow
-    from scramjet_client._package_files import PackageEntry
-    from scramjet_client._reconnect import Gap, Reconnect, ReconnectingStream, StreamGapWarning
-    from scramjet_client._run import CompletedInstance
-    from scramjet_client._settings import Timeouts
+    from scramjet_client.api.http_client import ClientProvider, HttpClient
+    from scramjet_client.clients.doctor import DoctorReport
+    from scramjet_client.clients.fleet import (
+        BroadcastResponse,
+        Fleet,
+        FleetAnswer,
+        FleetFollow,
+        FleetInstance,
+    )
+    from scramjet_client.clients.host import HostClient
+    from scramjet_client.clients.manager import ManagerClient
+    from scramjet_client.clients.platform import MiddlewareClient, MultiManagerClient
+    from scramjet_client.clients.sequence import SequenceClient
     from scramjet_client.errors import (
         AuthenticationError,
         BadParametersError,
@@ -53,34 +59,24 @@ if TYPE_CHECKING:
         UploadCancelledError,
         UploadError,
     )
-    from scramjet_client.fleet import Fleet
-    from scramjet_client.fleet_answers import BroadcastResponse, FleetAnswer, FleetInstance
-    from scramjet_client.host_client import HostClient
-    from scramjet_client.http_client import ClientProvider, HttpClient
-    from scramjet_client.instance_client import InstanceClient
-    from scramjet_client.manager_client import ManagerClient
-    from scramjet_client.manager_models import (
+    from scramjet_client.http.settings import Timeouts
+    from scramjet_client.instances.client import InstanceClient
+    from scramjet_client.instances.follow import Follow
+    from scramjet_client.instances.run import CompletedInstance
+    from scramjet_client.models import (
         AccessKey,
         ConnectedHub,
         CreateAccessKeyResponse,
-        DisconnectedHub,
-        DisconnectHubsResponse,
-        GetInfoResponse,
-        ManagerInfo,
-        ManagerTopic,
-        RevokeAccessKeysResponse,
-        StoreItem,
-        TopicActor,
-    )
-    from scramjet_client.middleware_client import MiddlewareClient
-    from scramjet_client.models import (
         CreateTopicResponse,
         DeleteSequenceResponse,
         DeleteTopicResponse,
+        DisconnectedHub,
+        DisconnectHubsResponse,
         GetConfigResponse,
         GetEntitiesResponse,
         GetEventResponse,
         GetHealthResponse,
+        GetInfoResponse,
         GetInstanceResponse,
         GetSequenceResponse,
         GetStatusResponse,
@@ -90,35 +86,52 @@ if TYPE_CHECKING:
         InstanceOutputStream,
         KillMessageData,
         LoadCheckResponse,
+        ManagerInfo,
+        ManagerTopic,
         RequestInit,
+        RevokeAccessKeysResponse,
         SendEventResponse,
         SendKillInstanceResponse,
         SendStopInstanceResponse,
         SendStreamOptions,
         SendStreamResponse,
+        StoreItem,
         Termination,
+        TopicActor,
     )
-    from scramjet_client.multi_manager_client import MultiManagerClient
-    from scramjet_client.multiplex import Multiplexer
-    from scramjet_client.packages import Package, PackageWarning
-    from scramjet_client.sequence_client import SequenceClient
-    from scramjet_client.streams import EventStream, OutputStream
-    from scramjet_client.upload_writer import UploadWriter
-    from scramjet_client.uploads import Upload
+    from scramjet_client.packages.files import PackageEntry
+    from scramjet_client.packages.package import Package, PackageWarning
+    from scramjet_client.streams.multiplex import Multiplexer
+    from scramjet_client.streams.output import EventStream, OutputStream
+    from scramjet_client.streams.reconnect import (
+        Gap,
+        Reconnect,
+        ReconnectingStream,
+        StreamGapWarning,
+    )
+    from scramjet_client.uploads.file import UploadWriter
+    from scramjet_client.uploads.upload import Upload
 
 _NAMES = {
-    "_doctor": ("DoctorReport",),
-    "_fleet_follow": ("FleetFollow",),
-    "_follow": ("Follow",),
-    "_package_files": ("PackageEntry",),
-    "_reconnect": (
-        "Gap",
-        "Reconnect",
-        "ReconnectingStream",
-        "StreamGapWarning",
+    "api.http_client": (
+        "ClientProvider",
+        "HttpClient",
     ),
-    "_run": ("CompletedInstance",),
-    "_settings": ("Timeouts",),
+    "clients.doctor": ("DoctorReport",),
+    "clients.fleet": (
+        "BroadcastResponse",
+        "Fleet",
+        "FleetAnswer",
+        "FleetFollow",
+        "FleetInstance",
+    ),
+    "clients.host": ("HostClient",),
+    "clients.manager": ("ManagerClient",),
+    "clients.platform": (
+        "MiddlewareClient",
+        "MultiManagerClient",
+    ),
+    "clients.sequence": ("SequenceClient",),
     "errors": (
         "AuthenticationError",
         "BadParametersError",
@@ -154,41 +167,24 @@ _NAMES = {
         "UploadCancelledError",
         "UploadError",
     ),
-    "fleet": ("Fleet",),
-    "fleet_answers": (
-        "BroadcastResponse",
-        "FleetAnswer",
-        "FleetInstance",
-    ),
-    "host_client": ("HostClient",),
-    "http_client": (
-        "ClientProvider",
-        "HttpClient",
-    ),
-    "instance_client": ("InstanceClient",),
-    "manager_client": ("ManagerClient",),
-    "manager_models": (
+    "http.settings": ("Timeouts",),
+    "instances.client": ("InstanceClient",),
+    "instances.follow": ("Follow",),
+    "instances.run": ("CompletedInstance",),
+    "models": (
         "AccessKey",
         "ConnectedHub",
         "CreateAccessKeyResponse",
-        "DisconnectHubsResponse",
-        "DisconnectedHub",
-        "GetInfoResponse",
-        "ManagerInfo",
-        "ManagerTopic",
-        "RevokeAccessKeysResponse",
-        "StoreItem",
-        "TopicActor",
-    ),
-    "middleware_client": ("MiddlewareClient",),
-    "models": (
         "CreateTopicResponse",
         "DeleteSequenceResponse",
         "DeleteTopicResponse",
+        "DisconnectHubsResponse",
+        "DisconnectedHub",
         "GetConfigResponse",
         "GetEntitiesResponse",
         "GetEventResponse",
         "GetHealthResponse",
+        "GetInfoResponse",
         "GetInstanceResponse",
         "GetSequenceResponse",
         "GetStatusResponse",
@@ -198,27 +194,37 @@ _NAMES = {
         "InstanceOutputStream",
         "KillMessageData",
         "LoadCheckResponse",
+        "ManagerInfo",
+        "ManagerTopic",
         "RequestInit",
+        "RevokeAccessKeysResponse",
         "SendEventResponse",
         "SendKillInstanceResponse",
         "SendStopInstanceResponse",
         "SendStreamOptions",
         "SendStreamResponse",
+        "StoreItem",
         "Termination",
+        "TopicActor",
     ),
-    "multi_manager_client": ("MultiManagerClient",),
-    "multiplex": ("Multiplexer",),
-    "packages": (
+    "packages.files": ("PackageEntry",),
+    "packages.package": (
         "Package",
         "PackageWarning",
     ),
-    "sequence_client": ("SequenceClient",),
-    "streams": (
+    "streams.multiplex": ("Multiplexer",),
+    "streams.output": (
         "EventStream",
         "OutputStream",
     ),
-    "upload_writer": ("UploadWriter",),
-    "uploads": ("Upload",),
+    "streams.reconnect": (
+        "Gap",
+        "Reconnect",
+        "ReconnectingStream",
+        "StreamGapWarning",
+    ),
+    "uploads.file": ("UploadWriter",),
+    "uploads.upload": ("Upload",),
 }
 """What comes from which module."""
 

@@ -20,7 +20,8 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._settings import (
+from scramjet_client.errors import ConfigurationError
+from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     TimeoutLike,
     Token,
@@ -28,7 +29,6 @@ from scramjet_client._settings import (
     positive,
     route,
 )
-from scramjet_client.errors import ConfigurationError
 
 VARIABLES = ("SCRAMJET_API_URL", "SCRAMJET_TOKEN", "SCRAMJET_CA_BUNDLE", "SCRAMJET_TIMEOUT")
 """The variables that `resolve` reads; `resolve_platform` has SCRAMJET_MIDDLEWARE_URL for the first."""

@@ -24,9 +24,9 @@ except ImportError as _error:
     ) from _error
 
 if TYPE_CHECKING:
-    from scramjet_client._pytest_hub import GivenHub, InstanceFactory
-    from scramjet_client.host_client import HostClient
+    from scramjet_client.clients.host import HostClient
     from scramjet_client.hub import LocalHub
+    from scramjet_client.integrations.pytest_hub import GivenHub, InstanceFactory
 
 _FACTORY = "_scramjet_instances"
 """Attribute of a test that has asked for instances."""
@@ -46,7 +46,7 @@ def scramjet_hub(request: pytest.FixtureRequest) -> Iterator[LocalHub | GivenHub
 
     It has a `url` and `client()`. With pytest-xdist every worker has a LocalHub of its own.
     """
-    from scramjet_client._pytest_hub import hub_for  # noqa: PLC0415
+    from scramjet_client.integrations.pytest_hub import hub_for  # noqa: PLC0415
 
     with hub_for(request.config) as hub:
         yield hub
@@ -55,7 +55,7 @@ def scramjet_hub(request: pytest.FixtureRequest) -> Iterator[LocalHub | GivenHub
 @pytest.fixture
 def scramjet_host(scramjet_hub: LocalHub | GivenHub) -> Iterator[HostClient]:
     """A client of the hub, which is cleared after the test."""
-    from scramjet_client._pytest_hub import host_of  # noqa: PLC0415
+    from scramjet_client.integrations.pytest_hub import host_of  # noqa: PLC0415
 
     with host_of(scramjet_hub) as host:
         yield host
@@ -71,7 +71,7 @@ def scramjet_instance(
     of `SequenceClient.start`. The instances are killed after the test. If it fails, its report has
     what they wrote to stdout, stderr and log and nobody has read.
     """
-    from scramjet_client._pytest_hub import InstanceFactory  # noqa: PLC0415
+    from scramjet_client.integrations.pytest_hub import InstanceFactory  # noqa: PLC0415
 
     with InstanceFactory(scramjet_host) as factory:
         setattr(request.node, _FACTORY, factory)

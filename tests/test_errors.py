@@ -11,8 +11,6 @@ import responses
 import urllib3
 
 from scramjet_client import errors
-from scramjet_client._foreign import translated
-from scramjet_client._refusals import from_response
 from scramjet_client.errors import (
     BadParametersError,
     HubConnectionError,
@@ -31,6 +29,8 @@ from scramjet_client.errors import (
     UploadCancelledError,
     UploadError,
 )
+from scramjet_client.http.foreign import translated
+from scramjet_client.http.refusals import from_response
 
 URL = "http://hub.test/api/v1/instance/abc"
 

@@ -17,7 +17,7 @@ import pytest
 
 import scramjet_client
 from scramjet_client import HostClient, MiddlewareClient, MultiManagerClient
-from scramjet_client.packages import pack
+from scramjet_client.packages.package import pack
 from tests.support.fleet import Platform
 
 TESTS = Path(__file__).parent

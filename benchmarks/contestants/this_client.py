@@ -117,7 +117,7 @@ def memory(job: Job) -> Done:
 def many(job: Job) -> Done:
     """Follow many streams at once."""
     # Here, so that the other cases can run with a version that has no such module (--before).
-    from scramjet_client.multiplex import Multiplexer  # noqa: PLC0415
+    from scramjet_client.streams.multiplex import Multiplexer  # noqa: PLC0415
 
     count = 0
     with HostClient(job.base, verify=job.options["ca"]) as host, Multiplexer() as multiplexer:

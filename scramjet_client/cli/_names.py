@@ -15,8 +15,8 @@ from scramjet_client.cli._session import Session
 from scramjet_client.errors import InstanceNotFoundError, NotFoundError, SequenceNotFoundError
 
 if TYPE_CHECKING:
-    from scramjet_client.instance_client import InstanceClient
-    from scramjet_client.sequence_client import SequenceClient
+    from scramjet_client.clients.sequence import SequenceClient
+    from scramjet_client.instances.client import InstanceClient
 
 _WHOLE_ID = 36
 """Characters of an id; one that is whole is used as it is, and asks nothing of the hub."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from scramjet_client._version import __version__
+from scramjet_client import __version__
 from scramjet_client.cli import _exits
 from scramjet_client.cli._lazy import LazyGroup
 from scramjet_client.cli._session import Session, paint, verification, warn

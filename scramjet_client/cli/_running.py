@@ -12,9 +12,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._answers import ENDED_BY_ITSELF, STOPPED
-from scramjet_client._follow import Feeds, Follow
-from scramjet_client._run import run_new
+from scramjet_client.api.answers import ENDED_BY_ITSELF, STOPPED
 from scramjet_client.cli import _exits, _output
 from scramjet_client.cli._session import Session, warn
 from scramjet_client.cli._streams import readable, source
@@ -26,7 +24,9 @@ from scramjet_client.errors import (
     ScramjetError,
     StopTimeoutError,
 )
-from scramjet_client.instance_client import InstanceClient
+from scramjet_client.instances.client import InstanceClient
+from scramjet_client.instances.follow import Feeds, Follow
+from scramjet_client.instances.run import run_new
 from scramjet_client.models import GetInstanceResponse
 
 _LOOK = 0.1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 if TYPE_CHECKING:
-    from scramjet_client.host_client import HostClient
+    from scramjet_client.clients.host import HostClient
 
 _COMPLETION_LIMIT = 1.0
 """Seconds that a hub gets to answer while a shell waits for what could come next."""
@@ -42,7 +42,7 @@ class Session:
     @property
     def host(self) -> HostClient:
         """The client of the hub."""
-        from scramjet_client.host_client import HostClient  # noqa: PLC0415
+        from scramjet_client.clients.host import HostClient  # noqa: PLC0415
 
         if self._host is None:
             self._host = HostClient.from_env(**self.connection)
@@ -77,7 +77,7 @@ def warn(text: str) -> None:
 
 def completing(ctx: click.Context) -> HostClient:
     """Return a client for completing a word: it asks once, and not for long."""
-    from scramjet_client.host_client import HostClient  # noqa: PLC0415
+    from scramjet_client.clients.host import HostClient  # noqa: PLC0415
 
     given = ctx.find_root().params
     return HostClient.from_env(

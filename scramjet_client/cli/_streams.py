@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from scramjet_client._keyboard import Keyboard
 from scramjet_client.cli import _output
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session, paint
 from scramjet_client.errors import StreamIdleError
+from scramjet_client.instances.keyboard import Keyboard
 
 if TYPE_CHECKING:
-    from scramjet_client.streams import OutputStream
+    from scramjet_client.streams.output import OutputStream
 
 SILENCE = 1.0
 """Seconds without a line after which a log that is not followed counts as read."""

@@ -107,7 +107,7 @@ def create(session: Session, name: str, url: str, chosen: bool) -> None:
     Example:
         scramjet profile create lab --url http://lab:8000/api/v1
     """
-    from scramjet_client._settings import checked_base  # noqa: PLC0415
+    from scramjet_client.http.settings import checked_base  # noqa: PLC0415
 
     path = _file(name)
     if path.exists():

@@ -92,7 +92,7 @@ def pack(
     Example:
         scramjet seq pack ./word_count -o word_count.tar.gz
     """
-    from scramjet_client.packages import Package  # noqa: PLC0415
+    from scramjet_client.packages.package import Package  # noqa: PLC0415
 
     with Package(path, requirements=requirements) as package:
         for each in package.warnings:

@@ -28,7 +28,7 @@ from scramjet_client.hub._settings import Settings
 from scramjet_client.hub._state import RecordedRequest, State
 
 if TYPE_CHECKING:
-    from scramjet_client.host_client import HostClient
+    from scramjet_client.clients.host import HostClient
 
 _T = TypeVar("_T")
 
@@ -228,7 +228,7 @@ class LocalHub:
     def client(self, **options: Any) -> HostClient:
         """Return a new client of this hub, with its token; the options are those of `HostClient`."""
         # The hub itself knows nothing of the client; they meet on the socket.
-        from scramjet_client.host_client import HostClient  # noqa: PLC0415
+        from scramjet_client.clients.host import HostClient  # noqa: PLC0415
 
         return HostClient(self.url, token=self._settings.token, **options)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     BadParametersError,
     ConfigurationError,
@@ -22,7 +23,6 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
     UploadError,
 )
-from scramjet_client.http_client import HttpClient
 
 _STATUSES: tuple[tuple[type[ScramjetError], int], ...] = (
     (BadParametersError, 400),

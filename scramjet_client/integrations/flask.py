@@ -31,14 +31,14 @@ except ImportError as _error:
     ) from _error
 from werkzeug.exceptions import ClientDisconnected, HTTPException, LengthRequired
 
+from scramjet_client.clients.host import HostClient
 from scramjet_client.errors import HubResponseError, ScramjetError, UploadError
-from scramjet_client.host_client import HostClient
 from scramjet_client.integrations._answers import status_of, told
 from scramjet_client.integrations._live import LiveBody, has_left
 from scramjet_client.integrations._sse import HEARTBEAT, ServerSentEvent, encoded, items_of
 
 if TYPE_CHECKING:
-    from scramjet_client.http_client import HttpClient
+    from scramjet_client.api.http_client import HttpClient
 
 __all__ = [
     "Scramjet",

@@ -35,13 +35,13 @@ except ImportError as _error:
         name=_error.name,
     ) from _error
 
-from scramjet_client._exchange import READ_SIZE
-from scramjet_client._handle import Closing
-from scramjet_client._send_plan import checked_stream_id
-from scramjet_client.instance_client import InstanceClient
+from scramjet_client._base import Closing
+from scramjet_client.http.exchange import READ_SIZE
+from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import ViewState, as_html, as_text
 from scramjet_client.integrations._view import LiveView
 from scramjet_client.models import OUTPUT_STREAMS, InstanceOutputStream
+from scramjet_client.uploads.options import checked_stream_id
 
 __all__ = ["LiveView", "TransferBar", "show"]
 

@@ -15,7 +15,7 @@ from scramjet_client import (
     UnsupportedByHubError,
 )
 from scramjet_client.hub import LocalHub
-from scramjet_client.packages import pack
+from scramjet_client.packages.package import pack
 from tests.contract.conftest import SEQUENCES, Hub, Start, ended
 from tests.support.waiting import eventually
 

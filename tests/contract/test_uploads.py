@@ -314,7 +314,7 @@ def test_killed_hub_ends_an_upload():
 
 def test_roll_over_loses_and_repeats_nothing(start: Start, monkeypatch: pytest.MonkeyPatch):
     """A body that would last too long for the hub goes on in other requests, as one upload."""
-    monkeypatch.setattr("scramjet_client._dialect._BODY_LIMIT", 0.05)
+    monkeypatch.setattr("scramjet_client.api.generations._BODY_LIMIT", 0.05)
     instance = start("node-echo")
 
     def items():
@@ -331,7 +331,7 @@ def test_roll_over_loses_and_repeats_nothing(start: Start, monkeypatch: pytest.M
 
 def test_roll_over_while_the_source_waits(start: Start, monkeypatch: pytest.MonkeyPatch):
     """The request goes on in another one also while the source is blocked."""
-    monkeypatch.setattr("scramjet_client._dialect._BODY_LIMIT", 0.1)
+    monkeypatch.setattr("scramjet_client.api.generations._BODY_LIMIT", 0.1)
     instance = start("node-echo")
     gate = threading.Event()
 

@@ -13,7 +13,8 @@ import threading
 import time
 from pathlib import Path
 
-from scramjet_client import HostClient, _at_exit
+from scramjet_client import HostClient
+from scramjet_client.uploads import at_exit as _at_exit
 from tests.endings.ways import LIMIT, Transfer, wait_until_threads_are_gone
 
 SOON = 0.3

@@ -14,7 +14,8 @@ from tests.support.waiting import eventually
 
 BEGIN = """
 import sys, threading, time
-from scramjet_client import HostClient, _at_exit
+from scramjet_client import HostClient
+from scramjet_client.uploads import at_exit as _at_exit
 instance = HostClient(sys.argv[1]).get_instance_client(sys.argv[2])
 """
 LAST_LINE = "upload = instance.submit_input(b'abc')"

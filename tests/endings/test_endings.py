@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from scramjet_client import HostClient, OutputStream, StreamClosedError, Upload, UploadWriter
-from scramjet_client.upload_writer import Outbox
+from scramjet_client.uploads.file import Outbox
 from tests.endings.hub import UNKNOWN, EndingsHub, Record
 from tests.endings.table import (
     CODES,

@@ -1,6 +1,6 @@
 """The tight TLS loop on the other Pythons of this machine that the SDK supports and that can load it.
 
-On the running one it is in tests/test_tls.py, and `make matrix` runs that on each with packages of its own.
+On the running one it is in tests/http/test_tls.py, and `make matrix` runs that on each with packages of its own.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def environment() -> dict[str, str]:
 
 def loads(python: str, version: str) -> bool:
     """Return whether an interpreter is of this version and can import the package and what it needs."""
-    code = "import sys, scramjet_client._tls; print('%d.%d' % sys.version_info[:2])"
+    code = "import sys, scramjet_client.http.tls; print('%d.%d' % sys.version_info[:2])"
     done = subprocess.run(
         [python, "-c", code],
         env=environment(),

@@ -10,7 +10,7 @@ import ssl
 import sys
 import threading
 
-from scramjet_client._tls import DuplexSSLSocket, duplex_context
+from scramjet_client.http.tls import DuplexSSLSocket, duplex_context
 
 
 def one_round(port: int, ca: str, number: int, writes: int) -> None:

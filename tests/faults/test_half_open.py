@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 import attrs
 import pytest
 
-from scramjet_client import HostClient, StreamInterruptedError, Timeouts, _transport
+from scramjet_client import HostClient, StreamInterruptedError, Timeouts
+from scramjet_client.http import connection as _transport
 from tests.support.wire import Conn, RawServer
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at the kernel of Linux")

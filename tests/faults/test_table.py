@@ -26,7 +26,7 @@ from scramjet_client import (
     UploadCancelledError,
     _lifetime,
 )
-from scramjet_client._dialect import dialect_of
+from scramjet_client.api.generations import dialect_of
 from scramjet_client.testing import FaultProxy
 from tests.faults.operations import ALL_LINES, BODY, LIMIT, OPERATIONS, World, post
 from tests.faults.table import AWAY, IMPOSSIBLE, OUTCOMES, PHASES, TABLE, as_markdown, fault_at

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scramjet_client import HostClient, HttpClient, ScramjetError
-from scramjet_client._settings import route
+from scramjet_client.http.settings import route
 from tests.support.wire import Conn, RawServer
 
 EVIL = [

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fuzz.seeds import SEEDS
-from scramjet_client._sources import JsonLines, Source, Utf8Only
-from scramjet_client._writer import BodyWriter
 from scramjet_client.errors import UnsupportedByHubError
+from scramjet_client.http.body import BodyWriter
+from scramjet_client.uploads.sources import JsonLines, Source, Utf8Only
 from tests.support import judging
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

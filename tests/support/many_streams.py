@@ -15,7 +15,7 @@ from collections import defaultdict
 import psutil
 
 from scramjet_client import HttpClient, OutputStream
-from scramjet_client.multiplex import Multiplexer
+from scramjet_client.streams.multiplex import Multiplexer
 
 count = int(sys.argv[1])
 urls = sys.argv[-2:]

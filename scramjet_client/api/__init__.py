@@ -1,0 +1,1 @@
+"""What the API of a hub says, in all its generations."""

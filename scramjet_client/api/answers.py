@@ -1,0 +1,397 @@
+"""From the JSON of hubs to `models`: each answer is read from its own shape, whatever hub it is of."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import Any
+
+from scramjet_client.errors import InvalidResponseError
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.untrusted import as_number, as_object, as_text, is_count, is_number
+from scramjet_client.models import (
+    AccessKey,
+    ConnectedHub,
+    DisconnectedHub,
+    DisconnectHubsResponse,
+    GetConfigResponse,
+    GetEntitiesResponse,
+    GetHealthResponse,
+    GetInfoResponse,
+    GetInstanceResponse,
+    GetSequenceResponse,
+    GetStatusResponse,
+    GetVersionResponse,
+    HealthStatus,
+    InstanceStatus,
+    LoadCheckResponse,
+    ManagerInfo,
+    ManagerTopic,
+    RevokeAccessKeysResponse,
+    StoreItem,
+    Termination,
+    TopicActor,
+)
+
+_STATUS: dict[str, InstanceStatus] = {
+    "initializing": "starting",
+    "starting": "starting",
+    "running": "running",
+    "stopping": "stopping",
+    "killing": "stopping",
+    "completed": "stopped",
+    "gone": "stopped",
+    "errored": "crashed",
+}
+
+ENDED_BY_ITSELF = (-1, 0)
+STOPPED = 138
+KILLED = 137
+UNKNOWN_END = 213
+"""Runner exit codes (docs/protocol.md, "Exit codes")."""
+
+_INSTANCE_FIELDS = frozenset(
+    ("id", "sequence", "status", "ports", "created", "started", "ended", "terminated")
+)
+
+
+def object_in(answer: JsonAnswer | Any, what: str) -> dict[str, Any]:
+    """Return the JSON object that an answer is, or an item of one; `what` names it where it is none."""
+    value = answer.value if isinstance(answer, JsonAnswer) else answer
+    if not isinstance(value, dict):
+        raise InvalidResponseError(
+            f"the hub's answer for {what} is not an object but {type(value).__name__}",
+            body=answer.text if isinstance(answer, JsonAnswer) else None,
+        )
+    return value
+
+
+def list_in(answer: JsonAnswer | Any, what: str) -> list[Any]:
+    """Return the JSON list that an answer is, or an item of one; `what` names it where it is none."""
+    value = answer.value if isinstance(answer, JsonAnswer) else answer
+    if not isinstance(value, list):
+        raise InvalidResponseError(
+            f"the hub's answer for {what} is not a list but {type(value).__name__}",
+            body=answer.text if isinstance(answer, JsonAnswer) else None,
+        )
+    return value
+
+
+def _rest(value: dict[str, Any], *known: str) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key not in known}
+
+
+def status_from(answer: JsonAnswer) -> GetStatusResponse:
+    """Return a hub's connection to its manager."""
+    value = object_in(answer, "status")
+    return GetStatusResponse(cpm=as_object(value.get("cpm")), raw=value)
+
+
+def config_from(answer: JsonAnswer) -> GetConfigResponse:
+    """Return a hub's configuration."""
+    value = object_in(answer, "config")
+    host = as_object(value.get("host"))
+    return GetConfigResponse(
+        id=as_text(host.get("id")),
+        runtime_adapter=as_text(value.get("runtimeAdapter")),
+        host=host,
+        timings=as_object(value.get("timings")),
+        instance_requirements=as_object(value.get("instanceRequirements")),
+        extra=_rest(value, "host", "runtimeAdapter", "timings", "instanceRequirements"),
+        raw=value,
+    )
+
+
+def version_from(answer: JsonAnswer) -> GetVersionResponse:
+    """Return a hub's version."""
+    value = object_in(answer, "version")
+    version = as_text(value.get("version"))
+    if version is None:
+        raise InvalidResponseError("the answer for version names no version", body=answer.text)
+    return GetVersionResponse(
+        version=version,
+        service=as_text(value.get("service")),
+        api_version=as_text(value.get("apiVersion")),
+        build=as_text(value.get("build")),
+        raw=value,
+    )
+
+
+def load_from(answer: JsonAnswer) -> LoadCheckResponse:
+    """Return a hub's load."""
+    value = object_in(answer, "load-check")
+    disks = value.get("fsSize")
+    return LoadCheckResponse(
+        avg_load=as_number(value.get("avgLoad")),
+        current_load=as_number(value.get("currentLoad")),
+        mem_free=as_number(value.get("memFree")),
+        mem_used=as_number(value.get("memUsed")),
+        fs_size=tuple(map(as_object, disks)) if isinstance(disks, list) else (),
+        raw=value,
+    )
+
+
+def _termination(value: Any) -> Termination | None:
+    if not isinstance(value, dict) or not is_count(value.get("exitcode")):
+        return None
+    return Termination(exit_code=value["exitcode"], reason=str(value.get("reason", "")))
+
+
+def _status(
+    value: dict[str, Any], terminated: Termination | None, asked_to_end: bool
+) -> InstanceStatus:
+    if terminated is not None:
+        # A stop changes the status of an instance that had ended before, for good.
+        code = terminated.exit_code
+        by_us = code == UNKNOWN_END and asked_to_end
+        return "stopped" if code in (*ENDED_BY_ITSELF, STOPPED, KILLED) or by_us else "crashed"
+    default: InstanceStatus = "stopping" if asked_to_end else "running"
+    # A word that this version does not know is no end; `raw` has it.
+    return _STATUS.get(as_text(value.get("status")) or "", default)
+
+
+def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> GetInstanceResponse:
+    """Return what a hub knows of an instance.
+
+    Args:
+        answer: The answer, or one item of a list.
+        asked_to_end: Whether this client has stopped or killed it: 0.x does not say, and the process adapter
+            of 1.x gives every end of a Python program the same exit code.
+    """
+    value = object_in(answer, "an instance")
+    sequence = value.get("sequence")
+    terminated = _termination(value.get("terminated"))
+    started = as_text(value.get("started"))
+    return GetInstanceResponse(
+        id=str(value.get("id", "")),
+        sequence=str(sequence.get("id", "")) if isinstance(sequence, dict) else str(sequence or ""),
+        status=_status(value, terminated, asked_to_end),
+        ports={k: v for k, v in as_object(value.get("ports")).items() if is_count(v)},
+        created=as_text(value.get("created")) or started or "",
+        started=started,
+        ended=as_text(value.get("ended")),
+        terminated=terminated,
+        extra={key: item for key, item in value.items() if key not in _INSTANCE_FIELDS},
+        raw=value,
+    )
+
+
+def has_ended(info: GetInstanceResponse) -> bool:
+    """Say whether a listed instance has ended; an adopted one ends without `terminated`."""
+    return info.terminated is not None or info.status in ("stopped", "crashed")
+
+
+def health_from(
+    answer: JsonAnswer, started: str | None, info: GetInstanceResponse | None = None
+) -> GetHealthResponse:
+    """Return an instance's health.
+
+    Args:
+        answer: The program's last word about it, which hubs repeat after its end.
+        started: The instance's start, where the caller knows it.
+        info: The instance's info, where the caller knows it. That it has ended goes before the program's last word.
+    """
+    value = object_in(answer, "health")
+    healthy = value.get("healthy")
+    uptime = value.get("uptime")
+    if not is_number(uptime):
+        uptime = seconds_since(started)
+    status: HealthStatus = "unknown"
+    if isinstance(healthy, bool):
+        status = "healthy" if healthy else "unhealthy"
+    message = as_text(value.get("message"))
+    if info is not None and has_ended(info):
+        status, message = "unknown", "the instance has ended"
+        if info.status == "crashed":
+            status, message = "unhealthy", "the instance has crashed"
+            if info.terminated is not None:
+                message += f": {info.terminated.reason}"
+    return GetHealthResponse(
+        status=status,
+        message=message,
+        uptime=uptime,
+        extra=_rest(value, "healthy", "message", "uptime"),
+        raw=value,
+    )
+
+
+def seconds_since(moment: str | None) -> float | None:
+    """Return the seconds from an ISO 8601 time until now, or None for what is not one."""
+    if not moment:
+        return None
+    try:
+        then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=timezone.utc)
+    return max(0.0, time.time() - then.timestamp())
+
+
+def sequence_from(answer: JsonAnswer | Any) -> GetSequenceResponse:
+    """Return what a hub knows of a sequence."""
+    value = object_in(answer, "a sequence")
+    config, instances = as_object(value.get("config")), value.get("instances")
+    return GetSequenceResponse(
+        id=str(value.get("id", "")),
+        name=as_text(value.get("name")) or as_text(config.get("name")) or "",
+        config=config,
+        instances=tuple(map(str, instances)) if isinstance(instances, list) else (),
+        location=as_text(value.get("location")),
+        raw=value,
+    )
+
+
+def sequences_from(answer: JsonAnswer | Any) -> list[GetSequenceResponse]:
+    """Return a list of sequences."""
+    return [sequence_from(item) for item in list_in(answer, "sequences")]
+
+
+def instances_from(answer: JsonAnswer | Any) -> list[GetInstanceResponse]:
+    """Return a list of instances; 0.x lists only their ids and sequences."""
+    return [instance_from(item) for item in list_in(answer, "instances")]
+
+
+def ids_from(answer: JsonAnswer) -> list[str]:
+    """Return a list of ids."""
+    return [str(item) for item in list_in(answer, "instances of a sequence")]
+
+
+def entities_from(answer: JsonAnswer) -> GetEntitiesResponse:
+    """Return the sequences and instances of a hub."""
+    value = object_in(answer, "entities")
+    return GetEntitiesResponse(
+        sequences=tuple(sequences_from(value.get("sequences") or [])),
+        instances=tuple(instances_from(value.get("instances") or [])),
+        raw=value,
+    )
+
+
+def id_from(answer: JsonAnswer | Any, what: str) -> str:
+    """Return the id that an answer holds."""
+    found = as_text(object_in(answer, what).get("id"))
+    if not found:
+        raise InvalidResponseError(
+            f"the hub's answer for {what} holds no id",
+            body=answer.text if isinstance(answer, JsonAnswer) else None,
+        )
+    return found
+
+
+def hubs_from(answer: JsonAnswer) -> list[ConnectedHub]:
+    """Return the hubs of a manager."""
+    return [_hub(object_in(each, "a hub")) for each in list_in(answer, "hubs")]
+
+
+def _hub(value: dict[str, Any]) -> ConnectedHub:
+    info = value.get("info")
+    info = info if isinstance(info, dict) else {}
+    return ConnectedHub(
+        id=str(value.get("id", "")),
+        healthy=bool(value.get("healthy", False)),
+        self_hosted=bool(value.get("selfHosted", False)),
+        is_connection_active=bool(value.get("isConnectionActive", False)),
+        created=as_text(info.get("created")),
+        last_connected=as_text(info.get("lastConnected")),
+        last_disconnected=as_text(info.get("lastDisconnected")),
+        description=as_text(value.get("description")),
+        tags=tuple(str(each) for each in value.get("tags") or ()),
+        disconnect_reason=as_text(value.get("disconnectReason")),
+        raw=value,
+    )
+
+
+def topics_from(answer: JsonAnswer) -> list[ManagerTopic]:
+    """Return the topics of a manager."""
+    return [_topic(object_in(each, "a topic")) for each in list_in(answer, "topics")]
+
+
+def _topic(value: dict[str, Any]) -> ManagerTopic:
+    return ManagerTopic(
+        name=str(value.get("name", "")),
+        content_type=str(value.get("contentType", "")),
+        actors=tuple(_actor(object_in(each, "an actor")) for each in value.get("actors") or ()),
+        raw=value,
+    )
+
+
+def _actor(value: dict[str, Any]) -> TopicActor:
+    return TopicActor(
+        host_id=as_text(value.get("hostId")),
+        role=str(value.get("role", "")),
+        type=str(value.get("type", "")),
+        stream=bool(value.get("stream", False)),
+        retired=bool(value.get("retired", False)),
+        raw=value,
+    )
+
+
+def store_items_from(answer: JsonAnswer) -> list[StoreItem]:
+    """Return the packages in a manager's store."""
+    return [store_item_from(each) for each in list_in(answer, "store items")]
+
+
+def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
+    """Return one package of a manager's store."""
+    value = object_in(answer, "a store item")
+    return StoreItem(
+        id=str(value.get("id", "")),
+        name=as_text(value.get("name")) or "",
+        version=as_text(value.get("version")),
+        raw=value,
+    )
+
+
+def disconnected_from(answer: JsonAnswer) -> DisconnectHubsResponse:
+    """Return the hubs that a manager has disconnected."""
+    value = object_in(answer, "disconnect")
+    hubs = [object_in(each, "a hub") for each in value.get("disconnected") or ()]
+    return DisconnectHubsResponse(
+        manager_id=str(value.get("managerId", "")),
+        disconnected=tuple(
+            DisconnectedHub(hub_id=str(each.get("sthId", "")), reason=str(each.get("reason", "")))
+            for each in hubs
+        ),
+        raw=value,
+    )
+
+
+def managers_from(answer: JsonAnswer) -> list[ManagerInfo]:
+    """Return managers, or spaces."""
+    values = [object_in(each, "a manager") for each in list_in(answer, "managers")]
+    return [ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values]
+
+
+def info_from(answer: JsonAnswer) -> GetInfoResponse:
+    """Return what a multi-manager says of itself."""
+    value = object_in(answer, "info")
+    port = value.get("apiPort")
+    return GetInfoResponse(
+        id=str(value.get("id", "")),
+        api_base=str(value.get("apiBase", "")),
+        api_port=port if isinstance(port, int) else None,
+        managers_count=int(value.get("managersCount") or 0),
+        raw=value,
+    )
+
+
+def access_keys_from(answer: JsonAnswer) -> list[AccessKey]:
+    """Return the access keys of a space."""
+    values = list_in(object_in(answer, "access keys").get("accessKeys"), "access keys")
+    return [
+        AccessKey(
+            created=each.get("created"), description=str(each.get("description", "")), raw=each
+        )
+        for each in (object_in(value, "an access key") for value in values)
+    ]
+
+
+def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:
+    """Return what became of access keys."""
+    value = object_in(answer, "revoking") if answer.value is not None else {}
+    count = value.get("keysRevoked")
+    return RevokeAccessKeysResponse(
+        message=as_text(value.get("message")) or answer.reason,
+        keys_revoked=count if isinstance(count, int) else None,
+        raw=answer.value,
+    )

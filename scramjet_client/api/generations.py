@@ -1,0 +1,151 @@
+"""The only place that knows hub generations apart (docs/protocol.md, "Version and generation").
+
+H1 is the hub since 0.28.2 (in practice 1.x), H0 everything before it. What can be told from an answer's own
+shape is read from that shape; only what must be known before sending asks for the version, once per
+`HttpClient` and not before it matters.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from scramjet_client.api.answers import version_from
+from scramjet_client.api.http_client import HttpClient
+from scramjet_client.errors import (
+    HubNotFoundError,
+    InvalidResponseError,
+    ManagerNotFoundError,
+    NotFoundError,
+    UnsupportedByHubError,
+)
+from scramjet_client.models import GetEventResponse, GetVersionResponse
+from scramjet_client.streams.output import now
+
+_FIRST_H1 = (0, 28, 2)
+_VERSION_LENGTH = 40
+"""Characters of a hub's version that sentences repeat."""
+
+_BODY_LIMIT = 240.0
+"""Seconds after which a body to an H0 hub goes on in another request: it is cut at 300 (checked every 30)."""
+
+_EVENT, _STOP, _KILL = 5001, 4001, 4002
+
+
+@attrs.frozen(kw_only=True)
+class Dialect:
+    """What one hub speaks.
+
+    Attributes:
+        version: The hub's version, as it says it.
+        modern: Whether it is H1.
+    """
+
+    version: str
+    modern: bool
+
+    @property
+    def body_limit(self) -> float | None:
+        """Seconds that one request body may last, or None."""
+        return None if self.modern else _BODY_LIMIT
+
+    @property
+    def has_inout(self) -> bool:
+        """Whether instances have the route `inout`."""
+        return self.modern
+
+    def require(self, what: str) -> None:
+        """Raise `UnsupportedByHubError` on H0, which lacks what is asked for."""
+        if not self.modern:
+            raise self.unsupported(what)
+
+    def utf8_only(self, stream_id: str) -> str | None:
+        """Return what to call a route on which the hub changes bytes that are not UTF-8, or None."""
+        if self.modern and stream_id not in ("stdin", "inout"):
+            return None
+        return f"{stream_id} of a {self.version} hub"
+
+    def stop_body(self, timeout: float, can_call_keepalive: bool) -> Any:
+        """Return the body of `_stop`; H1 would take H0's list silently, as 7 s."""
+        body = {"timeout": timeout, "canCallKeepalive": can_call_keepalive}
+        return body if self.modern else [_STOP, body]
+
+    def kill_body(self, remove_immediately: bool) -> Any:
+        """Return the body of `_kill`."""
+        return {"removeImmediately": remove_immediately} if self.modern else [_KILL, {}]
+
+    def start_body(
+        self,
+        app_config: Mapping[str, Any] | None,
+        args: list[Any] | tuple[Any, ...] | None,
+        further: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Return the body of `start`; Python sequences of H0 die without `appConfig` and `args`."""
+        body: dict[str, Any] = {"appConfig": dict(app_config or {}), "args": list(args or [])}
+        for name, value in further.items():
+            if value is None:
+                continue
+            self.require(f"{name} at the start of a sequence")
+            body[name] = dict(value) if isinstance(value, Mapping) else value
+        return body
+
+    def event_body(self, event_name: str, message: Any) -> Any:
+        """Return the body of `_event`; H0 carries strings alone."""
+        if not isinstance(message, str) and not self.modern:
+            raise self.unsupported(f"an event message of type {type(message).__name__}")
+        return [_EVENT, {"eventName": event_name, "message": message}]
+
+    def event(self, event_name: str, value: Any) -> GetEventResponse:
+        """Return an event from what a hub sent: bare on H1, in an envelope on H0."""
+        data, name = value, event_name
+        if not self.modern and isinstance(value, dict):
+            data, name = value.get("message"), value.get("eventName", event_name)
+        return GetEventResponse(event_name=name, data=data, timestamp=now(), raw=value)
+
+    def unsupported(self, what: str) -> UnsupportedByHubError:
+        """Return the error for something that this hub cannot do."""
+        return UnsupportedByHubError(
+            f"{what} is not supported by this hub (version {self.version})"
+        )
+
+
+# Guards nothing but the effort: two threads that ask first at once would both fetch the version.
+_asking = threading.Lock()
+
+
+def dialect_of(client: HttpClient) -> Dialect:
+    """Return what the client's hub speaks; asks it once."""
+    known = client.memo.get("dialect")
+    if known is None:
+        with _asking:
+            known = client.memo.get("dialect") or _ask(client)
+            client.memo["dialect"] = known
+    dialect: Dialect = known
+    return dialect
+
+
+def _ask(client: HttpClient) -> Dialect:
+    try:
+        version = version_from(client.request("GET", "version", subject="API version"))
+    except (HubNotFoundError, ManagerNotFoundError):
+        raise
+    except NotFoundError as error:
+        raise InvalidResponseError(
+            f"there is no Transform Hub at {client.api_base}: {error}",
+            status=error.status,
+            url=error.url,
+            body=error.body,
+        ) from error
+    return dialect_from(version)
+
+
+def dialect_from(version: GetVersionResponse) -> Dialect:
+    """Return what a hub of this version speaks."""
+    modern = version.service is not None or version.api_version is not None
+    numbers = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version.version)[:3])
+    shown = version.version[:_VERSION_LENGTH]
+    return Dialect(version=shown, modern=modern and (not numbers or numbers >= _FIRST_H1))

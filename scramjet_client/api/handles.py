@@ -1,0 +1,175 @@
+"""The base classes of clients: of one thing on a hub, of a whole API, and of what lies behind another API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+import requests
+
+from scramjet_client._base import Closing, Shown
+from scramjet_client.api.http_client import ClientProvider, HttpClient
+from scramjet_client.errors import HubResponseError, NotFoundError
+from scramjet_client.http.settings import TimeoutLike, route
+
+_H = TypeVar("_H", bound="Handle")
+
+
+class Handle(Shown):
+    """A client of one instance or sequence of a hub. Safe to use from any number of threads.
+
+    Nothing is asked of the hub when one is made, and it holds no connection of its own.
+
+    Args:
+        id: The thing's id.
+        host: Whose `.client` talks to the hub; a `HostClient`, normally.
+    """
+
+    _kind: ClassVar[str]
+    _not_found: ClassVar[type[NotFoundError]]
+
+    def __init__(self, id: str, host: ClientProvider) -> None:
+        if not isinstance(id, str):
+            raise TypeError(f"id must be a str, not {type(id).__name__}")
+        route(self._kind, id)
+        self._id = id
+        self._client = host.client
+        # What every request says of itself, for the errors that may come of it.
+        self._about: dict[str, Any] = {
+            "subject": f"{self._kind} {id!r}",
+            "not_found": self._not_found,
+        }
+
+    @classmethod
+    def from_(cls: type[_H], id: str, host: ClientProvider) -> _H:
+        """Return a client for the thing with this id; nothing is asked of the hub."""
+        return cls(id, host)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._id!r} at {self._client.api_base}>"
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return ("id", self._id), ("hub", self._client.api_base)
+
+    @property
+    def id(self) -> str:
+        """The id on the hub."""
+        return self._id
+
+    @property
+    def client(self) -> HttpClient:
+        """The HTTP client it sends with."""
+        return self._client
+
+    def _route(self, *rest: str) -> str:
+        return route(self._kind, self._id, *rest)
+
+
+_A = TypeVar("_A", bound="ApiClient")
+
+
+class ApiClient(Closing):
+    """The client of one API. Safe to use from any number of threads; one for each process is enough.
+
+    Nothing is asked of the other side until a method is called.
+
+    Args:
+        api_base: URL of the API.
+        token: Sent as `Authorization: Bearer`; never shown.
+        headers: Sent with each request.
+        timeout: `Timeouts`, or seconds for the whole answer of a JSON call.
+        verify: True, False or the path of a CA bundle.
+        cert: Path of a client certificate, or (certificate, key).
+        proxies: As in requests; None means the environment's, except for loopback hosts.
+        retries: How often a JSON GET, or a request that never left, is tried again.
+    """
+
+    def __init__(
+        self,
+        api_base: str,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: TimeoutLike = None,
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        retries: int = 2,
+    ) -> None:
+        self._use(
+            HttpClient(
+                api_base,
+                token=token,
+                headers=headers,
+                timeout=timeout,
+                verify=verify,
+                cert=cert,
+                proxies=proxies,
+                retries=retries,
+            )
+        )
+
+    @classmethod
+    def over(cls: type[_A], client: HttpClient) -> _A:
+        """Return a client that sends with an `HttpClient` that is there."""
+        made = cls.__new__(cls)
+        made._use(client)
+        return made
+
+    def _use(self, client: HttpClient) -> None:
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.api_base}>"
+
+    def close(self) -> None:
+        """Close idle connections, those of clients that it has made included."""
+        self._client.close()
+
+    @property
+    def api_base(self) -> str:
+        """URL of the API."""
+        return self._client.api_base
+
+    @property
+    def client(self) -> HttpClient:
+        """The HTTP client it sends with."""
+        return self._client
+
+
+class Below(HttpClient):
+    """An `HttpClient` of what lies behind another one's address: a hub of a manager, say.
+
+    Session, token, limits and loggers are the outer one's; what is learned of the far end is its own.
+
+    Args:
+        outer: The client of what stands in front.
+        path: Path below its `api_base`.
+        explain: Called with the error of a 404, which may come from either of them; returns the one that
+            is true, or raises it.
+    """
+
+    def __init__(
+        self,
+        outer: HttpClient,
+        path: str,
+        explain: Callable[[NotFoundError], HubResponseError],
+    ) -> None:
+        self.__dict__.update(outer.__dict__)
+        self.api_base: str = f"{outer.api_base}/{path}"
+        self.memo: dict[str, Any] = {}
+        self._explain = explain
+
+    def refusal(
+        self, response: requests.Response, subject: str, not_found: type[NotFoundError]
+    ) -> HubResponseError:
+        """Return the error that an answer of 300 or more means, after a look at where it came from."""
+        error = super().refusal(response, subject, not_found)
+        return self._explain(error) if isinstance(error, NotFoundError) else error
+
+
+def instead(error: NotFoundError, kind: type[NotFoundError], message: str) -> NotFoundError:
+    """Return a truer error for a 404, with the facts of the one that it was taken for."""
+    truer = kind(message, status=error.status, url=error.url, body=error.body)
+    truer.__cause__ = error
+    return truer

@@ -1,0 +1,1 @@
+"""What leads to instances: hubs, sequences, topics, managers, platforms and fleets."""

@@ -1,0 +1,259 @@
+"""`HostClient.doctor()`: what a client has resolved, and why, and whether its hub can be reached."""
+
+from __future__ import annotations
+
+import os
+import platform
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import requests
+import urllib3
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+
+from scramjet_client import __version__
+from scramjet_client._base import Shown, public
+from scramjet_client.api.answers import version_from
+from scramjet_client.api.generations import dialect_from
+from scramjet_client.api.http_client import HttpClient
+from scramjet_client.config import VARIABLES
+from scramjet_client.errors import ScramjetError
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.settings import is_loopback, proxies_for, verification
+
+_SKEW_LIMIT = 5.0
+"""Seconds that the clocks may differ before it is a problem; the header has a resolution of one."""
+
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+@public
+@attrs.frozen(kw_only=True, repr=False)
+class DoctorReport(Shown):
+    """What a client has resolved, and what came of it. Print it; no secret is in it.
+
+    Attributes:
+        url: URL of the hub's API.
+        url_source: Where that came from.
+        token_source: Where the token came from, or "none".
+        proxy: Which proxy is used for this URL, and why.
+        ca: Which CAs are trusted, and why.
+        client_certificate: Path of the client's certificate, or "none".
+        versions: Of Python, its libraries and this package.
+        hub: What the hub says of itself and its generation, or None where it could not be reached.
+        reachable: Whether a hub answered.
+        seconds: How long it took to answer, or to fail.
+        clock_skew: Seconds that the hub's clock is ahead of this one, or None; a second is as good as none.
+        ignored: What stands in the environment and is not used, one sentence each.
+        problems: What is wrong, one sentence each.
+    """
+
+    url: str
+    url_source: str
+    token_source: str
+    proxy: str
+    ca: str
+    client_certificate: str
+    versions: Mapping[str, str]
+    hub: Mapping[str, str] | None
+    reachable: bool
+    seconds: float
+    clock_skew: float | None
+    ignored: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as values that JSON can hold."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in attrs.asdict(self).items()
+        }
+
+    def __str__(self) -> str:
+        hub = self.hub or {}
+        told = ", ".join(f"{name} {value}" for name, value in hub.items()) or "nothing known"
+        skew = "unknown" if self.clock_skew is None else f"{self.clock_skew:+.0f} s"
+        lines = [
+            ("url", f"{self.url} (from {self.url_source})"),
+            ("token", self.token_source),
+            ("proxy", self.proxy),
+            ("CAs", self.ca),
+            ("client certificate", self.client_certificate),
+            ("reachable", f"{'yes' if self.reachable else 'NO'}, {self.seconds * 1000:.0f} ms"),
+            ("hub", told),
+            ("hub's clock", skew),
+            ("versions", ", ".join(f"{name} {value}" for name, value in self.versions.items())),
+            *(("not used", each) for each in self.ignored),
+            *(("PROBLEM", each) for each in self.problems),
+        ]
+        return "\n".join(f"{name + ':':<20}{value}" for name, value in lines)
+
+    # So that the last line of an interactive session shows it.
+    __repr__ = __str__
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return ()
+
+
+def examine(client: HttpClient, sources: Mapping[str, str] | None, timeout: float) -> DoctorReport:
+    """Return the report of a client; `sources` says where its settings came from, as far as that is known."""
+    known = sources if sources is not None else {"api_base": "the client that it belongs to"}
+    problems: list[str] = []
+    ca, ca_problem = _trust(client, known)
+    began = time.monotonic()
+    answer = _asked(client, timeout, problems)
+    seconds = time.monotonic() - began
+    hub = None if answer is None else _hub(answer, problems)
+    skew = None if answer is None else _skew(answer, problems)
+    return DoctorReport(
+        url=client.api_base,
+        url_source=known.get("api_base", "argument api_base"),
+        token_source=_token(client, known),
+        proxy=_proxy(client),
+        ca=ca,
+        client_certificate=_certificate(client),
+        versions=_versions(),
+        hub=hub,
+        reachable=hub is not None,
+        seconds=seconds,
+        clock_skew=skew,
+        ignored=tuple(_ignored(client, known)),
+        problems=(*ca_problem, *problems),
+    )
+
+
+# -- the hub --------------------------------------------------------------------------------------
+
+
+def _asked(client: HttpClient, timeout: float, problems: list[str]) -> JsonAnswer | None:
+    try:
+        return client.request("GET", "version", timeout=timeout, subject="API version")
+    except ScramjetError as error:
+        problems.append(f"{error.code}: {error.message}")
+    except (OSError, ValueError) as error:
+        # A CA bundle or certificate that is not there, or a header that can't be sent.
+        problems.append(str(error))
+    return None
+
+
+def _hub(answer: JsonAnswer, problems: list[str]) -> dict[str, str] | None:
+    try:
+        version = version_from(answer)
+    except ScramjetError as error:
+        problems.append(f"{error.code}: what answers is not a hub: {error.message}")
+        return None
+    generation = "1.x" if dialect_from(version).modern else "0.x"
+    told = {"version": version.version, "generation": generation}
+    further = {"service": version.service, "build": version.build}
+    return {**told, **{name: value for name, value in further.items() if value}}
+
+
+def _skew(answer: JsonAnswer, problems: list[str]) -> float | None:
+    """Return how far the hub's clock is ahead, by the header `Date`, which has whole seconds."""
+    try:
+        date = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
+    except (TypeError, ValueError, IndexError):
+        return None
+    skew = date + 0.5 - time.time()
+    if abs(skew) > _SKEW_LIMIT:
+        side = "ahead of" if skew > 0 else "behind"
+        problems.append(f"the hub's clock is {abs(skew):.0f} s {side} this one")
+    return round(skew, 1)
+
+
+# -- what was decided -----------------------------------------------------------------------------
+
+
+def _token(client: HttpClient, sources: Mapping[str, str]) -> str:
+    if client.token.is_set:
+        return f"from {sources.get('token', 'argument token')}"
+    if any(name.lower() == "authorization" for name in client.headers):
+        return "none, but the argument headers has Authorization"
+    return "none"
+
+
+def _proxy(client: HttpClient) -> str:
+    chosen = select_proxy(client.api_base, proxies_for(client.api_base, client.proxies))
+    if client.proxies is not None:
+        why = "argument proxies"
+        return f"{_without_user(chosen)} ({why})" if chosen else f"none ({why} has none for it)"
+    if chosen:
+        return f"{_without_user(chosen)} (from the environment)"
+    if is_loopback(client.api_base):
+        return "none (the hub is on this machine)"
+    return "none (the environment names none for it)"
+
+
+def _without_user(url: str) -> str:
+    """Return the URL of a proxy without the user and password in it."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _trust(client: HttpClient, sources: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return which CAs are trusted and why, and what is wrong with them."""
+    trusted = verification(client.verify)
+    if urlsplit(client.api_base).scheme != "https":
+        return "not used (the hub is spoken to without TLS)", []
+    if trusted is False:
+        return "NONE, any certificate is taken (argument verify)", ["certificates are not checked"]
+    if trusted is True:
+        return f"{DEFAULT_CA_BUNDLE_PATH} (certifi)", []
+    variable = next((name for name in _CA_VARIABLES if os.environ.get(name)), "")
+    why = sources.get("verify", "argument verify") if client.verify is not None else variable
+    missing = [] if Path(trusted).exists() else [f"there is no CA bundle {trusted!r} (from {why})"]
+    return f"{trusted} (from {why})", missing
+
+
+def _certificate(client: HttpClient) -> str:
+    if client.cert is None:
+        return "none"
+    return client.cert if isinstance(client.cert, str) else client.cert[0]
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "scramjet_client": __version__,
+        "python": platform.python_version(),
+        "requests": requests.__version__,
+        "urllib3": urllib3.__version__,  # type: ignore[attr-defined]
+        "openssl": ssl.OPENSSL_VERSION,
+        "platform": platform.platform(),
+    }
+
+
+def _ignored(client: HttpClient, sources: Mapping[str, str]) -> list[str]:
+    """Return what a user may believe to be in use and is not."""
+    said = []
+    netrc = os.environ.get("NETRC") or "~/.netrc"
+    if Path(netrc).expanduser().exists():
+        said.append(f"{netrc}: logins are never taken from it")
+    used = set(sources.values())
+    for name in VARIABLES:
+        if os.environ.get(name) and name not in used:
+            said.append(f"{name}: not what this client was made with; see HostClient.from_env")
+    if client.proxies is None and is_loopback(client.api_base):
+        for name in (
+            "HTTP_PROXY",
+            "http_proxy",
+            "HTTPS_PROXY",
+            "https_proxy",
+            "ALL_PROXY",
+            "all_proxy",
+        ):
+            if os.environ.get(name):
+                said.append(f"{name}: proxies are not used for this machine")
+    if client.verify is not None:
+        said += [f"{name}: verify was given" for name in _CA_VARIABLES if os.environ.get(name)]
+    said += [
+        f"{name}: CAs are named by {_CA_VARIABLES[0]}, or by verify"
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+        if os.environ.get(name) and client.api_base.startswith("https:")
+    ]
+    return said

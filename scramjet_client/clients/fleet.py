@@ -1,0 +1,526 @@
+"""Fleet: many hubs as one — asked all at once, each answering, or failing, for itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar, Union
+
+import attrs
+
+from scramjet_client._base import Closing, Shown, logger, public
+from scramjet_client.api.answers import has_ended
+from scramjet_client.api.generations import dialect_of
+from scramjet_client.clients.host import HostClient
+from scramjet_client.errors import (
+    FleetError,
+    HubConnectionError,
+    HubTimeoutError,
+    InstanceNotFoundError,
+    InsufficientResourcesError,
+    InvalidResponseError,
+    ScramjetError,
+    SequenceNotFoundError,
+    StreamInterruptedError,
+)
+from scramjet_client.http.settings import positive, route
+from scramjet_client.instances.client import InstanceClient
+from scramjet_client.models import (
+    OUTPUT_STREAMS,
+    GetInstanceResponse,
+    GetSequenceResponse,
+    GetVersionResponse,
+    InstanceOutputStream,
+    LoadCheckResponse,
+    SendEventResponse,
+)
+from scramjet_client.streams.multiplex import Multiplexer
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.options import checked_stream_id
+
+_K = TypeVar("_K")
+_T = TypeVar("_T")
+
+
+Members = Mapping[str, Union[HostClient, ScramjetError]]
+"""The hubs of a fleet by their ids; an error stands for one that is known not to answer."""
+
+
+@public
+class FleetAnswer(Mapping[str, _T], Shown):
+    """What the hubs of a fleet answered: a mapping from their ids.
+
+    Hubs that failed are not in the mapping but in `errors`; `check()` makes one error of them.
+
+    Attributes:
+        errors: What went wrong, by the id of the hub.
+    """
+
+    def __init__(self, values: Mapping[str, _T], errors: Mapping[str, ScramjetError]) -> None:
+        self._values = dict(values)
+        self.errors: dict[str, ScramjetError] = dict(errors)
+
+    def __repr__(self) -> str:
+        return f"<FleetAnswer {self._values!r}, errors {self.errors!r}>"
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return [*self._values.items(), *self.errors.items()]
+
+    def __getitem__(self, hub: str) -> _T:
+        return self._values[hub]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def check(self) -> FleetAnswer[_T]:
+        """Return this answer if every hub gave one.
+
+        Raises:
+            FleetError: Some did not; `.errors` says which and why.
+        """
+        check_all(self.errors, f"{len(self.errors)} of {len(self) + len(self.errors)} hubs failed")
+        return self
+
+
+@public
+@attrs.frozen(kw_only=True)
+class FleetInstance(Shown):
+    """An instance somewhere in a fleet: the id of its hub, and its client."""
+
+    hub: str
+    instance: InstanceClient
+
+
+@public
+@attrs.frozen(kw_only=True)
+class BroadcastResponse(Shown):
+    """What became of an event that was sent to many instances.
+
+    Attributes:
+        sent: The hubs' answers, by hub and instance.
+        failed: The errors, by hub and instance.
+        errors: Hubs whose instances could not be found out, so that none of them was sent anything.
+    """
+
+    sent: Mapping[tuple[str, str], SendEventResponse]
+    failed: Mapping[tuple[str, str], ScramjetError]
+    errors: Mapping[str, ScramjetError]
+
+    def check(self) -> BroadcastResponse:
+        """Return this if every instance on every hub was reached.
+
+        Raises:
+            FleetError: Some were not; `.errors` says which and why.
+        """
+        wrong = {f"{hub} {instance}": error for (hub, instance), error in self.failed.items()}
+        reached = f"the event reached {len(self.sent)} of {len(self.sent) + len(wrong)} instances"
+        check_all({**self.errors, **wrong}, f"{reached}, and {len(self.errors)} hubs failed")
+        return self
+
+
+def check_all(errors: Mapping[str, ScramjetError], what: str) -> None:
+    """Raise one error that holds all of these, if there are any."""
+    if errors:
+        listed = "; ".join(f"{hub}: {error}" for hub, error in errors.items())
+        failure = FleetError(f"{what}: {listed}")
+        failure.errors = dict(errors)
+        raise failure
+
+
+_CONNECTING = 2.0
+"""Seconds for an answer about an instance that may not have connected yet; connected, it takes milliseconds."""
+
+Find = Callable[[], FleetAnswer[list[InstanceClient]]]
+
+_Key = tuple[str, str]
+
+
+@public
+class FleetFollow(Closing):
+    """The lines of all instances of a sequence; see `Fleet.follow`.
+
+    Iterating, on one thread, gives `(where, lines)`: a `FleetInstance`, and lines as `bytes` without their ends.
+    An instance that ends just ends. A stream that is cut is attached to again at the next look; what was
+    written in between is missing, and the cut is in `errors`. `close()` may be called from any thread, and
+    ends the loop.
+
+    Attributes:
+        errors: The last error of each hub, and of each "hub instance", that had one.
+    """
+
+    def __init__(
+        self, find: Find, stream_id: InstanceOutputStream, look: float | None, limit: int
+    ) -> None:
+        self.errors: dict[str, ScramjetError] = {}
+        self._find = find
+        self._stream_id = stream_id
+        self._multiplexer = Multiplexer(
+            limit=limit, on_end=self._ended, until_closed=look is not None
+        )
+        # Guards _where and _known, which the looking thread and the iterating one change.
+        self._lock = threading.Lock()
+        self._where: dict[OutputStream, FleetInstance] = {}
+        self._known: set[_Key] = set()
+        self._closed = threading.Event()
+        try:
+            self._look()
+        except BaseException:
+            self.close()
+            raise
+        if look is not None:
+            # Ends with close(), as soon as the requests of its last look have their answers. A daemon,
+            # because a hub may take a minute for that.
+            threading.Thread(
+                target=self._look_again, args=[look], name="scramjet-fleet-look", daemon=True
+            ).start()
+
+    def __repr__(self) -> str:
+        return f"<FleetFollow {self._stream_id} of {len(self._multiplexer)} instances>"
+
+    def __iter__(self) -> Iterator[tuple[FleetInstance, list[bytes]]]:
+        for stream, lines in self._multiplexer:
+            yield self._where[stream], lines
+
+    def check(self) -> FleetFollow:
+        """Return this if nothing has failed so far.
+
+        Raises:
+            FleetError: Something has; `.errors` says what.
+        """
+        check_all(self.errors, f"{len(self.errors)} parts of the fleet could not be followed")
+        return self
+
+    def close(self) -> None:
+        """End the loop, and close all streams."""
+        self._closed.set()
+        self._multiplexer.close()
+
+    def _look_again(self, pause: float) -> None:
+        while not self._closed.wait(pause):
+            try:
+                self._look()
+            except ScramjetError as error:
+                # The manager itself; its hubs are followed on.
+                self._failed("manager", error)
+
+    def _look(self) -> None:
+        """Attach to what is new."""
+        found = self._find()
+        for hub, error in found.errors.items():
+            self._failed(hub, error)
+        listed = {
+            (hub, instance.id): instance
+            for hub, instances in found.items()
+            for instance in instances
+        }
+        with self._lock:
+            # What a hub has forgotten will not come again.
+            self._known = {key for key in self._known if key in listed or key[0] in found.errors}
+            new = {key: each for key, each in listed.items() if key not in self._known}
+        streams, errors = at_once(
+            {key: partial(_attached, each, self._stream_id) for key, each in new.items()}
+        )
+        for (hub, id), error in errors.items():
+            # Gone since it was listed: that is an end like any other.
+            if not isinstance(error, InstanceNotFoundError):
+                self._failed(f"{hub} {id}", error)
+        for key, stream in streams.items():
+            name = f"{key[0]} {key[1]}"
+            if isinstance(self.errors.get(name), HubTimeoutError):
+                # It was not ready, and nothing of it has been missed.
+                del self.errors[name]
+            self._follow(key, FleetInstance(hub=key[0], instance=new[key]), stream)
+
+    def _follow(self, key: _Key, where: FleetInstance, stream: OutputStream) -> None:
+        with self._lock:
+            self._known.add(key)
+            self._where[stream] = where
+        try:
+            self._multiplexer.add(stream)
+        except ValueError as error:
+            stream.close()
+            if not self._closed.is_set():
+                self._ended(stream, InvalidResponseError(f"{stream!r} can't be followed: {error}"))
+
+    def _ended(self, stream: OutputStream, error: ScramjetError | None) -> None:
+        with self._lock:
+            where = self._where.pop(stream)
+            if isinstance(error, (StreamInterruptedError, HubConnectionError)):
+                self._known.discard((where.hub, where.instance.id))
+        if error is not None:
+            self._failed(f"{where.hub} {where.instance.id}", error)
+
+    def _failed(self, what: str, error: ScramjetError) -> None:
+        if type(self.errors.get(what)) is not type(error):
+            logger.warning("%s of the fleet can't be followed: %s", what, error)
+        self.errors[what] = error
+
+
+def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> OutputStream:
+    """Return a stream of an instance that may have been started in this moment.
+
+    An 0.x hub lists an instance before its runner has connected, and never answers what is asked of it until
+    then. So its info is asked for first, with a short limit, and again.
+    """
+    if dialect_of(instance.client).modern:
+        return instance.get_stream(stream_id)
+    for attempts_left in (2, 1, 0):
+        try:
+            instance.client.request(
+                "GET",
+                route("instance", instance.id),
+                timeout=_CONNECTING,
+                subject=f"instance {instance.id!r}",
+                not_found=InstanceNotFoundError,
+            )
+            break
+        except HubTimeoutError:
+            if not attempts_left:
+                raise
+    return instance.get_stream(stream_id)
+
+
+@public
+class Fleet(Shown):
+    """Many hubs as one. Safe to use from any number of threads.
+
+    A hub that fails never hides the others: what is asked of all is answered by a `FleetAnswer`, with what
+    the others said and the error of that one, which is logged as a warning too.
+
+    `manager.fleet()` makes one of all hubs of a manager; hubs without a manager are given by hand:
+
+        fleet = Fleet({"left": HostClient(url), "right": HostClient(other_url)})
+
+    Args:
+        hosts: The hubs by ids of your choice, or a function that returns them and is called each time.
+    """
+
+    def __init__(self, hosts: Members | Callable[[], Members]) -> None:
+        self._discover = hosts if callable(hosts) else lambda: hosts
+
+    # -- asking all -------------------------------------------------------------------------------
+
+    def get_hosts(self) -> FleetAnswer[HostClient]:
+        """Return a client for each hub; in `errors` are those that are known not to answer."""
+        members = self._discover()
+        return FleetAnswer(
+            {hub: each for hub, each in members.items() if isinstance(each, HostClient)},
+            {hub: each for hub, each in members.items() if isinstance(each, ScramjetError)},
+        )
+
+    def ask(self, question: Callable[[HostClient], _T]) -> FleetAnswer[_T]:
+        """Call a function with the client of each hub, on threads of its own, and wait for all of them.
+
+        For example `fleet.ask(lambda host: host.send_sequence("./counter"))` has every hub hold a sequence.
+
+        Args:
+            question: Called once for each hub, on several threads at a time. A `ScramjetError` that it
+                raises is that hub's; anything else is raised here.
+        """
+        answer = self._asked(question)
+        for hub, error in answer.errors.items():
+            logger.warning("hub %s of the fleet failed: %s", hub, error)
+        return answer
+
+    def _asked(self, question: Callable[[HostClient], _T]) -> FleetAnswer[_T]:
+        hosts = self.get_hosts()
+        return _gathered({hub: _bound(question, host) for hub, host in hosts.items()}, hosts.errors)
+
+    def get_version(self) -> FleetAnswer[GetVersionResponse]:
+        """Return each hub's version."""
+        return self.ask(lambda host: host.get_version())
+
+    def get_load_check(self) -> FleetAnswer[LoadCheckResponse]:
+        """Return the load of each hub's machine."""
+        return self.ask(lambda host: host.get_load_check())
+
+    def list_sequences(self) -> FleetAnswer[list[GetSequenceResponse]]:
+        """Return each hub's sequences."""
+        return self.ask(lambda host: host.list_sequences())
+
+    def list_instances(self) -> FleetAnswer[list[GetInstanceResponse]]:
+        """Return each hub's instances."""
+        return self.ask(lambda host: host.list_instances())
+
+    def get_log_stream(self, *, idle_timeout: float | None = None) -> FleetAnswer[OutputStream]:
+        """Open each hub's log; whoever asks closes them. `Multiplexer` reads them with one thread."""
+        return self.ask(lambda host: host.get_log_stream(idle_timeout=idle_timeout))
+
+    def get_audit_stream(self, *, idle_timeout: float | None = None) -> FleetAnswer[OutputStream]:
+        """Open each hub's audit (1.x); whoever asks closes them."""
+        return self.ask(lambda host: host.get_audit_stream(idle_timeout=idle_timeout))
+
+    # -- one sequence, wherever it is -------------------------------------------------------------
+
+    def find_sequence(self, sequence: str) -> FleetAnswer[list[GetSequenceResponse]]:
+        """Return the sequences with an id, or with a package's name, on each hub that has one.
+
+        Args:
+            sequence: An id; or a name, as each hub gives an id of its own to what is sent to it.
+        """
+        found = self.ask(
+            lambda host: [
+                each for each in host.list_sequences() if sequence in (each.id, each.name)
+            ]
+        )
+        return FleetAnswer({hub: each for hub, each in found.items() if each}, found.errors)
+
+    def start(self, sequence: str, **options: Any) -> FleetInstance:
+        """Start an instance of a sequence on the least loaded of the hubs that have it.
+
+        A hub's load is the larger of the shares of its processors and of its memory that are in use. Hubs
+        that are equally loaded, to a tenth, are told apart by their running instances, because those
+        that have just been started do not show in the load yet. A hub that refuses for want of
+        resources is passed over for the next one; nothing else is tried twice.
+
+        Args:
+            sequence: Its id or name (see `find_sequence`); of several with that name on a hub, the one
+                that came last.
+            **options: As of `SequenceClient.start`.
+
+        Raises:
+            SequenceNotFoundError: No hub has it.
+            FleetError: No hub with it could be asked, or had the resources; `.errors` says why.
+        """
+        found = self.find_sequence(sequence)
+        hosts = self.get_hosts()
+        ranks = _gathered(
+            {hub: _bound(_rank, hosts[hub]) for hub in found if hub in hosts}, found.errors
+        )
+        errors = dict(ranks.errors)
+        for hub in sorted(ranks, key=lambda hub: ranks[hub]):
+            client = hosts[hub].get_sequence_client(found[hub][-1].id)
+            try:
+                return FleetInstance(hub=hub, instance=client.start(**options))
+            except InsufficientResourcesError as error:
+                logger.info("hub %s: %s; trying the next one", hub, error)
+                errors[hub] = error
+        check_all(errors, f"no hub could start sequence {sequence!r}")
+        raise SequenceNotFoundError(f"no hub of the fleet has a sequence {sequence!r}")
+
+    def list_instances_of(self, sequence: str) -> FleetAnswer[list[InstanceClient]]:
+        """Return clients of the instances of a sequence that have not ended, on each hub that has some.
+
+        Args:
+            sequence: Its id or name (see `find_sequence`).
+        """
+        found = self.ask(lambda host: _living(host, sequence))
+        return FleetAnswer({hub: each for hub, each in found.items() if each}, found.errors)
+
+    def broadcast(self, sequence: str, event_name: str, message: Any = "") -> BroadcastResponse:
+        """Send an event to every instance of a sequence, on all hubs at once.
+
+        Args:
+            sequence: Its id or name (see `find_sequence`).
+            event_name: Any non-empty text.
+            message: Text; instances on 1.x hubs take any JSON value, those on 0.x then fail.
+
+        Returns:
+            What became of it for each instance; `check()` raises if it did not reach all.
+        """
+        found = self.list_instances_of(sequence)
+        targets = {
+            (hub, each.id): _bound(_event(event_name, message), each)
+            for hub, instances in found.items()
+            for each in instances
+        }
+        sent, failed = at_once(targets)
+        return BroadcastResponse(sent=sent, failed=failed, errors=found.errors)
+
+    def follow(
+        self,
+        sequence: str,
+        stream_id: InstanceOutputStream = "output",
+        *,
+        look: float | None = 2.0,
+        limit: int = 1 << 20,
+    ) -> FleetFollow:
+        """Follow a stream of all instances of a sequence, on all hubs, with one thread.
+
+            with fleet.follow("counter") as following:
+                for where, lines in following:
+                    print(where.hub, where.instance.id, lines)
+
+        Those that run are attached to when this returns.
+
+        Args:
+            sequence: Its id or name (see `find_sequence`).
+            stream_id: "stdout", "stderr", "output" or "log".
+            look: Seconds between two looks for new instances, which are followed too, until the result is closed.
+                With None there are none, and the loop ends when all streams have.
+            limit: Bytes that a line may have; a longer one is an error of its instance.
+
+        Returns:
+            To be iterated, once, and closed; what fails is in its `errors`.
+        """
+        checked_stream_id(stream_id, OUTPUT_STREAMS)
+        if look is not None:
+            positive("look", look)
+        # Not by `ask`: a hub that is down for long is not worth a warning at each look.
+        return FleetFollow(
+            lambda: self._asked(lambda host: _living(host, sequence)), stream_id, look, limit
+        )
+
+
+def _bound(question: Callable[[_K], _T], about: _K) -> Callable[[], _T]:
+    return lambda: question(about)
+
+
+def _event(event_name: str, message: Any) -> Callable[[InstanceClient], SendEventResponse]:
+    return lambda instance: instance.send_event(event_name, message)
+
+
+def _living(host: HostClient, sequence: str) -> list[InstanceClient]:
+    """Return the instances of a sequence on a hub; what has been deleted is known by its id alone."""
+    ids = {each.id for each in host.list_sequences() if each.name == sequence} | {sequence}
+    return [
+        host.get_instance_client(each.id)
+        for each in host.list_instances()
+        if each.sequence in ids and not has_ended(each)
+    ]
+
+
+def _rank(host: HostClient) -> tuple[float, int, float]:
+    """Return what hubs are ordered by, the least loaded first."""
+    load = host.get_load_check()
+    # A fraction on 1.x, a percentage on 0.x.
+    processors = load.current_load / (1 if dialect_of(host.client).modern else 100)
+    memory = load.mem_used + load.mem_free
+    share = max(processors, load.mem_used / memory if memory else 0.0)
+    running = sum(not has_ended(each) for each in host.list_instances())
+    return round(share, 1), running, share
+
+
+def _gathered(
+    calls: Mapping[str, Callable[[], _T]], known: Mapping[str, ScramjetError]
+) -> FleetAnswer[_T]:
+    """Call all at once; `known` are the errors that there are already."""
+    values, errors = at_once(calls)
+    return FleetAnswer(values, {**known, **errors})
+
+
+_AT_ONCE = 8
+"""Requests at a time: behind a manager they share one pool, of 10 connections (requests' default)."""
+
+
+def at_once(calls: Mapping[_K, Callable[[], _T]]) -> tuple[dict[_K, _T], dict[_K, ScramjetError]]:
+    """Make calls on several threads, and return what they returned and the errors of this package."""
+    values: dict[_K, _T] = {}
+    errors: dict[_K, ScramjetError] = {}
+    # The threads end with this call; each request has time limits of its own.
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scramjet-fleet")
+    try:
+        futures = {key: pool.submit(call) for key, call in calls.items()}
+        for key, future in futures.items():
+            try:
+                values[key] = future.result()
+            except ScramjetError as error:
+                errors[key] = error
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return values, errors

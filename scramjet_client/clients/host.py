@@ -1,0 +1,322 @@
+"""HostClient: a hub — what is on it, what it says of itself, and how things get there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from scramjet_client._base import public
+from scramjet_client.api.answers import (
+    config_from,
+    entities_from,
+    instances_from,
+    load_from,
+    sequences_from,
+    status_from,
+    version_from,
+)
+from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.handles import ApiClient
+from scramjet_client.clients.doctor import DoctorReport, examine
+from scramjet_client.clients.sequence import SequenceClient, send_package
+from scramjet_client.clients.topics import Topics
+from scramjet_client.config import resolve
+from scramjet_client.errors import SequenceNotFoundError
+from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike
+from scramjet_client.instances.client import InstanceClient
+from scramjet_client.models import (
+    DeleteSequenceResponse,
+    GetConfigResponse,
+    GetEntitiesResponse,
+    GetInstanceResponse,
+    GetSequenceResponse,
+    GetStatusResponse,
+    GetVersionResponse,
+    LoadCheckResponse,
+)
+from scramjet_client.packages.package import Package, PackageLike
+from scramjet_client.packages.requirements import Requirements
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.sources import ProgressHook
+
+if TYPE_CHECKING:
+    from scramjet_client.clients.manager import ManagerClient
+
+
+@public
+class HostClient(Topics, ApiClient):
+    """A Transform Hub. Safe to use from any number of threads; one for each process is enough.
+
+    Nothing is asked of the hub until a method is called, and nothing of the environment decides where it is:
+    `from_env` makes one that reads the environment and the profile of `si`.
+
+    Args:
+        api_base: URL of the hub's API; None means "http://127.0.0.1:8000/api/v1".
+        token: Sent as `Authorization: Bearer`; never shown.
+        headers: Sent with each request.
+        timeout: `Timeouts`, or seconds for the whole answer of a JSON call.
+        verify: True, False or the path of a CA bundle.
+        cert: Path of a client certificate, or (certificate, key).
+        proxies: As in requests; None means the environment's, except for loopback hosts.
+        retries: How often a JSON GET, or a request that never left, is tried again.
+    """
+
+    _sources: Mapping[str, str] | None = None
+
+    def __init__(
+        self,
+        api_base: str | None = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: TimeoutLike = None,
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        retries: int = 2,
+    ) -> None:
+        super().__init__(
+            DEFAULT_API_BASE if api_base is None else api_base,
+            token=token,
+            headers=headers,
+            timeout=timeout,
+            verify=verify,
+            cert=cert,
+            proxies=proxies,
+            retries=retries,
+        )
+        self._sources = {"api_base": "the default"} if api_base is None else {}
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        profile: str | None = None,
+        api_base: str | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: TimeoutLike = None,
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        retries: int = 2,
+    ) -> HostClient:
+        """Return a client of the hub that arguments, environment and the profile of `si` name, in that order.
+
+        Read are SCRAMJET_API_URL, SCRAMJET_TOKEN, SCRAMJET_CA_BUNDLE, SCRAMJET_TIMEOUT (seconds), then the profile
+        that `si` would use here; without any of them it is the default. `doctor()` says what was taken.
+
+        Args:
+            profile: Name of a profile of `si`, to be used before the environment's address.
+            api_base, token, headers, timeout, verify, cert, proxies, retries: As of the class.
+
+        Raises:
+            ConfigurationError: A variable or the profile can't be used; says which, and the line.
+        """
+        found = resolve(
+            api_base=api_base, token=token, verify=verify, timeout=timeout, profile=profile
+        )
+        host = cls(
+            found.api_base,
+            token=found.token,
+            headers=headers,
+            timeout=found.timeout,
+            verify=found.verify,
+            cert=cert,
+            proxies=proxies,
+            retries=retries,
+        )
+        host._sources = found.sources
+        return host
+
+    def doctor(self, *, timeout: float = 10.0) -> DoctorReport:
+        """Say what this client has resolved, and why, and whether the hub can be reached.
+
+        Args:
+            timeout: Seconds that the hub gets to answer.
+
+        Returns:
+            A report to be printed; `as_dict()` gives its parts, `problems` what is wrong. It is made for
+            a hub that is down as well, and holds no token.
+
+        Wire: GET /version.
+        """
+        return examine(self._client, self._sources, timeout)
+
+    # -- the hub itself ---------------------------------------------------------------------------
+
+    def get_version(self) -> GetVersionResponse:
+        """Return the hub's version. Wire: GET /version."""
+        return version_from(self._client.request("GET", "version"))
+
+    def get_status(self) -> GetStatusResponse:
+        """Return the hub's connection to its manager (1.x). Wire: GET /status."""
+        dialect_of(self._client).require("status")
+        return status_from(self._client.request("GET", "status"))
+
+    def get_config(self) -> GetConfigResponse:
+        """Return the hub's configuration (1.x); `raw`, which is not shown, may hold secrets.
+
+        Wire: GET /config.
+        """
+        dialect_of(self._client).require("config")
+        return config_from(self._client.request("GET", "config"))
+
+    def get_load_check(self) -> LoadCheckResponse:
+        """Return the load of the hub's machine. Wire: GET /load-check."""
+        return load_from(self._client.request("GET", "load-check"))
+
+    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+        """Open the hub's log: what it has kept, then live; one JSON object a line. Wire: GET /log."""
+        return self._client.get_stream("log", name="log of the hub", idle_timeout=idle_timeout)
+
+    def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+        """Open the hub's audit (1.x): history, then live; one JSON object a line. Wire: GET /audit."""
+        dialect_of(self._client).require("the audit")
+        return self._client.get_stream("audit", name="audit of the hub", idle_timeout=idle_timeout)
+
+    # -- sequences --------------------------------------------------------------------------------
+
+    def list_sequences(self) -> list[GetSequenceResponse]:
+        """Return all sequences. Wire: GET /sequences."""
+        return sequences_from(self._client.request("GET", "sequences"))
+
+    def get_sequence(self, id: str) -> GetSequenceResponse:
+        """Return one sequence. Wire: GET /sequence/{id}."""
+        return SequenceClient(id, self).get_info()
+
+    def get_sequence_id(self, name: str) -> list[str]:
+        """Return the ids of all sequences whose package has this name; each upload is one of its own.
+
+        Raises:
+            SequenceNotFoundError: There is none.
+
+        Wire: GET /sequences.
+        """
+        found = [each.id for each in self.list_sequences() if each.name == name]
+        if not found:
+            raise SequenceNotFoundError(f"there is no sequence of the name {name!r} on the hub")
+        return found
+
+    def send_sequence(
+        self,
+        package: PackageLike,
+        *,
+        requirements: Requirements = None,
+        progress: ProgressHook | None = None,
+    ) -> SequenceClient:
+        """Upload a sequence package, as a new sequence.
+
+        Args:
+            package: A folder or a Python file (path as `Path` or str), which is checked and packed here; a
+                `Package`; or what is packed already: the path of a file, bytes, an open binary file, or an
+                iterable of bytes.
+            requirements: What pip is to install into the package of a path: a list of requirements, or the path
+                of a requirements file, in the folder.
+            progress: As in `InstanceClient.send_stream`.
+
+        Raises:
+            ValueError: There is no such path, it is no sequence, or pip failed; nothing has been sent.
+            UnprocessableEntityError: The hub could not unpack or read it; the message is the hub's.
+
+        Wire: POST /sequence (docs/protocol.md, "Sequences").
+        """
+        id = send_package(self._client, package, requirements=requirements, progress=progress)
+        return SequenceClient(id, self)
+
+    def deploy(
+        self,
+        function: Callable[..., Any],
+        *,
+        requirements: Requirements = None,
+        name: str | None = None,
+        progress: ProgressHook | None = None,
+    ) -> SequenceClient:
+        """Make a sequence of a Python function of this script or notebook, and upload it.
+
+        Its source travels, with the imports, constants, functions and classes beside it that it uses.
+        docs/packages.md, "A function", says what can travel, and what it may give.
+
+        Args:
+            function: `function(context, input, *args)`: plain, `async def`, or a generator of either kind.
+            requirements: What pip is to install into the package: a list of requirements, or the path of a file.
+            name: Name of the sequence; None means the function's.
+            progress: As in `InstanceClient.send_stream`.
+
+        Raises:
+            TypeError: It is no function, or does not take these arguments.
+            ValueError: It uses something that can't travel, such as an open file; the message names it and the
+                line. Or pip failed. Nothing has been sent.
+        """
+        with Package.from_function(function, requirements=requirements, name=name) as package:
+            return self.send_sequence(package, progress=progress)
+
+    def update_sequence(
+        self,
+        id: str,
+        package: PackageLike,
+        *,
+        requirements: Requirements = None,
+        progress: ProgressHook | None = None,
+    ) -> SequenceClient:
+        """Replace the package of a sequence, which keeps its id; see `SequenceClient.overwrite`."""
+        sequence = SequenceClient(id, self)
+        sequence.overwrite(package, requirements=requirements, progress=progress)
+        return sequence
+
+    def delete_sequence(self, id: str, *, force: bool = False) -> DeleteSequenceResponse:
+        """Delete a sequence; see `SequenceClient.delete`."""
+        return SequenceClient(id, self).delete(force=force)
+
+    def get_sequence_client(self, id: str) -> SequenceClient:
+        """Return a client for a sequence; nothing is asked of the hub."""
+        return SequenceClient(id, self)
+
+    # -- instances --------------------------------------------------------------------------------
+
+    def list_instances(self) -> list[GetInstanceResponse]:
+        """Return all instances; a 0.x hub gives their ids and sequences alone. Wire: GET /instances."""
+        return instances_from(self._client.request("GET", "instances"))
+
+    def get_instance_info(self, id: str) -> GetInstanceResponse:
+        """Return one instance. Wire: GET /instance/{id}."""
+        return InstanceClient(id, self).get_info()
+
+    def get_instance_client(self, id: str) -> InstanceClient:
+        """Return a client for an instance; nothing is asked of the hub."""
+        return InstanceClient(id, self)
+
+    def list_entities(self) -> GetEntitiesResponse:
+        """Return all sequences and instances; on 0.x, which has no such route, by two requests.
+
+        Wire: GET /entities, or GET /sequences and /instances.
+        """
+        if dialect_of(self._client).modern:
+            return entities_from(self._client.request("GET", "entities"))
+        sequences, instances = self.list_sequences(), self.list_instances()
+        return GetEntitiesResponse(
+            sequences=tuple(sequences),
+            instances=tuple(instances),
+            raw={
+                "sequences": [each.raw for each in sequences],
+                "instances": [each.raw for each in instances],
+            },
+        )
+
+    # -- where it belongs -------------------------------------------------------------------------
+
+    def get_manager_client(self, manager_api_base: str = "/api/v1") -> ManagerClient:
+        """Return a client for the manager that the hub is connected to (1.x), by way of the hub.
+
+        Nothing is asked. If the hub has none, any call is a `ManagerNotFoundError`; on a 0.x hub it is an
+        `UnsupportedByHubError`.
+
+        Args:
+            manager_api_base: Path of the manager's own API.
+
+        Wire: everything below /cpm/api/v1 (docs/protocol.md, "Managers").
+        """
+        # A hub leads to its manager and a manager to its hubs, so one import has to wait for the call.
+        from scramjet_client.clients.manager import ManagerClient, manager_of  # noqa: PLC0415
+
+        return ManagerClient.over(manager_of(self, manager_api_base))

@@ -1,0 +1,309 @@
+"""ManagerClient: a manager, or space — the hubs that are connected to it, as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scramjet_client._base import public
+from scramjet_client.api.answers import (
+    disconnected_from,
+    hubs_from,
+    instances_from,
+    load_from,
+    object_in,
+    sequences_from,
+    store_item_from,
+    store_items_from,
+    topics_from,
+    version_from,
+)
+from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.handles import ApiClient, Below, instead
+from scramjet_client.api.http_client import HttpClient
+from scramjet_client.clients.fleet import Fleet
+from scramjet_client.clients.host import HostClient
+from scramjet_client.clients.topics import Topics
+from scramjet_client.errors import (
+    HubConnectionError,
+    HubNotFoundError,
+    HubResponseError,
+    ManagerNotFoundError,
+    NotFoundError,
+    ScramjetError,
+)
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.settings import route
+from scramjet_client.http.untrusted import json_in
+from scramjet_client.models import (
+    ConnectedHub,
+    DisconnectHubsResponse,
+    GetInstanceResponse,
+    GetSequenceResponse,
+    GetVersionResponse,
+    LoadCheckResponse,
+    ManagerTopic,
+    RequestInit,
+    SendStreamResponse,
+    StoreItem,
+)
+from scramjet_client.packages.package import PackageLike, opened
+from scramjet_client.streams.output import OutputStream
+from scramjet_client.uploads.sources import SourceLike
+from scramjet_client.uploads.upload import Upload
+
+_ABOUT: dict[str, Any] = {"subject": "manager", "not_found": ManagerNotFoundError}
+
+_BINARY = "application/octet-stream"
+
+
+class _Topics(Topics):
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+
+@public
+class ManagerClient(ApiClient):
+    """A manager of hubs: what it knows of them, and a client for each of them.
+
+    What it says of sequences and instances is what it has heard of its hubs; `fleet()` asks the hubs.
+    Safe to use from any number of threads. The arguments are those of `HostClient`.
+    """
+
+    def _use(self, client: HttpClient) -> None:
+        super()._use(client)
+        # What is learned of a hub, its generation for one, is kept for the next client of it.
+        self._behind: dict[str, HttpClient] = {}
+        self._topics = _Topics(client)
+
+    # -- the manager itself -----------------------------------------------------------------------
+
+    def get_version(self) -> GetVersionResponse:
+        """Return the manager's version. Wire: GET /version (docs/protocol.md, "Managers")."""
+        return version_from(self._get("version"))
+
+    def get_load(self) -> LoadCheckResponse:
+        """Return the load of the manager's machine. Wire: GET /load."""
+        return load_from(self._get("load"))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the manager's configuration as it gives it; it may hold secrets. Wire: GET /config."""
+        return object_in(self._get("config"), "config")
+
+    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+        """Open the manager's log, one JSON object a line. Wire: GET /log."""
+        return self._client.get_stream(
+            "log", name="log of the manager", idle_timeout=idle_timeout, **_ABOUT
+        )
+
+    def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+        """Open the manager's audit, one JSON object a line. Wire: GET /audit."""
+        return self._client.get_stream(
+            "audit", name="audit of the manager", idle_timeout=idle_timeout, **_ABOUT
+        )
+
+    # -- its hubs ---------------------------------------------------------------------------------
+
+    def get_hosts(self) -> list[ConnectedHub]:
+        """Return the hubs that the manager knows, connected or not. Wire: GET /list."""
+        return hubs_from(self._get("list"))
+
+    def get_host_client(self, id: str, host_api_base: str = "/api/v1") -> HostClient:
+        """Return a client for a hub, by way of the manager; nothing is asked of either.
+
+        All that a hub does can be asked of it. If the manager has no hub of that id, any call is a
+        `HubNotFoundError`.
+
+        Args:
+            id: The hub's id.
+            host_api_base: Path of the hub's own API.
+
+        Wire: everything below /sth/{id}/api/v1.
+        """
+        path = f"{route('sth', id)}/{route(*host_api_base.strip('/').split('/'))}"
+
+        def explain(error: NotFoundError) -> HubResponseError:
+            return _nearest(error, id, self)
+
+        # setdefault is atomic: two threads that ask first get the same client.
+        behind = self._behind.setdefault(path, Below(self._client, path, explain))
+        return HostClient.over(behind)
+
+    def fleet(self) -> Fleet:
+        """Return all hubs of the manager as one; each call on it asks the manager for them anew."""
+        return Fleet(self.get_members)
+
+    def get_members(self) -> dict[str, HostClient | ScramjetError]:
+        """Return a client for each hub that is connected, and an error for each that is not."""
+        return {
+            each.id: self.get_host_client(each.id)
+            if each.is_connection_active
+            else HubConnectionError(
+                f"hub {each.id!r} is not connected to its manager"
+                + (f" ({each.disconnect_reason})" if each.disconnect_reason else ""),
+                url=self.api_base,
+            )
+            for each in self.get_hosts()
+        }
+
+    def disconnect_hubs(
+        self, *, id: str | None = None, limit: int | None = None, access_key: str | None = None
+    ) -> DisconnectHubsResponse:
+        """Have the manager disconnect hubs.
+
+        Args:
+            id: The one hub to disconnect.
+            limit: How many at most.
+            access_key: Those that have connected with this key.
+
+        Raises:
+            ValueError: None of them is given.
+
+        Wire: POST /disconnect.
+        """
+        wanted = {"id": id, "limit": limit, "accessKey": access_key}
+        body = {name: value for name, value in wanted.items() if value is not None}
+        if not body:
+            raise ValueError("disconnect_hubs needs an id, a limit or an access_key")
+        return disconnected_from(self._client.request("POST", "disconnect", body, **_ABOUT))
+
+    def delete_hub(self, id: str, *, force: bool = False) -> None:
+        """Have the manager forget a hub.
+
+        Args:
+            id: The hub's id.
+            force: Also if it is connected.
+
+        Raises:
+            HubNotFoundError: The manager has no such hub.
+
+        Wire: DELETE /sth/{id}, header x-force.
+        """
+        self._client.request(
+            "DELETE",
+            route("sth", id),
+            headers={"x-force": "true" if force else "false"},
+            subject=f"hub {id!r}",
+            not_found=HubNotFoundError,
+        )
+
+    # -- what is on them --------------------------------------------------------------------------
+
+    def get_sequences(self) -> list[GetSequenceResponse]:
+        """Return the sequences of the connected hubs; `location` is the hub. Wire: GET /sequences."""
+        return sequences_from(self._get("sequences"))
+
+    def get_all_sequences(self) -> list[GetSequenceResponse]:
+        """Return all sequences that the manager knows. Wire: GET /all_sequences."""
+        return sequences_from(self._get("all_sequences"))
+
+    def get_instances(self) -> list[GetInstanceResponse]:
+        """Return the instances of the connected hubs. Wire: GET /instances."""
+        return instances_from(self._get("instances"))
+
+    def get_topics(self) -> list[ManagerTopic]:
+        """Return the topics, and who gives to and takes from each. Wire: GET /topics."""
+        return topics_from(self._get("topics"))
+
+    # -- the store --------------------------------------------------------------------------------
+
+    def get_store_items(self) -> list[StoreItem]:
+        """Return the packages in the manager's store. Wire: GET /s3."""
+        return store_items_from(self._get("s3"))
+
+    def put_store_item(self, package: PackageLike, id: str = "") -> StoreItem:
+        """Put a sequence package into the manager's store.
+
+        Args:
+            package: As of `HostClient.send_sequence`.
+            id: The id that it shall have; "" leaves it to the manager.
+
+        Wire: PUT /s3/{id}.
+        """
+        path = f"s3/{route(id)}" if id else "s3/"
+        with opened(package) as source:
+            text = self._client.send_stream(
+                path,
+                source,
+                method="PUT",
+                subject="the sequence package",
+                answer_limit=self._client.timeouts.read,
+            )
+        return store_item_from(json_in(text, "a store item"))
+
+    def delete_store_item(self, id: str) -> None:
+        """Take a package out of the store. Wire: DELETE /s3/{id}."""
+        self._client.request("DELETE", route("s3", id), subject=f"store item {id!r}")
+
+    def clear_store(self) -> None:
+        """Take all packages out of the store. Wire: DELETE /store."""
+        self._client.request("DELETE", "store", **_ABOUT)
+
+    # -- data across hubs -------------------------------------------------------------------------
+
+    def get_named_data(
+        self, topic: str, content_type: str = _BINARY, *, idle_timeout: float | None = None
+    ) -> OutputStream:
+        """Open a topic that goes across hubs for reading; see `HostClient.get_topic`.
+
+        Wire: GET /topic/{topic}.
+        """
+        return self._topics.get_topic(topic, content_type, idle_timeout=idle_timeout)
+
+    def send_named_data(
+        self,
+        topic: str,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        content_type: str = _BINARY,
+        end: bool | None = None,
+        *,
+        json: bool | None = None,
+    ) -> SendStreamResponse:
+        """Send data to a topic that goes across hubs; see `HostClient.send_topic`.
+
+        Wire: POST /topic/{topic}.
+        """
+        return self._topics.send_topic(topic, stream, request_init, content_type, end, json=json)
+
+    def submit_named_data(
+        self,
+        topic: str,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        content_type: str = _BINARY,
+        end: bool | None = None,
+        *,
+        json: bool | None = None,
+    ) -> Upload[SendStreamResponse]:
+        """Start sending to a topic and return at once with the handle; see `send_named_data`."""
+        return self._topics.submit_topic(topic, stream, request_init, content_type, end, json=json)
+
+    def _get(self, path: str) -> JsonAnswer:
+        return self._client.request("GET", path, **_ABOUT)
+
+
+def _nearest(error: NotFoundError, hub: str, manager: ManagerClient) -> HubResponseError:
+    """Return what a 404 from behind a manager means: it may be the manager's, which has no such hub."""
+    try:
+        known = {each.id for each in manager.get_hosts()}
+    except NotFoundError as nearer:
+        return nearer
+    except ScramjetError:
+        return error
+    if hub in known:
+        return error
+    return instead(error, HubNotFoundError, f"the manager at {manager.api_base} has no hub {hub!r}")
+
+
+def manager_of(host: HostClient, base: str) -> HttpClient:
+    """Return what asks a hub's manager by way of the hub; see `HostClient.get_manager_client`."""
+
+    def explain(error: NotFoundError) -> HubResponseError:
+        dialect_of(host.client).require("the way to its manager")
+        if host.get_status().cpm:
+            return error
+        return instead(
+            error, ManagerNotFoundError, f"the hub at {host.api_base} is not connected to a manager"
+        )
+
+    return Below(host.client, route("cpm", *base.strip("/").split("/")), explain)

@@ -1,0 +1,271 @@
+"""SequenceClient: a sequence on a hub, to be started as instances."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from scramjet_client._base import public
+from scramjet_client.api.answers import id_from, ids_from, sequence_from
+from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.handles import Handle
+from scramjet_client.api.http_client import HttpClient
+from scramjet_client.clients.topics import checked_topic
+from scramjet_client.errors import SequenceNotFoundError, ServerError
+from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.settings import positive, route
+from scramjet_client.http.untrusted import json_in
+from scramjet_client.instances.client import InstanceClient
+from scramjet_client.instances.run import CompletedInstance, refuse_check, run_new
+from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
+from scramjet_client.packages.package import PackageLike, opened
+from scramjet_client.packages.requirements import Requirements
+from scramjet_client.uploads.sources import ProgressHook, SourceLike
+
+# A hub looks at the length alone, and an instance whose id would need encoding can't be asked for again.
+_INSTANCE_ID = re.compile(r"[A-Za-z0-9\-._~]{36}")
+
+
+@public
+class SequenceClient(Handle):
+    """One sequence on a hub. Safe to use from any number of threads; nothing is asked when one is made.
+
+    Args:
+        id: The sequence's id.
+        host: Whose `.client` talks to the hub; a `HostClient`, normally.
+    """
+
+    _kind = "sequence"
+    _not_found = SequenceNotFoundError
+
+    def start(
+        self,
+        *,
+        app_config: Mapping[str, Any] | None = None,
+        args: list[Any] | tuple[Any, ...] | None = None,
+        input_topic: str | None = None,
+        output_topic: str | None = None,
+        limits: Mapping[str, Any] | None = None,
+        instance_id: str | None = None,
+        timeout: float | None = None,
+    ) -> InstanceClient:
+        """Start an instance; returns when its runner has connected, which is before the program runs.
+
+        Args:
+            app_config: The program's `context.config`.
+            args: Further arguments of the program, JSON values.
+            input_topic: Topic that feeds its input (1.x).
+            output_topic: Topic that its output goes to (1.x).
+            limits: `{"memory": megabytes, "gpu": bool}`, for hubs that run containers (1.x).
+            instance_id: The instance's id: a UUID, or 36 other letters, digits and `- . _ ~` (1.x). None means
+                that the hub makes one.
+            timeout: Seconds; a 0.x hub never answers for a package that can't run.
+
+        Raises:
+            SequenceNotFoundError: The hub has no such sequence.
+            InsufficientResourcesError: The hub is too busy.
+            BadParametersError: The program could not be run; the message is the runner's.
+            HubResponseError: There is an instance of this id (status 409).
+            UnsupportedByHubError: Topics, limits or an id on a 0.x hub.
+
+        Wire: POST /sequence/{id}/start (docs/protocol.md, "Start").
+        """
+        if args is not None and not isinstance(args, (list, tuple)):
+            raise TypeError(f"args must be a list or tuple, not {type(args).__name__}")
+        if app_config is not None and not isinstance(app_config, Mapping):
+            raise TypeError(f"app_config must be a mapping, not {type(app_config).__name__}")
+        if limits is not None and not isinstance(limits, Mapping):
+            raise TypeError(f"limits must be a mapping, not {type(limits).__name__}")
+        for topic in (input_topic, output_topic):
+            if topic is not None:
+                checked_topic(topic)
+        if instance_id is not None:
+            _check_instance_id(instance_id)
+        further = {
+            "inputTopic": input_topic,
+            "outputTopic": output_topic,
+            "limits": limits,
+            "instanceId": instance_id,
+        }
+        body = dialect_of(self._client).start_body(app_config, args, further)
+        answer = self._request("POST", "start", value=body, timeout=timeout)
+        return InstanceClient(id_from(answer, "start"), self)
+
+    def run(
+        self,
+        input: SourceLike | None = None,
+        stdin: SourceLike | None = None,
+        *,
+        type: str | None = None,
+        json: bool | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+        app_config: Mapping[str, Any] | None = None,
+        args: list[Any] | tuple[Any, ...] | None = None,
+        input_topic: str | None = None,
+        output_topic: str | None = None,
+        limits: Mapping[str, Any] | None = None,
+        instance_id: str | None = None,
+    ) -> CompletedInstance:
+        """Start an instance, feed it, collect all that it gives, and wait for its end.
+
+        An instance whose end is not seen, because of a timeout, an error or Ctrl-C, is killed.
+
+        Args:
+            input: As in `InstanceClient.run`; `b""` ends the program's input at once.
+            stdin: As in `InstanceClient.run`.
+            type: As in `InstanceClient.run`.
+            json: As in `InstanceClient.run`.
+            timeout: Seconds for all of it; None is for ever.
+            check: As in `InstanceClient.run`.
+            app_config: As in `start`, like those that follow.
+            args: Further arguments of the program.
+            input_topic: Topic that feeds its input (1.x).
+            output_topic: Topic that its output goes to (1.x).
+            limits: Limits of its container (1.x).
+            instance_id: The instance's id (1.x).
+
+        Raises:
+            RunTimeoutError: It had not ended in time; has what was collected.
+            ScramjetError: As of `start` and of `InstanceClient.run`.
+
+        Wire: POST /sequence/{id}/start (docs/protocol.md, "Start"), then as of `InstanceClient.run`.
+        """
+        limit = None if timeout is None else positive("timeout", timeout)
+        if check:
+            refuse_check(self._client)
+
+        def start() -> InstanceClient:
+            return self.start(
+                app_config=app_config,
+                args=args,
+                input_topic=input_topic,
+                output_topic=output_topic,
+                limits=limits,
+                instance_id=instance_id,
+                timeout=limit,
+            )
+
+        def run_it(instance: InstanceClient, left: float | None) -> CompletedInstance:
+            return instance.run(input, stdin, type=type, json=json, timeout=left, check=check)
+
+        return run_new(start, run_it, limit)
+
+    def get_info(self) -> GetSequenceResponse:
+        """Return what the hub knows of the sequence. Wire: GET /sequence/{id}."""
+        return sequence_from(self._request("GET"))
+
+    def list_instances(self) -> list[str]:
+        """Return the ids of its instances. Wire: GET /sequence/{id}/instances."""
+        try:
+            return ids_from(self._request("GET", "instances"))
+        except ServerError:
+            # What 0.x answers for a sequence that it does not know.
+            self.get_info()
+            raise
+
+    def overwrite(
+        self,
+        package: PackageLike,
+        *,
+        requirements: Requirements = None,
+        progress: ProgressHook | None = None,
+    ) -> None:
+        """Replace the package (1.x); the sequence keeps its id.
+
+        Args:
+            package: As in `HostClient.send_sequence`.
+            requirements: As in `HostClient.send_sequence`.
+            progress: As in `InstanceClient.send_stream`.
+
+        Raises:
+            SequenceNotFoundError: The hub has no such sequence.
+            HubResponseError: It has instances, ended ones that are still listed included (status 409).
+            UnprocessableEntityError: The hub could not unpack or read the package; the message is the hub's.
+            UnsupportedByHubError: A 0.x hub.
+
+        Wire: PUT /sequence/{id} (docs/protocol.md, "Sequences").
+        """
+        replace_package(
+            self._client, self._id, package, requirements=requirements, progress=progress
+        )
+
+    def delete(self, *, force: bool = False) -> DeleteSequenceResponse:
+        """Delete the sequence.
+
+        Args:
+            force: Kill its instances first (1.x); the hub then takes 15 to 31 s to answer.
+
+        Raises:
+            SequenceNotFoundError: The hub has no such sequence.
+            HubResponseError: It has instances (status 409).
+            UnsupportedByHubError: `force` on a 0.x hub, which would ignore it.
+
+        Wire: DELETE /sequence/{id} (docs/protocol.md, "Sequences").
+        """
+        if force:
+            dialect_of(self._client).require("deleting a sequence by force")
+        headers = {"x-seq-kill-inst": "true"} if force else None
+        answer = self._request("DELETE", headers=headers)
+        return DeleteSequenceResponse(id=id_from(answer, "a deletion"), raw=answer.value)
+
+    def get_instance(self, id: str) -> InstanceClient:
+        """Return a client for an instance; nothing is asked of the hub."""
+        return InstanceClient(id, self)
+
+    def _request(self, method: str, *rest: str, **options: Any) -> JsonAnswer:
+        return self._client.request(method, self._route(*rest), **self._about, **options)
+
+
+def _check_instance_id(instance_id: str) -> None:
+    if not isinstance(instance_id, str):
+        raise TypeError(f"instance_id must be a str, not {type(instance_id).__name__}")
+    if not _INSTANCE_ID.fullmatch(instance_id):
+        raise ValueError(f"instance_id must be a UUID, or as long as one, not {instance_id!r}")
+
+
+def send_package(
+    client: HttpClient,
+    package: PackageLike,
+    *,
+    requirements: Requirements = None,
+    progress: ProgressHook | None = None,
+) -> str:
+    """Send a package as a new sequence and return its id; see `HostClient.send_sequence`."""
+    with opened(package, requirements) as source:
+        text = client.send_stream(
+            "sequence",
+            source,
+            subject="the sequence package",
+            progress=progress,
+            answer_limit=client.timeouts.read,
+        )
+    return _id(text)
+
+
+def replace_package(
+    client: HttpClient,
+    id: str,
+    package: PackageLike,
+    *,
+    requirements: Requirements = None,
+    progress: ProgressHook | None = None,
+) -> str:
+    """Send a package in the place of that of a sequence (H1) and return the id of the sequence."""
+    with opened(package, requirements) as source:
+        dialect_of(client).require("replacing the package of a sequence")
+        text = client.send_stream(
+            route("sequence", id),
+            source,
+            method="PUT",
+            subject=f"sequence {id!r}",
+            not_found=SequenceNotFoundError,
+            progress=progress,
+            answer_limit=client.timeouts.read,
+        )
+    return _id(text)
+
+
+def _id(text: str) -> str:
+    return id_from(json_in(text, "a package"), "a package")

@@ -1,0 +1,289 @@
+"""BodyWriter: the background thread that writes the body of an upload."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from urllib3.util import wait_for_write
+
+from scramjet_client.http.gathering import Gathering
+from scramjet_client.http.tls import DUPLEX
+
+_DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+
+_WORTH_SCATTERING = 16384
+"""Bytes of a frame from which on its parts go to the socket as they are, without being put together."""
+
+
+def shut(sock: socket.socket) -> None:
+    """Shut a socket down both ways, below TLS; a read-side shutdown alone leaves writers stuck."""
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+class BodySource(Protocol):
+    """What a `BodyWriter` writes: non-empty pieces, and `close()` when no more are wanted."""
+
+    def __iter__(self) -> Iterator[bytes | memoryview]: ...
+    def __next__(self) -> bytes | memoryview: ...
+    def close(self) -> None:
+        """Let the source go."""
+
+
+class BodyWriter:
+    """Writes the chunked body of an upload on a daemon thread, `scramjet-upload-N`.
+
+    Small pieces that are ready together go out together (see `_gathering`, which may have a thread too).
+
+    The thread starts when the first request's head is on the wire, and ends when the source has ended or
+    raised, or after `abort()`; a source that blocks for ever keeps it, which is why it is a daemon.
+
+    It writes to the socket it was given, never to a connection's current one: http.client drops its
+    socket on `Connection: close` and reopens for the next request, and late chunks would land there.
+
+    Attributes:
+        bytes_sent: Bytes of the source that are on the wire.
+        error: What the source or the socket raised, else None.
+        blamed: What of the caller's raised `error`: "source", "progress hook", or "" for neither.
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(
+        self,
+        source: BodySource,
+        *,
+        stall_limit: float | None = None,
+        gather: bool = True,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        number = next(self._numbers)
+        self._name = f"scramjet-upload-{number}"
+        self._gathering = Gathering(self._chunk, self._broken, f"scramjet-flush-{number}")
+        self._put = self._gathering.put if gather else self._chunk
+        self.bytes_sent: int = 0
+        self.error: BaseException | None = None
+        self.blamed: str = ""
+        self._source: BodySource | None = source
+        self._stall_limit = stall_limit
+        self._progress = progress
+        self._on_end: Callable[[], None] | None = None
+        self._on_abort: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+        self._sock: socket.socket | None = None
+        self._held: object = None
+        self._aborted = False
+        self._ended = False
+        self._whole = False
+        # Guards changes of _sock, _aborted and _ended; notified of each.
+        self._changed = threading.Condition()
+        # Held while one frame is on its way into the socket: a roll-over must not cut a frame in two.
+        self._frame = threading.Lock()
+
+    def observe(self, *, on_end: Callable[[], None], on_abort: Callable[[], None]) -> None:
+        """Have `on_end` called by the writing thread when it is through, `on_abort` by who aborts."""
+        self._on_end, self._on_abort = on_end, on_abort
+
+    @property
+    def finished(self) -> bool:
+        """Whether the body is on the wire with its end."""
+        return self._whole and self.error is None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread is through with the source, in whatever way."""
+        return self._ended
+
+    @property
+    def between_requests(self) -> bool:
+        """Whether a roll-over ended the last request's body, and more is to come in another."""
+        return self._sock is None and not self._aborted
+
+    def attach(self, sock: socket.socket) -> None:
+        """Write to `sock` from now on; its request's head has been sent."""
+        with self._changed:
+            self._sock = sock
+            self._changed.notify_all()
+            if self._aborted:
+                return
+            self._hold(sock)
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            if threading.main_thread().is_alive():
+                raise
+            # Python 3.12.0 and 3.12.1 start no thread while the interpreter ends: better late than lost.
+            self._run()
+
+    def _hold(self, sock: socket.socket) -> None:
+        """Keep a socket's descriptor until the thread is through with it.
+
+        http.client and urllib3 close it after an interrupt, and a thread that is blocked in a closed one is
+        never woken, not even by a later shutdown. TLS sockets see to that themselves.
+        """
+        if not isinstance(sock, DUPLEX):
+            self._held = sock.makefile("rb", buffering=0)
+
+    def roll_over(self) -> None:
+        """End the present request's body; the next piece waits for another `attach`."""
+        with self._frame:
+            with self._changed:
+                sock, over = self._sock, self._whole or self._ended or self._aborted
+                if sock is None or over:
+                    return
+                self._sock = None
+            # A connection that broke meanwhile is found by whoever awaits its answer.
+            with contextlib.suppress(OSError):
+                self._send(sock, b"0\r\n\r\n")
+
+    def abort(self) -> None:
+        """Stop writing; the thread ends as soon as the source gives its next piece."""
+        if self._pid != os.getpid():
+            # After a fork thread and socket are still the parent's.
+            return
+        with self._changed:
+            self._aborted = True
+            sock, unused = self._sock, self._thread is None
+            self._changed.notify_all()
+        self._gathering.close()
+        if sock is not None and not self._whole:
+            shut(sock)
+        if unused and self._source is not None:
+            self._source.close()
+        if self._on_abort is not None:
+            self._on_abort()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the thread is through with the source; return whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._ended, timeout)
+
+    def _run(self) -> None:
+        # From here on it is the thread's: who keeps an upload does not keep what was sent.
+        source, self._source = self._source, None
+        assert source is not None
+        try:
+            self._pump(source)
+        except BaseException as error:  # kept, and raised where the upload is waited for
+            self.error = self.error or error
+        self._gathering.close()
+        self._end(source)
+        with self._changed:
+            sock = self._sock
+        if self.error is not None and sock is not None:
+            # Without its final chunk the hub does not take this for the end of the input. Only now, so
+            # that whoever is woken by it finds the reason.
+            shut(sock)
+
+    def _pump(self, source: BodySource) -> None:
+        while True:
+            try:
+                piece = next(source)
+            except StopIteration:
+                break
+            except BaseException:
+                self.blamed = "source"
+                raise
+            if self.error is not None or not self._put(piece):
+                return
+        if self._gathering.flush():
+            self._write(b"0\r\n\r\n", last=True)
+
+    def _chunk(self, piece: bytes | memoryview) -> bool:
+        """Write one chunk; return False after an abort."""
+        done = self._write(b"%x\r\n" % len(piece), piece, b"\r\n")
+        if done:
+            self.bytes_sent += len(piece)
+            if self._progress is not None:
+                self._report(self._progress)
+        return done
+
+    def _report(self, progress: Callable[[int], object]) -> None:
+        try:
+            progress(self.bytes_sent)
+        except BaseException:
+            self.blamed = "progress hook"
+            raise
+
+    def _broken(self, error: BaseException) -> None:
+        """Called by the thread that flushes, while the source may be waiting for something."""
+        self.error = error
+        sock = self._sock
+        if sock is not None:
+            shut(sock)
+
+    def _end(self, source: BodySource) -> None:
+        try:
+            source.close()
+        except BaseException as error:
+            if self.error is None and not self._whole:
+                self.error, self.blamed = error, "source"
+        with self._changed:
+            self._ended = True
+            # It is closed now, if it was to be.
+            self._held = None
+            self._changed.notify_all()
+        if self._on_end is not None:
+            self._on_end()
+
+    def _write(self, *frame: bytes | memoryview, last: bool = False) -> bool:
+        """Write one frame to the present socket, waiting for one between two requests; False = aborted."""
+        while True:
+            with self._frame:
+                # Only a roll-over takes the socket away, and not during a frame.
+                sock = self._sock
+                if self._aborted:
+                    return False
+                if sock is not None:
+                    # Before the send: the hub may answer before this thread runs again.
+                    self._whole = last
+                    self._send(sock, *frame)
+                    return True
+            with self._changed:
+                self._changed.wait_for(lambda: self._sock is not None or self._aborted)
+
+    def _send(self, sock: socket.socket, *frame: bytes | memoryview) -> None:
+        large = sum(map(len, frame)) >= _WORTH_SCATTERING
+        if large and not isinstance(sock, DUPLEX) and hasattr(sock, "sendmsg"):
+            views = [memoryview(part) for part in frame]
+        else:
+            views = [memoryview(b"".join(frame))]
+        while views:
+            count = self._send_some(sock, views)
+            while views and count >= len(views[0]):
+                count -= len(views.pop(0))
+            if count:
+                views[0] = views[0][count:]
+
+    def _send_some(self, sock: socket.socket, views: list[memoryview]) -> int:
+        # The reading thread sets this socket's time limit for itself, so the limit that a send hits is
+        # no news: what counts is the limit of this writer, which is how long nothing at all was taken.
+        deadline = None if self._stall_limit is None else time.monotonic() + self._stall_limit
+        while True:
+            remaining = None if deadline is None else deadline - time.monotonic()
+            if remaining is not None and remaining <= 0:
+                raise TimeoutError(f"the hub took nothing for {self._stall_limit} s")
+            try:
+                if isinstance(sock, DUPLEX):
+                    return sock.write_within(remaining, views[0])
+                # Waited for here, because a send itself waits for as long as the socket's own limit is.
+                if remaining is not None and not wait_for_write(sock, remaining):
+                    continue
+                flags = _DONT_WAIT if remaining is not None else 0
+                if len(views) > 1:
+                    return sock.sendmsg(views, [], flags)
+                return sock.send(views[0], flags)
+            except (BlockingIOError, socket.timeout):
+                if remaining is None:
+                    wait_for_write(sock)

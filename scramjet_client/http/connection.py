@@ -1,0 +1,261 @@
+"""The requests adapter and urllib3 connection whose chunked body a background thread writes.
+
+One request is one `Exchange`. It is handed to the connection by a context variable, past `requests`,
+whose `HTTPAdapter.send` stays untouched:
+
+    HttpClient ── exchange.use() ── Session.send ── HTTPAdapter.send ── urllib3 pool
+                                                                           │
+            Exchange <── connection_made(sock) ── _Duplex connection ──────┘
+               ├── writer   BodyWriter: a thread that writes the body while the caller awaits the answer
+               └── answer   Answer: http.client's response, reading through an `_Inlet`
+
+The `_Inlet` is where every read of an answer waits for the network, so it is also the only place that
+knows time limits, deadlines and "is there still something to wait for?".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import sys
+import time
+import weakref
+from collections.abc import Iterator
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from scramjet_client.http.body import BodyWriter
+from scramjet_client.http.exchange import Answer, Exchange, current_exchange
+from scramjet_client.http.tls import DUPLEX, ContextCache
+
+IDLE_LIMIT = 4.0
+"""Seconds after which a pooled connection is not used again: the hub closes at 5 (Keep-Alive: timeout=5)."""
+
+# macOS has another name for it, which Python 3.9 does not know.
+_KEEPIDLE = {"darwin": 0x10}.get(sys.platform, getattr(socket, "TCP_KEEPIDLE", None))
+
+
+def keepalive_options(*, idle: int, interval: int, count: int) -> list[tuple[int, int, int]]:
+    """Return the socket options for TCP keep-alive; a peer that vanished is found after `idle + count * interval`.
+
+    There is no TCP_USER_TIMEOUT beside it: Linux would then cut a hub that is alive and does not read, which is
+    back-pressure.
+
+    Args:
+        idle: Seconds of silence before the first probe.
+        interval: Seconds between probes.
+        count: Probes without an answer.
+    """
+    settings = [
+        (_KEEPIDLE, idle),
+        (getattr(socket, "TCP_KEEPINTVL", None), interval),
+        (getattr(socket, "TCP_KEEPCNT", None), count),
+    ]
+    return [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        *((socket.IPPROTO_TCP, name, value) for name, value in settings if name is not None),
+    ]
+
+
+_KEEPALIVE = keepalive_options(idle=30, interval=10, count=3)
+"""Finds a host that vanished without a word within 60 seconds."""
+
+
+class _Handover:
+    """Stands in for the body inside urllib3's `request`: asked for a piece when the head has been sent."""
+
+    def __init__(self, connection: _Duplex) -> None:
+        self._connection = connection
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        self._connection.body_is_elsewhere = True
+        raise StopIteration
+
+
+class _Duplex(HTTPConnection):
+    """A connection whose body is written by a `BodyWriter` while its answer is awaited."""
+
+    response_class = Answer
+    body_is_elsewhere = False
+    owner = 0
+    used_at = 0.0
+    # Weakly, because a pooled connection must not keep what was sent through it. As long as the writer's
+    # thread runs, that keeps it.
+    last_writer: weakref.ref[BodyWriter] | None = None
+
+    def stale(self) -> bool:
+        """Whether this pooled connection must not carry another request."""
+        writer = None if self.last_writer is None else self.last_writer()
+        return (
+            self.owner != os.getpid()
+            or time.monotonic() - self.used_at > IDLE_LIMIT
+            or (writer is not None and not writer.ended)
+        )
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._begin(super().request, *args, **kwargs)
+
+    def request_chunked(self, *args: Any, **kwargs: Any) -> None:
+        # urllib3 1.26 sends chunked bodies by this method, 2.x by `request`.
+        self._begin(super().request_chunked, *args, **kwargs)
+
+    def _begin(
+        self, request: Any, method: str, url: str, body: Any = None, *args: Any, **kw: Any
+    ) -> None:
+        """Let urllib3 send the request; of an upload only the head, without the final chunk it adds."""
+        exchange = current_exchange()
+        writer = exchange.writer if exchange is not None else None
+        self.last_writer = None if writer is None else weakref.ref(writer)
+        try:
+            request(method, url, body if writer is None else _Handover(self), *args, **kw)
+        finally:
+            self.body_is_elsewhere = False
+        self._mark_sent(exchange)
+
+    def _mark_sent(self, exchange: Exchange | None) -> None:
+        self.used_at = time.monotonic()
+        self.owner = os.getpid()
+        if exchange is None:
+            return
+        sock = self.sock
+        exchange.connection_made(sock)
+        if exchange.writer is not None:
+            exchange.writer.attach(sock)
+
+    def send(self, data: Any) -> None:
+        if not self.body_is_elsewhere:
+            super().send(data)
+
+
+class _DuplexTLS(_Duplex, HTTPSConnection):
+    """The same over TLS."""
+
+    contexts: ContextCache
+
+    def connect(self) -> None:
+        if self.ssl_context is None:
+            self.ssl_context = self.contexts.context_for(self)
+            if self.proxy is None:
+                # The context has them, and urllib3 would load them again for each connection.
+                self.ca_certs = self.ca_cert_dir = self.cert_file = self.key_file = None
+        super().connect()
+
+    def _mark_sent(self, exchange: Exchange | None) -> None:
+        uploads = exchange is not None and exchange.writer is not None
+        if uploads and not isinstance(self.sock, DUPLEX):
+            raise ssl.SSLError(
+                "an upload cannot be sent through TLS inside TLS (an https:// proxy to an https:// hub)"
+            )
+        super()._mark_sent(exchange)
+
+
+class _FreshPool(urllib3.HTTPConnectionPool):
+    """A pool that opens a stale connection again instead of using it."""
+
+    ConnectionCls = _Duplex
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection: Any = super()._get_conn(timeout)
+        # A proxy that forwards plain requests may close after each without a word (tinyproxy does), so that the
+        # next request would be lost, and may pass it on unread. A tunnel is the hub's own connection.
+        forwarded = self.proxy is not None and self.scheme == "http"
+        if connection.sock is not None and (forwarded or connection.stale()):
+            connection.close()
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:
+        # The usual end of many streams at once, of which urllib3's own version would warn each time.
+        if conn is not None and self.pool is not None and self.pool.full():
+            if conn.sock is not None:
+                conn.close()
+        else:
+            super()._put_conn(conn)
+
+
+class _FreshTLSPool(_FreshPool, urllib3.HTTPSConnectionPool):
+    ConnectionCls = _DuplexTLS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._contexts = ContextCache()
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        connection.contexts = self._contexts
+        return connection
+
+
+_POOLS = {"http": _FreshPool, "https": _FreshTLSPool}
+
+
+class Session(requests.Session):
+    """requests' session, without what surprises: headers of its own, cookies, redirects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headers.clear()
+        self.cookies: RequestsCookieJar = RequestsCookieJar(
+            policy=DefaultCookiePolicy(allowed_domains=[])
+        )
+        self._mount()
+
+    def _mount(self) -> None:
+        self._pid = os.getpid()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, DuplexAdapter())
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a request; from the child of a fork over pools of its own.
+
+        A lock of the parent's may have been held at the fork by a thread that is not there to give it back.
+        """
+        if self._pid != os.getpid():
+            self._mount()
+        return super().send(request, **kwargs)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return None: nothing is a redirect.
+
+        Asked not to follow one, requests would still prepare the next request, and read all of this body for it.
+        """
+
+
+class DuplexAdapter(HTTPAdapter):
+    """The adapter to mount: connections with TCP keep-alive that can be written and read at once."""
+
+    def __init__(self) -> None:
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **kw: Any
+    ) -> None:
+        """Make the pool manager; called by requests."""
+        kw["socket_options"] = HTTPConnection.default_socket_options + _KEEPALIVE
+        super().init_poolmanager(connections, maxsize, block, **kw)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kw: Any) -> Any:
+        """Return the pool manager for a proxy; called by requests."""
+        kw.setdefault("socket_options", HTTPConnection.default_socket_options + _KEEPALIVE)
+        manager = super().proxy_manager_for(proxy, **kw)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def close(self) -> None:
+        """Close idle connections now; urllib3 2.x would leave that to the garbage collector."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - the container is locked and can't be iterated
+                with contextlib.suppress(KeyError):
+                    manager.pools[key].close()
+        super().close()

@@ -1,0 +1,299 @@
+"""Exchange: one request and its answer, and the only place where an answer waits for the network."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import http.client
+import io
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from urllib3.util import wait_for_read
+
+from scramjet_client.http.body import BodyWriter, shut
+from scramjet_client.http.chunked import ChunkedBody
+from scramjet_client.http.untrusted import too_long
+
+READ_SIZE = 65536
+"""Bytes of one read from the network."""
+
+_HEAD_ALLOWANCE = 8 * 2**20
+"""Bytes beside a body: 100 header lines of 64 KB are what http.client takes, and chunks have frames."""
+
+_POLL = 1.0
+"""Seconds between two calls of `Exchange.on_idle` while nothing arrives."""
+
+
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER that has the later close of a socket reset its connection."""
+
+
+class WaitEnded(Exception):
+    """Raised by an `on_idle` hook to end the wait that it was called from; never seen by users."""
+
+
+class Exchange:
+    """One request and its answer, from before the connection until the last byte.
+
+    Args:
+        writer: The body, or None.
+        deadline: `time.monotonic()` at which reading the answer ends with a timeout, or None.
+        on_idle: Called with the seconds of silence, by the thread that waits for the answer, every
+            `poll` seconds while nothing arrives. Raises to end the wait.
+        poll: Seconds between those calls.
+    """
+
+    def __init__(
+        self,
+        *,
+        writer: BodyWriter | None = None,
+        deadline: float | None = None,
+        on_idle: Callable[[float], object] | None = None,
+        poll: float = _POLL,
+    ) -> None:
+        self.writer = writer
+        self.deadline = deadline
+        self.on_idle = on_idle
+        self.poll = poll
+        self.answer: Answer | None = None
+        self.failure: BaseException | None = None
+        self.sent: threading.Event = threading.Event()
+        """Set when the head of the request is on the wire: until then nothing has left."""
+        self.size_limit: int | None = None
+        """Bytes that may be read by way of http.client, which believes what it is told; None for streams."""
+        self._sock: socket.socket | None = None
+        self._pid = os.getpid()
+        self._aborted = False
+        self._polled = False
+        # Guards _sock and _aborted: an abort and the birth of the connection must see each other.
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[None]:
+        """Make this the exchange of the request that the current thread sends inside the block."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    def connection_made(self, sock: socket.socket) -> None:
+        """Learn the socket; called by the connection when the head of the request has been written."""
+        with self._lock:
+            self._sock = sock
+            aborted = self._aborted
+        if aborted:
+            shut(sock)
+        self.sent.set()
+
+    def connection_given_back(self) -> None:
+        """Forget the socket; called when the answer has been read to its end or closed."""
+        with self._lock:
+            self._sock = None
+
+    @property
+    def waits_apart(self) -> bool:
+        """Whether a read has more to wait for than the socket's own limit, or beside a writer."""
+        return not self._polled and (
+            self.deadline is not None or self.on_idle is not None or self.writer is not None
+        )
+
+    def polled(self) -> tuple[int, float | None]:
+        """Have reads never wait from now on, and keep no limits: who asks waits for many at once.
+
+        Returns:
+            The socket's descriptor, or -1 when there is none any more, and the seconds that a read had.
+        """
+        with self._lock:
+            self._polled = True
+            if self._sock is None:
+                return -1, None
+            limit = self._sock.gettimeout()
+            self._sock.settimeout(0)
+            return self._sock.fileno(), limit
+
+    def waited_for(self, limit: float | None) -> None:
+        """Undo `polled`."""
+        with self._lock:
+            self._polled = False
+            if self._sock is not None:
+                # Closed by another thread just now, it needs none.
+                with contextlib.suppress(OSError):
+                    self._sock.settimeout(limit)
+
+    @property
+    def aborted(self) -> bool:
+        """Whether `abort` was called."""
+        return self._aborted
+
+    def fail(self, error: BaseException) -> None:
+        """`abort`, because of an error that the other half of the exchange should hear of."""
+        if self.failure is None:
+            self.failure = error
+        self.abort()
+
+    def abort(self) -> None:
+        """End the exchange from any thread: whoever reads or writes on its connection is freed at once."""
+        if self._pid != os.getpid():
+            # After a fork the socket is still the parent's: shut here, it would end there.
+            return
+        with self._lock:
+            self._aborted = True
+            sock = self._sock
+        if self.writer is not None:
+            self.writer.abort()
+        elif sock is not None:
+            # A hub that this side held back hears of an orderly end only when the kernel gives up, in a minute,
+            # and holds its program back until then. (An upload must not do that: the hub would lose what it has.)
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if sock is not None:
+            shut(sock)
+
+
+_current: ContextVar[Exchange | None] = ContextVar("scramjet_exchange", default=None)
+
+
+def current_exchange() -> Exchange | None:
+    """Return the exchange of the request that this thread is sending."""
+    return _current.get()
+
+
+class _Inlet(io.RawIOBase):
+    """The network end of an answer: one `recv_into` a call, with the exchange's limits."""
+
+    def __init__(self, sock: socket.socket, exchange: Exchange | None) -> None:
+        self._sock = sock
+        # An open file of the socket's own keeps its descriptor while http.client "closes" the socket.
+        self._hold = sock.makefile("rb", buffering=0)
+        self._exchange = exchange
+        self.holding = False
+        """Set while only what has been read already is wanted."""
+        self._received = 0
+
+    def readable(self) -> bool:
+        """Answers are read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self.holding:
+            return None
+        count: int = self.limited(lambda: self._sock.recv_into(buffer))
+        self._received += count
+        limit = None if self._exchange is None else self._exchange.size_limit
+        if limit is not None and self._received > limit + _HEAD_ALLOWANCE:
+            raise too_long("the hub", limit)
+        return count
+
+    def taken_over(self, begun: bytes) -> ChunkedBody:
+        """Return a reader for the chunked body that comes now, `begun` being its first bytes."""
+        limits = self._exchange is not None and self._exchange.waits_apart
+        return ChunkedBody(self._sock, begun, self.limited if limits else None)
+
+    def limited(self, receive: Callable[[], Any]) -> Any:
+        """Do one read from the socket within the exchange's limits."""
+        exchange = self._exchange
+        if exchange is None or not exchange.waits_apart:
+            return receive()
+        limit = self._sock.gettimeout()
+        began = time.monotonic()
+        while True:
+            seconds = self._slice(exchange, limit, began)
+            if type(self._sock) is socket.socket:
+                if self._wait(seconds):
+                    return receive()
+            else:
+                self._sock.settimeout(seconds)
+                try:
+                    return receive()
+                except socket.timeout:
+                    pass
+                finally:
+                    self._sock.settimeout(limit)
+            if exchange.on_idle is not None:
+                exchange.on_idle(time.monotonic() - began)
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait for the socket by a poll: a thread that is inside a recv is woken by each step of the writer's."""
+        try:
+            return wait_for_read(self._sock, seconds)
+        except ValueError:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
+
+    @staticmethod
+    def _slice(exchange: Exchange, limit: float | None, began: float) -> float | None:
+        """Return how long the next wait may take; raises when a limit has passed, whatever keeps coming."""
+        now = time.monotonic()
+        ends = [
+            *([exchange.deadline] if exchange.deadline is not None else []),
+            *([began + limit] if limit is not None else []),
+        ]
+        if ends and now >= min(ends):
+            raise socket.timeout("timed out")
+        waits = [end - now for end in ends]
+        if exchange.on_idle is not None:
+            waits.append(exchange.poll)
+        return min(waits, default=None)
+
+    def close(self) -> None:
+        if not self.closed:
+            # The body has ended: the connection may carry another request from now on, which a late
+            # abort of this one must not hit.
+            if self._exchange is not None:
+                self._exchange.connection_given_back()
+            self._hold.close()
+        super().close()
+
+
+class Answer(http.client.HTTPResponse):
+    """http.client's response, which reads through an `_Inlet` and gives what has come at once."""
+
+    _left: int | None = None
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.exchange: Exchange | None = current_exchange()
+        self._inlet = _Inlet(sock, self.exchange)
+        self.fp: io.BufferedReader = io.BufferedReader(self._inlet, READ_SIZE)
+        if self.exchange is not None:
+            self.exchange.answer = self
+
+    def chunked_body(self) -> ChunkedBody | None:
+        """Return the reader of the body, which comes now; None if it is not chunked (see `read_plain`)."""
+        if not self.chunked or self.fp is None:
+            return None
+        # What http.client's reader has taken from the socket beyond the head is the beginning.
+        self._inlet.holding = True
+        begun = self.fp.read(len(self.fp.peek(1)))
+        self._inlet.holding = False
+        return self._inlet.taken_over(begun or b"")
+
+    def read_plain(self, buffer: memoryview) -> int:
+        """Read what has come into a buffer, waiting for the first byte; 0 is the end of the body.
+
+        Raises:
+            http.client.HTTPException: The connection ended before the body did.
+            OSError: The connection broke, or a time limit passed.
+        """
+        if self.fp is None:
+            return 0
+        if self.length is None:
+            data = self.fp.read1(len(buffer))
+        else:
+            # http.client's read1 takes a body shorter than its Content-Length for a whole one, and up
+            # to Python 3.12 does not count what it has given.
+            left = self.length if self._left is None else self._left
+            data = self.fp.read1(min(len(buffer), left)) if left else b""
+            if not data and left:
+                raise http.client.IncompleteRead(b"", left)
+            self._left = left - len(data)
+        buffer[: len(data)] = data
+        return len(data)

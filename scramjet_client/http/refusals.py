@@ -1,0 +1,126 @@
+"""What a refusal means: from an answer's status and body, whatever of the known shapes it has, to an error."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from email.utils import parsedate_to_datetime
+
+import requests
+import urllib3
+
+from scramjet_client.errors import (
+    AuthenticationError,
+    BadParametersError,
+    GoneError,
+    HubResponseError,
+    InsufficientResourcesError,
+    NotAuthorizedError,
+    NotFoundError,
+    ServerError,
+    UnprocessableEntityError,
+)
+from scramjet_client.http.untrusted import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads
+
+_BY_STATUS: dict[int, type[HubResponseError]] = {
+    400: BadParametersError,
+    401: AuthenticationError,
+    403: NotAuthorizedError,
+    404: NotFoundError,
+    410: GoneError,
+    419: InsufficientResourcesError,
+    422: UnprocessableEntityError,
+    507: InsufficientResourcesError,
+}
+
+_BY_PLATFORM_CODE: dict[int | None, type[HubResponseError]] = {
+    1001: NotAuthorizedError,
+    1002: InsufficientResourcesError,
+    1003: UnprocessableEntityError,
+}
+"""What the platform says under `error.code`, for statuses that say less."""
+
+# Errors of an instance's routes all come as 500; the text then starts with the status that was meant.
+_MEANT_STATUS = re.compile(r"(\d{3}): (.*)", re.DOTALL)
+
+
+def describe_body(text: str) -> str:
+    """Return what an error body says, whatever of the hub's four shapes it has ("" for an empty one)."""
+    try:
+        said = loads(text)
+    except ValueError:
+        return text.strip()
+    if isinstance(said, dict):
+        said = said.get("error", said.get("opStatus", said))
+    if isinstance(said, dict) and isinstance(said.get("message"), str):
+        said = said["message"]
+    try:
+        return said if isinstance(said, str) else json.dumps(said)
+    except RecursionError:
+        return text[:SENTENCE_LIMIT]
+
+
+def _platform_code(text: str) -> int | None:
+    """Return `error.code` of a body, or None: hubs have texts there, a platform numbers."""
+    try:
+        said = loads(text)
+    except ValueError:
+        return None
+    said = said.get("error") if isinstance(said, dict) else None
+    code = said.get("code") if isinstance(said, dict) else None
+    return code if isinstance(code, int) else None
+
+
+def from_response(
+    response: requests.Response,
+    *,
+    subject: str = "",
+    not_found: type[NotFoundError] = NotFoundError,
+) -> HubResponseError:
+    """Return the error for an answer of 300 or more; reads what is left of its body.
+
+    Args:
+        response: The answer.
+        subject: What the request was about, to begin the sentence with ("instance 'abc'").
+        not_found: The class that a 404 means on this route.
+    """
+    method = (response.request.method if response.request is not None else None) or "GET"
+    url = response.url or ""
+    try:
+        body = beginning(response, ERROR_LIMIT).decode("utf-8", "replace")
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+        # The refusal is known; a connection cut inside its text must not hide it.
+        body = ""
+    status = response.status_code
+    said = describe_body(body) or response.reason or ""
+    meant = _MEANT_STATUS.fullmatch(said) if status == 500 else None
+    if meant:
+        status, said = int(meant.group(1)), meant.group(2)
+    kind = _BY_STATUS.get(status, ServerError if status >= 500 else HubResponseError)
+    if kind in (HubResponseError, BadParametersError, ServerError):
+        kind = _BY_PLATFORM_CODE.get(_platform_code(body), kind)
+    if kind is NotFoundError:
+        kind = not_found
+    if 300 <= status < 400:
+        said = (
+            f"a redirect to {response.headers.get('Location', 'nowhere')!r}, which is not followed"
+        )
+    if len(said) > SENTENCE_LIMIT:
+        said = f"{said[:SENTENCE_LIMIT]}…"
+    what = f"{subject} not found" if status == 404 and subject else f"{subject} refused".lstrip()
+    sentence = f"{what}: {method} {url} answered {response.status_code}"
+    error = kind(f"{sentence} ({said})" if said else sentence, status=status, url=url, body=body)
+    error.retry_after = _seconds_until(response.headers.get("Retry-After", ""))
+    return error
+
+
+def _seconds_until(retry_after: str) -> float | None:
+    """Return a `Retry-After`, which is seconds or a date, as seconds from now; None if it is neither."""
+    if re.fullmatch(r"[0-9]{1,9}", retry_after.strip()):
+        return float(retry_after)
+    try:
+        when = parsedate_to_datetime(retry_after).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    return max(0.0, when - time.time())

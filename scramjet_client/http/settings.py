@@ -1,0 +1,172 @@
+"""What a client is set up with: limits, address, token, certificates, proxies; nothing from the network."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Mapping
+from typing import Union
+from urllib.parse import quote, urlsplit
+
+import attrs
+import requests
+import urllib3
+from requests.auth import AuthBase
+from requests.utils import get_environ_proxies
+
+from scramjet_client import __version__
+from scramjet_client._base import Shown, public
+
+DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
+
+USER_AGENT = (
+    f"scramjet-client-python/{__version__} (python {platform.python_version()}; {sys.platform})"
+    f" requests/{requests.__version__} urllib3/{urllib3.__version__}"  # type: ignore[attr-defined]
+)
+
+_LOOPBACK = ("localhost", "::1")
+
+_TOKEN = re.compile(r"[!-~]+")
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(r"(?:[!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
+"""What can stand in a header: no line ends, and what Latin-1 has."""
+
+_NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
+"""What readers of URLs drop, or take for something else, each in its own way."""
+
+
+@public
+@attrs.frozen(kw_only=True)
+class Timeouts(Shown):
+    """Time limits in seconds; None is no limit.
+
+    Attributes:
+        connect: To open a connection.
+        read: For the whole answer of a JSON call, and for the head of a stream's answer; for that of an upload,
+            and for the whole answer to a sequence package, counted from when the hub last took something.
+        write: During which an upload may make no progress at all; a hub whose program does not read
+            takes nothing, so there is no limit by default.
+        idle: During which a stream may be silent, for streams that are not given an `idle_timeout`.
+    """
+
+    connect: float | None = 5.0
+    read: float | None = 60.0
+    write: float | None = None
+    idle: float | None = None
+
+    @classmethod
+    def of(cls, value: float | Timeouts | None) -> Timeouts:
+        """Return `Timeouts` for a number of seconds for `read`, or for None the defaults."""
+        if value is None:
+            return cls()
+        return value if isinstance(value, Timeouts) else cls(read=positive("timeout", value))
+
+
+TimeoutLike = Union[float, Timeouts, None]
+
+
+def positive(name: str, value: object) -> float:
+    """Return a time limit in seconds that makes sense, or raise TypeError or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not value > 0:
+        raise ValueError(f"{name} must be more than 0 seconds, not {value!r}")
+    return float(value)
+
+
+def route(*segments: str) -> str:
+    """Return a path below the API's base; every segment is encoded, so that none can leave its place.
+
+    Raises:
+        ValueError: A segment is empty, "." or "..", which HTTP clients and servers resolve.
+    """
+    for segment in segments:
+        if segment in ("", ".", ".."):
+            raise ValueError(f"{segment!r} can't be part of a path on a hub")
+    return "/".join(quote(segment, safe="") for segment in segments)
+
+
+class Token(AuthBase):
+    """Sets the token, and by its presence keeps requests from asking `.netrc` for another one."""
+
+    def __init__(self, token: str | None) -> None:
+        # What is wrong with it is found here: http.client would show the whole header in its error.
+        if token is not None and not _TOKEN.fullmatch(token):
+            raise ValueError("token must be ASCII without spaces and line ends, and not empty")
+        self._token = token
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is one."""
+        return self._token is not None
+
+    def hidden_in(self, text: str) -> str:
+        """Return a text without the token, which what a hub or a proxy says may repeat."""
+        return text if self._token is None else text.replace(self._token, "***")
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the token to a request."""
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return headers that can be sent; their values, which may be secrets, are in no error.
+
+    Raises:
+        TypeError: A name or value is no text.
+        ValueError: It would break its line, or is beyond Latin-1.
+    """
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the header {name[:80]!r} can't be sent")
+    return headers
+
+
+def checked_base(api_base: str) -> str:
+    """Return the URL of a hub's API without a slash at its end, or raise TypeError or ValueError."""
+    if not isinstance(api_base, str):
+        raise TypeError(f"api_base must be a str, not {type(api_base).__name__}")
+    try:
+        parts = urlsplit(api_base)
+        parts.port  # noqa: B018 - raises where it is none
+    except ValueError:
+        # What is in the place of a port may be a password.
+        raise ValueError("api_base is no URL: its host or port is malformed") from None
+    if parts.username or parts.password:
+        raise ValueError("api_base must not hold a user or password; give token=")
+    if _NO_URL.search(api_base):
+        raise ValueError(f"api_base must not hold spaces, line ends or backslashes: {api_base!r}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            f"api_base must be an http:// or https:// URL with a host, not {api_base!r}"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError(f"api_base must end with its path, not {api_base!r}")
+    return api_base.rstrip("/")
+
+
+def verification(given: bool | str | None) -> bool | str:
+    """Return what TLS trusts: what was given, else what the environment names, else certifi's CAs."""
+    if given is not None:
+        return given
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+
+
+def proxies_for(url: str, given: dict[str, str] | None) -> dict[str, str]:
+    """Return the proxies for a URL: what was given, else the environment's, but none for loopback hosts."""
+    if given is not None:
+        return given
+    return {} if is_loopback(url) else get_environ_proxies(url)
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether a URL names this machine, so that proxy variables do not apply."""
+    host = urlsplit(url).hostname or ""
+    return host in _LOOPBACK or host.startswith("127.")

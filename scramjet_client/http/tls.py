@@ -1,0 +1,249 @@
+"""A TLS socket that one thread may read while another writes.
+
+OpenSSL forbids two threads inside one TLS object, and the stock `ssl.SSLSocket` does not keep them apart
+while it waits for the network with the interpreter's lock released: connections that are read and
+written at once lose data, crash or deadlock, depending on the Python version. Here the socket is always
+non-blocking, one lock is held for each step into OpenSSL, and all waiting happens outside that lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from urllib3.connection import HTTPSConnection
+from urllib3.util import wait_for_read, wait_for_write
+from urllib3.util.ssl_ import create_urllib3_context
+
+_T = TypeVar("_T")
+
+
+class DuplexSSLSocket(ssl.SSLSocket):
+    """An `ssl.SSLSocket` for one reading and one writing thread; made by `SSLContext.sslsocket_class`.
+
+    `settimeout` keeps its meaning (seconds for each call, None for no limit) for both directions;
+    the descriptor below is non-blocking whatever it says.
+    """
+
+    _sslobj: Any  # of ssl: what speaks TLS, if the socket was connected when it was wrapped
+    suppress_ragged_eofs: bool
+    _timeout: float | None
+    # Of the process that the connection belongs to; a fork closes its copy without a word.
+    _pid: int
+    # Guards every call into OpenSSL, and closing: a descriptor must not vanish under a step.
+    _step_lock: threading.Lock
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> DuplexSSLSocket:
+        """Make a socket with the lock that its steps need."""
+        self = super().__new__(cls, *args, **kwargs)
+        # ssl makes its sockets without __init__, so this is the only place that runs early enough.
+        self._timeout = None
+        self._pid = os.getpid()
+        self._step_lock = threading.Lock()
+        return self
+
+    def settimeout(self, value: float | None) -> None:
+        """Set the limit of each later call: seconds, or None."""
+        self._timeout = value
+        super().setblocking(False)
+
+    def gettimeout(self) -> float | None:
+        """Return the limit that `settimeout` set."""
+        return self._timeout
+
+    def setblocking(self, flag: bool) -> None:
+        """Set no limit (True) or never wait (False)."""
+        self.settimeout(None if flag else 0.0)
+
+    def getblocking(self) -> bool:
+        """Return whether calls may wait."""
+        return self._timeout != 0.0
+
+    def _within(self, timeout: float | None, step: Callable[..., _T], *args: Any) -> _T:
+        """Run one OpenSSL call until it is through; wait outside the lock where it asks for the network."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self._step_lock:
+                if self.fileno() == -1:
+                    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+                if self._sslobj is None:
+                    # The peer was gone before the handshake, and ssl made none. Its own methods would say
+                    # ValueError, or go on in clear text.
+                    raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+                try:
+                    return step(*args)
+                except ssl.SSLWantReadError:
+                    wait = wait_for_read
+                except ssl.SSLWantWriteError:
+                    wait = wait_for_write
+            if timeout == 0:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            remaining = None if deadline is None else deadline - time.monotonic()
+            if remaining is not None and remaining <= 0:
+                raise socket.timeout("timed out")
+            try:
+                wait(self, remaining)
+            except (ValueError, OSError):
+                # Closed meanwhile: the next turn says so in a socket's words.
+                if self.fileno() != -1:
+                    raise
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Do the handshake within the socket's time limit."""
+        self._within(self._timeout, super().do_handshake)
+
+    # ssl's own recv, recv_into and send would each take the lock twice: here all reading is `read`
+    # and all writing `write`, one step into OpenSSL each.
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:
+        """Return up to `len` bytes, or read them into `buffer` and return how many came."""
+        return self._within(self._timeout, super().read, len, buffer)
+
+    def write(self, data: Any) -> int:
+        """Send some of `data`; return how many bytes were taken."""
+        return self._within(self._timeout, super().write, data)
+
+    def write_within(self, timeout: float | None, data: Any) -> int:
+        """`write` with a limit of its own, for the thread that writes while another reads."""
+        return self._within(timeout, super().write, data)
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Return up to `buflen` bytes, b"" at the end."""
+        data: bytes
+        with self._step_lock:
+            try:
+                data = self._sslobj.read(buflen)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
+                # Nothing has come yet, or it is closed: the long way waits, or says it in a socket's words.
+                pass
+            except ssl.SSLEOFError:
+                if not self.suppress_ragged_eofs:
+                    raise
+                return b""
+            else:
+                return data
+        data = self.read(buflen)
+        return data
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        """Read into `buffer`; return how many bytes came, 0 at the end."""
+        count: int = self.read(nbytes or memoryview(buffer).nbytes, buffer)
+        return count
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send some of `data`; return how many bytes were taken."""
+        return self.write(data)
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of `data`."""
+        with memoryview(data) as view, view.cast("B") as rest:
+            sent = 0
+            while sent < len(rest):
+                sent += self.write(rest[sent:])
+
+    def pending(self) -> int:
+        """Return how many decrypted bytes wait inside OpenSSL."""
+        with self._step_lock:
+            return super().pending()
+
+    def shutdown(self, how: int) -> None:
+        """Shut the connection below TLS.
+
+        ssl's own version first drops the TLS layer, so that a thread still writing goes on in clear text.
+        """
+        if self._pid == os.getpid():
+            socket.socket.shutdown(self, how)
+
+    def _real_close(self) -> None:
+        # socket.close() ends here once no file of the socket is open any more. The shutdown wakes whoever
+        # still waits for the network; the lock keeps the descriptor until they are out of OpenSSL.
+        with contextlib.suppress(OSError):
+            self.shutdown(socket.SHUT_RDWR)
+        with self._step_lock:
+            super()._real_close()  # type: ignore[misc]  # ssl overrides it too, and documents neither
+
+
+class GreenSSLSocket(ssl.SSLSocket):
+    """The same under gevent, whose sockets wait by themselves, and whose threads are never in OpenSSL at once."""
+
+    def write_within(self, timeout: float | None, data: Any) -> int:
+        """Send some of `data` within a limit; return how many bytes were taken."""
+        sent: int = self.send(data, 0, timeout)  # type: ignore[call-arg]  # gevent's has the limit
+        return sent
+
+
+DUPLEX = (DuplexSSLSocket, GreenSSLSocket)
+"""What a writer can write to while another thread reads."""
+
+_SOCKET = DuplexSSLSocket if ssl.SSLSocket.__module__ == "ssl" else GreenSSLSocket
+
+
+def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
+    """Return a new client context whose sockets are `DuplexSSLSocket`s; it trusts nobody yet."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    if cert_reqs in (ssl.CERT_NONE, "CERT_NONE", "NONE"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    # A renegotiation lets a writer consume what a reader waits for.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.sslsocket_class = _SOCKET
+    return context
+
+
+class ContextCache:
+    """The TLS contexts of one pool: one for each set of certificates, shared by its connections.
+
+    Loading a bundle of CAs takes tens of milliseconds and half a megabyte. A context goes on trusting every CA
+    that was ever loaded, so other settings, or files that have changed, make another one.
+    """
+
+    def __init__(self) -> None:
+        self._contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
+        # Held while a context is being made, so that a crowd of connections makes one.
+        self._lock = threading.Lock()
+
+    def context_for(self, connection: HTTPSConnection) -> ssl.SSLContext:
+        """Return the context for a connection's settings.
+
+        Raises:
+            ssl.SSLError: A file of certificates can't be used.
+        """
+        settings = (
+            connection.cert_reqs,
+            connection.ca_certs,
+            connection.ca_cert_dir,
+            connection.cert_file,
+            connection.key_file,
+            connection.key_password,
+        )
+        key = (*settings, *map(_changed_at, settings[1:5]))
+        with self._lock:
+            if key not in self._contexts:
+                self._contexts[key] = _loaded(*settings)
+            return self._contexts[key]
+
+
+def _changed_at(path: Any) -> float | None:
+    try:
+        return None if path is None else os.stat(path).st_mtime
+    except OSError:
+        return None
+
+
+def _loaded(cert_reqs: Any, ca_certs: Any, ca_cert_dir: Any, *client: Any) -> ssl.SSLContext:
+    context = duplex_context(cert_reqs)
+    try:
+        if ca_certs is not None or ca_cert_dir is not None:
+            context.load_verify_locations(ca_certs, ca_cert_dir)
+        if client[0] is not None:
+            context.load_cert_chain(*client)
+    except OSError as error:
+        raise ssl.SSLError(str(error)) from error
+    return context

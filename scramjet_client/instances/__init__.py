@@ -1,0 +1,1 @@
+"""One running program: its streams, events, lifecycle and end."""

@@ -1,0 +1,198 @@
+"""The files of a package: found in a folder, with what was left out and why, and written as a tar."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import posixpath
+import stat
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+import attrs
+
+from scramjet_client._base import Shown, public
+from scramjet_client.packages.ignore import IGNORE_FILE, Rules, holds_private_key, is_public
+
+_KEY_LIMIT = 1_048_576
+"""Bytes of a file named like a key that are looked through; those with public keys alone are smaller."""
+
+_HEAD = 256
+"""Bytes at a file's beginning in which a private key of any name shows itself."""
+
+
+@public
+@attrs.frozen(kw_only=True)
+class PackageEntry(Shown):
+    """One entry of a package.
+
+    Attributes:
+        name: Path in the package, with `/` between its parts; a folder without any files ends in one.
+        size: Bytes; 0 for links and folders.
+        executable: Whether it may be run as a program.
+        link: Where a symbolic link leads, relative to its own place; "" for everything else.
+    """
+
+    name: str
+    size: int
+    executable: bool = False
+    link: str = ""
+    source: Path | bytes = attrs.field(default=b"", repr=False)
+
+
+@attrs.define
+class Found:
+    """What a folder holds: the entries of a package, and names that were left out, by why."""
+
+    entries: list[PackageEntry] = attrs.field(factory=list)
+    left_out: dict[str, list[str]] = attrs.field(factory=dict)
+
+    def leave_out(self, why: str, name: str) -> None:
+        """Take note of something that does not travel."""
+        self.left_out.setdefault(why, []).append(name)
+
+
+OUTSIDE = "as these links lead out of the folder"
+BROKEN = "as these links lead to nothing that is in the package"
+SPECIAL = "as these are sockets, devices or pipes"
+SECRET = "as these may hold secrets (take them in by `!name` in .siignore)"
+
+
+def find(root: Path, *, node: bool = True, trusted: bool = False) -> Found:
+    """Return the files of a folder, in the order of their names.
+
+    Args:
+        root: The folder.
+        node: Whether `node_modules` belongs to the package.
+        trusted: Whether nothing in it can be a secret, as it was installed there just now.
+    """
+    ignore = root / IGNORE_FILE
+    lines = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
+    walk = _Walk(root, Rules(lines, node=node), trusted)
+    walk.folder(root, "")
+    walk.links()
+    walk.found.entries.sort(key=lambda each: each.name.encode("utf-8", "surrogateescape"))
+    return walk.found
+
+
+class _Walk:
+    def __init__(self, root: Path, rules: Rules, trusted: bool) -> None:
+        self.found = Found()
+        self._root = os.path.realpath(root)
+        self._rules = rules
+        self._trusted = trusted
+        self._links: list[tuple[str, str]] = []
+
+    def folder(self, folder: Path, prefix: str) -> None:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda each: each.name)
+        if not entries and prefix:
+            self.found.entries.append(PackageEntry(name=prefix, size=0))
+        for entry in entries:
+            self._one(entry, prefix + entry.name)
+
+    def _one(self, entry: os.DirEntry[str], name: str) -> None:
+        is_folder = entry.is_dir(follow_symlinks=False)
+        verdict = self._rules.verdict(name, is_folder)
+        if verdict in ("needless", "ignored"):
+            return
+        path = Path(entry.path)
+        if entry.is_symlink():
+            # A link is looked at when all that it may lead to is known.
+            self._links.append((name, entry.path))
+        elif is_folder and (path / "pyvenv.cfg").is_file():
+            pass  # a virtual environment, whatever its name
+        elif verdict == "secret" and not self._trusted and not self._public(path, is_folder):
+            self.found.leave_out(SECRET, name + "/" * is_folder)
+        elif is_folder:
+            self.folder(path, name + "/")
+        elif not entry.is_file(follow_symlinks=False):
+            self.found.leave_out(SPECIAL, name)
+        elif verdict != "wanted" and not self._trusted and holds_private_key(_read(path, _HEAD)):
+            self.found.leave_out(SECRET, name)
+        else:
+            self.found.entries.append(_file(path, name))
+
+    def _public(self, path: Path, is_folder: bool) -> bool:
+        regular = not is_folder and path.is_file()
+        return regular and is_public(path.name.lower(), _read(path, _KEY_LIMIT))
+
+    def links(self) -> None:
+        """Take the links in that lead to something in the package."""
+        known: set[str] = set()
+        for entry in self.found.entries:
+            known.update(_with_parents(entry.name.rstrip("/")))
+        for name, path in self._links:
+            # Where it leads in the end, so that no link depends on another one.
+            real = os.path.realpath(path)
+            inside = Path(os.path.relpath(real, self._root)).as_posix()
+            if not real.startswith(os.path.join(self._root, "")):
+                self.found.leave_out(OUTSIDE, name)
+            elif inside not in known:
+                self.found.leave_out(BROKEN, name)
+            else:
+                link = posixpath.relpath(inside, posixpath.dirname(name) or ".")
+                self.found.entries.append(PackageEntry(name=name, size=0, link=link))
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    while name:
+        yield name
+        name = posixpath.dirname(name)
+
+
+def _read(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def _file(path: Path, name: str) -> PackageEntry:
+    found = path.stat()
+    executable = bool(found.st_mode & stat.S_IXUSR) and os.name == "posix"
+    return PackageEntry(name=name, size=found.st_size, executable=executable, source=path)
+
+
+def in_memory(files: Mapping[str, bytes]) -> list[PackageEntry]:
+    """Return entries for files that are made here."""
+    return [
+        PackageEntry(name=name, size=len(content), source=content)
+        for name, content in sorted(files.items())
+    ]
+
+
+def write(entries: Iterable[PackageEntry], target: IO[bytes]) -> None:
+    """Write entries as a tar.gz whose bytes follow from their names and contents alone.
+
+    Raises:
+        OSError: A file could not be read, or got shorter while it was.
+    """
+    # Names, times, owners and permissions of this machine would make other bytes of the same files.
+    with (
+        gzip.GzipFile("", "wb", 6, target, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for entry in entries:
+            _add(archive, entry)
+
+
+def _add(archive: tarfile.TarFile, entry: PackageEntry) -> None:
+    info = tarfile.TarInfo(entry.name)
+    info.mode = 0o755 if entry.executable else 0o644
+    if entry.link:
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.link, 0o777
+        archive.addfile(info)
+    elif entry.name.endswith("/"):
+        info.type, info.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(info)
+    else:
+        with _opened(entry.source) as file:
+            info.size = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            archive.addfile(info, file)
+
+
+def _opened(source: Path | bytes) -> IO[bytes]:
+    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")

@@ -1,0 +1,271 @@
+"""Many output streams read by one thread.
+
+    with Multiplexer(instance.get_stream("output") for instance in instances) as multiplexer:
+        for stream, lines in multiplexer:
+            ...
+
+One `select` waits for all of them, each that has something is read once in its turn, and what a stream has
+besides whole lines is kept until the rest of its line comes: memory is one buffer, and the begun lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Optional
+
+from scramjet_client._base import Closing, public
+from scramjet_client.errors import ScramjetError, StreamBusyError
+from scramjet_client.http.exchange import READ_SIZE
+from scramjet_client.streams.membership import Looker, Member
+from scramjet_client.streams.output import OutputStream
+
+_TICK = 1.0
+"""Seconds between two looks at the limits of streams that are silent."""
+
+EndHook = Callable[[OutputStream, Optional[ScramjetError]], object]
+"""Told of a stream that has ended, and of the error that it ended with, if it was one."""
+
+
+@public
+class Multiplexer(Closing):
+    """Reads many output streams, of any number of hubs, on the thread that iterates it.
+
+    Iterating gives `(stream, lines)` as they come: lines of `bytes` without their ends, as of
+    `OutputStream.lines`, and never none of them. Every stream that has something gets its turn before any gets
+    a second one. While the loop's body runs nothing is read, and the hubs hold the programs back.
+
+    A stream that has ended is closed and leaves. If it ended with an error, that is raised out of the loop,
+    unless `on_end` is given, which hears of every end; a new loop goes on with the others. The loop ends when
+    no stream is left.
+
+    While a stream is in here, it can't be read in another way (`StreamBusyError`). `add`, `remove` and `close`
+    may be called from any thread, also during the loop; the `close` of a stream too.
+
+    Args:
+        streams: The first streams.
+        limit: Bytes that a line may have; a stream with a longer one ends with `LineTooLongError`.
+        on_end: Called on the iterating thread with each stream that has ended and its error, or None.
+        until_closed: Whether the loop waits for further streams when none is left, until `close`.
+    """
+
+    def __init__(
+        self,
+        streams: Iterable[OutputStream] = (),
+        *,
+        limit: int = 1 << 20,
+        on_end: EndHook | None = None,
+        until_closed: bool = False,
+    ) -> None:
+        self._limit = limit
+        self._on_end = on_end
+        self._until_closed = until_closed
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        self._members: dict[OutputStream, Member] = {}
+        self._ready: deque[Member] = deque()
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._button = socket.socketpair()
+        self._bell.setblocking(False)
+        self._button.setblocking(False)
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        # What other threads want of the one that iterates: a deque takes and gives one at a time.
+        self._orders: deque[Callable[[], object]] = deque()
+        # Held by the thread that iterates, which is _iterating, or carries out an order while none does.
+        self._turn = threading.Lock()
+        self._iterating: int | None = None
+        # Guards _members, _closed and the start of iterating, which are changed from any thread.
+        self._lock = threading.Lock()
+        self._closed = False
+        self._looker = Looker()
+        self._next_tick = time.monotonic() + _TICK
+        try:
+            for stream in streams:
+                self.add(stream)
+        except BaseException:
+            for stream in list(self._members):
+                self.remove(stream)
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<Multiplexer of {len(self)} streams>"
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, stream: object) -> bool:
+        return stream in self._members
+
+    def add(self, stream: OutputStream) -> None:
+        """Read this stream too, from where it is.
+
+        Raises:
+            StreamBusyError: Somebody is reading it.
+            ValueError: It can't be waited for: it is closed, or its answer is compressed; or this is closed.
+        """
+        member = Member(stream, self._limit, lambda: self._order(lambda: self._wake(member)))
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._members[stream] = member
+        if closed:
+            member.leave()
+            raise ValueError("the multiplexer is closed")
+        self._order(lambda: self._enter(member))
+
+    def remove(self, stream: OutputStream) -> None:
+        """Read this stream no more, and leave it as it is: it can be read on in other ways.
+
+        What has been read of a line that is not whole is given back to it. When another thread iterates,
+        this takes effect at its next turn.
+
+        Raises:
+            ValueError: It is not in here.
+        """
+        with self._lock:
+            member = self._members.pop(stream, None)
+        if member is None:
+            raise ValueError(f"{stream!r} is not in here")
+        self._order(lambda: self._leave(member))
+
+    def close(self) -> None:
+        """End the loop and close all streams that are in here."""
+        with self._lock:
+            self._closed = True
+        self._order(self._close)
+
+    # -- the thread that iterates -----------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[tuple[OutputStream, list[bytes]]]:
+        with self._lock:
+            if self._iterating is not None:
+                raise StreamBusyError("this multiplexer is being iterated already")
+            self._iterating = threading.get_ident()
+        try:
+            # Another thread may hold it, for as long as it carries out an order.
+            with self._turn:
+                yield from self._batches()
+        finally:
+            self._iterating = None
+            # For an order that came just before.
+            self._obey()
+
+    def _batches(self) -> Iterator[tuple[OutputStream, list[bytes]]]:
+        while self._more():
+            turn, now = self._with_something()
+            for member in turn:
+                if member.left:
+                    continue
+                lines = member.read(self._buffer, now)
+                if lines:
+                    yield member.stream, lines
+                if member.ended and not member.left:
+                    self._report(member)
+                elif member.more:
+                    self._ready.append(member)
+
+    def _order(self, order: Callable[[], object]) -> None:
+        """Have something done by the thread that iterates, or here if none does."""
+        self._orders.append(order)
+        if self._iterating == threading.get_ident():
+            # Out of the loop's body.
+            self._carry_out()
+            return
+        with contextlib.suppress(OSError):
+            self._button.send(b"!")
+        self._obey()
+
+    def _obey(self) -> None:
+        while self._orders and self._turn.acquire(blocking=False):
+            try:
+                self._carry_out()
+            finally:
+                self._turn.release()
+
+    def _carry_out(self) -> None:
+        while self._orders:
+            self._orders.popleft()()
+
+    def _more(self) -> bool:
+        self._carry_out()
+        return not self._closed and (bool(self._members) or self._until_closed)
+
+    def _with_something(self) -> tuple[list[Member], float]:
+        """Wait until a stream has something, or an order has come; return those whose turn it is, and the time."""
+        wait = max(self._next_tick - time.monotonic(), 0)
+        found = self._selector.select(0 if self._ready else wait)
+        turn = dict.fromkeys(self._ready)
+        self._ready.clear()
+        for key, _ in found:
+            if key.data is None:
+                self._answer_bell()
+            else:
+                turn[key.data] = None
+        now = time.monotonic()
+        if now >= self._next_tick:
+            self._tick(now)
+        return list(turn), now
+
+    def _answer_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self._bell.recv(4096):
+                pass
+        self._carry_out()
+
+    def _has(self, member: Member) -> bool:
+        return self._members.get(member.stream) is member
+
+    def _report(self, member: Member) -> None:
+        with self._lock:
+            self._members.pop(member.stream, None)
+        self._leave(member)
+        member.stream.close()
+        if self._on_end is not None:
+            self._on_end(member.stream, member.error)
+        elif member.error is not None:
+            raise member.error
+
+    def _tick(self, now: float) -> None:
+        self._next_tick = now + _TICK
+        for member in list(self._members.values()):
+            if member.overdue(now):
+                self._wake(member)
+            elif member.look_due(now):
+                self._looker.ask(member, partial(self._order, partial(self._wake, member)))
+
+    def _enter(self, member: Member) -> None:
+        if self._has(member):
+            if member.descriptor >= 0:
+                # A member that was closed elsewhere, and has not left yet, may have had this number.
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(member.descriptor)
+                self._selector.register(member.descriptor, selectors.EVENT_READ, member)
+            # What has been read of it before will never wake anybody.
+            self._ready.append(member)
+
+    def _wake(self, member: Member) -> None:
+        if self._has(member):
+            self._ready.append(member)
+
+    def _leave(self, member: Member) -> None:
+        key = self._selector.get_map().get(member.descriptor)
+        if key is not None and key.data is member:
+            self._selector.unregister(member.descriptor)
+        member.leave()
+
+    def _close(self) -> None:
+        with self._lock:
+            members, self._members = list(self._members.values()), {}
+        for member in members:
+            self._leave(member)
+            member.stream.close()
+        self._looker.close()
+        self._selector.close()
+        self._bell.close()
+        self._button.close()

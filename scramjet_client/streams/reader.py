@@ -1,0 +1,222 @@
+"""The raw end of an output stream: what has come, and every ending in its own shape."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import requests
+
+from scramjet_client.errors import (
+    ScramjetError,
+    StreamClosedError,
+    StreamIdleError,
+    StreamInterruptedError,
+)
+from scramjet_client.http.chunked import ChunkedBody
+from scramjet_client.http.exchange import READ_SIZE, Answer, Exchange, WaitEnded
+from scramjet_client.http.foreign import FOREIGN, is_timeout, root_text
+
+Opener = Callable[[], requests.Response]
+"""Gives the answer to read; may wait for it. Raises the hub's refusal."""
+
+
+class AnswerReader(io.RawIOBase):
+    """The raw end of a stream: each read gives what has come, and every ending has its own shape."""
+
+    # Beside one another, and not in io's dict: after a wait each place in memory that is touched costs time.
+    __slots__ = (
+        "_at_end",
+        "_body",
+        "_direct",
+        "_exchange",
+        "_given_back",
+        "_opener",
+        "_read",
+        "_response",
+        "bytes_read",
+        "name",
+        "shut_here",
+    )
+
+    def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
+        self.name: str = name
+        self.bytes_read: int = 0
+        self._direct = True
+        self._exchange = exchange
+        self._opener = opener
+        self._response: requests.Response | None = None
+        self._read: Callable[[memoryview], int] | None = None
+        self._body: ChunkedBody | None = None
+        self._given_back: memoryview | None = None
+        self._at_end = False
+        self.shut_here: bool = False
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def give_back(self, data: bytes) -> None:
+        """Have the next reads give `data` first; it was read from here, and nothing has been since."""
+        if data:
+            self._given_back = memoryview(data + (self._given_back or b""))
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read what has come into `buffer`; 0 is the end, None that nothing has come yet."""
+        if self.shut_here:
+            raise StreamClosedError(f"{self.name} was closed")
+        if self._given_back:
+            count = min(len(buffer), len(self._given_back))
+            buffer[:count] = self._given_back[:count]
+            self._given_back = self._given_back[count:] or None
+            return count
+        if self._at_end:
+            return 0
+        try:
+            count = (self._read or self._opened())(memoryview(buffer))
+        except BlockingIOError:
+            return None
+        except Exception as error:
+            self._failed(error)
+            count = 0
+        self._came(count)
+        return count
+
+    def take(self) -> bytes | None:
+        """Return what has come without a buffer to read into, b"" at the end; None asks for a `readinto`.
+
+        Raises:
+            BlockingIOError: Nothing has come, and reads never wait (`Exchange.polled`).
+        """
+        if self._given_back is not None or self._body is None:
+            return None
+        if self.shut_here:
+            raise StreamClosedError(f"{self.name} was closed")
+        if self._at_end:
+            return b""
+        try:
+            data = self._body.take()
+        except BlockingIOError:
+            raise
+        except Exception as error:
+            self._failed(error)
+            data = b""
+        if data:
+            self.bytes_read += len(data)
+        elif data is not None:
+            self._came(0)
+        return data
+
+    @property
+    def pending(self) -> bool:
+        """Whether the next read may give something that no poll of the socket sees."""
+        return self._body is None or self._given_back is not None or self._body.pending
+
+    def _came(self, count: int) -> None:
+        if self.shut_here:
+            raise StreamClosedError(f"{self.name} was closed")
+        if not count:
+            self._at_end = True
+            self.release()
+        self.bytes_read += count
+
+    def _failed(self, error: Exception) -> None:
+        """Return where what a read has raised means the end of the stream; else raise what it means."""
+        if isinstance(error, WaitEnded):
+            self._exchange.fail(error)
+        elif isinstance(error, ScramjetError):
+            if self.shut_here:
+                # The answer had not begun: what its end looks like from below is no news.
+                raise self.ending(error) from error
+            self._exchange.fail(error)
+            raise error
+        elif isinstance(error, (*FOREIGN, AttributeError, ValueError)):
+            # http.client meets a None where its connection was a moment ago when it is closed below it.
+            raise self.ending(error) from error
+        else:
+            raise error
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange whose answer is read."""
+        return self._exchange
+
+    @property
+    def live(self) -> bool:
+        """Whether the answer has begun, and is read from the socket itself."""
+        return self._read is not None and self._direct
+
+    def open(self) -> None:
+        """Have the answer, waiting for it where it has not begun; raises the hub's refusal."""
+        if self._read is None:
+            self._opened()
+
+    def _opened(self) -> Callable[[memoryview], int]:
+        response = self._response = self._opener()
+        self._exchange.size_limit = None
+        answer: Answer | None = self._exchange.answer
+        if answer is None or response.headers.get("Content-Encoding", "identity") != "identity":
+            # A mocked answer, which has no socket below, or a proxy that compresses unasked.
+            self._read = _decoded(response)
+            self._direct = False
+        else:
+            self._body = answer.chunked_body()
+            self._read = answer.read_plain if self._body is None else self._body.readinto
+        return self._read
+
+    def ending(self, error: BaseException) -> ScramjetError:
+        """Return what a foreign error means here; the stream is over."""
+        self.release()
+        after = f"after {self.bytes_read} bytes"
+        failure = self._exchange.failure
+        ending: ScramjetError
+        if self.shut_here:
+            ending = StreamClosedError(f"{self.name} was closed while it was read, {after}")
+        elif isinstance(failure, ScramjetError):
+            ending = failure
+        elif is_timeout(error):
+            ending = StreamIdleError(f"{self.name} was silent for longer than its limit, {after}")
+        else:
+            ending = StreamInterruptedError(f"{self.name} was cut {after}: {root_text(error)}")
+        self._exchange.fail(ending)
+        return ending
+
+    def release(self) -> None:
+        """Give the connection up; it is not used again."""
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()
+
+    def interrupt(self) -> None:
+        """Free a blocked reader at once: the socket is shut before anything waits for that reader."""
+        if not self.closed:
+            self.shut_here = True
+            self._exchange.abort()
+
+    def close(self) -> None:
+        """Shut the connection, and close."""
+        if not self.closed:
+            self.interrupt()
+            self.release()
+        super().close()
+
+
+def _decoded(response: requests.Response) -> Callable[[memoryview], int]:
+    """Return a reader of an answer by way of urllib3, which undoes compression."""
+    pieces = response.raw.stream(READ_SIZE, decode_content=True)
+    held = memoryview(b"")
+
+    def read(buffer: memoryview) -> int:
+        nonlocal held
+        while not held:
+            piece = next(pieces, None)
+            if piece is None:
+                return 0
+            held = memoryview(piece)
+        count = min(len(held), len(buffer))
+        buffer[:count] = held[:count]
+        held = held[count:]
+        return count
+
+    return read

@@ -1,0 +1,190 @@
+"""`UploadWriter`: an upload as a file that is written to."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from scramjet_client._base import Shown, public
+from scramjet_client.errors import StreamClosedError
+from scramjet_client.models import SendStreamResponse
+from scramjet_client.uploads.sources import encode
+from scramjet_client.uploads.upload import Upload
+
+_LIMIT = 65536
+"""Bytes that may wait to be sent before `write` blocks."""
+
+
+class Outbox:
+    """The source of a writer's upload: what has been written, in one piece each time it is asked for."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes | memoryview] = []
+        self._size = 0
+        self._over = False
+        self._idle = True
+        # Guards all of the above; notified when one of them changes, and when the upload has failed.
+        self.changed: threading.Condition = threading.Condition()
+
+    def __iter__(self) -> Outbox:
+        return self
+
+    def __next__(self) -> bytes:
+        with self.changed:
+            # Being asked means that the last piece is on the wire.
+            self._idle = True
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: self._waiting or self._over)
+            if not self._waiting:
+                raise StopIteration
+            data = b"".join(self._waiting)
+            self._waiting, self._size, self._idle = [], 0, False
+            self.changed.notify_all()
+            return data
+
+    def put(self, data: bytes | memoryview, broken: Callable[[], bool]) -> bool:
+        """Add data; waits while there is too much already, unless the upload is broken.
+
+        Returns:
+            False where `close()` was called, and nothing was added: the end may be on the wire by then.
+        """
+        with self.changed:
+            self.changed.wait_for(lambda: self._size < _LIMIT or self._over or broken())
+            if self._over:
+                return False
+            # A copy, because the caller may use the buffer again.
+            self._waiting.append(bytes(data))
+            self._size += len(data)
+            self.changed.notify_all()
+            return True
+
+    def drain(self, broken: Callable[[], bool]) -> None:
+        """Wait until everything that was put is on the wire, or the upload is broken."""
+        with self.changed:
+            self.changed.wait_for(lambda: (self._idle and not self._waiting) or broken())
+
+    def close(self) -> None:
+        """End the body after what is waiting."""
+        with self.changed:
+            self._over = True
+            self.changed.notify_all()
+
+    def wake(self) -> None:
+        """Have everybody who waits look again."""
+        with self.changed:
+            self.changed.notify_all()
+
+
+@public
+class UploadWriter(io.BufferedIOBase, Shown):
+    """A program's input as a writable file: for `print(..., file=w)`, `csv.writer(w)`, `shutil.copyfileobj`.
+
+    `write` takes bytes, and text, which is sent as UTF-8. What is written goes out at once, by a thread of
+    its own; `flush` waits until it has. A program that does not read holds `write` back. An upload that
+    was refused or has broken raises at the next `write`, `flush` or `close`.
+
+    `close()`, and the end of a `with` block, ends the program's input; `detach()` ends this upload alone, and
+    more can be sent later. A `with` block that is left by an error cancels the upload instead: half of
+    the data must not look like all of it.
+
+    Attributes:
+        upload: The `Upload` below.
+    """
+
+    def __init__(
+        self, outbox: Outbox, upload: Upload[SendStreamResponse], end: Callable[[], object]
+    ) -> None:
+        """Make one; `open_input` and `open_stdin` do. `end` ends the program's input."""
+        self.upload = upload
+        self._outbox = outbox
+        self._end = end
+        self._closed = False
+        upload.add_done_callback(lambda _done: outbox.wake())
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{self.upload.bytes_sent} bytes sent"
+        return f"<UploadWriter to {self.upload.name}: {state}>"
+
+    def __enter__(self) -> UploadWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        if kind is not None and not self._closed:
+            self.cancel()
+        self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self._closed
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Send bytes or text; return how many bytes or characters it was.
+
+        Raises:
+            StreamClosedError: The writer is closed, also by another thread meanwhile; a ValueError, as
+                for any file. Nothing of this write was sent.
+            ScramjetError: The upload was refused, cancelled, or has broken.
+        """
+        self._check()
+        piece = encode(data, "what is written")
+        if len(piece) and not self._outbox.put(piece, self.upload.done):
+            self._check()
+        self._raise_failure()
+        return len(data)
+
+    def flush(self) -> None:
+        """Wait until everything written is on the wire."""
+        if self._closed:
+            return
+        self._outbox.drain(self.upload.done)
+        self._raise_failure()
+
+    def close(self) -> None:
+        """Send what is left, end the program's input, and wait until the hub has taken it."""
+        if self._closed:
+            return
+        # Not io's own close, which would flush first: what is left is part of the end.
+        self._closed = True
+        self._finish()
+        self._end()
+
+    def detach(self) -> Any:
+        """Send what is left and wait until the hub has taken it; the program's input stays open.
+
+        Returns:
+            The `SendStreamResponse`. The writer is closed.
+        """
+        self._check()
+        self._closed = True
+        return self._finish()
+
+    def cancel(self) -> None:
+        """Drop the upload; the program's input is not ended, and the writer is closed."""
+        self._closed = True
+        self.upload.cancel()
+        self._outbox.close()
+
+    def __del__(self) -> None:
+        # A writer that was forgotten has not said that its data is whole.
+        if not self._closed:
+            self.cancel()
+
+    def _finish(self) -> SendStreamResponse:
+        self._outbox.close()
+        return self.upload.result()
+
+    def _raise_failure(self) -> None:
+        if self.upload.done():
+            self.upload.result()
+
+    def _check(self) -> None:
+        self._raise_failure()
+        if self._closed:
+            raise StreamClosedError(f"the writer to {self.upload.name} is closed")

@@ -1,0 +1,395 @@
+"""`Upload`, the handle of a body on its way, and the two ways in which one is driven.
+
+Two threads share an upload: `scramjet-upload-N` pulls from the source and writes (see `_transport`),
+another one awaits the hub's answer. For `send_*` that is the caller; for `submit_*` and `inout` it is
+`scramjet-answer-N`. Both are daemons and exist only while there is something to wait for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+import requests
+
+from scramjet_client._base import Shown, logger, public
+from scramjet_client.errors import (
+    HubConnectionError,
+    HubResponseError,
+    HubTimeoutError,
+    ScramjetError,
+    UnsupportedByHubError,
+    UploadCancelledError,
+    UploadError,
+)
+from scramjet_client.http.body import BodyWriter
+from scramjet_client.http.exchange import Exchange, WaitEnded
+from scramjet_client.http.foreign import translated
+from scramjet_client.http.untrusted import whole
+from scramjet_client.uploads.at_exit import finish_at_exit
+
+_R = TypeVar("_R")
+_E = TypeVar("_E", bound=ScramjetError)
+
+_numbers = itertools.count(1)
+
+_REFUSAL_LIMIT = 5.0
+"""Seconds that the text of a refusal may take to come; its status line is known by then."""
+
+_CLOSING = 0.05
+"""Seconds that the end of an upload waits for its source to be closed; one that blocks is closed later."""
+
+
+@public
+class Upload(Future[_R], Shown):
+    """A body on its way to the hub: a `concurrent.futures.Future` of the hub's answer.
+
+    Usable in `concurrent.futures.wait` and `as_completed`. Safe to use from any thread.
+
+    Attributes:
+        name: What it feeds, for messages: "input of 'abc'".
+    """
+
+    def __init__(
+        self,
+        name: str,
+        writer: BodyWriter,
+        convert: Callable[[str, int, str], _R],
+        refusal: Callable[[requests.Response], HubResponseError],
+    ) -> None:
+        """Make one; the SDK does.
+
+        Args:
+            name: What it feeds.
+            writer: Writes the body.
+            convert: Makes the result of the answer's body, the bytes sent and the reason phrase.
+            refusal: Makes the error of an answer of 300 or more.
+        """
+        super().__init__()
+        self.name = name
+        self.writer = writer
+        self._convert = convert
+        self._refusal = refusal
+        self._exchange: Exchange | None = None
+        # Set at the head of the hub's answer, and at the end whatever it is.
+        self._answered = threading.Event()
+        self._yes = False
+        self._asked = False
+        self._claimed = False
+        # Guards _claimed: an outcome is claimed once, and set outside the lock, because that runs callbacks.
+        self._claiming = threading.Lock()
+
+    def __repr__(self) -> str:
+        state = "running"
+        if self.done():
+            error = super().exception()
+            state = "done" if error is None else f"failed: {error}"
+        return f"<Upload to {self.name}: {self.bytes_sent} bytes, {state}>"
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of the source that have been put on the wire."""
+        return self.writer.bytes_sent
+
+    def accepted(self, timeout: float | None = None) -> bool:
+        """Wait for the hub's early yes, which comes before it has read any of the body.
+
+        Args:
+            timeout: Seconds, or None for no limit.
+
+        Returns:
+            True when the hub has said yes, False when the time is over.
+
+        Raises:
+            ScramjetError: The upload failed before the hub said yes; the hub's refusal, for example.
+        """
+        if not self._answered.wait(timeout):
+            return False
+        if not self._yes:
+            self.result()
+        return True
+
+    def cancel(self) -> bool:
+        """Stop, also while running: close the generator and the connection; return whether it did.
+
+        The program's input is not ended; what the hub has received by then is delivered. A generator
+        that is just waiting for something is closed when it gives its next item.
+        """
+        failure = self._failure(UploadCancelledError, "was cancelled")
+        cancelled = self._settle_error(failure)
+        if cancelled:
+            if self._exchange is not None and self._exchange.failure is None:
+                # For who reads the other half of an `inout`: a connection that we drop is not one that broke.
+                self._exchange.failure = failure
+            self.abort()
+        return cancelled
+
+    def cancelled(self) -> bool:
+        """Return whether `cancel()` ended it."""
+        return self.done() and isinstance(super().exception(), UploadCancelledError)
+
+    def result(self, timeout: float | None = None) -> _R:
+        """Wait for the end and return the answer, or raise what went wrong.
+
+        Raises:
+            UploadError: The source raised (its exception is the `__cause__`), or it was cancelled.
+            HubResponseError: The hub refused it.
+            HubConnectionError: The connection broke.
+            TimeoutError: It is still running after `timeout` seconds.
+        """
+        self._asked = True
+        value: _R = super().result(timeout)
+        return value
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end and return what went wrong, or None."""
+        self._asked = True
+        return super().exception(timeout)
+
+    def abort(self) -> None:
+        """Drop the connection and stop the writer; the outcome is left to who is waiting."""
+        if self._exchange is not None:
+            self._exchange.abort()
+        self.writer.abort()
+
+    def run(
+        self,
+        post: Callable[[Exchange], requests.Response],
+        new_exchange: Callable[[BodyWriter], Exchange],
+        *,
+        body_limit: float | None = None,
+        afterwards: Callable[[], object] | None = None,
+    ) -> None:
+        """Send the body and await its answer on the current thread.
+
+        Args:
+            post: Sends one request whose body the exchange's writer writes; returns at the answer's head.
+            new_exchange: Makes the exchange of each request.
+            body_limit: Seconds after which the body goes on in another request, or None.
+            afterwards: Called when the hub has taken the whole body, before the upload counts as done.
+        """
+        if threading.current_thread().daemon:
+            # The interpreter's end does not wait for this thread, so it has to for the upload.
+            finish_at_exit(self)
+        try:
+            reason, text = self._run(post, new_exchange, body_limit)
+            if afterwards is not None:
+                afterwards()
+            self._settle(self._convert(text, self.bytes_sent, reason))
+        except Exception as error:
+            # Named first: what the writer meets after the abort is not what went wrong.
+            named = self._named(error)
+            self.abort()
+            # So that a generator that is not blocked is closed by the time its error is raised.
+            self.writer.join(_CLOSING)
+            self._settle_error(named)
+        except BaseException as error:
+            # An interrupt in the waiting thread ends the upload, and goes on its way.
+            self.abort()
+            what = f"was ended by {type(error).__name__}"
+            self._settle_error(self._because(error, UploadCancelledError, what))
+            raise
+
+    def run_in_background(self, run: Callable[[], None]) -> None:
+        """Start `run` on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
+        finish_at_exit(self)
+        threading.Thread(target=run, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
+
+    def open(
+        self, post: Callable[[Exchange], requests.Response], exchange: Exchange
+    ) -> Callable[[], requests.Response]:
+        """Send the body, and leave the answer to a reader: for answers that come while the body goes.
+
+        The upload is done when its body is on the wire and the hub has begun to answer, or has let
+        some time go by without a refusal; the request's own answer may never end.
+        Returns when the head of the request has been sent, or could not be.
+
+        Returns:
+            A function that waits for the answer's head and returns the answer, or raises the refusal.
+        """
+        self._exchange = exchange
+        self.writer.observe(on_end=self._body_ended, on_abort=self._body_aborted)
+        answer: Future[requests.Response] = Future()
+        watch = exchange.on_idle
+
+        def silence(seconds: float) -> None:
+            # A refusal comes at once. Where neither it nor an output comes, and the instance lives, the
+            # hub is taking the body.
+            if watch is None or watch(seconds):
+                self._accept()
+
+        exchange.on_idle = silence
+
+        def wait_for_head() -> None:
+            try:
+                response = post(exchange)
+                self._refuse(response, exchange)
+            except BaseException as error:
+                shown = self._named(error)
+                # First, so that what the abort means to the writer is not taken for what went wrong.
+                self._settle_error(shown)
+                exchange.fail(shown)
+                # The end of the instance is an end of stream to the reader, and a failure to the upload.
+                answer.set_exception(error if isinstance(error, WaitEnded) else shown)
+            else:
+                answer.set_result(response)
+                self._accept()
+            finally:
+                exchange.sent.set()
+
+        self.run_in_background(wait_for_head)
+        try:
+            exchange.sent.wait()
+        except BaseException:
+            self.cancel()
+            raise
+        if answer.done() and isinstance(answer.exception(), (HubConnectionError, HubTimeoutError)):
+            self.result()
+        return answer.result
+
+    def _run(
+        self,
+        post: Callable[[Exchange], requests.Response],
+        new_exchange: Callable[[BodyWriter], Exchange],
+        body_limit: float | None,
+    ) -> tuple[str, str]:
+        while True:
+            exchange = self._exchange = new_exchange(self.writer)
+            if self._claimed:
+                # Cancelled between two requests.
+                self.abort()
+            timer = self._roll_over_timer(body_limit)
+            try:
+                with translated("POST", self.name):
+                    response = post(exchange)
+                    try:
+                        self._refuse(response, exchange)
+                        self._yes = True
+                        self._answered.set()
+                        text = whole(response).decode("utf-8", "replace")
+                    except BaseException:
+                        response.close()
+                        raise
+            finally:
+                if timer is not None:
+                    timer.cancel()
+            if self.writer.finished:
+                # A thread that is still closing its source would keep the connection from being reused.
+                self.writer.join(_CLOSING)
+                return response.reason or "", text
+            if not self.writer.between_requests:
+                raise self._failure(UploadError, "was answered before it had been taken")
+
+    def _roll_over_timer(self, limit: float | None) -> threading.Timer | None:
+        """Start the thread that ends this request's body in time; it ends with the request."""
+        if limit is None:
+            return None
+        timer = threading.Timer(limit, self.writer.roll_over)
+        timer.name = f"scramjet-roll-over-{next(_numbers)}"
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _refuse(self, response: requests.Response, exchange: Exchange) -> None:
+        if response.status_code >= 300:
+            exchange.deadline = time.monotonic() + _REFUSAL_LIMIT
+            refusal = self._refusal(response)
+            response.close()
+            raise refusal
+
+    def _named(self, error: BaseException) -> ScramjetError:
+        """Return what the waiting thread met as what it means: a source that raised goes before its effects."""
+        if isinstance(error, HubResponseError):
+            return error
+        dropped = None if self._exchange is None else self._exchange.failure
+        if isinstance(dropped, UploadCancelledError):
+            return dropped
+        failed = self.writer.error
+        if failed is not None and self.writer.blamed:
+            if isinstance(failed, UnsupportedByHubError):
+                return failed
+            return self._because(
+                failed, UploadError, f"failed: its {self.writer.blamed} raised {failed!r}"
+            )
+        if failed is not None and (
+            error is failed or isinstance(error, (HubConnectionError, UploadError))
+        ):
+            return self._because(failed, HubConnectionError, f"was cut: {failed}")
+        if self._yes and isinstance(error, HubConnectionError):
+            return self._because(error.__cause__, HubConnectionError, f"was cut: {error.message}")
+        if isinstance(error, ScramjetError):
+            return error
+        what = f"was cut: {error}" if isinstance(error, WaitEnded) else f"failed: {error!r}"
+        return self._because(error, UploadError, what)
+
+    def _because(self, cause: BaseException | None, kind: type[_E], what: str) -> _E:
+        error = self._failure(kind, what)
+        error.__cause__ = cause
+        return error
+
+    def _failure(self, kind: type[_E], what: str) -> _E:
+        error = kind(f"upload to {self.name} {what}, after {self.bytes_sent} bytes")
+        if isinstance(error, UploadError):
+            error.bytes_sent = self.bytes_sent
+        return error
+
+    def _accept(self) -> None:
+        """Take note that the hub has not refused an `open` upload; it is done if its body is through."""
+        self._yes = True
+        self._answered.set()
+        if self.writer.finished:
+            self._settle(self._convert("", self.bytes_sent, ""))
+
+    def _body_ended(self) -> None:
+        """Called by the writer when it is through with the source of an `open` upload."""
+        if self.writer.finished:
+            # Without the hub's yes a refusal may still be on its way.
+            if self._yes:
+                self._settle(self._convert("", self.bytes_sent, ""))
+        elif self.writer.error is not None:
+            error = self._named(self.writer.error)
+            if self.writer.blamed and self._exchange is not None and self._exchange.failure is None:
+                # Before the writer cuts the connection: it is why the answer ends.
+                self._exchange.failure = error
+            self._settle_error(error)
+        else:
+            self._body_aborted()
+
+    def _body_aborted(self) -> None:
+        failure = self._exchange.failure if self._exchange is not None else None
+        if isinstance(failure, (HubResponseError, UploadError)):
+            self._settle_error(failure)
+            return
+        if failure is None:
+            self._settle_error(self._failure(UploadCancelledError, "was cancelled"))
+        else:
+            kind = HubConnectionError if isinstance(failure, ConnectionError) else UploadError
+            self._settle_error(self._because(failure, kind, f"was cut: {failure}"))
+
+    def _claim(self) -> bool:
+        """Return whether the caller is the one who gives this upload its outcome."""
+        with self._claiming:
+            claimed, self._claimed = self._claimed, True
+        return not claimed
+
+    def _settle(self, value: _R) -> None:
+        if self._claim():
+            self.set_result(value)
+            self._answered.set()
+
+    def _settle_error(self, error: ScramjetError) -> bool:
+        if not self._claim():
+            return False
+        self.set_exception(error)
+        self._answered.set()
+        return True
+
+    def __del__(self) -> None:
+        if self.done() and not self._asked and not self.cancelled():
+            error = super().exception()
+            if error is not None:
+                logger.warning("%s (and nobody asked for the result)", error)

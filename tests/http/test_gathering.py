@@ -1,0 +1,113 @@
+"""Small pieces go out together, in their order, and none of them waits for the next one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from scramjet_client import HttpClient
+from scramjet_client.http.gathering import ENOUGH, Gathering
+from tests.support.waiting import eventually
+from tests.support.wire import Conn, RawServer
+
+
+class Written:
+    """Keeps what was written, and when."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.errors: list[BaseException] = []
+        self.gathering = Gathering(self._write, self.errors.append, "test-flush")
+
+    def _write(self, data: bytes | memoryview) -> bool:
+        self.pieces.append(bytes(data))
+        return True
+
+
+@pytest.fixture
+def written() -> Iterator[Written]:
+    it = Written()
+    yield it
+    it.gathering.close()
+
+
+def test_burst_goes_out_together_and_in_order(written: Written):
+    """Many pieces become few writes, of which none is larger than it may be."""
+    items = [b"line %d\n" % n for n in range(50_000)]
+    for item in items:
+        assert written.gathering.put(item)
+    written.gathering.flush()
+
+    assert b"".join(written.pieces) == b"".join(items)
+    assert len(written.pieces) < len(items) / 10
+    assert max(map(len, written.pieces)) < ENOUGH + 100
+
+
+def test_first_piece_goes_at_once(written: Written):
+    """A piece after a pause is not held at all, and needs no thread."""
+    for item in (b"one", b"two"):
+        written.gathering.put(item)
+        assert written.pieces[-1] == item
+        time.sleep(0.01)  # the pause is what is tested
+
+    assert not [each for each in threading.enumerate() if each.name == "test-flush"]
+
+
+def test_held_piece_does_not_wait_for_the_next(written: Written):
+    """What is held goes out while the source waits for something."""
+    written.gathering.put(b"one")
+    written.gathering.put(b"two")
+
+    eventually(lambda: b"".join(written.pieces) == b"onetwo")
+
+
+def test_large_piece_stays_behind_what_is_held(written: Written):
+    """A piece that is large enough by itself does not overtake."""
+    large = b"x" * ENOUGH
+    for item in (b"one", b"two", large, b"three"):
+        written.gathering.put(item)
+    written.gathering.flush()
+
+    assert b"".join(written.pieces) == b"onetwo" + large + b"three"
+
+
+def test_failure_of_a_late_write_is_told():
+    """What a write raises while nobody waits for it is passed on."""
+
+    def fail(data: bytes | memoryview) -> bool:
+        if data == b"two":
+            raise OSError("broken")
+        return True
+
+    errors: list[BaseException] = []
+    gathering = Gathering(fail, errors.append, "test-flush")
+    gathering.put(b"one")
+    gathering.put(b"two")
+
+    eventually(lambda: errors)
+    assert str(errors[0]) == "broken"
+
+
+def test_items_of_a_generator_arrive_whole_and_in_order():
+    """300,000 small items, now and then with a pause, arrive as they were sent, in fewer chunks."""
+    got: list[bytes] = []
+
+    def handle(conn: Conn) -> None:
+        conn.read_request()
+        got.extend(conn.chunks())
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    def items():
+        for n in range(300_000):
+            if n % 50_000 == 0:
+                time.sleep(0.01)  # a pause between two bursts
+            yield b"item %d\n" % n
+
+    with RawServer(handle) as server, HttpClient(server.url) as client:
+        client.send_stream("upload", items())
+
+    assert b"".join(got) == b"".join(b"item %d\n" % n for n in range(300_000))
+    assert len(got) < 100_000

@@ -1,0 +1,223 @@
+"""The three promises of the duplex TLS socket: no byte lost, none in clear text, no crash."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from scramjet_client import HostClient, UploadCancelledError
+from scramjet_client.http.tls import DuplexSSLSocket, duplex_context
+from tests.support.certs import Certificates
+from tests.support.scripted_hub import H1Hub
+from tests.support.wire import Conn, RawServer, RecordingTap
+
+ROUNDS = 12
+WRITES = 3000
+MARK = b"payload-that-nobody-may-see"
+
+
+def echo(conn: Conn) -> None:
+    """Send back what comes."""
+    while True:
+        data = conn._end.recv(65536)
+        if not data:
+            return
+        conn.send(data)
+
+
+def connect(port: int, certificates: Certificates) -> DuplexSSLSocket:
+    context = duplex_context(ssl.CERT_REQUIRED)
+    context.load_verify_locations(certificates.ca_path)
+    plain = socket.create_connection(("127.0.0.1", port))
+    wrapped = context.wrap_socket(plain, server_hostname="127.0.0.1")
+    assert isinstance(wrapped, DuplexSSLSocket)
+    return wrapped
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_tight_echo_loop(certificates: Certificates, number: int):
+    """3,000 small writes by one thread come back whole to another, with a socket timeout set."""
+    expected = b"".join(b"%d:%06d\n" % (number, n) for n in range(WRITES))
+    errors: list[BaseException] = []
+    with RawServer(echo, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            sock.settimeout(20)
+
+            def write() -> None:
+                try:
+                    for n in range(WRITES):
+                        sock.sendall(b"%d:%06d\n" % (number, n))
+                except BaseException as error:
+                    errors.append(error)
+
+            writer = threading.Thread(target=write, name="test-writer")
+            writer.start()
+            got = b""
+            while len(got) < len(expected):
+                data = sock.recv(4096)
+                assert data, "a clean end that nobody sent"
+                got += data
+            writer.join(20)
+        server.check()
+
+    assert errors == []
+    assert got == expected
+
+
+def test_time_limit_and_its_end(certificates: Certificates):
+    """A read that gets nothing ends in time, and the connection goes on."""
+    with RawServer(echo, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            sock.settimeout(0.1)
+            began = time.monotonic()
+            with pytest.raises(socket.timeout):
+                sock.recv(10)
+            assert 0.09 < time.monotonic() - began < 1
+
+            sock.settimeout(20)
+            sock.sendall(b"still there")
+            assert sock.recv(100) == b"still there"
+
+
+def test_shutdown_frees_a_blocked_reader(certificates: Certificates):
+    """A reader blocked in recv is freed at once by a shutdown from another thread."""
+    freed: list[float] = []
+    with RawServer(echo, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+
+            def read() -> None:
+                with contextlib.suppress(OSError):
+                    sock.recv(10)
+                freed.append(time.monotonic())
+
+            reader = threading.Thread(target=read, name="test-reader")
+            reader.start()
+            began = time.monotonic()
+            sock.shutdown(socket.SHUT_RDWR)
+            reader.join(5)
+
+    assert freed[0] - began < 0.1
+
+
+def test_nothing_in_clear_text(certificates: Certificates):
+    """However an upload is torn down while it writes, no byte of it crosses the wire unencrypted."""
+
+    def items():
+        while True:
+            yield MARK * 200
+
+    with H1Hub(ssl_context=certificates.server_context()) as hub:
+        instance_id = hub.add_instance().id
+        with RecordingTap(hub.port) as tap:
+            url = f"https://127.0.0.1:{tap.port}/api/v1"
+            with HostClient(url, verify=certificates.ca_path) as host:
+                instance = host.get_instance_client(instance_id)
+                for _ in range(40):
+                    upload = instance.submit_input(items())
+                    assert upload.accepted(10)
+                    upload.cancel()
+                    with pytest.raises(UploadCancelledError):
+                        upload.result(10)
+            sent = tap.client_bytes
+
+    assert len(sent) > 40 * 1000
+    assert MARK not in sent
+
+
+STORM = """
+import socket, ssl, sys, threading
+from scramjet_client.http.tls import duplex_context
+port, ca = int(sys.argv[1]), sys.argv[2]
+for n in range(100):
+    context = duplex_context(ssl.CERT_REQUIRED)
+    context.load_verify_locations(ca)
+    sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1")
+    def write():
+        try:
+            while True:
+                sock.sendall(b"x" * 1000)
+        except OSError:
+            pass
+    def read():
+        try:
+            while sock.recv(4096):
+                pass
+        except OSError:
+            pass
+    threads = [threading.Thread(target=each) for each in (write, read)]
+    for each in threads:
+        each.start()
+    sock.recv(10)
+    if n % 2:
+        sock.shutdown(socket.SHUT_RDWR)
+    else:
+        sock.close()
+    for each in threads:
+        each.join(20)
+        assert not each.is_alive(), "a thread is stuck"
+    sock.close()
+print("survived")
+"""
+
+
+def test_teardown_storm(certificates: Certificates):
+    """100 busy connections, shut or closed under a reader and a writer, neither crash nor stick."""
+    with RawServer(echo, ssl_context=certificates.server_context()) as server:
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-c", STORM, str(server.port), certificates.ca_path],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "survived\n", "")
+
+
+def test_a_context_for_each_connection(certificates: Certificates):
+    """A client that trusts one CA does not make another client of the same process trust it."""
+    with H1Hub(ssl_context=certificates.server_context()) as hub:
+        with HostClient(hub.url, verify=certificates.ca_path) as trusting:
+            assert trusting.get_version().version == "1.0.1"
+        with HostClient(hub.url, verify=True, retries=0) as other:
+            with pytest.raises(ConnectionError, match="certificate verify failed"):
+                other.get_version()
+
+
+def test_verify_false_is_the_users_choice(certificates: Certificates):
+    """verify=False connects to a hub with any certificate, and urllib3's warning is left to be seen."""
+    with (
+        H1Hub(ssl_context=certificates.server_context()) as hub,
+        HostClient(hub.url, verify=False) as host,
+    ):
+        with pytest.warns(match="Unverified HTTPS request"):
+            assert host.get_version().version == "1.0.1"
+
+
+def test_peer_that_is_gone_before_the_handshake(certificates: Certificates):
+    """A connection that was reset before TLS began fails as a connection does, whatever is done with it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        plain = socket.create_connection(server.getsockname(), timeout=20)
+        accepted, _ = server.accept()
+        Conn(accepted, None).reset()
+        with contextlib.suppress(ConnectionResetError):
+            plain.recv(1)
+    context = duplex_context(None)
+    context.load_verify_locations(certificates.ca_path)
+
+    with contextlib.ExitStack() as stack:
+        try:
+            sock = stack.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+        except OSError:
+            plain.close()
+            return
+        for use in (lambda: sock.recv(1), lambda: sock.sendall(b"x"), lambda: sock.read(1)):
+            with pytest.raises(OSError, match="not connected"):
+                use()

@@ -1,0 +1,526 @@
+"""A folder or a file -> a package, and what stays at home."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scramjet_client import (
+    HostClient,
+    Package,
+    PackageWarning,
+    UnprocessableEntityError,
+)
+from scramjet_client.packages.package import pack
+from tests.support.wheels import make_wheel
+from tests.support.wire import Conn, RawServer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+RUN = "def run(context, input): pass\n"
+PYTHON = {"name": "seq", "main": "main.py", "engines": {"python3": ">=3.9"}}
+
+
+def folder(root: Path, package: object = None, **files: str) -> Path:
+    """Make a folder of a sequence; `files` are further ones by their names."""
+    (root / "lib").mkdir(parents=True)
+    (root / "package.json").write_text(json.dumps(package or PYTHON))
+    (root / "main.py").write_text(RUN)
+    (root / "lib" / "ą.txt").write_text("x")
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def names(root: Path) -> list[str]:
+    """Return the names in the package of a folder."""
+    return [each.name for each in Package(root).entries]
+
+
+def unpacked(data: bytes) -> dict[str, bytes]:
+    """Return the files of a package."""
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
+        opened = {each.name: archive.extractfile(each) for each in archive if each.isreg()}
+        return {name: file.read() for name, file in opened.items() if file is not None}
+
+
+# -- bytes ------------------------------------------------------------------------------------------
+
+
+def test_names_and_contents(tmp_path: Path):
+    """package.json is at the root; caches are left out."""
+    root = folder(tmp_path / "seq", **{"__pycache__/main.pyc": "x", "lib/old.pyc": "x"})
+
+    with tarfile.open(fileobj=io.BytesIO(pack(root)), mode="r:gz") as archive:
+        assert archive.getnames() == ["lib/ą.txt", "main.py", "package.json"]
+    assert unpacked(pack(root))["main.py"] == RUN.encode()
+
+
+def test_same_files_give_the_same_bytes(tmp_path: Path):
+    """Times, owners, order and permissions beyond the owner's do not show."""
+    first = folder(tmp_path / "a", **{"z.txt": "1", "b.txt": "2"})
+    umask = os.umask(0o077)
+    try:
+        second = folder(tmp_path / "b", **{"b.txt": "2", "z.txt": "1"})
+    finally:
+        os.umask(umask)
+    for each in ("main.py", "lib", "z.txt"):
+        os.utime(first / each, (1, 1))
+
+    assert pack(first) == pack(second)
+    assert pack(first)[4:8] == b"\0\0\0\0"  # gzip's own time
+
+
+def test_saved_package_has_the_same_bytes(tmp_path: Path):
+    """The name of the file that it is written to does not show either."""
+    package = Package(folder(tmp_path / "seq"))
+    package.save(tmp_path / "one.tar.gz")
+
+    assert (tmp_path / "one.tar.gz").read_bytes() == package.to_bytes()
+
+
+def test_programs_stay_executable_and_empty_folders_stay(tmp_path: Path):
+    """The owner's x is kept; so is a folder with nothing in it."""
+    root = folder(tmp_path / "seq", tool="#!/bin/sh\n")
+    (root / "tool").chmod(0o740)
+    (root / "tmp" / "deep").mkdir(parents=True)
+
+    with tarfile.open(fileobj=io.BytesIO(pack(root)), mode="r:gz") as archive:
+        modes = {each.name: (each.mode, each.isdir()) for each in archive}
+    assert modes["tool"] == (0o755, False)
+    assert modes["main.py"] == (0o644, False)
+    assert modes["tmp/deep"] == (0o755, True)
+
+
+def test_file_that_is_gone_when_it_is_packed(tmp_path: Path):
+    """What can't be read any more is an error, and no package."""
+    root = folder(tmp_path / "seq")
+    (root / "lib" / "gone.txt").write_text("x")
+    package = Package(root)
+    (root / "lib" / "gone.txt").unlink()
+
+    with pytest.raises(FileNotFoundError):
+        package.to_bytes()
+
+
+# -- what is listed ---------------------------------------------------------------------------------
+
+
+def test_package_is_listed(tmp_path: Path):
+    """Entries, sizes, name and warnings are there before anything is sent."""
+    root = folder(tmp_path / "seq", **{".env": "TOKEN=1"})
+
+    package = Package(root)
+
+    assert package.name == "seq"
+    assert [(each.name, each.size) for each in package.entries if each.name != "package.json"] == [
+        ("lib/ą.txt", 1),
+        ("main.py", len(RUN)),
+    ]
+    assert package.size == 1 + len(RUN) + (root / "package.json").stat().st_size
+    assert ".env" in package.warnings[0]
+    assert "main.py\n" in str(package)
+    assert str(package).splitlines()[-1] == f"warning: {package.warnings[0]}"
+
+
+def test_ignore_file(tmp_path: Path):
+    """.siignore leaves out and takes in, and does not travel itself."""
+    files = {"a.log": "", "keep.log": "", "data/raw.csv": "", ".env": "public=1"}
+    root = folder(tmp_path / "seq", **files, **{".siignore": "*.log\n!keep.log\n/data/\n!.env\n"})
+
+    assert names(root) == [".env", "keep.log", "lib/ą.txt", "main.py", "package.json"]
+    assert Package(root).warnings == ()
+
+
+def test_node_modules_travel_with_node_sequences_alone(tmp_path: Path):
+    """Node finds its dependencies in the package; Python has no use for them."""
+    files = {"node_modules/x/index.js": "", "index.js": ""}
+    node = folder(tmp_path / "node", {"main": "index.js", "engines": {"node": ">=16"}}, **files)
+    python = folder(tmp_path / "python", **files)
+
+    assert "node_modules/x/index.js" in names(node)
+    assert "node_modules/x/index.js" not in names(python)
+
+
+def test_virtual_environments_stay(tmp_path: Path):
+    """A virtual environment is left out under whatever name."""
+    root = folder(tmp_path / "seq", **{"myenv/pyvenv.cfg": "", "myenv/lib/x.py": ""})
+
+    assert names(root) == ["lib/ą.txt", "main.py", "package.json"]
+
+
+# -- what is left out with a warning ----------------------------------------------------------------
+
+KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n"
+
+
+def test_secrets_are_left_out_and_named(tmp_path: Path):
+    """Files that hold secrets, by name or by content, stay, and the warning names them."""
+    files = {
+        ".env": "A=1",
+        "conf/.npmrc": "",
+        "id_rsa": "",
+        "deploy_key": KEY,
+        "tls/server.pem": KEY,
+    }
+    root = folder(tmp_path / "seq", **files, **{".ssh/config": ""})
+
+    with pytest.warns(PackageWarning) as caught:
+        data = pack(root)
+
+    assert sorted(unpacked(data)) == ["lib/ą.txt", "main.py", "package.json"]
+    (warning,) = caught
+    for name in (*files, ".ssh/"):
+        assert name in str(warning.message)
+    assert warning.filename == __file__
+
+
+def test_public_certificates_travel(tmp_path: Path):
+    """A CA bundle is no secret, though it ends in .pem."""
+    root = folder(tmp_path / "seq", **{"ca.pem": "# CA\n-----BEGIN CERTIFICATE-----\nabc\n"})
+
+    assert "ca.pem" in names(root)
+    assert Package(root).warnings == ()
+
+
+def test_links(tmp_path: Path):
+    """Links inside are kept, relative; those that lead out or to nothing are left out and named."""
+    (tmp_path / "outside.txt").write_text("secret")
+    root = folder(tmp_path / "seq", **{".env": "A=1"})
+    (root / "lib" / "up").symlink_to("../main.py")
+    (root / "absolute").symlink_to(root / "lib")
+    (root / "twice").symlink_to("lib/up")
+    (root / "out").symlink_to("../outside.txt")
+    (root / "sly").symlink_to(tmp_path / "seq" / ".." / "outside.txt")
+    (root / "etc").symlink_to("/etc")
+    (root / "broken").symlink_to("nowhere")
+    (root / "loop").symlink_to("loop")
+    (root / "to-secret").symlink_to(".env")
+
+    package = Package(root)
+
+    links = {each.name: each.link for each in package.entries if each.link}
+    assert links == {"lib/up": "../main.py", "absolute": "lib", "twice": "main.py"}
+    told = "\n".join(package.warnings)
+    assert "lead out of the folder: etc, out, sly" in told
+    assert "in the package: broken, loop, to-secret" in told
+    assert b"secret" not in b"".join(unpacked(package.to_bytes()).values())
+
+
+def test_links_survive_unpacking(tmp_path: Path):
+    """tar makes of the package what the folder was."""
+    root = folder(tmp_path / "seq")
+    (root / "lib" / "up").symlink_to("../main.py")
+    (tmp_path / "there").mkdir()
+    Package(root).save(tmp_path / "p.tar.gz")
+    command = ["tar", "xzf", str(tmp_path / "p.tar.gz"), "-C", str(tmp_path / "there")]
+    subprocess.run(command, check=True, timeout=60)
+
+    assert (tmp_path / "there" / "lib" / "up").read_text() == RUN
+
+
+def test_sockets_and_pipes_are_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What is no file, folder or link stays, and does not hold the packing."""
+    root = folder(tmp_path / "seq")
+    os.mkfifo(root / "pipe")
+    monkeypatch.chdir(root)  # a socket's path is short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("sock")
+
+        package = Package(root)
+
+    assert "pipe, sock" in package.warnings[0]
+    assert {"pipe", "sock"}.isdisjoint(each.name for each in package.entries)
+
+
+# -- what is no sequence ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "no package.json"),
+        ("{", "not JSON: line 1, column 2"),
+        ('{\n  "main": ,\n}', "not JSON: line 2, column 11"),
+        ('{"main": NaN}', "not JSON: NaN"),
+        ('\ufeff{"main": "main.py"}', "not JSON"),
+        ("[]", "names no main"),
+        ("{}", "names no main"),
+        ('{"main": ""}', "names no main"),
+        ('{"main": "nowhere.js"}', "is not there: 'nowhere.js'"),
+        ('{"main": "../x.js"}', "outside of its folder"),
+        ('{"main": "/x.js"}', "outside of its folder"),
+        ('{"main": "a.log"}', "left out of the package: 'a.log'"),
+        ('{"main": "main.py", "engines": "python3"}', "must be an object of strings"),
+        ('{"main": "main.py", "engines": {"python3": 3}}', "must be an object of strings"),
+        ('{"main": "x.js", "engines": {"node": "1", "npm": "2"}}', "node, npm"),
+        ('{"main": "a.txt", "engines": {"python3": ""}}', r"must end in .py"),
+    ],
+)
+def test_what_is_no_sequence(tmp_path: Path, text: str | None, words: str):
+    """A folder that no hub could use is refused before anything is sent."""
+    for name in ("x.js", "main.py", "a.log", "a.txt"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".siignore").write_text("*.log\n")
+    if text is not None:
+        (tmp_path / "package.json").write_text(text, "utf-8")
+
+    with pytest.raises(ValueError, match=words):
+        pack(tmp_path)
+
+
+def test_main_file_of_node_without_its_ending(tmp_path: Path):
+    """Node's runner adds .js, so a main file may lack it."""
+    root = folder(tmp_path / "seq", {"main": "./dist/index"}, **{"dist/index.js": ""})
+
+    assert "dist/index.js" in names(root)
+
+
+def test_what_only_new_hubs_refuse_is_a_warning(tmp_path: Path):
+    """An author object goes to 0.x hubs, with a warning."""
+    root = folder(tmp_path / "seq", {**PYTHON, "author": {"name": "x"}})
+
+    assert "'author'" in Package(root).warnings[0]
+
+
+def test_single_file(tmp_path: Path):
+    """A Python file becomes a package of that file and a package.json."""
+    file = tmp_path / "my_program.py"
+    file.write_text("from os import getcwd as run\n")
+
+    package = Package(file)
+
+    assert [each.name for each in package.entries] == ["my_program.py", "package.json"]
+    manifest = json.loads(unpacked(package.to_bytes())["package.json"])
+    assert manifest["main"] == "my_program.py"
+    assert manifest["name"] == "my_program"
+    assert list(manifest["engines"]) == ["python3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("def walk(): pass\n", "no function run"), ("x = 1\ndef run(:\n", "line 2 is not Python")],
+)
+def test_single_file_that_is_no_program(tmp_path: Path, text: str, words: str):
+    """A file without a function `run`, or with an error, is refused; the line is named."""
+    (tmp_path / "x.py").write_text(text)
+
+    with pytest.raises(ValueError, match=words):
+        Package(tmp_path / "x.py")
+
+
+# -- requirements -----------------------------------------------------------------------------------
+
+
+def test_requirements_are_installed_into_the_package(tmp_path: Path):
+    """pip installs what a requirements file names, and an entry that finds it runs in place of main."""
+    wheel = make_wheel(tmp_path, "tiny_thing", 'VALUE = "from the wheel"\n', script=True)
+    files = {"requirements.txt": f"./{wheel.name}\n", "src/main.py": RUN}
+    root = folder(tmp_path / "seq", {**PYTHON, "main": "src/main.py"}, **files)
+    wheel.rename(root / wheel.name)
+
+    with Package(root, requirements="requirements.txt") as package:
+        first = package.to_bytes()
+    with Package(root, requirements="requirements.txt") as package:
+        second = package.to_bytes()
+
+    found = unpacked(first)
+    assert b"from the wheel" in found["__pypackages__/tiny_thing/__init__.py"]
+    assert json.loads(found["package.json"])["main"] == "src/_scramjet_entry.py"
+    assert not [
+        each for each in found if "/bin/" in each or each.endswith((".pyc", "direct_url.json"))
+    ]
+    assert str(tmp_path).encode() not in b"".join(found.values())
+    assert first == second
+
+
+def test_entry_runs_the_main_file_as_if_it_were_itself(tmp_path: Path):
+    """Names, __file__ and imports of the main file are as without requirements."""
+    main = "import tiny_thing\nhere = __file__\n\ndef run(context, input): return tiny_thing.VALUE, __name__\n"
+    root = folder(tmp_path / "seq")
+    (root / "main.py").write_text(main)
+    wheel = make_wheel(tmp_path, "tiny_thing", "VALUE = 7\n")
+    with Package(root, requirements=[str(wheel)]) as package:
+        package.save(tmp_path / "p.tar.gz")
+    there = tmp_path / "there"
+    there.mkdir()
+    subprocess.run(
+        ["tar", "xzf", str(tmp_path / "p.tar.gz"), "-C", str(there)], check=True, timeout=60
+    )
+    code = (
+        "import importlib.util as u; s = u.spec_from_file_location('sequence', '_scramjet_entry.py');"
+        "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.run(0, 0), m.here)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=there,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout.strip() == f"(7, 'sequence') {there / 'main.py'}"
+
+
+@pytest.mark.parametrize(
+    ("requirements", "words"),
+    [
+        (["./no-such-wheel-1.0-py3-none-any.whl"], "pip could not install .*no-such-wheel"),
+        ("requirements.txt", "there is no requirements file"),
+    ],
+)
+def test_requirements_that_cannot_be_installed(tmp_path: Path, requirements: Any, words: str):
+    """pip's own sentence is the error's, and nothing is left behind."""
+    root = folder(tmp_path / "seq")
+    before = set(Path(tempfile.gettempdir()).glob("scramjet-package-*"))
+
+    with pytest.raises(ValueError, match=words):
+        Package(root, requirements=requirements)
+
+    assert set(Path(tempfile.gettempdir()).glob("scramjet-package-*")) <= before
+
+
+def test_requirements_are_for_python(tmp_path: Path):
+    """Requirements of a Node sequence are refused."""
+    root = folder(tmp_path / "seq", {"main": "main.py"})
+
+    with pytest.raises(ValueError, match="python3"):
+        Package(root, requirements=["x"])
+
+
+# -- sending ----------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_sent(tmp_path: Path):
+    """A path of nothing, and a file that is no package, are refused before a connection is made."""
+    (tmp_path / "x.tar.gz").write_bytes(b"plain text")
+    with HostClient("http://127.0.0.1:9/api/v1") as host:
+        with pytest.raises(ValueError, match="there is no sequence at"):
+            host.send_sequence(tmp_path / "nowhere")
+        with pytest.raises(ValueError, match="not gzip"):
+            host.send_sequence(tmp_path / "x.tar.gz")
+        (tmp_path / "y.tar.gz").write_bytes(b"\x1f\x8b")
+        with pytest.raises(ValueError, match="packed already"):
+            host.send_sequence(tmp_path / "y.tar.gz", requirements=["x"])
+        with pytest.raises(ValueError, match="for the path of"):
+            host.send_sequence(b"", requirements=["x"])
+
+
+def test_warning_is_shown_where_the_sdk_was_called(tmp_path: Path):
+    """What was left out is told at the line that sends the package."""
+    root = folder(tmp_path / "seq", **{".env": "A=1"})
+
+    def serve(conn: Conn) -> None:
+        request = conn.read_request()
+        assert request is not None
+        conn.read_body(request)
+        conn.send_json("200 OK", {"id": "seq-1"})
+
+    with RawServer(serve) as server, HostClient(server.url) as host:
+        with pytest.warns(PackageWarning, match=r"\.env") as caught:
+            host.send_sequence(root)
+        server.check()
+
+    assert [each.filename for each in caught] == [__file__]
+
+
+def random_file(path: Path, size: int) -> None:
+    """Write bytes that do not get smaller by compression."""
+    block = random.Random(1).randbytes(1_000_000)
+    with path.open("wb") as file:
+        for _ in range(size // len(block)):
+            file.write(block)
+
+
+_SEND = """
+import resource, sys
+from scramjet_client import HostClient
+
+def peak():  # bytes
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux hands getrusage's figure down from the process that started this one.
+    (line,) = [each for each in open("/proc/self/status") if each.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+seen = []
+with HostClient(sys.argv[1]) as host:
+    host.send_sequence(sys.argv[2])
+    before = peak()
+    host.send_sequence(sys.argv[3], progress=lambda sent, total: seen.append((sent, total)))
+    print(peak() - before, len(seen), *seen[-1], all(a[0] < b[0] for a, b in zip(seen, seen[1:])))
+"""
+
+
+def test_large_package_is_sent_in_flat_memory(tmp_path: Path):
+    """A folder of 200 MB costs less than 30 MB of memory, and its progress is told up to its end."""
+    small, large = folder(tmp_path / "small"), folder(tmp_path / "large")
+    random_file(large / "lib" / "data.bin", 200_000_000)
+    received: list[int] = []
+
+    def serve(conn: Conn) -> None:
+        while conn.read_request() is not None:
+            received.append(sum(map(len, conn.chunks())))
+            conn.send_json("200 OK", {"id": "seq-1"})
+
+    with RawServer(serve) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", _SEND, server.url, str(small), str(large)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        server.check()
+
+    assert done.returncode == 0, done.stderr
+    grown, told, sent, total, rising = done.stdout.split()
+    assert int(grown) < 30_000_000
+    assert int(told) > 100
+    assert received[1] == int(sent) == int(total) > 200_000_000
+    assert rising == "True"
+
+
+def test_refused_package_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A refusal after the first bytes is raised, the rest is not sent, and no file is left behind."""
+    root = folder(tmp_path / "seq")
+    random_file(root / "lib" / "data.bin", 40_000_000)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    told: list[tuple[int, int | None]] = []
+    closed = threading.Event()
+
+    def serve(conn: Conn) -> None:
+        assert conn.read_request() is not None
+        conn.read_chunk()
+        conn.send_json("422 Unprocessable Entity", {"error": "no room"})
+        if conn.wait_closed(30):
+            closed.set()
+
+    with RawServer(serve) as server, HostClient(server.url) as host:
+        with pytest.raises(UnprocessableEntityError, match="no room"):
+            host.send_sequence(root, progress=lambda sent, total: told.append((sent, total)))
+        assert closed.wait(30)
+        server.check()
+
+    sent, total = told[-1]
+    assert total is not None
+    assert total > 40_000_000
+    assert sent < 20_000_000
+    assert list(scratch.iterdir()) == []

@@ -1,0 +1,225 @@
+"""`Upload`: a future in every respect, and threads that exist only while something moves."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import CancelledError, as_completed
+
+import pytest
+
+from scramjet_client import HostClient, InstanceClient, InstanceNotFoundError, UploadCancelledError
+from tests.support.scripted_hub import H1Hub, Instance
+from tests.support.threads import client_threads
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def there(h1_hub: H1Hub) -> Instance:
+    return h1_hub.add_instance()
+
+
+@pytest.fixture
+def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
+    return h1_host.get_instance_client(there.id)
+
+
+def scramjet_threads() -> list[str]:
+    return [each.name for each in client_threads()]
+
+
+def test_as_completed_and_callbacks(instance: InstanceClient):
+    """What works with futures works with uploads."""
+    called: list[int] = []
+    uploads = [instance.submit_input(b"x" * n) for n in (1, 2, 3)]
+    for upload in uploads:
+        upload.add_done_callback(lambda done: called.append(done.result().bytes_written))
+
+    done = [each.result().bytes_written for each in as_completed(uploads, timeout=10)]
+
+    assert sorted(done) == [1, 2, 3]
+    eventually(lambda: sorted(called) == [1, 2, 3])
+
+
+def test_threads_exist_only_while_something_moves(instance: InstanceClient, h1_host: HostClient):
+    """No thread before an upload, two during it, none after it."""
+    gate = threading.Event()
+
+    def items():
+        yield b"x"
+        gate.wait(20)
+
+    h1_host.get_version()
+    assert scramjet_threads() == []
+    upload = instance.submit_input(items())
+    assert upload.accepted(5)
+    names = scramjet_threads()
+    assert len(names) == 2
+    assert all(each.daemon for each in threading.enumerate() if each.name in names)
+
+    gate.set()
+    upload.result(5)
+    eventually(lambda: scramjet_threads() == [])
+
+
+def test_accepted_says_yes_no_or_raises(instance: InstanceClient, h1_host: HostClient):
+    """`accepted` is the hub's early yes, or its refusal."""
+    gate = threading.Event()
+
+    def items():
+        yield b"x"
+        gate.wait(20)
+
+    good = instance.submit_input(items())
+    bad = h1_host.get_instance_client("nope").submit_input(items())
+
+    assert good.accepted(5) is True
+    with pytest.raises(InstanceNotFoundError):
+        bad.accepted(5)
+    gate.set()
+    good.result(5)
+
+
+def test_cancelled_is_known_to_futures(instance: InstanceClient):
+    """A cancelled upload is what `concurrent.futures` calls cancelled."""
+    gate = threading.Event()
+
+    def items():
+        yield b"x"
+        gate.wait(20)
+
+    upload = instance.submit_input(items())
+    assert upload.accepted(5)
+
+    assert upload.cancel() is True
+    assert upload.cancel() is False
+    assert upload.cancelled()
+    with pytest.raises(CancelledError):
+        upload.result(1)
+    assert isinstance(upload.exception(), UploadCancelledError)
+    gate.set()
+
+
+def test_cancel_of_what_is_done(instance: InstanceClient):
+    """A finished upload can't be cancelled, and its connection is not shut under another request."""
+    upload = instance.submit_input(b"x")
+    upload.result(5)
+
+    assert upload.cancel() is False
+    upload.abort()
+    assert instance.get_info().status == "running"
+
+
+def test_failure_that_nobody_asked_for_is_logged(
+    h1_host: HostClient, caplog: pytest.LogCaptureFixture
+):
+    """An upload that failed and was never asked says so in the log."""
+    upload = h1_host.get_instance_client("nope").submit_input(b"x")
+    eventually(upload.done)
+    with caplog.at_level(logging.WARNING, "scramjet_client"):
+        del upload
+        eventually(lambda: gc.collect() or caplog.records)
+
+    assert "nope" in caplog.text
+    assert "nobody asked" in caplog.text
+
+
+def test_lone_item_is_not_held_back(instance: InstanceClient):
+    """An item goes out when it comes, not when the next one does."""
+    gate = threading.Event()
+
+    def items():
+        yield b"one\n"
+        gate.wait(20)
+        yield b"two\n"
+
+    with instance.get_stream("output") as output:
+        upload = instance.submit_input(items())
+        assert output.readline() == b"one\n"
+        gate.set()
+        upload.result(5)
+
+
+def test_interrupt_cancels_the_upload(instance: InstanceClient):
+    """Ctrl-C in a blocking send ends the upload, closes its generator, and goes on its way."""
+    closed = threading.Event()
+
+    def items():
+        try:
+            while True:
+                yield b"x"
+                time.sleep(0.001)  # a source with a rate, not a flood
+        finally:
+            closed.set()
+
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        instance.send_input(items())
+
+    assert closed.wait(5)
+
+
+EXIT = """
+import sys, time, threading
+from scramjet_client import HostClient
+from scramjet_client.uploads import at_exit as _at_exit
+_at_exit.EXIT_GRACE = float(sys.argv[3])
+instance = HostClient(sys.argv[1]).get_instance_client(sys.argv[2])
+def items():
+    yield b"abc"
+    threading.Event().wait(float(sys.argv[4]))
+    yield b"def"
+upload = instance.submit_input(items())
+assert upload.accepted(10)
+print("leaving")
+"""
+
+
+def leave(hub: H1Hub, instance: Instance, grace: float, source: float) -> str:
+    """Run a program that ends with an upload in the background; return what it says on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", EXIT, hub.url, instance.id, str(grace), str(source)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "leaving\n"
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_interpreter_exit_finishes_what_can_be():
+    """An upload that is through soon after the program's last line arrives whole, without a word."""
+    with H1Hub() as hub:
+        instance = hub.add_instance()
+
+        assert leave(hub, instance, 10, 0.5) == ""
+        assert instance.pipes["output"].read() + instance.pipes["output"].read() == b"abcdef"
+
+
+def test_interpreter_exit_does_not_hang():
+    """A program may end while an upload waits for its source for ever; it says what was cut."""
+    with H1Hub() as hub:
+        instance = hub.add_instance()
+        began = time.monotonic()
+
+        said = leave(hub, instance, 0.5, 60)
+
+        assert time.monotonic() - began < 10
+        assert f"upload to input of '{instance.id}' runs: it is cut after 3 bytes" in said
+        assert not instance.input_ended
+
+
+def test_many_uploads_leave_nothing(instance: InstanceClient):
+    """200 uploads one after another use one connection and leave no thread (the guard checks sockets)."""
+    for _ in range(200):
+        instance.send_input(b"x")
+
+    eventually(lambda: scramjet_threads() == [])
