@@ -28,8 +28,9 @@ def test_streams_are_cut(stream_id: str):
     """A stream of a hub that stops raises: what has come is not taken for all there was."""
     with LocalHub() as hub, HostClient(hub.url) as host:
         instance = host.deploy(endless).start(timeout=PATIENCE)
-        with instance.get_stream(stream_id) as stream, instance.get_stream("output") as output:
-            assert output.read(5) == b"first"
+        with instance.get_stream(stream_id) as stream:
+            if stream_id == "output":
+                assert stream.read(5) == b"first"
             hub.stop()
 
             with pytest.raises(ScramjetError):
