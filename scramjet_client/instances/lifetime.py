@@ -104,7 +104,7 @@ def look_briefly(
 ) -> GetInstanceResponse | None:
     """Return what the hub knows of an instance, None if it does not say, soon at least."""
     try:
-        return look(client, instance_id, timeout=_POLL_LIMIT, asked_to_end=asked_to_end)
+        return look(client, instance_id, timeout=client.tuning.look, asked_to_end=asked_to_end)
     except ScramjetError:
         return None
 
@@ -380,7 +380,7 @@ def _knows_sequence(client: HttpClient, info: GetInstanceResponse) -> bool:
     if not info.sequence:
         return False
     try:
-        client.request("GET", route("sequence", info.sequence), timeout=_POLL_LIMIT)
+        client.request("GET", route("sequence", info.sequence), timeout=client.tuning.look)
     except (NotFoundError, HubTimeoutError):
         return False
     return True
