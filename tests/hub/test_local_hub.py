@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scramjet_client.hub import LocalHub, _process
+from scramjet_client.hub import LocalHub
 from tests.hub.wire import ask, ended, info, opened, run, start
 from tests.support.certs import Certificates
 from tests.surroundings.programs import environment
@@ -190,15 +190,17 @@ def test_hub_in_a_forked_process(hub: LocalHub):
     assert hub.requests == []
 
 
-def test_runner_that_does_not_start(url: str, hub: LocalHub, monkeypatch: pytest.MonkeyPatch):
+def test_runner_that_does_not_start(
+    url: str, hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Why an instance's process did not come to run is in the refusal of its start."""
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('not on this machine')\n")
     sequence = hub.add_sequence("greet", greet)
-    monkeypatch.setattr(_process, "_RUNNER", "/nowhere/runner.py")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     answer = ask(url, "POST", f"sequence/{sequence}/start", {})
 
     assert answer.status == 400
-    assert answer.json["error"].startswith("Runner failed: ")
-    assert "/nowhere/runner.py" in answer.json["error"]
+    assert answer.json["error"] == "Runner failed: not on this machine"
 
 
 WITH_HELPER = """
