@@ -119,12 +119,12 @@ class Instance:
             connected.cancel()
         if not self._hello.is_set():
             code = self.process.last_word
+            said = await self.process.last_line() if self.process.has_ended else ""
             await self.process.close()
             self.unlisted.set()
             if code in _REASONS:
                 return _REASONS[code].format(self.sequence.main)
-            said = self.process.stderr.unread.decode("utf-8", "replace").splitlines()
-            return ": ".join(["Runner failed", *said[-1:]])
+            return f"Runner failed: {said}" if said else "Runner failed"
         self._started = timestamp()
         self.status = "running"
         self._hub.audit.changed(_CONNECTED, self.id)

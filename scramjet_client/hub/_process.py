@@ -194,6 +194,12 @@ class Process:
         if not self.has_ended:
             self._signal_group()
 
+    async def last_line(self) -> str:
+        """Return the last line that a process which has ended wrote to its stderr, as far as nobody has read it."""
+        await asyncio.wait(self._tasks, timeout=1)
+        said = self.stderr.unread.decode("utf-8", "replace").split("\n")
+        return next((each for each in reversed(said) if each.strip()), "")
+
     async def close(self) -> None:
         """Kill it at once, and free all that belongs to it."""
         self.killed = True
