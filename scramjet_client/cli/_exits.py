@@ -26,6 +26,9 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (BrokenPipeError, PIPE_CLOSED),
+    (KeyboardInterrupt, INTERRUPTED),
+    (click.Abort, INTERRUPTED),
     (ConfigurationError, CONFIGURATION),
     (NotFoundError, NOT_FOUND),
     (TimeoutError, TIMEOUT),
@@ -36,6 +39,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (OSError, FAILED),
     # An extra that is missing; its message says how to install it.
     (ImportError, FAILED),
+    (MemoryError, FAILED),
     # What the client refuses before anything is sent.
     (ValueError, USAGE),
     (TypeError, USAGE),
@@ -58,14 +62,31 @@ class Interrupted(Exception):
 
 def code_of(error: BaseException) -> int:
     """Return the exit code that an error means."""
+    if isinstance(error, click.ClickException):
+        return error.exit_code
     return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
 
 
 def sentence(error: BaseException) -> str:
-    """Return what went wrong on one line."""
+    """Return what went wrong on one line, and what to do; "" for what is no error."""
+    if code_of(error) in (INTERRUPTED, PIPE_CLOSED):
+        return ""
     if code_of(error) == BUG:
         return f"this is a defect of the scramjet command: {error!r} (--debug shows where)"
-    if isinstance(error, OSError) and not isinstance(error, ScramjetError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
-    return " ".join(str(error).split())
+    if isinstance(error, click.ClickException):
+        said = error.format_message()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            said = f"{said.rstrip('.')}{_how(error.ctx, said)}"
+    elif isinstance(error, OSError) and not isinstance(error, ScramjetError) and error.strerror:
+        said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        said = str(error) or "there is not enough memory"
+    return " ".join(said.split())
+
+
+def _how(ctx: click.Context, said: str) -> str:
+    """Return how a command is used, for what is said of a wrong use of it."""
+    if "--help`" in said or "did you mean" in said:
+        return ""
+    usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
+    return f" (usage: {usage})"

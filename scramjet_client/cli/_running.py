@@ -13,9 +13,9 @@ from typing import Any
 import attrs
 
 from scramjet_client.api.answers import ENDED_BY_ITSELF, STOPPED
-from scramjet_client.cli import _exits, _output
-from scramjet_client.cli._session import Session, warn
-from scramjet_client.cli._streams import readable, source
+from scramjet_client.cli import _exits, _output, _say
+from scramjet_client.cli._session import Session
+from scramjet_client.cli._streams import log_line, source
 from scramjet_client.errors import (
     BadParametersError,
     HubTimeoutError,
@@ -64,12 +64,6 @@ class Shown:
     log: bool
     output_only: bool
     collected: bool
-
-
-def log_line(line: bytes) -> None:
-    """Print a line of a log to stderr, for people."""
-    sys.stderr.write(readable(line.rstrip(b"\r\n"), sys.stderr) + "\n")
-    sys.stderr.flush()
 
 
 def exit_code(info: GetInstanceResponse) -> int:
@@ -213,23 +207,23 @@ class _Run:
             try:
                 self._instance.stop()
             except StopTimeoutError as error:
-                warn(error.message)
+                _say.warn(error.message)
             if following is not None:
                 with contextlib.suppress(HubTimeoutError):
                     following.wait(_LAST_WORDS)
         except KeyboardInterrupt:
             self._kill()
         except ScramjetError as error:
-            warn(error.message)
+            _say.warn(error.message)
 
     def _kill(self) -> None:
         try:
             self._instance.kill(remove_immediately=True)
         except BadParametersError:
             # 1.x takes no kill after a stop, and kills by itself when the time of that is over.
-            warn(f"instance {self._instance.id!r} is stopping; its hub kills it within 7 s")
+            _say.warn(f"instance {self._instance.id!r} is stopping; its hub kills it within 7 s")
         except ScramjetError as error:
-            warn(error.message)
+            _say.warn(error.message)
 
     def _print_document(self, info: GetInstanceResponse) -> None:
         data = {name: _text_or_base64(file.getvalue()) for name, file in self._kept.items()}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scramjet_client.cli import _exits, _output, _streams
+from scramjet_client.cli import _exits, _output, _say, _streams
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group, lines_option
+from scramjet_client.cli._verbs import Group, follow_option, lines_option
 
 if TYPE_CHECKING:
     from scramjet_client.hub import LocalHub
@@ -56,7 +56,7 @@ def start(session: Session, host: str, port: int, storage: str | None) -> None:
             if session.json:
                 _output.line({"url": running.url})
             else:
-                click.echo(running.url)
+                _say.out(running.url)
             session.note("the hub runs until Ctrl-C")
             ended.wait()
     finally:
@@ -109,20 +109,20 @@ def info(session: Session) -> None:
 
 
 @hub.command()
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@follow_option(default=False)
 @lines_option
 @pass_session
 def log(session: Session, follow: bool, lines: int | None) -> None:
     r"""Print the hub's log.
 
-    Without -f it ends when nothing has come for a second.
+    Without -f it prints what there is, and ends.
 
     \b
     Example:
         scramjet hub log
     """
     idle = None if follow else _streams.SILENCE
-    _streams.show_log(session, session.host.get_log_stream(idle_timeout=idle), lines)
+    _streams.show_log(session, session.host.get_log_stream(idle_timeout=idle), lines, follow)
 
 
 @hub.command()
@@ -142,7 +142,7 @@ def doctor(ctx: click.Context, timeout: float) -> None:
     if session.json:
         _output.document(report.as_dict())
     else:
-        click.echo(str(report))
+        _say.out(str(report), keep=_say.LINES)
     if not report.reachable:
         ctx.exit(_exits.UNREACHABLE)
     if report.problems:

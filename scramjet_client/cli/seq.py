@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
-from scramjet_client.cli import _names, _output
+from scramjet_client.cli import _names, _output, _say
+from scramjet_client.cli._complete import complete_sequence
 from scramjet_client.cli._each import for_each
-from scramjet_client.cli._session import Session, pass_session, warn
-from scramjet_client.cli._verbs import Group, complete_sequence, json_value, type_option
+from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._verbs import Group, json_value, type_option
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -96,7 +97,7 @@ def pack(
 
     with Package(path, requirements=requirements) as package:
         for each in package.warnings:
-            warn(each)
+            _say.warn(each)
         target = target or f"{package.name or 'sequence'}.tar.gz".replace("/", "-")
         if target == "-" and not list_only:
             if sys.stdout.isatty():
@@ -118,7 +119,7 @@ def pack(
                 lambda each: [each.name, _output.size(each.size)],
             )
         else:
-            click.echo(target)
+            _say.out(target)
 
 
 @seq.command()
@@ -145,7 +146,7 @@ def send(session: Session, path: str, replace: str | None, requirements: str | N
     if session.json:
         _output.document({"id": sent.id})
     else:
-        click.echo(sent.id)
+        _say.out(sent.id)
 
 
 @seq.command("list")
@@ -208,7 +209,7 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
     if session.json:
         _output.document({"id": instance.id})
     else:
-        click.echo(instance.id)
+        _say.out(instance.id)
 
 
 @seq.command()
