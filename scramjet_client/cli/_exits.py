@@ -5,12 +5,16 @@ from __future__ import annotations
 import click
 
 from scramjet_client.errors import (
+    AuthenticationError,
     ConfigurationError,
     HubConnectionError,
     HubResponseError,
+    InstanceNotFoundError,
     NotFoundError,
     ScramjetError,
+    SequenceNotFoundError,
     StreamInterruptedError,
+    TopicNotFoundError,
 )
 
 FAILED = 1
@@ -47,6 +51,24 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
 """The first that fits counts."""
 
 
+_ADVICE: tuple[tuple[type[BaseException], str], ...] = (
+    (InstanceNotFoundError, "`scramjet inst list` shows those that there are"),
+    (SequenceNotFoundError, "`scramjet seq list` shows those that there are"),
+    (TopicNotFoundError, "`scramjet topic list` shows those that there are"),
+    (NotFoundError, "`scramjet hub doctor` finds out whether its URL is right"),
+    (
+        AuthenticationError,
+        "SCRAMJET_TOKEN gives it a token; `scramjet hub doctor` says which is used",
+    ),
+    (
+        HubConnectionError,
+        "`scramjet hub start` starts a hub here; `scramjet hub doctor` says which is meant",
+    ),
+    (StreamInterruptedError, "`scramjet hub doctor` says whether the hub still answers"),
+)
+"""What to do about an error; where a message says it, or there is nothing to be done, there is none."""
+
+
 class UnknownEnd(click.ClickException):
     """An instance has ended, and the hub does not say how."""
 
@@ -57,7 +79,15 @@ class UnknownEnd(click.ClickException):
 
 
 class Interrupted(Exception):
-    """The user has interrupted, and what had to be done about it is done."""
+    """The user has interrupted, and what had to be done about it is done.
+
+    Args:
+        killed: Whether twice, so that nothing more is waited for.
+    """
+
+    def __init__(self, *, killed: bool = False) -> None:
+        super().__init__()
+        self.killed = killed
 
 
 def code_of(error: BaseException) -> int:
@@ -81,7 +111,8 @@ def sentence(error: BaseException) -> str:
         said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
         said = str(error) or "there is not enough memory"
-    return " ".join(said.split())
+    advice = next((words for kind, words in _ADVICE if isinstance(error, kind)), "")
+    return " ".join((f"{said}; {advice}" if advice and "`scramjet" not in said else said).split())
 
 
 def _how(ctx: click.Context, said: str) -> str:

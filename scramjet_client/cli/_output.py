@@ -34,6 +34,11 @@ _STYLES = {
 """Colours of the words that say how something is."""
 
 
+def has_ended(instance: Any) -> bool:
+    """Say whether a listed instance has ended; one that a hub adopted ends without `terminated`."""
+    return instance.terminated is not None or instance.status in ("stopped", "crashed")
+
+
 def plain(value: Any) -> Any:
     """Return an answer of the client as values that JSON can hold, without the hub's own JSON."""
     if attrs.has(type(value)):

@@ -90,7 +90,8 @@ def info(session: Session) -> None:
     version = host.get_version()
     entities = host.list_entities()
     modern = version.api_version is not None
-    running = sum(each.terminated is None for each in entities.instances)
+    ended = sum(_output.has_ended(each) for each in entities.instances)
+    running = len(entities.instances) - ended
     manager: Any = (host.get_status().cpm or None) if modern else None
     known = {
         "url": host.api_base,
@@ -100,8 +101,9 @@ def info(session: Session) -> None:
         "build": version.build,
         "runtime_adapter": host.get_config().runtime_adapter if modern else None,
         "sequences": len(entities.sequences),
-        "instances": len(entities.instances),
+        "instances": running,
         "running": running,
+        "ended": ended,
         "manager": manager,
     }
     pairs = [(name.replace("_", " "), value) for name, value in known.items()]

@@ -7,7 +7,7 @@ import errno
 from typing import Any
 
 from scramjet_client.hub._http import UNDEFINED, Exchange, TooLarge
-from scramjet_client.hub._instance import Start
+from scramjet_client.hub._instance import Instance, Start
 from scramjet_client.hub._packages import PackageRefused
 from scramjet_client.hub._sequence import Sequence, make_sequence, receive
 from scramjet_client.hub._state import State
@@ -83,15 +83,26 @@ async def delete(exchange: Exchange, state: State, id: str) -> None:
         return
     instances = state.instances_of(sequence)
     if exchange.header("x-seq-kill-inst"):
-        for instance in instances:
-            instance.kill(remove_immediately=True)
-        await asyncio.gather(*(each.unlisted.wait() for each in instances))
+        # As on a real hub, it goes on when the client does not wait for it.
+        await asyncio.shield(_delete_by_force(state, sequence, instances))
     elif any(each.in_use for each in instances):
         await exchange.answer({"error": "Can't remove- Sequence in use"}, 409)
         return
-    if state.sequences.get(id) is sequence:
-        state.remove(sequence)
+    _delete(state, sequence)
     await exchange.answer({"id": id})
+
+
+async def _delete_by_force(state: State, sequence: Sequence, instances: list[Instance]) -> None:
+    """Kill the instances, and delete their sequence when they are forgotten."""
+    for instance in instances:
+        instance.kill(remove_immediately=True)
+    await asyncio.gather(*(each.unlisted.wait() for each in instances))
+    _delete(state, sequence)
+
+
+def _delete(state: State, sequence: Sequence) -> None:
+    if state.sequences.get(sequence.id) is sequence:
+        state.remove(sequence)
 
 
 async def describe(exchange: Exchange, state: State, id: str, what: str) -> None:
