@@ -60,7 +60,7 @@ def out(*pieces: Piece, keep: str = "") -> None:
 
 def raw_out(text: str) -> None:
     """Print a text of several lines of our own to stdout, in which all that is not ours is printable already."""
-    with _named_stdout():
+    with named_stdout():
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
@@ -87,7 +87,7 @@ class Data(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Write a piece, and send it on its way."""
-        with _named_stdout():
+        with named_stdout():
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
@@ -104,7 +104,7 @@ def flushed(code: int) -> int:
     If that can't be, see to it that nobody tries again: the interpreter's end would, and complain.
     """
     try:
-        with _named_stdout():
+        with named_stdout():
             sys.stdout.flush()
     except BrokenPipeError:
         _drop(sys.stdout)
@@ -144,7 +144,7 @@ def shows_colours(file: TextIO) -> bool:
 
 
 @contextlib.contextmanager
-def _named_stdout() -> Iterator[None]:
+def named_stdout() -> Iterator[None]:
     """Have an error of the block say that it is stdout that can't be written."""
     try:
         yield

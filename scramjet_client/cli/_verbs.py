@@ -106,6 +106,11 @@ class _Helped(click.Command):
         # Docstrings with backslashes are raw ones; click takes the character for "leave these lines".
         self.help = (self.help or "").replace("\\b\n", "\b\n")
 
+    def make_context(self, *args: Any, **rest: Any) -> click.Context:
+        """Read the line; --help and --version print here."""
+        with _say.named_stdout():
+            return super().make_context(*args, **rest)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the line; say of an option that is not known what may have been meant."""
         try:

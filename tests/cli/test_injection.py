@@ -69,7 +69,16 @@ ANSWERS: dict[str, object] = {
         "sequences": [{"id": EVIL, "config": {"name": EVIL, "version": EVIL}, "instances": []}],
         "instances": [{**INSTANCE, "id": EVIL, "terminated": None}],
     },
-    "topics": [{"id": EVIL, "topic": EVIL, "topicName": EVIL, "name": EVIL, "contentType": EVIL, "localProvider": EVIL}],
+    "topics": [
+        {
+            "id": EVIL,
+            "topic": EVIL,
+            "topicName": EVIL,
+            "name": EVIL,
+            "contentType": EVIL,
+            "localProvider": EVIL,
+        }
+    ],
     f"instance/{ID}": INSTANCE,
     f"instance/{ID}/health": {"healthy": True, "message": EVIL, EVIL: EVIL},
     f"instance/{ID}/event/text": EVIL,
