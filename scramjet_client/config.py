@@ -443,16 +443,19 @@ def _contents(path: Path, *, private: bool) -> bytes | None:
     except OSError as error:
         said = "it is a symbolic link" if private and path.is_symlink() else error.strerror
         raise _broken(path, None, f"{said}") from None
-    with open(descriptor, "rb") as file:
+    try:
+        # Before it becomes a file of Python, which no folder can be.
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise _broken(path, None, f"it is {_kind(found)}, where a file must be")
         if private:
             _check_owner(path, found)
-        try:
+        with open(descriptor, "rb", closefd=False) as file:
             data = file.read(_LARGEST + 1)
-        except OSError as error:
-            raise _broken(path, None, f"{error.strerror}") from None
+    except OSError as error:
+        raise _broken(path, None, f"{error.strerror}") from None
+    finally:
+        os.close(descriptor)
     if len(data) > _LARGEST:
         raise _broken(path, None, f"it is larger than {_LARGEST // 1000} kB, which no settings are")
     return data
@@ -516,6 +519,8 @@ def _text(path: Path, text: str, value: dict[str, Any], key: str) -> str:
     if not isinstance(found, str):
         sentence = f"{key} must be a text, not {type(found).__name__}"
         raise _broken(path, _line_of(text, key), sentence)
+    if any("\ud800" <= each <= "\udfff" for each in found):
+        raise _broken(path, _line_of(text, key), f"{key} can't be used: half a character is in it")
     return found
 
 
