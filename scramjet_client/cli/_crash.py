@@ -17,15 +17,25 @@ _NODE = re.compile(r"^(?:Uncaught )?\w*(?:Error|Exception)\b.*(?:\n +at .*)+", r
 
 
 def own_error(log: Iterable[bytes]) -> str:
-    """Return what the last error of a log says of a crash: a traceback without the runner's frames; "" for none."""
-    found = ""
+    """Return what the last error of a log says of a crash, a traceback without the runner's frames; "" for none."""
+    found = last = ""
     for line in log:
         text = _error_text(line)
         if _TRACEBACK in text:
             found = _cut(text[text.index(_TRACEBACK) :])
         elif _NODE.search(text):
             found = _NODE.findall(text)[-1]
-    return found.strip("\n")
+        elif text and not found and _is_of_program(line):
+            last = text
+    return (found or last).strip("\n")
+
+
+def _is_of_program(line: bytes) -> bool:
+    """Say whether a record is of what runs the program, and not of the hub, which only says that it failed."""
+    try:
+        return "Runner" in str(json.loads(line).get("from"))
+    except (ValueError, AttributeError, RecursionError):
+        return False
 
 
 def _error_text(line: bytes) -> str:
@@ -51,7 +61,7 @@ def _cut(traceback: str) -> str:
         if not _RUNNERS.search(getattr(_FRAME.match(each), "group", lambda _: "")("path"))
     ]
     if not own:
-        return traceback
+        return _after(frames[-1]) if frames else traceback
     # The last part holds what was raised, too.
     return head + "".join(own if own[-1] is frames[-1] else [*own, _after(frames[-1])])
 

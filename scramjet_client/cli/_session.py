@@ -77,8 +77,13 @@ def connection(options: MutableMapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `HostClient.from_env` that say which hub is meant."""
     if options.get("url") is not None and options.get("profile") is not None:
         raise click.UsageError("--url and --profile both say where the hub is; give one of them")
+    url = options.get("url")
+    if url is not None and "://" not in url:
+        raise click.UsageError(
+            f"--url must begin with http:// or https://, and normally ends with /api/v1: not {url!r}"
+        )
     return {
-        "api_base": options.get("url"),
+        "api_base": url,
         "profile": options.get("profile"),
         "token": options.get("token"),
         "verify": False if options.get("insecure") else options.get("ca"),

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from scramjet_client.cli import _say, _words
+from scramjet_client.cli import _exits, _say, _words
 from scramjet_client.cli._complete import (
     complete_instance,
     complete_profile,
@@ -113,6 +113,10 @@ class _Helped(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the line; say of an option that is not known what may have been meant."""
+        if not args and isinstance(self, click.Group) and not ctx.resilient_parsing:
+            # Versions of click differ in how they end here.
+            _say.err(ctx.get_help(), keep=_say.LINES)
+            ctx.exit(_exits.USAGE)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:

@@ -57,7 +57,7 @@ _VERBS = {
     "profile show": ("get", "info", "inspect", "current"),
     "profile create": ("add", "new", "set"),
     "profile rm": ("remove", "delete", "del"),
-    "hub start": ("serve", "up", "run", "server", "daemon"),
+    "hub start": ("serve", "up", "daemon"),
     "hub log": ("logs", "tail"),
     "hub info": ("version", "status", "show"),
     "hub doctor": ("check", "diagnose", "ping", "status", "health"),
@@ -116,12 +116,12 @@ def about_command(word: str, group: click.Group, ctx: click.Context) -> str:
     all_of_them = list(_commands(root.command, ctx))
     inside = [each for each in all_of_them if each.startswith(below)]
     lower = word.lower()
-    meant = [each for each in _known(lower, _VERBS) if each in inside or each.startswith("-")]
+    meant = [each for each in inside if each.split()[-1] == lower]
+    meant += [each for each in _known(lower, _VERBS) if each in inside or each.startswith("-")]
     for name, others in _GROUPS.items():
         if lower in others and not prefix:
             meant.append(name)
     meant += _near(lower, group.list_commands(ctx), below)
-    meant += [each for each in inside if each.split()[-1] == lower]
     if not meant:
         # Perhaps in another group.
         meant += [each for each in all_of_them if each.split()[-1] == lower]
@@ -140,7 +140,7 @@ def about_option(option: str, command: click.Command, path: str) -> str:
     ]
     bare = option.partition("=")[0]
     known = [each for each in _known(bare, _OPTIONS) if each in here]
-    near = get_close_matches(bare, here, n=2) if bare.startswith("--") else []
+    near = get_close_matches(bare, here, n=2, cutoff=0.7) if bare.startswith("--") else []
     return _sentence(f"`{path}` has no option {bare!r}", "", [*known, *near], path)
 
 

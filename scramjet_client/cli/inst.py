@@ -41,6 +41,8 @@ inst.add_command(events)
 
 @inst.command("list")
 @click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
+# All of them are listed; who comes from docker asks for that.
+@click.option("-a", "--all", "_all", is_flag=True, hidden=True, expose_value=False)
 @pass_session
 def list_(session: Session, ids: bool) -> None:
     r"""List instances, those that have just ended included.
@@ -321,7 +323,14 @@ def kill(session: Session, instances: tuple[str, ...], forget: bool) -> None:
 @inst.command()
 @instance_argument
 @click.option("--status", type=click.Choice(STATUSES), help="Wait for this, not for its end.")
-@click.option("--limit", type=float, metavar="SECONDS", help="Wait no longer. [default: for ever]")
+@click.option(
+    "--limit",
+    "--timeout",
+    "limit",
+    type=float,
+    metavar="SECONDS",
+    help="Wait no longer. [default: for ever]",
+)
 @click.pass_context
 def wait(ctx: click.Context, instance: str, status: Any, limit: float | None) -> None:
     r"""Wait until an instance has ended, and end as it did.

@@ -237,7 +237,9 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
 @type_option("application/octet-stream")
 @click.option("--log", is_flag=True, help="Print its log to stderr.")
 @click.option("--output-only", is_flag=True, help="Its stdout goes to stderr, as its stderr does.")
-@click.option("--limit", type=float, metavar="SECONDS", help="Kill it after so long.")
+@click.option(
+    "--limit", "--timeout", "limit", type=float, metavar="SECONDS", help="Kill it after so long."
+)
 @click.option("--keep", is_flag=True, help="Leave the sequence of a PATH on the hub.")
 @click.pass_context
 def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given: Any) -> None:

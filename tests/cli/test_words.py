@@ -58,6 +58,7 @@ GUESSES = [
     (["inst", "log", "x", "--folow"], "--follow"),
     (["inst", "list", "--format", "json"], "--json"),
     (["inst", "list", "-o", "json"], "--json"),
+    (["inst", "stop", "x", "--timeot", "3"], "--timeout"),
     (["inst", "stop", "x", "--grace-period", "3"], "--time"),
     (["seq", "run", "x.py", "--env", "A=1"], "--config"),
     (["seq", "run", "x.py", "--rm"], "--keep"),
