@@ -10,7 +10,7 @@ MINUTES ?= 10
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
-METADATA := setup.cfg setup.py pyproject.toml scramjet_client/_version.py
+METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long lint fuzz soak bench docs matrix clean
@@ -31,6 +31,8 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --strict
+	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 
 fuzz: $(VENV)/.stamp-fuzz ## Throw bytes at what reads strangers' bytes (SECONDS=60 for each target, ARGS="chunks")
 	$(RUN) -m fuzz --seconds $(SECONDS) $(ARGS)

@@ -8,18 +8,21 @@ Importing this package imports nothing else: each name brings its module when it
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from scramjet_client._version import __version__
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from scramjet_client.api.http_client import ClientProvider, HttpClient
     from scramjet_client.clients.doctor import DoctorReport
-    from scramjet_client.clients.fleet import Fleet
-    from scramjet_client.clients.fleet_answers import BroadcastResponse, FleetAnswer, FleetInstance
-    from scramjet_client.clients.fleet_follow import FleetFollow
+    from scramjet_client.clients.fleet import (
+        BroadcastResponse,
+        Fleet,
+        FleetAnswer,
+        FleetFollow,
+        FleetInstance,
+    )
     from scramjet_client.clients.host import HostClient
     from scramjet_client.clients.manager import ManagerClient
-    from scramjet_client.clients.middleware import MiddlewareClient
-    from scramjet_client.clients.multi_manager import MultiManagerClient
+    from scramjet_client.clients.platform import MiddlewareClient, MultiManagerClient
     from scramjet_client.clients.sequence import SequenceClient
     from scramjet_client.errors import (
         AuthenticationError,
@@ -60,27 +63,20 @@ if TYPE_CHECKING:
     from scramjet_client.instances.client import InstanceClient
     from scramjet_client.instances.follow import Follow
     from scramjet_client.instances.run import CompletedInstance
-    from scramjet_client.manager_models import (
+    from scramjet_client.models import (
         AccessKey,
         ConnectedHub,
         CreateAccessKeyResponse,
-        DisconnectedHub,
-        DisconnectHubsResponse,
-        GetInfoResponse,
-        ManagerInfo,
-        ManagerTopic,
-        RevokeAccessKeysResponse,
-        StoreItem,
-        TopicActor,
-    )
-    from scramjet_client.models import (
         CreateTopicResponse,
         DeleteSequenceResponse,
         DeleteTopicResponse,
+        DisconnectedHub,
+        DisconnectHubsResponse,
         GetConfigResponse,
         GetEntitiesResponse,
         GetEventResponse,
         GetHealthResponse,
+        GetInfoResponse,
         GetInstanceResponse,
         GetSequenceResponse,
         GetStatusResponse,
@@ -90,13 +86,18 @@ if TYPE_CHECKING:
         InstanceOutputStream,
         KillMessageData,
         LoadCheckResponse,
+        ManagerInfo,
+        ManagerTopic,
         RequestInit,
+        RevokeAccessKeysResponse,
         SendEventResponse,
         SendKillInstanceResponse,
         SendStopInstanceResponse,
         SendStreamOptions,
         SendStreamResponse,
+        StoreItem,
         Termination,
+        TopicActor,
     )
     from scramjet_client.packages.files import PackageEntry
     from scramjet_client.packages.package import Package, PackageWarning
@@ -112,18 +113,25 @@ if TYPE_CHECKING:
     from scramjet_client.uploads.upload import Upload
 
 _NAMES = {
-    "clients.doctor": ("DoctorReport",),
-    "clients.fleet_follow": ("FleetFollow",),
-    "instances.follow": ("Follow",),
-    "packages.files": ("PackageEntry",),
-    "streams.reconnect": (
-        "Gap",
-        "Reconnect",
-        "ReconnectingStream",
-        "StreamGapWarning",
+    "api.http_client": (
+        "ClientProvider",
+        "HttpClient",
     ),
-    "instances.run": ("CompletedInstance",),
-    "http.settings": ("Timeouts",),
+    "clients.doctor": ("DoctorReport",),
+    "clients.fleet": (
+        "BroadcastResponse",
+        "Fleet",
+        "FleetAnswer",
+        "FleetFollow",
+        "FleetInstance",
+    ),
+    "clients.host": ("HostClient",),
+    "clients.manager": ("ManagerClient",),
+    "clients.platform": (
+        "MiddlewareClient",
+        "MultiManagerClient",
+    ),
+    "clients.sequence": ("SequenceClient",),
     "errors": (
         "AuthenticationError",
         "BadParametersError",
@@ -159,41 +167,24 @@ _NAMES = {
         "UploadCancelledError",
         "UploadError",
     ),
-    "clients.fleet": ("Fleet",),
-    "clients.fleet_answers": (
-        "BroadcastResponse",
-        "FleetAnswer",
-        "FleetInstance",
-    ),
-    "clients.host": ("HostClient",),
-    "api.http_client": (
-        "ClientProvider",
-        "HttpClient",
-    ),
+    "http.settings": ("Timeouts",),
     "instances.client": ("InstanceClient",),
-    "clients.manager": ("ManagerClient",),
-    "manager_models": (
+    "instances.follow": ("Follow",),
+    "instances.run": ("CompletedInstance",),
+    "models": (
         "AccessKey",
         "ConnectedHub",
         "CreateAccessKeyResponse",
-        "DisconnectHubsResponse",
-        "DisconnectedHub",
-        "GetInfoResponse",
-        "ManagerInfo",
-        "ManagerTopic",
-        "RevokeAccessKeysResponse",
-        "StoreItem",
-        "TopicActor",
-    ),
-    "clients.middleware": ("MiddlewareClient",),
-    "models": (
         "CreateTopicResponse",
         "DeleteSequenceResponse",
         "DeleteTopicResponse",
+        "DisconnectHubsResponse",
+        "DisconnectedHub",
         "GetConfigResponse",
         "GetEntitiesResponse",
         "GetEventResponse",
         "GetHealthResponse",
+        "GetInfoResponse",
         "GetInstanceResponse",
         "GetSequenceResponse",
         "GetStatusResponse",
@@ -203,24 +194,34 @@ _NAMES = {
         "InstanceOutputStream",
         "KillMessageData",
         "LoadCheckResponse",
+        "ManagerInfo",
+        "ManagerTopic",
         "RequestInit",
+        "RevokeAccessKeysResponse",
         "SendEventResponse",
         "SendKillInstanceResponse",
         "SendStopInstanceResponse",
         "SendStreamOptions",
         "SendStreamResponse",
+        "StoreItem",
         "Termination",
+        "TopicActor",
     ),
-    "clients.multi_manager": ("MultiManagerClient",),
-    "streams.multiplex": ("Multiplexer",),
+    "packages.files": ("PackageEntry",),
     "packages.package": (
         "Package",
         "PackageWarning",
     ),
-    "clients.sequence": ("SequenceClient",),
+    "streams.multiplex": ("Multiplexer",),
     "streams.output": (
         "EventStream",
         "OutputStream",
+    ),
+    "streams.reconnect": (
+        "Gap",
+        "Reconnect",
+        "ReconnectingStream",
+        "StreamGapWarning",
     ),
     "uploads.file": ("UploadWriter",),
     "uploads.upload": ("Upload",),

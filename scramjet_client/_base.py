@@ -1,10 +1,29 @@
-"""How answers, errors and other people's texts are shown: in notebooks, and on terminals."""
+"""What public classes have: a picture for notebooks, a `with` for `close()`; and how texts of others are shown."""
 
 from __future__ import annotations
 
 import html
+import logging
 import re
 from collections.abc import Iterable
+from types import TracebackType
+from typing import NoReturn, TypeVar
+
+_C = TypeVar("_C", bound="Closing")
+_T = TypeVar("_T", bound=type)
+
+logger: logging.Logger = logging.getLogger("scramjet_client")
+logger.addHandler(logging.NullHandler())
+
+PUBLIC = "scramjet_client"
+"""Where users find every public name."""
+
+
+def public(cls: _T) -> _T:
+    """Mark a class as part of the interface: tracebacks, pickles and `help()` name it by its public place."""
+    cls.__module__ = PUBLIC
+    return cls
+
 
 _LONGEST = 400
 """Characters of one value that are shown."""
@@ -42,6 +61,31 @@ class Shown:
 def _cell(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     return html.escape(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+
+
+class Closing(Shown):
+    """Makes a class with a `close()` a context manager."""
+
+    def __enter__(self: _C) -> _C:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        # It would not work there, and take a token along.
+        raise TypeError(
+            f"a {type(self).__name__} can't be pickled or copied: make one in the process that needs it"
+        )
+
+    def close(self) -> None:
+        """Give up what this holds; safe to call twice."""
+        raise NotImplementedError
 
 
 _UNSEEN = re.compile(

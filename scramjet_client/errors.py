@@ -45,7 +45,7 @@ from concurrent.futures import CancelledError
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from scramjet_client._base import printable
+from scramjet_client._base import printable, public
 
 __all__ = [
     "AuthenticationError",
@@ -84,6 +84,7 @@ __all__ = [
 ]
 
 
+@public
 class ScramjetError(Exception):
     """Base of every error of this package.
 
@@ -97,6 +98,11 @@ class ScramjetError(Exception):
     """
 
     code: ClassVar[str] = "GENERAL_ERROR"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__ == __name__:
+            public(cls)
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict, Union
 
 import attrs
 
-from scramjet_client._base import Shown
+from scramjet_client._base import Shown, public
 
 InstanceInputStream = Literal["stdin", "input"]
 """The streams of an instance that can be written."""
@@ -39,6 +39,7 @@ CONTENT_TYPES = (
 Milliseconds = Union[int, timedelta]
 
 
+@public
 class RequestInit(TypedDict, total=False):
     """Per-request settings: extra headers, query parameters, and the whole call's limit in seconds."""
 
@@ -55,6 +56,7 @@ def _extra() -> Any:
     return attrs.field(factory=dict, repr=False, eq=False)
 
 
+@public
 @attrs.frozen(kw_only=True)
 class SendStopInstanceResponse(Shown):
     """What became of a `stop`.
@@ -70,6 +72,7 @@ class SendStopInstanceResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class SendKillInstanceResponse(Shown):
     """What became of a `kill`.
@@ -85,6 +88,7 @@ class SendKillInstanceResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class SendEventResponse(Shown):
     """An event was handed to the hub; whether the program listens for it, no hub can tell."""
@@ -95,6 +99,7 @@ class SendEventResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class GetEventResponse(Shown):
     """An event that an instance emitted.
@@ -112,6 +117,7 @@ class GetEventResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class GetHealthResponse(Shown):
     """The last monitoring message of an instance.
@@ -131,6 +137,7 @@ class GetHealthResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class Termination(Shown):
     """How an instance ended: the runner's exit code and its meaning in words."""
@@ -139,6 +146,7 @@ class Termination(Shown):
     reason: str
 
 
+@public
 @attrs.frozen(kw_only=True)
 class GetInstanceResponse(Shown):
     """What a hub knows of an instance.
@@ -168,6 +176,7 @@ class GetInstanceResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class SendStreamResponse(Shown):
     """An upload that the hub has taken whole.
@@ -185,6 +194,7 @@ class SendStreamResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class KillMessageData(Shown):
     """Options of `kill`: forget the instance at once instead of after the hub's lifetime extension."""
@@ -194,6 +204,7 @@ class KillMessageData(Shown):
     )
 
 
+@public
 @attrs.frozen(kw_only=True)
 class SendStreamOptions(Shown):
     """Options of every send.
@@ -215,6 +226,7 @@ class SendStreamOptions(Shown):
     parse: ParseResponse | None = None
 
 
+@public
 @attrs.frozen(kw_only=True)
 class GetVersionResponse(Shown):
     """The hub's version; `service`, `api_version` and `build` are None on 0.x."""
@@ -226,6 +238,7 @@ class GetVersionResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class GetStatusResponse(Shown):
     """The hub's connection to its manager: `{}` when there is none."""
@@ -234,6 +247,7 @@ class GetStatusResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class GetConfigResponse(Shown):
     """The hub's configuration. Its `repr` shows none of it: a hub may list its platform's API key.
@@ -257,6 +271,7 @@ class GetConfigResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class LoadCheckResponse(Shown):
     """The load of the hub's machine.
@@ -277,6 +292,7 @@ class LoadCheckResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class GetSequenceResponse(Shown):
     """A sequence on the hub.
@@ -297,6 +313,7 @@ class GetSequenceResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class DeleteSequenceResponse(Shown):
     """A sequence that is gone."""
@@ -305,6 +322,7 @@ class DeleteSequenceResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class GetEntitiesResponse(Shown):
     """All sequences and instances of a hub, in one answer."""
@@ -314,6 +332,7 @@ class GetEntitiesResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class GetTopicResponse(Shown):
     """A topic of the hub.
@@ -333,6 +352,7 @@ class GetTopicResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class CreateTopicResponse(Shown):
     """A topic that was made.
@@ -350,10 +370,154 @@ class CreateTopicResponse(Shown):
     raw: Any = _raw()
 
 
+@public
 @attrs.frozen(kw_only=True)
 class DeleteTopicResponse(Shown):
     """A topic that is gone, in the hub's words."""
 
     name: str
     message: str
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class ConnectedHub(Shown):
+    """A hub that a manager knows.
+
+    Attributes:
+        id: The hub's id.
+        healthy: Whether the manager thinks so.
+        self_hosted: Whether it runs outside of the platform.
+        is_connection_active: Whether it is connected to the manager now.
+        created: ISO 8601 time, or None.
+        last_connected: ISO 8601 time, or None.
+        last_disconnected: ISO 8601 time, or None.
+        description: What its owner says of it, or None.
+        tags: What its owner has marked it with.
+        disconnect_reason: Why it is not connected, or None.
+        raw: The manager's JSON.
+    """
+
+    id: str
+    healthy: bool
+    self_hosted: bool
+    is_connection_active: bool
+    created: str | None = None
+    last_connected: str | None = None
+    last_disconnected: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    disconnect_reason: str | None = None
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class TopicActor(Shown):
+    """Who gives to a topic or takes from it; `role` and `type` are the manager's words."""
+
+    host_id: str | None
+    role: str
+    type: str
+    stream: bool
+    retired: bool
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class ManagerTopic(Shown):
+    """A topic that goes across the hubs of a manager."""
+
+    name: str
+    content_type: str
+    actors: tuple[TopicActor, ...] = ()
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class StoreItem(Shown):
+    """A sequence package in a manager's store.
+
+    Attributes:
+        id: Its id.
+        name: The package's name, "" where it has none.
+        version: The package's version, or None.
+        raw: The manager's JSON: what it knows of the package.
+    """
+
+    id: str
+    name: str
+    version: str | None = None
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class DisconnectedHub(Shown):
+    """A hub that its manager has disconnected, and the reason in the manager's words."""
+
+    hub_id: str
+    reason: str
+
+
+@public
+@attrs.frozen(kw_only=True)
+class DisconnectHubsResponse(Shown):
+    """The hubs that a manager has disconnected."""
+
+    manager_id: str
+    disconnected: tuple[DisconnectedHub, ...] = ()
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class ManagerInfo(Shown):
+    """A manager, or space; nothing but its id is known of it here."""
+
+    id: str
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class GetInfoResponse(Shown):
+    """What a multi-manager says of itself."""
+
+    id: str
+    api_base: str
+    api_port: int | None
+    managers_count: int
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class AccessKey(Shown):
+    """An access key of a space: when it was made, as the platform says it, and what for."""
+
+    created: Any
+    description: str
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class CreateAccessKeyResponse(Shown):
+    """A new access key; `raw`, which is not shown, is the platform's answer with the key in it."""
+
+    description: str
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class RevokeAccessKeysResponse(Shown):
+    """Access keys that are no longer good; `keys_revoked` is None where the platform gives no number."""
+
+    message: str
+    keys_revoked: int | None = None
     raw: Any = _raw()

@@ -21,8 +21,10 @@ from scramjet_client import errors
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = (
     "",
-    ".multiplex",
-    ".fleet",
+    ".errors",
+    ".uploads",
+    ".streams",
+    ".packages",
     ".testing",
     ".hub",
     ".pytest_plugin",

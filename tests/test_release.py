@@ -59,7 +59,7 @@ def test_wheel_is_sound(wheel: Path) -> None:
 
 
 def test_version_is_in_one_place(dist: Path, wheel: Path) -> None:
-    """Wheel, sdist and package have the version that _version.py says, and no other file says one."""
+    """Wheel, sdist and package have the version that the package says, and no other file says one."""
     version = scramjet_client.__version__
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
@@ -75,7 +75,7 @@ def test_version_is_in_one_place(dist: Path, wheel: Path) -> None:
 
     assert metadata["Version"] == version
     assert {path.name.split("-")[1].replace(".tar.gz", "") for path in dist.iterdir()} == {version}
-    assert [each.name for each in files if says.search(each.read_text("utf-8"))] == ["_version.py"]
+    assert [each.name for each in files if says.search(each.read_text("utf-8"))] == ["__init__.py"]
 
 
 def first_program() -> str:

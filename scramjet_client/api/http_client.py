@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json as jsonlib
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import requests
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing, public
 from scramjet_client.errors import HubResponseError, NotFoundError
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.calls import JsonAnswer, parsed, tried
@@ -41,10 +40,8 @@ from scramjet_client.uploads.upload import Upload
 
 _R = TypeVar("_R")
 
-logger: logging.Logger = logging.getLogger("scramjet_client")
-logger.addHandler(logging.NullHandler())
 
-
+@public
 class ClientProvider(Protocol):
     """Whatever has a `.client`: a `HostClient`, above all."""
 
@@ -53,6 +50,7 @@ class ClientProvider(Protocol):
         """The HTTP client to send with."""
 
 
+@public
 class HttpClient(Closing):
     """One hub over HTTP: JSON calls, live streams and uploads. Safe to use from any number of threads.
 

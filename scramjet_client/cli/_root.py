@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from scramjet_client._version import __version__
+from scramjet_client import __version__
 from scramjet_client.cli import _exits, _say
 from scramjet_client.cli._lazy import LazyGroup
 from scramjet_client.cli._session import Session, connection, given

@@ -17,8 +17,8 @@ import requests
 import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
-from scramjet_client._base import Shown, printable
-from scramjet_client._version import __version__
+from scramjet_client import __version__
+from scramjet_client._base import Shown, printable, public
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.generations import dialect_from
 from scramjet_client.api.http_client import HttpClient
@@ -34,6 +34,7 @@ _SKEW_LIMIT = 5.0
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
+@public
 @attrs.frozen(kw_only=True, repr=False)
 class DoctorReport(Shown):
     """What a client has resolved, and what came of it. Print it; no secret is in it.

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar, Union
 
-from scramjet_client._base import Shown
+import attrs
+
+from scramjet_client._base import Closing, Shown, logger, public
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import dialect_of
-from scramjet_client.clients.at_once import at_once
-from scramjet_client.clients.fleet_answers import (
-    BroadcastResponse,
-    FleetAnswer,
-    FleetInstance,
-    check_all,
-)
-from scramjet_client.clients.fleet_follow import FleetFollow
 from scramjet_client.clients.host import HostClient
 from scramjet_client.errors import (
+    FleetError,
+    HubConnectionError,
+    HubTimeoutError,
+    InstanceNotFoundError,
     InsufficientResourcesError,
+    InvalidResponseError,
     ScramjetError,
     SequenceNotFoundError,
+    StreamInterruptedError,
 )
-from scramjet_client.http.settings import positive
+from scramjet_client.http.settings import positive, route
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import (
     OUTPUT_STREAMS,
@@ -34,18 +36,256 @@ from scramjet_client.models import (
     LoadCheckResponse,
     SendEventResponse,
 )
+from scramjet_client.streams.multiplex import Multiplexer
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.uploads.options import checked_stream_id
 
 _K = TypeVar("_K")
 _T = TypeVar("_T")
 
+
 Members = Mapping[str, Union[HostClient, ScramjetError]]
 """The hubs of a fleet by their ids; an error stands for one that is known not to answer."""
 
-logger: logging.Logger = logging.getLogger("scramjet_client")
+
+@public
+class FleetAnswer(Mapping[str, _T], Shown):
+    """What the hubs of a fleet answered: a mapping from their ids.
+
+    Hubs that failed are not in the mapping but in `errors`; `check()` makes one error of them.
+
+    Attributes:
+        errors: What went wrong, by the id of the hub.
+    """
+
+    def __init__(self, values: Mapping[str, _T], errors: Mapping[str, ScramjetError]) -> None:
+        self._values = dict(values)
+        self.errors: dict[str, ScramjetError] = dict(errors)
+
+    def __repr__(self) -> str:
+        return f"<FleetAnswer {self._values!r}, errors {self.errors!r}>"
+
+    def _facts(self) -> Iterable[tuple[str, object]]:
+        return [*self._values.items(), *self.errors.items()]
+
+    def __getitem__(self, hub: str) -> _T:
+        return self._values[hub]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def check(self) -> FleetAnswer[_T]:
+        """Return this answer if every hub gave one.
+
+        Raises:
+            FleetError: Some did not; `.errors` says which and why.
+        """
+        check_all(self.errors, f"{len(self.errors)} of {len(self) + len(self.errors)} hubs failed")
+        return self
 
 
+@public
+@attrs.frozen(kw_only=True)
+class FleetInstance(Shown):
+    """An instance somewhere in a fleet: the id of its hub, and its client."""
+
+    hub: str
+    instance: InstanceClient
+
+
+@public
+@attrs.frozen(kw_only=True)
+class BroadcastResponse(Shown):
+    """What became of an event that was sent to many instances.
+
+    Attributes:
+        sent: The hubs' answers, by hub and instance.
+        failed: The errors, by hub and instance.
+        errors: Hubs whose instances could not be found out, so that none of them was sent anything.
+    """
+
+    sent: Mapping[tuple[str, str], SendEventResponse]
+    failed: Mapping[tuple[str, str], ScramjetError]
+    errors: Mapping[str, ScramjetError]
+
+    def check(self) -> BroadcastResponse:
+        """Return this if every instance on every hub was reached.
+
+        Raises:
+            FleetError: Some were not; `.errors` says which and why.
+        """
+        wrong = {f"{hub} {instance}": error for (hub, instance), error in self.failed.items()}
+        reached = f"the event reached {len(self.sent)} of {len(self.sent) + len(wrong)} instances"
+        check_all({**self.errors, **wrong}, f"{reached}, and {len(self.errors)} hubs failed")
+        return self
+
+
+def check_all(errors: Mapping[str, ScramjetError], what: str) -> None:
+    """Raise one error that holds all of these, if there are any."""
+    if errors:
+        listed = "; ".join(f"{hub}: {error}" for hub, error in errors.items())
+        failure = FleetError(f"{what}: {listed}")
+        failure.errors = dict(errors)
+        raise failure
+
+
+_CONNECTING = 2.0
+"""Seconds for an answer about an instance that may not have connected yet; connected, it takes milliseconds."""
+
+Find = Callable[[], FleetAnswer[list[InstanceClient]]]
+
+_Key = tuple[str, str]
+
+
+@public
+class FleetFollow(Closing):
+    """The lines of all instances of a sequence; see `Fleet.follow`.
+
+    Iterating, on one thread, gives `(where, lines)`: a `FleetInstance`, and lines as `bytes` without their ends.
+    An instance that ends just ends. A stream that is cut is attached to again at the next look; what was
+    written in between is missing, and the cut is in `errors`. `close()` may be called from any thread, and
+    ends the loop.
+
+    Attributes:
+        errors: The last error of each hub, and of each "hub instance", that had one.
+    """
+
+    def __init__(
+        self, find: Find, stream_id: InstanceOutputStream, look: float | None, limit: int
+    ) -> None:
+        self.errors: dict[str, ScramjetError] = {}
+        self._find = find
+        self._stream_id = stream_id
+        self._multiplexer = Multiplexer(
+            limit=limit, on_end=self._ended, until_closed=look is not None
+        )
+        # Guards _where and _known, which the looking thread and the iterating one change.
+        self._lock = threading.Lock()
+        self._where: dict[OutputStream, FleetInstance] = {}
+        self._known: set[_Key] = set()
+        self._closed = threading.Event()
+        try:
+            self._look()
+        except BaseException:
+            self.close()
+            raise
+        if look is not None:
+            # Ends with close(), as soon as the requests of its last look have their answers. A daemon,
+            # because a hub may take a minute for that.
+            threading.Thread(
+                target=self._look_again, args=[look], name="scramjet-fleet-look", daemon=True
+            ).start()
+
+    def __repr__(self) -> str:
+        return f"<FleetFollow {self._stream_id} of {len(self._multiplexer)} instances>"
+
+    def __iter__(self) -> Iterator[tuple[FleetInstance, list[bytes]]]:
+        for stream, lines in self._multiplexer:
+            yield self._where[stream], lines
+
+    def check(self) -> FleetFollow:
+        """Return this if nothing has failed so far.
+
+        Raises:
+            FleetError: Something has; `.errors` says what.
+        """
+        check_all(self.errors, f"{len(self.errors)} parts of the fleet could not be followed")
+        return self
+
+    def close(self) -> None:
+        """End the loop, and close all streams."""
+        self._closed.set()
+        self._multiplexer.close()
+
+    def _look_again(self, pause: float) -> None:
+        while not self._closed.wait(pause):
+            try:
+                self._look()
+            except ScramjetError as error:
+                # The manager itself; its hubs are followed on.
+                self._failed("manager", error)
+
+    def _look(self) -> None:
+        """Attach to what is new."""
+        found = self._find()
+        for hub, error in found.errors.items():
+            self._failed(hub, error)
+        listed = {
+            (hub, instance.id): instance
+            for hub, instances in found.items()
+            for instance in instances
+        }
+        with self._lock:
+            # What a hub has forgotten will not come again.
+            self._known = {key for key in self._known if key in listed or key[0] in found.errors}
+            new = {key: each for key, each in listed.items() if key not in self._known}
+        streams, errors = at_once(
+            {key: partial(_attached, each, self._stream_id) for key, each in new.items()}
+        )
+        for (hub, id), error in errors.items():
+            # Gone since it was listed: that is an end like any other.
+            if not isinstance(error, InstanceNotFoundError):
+                self._failed(f"{hub} {id}", error)
+        for key, stream in streams.items():
+            name = f"{key[0]} {key[1]}"
+            if isinstance(self.errors.get(name), HubTimeoutError):
+                # It was not ready, and nothing of it has been missed.
+                del self.errors[name]
+            self._follow(key, FleetInstance(hub=key[0], instance=new[key]), stream)
+
+    def _follow(self, key: _Key, where: FleetInstance, stream: OutputStream) -> None:
+        with self._lock:
+            self._known.add(key)
+            self._where[stream] = where
+        try:
+            self._multiplexer.add(stream)
+        except ValueError as error:
+            stream.close()
+            if not self._closed.is_set():
+                self._ended(stream, InvalidResponseError(f"{stream!r} can't be followed: {error}"))
+
+    def _ended(self, stream: OutputStream, error: ScramjetError | None) -> None:
+        with self._lock:
+            where = self._where.pop(stream)
+            if isinstance(error, (StreamInterruptedError, HubConnectionError)):
+                self._known.discard((where.hub, where.instance.id))
+        if error is not None:
+            self._failed(f"{where.hub} {where.instance.id}", error)
+
+    def _failed(self, what: str, error: ScramjetError) -> None:
+        if type(self.errors.get(what)) is not type(error):
+            logger.warning("%s of the fleet can't be followed: %s", what, error)
+        self.errors[what] = error
+
+
+def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> OutputStream:
+    """Return a stream of an instance that may have been started in this moment.
+
+    An 0.x hub lists an instance before its runner has connected, and never answers what is asked of it until
+    then. So its info is asked for first, with a short limit, and again.
+    """
+    if dialect_of(instance.client).modern:
+        return instance.get_stream(stream_id)
+    for attempts_left in (2, 1, 0):
+        try:
+            instance.client.request(
+                "GET",
+                route("instance", instance.id),
+                timeout=_CONNECTING,
+                subject=f"instance {instance.id!r}",
+                not_found=InstanceNotFoundError,
+            )
+            break
+        except HubTimeoutError:
+            if not attempts_left:
+                raise
+    return instance.get_stream(stream_id)
+
+
+@public
 class Fleet(Shown):
     """Many hubs as one. Safe to use from any number of threads.
 
@@ -262,3 +502,25 @@ def _gathered(
     """Call all at once; `known` are the errors that there are already."""
     values, errors = at_once(calls)
     return FleetAnswer(values, {**known, **errors})
+
+
+_AT_ONCE = 8
+"""Requests at a time: behind a manager they share one pool, of 10 connections (requests' default)."""
+
+
+def at_once(calls: Mapping[_K, Callable[[], _T]]) -> tuple[dict[_K, _T], dict[_K, ScramjetError]]:
+    """Make calls on several threads, and return what they returned and the errors of this package."""
+    values: dict[_K, _T] = {}
+    errors: dict[_K, ScramjetError] = {}
+    # The threads end with this call; each request has time limits of its own.
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scramjet-fleet")
+    try:
+        futures = {key: pool.submit(call) for key, call in calls.items()}
+        for key, future in futures.items():
+            try:
+                values[key] = future.result()
+            except ScramjetError as error:
+                errors[key] = error
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return values, errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from scramjet_client._base import public
 from scramjet_client.api.answers import (
     config_from,
     entities_from,
@@ -15,10 +16,9 @@ from scramjet_client.api.answers import (
     version_from,
 )
 from scramjet_client.api.generations import dialect_of
-from scramjet_client.api.proxied import ApiClient
+from scramjet_client.api.handles import ApiClient
 from scramjet_client.clients.doctor import DoctorReport, examine
-from scramjet_client.clients.sequence import SequenceClient
-from scramjet_client.clients.sequence_upload import send_package
+from scramjet_client.clients.sequence import SequenceClient, send_package
 from scramjet_client.clients.topics import Topics
 from scramjet_client.config import resolve
 from scramjet_client.errors import SequenceNotFoundError
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from scramjet_client.clients.manager import ManagerClient
 
 
+@public
 class HostClient(Topics, ApiClient):
     """A Transform Hub. Safe to use from any number of threads; one for each process is enough.
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from scramjet_client._base import public
 from scramjet_client.api.answers import (
+    disconnected_from,
+    hubs_from,
     instances_from,
     load_from,
     object_in,
     sequences_from,
-    version_from,
-)
-from scramjet_client.api.generations import dialect_of
-from scramjet_client.api.http_client import HttpClient
-from scramjet_client.api.manager_answers import (
-    disconnected_from,
-    hubs_from,
     store_item_from,
     store_items_from,
     topics_from,
+    version_from,
 )
-from scramjet_client.api.proxied import ApiClient, Below, instead
+from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.handles import ApiClient, Below, instead
+from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.topics import Topics
@@ -35,19 +34,17 @@ from scramjet_client.errors import (
 from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.settings import route
 from scramjet_client.http.untrusted import json_in
-from scramjet_client.manager_models import (
+from scramjet_client.models import (
     ConnectedHub,
     DisconnectHubsResponse,
-    ManagerTopic,
-    StoreItem,
-)
-from scramjet_client.models import (
     GetInstanceResponse,
     GetSequenceResponse,
     GetVersionResponse,
     LoadCheckResponse,
+    ManagerTopic,
     RequestInit,
     SendStreamResponse,
+    StoreItem,
 )
 from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.streams.output import OutputStream
@@ -64,6 +61,7 @@ class _Topics(Topics):
         self._client = client
 
 
+@public
 class ManagerClient(ApiClient):
     """A manager of hubs: what it knows of them, and a client for each of them.
 

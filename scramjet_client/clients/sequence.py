@@ -6,18 +6,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from scramjet_client._base import public
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.handles import Handle
-from scramjet_client.clients.sequence_upload import replace_package
+from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.topics import checked_topic
 from scramjet_client.errors import SequenceNotFoundError, ServerError
 from scramjet_client.http.calls import JsonAnswer
-from scramjet_client.http.settings import positive
+from scramjet_client.http.settings import positive, route
+from scramjet_client.http.untrusted import json_in
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import CompletedInstance, refuse_check, run_new
 from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
-from scramjet_client.packages.package import PackageLike
+from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
@@ -25,6 +27,7 @@ from scramjet_client.uploads.sources import ProgressHook, SourceLike
 _INSTANCE_ID = re.compile(r"[A-Za-z0-9\-._~]{36}")
 
 
+@public
 class SequenceClient(Handle):
     """One sequence on a hub. Safe to use from any number of threads; nothing is asked when one is made.
 
@@ -223,3 +226,49 @@ def _check_instance_id(instance_id: str) -> None:
         raise TypeError(f"instance_id must be a str, not {type(instance_id).__name__}")
     if not _INSTANCE_ID.fullmatch(instance_id):
         raise ValueError(f"instance_id must be a UUID, or as long as one, not {instance_id!r}")
+
+
+def send_package(
+    client: HttpClient,
+    package: PackageLike,
+    *,
+    requirements: Requirements = None,
+    progress: ProgressHook | None = None,
+) -> str:
+    """Send a package as a new sequence and return its id; see `HostClient.send_sequence`."""
+    with opened(package, requirements) as source:
+        text = client.send_stream(
+            "sequence",
+            source,
+            subject="the sequence package",
+            progress=progress,
+            answer_limit=client.timeouts.read,
+        )
+    return _id(text)
+
+
+def replace_package(
+    client: HttpClient,
+    id: str,
+    package: PackageLike,
+    *,
+    requirements: Requirements = None,
+    progress: ProgressHook | None = None,
+) -> str:
+    """Send a package in the place of that of a sequence (H1) and return the id of the sequence."""
+    with opened(package, requirements) as source:
+        dialect_of(client).require("replacing the package of a sequence")
+        text = client.send_stream(
+            route("sequence", id),
+            source,
+            method="PUT",
+            subject=f"sequence {id!r}",
+            not_found=SequenceNotFoundError,
+            progress=progress,
+            answer_limit=client.timeouts.read,
+        )
+    return _id(text)
+
+
+def _id(text: str) -> str:
+    return id_from(json_in(text, "a package"), "a package")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import random
 import ssl
 import time
@@ -15,6 +14,7 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from scramjet_client._base import logger
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -24,8 +24,6 @@ from scramjet_client.errors import (
 from scramjet_client.http.untrusted import ANSWER_LIMIT, ERROR_LIMIT, loads, whole
 
 _R = TypeVar("_R")
-
-logger = logging.getLogger("scramjet_client")
 
 _BACK_OFF = 0.1
 _LONGEST = 5.0

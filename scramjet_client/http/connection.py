@@ -205,7 +205,9 @@ class Session(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.headers.clear()
-        self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        self.cookies: RequestsCookieJar = RequestsCookieJar(
+            policy=DefaultCookiePolicy(allowed_domains=[])
+        )
         self._mount()
 
     def _mount(self) -> None:

@@ -16,8 +16,8 @@ import urllib3
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
-from scramjet_client._base import Shown
-from scramjet_client._version import __version__
+from scramjet_client import __version__
+from scramjet_client._base import Shown, public
 
 DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
 
@@ -38,6 +38,7 @@ _NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
 """What readers of URLs drop, or take for something else, each in its own way."""
 
 
+@public
 @attrs.frozen(kw_only=True)
 class Timeouts(Shown):
     """Time limits in seconds; None is no limit.

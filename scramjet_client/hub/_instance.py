@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 import signal
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import attrs
 
 from scramjet_client.hub._events import Events
 from scramjet_client.hub._pipes import Pipe
 from scramjet_client.hub._process import Process
-from scramjet_client.hub._records import compact, milliseconds, timestamp
-
-if TYPE_CHECKING:
-    from scramjet_client.hub._sequence import Sequence
-    from scramjet_client.hub._state import State
+from scramjet_client.hub._reaper import Reaper
+from scramjet_client.hub._records import Audit, HubLog, compact, milliseconds, timestamp
+from scramjet_client.hub._sequence import Sequence
+from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._topics import Topics
 
 _START_LIMIT = 60.0
 """Seconds in which a runner must say hello; only a machine that does not get to it needs them."""
@@ -46,6 +46,20 @@ class Start:
     id: str = attrs.field(factory=lambda: str(uuid.uuid4()))
 
 
+class Hub(Protocol):
+    """What an instance needs of the hub that runs it."""
+
+    settings: Settings
+    reaper: Reaper
+    topics: Topics
+    log: HubLog
+    audit: Audit
+    instances: dict[str, Instance]
+
+    def broadcast(self, emitter: Instance, name: str, message: Any) -> None:
+        """Give an instance's event to all others."""
+
+
 class Instance:
     """One run of a sequence. Lives on the hub's loop.
 
@@ -56,8 +70,8 @@ class Instance:
         input_type: Content type of the first input, which decides for all.
     """
 
-    def __init__(self, state: State, sequence: Sequence, start: Start) -> None:
-        self._state = state
+    def __init__(self, hub: Hub, sequence: Sequence, start: Start) -> None:
+        self._hub = hub
         self.sequence = sequence
         self._start = start
         self.id = start.id
@@ -75,7 +89,7 @@ class Instance:
         self._provides: str | None = start.output_topic
         self._requires: str | None = start.input_topic
         self._keeps_alive = False
-        self._lifetime = state.settings.instance_lifetime
+        self._lifetime = hub.settings.instance_lifetime
         self._hello = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._routes: list[asyncio.Task[None]] = []
@@ -92,8 +106,8 @@ class Instance:
             "appConfig": self._start.app_config if self._start.has_app_config else {},
         }
         self.status = "starting"
-        self._state.audit.changed(_STARTED, self.id)
-        self.process = await Process.start(order, self._heard, self._state.reaper)
+        self._hub.audit.changed(_STARTED, self.id)
+        self.process = await Process.start(order, self._heard, self._hub.reaper)
         ended = asyncio.ensure_future(self.process.exited())
         connected = asyncio.ensure_future(self._hello.wait())
         try:
@@ -110,7 +124,7 @@ class Instance:
             return _REASONS.get(code or 0, "Runner failed").format(self.sequence.main)
         self._started = timestamp()
         self.status = "running"
-        self._state.audit.changed(_CONNECTED, self.id)
+        self._hub.audit.changed(_CONNECTED, self.id)
         self._watching = asyncio.ensure_future(self._watch())
         return None
 
@@ -122,15 +136,13 @@ class Instance:
         if self.terminated["exitcode"] != 22:  # as on a real hub
             self._ended = timestamp()
         self.note("INFO" if good else "ERROR", explanation)
-        self._state.log.note(
-            "INFO" if good else "ERROR", "Instance ended", self.id, self.terminated
-        )
-        self._state.audit.changed(_ENDED, self.id)
-        await asyncio.sleep(min(self._state.settings.exit_delay, self._lifetime))
+        self._hub.log.note("INFO" if good else "ERROR", "Instance ended", self.id, self.terminated)
+        self._hub.audit.changed(_ENDED, self.id)
+        await asyncio.sleep(min(self._hub.settings.exit_delay, self._lifetime))
         self.in_use = False
-        await asyncio.sleep(max(0.0, self._lifetime - self._state.settings.exit_delay))
-        self._state.audit.changed(_TERMINATED, self.id)
-        self._state.instances.pop(self.id, None)
+        await asyncio.sleep(max(0.0, self._lifetime - self._hub.settings.exit_delay))
+        self._hub.audit.changed(_TERMINATED, self.id)
+        self._hub.instances.pop(self.id, None)
         self._watching = None  # close() would else cancel this very task
         await self.close()
 
@@ -185,7 +197,7 @@ class Instance:
         """Kill it."""
         self.status = "killing"
         if remove_immediately:
-            self._lifetime = self._state.settings.exit_delay
+            self._lifetime = self._hub.settings.exit_delay
         self.process.kill()
 
     def send_event(self, name: str, message: Any) -> None:
@@ -210,7 +222,7 @@ class Instance:
             self._hello.set()
         elif kind == "event":
             self.events.emitted(value["name"], value["message"])
-            self._state.broadcast(self, value["name"], value["message"])
+            self._hub.broadcast(self, value["name"], value["message"])
         elif kind == "health":
             self.health = value
             self.health_came.set()
@@ -226,7 +238,7 @@ class Instance:
     def _route(self, role: str, topic_name: str | None, content_type: str | None) -> None:
         if not topic_name or not content_type:
             return
-        topic = self._state.topics.find(topic_name, content_type)
+        topic = self._hub.topics.find(topic_name, content_type)
         if topic is None:
             self.note(
                 "ERROR",

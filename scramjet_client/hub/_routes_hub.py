@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scramjet_client._version import __version__
+from scramjet_client import __version__
 from scramjet_client.hub._http import UNDEFINED, Exchange, for_ever
 from scramjet_client.hub._records import History
 from scramjet_client.hub._sequence import LOCATION

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scramjet_client.instances.follow import Ending, Feeds, Follow, Open
 from scramjet_client.instances.keyboard import Keyboard
+from scramjet_client.instances.lifetime import Instance
 from scramjet_client.models import GetInstanceResponse
 from scramjet_client.streams.targets import TargetLike, targets_of
-
-if TYPE_CHECKING:
-    from scramjet_client.instances.client import InstanceClient
 
 _PAUSE = 1.0
 """Seconds between two looks at the upload."""
@@ -32,7 +30,7 @@ def _keyboard(stdin: Any) -> Keyboard | None:
 
 
 def attach(
-    instance: InstanceClient,
+    instance: Instance,
     open_stream: Open,
     stdin: Any,
     targets: Mapping[str, TargetLike],

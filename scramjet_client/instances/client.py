@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+import attrs
+import requests
+
+from scramjet_client._base import public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
+from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
+from scramjet_client.errors import (
+    HubTimeoutError,
+    InstanceEndedError,
+    InstanceNotFoundError,
+    ScramjetError,
+    StreamIdleError,
+)
+from scramjet_client.http.body import BodySource
 from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.settings import positive
 from scramjet_client.instances.attach import attach
-from scramjet_client.instances.events import InstanceEvents
 from scramjet_client.instances.follow import Ending, Follow
-from scramjet_client.instances.lifetime import EndWatch, kill, stop, wait
+from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, stop, wait
 from scramjet_client.instances.run import (
     CompletedInstance,
     Send,
@@ -24,22 +40,38 @@ from scramjet_client.instances.run import (
     run,
 )
 from scramjet_client.models import (
+    INPUT_STREAMS,
     OUTPUT_STREAMS,
     STATUSES,
+    GetEventResponse,
     GetHealthResponse,
     GetInstanceResponse,
+    InstanceInputStream,
     InstanceOutputStream,
     InstanceStatus,
     KillMessageData,
     Milliseconds,
+    ParseResponse,
+    RequestInit,
+    SendEventResponse,
     SendKillInstanceResponse,
     SendStopInstanceResponse,
+    SendStreamResponse,
 )
-from scramjet_client.streams.output import OutputStream
+from scramjet_client.streams.output import EventStream, OutputStream
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client.streams.targets import TargetLike, targets_of
-from scramjet_client.uploads.options import checked_stream_id, plan, sent
-from scramjet_client.uploads.sources import SourceLike
+from scramjet_client.uploads.file import Outbox, UploadWriter
+from scramjet_client.uploads.options import (
+    CONVERT,
+    OptionsLike,
+    SendPlan,
+    checked_stream_id,
+    plan,
+    sent,
+)
+from scramjet_client.uploads.sources import ProgressHook, Source, SourceLike, Utf8Only
+from scramjet_client.uploads.upload import Upload
 
 if TYPE_CHECKING:
     from scramjet_client.integrations.notebook import LiveView
@@ -48,22 +80,12 @@ _NO_IDLE_LIMIT = 365 * 86400.0
 """Seconds; a limit for all streams of a client (`Timeouts.idle`) is not meant for those that are read together,
 where one of them is always silent."""
 
-
-def _milliseconds(timeout: Milliseconds) -> float:
-    if isinstance(timeout, timedelta):
-        value: float = timeout / timedelta(milliseconds=1)
-    elif isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(
-            f"timeout must be milliseconds or a timedelta, not {type(timeout).__name__}"
-        )
-    else:
-        value = timeout
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"timeout must be 0 or more milliseconds, not {value:g}")
-    return int(value) if value == int(value) else value
+# Hubs compare the undecoded path with the name, so what needs encoding can't be asked for.
+_READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
 
 
-class InstanceClient(InstanceEvents):
+@public
+class InstanceClient(Handle):
     """One instance on a hub. Safe to use from any number of threads; it holds no connection of its own.
 
     Nothing is asked of the hub when one is made.
@@ -73,17 +95,22 @@ class InstanceClient(InstanceEvents):
         host: Whose `.client` talks to the hub; a `HostClient`, normally.
     """
 
+    _kind = "instance"
+    _not_found = InstanceNotFoundError
+
     def __init__(self, id: str, host: ClientProvider) -> None:
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
+        # Streams whose input this client has ended: a later send would be answered and never taken.
+        self._ended_inputs: set[str] = set()
 
     @property
     def asked_to_end(self) -> bool:
         """Whether this client has stopped or killed it."""
         return self._asked_to_end
 
-    # -- lifecycle --------------------------------------------------------------------------------
+    # -- lifecycle ------------------------------------------------------------------------------
 
     def stop(
         self, timeout: Milliseconds = 7000, can_call_keepalive: bool = False
@@ -192,13 +219,454 @@ class InstanceClient(InstanceEvents):
             raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {status!r}")
         return self._wait(lambda info: info.status == status, f"status {status!r}", timeout)
 
-    def _wait(
-        self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: float | None
-    ) -> GetInstanceResponse:
-        limit = None if timeout is None else positive("timeout", timeout)
-        return wait(self.get_info, self._id, until, what, limit)
+    # -- reading --------------------------------------------------------------------------------
 
-    # -- streams together ---------------------------------------------------------------------------
+    def get_stream(
+        self, stream_id: InstanceOutputStream, *, idle_timeout: float | None = None
+    ) -> OutputStream:
+        """Open an output: what the program wrote and nobody has read yet, then live until its end.
+
+        Args:
+            stream_id: "stdout", "stderr", "output" or "log".
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Returns:
+            A binary file; close it, or use it in a `with` block.
+
+        Raises:
+            ValueError: There is no such stream.
+            InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
+
+        Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
+        """
+        return self._output(checked_stream_id(stream_id, OUTPUT_STREAMS), idle_timeout, None)
+
+    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+        """Open the log: one JSON object a line; `.records()` gives them parsed.
+
+        It ends when the instance has ended, also on hubs that would leave it open.
+        """
+        return self.get_stream("log", idle_timeout=idle_timeout)
+
+    def get_reconnecting_stream(
+        self,
+        stream_id: InstanceOutputStream,
+        *,
+        reconnect: Reconnect | None = None,
+        on_gap: Callable[[Gap], object] | None = None,
+        idle_timeout: float | None = None,
+    ) -> ReconnectingStream:
+        """Open an output that is opened again, while the instance lives, when its connection breaks.
+
+        Hubs have no offsets and repeat nothing, so what was on its way when a connection broke is lost; the
+        program itself is held back, and loses nothing, while nobody reads. Each break is told.
+
+        Args:
+            stream_id: "stdout", "stderr", "output" or "log".
+            reconnect: How often and how long it is tried.
+            on_gap: Called with a `Gap` for each break, once the stream is open again; without it a break
+                is a `StreamGapWarning`.
+            idle_timeout: Seconds without a byte after which the connection is taken for broken.
+
+        Returns:
+            An iterable of lines, which ends as the stream of `get_stream` does.
+
+        Raises:
+            InstanceNotFoundError: The hub has no such instance.
+
+        Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
+        """
+        checked_stream_id(stream_id, OUTPUT_STREAMS)
+
+        def new_exchange() -> Exchange:
+            # The log is one that 1.x hubs never end.
+            ends = stream_id != "log"
+            return Exchange(on_idle=None if ends else EndWatch(self._client, self._id))
+
+        return ReconnectingStream(
+            f"{stream_id} of {self._id!r}",
+            lambda exchange: self._output(stream_id, idle_timeout, exchange),
+            new_exchange,
+            Reconnect() if reconnect is None else reconnect,
+            on_gap,
+        )
+
+    # -- sending --------------------------------------------------------------------------------
+
+    @overload
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+    ) -> SendStreamResponse: ...
+    @overload
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        parse_response: Literal["text"],
+        progress: ProgressHook | None = None,
+    ) -> str: ...
+    @overload
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        parse_response: Literal["stream"],
+        progress: ProgressHook | None = None,
+    ) -> OutputStream: ...
+    @overload
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        parse_response: ParseResponse | None = None,
+        parse: ParseResponse | None = None,
+        progress: ProgressHook | None = None,
+    ) -> Any: ...
+    def send_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """Send data to an input, and wait until the hub has taken all of it.
+
+        The body is pulled from the source and written by a background thread while this one waits for the
+        hub's answer, so a refusal is raised at once, whatever the source is doing. A program that does
+        not read holds the upload back. Two calls in a row arrive in that order.
+
+        Args:
+            stream_id: "stdin" or "input".
+            stream: Text (sent as UTF-8), bytes-like, an open file, a `Path`, or an iterable of str or bytes.
+            request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
+            options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
+            **keywords: `type`, `end` (whether the program's input ends with this, default False), `json`,
+                `parse_response`, `parse`, and `progress`: called with the bytes sent so far and the bytes in
+                all (None where nobody knows) after each write, by the thread that writes; if it raises, the
+                upload fails.
+
+        Returns:
+            `SendStreamResponse`; with `parse_response` the answer's body: "json" parsed (None if empty),
+            "text" as str, "stream" as a live `OutputStream` with `.upload`.
+
+        Raises:
+            TypeError, ValueError: A wrong argument, before anything is sent; also a send after `end=True`.
+            InstanceNotFoundError: The hub has no such instance.
+            UploadError: The source raised (the `__cause__`); the program sees no end of its input.
+            UnsupportedByHubError: Bytes that this hub would change on the way, with their offset.
+            InstanceEndedError: The instance ended before all was taken.
+            HubConnectionError: The connection broke.
+
+        Wire: POST /instance/{id}/{stream} (docs/protocol.md, "Uploads").
+        """
+        chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
+        body = chosen.body(stream)
+        if chosen.parse == "stream":
+            return self._opened(chosen, self._prepared(chosen, stream, body, sent))
+        upload = self._prepared(chosen, stream, body, CONVERT[chosen.parse])
+        self._runner(chosen, upload)()
+        return upload.result()
+
+    @overload
+    def send_input(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+    ) -> SendStreamResponse: ...
+    @overload
+    def send_input(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        parse_response: ParseResponse | None = None,
+        parse: ParseResponse | None = None,
+        progress: ProgressHook | None = None,
+    ) -> Any: ...
+    def send_input(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """Send data to the program's input; see `send_stream`."""
+        return self.send_stream("input", stream, request_init, options, **keywords)
+
+    def send_stdin(
+        self,
+        stream: SourceLike,
+        *,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+    ) -> SendStreamResponse:
+        """Send data to the program's standard input; see `send_stream`. Hubs carry UTF-8 alone there."""
+        return self.send_stream("stdin", stream, end=end, json=json, progress=progress)
+
+    def submit_stream(
+        self,
+        stream_id: InstanceInputStream,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+    ) -> Upload[SendStreamResponse]:
+        """Start sending and return at once with the handle; see `send_stream` for the arguments.
+
+        Returns:
+            An `Upload`, a `concurrent.futures.Future` of the `SendStreamResponse`. It has no deadline
+            unless `request_init` gives one. What goes wrong later is raised by its `result()`.
+        """
+        keywords = {"type": type, "end": end, "json": json, "progress": progress}
+        chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
+        upload = self._prepared(chosen, stream, chosen.body(stream), sent)
+        upload.run_in_background(self._runner(chosen, upload))
+        return upload
+
+    def submit_input(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+    ) -> Upload[SendStreamResponse]:
+        """Start sending to the program's input; see `submit_stream`."""
+        return self.submit_stream(
+            "input",
+            stream,
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            progress=progress,
+        )
+
+    def submit_stdin(
+        self,
+        stream: SourceLike,
+        *,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+    ) -> Upload[SendStreamResponse]:
+        """Start sending to the program's standard input; see `submit_stream`."""
+        return self.submit_stream("stdin", stream, end=end, json=json, progress=progress)
+
+    def open_input(self, *, type: str | None = None) -> UploadWriter:
+        """Open the program's input as a file to be written to.
+
+        Closing it ends the program's input; `detach()` does not.
+
+        Args:
+            type: Content type of the input, as in `send_stream`.
+        """
+        return self._open_writer("input", type)
+
+    def open_stdin(self) -> UploadWriter:
+        """Open the program's standard input as a file to be written to; hubs carry UTF-8 alone there."""
+        return self._open_writer("stdin", None)
+
+    def inout(
+        self,
+        stream: SourceLike,
+        request_init: RequestInit | None = None,
+        options: OptionsLike | None = None,
+        *,
+        type: str | None = None,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+    ) -> OutputStream:
+        """Send to the program's input and read its output at once.
+
+        Returns as soon as the request is on the wire; the source may wait for what is read. Text alone:
+        for binary duplex use `get_stream("output")` and `submit_input`.
+
+        Args:
+            stream: As in `send_stream`.
+            request_init: As in `send_stream`.
+            options: As in `send_stream`; each is also a keyword.
+            type: Content type of the input.
+            end: Whether the program's input ends with this body.
+            json: Whether the source gives values to be sent as JSON lines.
+            progress: As in `send_stream`.
+
+        Returns:
+            The output, with the upload of the input as `.upload`. Closing it cancels an unfinished
+            upload. It ends when the output or the instance does. A refusal by the hub is raised by the
+            first read, or by the upload, whichever is asked first.
+
+        Wire: POST /instance/{id}/inout on 1.x; GET output and POST input on 0.x, and where `end` is True,
+        which `inout` can't say (docs/protocol.md, "Inout").
+        """
+        keywords = {"type": type, "end": end, "json": json, "progress": progress}
+        chosen = plan("input", request_init, options, keywords)
+        body = chosen.body(stream)
+        if dialect_of(self._client).has_inout and not chosen.end:
+            chosen = attrs.evolve(chosen, stream_id="inout")
+            return self._opened(chosen, self._prepared(chosen, stream, body, sent))
+        return self._paired(chosen, self._prepared(chosen, stream, body, sent))
+
+    # -- events ---------------------------------------------------------------------------------
+
+    def send_event(self, event_name: str, message: Any = "") -> SendEventResponse:
+        """Send an event to the program.
+
+        Args:
+            event_name: Any non-empty text.
+            message: Text; a 1.x hub takes any JSON value.
+
+        Raises:
+            UnsupportedByHubError: The message is not text and the hub is 0.x.
+
+        Wire: POST /instance/{id}/_event (docs/protocol.md, "Events").
+        """
+        _sendable(event_name)
+        modern_only = not isinstance(message, str)
+        # Text goes to every hub in the same way, so only other messages ask which one this is.
+        body = dialect_of(self._client).event_body(event_name, message) if modern_only else None
+        answer = self._client.request(
+            "POST",
+            self._route("_event"),
+            body or [5001, {"eventName": event_name, "message": message}],
+            **self._about,
+        )
+        accepted = answer.value.get("accepted") if isinstance(answer.value, dict) else None
+        return SendEventResponse(
+            event_name=event_name, message=message, sent=accepted in (True, "OK"), raw=answer.value
+        )
+
+    def get_event(self, event_name: str, *, timeout: float | None = None) -> GetEventResponse:
+        """Return the last event of a name that the hub has seen, or wait for the first.
+
+        A 1.x hub loses messages that are numbers, `True` or `{}` here (`data` is None then), forgets
+        falsy ones, and takes a key `opStatus` for an HTTP status; `get_next_event` has no such gaps.
+
+        Args:
+            event_name: Letters, digits and `-._~`; hubs can't be asked for other names.
+            timeout: Seconds to wait; None is for ever, or until the instance ends.
+
+        Raises:
+            HubTimeoutError: It did not come in time.
+            InstanceEndedError: The instance ended before it came.
+
+        Wire: GET /instance/{id}/event/{name} (docs/protocol.md, "Events").
+        """
+        path = self._route("event", _readable(event_name))
+        exchange = self._event_exchange(event_name, timeout)
+        dialect = dialect_of(self._client)
+        answer = self._client.request(
+            "GET",
+            path,
+            **self._about,
+            exchange=exchange,
+        )
+        return dialect.event(event_name, answer.value)
+
+    def get_next_event(self, event_name: str, *, timeout: float | None = None) -> GetEventResponse:
+        """Wait for the next event of a name.
+
+        Args:
+            event_name: Letters, digits and `-._~`.
+            timeout: Seconds to wait; None is for ever, or until the instance ends.
+
+        Raises:
+            HubTimeoutError: It did not come in time.
+            InstanceEndedError: The instance ended before it came.
+
+        Wire: one line of GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
+        """
+        with self.expect_event(event_name, timeout) as expected:
+            pass
+        return expected.value
+
+    def expect_event(self, event_name: str, timeout: float | None = None) -> ExpectedEvent:
+        """Return a context manager that listens before its block runs, and waits at the block's end.
+
+        So the answer to what is sent inside the block is never missed:
+
+            with instance.expect_event("pong", timeout=5) as expected:
+                instance.send_event("ping")
+            print(expected.value.data)
+
+        Args:
+            event_name: Letters, digits and `-._~`.
+            timeout: Seconds to wait from the start of the block on; None is for ever, or until the
+                instance ends.
+
+        Raises:
+            HubTimeoutError: It did not come in time.
+            InstanceEndedError: The instance ended before it came.
+        """
+        _readable(event_name)
+        if timeout is not None:
+            positive("timeout", timeout)
+        return ExpectedEvent(self, event_name, timeout)
+
+    def get_event_stream(
+        self, event_name: str, *, idle_timeout: float | None = None
+    ) -> EventStream:
+        """Return the events of a name from now on; ends when the instance has ended.
+
+        Args:
+            event_name: Letters, digits and `-._~`.
+            idle_timeout: Seconds without an event after which reading raises `StreamIdleError`.
+
+        Wire: GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
+        """
+        return self._events(
+            event_name, Exchange(on_idle=EndWatch(self._client, self._id)), idle_timeout
+        )
+
+    # -- streams together -----------------------------------------------------------------------
 
     def follow(
         self,
@@ -238,50 +706,6 @@ class InstanceClient(InstanceEvents):
         targets = targets_of(stdout=stdout, stderr=stderr, output=output, log=log)
         ending = Ending(self._client, self._id)
         return Follow(f"instance {self._id!r}", self._open_unlimited, ending, targets)
-
-    def show(self, **options: Any) -> LiveView:
-        """Show the instance live in this cell of a notebook; returns at once. Needs the extra "notebook".
-
-        What it reads is taken from other readers. Options and endings: `scramjet_client.integrations.notebook.show`.
-        """
-        # Not on top: IPython is for notebooks alone.
-        from scramjet_client.integrations.notebook import show  # noqa: PLC0415
-
-        return show(self, **options)
-
-    def attach(
-        self,
-        *,
-        stdin: Any = True,
-        stdout: TargetLike = True,
-        stderr: TargetLike = True,
-        output: TargetLike = None,
-        log: TargetLike = None,
-    ) -> GetInstanceResponse | None:
-        """Connect the instance to this terminal, and block until it ends or the user detaches.
-
-        Ctrl-C detaches: the instance goes on, and its stdin stays open. The end of `stdin` (Ctrl-D) ends
-        the program's stdin. Hubs carry UTF-8 alone there.
-
-        Args:
-            stdin: True for this program's stdin, another file to send, or None.
-            stdout: Where the program's stdout goes; see `follow`.
-            stderr: Where its stderr goes.
-            output: Where its output goes.
-            log: Where its log goes.
-
-        Returns:
-            The instance's last info as from `wait`, or None if the user detached.
-
-        Raises:
-            UploadError: Reading `stdin` failed.
-            StreamInterruptedError: A connection broke.
-            InstanceNotFoundError: The hub has no such instance.
-
-        Wire: POST /instance/{id}/stdin, GET /instance/{id}/{stream} (docs/protocol.md, "Uploads").
-        """
-        targets = {"stdout": stdout, "stderr": stderr, "output": output, "log": log}
-        return attach(self, self._open_unlimited, stdin, targets, self._wait_for_end)
 
     def run(
         self,
@@ -344,48 +768,153 @@ class InstanceClient(InstanceEvents):
             completed.check_returncode()
         return completed
 
-    def get_reconnecting_stream(
+    def attach(
         self,
-        stream_id: InstanceOutputStream,
         *,
-        reconnect: Reconnect | None = None,
-        on_gap: Callable[[Gap], object] | None = None,
-        idle_timeout: float | None = None,
-    ) -> ReconnectingStream:
-        """Open an output that is opened again, while the instance lives, when its connection breaks.
+        stdin: Any = True,
+        stdout: TargetLike = True,
+        stderr: TargetLike = True,
+        output: TargetLike = None,
+        log: TargetLike = None,
+    ) -> GetInstanceResponse | None:
+        """Connect the instance to this terminal, and block until it ends or the user detaches.
 
-        Hubs have no offsets and repeat nothing, so what was on its way when a connection broke is lost; the
-        program itself is held back, and loses nothing, while nobody reads. Each break is told.
+        Ctrl-C detaches: the instance goes on, and its stdin stays open. The end of `stdin` (Ctrl-D) ends
+        the program's stdin. Hubs carry UTF-8 alone there.
 
         Args:
-            stream_id: "stdout", "stderr", "output" or "log".
-            reconnect: How often and how long it is tried.
-            on_gap: Called with a `Gap` for each break, once the stream is open again; without it a break
-                is a `StreamGapWarning`.
-            idle_timeout: Seconds without a byte after which the connection is taken for broken.
+            stdin: True for this program's stdin, another file to send, or None.
+            stdout: Where the program's stdout goes; see `follow`.
+            stderr: Where its stderr goes.
+            output: Where its output goes.
+            log: Where its log goes.
 
         Returns:
-            An iterable of lines, which ends as the stream of `get_stream` does.
+            The instance's last info as from `wait`, or None if the user detached.
 
         Raises:
+            UploadError: Reading `stdin` failed.
+            StreamInterruptedError: A connection broke.
             InstanceNotFoundError: The hub has no such instance.
 
-        Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
+        Wire: POST /instance/{id}/stdin, GET /instance/{id}/{stream} (docs/protocol.md, "Uploads").
         """
-        checked_stream_id(stream_id, OUTPUT_STREAMS)
+        targets = {"stdout": stdout, "stderr": stderr, "output": output, "log": log}
+        return attach(self, self._open_unlimited, stdin, targets, self._wait_for_end)
 
-        def new_exchange() -> Exchange:
-            # The log is one that 1.x hubs never end.
-            ends = stream_id != "log"
-            return Exchange(on_idle=None if ends else EndWatch(self._client, self._id))
+    def show(self, **options: Any) -> LiveView:
+        """Show the instance live in this cell of a notebook; returns at once. Needs the extra "notebook".
 
-        return ReconnectingStream(
-            f"{stream_id} of {self._id!r}",
-            lambda exchange: self._output(stream_id, idle_timeout, exchange),
-            new_exchange,
-            Reconnect() if reconnect is None else reconnect,
-            on_gap,
+        What it reads is taken from other readers. Options and endings: `scramjet_client.integrations.notebook.show`.
+        """
+        # Not on top: IPython is for notebooks alone.
+        from scramjet_client.integrations.notebook import show  # noqa: PLC0415
+
+        return show(self, **options)
+
+    # -- how it is done -------------------------------------------------------------------------
+
+    def _get(self, *rest: str) -> JsonAnswer:
+        return self._client.request("GET", self._route(*rest), **self._about)
+
+    def _wait(
+        self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: float | None
+    ) -> GetInstanceResponse:
+        limit = None if timeout is None else positive("timeout", timeout)
+        return wait(self.get_info, self._id, until, what, limit)
+
+    def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
+        return wait(self.get_info, self._id, has_ended, "its end", None, known=known)
+
+    def _output(
+        self, stream_id: str, idle_timeout: float | None, exchange: Exchange | None
+    ) -> OutputStream:
+        if exchange is None and stream_id == "log":
+            exchange = Exchange(on_idle=EndWatch(self._client, self._id))
+        return self._client.get_stream(
+            self._route(stream_id),
+            name=f"{stream_id} of {self._id!r}",
+            idle_timeout=idle_timeout,
+            **self._about,
+            exchange=exchange,
         )
+
+    def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
+        return self._output(stream_id, _NO_IDLE_LIMIT, exchange)
+
+    def _prepared(
+        self,
+        chosen: SendPlan,
+        stream: Any,
+        body: BodySource,
+        convert: Callable[[str, int, str], Any],
+        *,
+        gather: bool = True,
+    ) -> Upload[Any]:
+        """Return an upload that has not begun; what this hub would change is refused here."""
+        target = "input" if chosen.stream_id == "inout" else chosen.stream_id
+        if target in self._ended_inputs:
+            raise ValueError(f"{target} of {self._id!r} has been ended by this client")
+        text_only = dialect_of(self._client).utf8_only(chosen.stream_id)
+        if text_only is not None and isinstance(body, Source):
+            body = Utf8Only(body, text_only)
+        upload: Upload[Any] = self._client.prepare_upload(
+            body,
+            convert,
+            name=f"{chosen.stream_id} of {self._id!r}",
+            gather=gather,
+            progress=chosen.reporter(stream),
+            **self._about,
+        )
+        return upload
+
+    def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
+        """Return what runs an upload on the thread that calls it."""
+        limit = dialect_of(self._client).body_limit
+        # Where a body may have to go on in another request, only a request of its own can end the input.
+        end_apart = chosen.end and limit is not None
+        error = ended_error(self._id, f"{chosen.stream_id} was being sent")
+        make = chosen.exchange_maker(lambda: EndWatch(self._client, self._id, error))
+        self._note_end(chosen, upload)
+        post = self._poster(chosen, end=chosen.end and not end_apart)
+        end_input = partial(self._end_input, chosen)
+
+        def run() -> None:
+            upload.run(post, make, body_limit=limit, afterwards=end_input if end_apart else None)
+
+        return run
+
+    def _poster(self, chosen: SendPlan, *, end: bool) -> Callable[[Exchange], requests.Response]:
+        headers = {
+            **chosen.headers,
+            "content-type": chosen.type,
+            # Absent, it would mean "true"; only this spelling is understood.
+            "x-end-stream": "true" if end else "false",
+        }
+        # `inout` is answered when there is output, any other upload before the hub reads its body.
+        head_limit = None if chosen.stream_id == "inout" else self._client.timeouts.read
+        return self._client.poster(
+            self._route(chosen.stream_id), headers, params=chosen.params, head_limit=head_limit
+        )
+
+    def _end_input(self, chosen: SendPlan) -> None:
+        """End an input by a request of its own."""
+        self._client.send_stream(
+            self._route(chosen.stream_id), b"", type=chosen.type, end=True, **self._about
+        )
+
+    def _note_end(self, chosen: SendPlan, upload: Upload[Any]) -> None:
+        """Remember that the input is being ended, and forget it if that fails."""
+        if not chosen.end:
+            return
+        ended, stream_id = self._ended_inputs, chosen.stream_id
+        ended.add(stream_id)
+
+        def forget_failure(done: Any) -> None:
+            if done.exception() is not None:
+                ended.discard(stream_id)
+
+        upload.add_done_callback(forget_failure)
 
     def _staged(self, stream_id: str, source: Any, **options: Any) -> Send:
         """Return an upload that ends an input, and what runs it."""
@@ -393,11 +922,125 @@ class InstanceClient(InstanceEvents):
         upload = self._prepared(chosen, source, chosen.body(source), sent)
         return upload, self._runner(chosen, upload)
 
-    def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        return wait(self.get_info, self._id, has_ended, "its end", None, known=known)
+    def _opened(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
+        """Send a body and return its answer as a stream, without waiting for the answer's head."""
+        self._note_end(chosen, upload)
+        exchange = chosen.exchange_maker(lambda: EndWatch(self._client, self._id))(upload.writer)
+        opener = upload.open(self._poster(chosen, end=chosen.end), exchange)
+        output = OutputStream(f"{chosen.stream_id} of {self._id!r}", exchange, opener)
+        output.upload = upload
+        return output
 
-    def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
-        return self._output(stream_id, _NO_IDLE_LIMIT, exchange)
+    def _paired(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
+        """`inout` by two requests: first the output, so that nothing is missed, then the input."""
+        exchange = Exchange()
+        output = self._output("output", None, exchange)
 
-    def _get(self, *rest: str) -> JsonAnswer:
-        return self._client.request("GET", self._route(*rest), **self._about)
+        def pass_on(done: Upload[SendStreamResponse]) -> None:
+            error = done.exception()
+            if isinstance(error, ScramjetError) and not done.cancelled():
+                exchange.fail(error)
+
+        upload.add_done_callback(pass_on)  # type: ignore[arg-type]  # it is called with this Upload
+        output.upload = upload
+        upload.run_in_background(self._runner(chosen, upload))
+        return output
+
+    def _open_writer(self, stream_id: str, type: str | None) -> UploadWriter:
+        chosen = plan(stream_id, None, None, {"type": type})
+        outbox = Outbox()
+        # The outbox gathers by itself, and must know what is on the wire.
+        upload = self._prepared(chosen, None, Source(outbox), sent, gather=False)
+        upload.run_in_background(self._runner(chosen, upload))
+
+        def end() -> None:
+            self._end_input(chosen)
+            self._ended_inputs.add(stream_id)
+
+        return UploadWriter(outbox, upload, end)
+
+    def _events(
+        self, event_name: str, exchange: Exchange, idle_timeout: float | None = None
+    ) -> EventStream:
+        path = self._route("events", _readable(event_name))
+        dialect = dialect_of(self._client)
+        raw: OutputStream = self._client.get_stream(
+            path,
+            name=f"events {event_name!r} of {self._id!r}",
+            idle_timeout=idle_timeout,
+            **self._about,
+            exchange=exchange,
+        )
+        return EventStream(event_name, raw, lambda value: dialect.event(event_name, value))
+
+    def _event_exchange(self, event_name: str, timeout: float | None) -> Exchange:
+        error: Callable[[GetInstanceResponse | None], InstanceEndedError] = ended_error(
+            self._id, f"event {event_name!r} was awaited"
+        )
+        return Exchange(
+            deadline=None if timeout is None else time.monotonic() + positive("timeout", timeout),
+            on_idle=EndWatch(self._client, self._id, error),
+        )
+
+
+class ExpectedEvent:
+    """An event that is being listened for; see `InstanceClient.expect_event`.
+
+    Attributes:
+        value: The event; there once the `with` block has ended.
+    """
+
+    value: GetEventResponse
+
+    def __init__(self, instance: InstanceClient, event_name: str, timeout: float | None) -> None:
+        self._instance = instance
+        self._name = event_name
+        self._timeout = timeout
+
+    def __enter__(self) -> ExpectedEvent:
+        exchange = self._instance._event_exchange(self._name, self._timeout)
+        self._events = self._instance._events(self._name, exchange)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        with self._events:
+            if kind is not None:
+                return
+            try:
+                self.value = next(self._events)
+            except StreamIdleError as error:
+                raise HubTimeoutError(
+                    f"event {self._name!r} of instance {self._instance.id!r} did not come"
+                    f" within {self._timeout} s"
+                ) from error
+
+
+def _milliseconds(timeout: Milliseconds) -> float:
+    if isinstance(timeout, timedelta):
+        value: float = timeout / timedelta(milliseconds=1)
+    elif isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(
+            f"timeout must be milliseconds or a timedelta, not {type(timeout).__name__}"
+        )
+    else:
+        value = timeout
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"timeout must be 0 or more milliseconds, not {value:g}")
+    return int(value) if value == int(value) else value
+
+
+def _readable(event_name: str) -> str:
+    _sendable(event_name)
+    if not _READABLE_NAME.fullmatch(event_name) or event_name in (".", ".."):
+        raise ValueError(
+            f"event_name {event_name!r} can't be read from a hub: only letters, digits and -._~ can"
+        )
+    return event_name
+
+
+def _sendable(event_name: str) -> str:
+    if not isinstance(event_name, str):
+        raise TypeError(f"event_name must be a str, not {type(event_name).__name__}")
+    if not event_name:
+        raise ValueError("event_name must not be empty")
+    return event_name

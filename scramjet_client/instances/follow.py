@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import logging
 import threading
 import time
 import warnings
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing, logger, public
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     HubConnectionError,
@@ -28,8 +27,6 @@ from scramjet_client.instances.lifetime import glance
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.streams.targets import Target
 from scramjet_client.uploads.upload import Upload
-
-logger = logging.getLogger("scramjet_client")
 
 _numbers = itertools.count(1)
 
@@ -276,6 +273,7 @@ def _end_all() -> None:
         )
 
 
+@public
 class Follow(Closing):
     """Streams of an instance on their way to files, callables or the terminal; see `InstanceClient.follow`.
 

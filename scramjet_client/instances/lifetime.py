@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import attrs
 
@@ -28,7 +29,10 @@ from scramjet_client.models import (
     GetInstanceResponse,
     SendKillInstanceResponse,
     SendStopInstanceResponse,
+    SendStreamResponse,
 )
+from scramjet_client.uploads.sources import SourceLike
+from scramjet_client.uploads.upload import Upload
 
 _POLL_LIMIT = 5.0
 """Seconds that one look at an instance may take; an 0.x hub never answers for one that did not connect."""
@@ -49,6 +53,36 @@ _KILL_LIMIT = 10.0
 _SHARED_FROM = 4
 _FRESH = 1.0
 """From this many waiting calls on, one list of all instances a second serves them all."""
+
+
+class Instance(Protocol):
+    """What running and attaching need of an `InstanceClient`."""
+
+    @property
+    def id(self) -> str:
+        """The id on the hub."""
+
+    @property
+    def client(self) -> HttpClient:
+        """The HTTP client it sends with."""
+
+    @property
+    def asked_to_end(self) -> bool:
+        """Whether this client has stopped or killed it."""
+
+    def get_info(self) -> GetInstanceResponse:
+        """Return what the hub knows of it."""
+
+    def kill(self, *, remove_immediately: bool = False) -> SendKillInstanceResponse:
+        """Kill it."""
+
+    def stop(self) -> SendStopInstanceResponse:
+        """Ask it to stop."""
+
+    def submit_stdin(
+        self, stream: SourceLike, *, end: bool | None = None
+    ) -> Upload[SendStreamResponse]:
+        """Start sending to its standard input."""
 
 
 def look(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import attrs
 
-from scramjet_client._base import Shown
+from scramjet_client._base import Shown, logger, public
 from scramjet_client.api.answers import ENDED_BY_ITSELF, STOPPED, has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.http_client import HttpClient
@@ -28,16 +27,12 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
 )
 from scramjet_client.instances.follow import Ending, Feeds, Follow, Open
-from scramjet_client.instances.lifetime import look
+from scramjet_client.instances.lifetime import Instance, look
 from scramjet_client.models import OUTPUT_STREAMS, GetInstanceResponse
 from scramjet_client.streams.targets import BinaryFile
 from scramjet_client.uploads.upload import Upload
 
-if TYPE_CHECKING:
-    from scramjet_client.instances.client import InstanceClient
-
-logger = logging.getLogger("scramjet_client")
-
+_I = TypeVar("_I", bound=Instance)
 _R = TypeVar("_R")
 
 Unfinished = Literal["kill", "stop", "leave"]
@@ -53,6 +48,7 @@ _START_GRACE = 10.0
 _numbers = itertools.count(1)
 
 
+@public
 @attrs.frozen(kw_only=True)
 class CompletedInstance(Shown):
     """An instance that has ended, and all that it gave.
@@ -117,8 +113,8 @@ def refuse_check(client: HttpClient) -> None:
 
 
 def run_new(
-    start: Callable[[], InstanceClient],
-    run_it: Callable[[InstanceClient, float | None], _R],
+    start: Callable[[], _I],
+    run_it: Callable[[_I, float | None], _R],
     timeout: float | None,
 ) -> _R:
     """Start an instance and run it; whatever goes wrong, it does not live on.
@@ -139,13 +135,13 @@ def run_new(
         raise
 
 
-def _started(start: Callable[[], InstanceClient]) -> InstanceClient:
+def _started(start: Callable[[], _I]) -> _I:
     """Start an instance, and kill it if the caller is interrupted before its id is known.
 
     Only the hub's answer names it, so it is awaited by a thread of its own, `scramjet-start-N`, a daemon that
     ends with the answer.
     """
-    starting: Future[InstanceClient] = Future()
+    starting: Future[_I] = Future()
 
     def work() -> None:
         try:
@@ -163,13 +159,13 @@ def _started(start: Callable[[], InstanceClient]) -> InstanceClient:
         raise
 
 
-def _kill_started(starting: Future[InstanceClient]) -> None:
+def _kill_started(starting: Future[_I]) -> None:
     if starting.exception() is None:
         _finish(starting.result(), "kill")
 
 
 def run(
-    instance: InstanceClient,
+    instance: Instance,
     open_stream: Open,
     sends: Sequence[Send],
     timeout: float | None,
@@ -194,7 +190,7 @@ def run(
         raise
 
 
-def _finish(instance: InstanceClient, unfinished: Unfinished) -> str:
+def _finish(instance: Instance, unfinished: Unfinished) -> str:
     """End an instance whose end was not seen; return what was done, in words."""
     try:
         if unfinished == "kill":
@@ -217,7 +213,7 @@ class _Run:
 
     def __init__(
         self,
-        instance: InstanceClient,
+        instance: Instance,
         open_stream: Open,
         sends: Sequence[Send],
         timeout: float | None,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from scramjet_client._base import Closing, logger
 from scramjet_client.api.answers import has_ended, health_from, instance_from, seconds_since
-from scramjet_client.api.handles import Closing
 from scramjet_client.errors import (
     HubTimeoutError,
     InstanceNotFoundError,
@@ -21,8 +20,6 @@ from scramjet_client.http.settings import positive, route
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import StreamState, ViewState
 from scramjet_client.models import GetInstanceResponse
-
-logger = logging.getLogger("scramjet_client")
 
 _numbers = itertools.count(1)
 

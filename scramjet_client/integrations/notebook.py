@@ -35,7 +35,7 @@ except ImportError as _error:
         name=_error.name,
     ) from _error
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing
 from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import ViewState, as_html, as_text

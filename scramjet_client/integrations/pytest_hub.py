@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Union
 import attrs
 import pytest
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import (

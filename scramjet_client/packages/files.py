@@ -14,7 +14,7 @@ from typing import IO
 
 import attrs
 
-from scramjet_client._base import Shown
+from scramjet_client._base import Shown, public
 from scramjet_client.packages.ignore import IGNORE_FILE, Rules, holds_private_key, is_public
 
 _KEY_LIMIT = 1_048_576
@@ -24,6 +24,7 @@ _HEAD = 256
 """Bytes at a file's beginning in which a private key of any name shows itself."""
 
 
+@public
 @attrs.frozen(kw_only=True)
 class PackageEntry(Shown):
     """One entry of a package.

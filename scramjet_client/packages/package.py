@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Union
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing, public
 from scramjet_client.packages import requirements as _vendoring
 from scramjet_client.packages.files import PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import read_function
@@ -37,10 +37,12 @@ PackageLike = Union["Package", SourceLike]
 _GZIP = b"\x1f\x8b"
 
 
+@public
 class PackageWarning(UserWarning):
     """Something was left out of a package, or may be missing where it runs."""
 
 
+@public
 class Package(Closing):
     """A sequence package that is ready to be sent, with all that is in it.
 

@@ -30,9 +30,9 @@ class Member:
 
     def __init__(self, stream: OutputStream, limit: int, on_close: Callable[[], object]) -> None:
         self.stream = stream
-        self.more = False
-        self.ended = False
-        self.left = False
+        self.more: bool = False
+        self.ended: bool = False
+        self.left: bool = False
         self.error: ScramjetError | None = None
         self._limit = limit
         self._reader = stream._reader
@@ -41,6 +41,7 @@ class Member:
         self._first = True
         self._looking = False
         self._outcome: Exception | None = None
+        self.descriptor: int
         stream._begin(None)
         try:
             self._check(stream)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Optional
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing, public
 from scramjet_client.errors import ScramjetError, StreamBusyError
 from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.streams.membership import Looker, Member
@@ -33,6 +33,7 @@ EndHook = Callable[[OutputStream, Optional[ScramjetError]], object]
 """Told of a stream that has ended, and of the error that it ended with, if it was one."""
 
 
+@public
 class Multiplexer(Closing):
     """Reads many output streams, of any number of hubs, on the thread that iterates it.
 

@@ -20,8 +20,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from scramjet_client._base import Shown
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing, Shown, public
 from scramjet_client.errors import (
     InvalidResponseError,
     LineTooLongError,
@@ -77,6 +76,7 @@ def _exclusive(method: Callable[..., Any]) -> Any:
     return read
 
 
+@public
 class OutputStream(io.BufferedReader, Shown):
     """A live output of an instance or hub: a binary file that gives what has come.
 
@@ -293,6 +293,7 @@ class OutputStream(io.BufferedReader, Shown):
             self._reader.close()
 
 
+@public
 class EventStream(Closing):
     """The events of one name, as they come: iterate it for `GetEventResponse`s.
 

@@ -41,8 +41,8 @@ class AnswerReader(io.RawIOBase):
     )
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
-        self.name = name
-        self.bytes_read = 0
+        self.name: str = name
+        self.bytes_read: int = 0
         self._direct = True
         self._exchange = exchange
         self._opener = opener
@@ -51,7 +51,7 @@ class AnswerReader(io.RawIOBase):
         self._body: ChunkedBody | None = None
         self._given_back: memoryview | None = None
         self._at_end = False
-        self.shut_here = False
+        self.shut_here: bool = False
 
     def readable(self) -> bool:
         """Return True."""

@@ -11,8 +11,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._base import Shown
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing, Shown, public
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -38,6 +37,7 @@ def _seconds_or_none(instance: Any, attribute: Any, value: object) -> None:
         _seconds(instance, attribute, value)
 
 
+@public
 @attrs.frozen(kw_only=True)
 class Reconnect(Shown):
     """How a broken connection is made again.
@@ -61,10 +61,12 @@ class Reconnect(Shown):
             delay = min(2 * delay, self.max_delay)
 
 
+@public
 class StreamGapWarning(UserWarning):
     """A stream was cut and goes on; data between may be lost."""
 
 
+@public
 @attrs.define(kw_only=True, eq=False)
 class Gap(Shown):
     """A break in a stream. Hubs have no offsets: what they had sent into the broken connection is lost.
@@ -103,6 +105,7 @@ class Gap(Shown):
         )
 
 
+@public
 class ReconnectingStream(Closing):
     """Lines of a stream over as many connections as it takes; see `InstanceClient.get_reconnecting_stream`.
 

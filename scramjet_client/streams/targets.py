@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Union
 
-from scramjet_client.api.handles import Closing
+from scramjet_client._base import Closing
 from scramjet_client.streams.output import OutputStream, write_all
 
 TargetLike = Union[Callable[[bytes], object], Any, "os.PathLike[str]", str, bool, None]

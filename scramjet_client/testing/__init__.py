@@ -16,15 +16,12 @@ from scramjet_client.testing._faults import (
     Delay,
     Drip,
     Drop,
-    Fault,
-    Pass,
-    Point,
     Reset,
     Restart,
     Stall,
     Truncate,
 )
-from scramjet_client.testing._flow import Flow
+from scramjet_client.testing._flow import Fault, Flow, Pass, Point
 from scramjet_client.testing._proxy import FaultProxy
 
 __all__ = [

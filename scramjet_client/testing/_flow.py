@@ -11,11 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal, NoReturn, Protocol
+from typing import Any, ClassVar, Literal, NoReturn, Protocol
 
 import attrs
 
-from scramjet_client.testing._faults import Fault, Pass, Point
 from scramjet_client.testing._framing import Framing, Part
 
 Ending = Literal["cut", "reset", "orderly"]
@@ -30,6 +29,65 @@ _CONNECT = 5.0
 
 # selectors' default would need a descriptor of its own for each wait.
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
+
+Point = Literal["connect", "request", "upload", "answer", "body", "end", "idle"]
+"""When a fault strikes:
+
+- "connect": a connection has been accepted, and nothing read from it.
+- "request": the head of the request has come, and nothing of it has been passed on.
+- "upload": `after` bytes of the request's body have been passed on.
+- "answer": the hub has the request and begins to answer; nothing of that has been passed on.
+- "body": `after` bytes of the answer's body have been passed on.
+- "end": all but the end of the answer has been passed on.
+- "idle": the answer has been passed on.
+"""
+
+POINTS = ("connect", "request", "upload", "answer", "body", "end", "idle")
+_COUNTED = ("upload", "body")
+
+
+@attrs.frozen
+class Fault:
+    """One thing that may happen to one request. Subclasses say what, in `strike`.
+
+    Args:
+        at: When (see `Point`). None is "body" where `after` is given, and else what is usual for the fault.
+        after: Bytes of the body, chunk headers not counted, after which "body" or "upload" is.
+
+    Raises:
+        ValueError: There is no such point, or the fault makes no sense there.
+    """
+
+    at: Point | None = attrs.field(default=None, kw_only=True)
+    after: int = attrs.field(default=0, kw_only=True)
+
+    usual: ClassVar[Point] = "answer"
+    nowhere: ClassVar[tuple[str, ...]] = ()
+    """Points at which it makes no sense."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.point not in POINTS or self.point in self.nowhere:
+            raise ValueError(f"{type(self).__name__} can't strike at {self.point!r}")
+        if self.after < 0 or (self.after and self.point not in _COUNTED):
+            raise ValueError(f"after={self.after} has no meaning at {self.point!r}")
+
+    @property
+    def point(self) -> Point:
+        """When it strikes."""
+        return self.at or ("body" if self.after else self.usual)
+
+    def strike(self, flow: Flow) -> None:
+        """Do it; called once, by the thread that carries the bytes of this direction."""
+        raise NotImplementedError
+
+
+@attrs.frozen
+class Pass(Fault):
+    """Nothing happens."""
+
+    def strike(self, flow: Flow) -> None:
+        """Do nothing."""
 
 
 class Over(Exception):

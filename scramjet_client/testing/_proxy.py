@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scramjet_client.testing._faults import Fault, Pass
-from scramjet_client.testing._flow import Connection
+from scramjet_client.testing._flow import Connection, Fault, Pass
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from scramjet_client._base import Shown
+from scramjet_client._base import Shown, public
 from scramjet_client.errors import StreamClosedError
 from scramjet_client.models import SendStreamResponse
 from scramjet_client.uploads.sources import encode
@@ -77,6 +77,7 @@ class Outbox:
             self.changed.notify_all()
 
 
+@public
 class UploadWriter(io.BufferedIOBase, Shown):
     """A program's input as a writable file: for `print(..., file=w)`, `csv.writer(w)`, `shutil.copyfileobj`.
 

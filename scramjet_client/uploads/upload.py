@@ -8,7 +8,6 @@ another one awaits the hub's answer. For `send_*` that is the caller; for `submi
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import TypeVar
 
 import requests
 
-from scramjet_client._base import Shown
+from scramjet_client._base import Shown, logger, public
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -36,8 +35,6 @@ from scramjet_client.uploads.at_exit import finish_at_exit
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
 
-logger: logging.Logger = logging.getLogger("scramjet_client")
-
 _numbers = itertools.count(1)
 
 _REFUSAL_LIMIT = 5.0
@@ -47,6 +44,7 @@ _CLOSING = 0.05
 """Seconds that the end of an upload waits for its source to be closed; one that blocks is closed later."""
 
 
+@public
 class Upload(Future[_R], Shown):
     """A body on its way to the hub: a `concurrent.futures.Future` of the hub's answer.
 

@@ -246,7 +246,7 @@ def test_literals_of_enclosing_functions_travel(tmp_path: Path):
 
 def test_same_function_gives_the_same_bytes():
     """The package of a function depends on its source and values alone, also in another process."""
-    code = "import tests.test_deploy as t, hashlib; from scramjet_client import Package;"
+    code = "import tests.packages.test_function as t, hashlib; from scramjet_client import Package;"
     code += "print(hashlib.sha256(Package.from_function(t.uses_everything).to_bytes()).hexdigest())"
     digests = {
         subprocess.run(

@@ -172,7 +172,7 @@ def test_nothing_is_imported_unless_used(project: pytest.Pytester, collect: bool
     result = run(project, *(["--co"] if collect else []), "-p", "no:anyio")
 
     result.stdout.fnmatch_lines([
-        "heavy: [[]] ours: *'scramjet_client', 'scramjet_client._version',"
+        "heavy: [[]] ours: *'scramjet_client',"
         " 'scramjet_client.pytest_plugin'] threads: 1"
     ])  # fmt: skip
 

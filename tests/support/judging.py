@@ -27,7 +27,6 @@ import attrs
 
 from scramjet_client.api import answers as _answers
 from scramjet_client.api import generations as _dialect
-from scramjet_client.api import manager_answers as _manager_answers
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
@@ -144,9 +143,8 @@ _TAKE_MORE: dict[str, Callable[[JsonAnswer], Any]] = {
 READERS: dict[str, Callable[[JsonAnswer], Any]] = {
     **{
         name: function
-        for module in (_answers, _manager_answers)
-        for name, function in vars(module).items()
-        if name.endswith("_from") and function.__module__ == module.__name__
+        for name, function in vars(_answers).items()
+        if name.endswith("_from") and function.__module__ == _answers.__name__
     },
     **_TAKE_MORE,
 }

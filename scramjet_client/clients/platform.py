@@ -1,24 +1,150 @@
-"""MiddlewareClient: the platform — its spaces, each with a manager of hubs, and their access keys."""
+"""MultiManagerClient: a process that runs managers, and what is the same wherever several managers are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from scramjet_client.api.manager_answers import access_keys_from, revoked_from
+from scramjet_client._base import public
+from scramjet_client.api.answers import (
+    access_keys_from,
+    id_from,
+    info_from,
+    load_from,
+    managers_from,
+    revoked_from,
+    version_from,
+)
+from scramjet_client.api.handles import ApiClient, Below, instead
+from scramjet_client.api.http_client import HttpClient
+from scramjet_client.clients.fleet import Fleet
+from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.manager import ManagerClient
-from scramjet_client.clients.multi_manager import ManyManagers
 from scramjet_client.config import resolve_platform
-from scramjet_client.errors import ManagerNotFoundError
+from scramjet_client.errors import (
+    HubResponseError,
+    ManagerNotFoundError,
+    NotFoundError,
+    ScramjetError,
+)
+from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.settings import TimeoutLike, route
-from scramjet_client.manager_models import (
+from scramjet_client.models import (
     AccessKey,
     CreateAccessKeyResponse,
+    GetInfoResponse,
+    GetVersionResponse,
+    LoadCheckResponse,
+    ManagerInfo,
     RevokeAccessKeysResponse,
 )
 from scramjet_client.streams.output import OutputStream
 
 
+class ManyManagers(ApiClient):
+    """What a multi-manager and the platform's middleware share: managers, by id."""
+
+    _list_path: str
+    _manager_path: str
+
+    def _use(self, client: HttpClient) -> None:
+        super()._use(client)
+        self._managers: dict[str, ManagerClient] = {}
+
+    def get_version(self) -> GetVersionResponse:
+        """Return the version of this API. Wire: GET /version (docs/protocol.md, "Managers")."""
+        return version_from(self._get("version"))
+
+    def get_managers(self) -> list[ManagerInfo]:
+        """Return the managers, or spaces (docs/protocol.md, "Managers")."""
+        return managers_from(self._get(self._list_path))
+
+    def fleet(self) -> Fleet:
+        """Return all hubs of all managers as one; their ids are "manager/hub"."""
+        return Fleet(self._members)
+
+    def _members(self) -> dict[str, HostClient | ScramjetError]:
+        members: dict[str, HostClient | ScramjetError] = {}
+        for each in self.get_managers():
+            try:
+                found = self._manager(each.id).get_members()
+            except ScramjetError as error:
+                members[each.id] = error
+            else:
+                members.update({f"{each.id}/{hub}": member for hub, member in found.items()})
+        return members
+
+    def _manager(self, id: str, base: str = "/api/v1") -> ManagerClient:
+        path = route(self._manager_path, id, *base.strip("/").split("/"))
+
+        def explain(error: NotFoundError) -> HubResponseError:
+            try:
+                known = {each.id for each in self.get_managers()}
+            except ScramjetError:
+                return error
+            if id in known:
+                return error
+            return instead(
+                error, ManagerNotFoundError, f"there is no manager {id!r} at {self.api_base}"
+            )
+
+        # setdefault is atomic: two threads that ask first get the same client.
+        return self._managers.setdefault(
+            path, ManagerClient.over(Below(self._client, path, explain))
+        )
+
+    def _get(self, path: str) -> JsonAnswer:
+        return self._client.request("GET", path, subject=f"{type(self).__name__} API")
+
+
+@public
+class MultiManagerClient(ManyManagers):
+    """A process that runs managers. Safe to use from any number of threads.
+
+    The arguments are those of `HostClient`, but `api_base` has no default.
+    """
+
+    _list_path = "list"
+    _manager_path = "cpm"
+
+    def get_manager_client(self, id: str, manager_api_base: str = "/api/v1") -> ManagerClient:
+        """Return a client for a manager; nothing is asked. An unknown id is a `ManagerNotFoundError` at any call.
+
+        Args:
+            id: The manager's id.
+            manager_api_base: Path of the manager's own API.
+
+        Wire: everything below /cpm/{id}/api/v1.
+        """
+        return self._manager(id, manager_api_base)
+
+    def start_manager(self, config: Mapping[str, Any]) -> ManagerClient:
+        """Start a manager, and return its client.
+
+        Args:
+            config: Its configuration, by the manager's own names.
+
+        Wire: POST /start.
+        """
+        answer = self._client.request("POST", "start", {"manager": dict(config)})
+        return self.get_manager_client(id_from(answer, "start"))
+
+    def get_load(self) -> LoadCheckResponse:
+        """Return the load of the machine. Wire: GET /load."""
+        return load_from(self._get("load"))
+
+    def get_info(self) -> GetInfoResponse:
+        """Return what the process says of itself. Wire: GET /info."""
+        return info_from(self._get("info"))
+
+    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+        """Open the log of the process, one JSON object a line. Wire: GET /log."""
+        return self._client.get_stream(
+            "log", name="log of the multi-manager", idle_timeout=idle_timeout
+        )
+
+
+@public
 class MiddlewareClient(ManyManagers):
     """The platform in front of managers; each of them is a space. Safe to use from any number of threads.
 
