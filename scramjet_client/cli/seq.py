@@ -14,8 +14,12 @@ from scramjet_client.cli._complete import complete_sequence
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._verbs import Group, json_value, type_option
+from scramjet_client.errors import HubResponseError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+_IN_USE = 409
+"""Status of the answer where a sequence has instances."""
 
 
 @click.group(cls=Group)
@@ -307,7 +311,7 @@ def rm(session: Session, sequences: tuple[str, ...], force: bool) -> None:
 def prune(session: Session, every: bool, list_only: bool) -> None:
     r"""Delete the sequences that nothing runs of and that no name means.
 
-    These are all but the newest of each name. Those of which an instance runs stay.
+    These are all but the newest of each name. Those of which an instance runs, or has run a moment ago, stay.
 
     \b
     Example:
@@ -329,4 +333,13 @@ def prune(session: Session, every: bool, list_only: bool) -> None:
     def remove(id: str) -> tuple[str, Any]:
         return id, session.host.get_sequence_client(id).delete()
 
-    for_each(session, unused, remove)
+    for id in unused:
+        try:
+            for_each(session, [id], remove)
+        except HubResponseError as error:
+            if error.status != _IN_USE:
+                raise
+            # Not by force, which would kill an instance that has been started since.
+            _say.warn(
+                f"sequence {id!r} stays: a hub counts an instance as one for 15 s after its end; prune again then"
+            )

@@ -244,6 +244,19 @@ def test_prune(scramjet: Command, start: Started):
     assert scramjet("seq", "list", "-q").text == f"{busy}\n"
 
 
+def test_prune_beside_what_has_just_ended(scramjet: Command, start: Started):
+    """What a hub still counts as in use stays, with a warning, and the others go."""
+    busy, free = start("many"), start.sequence("many")
+    start.sequence("many")
+    busy.wait(60)
+    sequence = busy.get_info().sequence
+
+    done = scramjet("seq", "prune")
+
+    assert done.text == f"{free}\n"
+    assert done.err.startswith(f"Warning: sequence '{sequence}' stays")
+
+
 def test_run_from_a_file_to_stdin(scramjet: Command, folders: Path, tmp_path: Path):
     """`seq run --input FILE --stdin` feeds the program's stdin."""
     (tmp_path / "lines").write_text("a\n")
