@@ -213,6 +213,9 @@ class _Run:
             except KeyboardInterrupt:
                 killed = self._interrupted(following)
                 raise _exits.Interrupted(killed=killed) from None
+            except InstanceNotFoundError as error:
+                # 0.x forgets an instance with its end, which may come before its streams are opened.
+                raise _exits.UnknownEnd(instance.id) from error
         if self._shown.collected:
             self._print_document(info)
         if failed:
