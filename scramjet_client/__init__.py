@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         UploadError,
     )
     from scramjet_client.http.settings import Timeouts
+    from scramjet_client.http.tuning import KeepAlive, Tuning
     from scramjet_client.instances.client import InstanceClient
     from scramjet_client.instances.follow import Follow
     from scramjet_client.instances.run import CompletedInstance
@@ -132,6 +133,7 @@ _NAMES = {
         "MultiManagerClient",
     ),
     "clients.sequence": ("SequenceClient",),
+    "http.tuning": ("KeepAlive", "Tuning"),
     "errors": (
         "AuthenticationError",
         "BadParametersError",
@@ -243,6 +245,8 @@ __all__ = [
     "Multiplexer",
     "SequenceClient",
     "Timeouts",
+    "Tuning",
+    "KeepAlive",
     # packages
     "Package",
     "PackageEntry",

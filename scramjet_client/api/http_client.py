@@ -32,6 +32,7 @@ from scramjet_client.http.settings import (
     proxies_for,
     verification,
 )
+from scramjet_client.http.tuning import Tuning
 from scramjet_client.http.untrusted import ANSWER_LIMIT, check_coding
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.uploads.options import reporter
@@ -70,6 +71,7 @@ class HttpClient(Closing):
         retries: How often a JSON GET is tried again after a broken connection or a refusal that may pass
             (429, 502, 503, 504), and any request to which no connection came about. Nothing else is ever
             sent twice. Always within the call's limit; see docs/reliability.md, "Retries".
+        tuning: Intervals and margins that the client keeps by itself; None means the defaults of `Tuning`.
     """
 
     answer_limit = ANSWER_LIMIT
@@ -86,9 +88,11 @@ class HttpClient(Closing):
         cert: str | tuple[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
         retries: int = 2,
+        tuning: Tuning | None = None,
     ) -> None:
         self.api_base: str = checked_base(api_base)
         self.timeouts: Timeouts = Timeouts.of(timeout)
+        self.tuning: Tuning = Tuning() if tuning is None else tuning
         self.memo: dict[str, Any] = {}
         """What upper layers have learned of this hub, such as its generation."""
         self._retries = retries
@@ -96,7 +100,7 @@ class HttpClient(Closing):
         self.cert = cert
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
-        session = self._session = Session()
+        session = self._session = Session(self.tuning)
         self.token: Token = Token(token)
         session.auth = self.token
         session.headers.update(
@@ -197,6 +201,7 @@ class HttpClient(Closing):
             self._retries,
             again=method == "GET" and exchange is None,
             deadline=ends if exchange is None else exchange.deadline,
+            sleep=self.tuning.sleep,
         )
 
     # -- streams ----------------------------------------------------------------------------------
@@ -272,7 +277,7 @@ class HttpClient(Closing):
             return self.refusal(response, subject, not_found)
 
         writer = BodyWriter(body, stall_limit=self.timeouts.write, gather=gather, progress=progress)
-        return Upload(name, writer, convert, refusal)
+        return Upload(name, writer, convert, refusal, self.tuning.exit_grace)
 
     def poster(
         self,
@@ -362,6 +367,7 @@ class HttpClient(Closing):
             self._retries,
             again=False,
             deadline=exchange.deadline,
+            sleep=self.tuning.sleep,
             given_up=lambda: exchange.aborted,
         )
 

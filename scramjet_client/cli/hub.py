@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -42,26 +40,17 @@ def start(session: Session, host: str, port: int, storage: str | None) -> None:
         scramjet hub start --port 8000
     """
     from scramjet_client.hub import LocalHub  # noqa: PLC0415
+    from scramjet_client.hub._signals import ended_by_signals  # noqa: PLC0415
 
-    ended = threading.Event()
-    before = {
-        each: signal.signal(each, lambda *_: ended.set())
-        for each in (signal.SIGINT, signal.SIGTERM)
-    }
     token = os.environ.get("SCRAMJET_HUB_TOKEN") or None
-    try:
-        with _listening(
-            LocalHub(host, port, token=token, storage=storage), f"{host}:{port}"
-        ) as running:
-            if session.json:
-                _output.line({"url": running.url})
-            else:
-                _say.out(running.url)
-            session.note("the hub runs until Ctrl-C")
-            ended.wait()
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    local = LocalHub(host, port, token=token, storage=storage)
+    with ended_by_signals() as ended, _listening(local, f"{host}:{port}") as running:
+        if session.json:
+            _output.line({"url": running.url})
+        else:
+            _say.out(running.url)
+        session.note("the hub runs until Ctrl-C")
+        ended.wait()
 
 
 @contextlib.contextmanager

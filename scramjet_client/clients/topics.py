@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import body_limit, dialect_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
 from scramjet_client.http.body import BodySource
@@ -259,7 +259,7 @@ class Topics:
         self, topic: str, chosen: SendPlan, upload: Upload[SendStreamResponse]
     ) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""
-        limit = dialect_of(self._client).body_limit
+        limit = body_limit(self._client)
         # Where a body may have to go on in another request, only a request of its own can end the topic.
         end_apart = chosen.end and limit is not None
         post = self._poster(topic, chosen, end=chosen.end and not end_apart)

@@ -83,6 +83,7 @@ def tried(
     *,
     again: bool,
     deadline: float | None,
+    sleep: Callable[[float], object],
     given_up: Callable[[], bool] = lambda: False,
 ) -> _R:
     """Run an attempt, and again after a failure that may pass, if that can't do anything twice.
@@ -92,6 +93,7 @@ def tried(
         retries: How often it may be tried again.
         again: Whether a repetition is harmless; what never left is tried again in any case.
         deadline: `time.monotonic()` beyond which nothing is tried, or None.
+        sleep: Waits between two attempts.
         given_up: Asked before each retry whether nobody wants it any more.
     """
     for number in itertools.count():
@@ -104,7 +106,7 @@ def tried(
                 raise
             logger.warning("%s; trying again in %.2f s", error, pause)
         # Not inside the handler: the next failure is not a consequence of this one.
-        time.sleep(pause)
+        sleep(pause)
     raise AssertionError("unreachable")
 
 

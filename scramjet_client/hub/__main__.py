@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from scramjet_client.hub import LocalHub
+from scramjet_client.hub._signals import ended_by_signals
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,11 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--storage", help="folder for sequences (default: one that is removed at the end)"
     )
     given = parser.parse_args(arguments)
-    ended = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: ended.set())
     try:
-        with LocalHub(given.host, given.port, token=given.token, storage=given.storage) as hub:
+        local = LocalHub(given.host, given.port, token=given.token, storage=given.storage)
+        with ended_by_signals() as ended, local as hub:
             print(hub.url, flush=True)
             ended.wait()
     except (OSError, ValueError) as error:

@@ -46,10 +46,13 @@ class App:
     async def _expected(self, request: web.Request) -> None:
         # Writers of a topic are told to go on when their turn comes.
         if not (request.method == "POST" and request.path.startswith(f"{BASE}/topic/")):
-            await Exchange(request).send_continue()
+            await self._exchange(request).send_continue()
+
+    def _exchange(self, request: web.Request) -> Exchange:
+        return Exchange(request, self._state.settings.max_json_size)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        exchange = Exchange(request)
+        exchange = self._exchange(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         headers.pop("authorization", None)
         self._state.requests.append(

@@ -14,9 +14,6 @@ from scramjet_client.hub._records import compact
 UNDEFINED = object()
 """The value of an empty JSON body."""
 
-_BODY_LIMIT = 64 * 2**20
-"""Bytes of a JSON body. A real hub has no limit, and dies of it."""
-
 _GARBLED = 0.5
 """Seconds after which a body that is none is found, at most."""
 
@@ -64,14 +61,19 @@ async def prepare(request: web.Request, response: web.StreamResponse) -> None:
 class Exchange:
     """A request, and the one answer to it.
 
+    Args:
+        request: The request.
+        max_json_size: Bytes that its body may have where it is JSON.
+
     Attributes:
         method: GET also for HEAD, which is served alike, with nothing written.
         path: As it was sent, undecoded, without query and trailing slashes.
         rx, tx: Bytes of the bodies so far.
     """
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, max_json_size: int) -> None:
         self.request = request
+        self._max_json_size = max_json_size
         self.method = "GET" if request.method == "HEAD" else request.method
         target = request.raw_path
         if "://" in target.partition("?")[0]:
@@ -123,7 +125,7 @@ class Exchange:
         body = bytearray()
         async for chunk in self.chunks():
             body += chunk
-            if len(body) > _BODY_LIMIT:
+            if len(body) > self._max_json_size:
                 raise TooLarge
         if not body:
             return UNDEFINED

@@ -59,6 +59,7 @@ class LocalHub:
         max_package_size: Bytes of an uploaded package.
         max_unpacked_size: Bytes of what is in it.
         max_package_files: Number of files and folders in it.
+        max_json_size: Bytes of a JSON body.
 
     Raises:
         ValueError: It would be open to other machines without a token.
@@ -77,6 +78,7 @@ class LocalHub:
         max_package_size: int = defaults.MAX_PACKAGE_SIZE,
         max_unpacked_size: int = defaults.MAX_UNPACKED_SIZE,
         max_package_files: int = defaults.MAX_PACKAGE_FILES,
+        max_json_size: int = defaults.MAX_JSON_SIZE,
     ) -> None:
         if os.name != "posix":
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
@@ -95,6 +97,7 @@ class LocalHub:
             max_package_size=max_package_size,
             max_unpacked_size=max_unpacked_size,
             max_package_files=max_package_files,
+            max_json_size=max_json_size,
             token=token,
         )
         # Guards starting and stopping.

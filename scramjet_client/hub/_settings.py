@@ -11,6 +11,8 @@ INSTANCE_LIFETIME = 195.0
 MAX_PACKAGE_SIZE = 256 * 2**20
 MAX_UNPACKED_SIZE = 1024 * 2**20
 MAX_PACKAGE_FILES = 20_000
+MAX_JSON_SIZE = 64 * 2**20
+"""A real hub has no limit, and dies of it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -22,6 +24,7 @@ class Settings:
         max_package_size: Bytes of an uploaded package.
         max_unpacked_size: Bytes of what is in it.
         max_package_files: Number of files and folders in it.
+        max_json_size: Bytes of a JSON body.
         token: Needed on every route, if there is one.
         local_only: Requests of foreign web pages are refused: the hub is on loopback and has no token.
     """
@@ -30,6 +33,7 @@ class Settings:
     max_package_size: int = MAX_PACKAGE_SIZE
     max_unpacked_size: int = MAX_UNPACKED_SIZE
     max_package_files: int = MAX_PACKAGE_FILES
+    max_json_size: int = MAX_JSON_SIZE
     token: str | None = attrs.field(default=None, repr=False)
     local_only: bool = True
 

@@ -14,7 +14,7 @@ import requests
 
 from scramjet_client._base import public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import body_limit, dialect_of
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
@@ -870,7 +870,7 @@ class InstanceClient(Handle):
 
     def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""
-        limit = dialect_of(self._client).body_limit
+        limit = body_limit(self._client)
         # Where a body may have to go on in another request, only a request of its own can end the input.
         end_apart = chosen.end and limit is not None
         error = ended_error(self._id, f"{chosen.stream_id} was being sent")

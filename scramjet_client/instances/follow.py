@@ -36,11 +36,6 @@ _POLL = 0.25
 _LOOK_EVERY = 1.0
 """Seconds between two looks at the instance, by all silent streams of one `Follow` together."""
 
-_SETTLE = {"log": 0.5}
-_SETTLE_OF_OTHERS = 5.0
-"""Seconds of silence after the end of an instance that end a stream. Hubs end the others by themselves, but
-those of a program that lives on after a crash."""
-
 _JOIN_LIMIT = 5.0
 """Seconds that `close` waits for a target that is just being written to."""
 
@@ -77,7 +72,7 @@ class Ending:
 
     def exchange(self, stream_id: str) -> Exchange:
         """Return the exchange of a stream that ends soon after the instance has."""
-        settle = _SETTLE.get(stream_id, _SETTLE_OF_OTHERS)
+        settle = self._client.tuning.settle(stream_id)
         return Exchange(on_idle=lambda silence: self._silent(settle, silence), poll=_POLL)
 
     def _silent(self, settle: float, silence: float) -> None:

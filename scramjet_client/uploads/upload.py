@@ -60,6 +60,7 @@ class Upload(Future[_R], Shown):
         writer: BodyWriter,
         convert: Callable[[str, int, str], _R],
         refusal: Callable[[requests.Response], HubResponseError],
+        exit_grace: float,
     ) -> None:
         """Make one; the SDK does.
 
@@ -68,9 +69,11 @@ class Upload(Future[_R], Shown):
             writer: Writes the body.
             convert: Makes the result of the answer's body, the bytes sent and the reason phrase.
             refusal: Makes the error of an answer of 300 or more.
+            exit_grace: Seconds that the interpreter's end waits for it.
         """
         super().__init__()
         self.name = name
+        self.exit_grace = exit_grace
         self.writer = writer
         self._convert = convert
         self._refusal = refusal

@@ -403,7 +403,7 @@ def test_events(scramjet: Command, start: Started):
     id = start("events").id
     assert scramjet("inst", "event", "wait", id, "ready", "--last").text == "yes\n"
 
-    pong = scramjet("inst", "event", "send", id, "ping", "hello", "--wait", "pong", "--limit", 30)
+    pong = scramjet("inst", "event", "send", id, "ping", "hello", "--wait", "pong", "--limit", 60)
     assert pong.text == '{"echo":"hello"}\n'
     order = '{"name": "text", "message": "ą"}'
     told = scramjet(

@@ -22,7 +22,7 @@ from scramjet_client import (
     SequenceNotFoundError,
 )
 from tests.contract.conftest import Hub, ended
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 from tests.support.wheels import make_wheel
 
 VOWELS = frozenset("aeiou")
@@ -74,7 +74,7 @@ def output_of(
     sequence: SequenceClient, finish: list[InstanceClient], text: str = "", *args: Any
 ) -> bytes:
     """Start a sequence, feed it, and return all of its output."""
-    instance = sequence.start(args=list(args), timeout=30)
+    instance = sequence.start(args=list(args), timeout=LIMIT)
     finish.append(instance)
     if text:
         instance.send_input(text, type="text/plain", end=True)
@@ -104,10 +104,10 @@ def test_deployed_function_has_its_name(host: HostClient):
 
 def test_events_of_a_generator(host: HostClient, finish: list[InstanceClient]):
     """A generator function, which runs on a thread of its own, can emit."""
-    instance = host.deploy(generator).start(timeout=30)
+    instance = host.deploy(generator).start(timeout=LIMIT)
     finish.append(instance)
 
-    with instance.expect_event("seen", timeout=30) as expected:
+    with instance.expect_event("seen", timeout=LIMIT) as expected:
         instance.send_input("abc\n", type="text/plain")  # 0.x gives whole lines
 
     assert expected.value.data in (4, "4")
@@ -149,7 +149,7 @@ def test_function_without_output(host: HostClient, finish: list[InstanceClient])
     def quiet(context, input):
         print("printed")
 
-    instance = host.deploy(quiet).start(timeout=30)
+    instance = host.deploy(quiet).start(timeout=LIMIT)
     finish.append(instance)
     with instance.get_stream("stdout") as stdout:
         assert stdout.readline() == b"printed\n"
@@ -165,7 +165,7 @@ def test_function_that_raises(host: HostClient, hub: Hub):
         next(iter(input))
         raise KeyError("the reason")
 
-    instance = host.deploy(breaks).start(timeout=30)
+    instance = host.deploy(breaks).start(timeout=LIMIT)
     with instance.get_stream("output") as output, instance.get_log_stream() as log:
         assert output.read(5) == b"first"
         instance.submit_input("go", type="text/plain", end=True)
@@ -183,7 +183,7 @@ def test_deployed_function_can_be_stopped(host: HostClient):
             yield "tick\n"
             await asyncio.sleep(0.05)
 
-    instance = host.deploy(endless).start(timeout=30)
+    instance = host.deploy(endless).start(timeout=LIMIT)
     with instance.get_stream("output") as output:
         assert output.readline() == b"tick\n"
         instance.stop(1000)

@@ -74,4 +74,4 @@ def test_page_shows_a_live_log_and_sends_input(
         eventually(lambda: state_of(page, "output") == "open")
         page.click("#stop")
         eventually(lambda: state_of(page, "output") == "ended")
-        assert instance.wait(10).terminated is not None
+        assert instance.wait(60).terminated is not None

@@ -85,4 +85,4 @@ def send(host: HostClient, name: str) -> SequenceClient:
 
 def start(host: HostClient, name: str, *args: object) -> InstanceClient:
     """Send a sequence of tests/sequences, and start it."""
-    return send(host, name).start(args=list(args), timeout=30)
+    return send(host, name).start(args=list(args), timeout=60)

@@ -33,7 +33,7 @@ def test_body_that_is_none(route: str):
             if route == "sequence"
             else f"{url.path}/instance/{instance.id}/{route}"
         )
-        with socket.create_connection(("127.0.0.1", url.port or 0), timeout=20) as client:
+        with socket.create_connection(("127.0.0.1", url.port or 0), timeout=60) as client:
             client.sendall(HEAD.format(path=path).encode() + b"6\r\nbefore\r\n")
             if route in ("input", "stdin"):
                 assert client.recv(65536).startswith(b"HTTP/1.1 202")

@@ -145,14 +145,14 @@ def test_tls(certificates: Certificates):
     with LocalHub(ssl_context=certificates.server_context()) as hub:
         assert hub.url.startswith("https://")
         trusted = ssl.create_default_context(cafile=str(certificates.ca_path))
-        with urllib.request.urlopen(f"{hub.url}/status", context=trusted, timeout=20) as answer:
+        with urllib.request.urlopen(f"{hub.url}/status", context=trusted, timeout=60) as answer:
             assert answer.read() == b'{"cpm":{}}'
 
 
 def test_command_says_why_it_does_not_start():
     """An address that cannot be had is one sentence and exit code 1."""
     command = [sys.executable, "-m", "scramjet_client.hub", "--host", "0.0.0.0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 1
     assert "needs a token" in done.stderr
@@ -163,7 +163,7 @@ def test_missing_package_names_the_extra():
     """Without aiohttp the error says what to install."""
     code = "import sys; sys.modules['aiohttp'] = None; import scramjet_client.hub"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
 
     assert "pip install 'scramjet_client[hub]'" in done.stderr

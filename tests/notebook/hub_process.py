@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-_LIMIT = 30.0
+_LIMIT = 60.0
 """Seconds for its end, which only a failure uses up."""
 
 

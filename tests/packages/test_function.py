@@ -36,6 +36,7 @@ import pytest
 from scramjet_client import Package, PackageWarning
 from scramjet_client.packages.package import opened
 from scramjet_client.packages.values import expression
+from tests.support.waiting import LIMIT
 from tests.support.wheels import make_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,7 +138,7 @@ def run_here(package: Package, tmp_path: Path, code: str) -> Any:
         cwd=there,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -256,7 +257,7 @@ def test_same_function_gives_the_same_bytes():
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=LIMIT,
         ).stdout
         for seed in ("1", "2")
     }
@@ -666,7 +667,7 @@ def test_examples_of_the_document_run(tmp_path: Path):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT,
             check=False,
         )
         assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scramjet_client.packages.ignore import Rules, holds_private_key
+from tests.support.waiting import LIMIT
 
 PATHS = [
     "a.log", "b.txt", "a b.txt", "#note", "!bang", "x/a.log", "x/y/a.log", "x/keep.log", "x/b.txt", "build/out.o",
@@ -44,7 +45,7 @@ def ignored(lines: list[str]) -> set[str]:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty git repository."""
     root = tmp_path_factory.mktemp("repository")
-    subprocess.run(["git", "init", "--quiet", str(root)], check=True, timeout=60)
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True, timeout=LIMIT)
     for path in PATHS:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text("")
@@ -60,7 +61,7 @@ def test_patterns_mean_what_they_mean_to_git(repository: Path, lines: list[str])
         cwd=repository,
         input="\0".join(PATHS).encode(),
         capture_output=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
 

@@ -24,6 +24,7 @@ from scramjet_client import (
     UnprocessableEntityError,
 )
 from scramjet_client.packages.package import pack
+from tests.support.waiting import BUILD_LIMIT, LIMIT
 from tests.support.wheels import make_wheel
 from tests.support.wire import Conn, RawServer
 
@@ -227,7 +228,7 @@ def test_links_survive_unpacking(tmp_path: Path):
     (tmp_path / "there").mkdir()
     Package(root).save(tmp_path / "p.tar.gz")
     command = ["tar", "xzf", str(tmp_path / "p.tar.gz"), "-C", str(tmp_path / "there")]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=LIMIT)
 
     assert (tmp_path / "there" / "lib" / "up").read_text() == RUN
 
@@ -370,7 +371,7 @@ def test_entry_runs_the_main_file_as_if_it_were_itself(tmp_path: Path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=LIMIT,
     )
 
     assert done.stdout.strip() == f"(7, 'sequence') {there / 'main.py'}"
@@ -483,7 +484,7 @@ def test_large_package_is_sent_in_flat_memory(tmp_path: Path):
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=BUILD_LIMIT,
             check=False,
         )
         server.check()
@@ -510,13 +511,13 @@ def test_refused_package_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert conn.read_request() is not None
         conn.read_chunk()
         conn.send_json("422 Unprocessable Entity", {"error": "no room"})
-        if conn.wait_closed(30):
+        if conn.wait_closed(LIMIT):
             closed.set()
 
     with RawServer(serve) as server, HostClient(server.url) as host:
         with pytest.raises(UnprocessableEntityError, match="no room"):
             host.send_sequence(root, progress=lambda sent, total: told.append((sent, total)))
-        assert closed.wait(30)
+        assert closed.wait(LIMIT)
         server.check()
 
     sent, total = told[-1]

@@ -21,7 +21,7 @@ from scramjet_client import (
     StreamBusyError,
     StreamClosedError,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 from tests.support.wire import Conn, RawServer
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -48,10 +48,10 @@ class Said:
         for chunk in self._chunks:
             conn.send_chunk(chunk)
         if self._release is not None:
-            assert self._release.wait(20)
+            assert self._release.wait(LIMIT)
             conn.send_chunk(self._afterwards)
         elif self._wait:
-            if conn.wait_closed(10):
+            if conn.wait_closed(LIMIT):
                 self.client_left.set()
             return
         conn.send(b"0\r\n\r\n")
@@ -85,7 +85,7 @@ def test_the_end_of_a_line_comes_alone():
         reading = pool.submit(list, stream)
         eventually(lambda: stream.bytes_read == 2)
         release.set()
-        assert reading.result(20) == [b"begun\n"]
+        assert reading.result(LIMIT) == [b"begun\n"]
 
 
 def test_read_after_the_end():
@@ -185,7 +185,7 @@ def test_leaving_a_loop_early_closes():
             assert line == b"one\n"
             break
         gc.collect()
-        assert said.client_left.wait(5)
+        assert said.client_left.wait(LIMIT)
         assert stream.closed
 
 
@@ -200,7 +200,7 @@ def test_losing_the_last_reference_closes():
         gc.collect()
 
         assert gone() is None
-        assert said.client_left.wait(5)
+        assert said.client_left.wait(LIMIT)
 
 
 def test_closing_what_was_never_read():
@@ -210,7 +210,7 @@ def test_closing_what_was_never_read():
         sock = said.stream._reader._exchange._sock
         stream.close()
 
-        assert said.client_left.wait(5)
+        assert said.client_left.wait(LIMIT)
         assert sock.fileno() == -1
 
 
@@ -300,7 +300,7 @@ def test_a_second_reader_is_refused(read: Callable[[OutputStream], bytes]):
         with pytest.raises(StreamBusyError, match="output of 'abc' is being read already"):
             read(stream)
         release.set()
-        reader.join(10)
+        reader.join(LIMIT)
 
     assert got == [b"one\n", b"two\n"]
 
