@@ -18,6 +18,7 @@ from scramjet_client.errors import (
     HubResponseError,
     ScramjetError,
 )
+from scramjet_client.http.interrupts import causes
 
 _R = TypeVar("_R")
 
@@ -88,16 +89,5 @@ def _pause(error: ScramjetError, number: int, *, again: bool) -> float | None:
 def _has_cause(
     error: ScramjetError, kind: type[BaseException] | tuple[type[BaseException], ...]
 ) -> bool:
-    """Say whether an error comes from one of a kind, by what requests and urllib3 wrapped into one another.
-
-    Not by `__context__`, which leads to errors that the caller may just be handling: a request that did
-    leave must not pass for one that did not.
-    """
-    pending: list[object] = [error.__cause__]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, kind):
-            return True
-        if isinstance(item, BaseException):
-            pending += [*item.args, getattr(item, "reason", None)]
-    return False
+    """Tell whether an error comes from one of a kind: a request that did leave must not pass for one that did not."""
+    return any(isinstance(cause, kind) for cause in causes(error))
