@@ -14,21 +14,23 @@ import requests
 
 from scramjet_client._base import public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import Intake, dialect_of
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
     HubTimeoutError,
     InstanceEndedError,
     InstanceNotFoundError,
+    NotFoundError,
     ScramjetError,
     StreamIdleError,
 )
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.http.settings import positive
+from scramjet_client.http.settings import positive, route
 from scramjet_client.instances.attach import attach
+from scramjet_client.instances.first_input import FirstInput
 from scramjet_client.instances.follow import Ending, Follow
 from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, stop, wait
 from scramjet_client.instances.run import (
@@ -104,6 +106,7 @@ class InstanceClient(Handle):
         self._asked_to_end = False
         # Streams whose input this client has ended: a later send would be answered and never taken.
         self._ended_inputs: set[str] = set()
+        self._first_input = FirstInput(self._intake)
 
     @property
     def asked_to_end(self) -> bool:
@@ -858,6 +861,11 @@ class InstanceClient(Handle):
         text_only = dialect_of(self._client).utf8_only(chosen.stream_id)
         if text_only is not None and isinstance(body, Source):
             body = Utf8Only(body, text_only)
+        guarded = None
+        if target == "input":
+            # `inout` is answered when there is output.
+            early = chosen.stream_id != "inout"
+            body = guarded = self._first_input.guard(body, chosen.type, early_yes=early)
         upload: Upload[Any] = self._client.prepare_upload(
             body,
             convert,
@@ -866,7 +874,23 @@ class InstanceClient(Handle):
             progress=chosen.reporter(stream),
             **self._about,
         )
+        if guarded is not None:
+            guarded.upload = upload
         return upload
+
+    def _intake(self) -> Intake:
+        """Ask the hub how the program takes its input."""
+        info = self._get().value
+        info = info if isinstance(info, Mapping) else {}
+        sequence = info.get("sequence")
+        if isinstance(sequence, str):
+            # H0 says of an instance's sequence its id alone.
+            try:
+                sequence = self._client.request("GET", route("sequence", sequence)).value
+            except NotFoundError:
+                sequence = None
+        config = sequence.get("config") if isinstance(sequence, Mapping) else None
+        return dialect_of(self._client).intake(info, config if isinstance(config, Mapping) else {})
 
     def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""

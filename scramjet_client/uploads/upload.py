@@ -116,6 +116,10 @@ class Upload(Future[_R], Shown):
             self.result()
         return True
 
+    def wait_for_head(self) -> None:
+        """Wait until the hub has begun to answer, or the upload has ended; raises nothing and asks for no result."""
+        self._answered.wait()
+
     def cancel(self) -> bool:
         """Stop, also while running: close the generator and the connection; return whether it did.
 

@@ -81,7 +81,9 @@ def test_a_body_is_asked_for_after_the_head() -> None:
     finally:
         connection.close()
 
-    assert events == ["head", "asked", "0\r\n\r\n"], "urllib3 sends bodies in another order: see _Handover"
+    assert events == ["head", "asked", "0\r\n\r\n"], (
+        "urllib3 sends bodies in another order: see _Handover"
+    )
 
 
 def test_the_context_keeps_its_class_of_sockets() -> None:
@@ -99,7 +101,9 @@ def test_the_context_keeps_its_class_of_sockets() -> None:
         wrapped = context.wrap_socket(left, do_handshake_on_connect=False)
         with wrapped:
             assert type(wrapped) is Mine
-            assert hasattr(wrapped._sslobj, "read"), "ssl has no _sslobj.read any more: see http/tls.py"  # type: ignore[attr-defined]
+            assert hasattr(wrapped._sslobj, "read"), (
+                "ssl has no _sslobj.read any more: see http/tls.py"
+            )  # type: ignore[attr-defined]
             assert hasattr(wrapped, "suppress_ragged_eofs")
     finally:
         right.close()

@@ -1,0 +1,169 @@
+"""The first input of an instance, of which a Node.js runner decodes what comes together with the header lines.
+
+Before an instance's first input the hub puts header lines. A Node.js runner decodes the read that has them as UTF-8, with
+all of the body that came in the same read, and encodes it again: other bytes, and a character that the read
+cuts in two, become U+FFFD. ASCII survives that. So the first byte that is not ASCII waits until the lines
+have been read, as far as that can be told (docs/protocol.md, "The first input").
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from typing import Any
+
+from scramjet_client.api.generations import UNKNOWN, Intake
+from scramjet_client.errors import HubResponseError, InstanceNotFoundError, ScramjetError
+from scramjet_client.http.body import BodySource
+from scramjet_client.uploads.upload import Upload
+
+_LOOK_EVERY = 0.05
+"""Seconds between two looks at a program that does not read yet; each leaves a line in its log on H1."""
+
+_LOOK_PAUSE_LIMIT = 1.0
+"""Seconds between looks at the most; the pause doubles."""
+
+_SLOWNESS = 10
+"""A hub that takes long to answer runs on a busy machine: so many times its answer's time are waited for, too."""
+
+_SETTLE_LIMIT = 10.0
+"""Seconds that are waited at the most because of that."""
+
+_ONE_READ = 1024
+"""Bytes of text that travel in one packet and are read at once, as a rule."""
+
+
+_READING_LIMIT = 30.0
+"""Seconds in which a program must be seen to read; a runner that came back to a restarted hub never says so."""
+
+
+class ChangedInputWarning(UserWarning):
+    """Data was sent in a way in which a Node.js program may get U+FFFD for parts of it."""
+
+
+class FirstInput:
+    """What one client knows about the first input of one instance.
+
+    Args:
+        look: Asks the hub how the program takes its input.
+    """
+
+    def __init__(self, look: Callable[[], Intake]) -> None:
+        self._look = look
+        self._intake: Intake | None = None
+        """Known once the header lines have been read."""
+        self._warned = False
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the header lines may still wait to be read."""
+        return self._intake is None
+
+    def guard(self, body: BodySource, type: str, *, early_yes: bool) -> GuardedBody:
+        """Return a body that waits where it must; give it its upload before it is sent.
+
+        Args:
+            body: What is to be sent.
+            type: Its content type.
+            early_yes: Whether the hub says yes before it reads any of the body.
+        """
+        return GuardedBody(self, body, text=type != "application/octet-stream", early=early_yes)
+
+    def settle(self, upload: Upload[Any], *, early_yes: bool) -> None:
+        """Wait until bytes that are not ASCII arrive unchanged, or the upload has ended."""
+        if self._intake is not None:
+            return
+        if early_yes:
+            upload.wait_for_head()
+        intake, seconds = self._looked(upload)
+        if intake is None:
+            return
+        if intake.settle:
+            wait([upload], min(_SETTLE_LIMIT, max(intake.settle, _SLOWNESS * seconds)))
+        if not intake.reading:
+            warnings.warn(
+                f"{upload.name}: the hub does not show that the program reads, so U+FFFD may stand in place of bytes "
+                "that are not ASCII, at the beginning; have the program emit an event when it reads, and wait for that",
+                ChangedInputWarning,
+                stacklevel=2,
+            )
+        self._intake = intake
+
+    def text_sent(self, name: str) -> None:
+        """Say once that a Node.js program may get other text than was sent."""
+        if self._warned or self._intake is None or not self._intake.splits:
+            return
+        self._warned = True
+        warnings.warn(
+            f"{name}: a Node.js program gets U+FFFD for a character that is split between two reads of its "
+            "runner; send it without a type and decode it in the program, or send ASCII, as json=True does",
+            ChangedInputWarning,
+            stacklevel=2,
+        )
+
+    def _looked(self, upload: Upload[Any]) -> tuple[Intake | None, float]:
+        """Return how the program takes its input, once it does, and how long the hub took to say so.
+
+        None means that it does not matter any more.
+        """
+        pause, began = _LOOK_EVERY, time.monotonic()
+        intake = None
+        while not upload.done():
+            asked = time.monotonic()
+            try:
+                intake = self._look()
+            except InstanceNotFoundError:
+                # It has ended; the hub's answer to the upload says so.
+                return None, 0.0
+            except HubResponseError:
+                # A hub that shows nothing, or something in front of it: only time is left.
+                intake = UNKNOWN
+            except ScramjetError:
+                # The upload's own connection meets it as well, if it lasts.
+                pass
+            now = time.monotonic()
+            if intake is not None and (intake.reading or now - began > _READING_LIMIT):
+                return intake, now - asked
+            wait([upload], pause)
+            pause = min(2 * pause, _LOOK_PAUSE_LIMIT)
+        return None, 0.0
+
+
+class GuardedBody:
+    """Passes a body's pieces on; before the first that is not ASCII it waits as `FirstInput` says.
+
+    Attributes:
+        upload: The upload that sends it.
+    """
+
+    def __init__(self, first: FirstInput, body: BodySource, *, text: bool, early: bool) -> None:
+        self.upload: Upload[Any] | None = None
+        self._first = first
+        self._body = body
+        self._text = text
+        self._early = early
+        self._ascii = text or first.unsettled
+        self._size = 0
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        return self
+
+    def __next__(self) -> bytes | memoryview:
+        piece = next(self._body)
+        if self._ascii and not bytes(piece).isascii():
+            self._ascii = False
+            assert self.upload is not None
+            self._first.settle(self.upload, early_yes=self._early)
+        if self._text:
+            self._size += len(piece)
+            if self._size > _ONE_READ and not self._ascii:
+                assert self.upload is not None
+                self._text = False
+                self._first.text_sent(self.upload.name)
+        return piece
+
+    def close(self) -> None:
+        """Close the body."""
+        self._body.close()
