@@ -26,6 +26,7 @@ from scramjet_client.config import VARIABLES
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.settings import is_loopback, proxies_for, verification
+from scramjet_client.models import GetVersionResponse
 
 _SKEW_LIMIT = 5.0
 """Seconds that the clocks may differ before it is a problem; the header has a resolution of one."""
@@ -50,6 +51,7 @@ class DoctorReport(Shown):
         reachable: Whether a hub answered.
         seconds: How long it took to answer, or to fail.
         clock_skew: Seconds that the hub's clock is ahead of this one, or None; a second is as good as none.
+        notes: What this hub changes of what it carries, one sentence each.
         ignored: What stands in the environment and is not used, one sentence each.
         problems: What is wrong, one sentence each.
     """
@@ -67,6 +69,7 @@ class DoctorReport(Shown):
     clock_skew: float | None
     ignored: tuple[str, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can hold."""
@@ -89,6 +92,7 @@ class DoctorReport(Shown):
             ("hub", told),
             ("hub's clock", skew),
             ("versions", ", ".join(f"{name} {value}" for name, value in self.versions.items())),
+            *(("note", each) for each in self.notes),
             *(("not used", each) for each in self.ignored),
             *(("PROBLEM", each) for each in self.problems),
         ]
@@ -109,7 +113,8 @@ def examine(client: HttpClient, sources: Mapping[str, str] | None, timeout: floa
     began = time.monotonic()
     answer = _asked(client, timeout, problems)
     seconds = time.monotonic() - began
-    hub = None if answer is None else _hub(answer, problems)
+    version = None if answer is None else _version(answer, problems)
+    hub = None if version is None else _hub(version)
     skew = None if answer is None else _skew(answer, problems)
     return DoctorReport(
         url=client.api_base,
@@ -125,6 +130,7 @@ def examine(client: HttpClient, sources: Mapping[str, str] | None, timeout: floa
         clock_skew=skew,
         ignored=tuple(_ignored(client, known)),
         problems=(*ca_problem, *problems),
+        notes=() if version is None else dialect_from(version).changes,
     )
 
 
@@ -142,12 +148,15 @@ def _asked(client: HttpClient, timeout: float, problems: list[str]) -> JsonAnswe
     return None
 
 
-def _hub(answer: JsonAnswer, problems: list[str]) -> dict[str, str] | None:
+def _version(answer: JsonAnswer, problems: list[str]) -> GetVersionResponse | None:
     try:
-        version = version_from(answer)
+        return version_from(answer)
     except ScramjetError as error:
         problems.append(f"{error.code}: what answers is not a hub: {error.message}")
         return None
+
+
+def _hub(version: GetVersionResponse) -> dict[str, str]:
     generation = "1.x" if dialect_from(version).modern else "0.x"
     told = {"version": version.version, "generation": generation}
     further = {"service": version.service, "build": version.build}

@@ -565,7 +565,7 @@ class InstanceClient(Handle):
 
         Args:
             event_name: Any non-empty text.
-            message: Text; a 1.x hub takes any JSON value.
+            message: Text; a 1.x hub takes any JSON value. A long one for a Node.js program should be ASCII.
 
         Raises:
             UnsupportedByHubError: The message is not text and the hub is 0.x.
@@ -576,6 +576,7 @@ class InstanceClient(Handle):
         modern_only = not isinstance(message, str)
         # Text goes to every hub in the same way, so only other messages ask which one this is.
         body = dialect_of(self._client).event_body(event_name, message) if modern_only else None
+        self._first_input.event(event_name, message)
         answer = self._client.request(
             "POST",
             self._route("_event"),

@@ -1,13 +1,14 @@
 """The first input of an instance, of which a Node.js runner decodes what comes together with the header lines.
 
-Before an instance's first input the hub puts header lines. A Node.js runner decodes the read that has them as UTF-8, with
-all of the body that came in the same read, and encodes it again: other bytes, and a character that the read
-cuts in two, become U+FFFD. ASCII survives that. So the first byte that is not ASCII waits until the lines
-have been read, as far as that can be told (docs/protocol.md, "The first input").
+The hub puts header lines before an instance's first input. A Node.js runner decodes the read that has them
+as UTF-8, with all of the body that came in the same read, and encodes it again: bytes that are not UTF-8, and a
+character that the read cuts in two, become U+FFFD. ASCII survives that. So the first byte that is not ASCII
+waits until the lines have been read, as far as that can be told (docs/protocol.md, "The first input").
 """
 
 from __future__ import annotations
 
+import json
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,14 +16,19 @@ from concurrent.futures import wait
 from typing import Any
 
 from scramjet_client.api.generations import UNKNOWN, Intake
-from scramjet_client.errors import HubResponseError, InstanceNotFoundError, ScramjetError
+from scramjet_client.errors import (
+    HubConnectionError,
+    HubTimeoutError,
+    InstanceNotFoundError,
+    ScramjetError,
+)
 from scramjet_client.http.body import BodySource
 from scramjet_client.uploads.upload import Upload
 
 _LOOK_EVERY = 0.05
 """Seconds between two looks at a program that does not read yet; each leaves a line in its log on H1."""
 
-_LOOK_PAUSE_LIMIT = 1.0
+_LOOK_PAUSE_LIMIT = 0.5
 """Seconds between looks at the most; the pause doubles."""
 
 _SLOWNESS = 10
@@ -37,6 +43,14 @@ _ONE_READ = 1024
 
 _READING_LIMIT = 30.0
 """Seconds in which a program must be seen to read; a runner that came back to a restarted hub never says so."""
+
+_RETURN_LIMIT = 1.0
+"""Seconds in which a function that has not returned may compute; one that reads its input returns after its end."""
+
+
+_SPLIT = (
+    "a Node.js program gets U+FFFD for a character that is split between two reads of its runner"
+)
 
 
 class ChangedInputWarning(UserWarning):
@@ -91,17 +105,29 @@ class FirstInput:
             )
         self._intake = intake
 
-    def text_sent(self, name: str) -> None:
-        """Say once that a Node.js program may get other text than was sent."""
-        if self._warned or self._intake is None or not self._intake.splits:
+    def text(self, name: str) -> None:
+        """Say once that a Node.js program may get other text than is sent."""
+        if not self._warned and self._intake is not None and self._intake.splits:
+            self._warned = True
+            advice = "send it without a type and decode it in the program, or send ASCII, as json=True does"
+            warnings.warn(f"{name}: {_SPLIT}; {advice}", ChangedInputWarning, stacklevel=2)
+
+    def event(self, event_name: str, message: Any) -> None:
+        """Say that a Node.js program may get another message than is sent, if that is so."""
+        text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+        if len(text) <= _ONE_READ or text.isascii():
             return
-        self._warned = True
-        warnings.warn(
-            f"{name}: a Node.js program gets U+FFFD for a character that is split between two reads of its "
-            "runner; send it without a type and decode it in the program, or send ASCII, as json=True does",
-            ChangedInputWarning,
-            stacklevel=2,
-        )
+        try:
+            splits = (self._intake or self._look()).splits
+        except ScramjetError:
+            # What is wrong is said by the request that sends the event.
+            return
+        if splits:
+            warnings.warn(
+                f"event {event_name!r}: {_SPLIT}; send long text as input, or as ASCII",
+                ChangedInputWarning,
+                stacklevel=3,
+            )
 
     def _looked(self, upload: Upload[Any]) -> tuple[Intake | None, float]:
         """Return how the program takes its input, once it does, and how long the hub took to say so.
@@ -117,18 +143,26 @@ class FirstInput:
             except InstanceNotFoundError:
                 # It has ended; the hub's answer to the upload says so.
                 return None, 0.0
-            except HubResponseError:
-                # A hub that shows nothing, or something in front of it: only time is left.
-                intake = UNKNOWN
-            except ScramjetError:
+            except (HubConnectionError, HubTimeoutError):
                 # The upload's own connection meets it as well, if it lasts.
                 pass
+            except ScramjetError:
+                # A hub that shows nothing, or something in front of it: only time is left.
+                intake = UNKNOWN
             now = time.monotonic()
-            if intake is not None and (intake.reading or now - began > _READING_LIMIT):
-                return intake, now - asked
-            wait([upload], pause)
+            left = began + _patience(intake) - now
+            if left <= 0:
+                return intake or UNKNOWN, now - asked
+            wait([upload], min(pause, left))
             pause = min(2 * pause, _LOOK_PAUSE_LIMIT)
         return None, 0.0
+
+
+def _patience(intake: Intake | None) -> float:
+    """Return the seconds for which a program that is in this state is looked at again."""
+    if intake is None or not intake.reading:
+        return _READING_LIMIT
+    return 0.0 if intake.returned else _RETURN_LIMIT
 
 
 class GuardedBody:
@@ -161,7 +195,7 @@ class GuardedBody:
             if self._size > _ONE_READ and not self._ascii:
                 assert self.upload is not None
                 self._text = False
-                self._first.text_sent(self.upload.name)
+                self._first.text(self.upload.name)
         return piece
 
     def close(self) -> None:
