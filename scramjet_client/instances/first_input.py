@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from typing import Any
 
+from scramjet_client._base import public
 from scramjet_client.api.generations import UNKNOWN, Intake
 from scramjet_client.errors import (
     HubConnectionError,
@@ -53,6 +54,7 @@ _SPLIT = (
 )
 
 
+@public
 class ChangedInputWarning(UserWarning):
     """Data was sent in a way in which a Node.js program may get U+FFFD for parts of it."""
 
@@ -178,7 +180,7 @@ class GuardedBody:
         self._body = body
         self._text = text
         self._early = early
-        self._ascii = text or first.unsettled
+        self._waits = first.unsettled
         self._size = 0
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
@@ -186,17 +188,19 @@ class GuardedBody:
 
     def __next__(self) -> bytes | memoryview:
         piece = next(self._body)
-        if self._ascii and not bytes(piece).isascii():
-            self._ascii = False
-            assert self.upload is not None
-            self._first.settle(self.upload, early_yes=self._early)
-        if self._text:
-            self._size += len(piece)
-            if self._size > _ONE_READ and not self._ascii:
-                assert self.upload is not None
-                self._text = False
-                self._first.text(self.upload.name)
+        if (self._waits or self._text) and not bytes(piece).isascii():
+            self._not_ascii(bytes(piece))
+        self._size += len(piece)
         return piece
+
+    def _not_ascii(self, piece: bytes) -> None:
+        assert self.upload is not None
+        if self._waits:
+            self._waits = False
+            self._first.settle(self.upload, early_yes=self._early)
+        if self._text and not piece[max(0, _ONE_READ - self._size) :].isascii():
+            self._text = False
+            self._first.text(self.upload.name)
 
     def close(self) -> None:
         """Close the body."""

@@ -252,9 +252,10 @@ def test_text_that_may_be_split_is_said(hub: SpoilingHub, host: HostClient, type
         (TEXT, {}),
         ("plain " * 3000, {"type": "text/plain"}),
         ("zażółć\n", {"type": "text/plain"}),
+        (["zażółć\n", "plain " * 3000], {"type": "text/plain"}),
         ([{"text": TEXT}], {"type": "application/x-ndjson", "json": True}),
     ],
-    ids=["without a type", "ASCII", "short", "values"],
+    ids=["without a type", "ASCII", "short", "ASCII behind it", "values"],
 )
 def test_what_is_safe_is_not_warned_of(
     hub: SpoilingHub, host: HostClient, data: object, options: dict[str, object]
