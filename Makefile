@@ -4,6 +4,12 @@ PYTHON ?= python3
 HUB ?= local
 ARGS ?=
 WORKERS ?= 4
+QUICK_WORKERS ?= 2
+# Four for each processor.
+MANY_WORKERS ?= $$((4 * $$(getconf _NPROCESSORS_ONLN)))
+# By file: a hub that the tests of a file share is started once, and not by each worker.
+DIST ?= loadfile
+SIGNALS ?= SIGINT SIGCHLD SIGPIPE
 SECONDS ?= 60
 MINUTES ?= 10
 
@@ -13,7 +19,10 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint fuzz soak bench docs matrix clean
+.PHONY: help demo test test-quick test-slow test-long mutants lint fuzz soak bench docs matrix clean
+
+# Tests start hundreds of interpreters; without kept bytecode each of them compiles the package again.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## Say what the targets do
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,10 +31,22 @@ demo: $(VENV)/.stamp-hub ## Count the words of this repository on a hub (HUB=rea
 	@$(RUN) -m examples.demo --hub '$(HUB)' $(ARGS)
 
 test: $(VENV)/.stamp-test ## Run the tests, several at once, against the real hub too (ARGS="-k name" for some of them)
-	$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(RUN) -m pytest -n $(WORKERS) --dist $(DIST) $(ARGS)
+
+test-quick: $(VENV)/.stamp-test ## Run the tests that start no process, for the inner loop
+	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist $(DIST) -m quick $(ARGS)
+
+# A signal that the shell ignores, as after nohup or in a script, is ignored by what it starts.
+test-slow: $(VENV)/.stamp-test ## Run the tests three times on busy processors, with many workers, and signals ignored in turn
+	set -e; for signal in $(SIGNALS); do \
+	    $(RUN) -m tests.support.busy --ignore $$signal \
+	        $(RUN) -m pytest -n $(MANY_WORKERS) --dist $(DIST) -o timeout=900 -o faulthandler_timeout=0 $(ARGS); done
 
 test-long: $(VENV)/.stamp-test ## Run the tests that take minutes of real time
 	$(RUN) -m pytest -m long -o timeout=900 -o faulthandler_timeout=0 $(ARGS)
+
+mutants: $(VENV)/.stamp-mutants ## Change what sends and reads, one thing at a time, and see what the tests notice (MINUTES=10, ARGS="scramjet_client.http.chunked*")
+	$(RUN) -m tests.support.mutants --minutes $(MINUTES) $(ARGS)
 
 lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff check .
@@ -51,7 +72,7 @@ matrix: $(VENV)/.stamp-dev ## Run the tests on every Python found, with the lowe
 	$(RUN) -m nox $(ARGS)
 
 clean: ## Remove what the other targets have made
-	rm -rf $(VENV) .nox build dist fuzz/corpus fuzz/found *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/*/node_modules benchmarks/node/node_modules
+	rm -rf $(VENV) .nox build dist mutants fuzz/corpus fuzz/found *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/*/node_modules benchmarks/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.stamp-venv:
@@ -67,11 +88,11 @@ $(VENV)/.stamp-hub: $(VENV)/.stamp-venv $(METADATA)
 	$(PIP) install -e '.[hub]'
 	@touch $@
 
-# tinyproxy is a second forward proxy for the tests, beside their own; they do without it elsewhere.
+# tinyproxy is a second forward proxy for the tests, and nginx the usual proxy before a hub; they do without them elsewhere.
 $(VENV)/.stamp-test: $(VENV)/.stamp-venv $(METADATA)
 	$(PIP) install -e '.[test]'
-	@command -v tinyproxy >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	    { apt-get install -qq -y tinyproxy || { apt-get update -qq && apt-get install -qq -y tinyproxy; }; } >/dev/null 2>&1; } || true
+	@{ command -v tinyproxy && command -v nginx; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    { apt-get install -qq -y tinyproxy nginx-light || { apt-get update -qq && apt-get install -qq -y tinyproxy nginx-light; }; } >/dev/null 2>&1; } || true
 	@touch $@
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test
@@ -81,6 +102,10 @@ $(VENV)/.stamp-lint: $(VENV)/.stamp-test
 # Where there is no atheris for this Python, fuzzing goes on without coverage.
 $(VENV)/.stamp-fuzz: $(VENV)/.stamp-test $(METADATA)
 	$(PIP) install -e '.[test,fuzz]' || true
+	@touch $@
+
+$(VENV)/.stamp-mutants: $(VENV)/.stamp-test
+	$(PIP) install -e '.[test,mutants]'
 	@touch $@
 
 $(VENV)/.stamp-bench: $(VENV)/.stamp-test

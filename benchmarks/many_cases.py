@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,7 +29,8 @@ from benchmarks.server import Server, serving_tls
 _LINES = 15  # of each stream
 _RATE = 5000  # lines a second of all streams together
 _STREAMS = 1000
-_START = 1.5  # seconds that a client has for itself, before it opens the first
+
+_crowds = itertools.count(1)
 
 
 class TlsServer:
@@ -63,8 +64,8 @@ class TlsServer:
         self._stack.close()
 
 
-def _crowd(server: Callable[[], Server], ca: str | None, opening: int, order: str) -> Scene:
-    """Return the scene of many streams: time to open them, in milliseconds a stream, then lines.
+def _crowd(server: Callable[[], Server], ca: str | None, order: str) -> Scene:
+    """Return the scene of many streams: silence until the client says that all of them are open, then lines.
 
     When a line is sent is a matter of the clock and of the stream's number alone. If it were a time after the
     stream was opened, a client that opens all at once would be sent lines in bursts, one that opens them one by
@@ -77,9 +78,8 @@ def _crowd(server: Callable[[], Server], ca: str | None, opening: int, order: st
             expect("lines", printed["items"], amount * _LINES)
 
         gap = 1_000_000 * amount // _RATE
-        first = time.monotonic() + _START + opening * amount / 1000
-        base = server().base(f"{order}.gap-{gap}.from-{int(first * 1e6)}.total-{_LINES}")
-        yield Turn(Job(base, "bench", 100, amount, {"ca": ca, "from": first}), amount, finish)
+        base = server().base(f"{order}.gap-{gap}.crowd-{next(_crowds)}.total-{_LINES}")
+        yield Turn(Job(base, "bench", 100, amount, {"ca": ca}), amount, finish)
 
     return scene
 
@@ -113,17 +113,14 @@ def cases(plain: Server, tls: TlsServer) -> list[Case]:
 
     out_of_step = "each at a moment of its own, the same for every client"
     in_step = "all of them at the same moment"
-    # Handshakes take longer than connections.
     return [
-        case("many-plain", "plain", _crowd(lambda: plain, None, 3, "apart"), out_of_step),
-        case("many-tls", "TLS", _crowd(lambda: tls.server, tls.ca, 6, "apart"), out_of_step),
-        case(
-            "many-plain-in-step", "plain, in step", _crowd(lambda: plain, None, 3, "step"), in_step
-        ),
+        case("many-plain", "plain", _crowd(lambda: plain, None, "apart"), out_of_step),
+        case("many-tls", "TLS", _crowd(lambda: tls.server, tls.ca, "apart"), out_of_step),
+        case("many-plain-in-step", "plain, in step", _crowd(lambda: plain, None, "step"), in_step),
         case(
             "many-tls-in-step",
             "TLS, in step",
-            _crowd(lambda: tls.server, tls.ca, 6, "step"),
+            _crowd(lambda: tls.server, tls.ca, "step"),
             in_step,
         ),
     ]

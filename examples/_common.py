@@ -14,8 +14,10 @@ from scramjet_client.hub import LocalHub
 def open_hosts(count: int) -> Iterator[list[HostClient]]:
     """Give a client for each URL of the command line; without any, start `count` hubs for as long as it takes."""
     with ExitStack() as stack:
-        urls = sys.argv[1:] or [stack.enter_context(LocalHub()).url for _ in range(count)]
-        yield [stack.enter_context(HostClient(url)) for url in urls]
+        clients = [HostClient.from_env(api_base=url) for url in sys.argv[1:]]
+        if not clients:
+            clients = [stack.enter_context(LocalHub()).client() for _ in range(count)]
+        yield [stack.enter_context(each) for each in clients]
 
 
 @contextmanager

@@ -152,18 +152,16 @@ def count_words(instance: InstanceClient) -> bool:
     return right
 
 
-def start_hub(kind: str, stack: ExitStack) -> str:
-    """Start a hub for the length of this demo, the embedded one or the "real" one; return its URL."""
+def start_hub(kind: str, stack: ExitStack) -> HostClient:
+    """Start a hub for the length of this demo, the embedded one or the "real" one; return a client of it."""
     if kind == "local":
         say("Starting LocalHub, the hub that is part of this package")
-        local: str = stack.enter_context(LocalHub()).url
-        return local
+        return stack.enter_context(LocalHub()).client()
     # Not above: without it this file needs nothing of the tests, nor Node.js.
     from tests.support.real_hub import RealHub  # noqa: PLC0415
 
     say("Starting a Transform Hub (the first time, npm fetches it)")
-    real: str = stack.enter_context(RealHub()).url
-    return real
+    return HostClient(stack.enter_context(RealHub()).url)
 
 
 def main() -> int:
@@ -177,9 +175,10 @@ def main() -> int:
     )
     hub = parser.parse_args().hub
     with ExitStack() as stack:
-        url = start_hub(hub, stack) if hub in ("local", "real") else hub
-        host = stack.enter_context(HostClient(url))
-        say(f"Hub {host.get_version().version} at {url}")
+        started = hub in ("local", "real")
+        host = start_hub(hub, stack) if started else HostClient.from_env(api_base=hub)
+        stack.enter_context(host)
+        say(f"Hub {host.get_version().version} at {host.api_base}")
         sequence = host.send_sequence(SEQUENCE)
         say(f"Sequence {sequence.id} uploaded from {SEQUENCE.relative_to(ROOT)}")
         instance = sequence.start(

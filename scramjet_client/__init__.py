@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         UploadError,
     )
     from scramjet_client.http.settings import Timeouts
+    from scramjet_client.http.tuning import KeepAlive, Tuning
     from scramjet_client.instances.client import InstanceClient
     from scramjet_client.instances.first_input import ChangedInputWarning
     from scramjet_client.instances.follow import Follow
@@ -101,7 +102,13 @@ if TYPE_CHECKING:
         TopicActor,
     )
     from scramjet_client.packages.files import PackageEntry
-    from scramjet_client.packages.package import Package, PackageWarning
+    from scramjet_client.packages.package import (
+        Package,
+        PackagePreview,
+        PackageWarning,
+        PreviewRow,
+        SecretWarning,
+    )
     from scramjet_client.streams.multiplex import Multiplexer
     from scramjet_client.streams.output import EventStream, OutputStream
     from scramjet_client.streams.reconnect import (
@@ -133,6 +140,7 @@ _NAMES = {
         "MultiManagerClient",
     ),
     "clients.sequence": ("SequenceClient",),
+    "http.tuning": ("KeepAlive", "Tuning"),
     "errors": (
         "AuthenticationError",
         "BadParametersError",
@@ -212,7 +220,10 @@ _NAMES = {
     "packages.files": ("PackageEntry",),
     "packages.package": (
         "Package",
+        "PackagePreview",
         "PackageWarning",
+        "PreviewRow",
+        "SecretWarning",
     ),
     "streams.multiplex": ("Multiplexer",),
     "streams.output": (
@@ -245,10 +256,15 @@ __all__ = [
     "Multiplexer",
     "SequenceClient",
     "Timeouts",
+    "Tuning",
+    "KeepAlive",
     # packages
     "Package",
     "PackageEntry",
+    "PackagePreview",
     "PackageWarning",
+    "PreviewRow",
+    "SecretWarning",
     # streams
     "ChangedInputWarning",
     "EventStream",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import html
+import logging
 from collections.abc import Iterable
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)
+
+logger: logging.Logger = logging.getLogger("scramjet_client")
+logger.addHandler(logging.NullHandler())
 
 PUBLIC = "scramjet_client"
 """Where users find every public name."""
@@ -53,12 +57,23 @@ class Shown:
         return f"<table><caption>{html.escape(type(self).__name__)}</caption>{rows}</table>"
 
 
+class Live(Shown):
+    """Refuses to be copied and pickled: for what holds a connection, a thread or a client, which may have a token."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            f"this {type(self).__name__} can't be pickled or copied: make another one where it is needed"
+        )
+
+
 def _cell(value: object) -> str:
     text = value if isinstance(value, str) else repr(value)
     return html.escape(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
 
 
-class Closing(Shown):
+class Closing(Live):
     """Makes a class with a `close()` a context manager."""
 
     def __enter__(self: _C) -> _C:
@@ -71,12 +86,6 @@ class Closing(Shown):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def __reduce__(self) -> NoReturn:
-        # It would not work there, and take a token along.
-        raise TypeError(
-            f"a {type(self).__name__} can't be pickled or copied: make one in the process that needs it"
-        )
 
     def close(self) -> None:
         """Give up what this holds; safe to call twice."""

@@ -5,7 +5,10 @@ Each setting is taken from the first that has it:
 1. an argument;
 2. `SCRAMJET_API_URL`, `SCRAMJET_TOKEN`, `SCRAMJET_CA_BUNDLE`, `SCRAMJET_TIMEOUT` (seconds);
 3. the profile that the `si` command uses, for the address; its token goes to no other address;
-4. the default, "http://127.0.0.1:8000/api/v1", without a token.
+4. the default, "http://127.0.0.1:8000/api/v1".
+
+A hub that `scramjet hub start` has started here, as the same user, has its token in a file; where nothing else gives a
+token, that one goes to its address, and to no other.
 """
 
 from __future__ import annotations
@@ -20,13 +23,14 @@ from typing import Any
 
 import attrs
 
+from scramjet_client._kept_tokens import UnsafeTokenFile, find_token
 from scramjet_client.errors import ConfigurationError
+from scramjet_client.http.durations import duration
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     TimeoutLike,
     Token,
     checked_base,
-    positive,
     route,
 )
 
@@ -96,7 +100,8 @@ def resolve(
         ValueError: Both `api_base` and `profile` are given.
     """
     place = _place("the hub", api_base, "SCRAMJET_API_URL", profile, _hub_of)
-    return _with_rest(place, token=token, verify=verify, timeout=timeout)
+    found = _with_rest(place, token=token, verify=verify, timeout=timeout)
+    return found if found.token is not None else _with_kept_token(found)
 
 
 def resolve_platform(
@@ -167,7 +172,9 @@ def _seconds(value: str) -> float:
         seconds = float(value)
     except ValueError:
         raise ValueError(f"it must be a number of seconds, not {value!r}") from None
-    return positive("it", seconds)
+    # Infinite is no limit, which None would not say here.
+    duration("it", seconds)
+    return seconds
 
 
 @attrs.frozen(kw_only=True)
@@ -220,6 +227,21 @@ def _with_rest(
         given["token"] = place.token
         sources["token"] = place.source
     return Settings(api_base=place.api_base, sources=sources, **given)
+
+
+def _with_kept_token(settings: Settings) -> Settings:
+    """Add the token of the hub that a command of this user runs at the address, if there is one."""
+    try:
+        found = find_token(settings.api_base)
+    except UnsafeTokenFile as error:
+        raise ConfigurationError(
+            f"the token of the hub here can't be used: {error}; remove it, and start the hub again"
+        ) from None
+    if found is None:
+        return settings
+    token, path = found
+    sources = {**settings.sources, "token": f"the hub that runs here ({path})"}
+    return attrs.evolve(settings, token=token, sources=sources)
 
 
 # -- the profile ----------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def scramjet_hub(request: pytest.FixtureRequest) -> Iterator[LocalHub | GivenHub]:
     """The hub of this run: a LocalHub, or the one that an option, a variable or the ini file names.
 
-    It has a `url` and `client()`. With pytest-xdist every worker has a LocalHub of its own.
+    It has a `url`, a `token`, which requests need, and `client()`, which sends it. With pytest-xdist every worker
+    has a LocalHub of its own.
     """
     from scramjet_client.integrations.pytest_hub import hub_for  # noqa: PLC0415
 

@@ -54,10 +54,13 @@ def packed(name: str, data: bytes = b"") -> bytes:
 
 # Ends with its stdin, so with the process that started it, however that ends.
 _LOCAL_HUB = """
-import sys
+import sys, warnings
 from scramjet_client.hub import LocalHub
 
-with LocalHub() as hub:
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    open_to_all = LocalHub(token=None)
+with open_to_all as hub:
     print(hub.url, flush=True)
     sys.stdin.read()
 """

@@ -4,21 +4,52 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from scramjet_client import HostClient
 from tests.support.certs import Certificates
 from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  # fixtures
+from tests.support.quick import starts_processes
 from tests.support.scripted_hub import H1Hub
+from tests.support.signals import as_in_a_terminal
+from tests.support.waiting import LIMIT
 
-_GRACE = 5.0
+# Examples have neither a limit of their own nor a speed in which they have to be found.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
+
+_GRACE = LIMIT
 """Seconds that threads and sockets get to go away after a test; only a leak uses them up."""
+
+# Whatever started the suite: tests of Ctrl-C need it, in this process and in the programs that they start.
+as_in_a_terminal()
+
+
+_SCENARIOS = {"benchmarks", "docs_site", "endings", "faults", "hostile", "surroundings"}
+"""Folders, and files test_*.py, whose tests take the client through many cases of one kind: none is quick."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as quick the tests of one module that start no process, by themselves or by a fixture."""
+    for item in items:
+        if not isinstance(item, pytest.Function) or item.get_closest_marker("long") is not None:
+            continue
+        if not _SCENARIOS.isdisjoint(re.split(r"[./]|test_", item.location[0])):
+            continue
+        fixtures = [each[-1].func for each in item._fixtureinfo.name2fixturedefs.values()]
+        cases = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
+        if not starts_processes(item.function, fixtures, cases):
+            item.add_marker("quick")
 
 
 def _threads() -> set[threading.Thread]:

@@ -12,6 +12,7 @@ import pytest
 
 from scramjet_client import ConfigurationError, HostClient
 from scramjet_client.config import profile_settings, resolve
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
 TOKEN = "a-very-secret-token"
@@ -123,7 +124,7 @@ def test_client_from_the_environment(home: Home, monkeypatch: pytest.MonkeyPatch
     with RawServer(handle) as server:
         monkeypatch.setenv("SCRAMJET_API_URL", server.url)
         monkeypatch.setenv("SCRAMJET_TOKEN", TOKEN)
-        with HostClient.from_env(timeout=20) as host, HostClient(server.url) as plain:
+        with HostClient.from_env(timeout=LIMIT) as host, HostClient(server.url) as plain:
             host.get_version()
             plain.get_version()
             shown = repr(host)

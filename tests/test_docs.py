@@ -12,6 +12,7 @@ import pytest
 
 from scramjet_client import __version__
 from tests.support.pages import FENCE, GUIDES, ROOT, Block, blocks, code_blocks, programs, run_page
+from tests.support.waiting import LIMIT
 
 LEFT_OUT = {"node_modules", "build", "dist"}
 
@@ -102,7 +103,7 @@ def runs(
 @pytest.mark.parametrize("document", [each for each in DOCUMENTS if programs(each)], ids=named)
 def test_python_blocks_run(document: Path, runs: dict[Path, Future[list[str]]]) -> None:
     """The Python blocks of a page run on a LocalHub, one after the other, and print what it says they print."""
-    assert runs[document].result(timeout=110) == []
+    assert runs[document].result(timeout=LIMIT) == []
 
 
 @each_document

@@ -17,6 +17,7 @@ import pytest
 
 import scramjet_client
 from scramjet_client import errors
+from tests.support.waiting import BUILD_LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = (
@@ -59,7 +60,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "-q", "-b", "html",
         "-d", str(folder / "doctrees"), str(ROOT / "docs"), str(folder / "html"),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_LIMIT)
     assert done.returncode == 0, done.stderr
     return folder / "html"
 

@@ -31,6 +31,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.foreign import translated
 from scramjet_client.http.refusals import from_response
+from tests.support.waiting import LIMIT
 
 URL = "http://hub.test/api/v1/instance/abc"
 
@@ -38,7 +39,7 @@ URL = "http://hub.test/api/v1/instance/abc"
 def _answer(status: int, body: str = "", **options: object) -> requests.Response:
     with responses.RequestsMock() as mock:
         mock.add(responses.GET, URL, status=status, body=body, **options)
-        return requests.get(URL, timeout=5, allow_redirects=False)
+        return requests.get(URL, timeout=LIMIT, allow_redirects=False)
 
 
 @pytest.mark.parametrize("name", errors.__all__)

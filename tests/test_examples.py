@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.real_hub import RealHub
+from tests.support.waiting import BUILD_LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 
 _AT_ONCE = 3
-_LIMIT = 110.0
-"""Seconds for a script, which only a failure uses up."""
 
 
 def ship_logs(said: str) -> None:
@@ -145,7 +144,7 @@ def _run(name: str, *urls: str) -> str:
         cwd=ROOT,
         capture_output=True,
         check=False,
-        timeout=_LIMIT,
+        timeout=BUILD_LIMIT,
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""

@@ -19,6 +19,7 @@ import scramjet_client
 from scramjet_client import HostClient, MiddlewareClient, MultiManagerClient
 from scramjet_client.packages.package import pack
 from tests.support.fleet import Platform
+from tests.support.waiting import LIMIT
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "parity.md"
@@ -153,7 +154,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def hub() -> Iterator[str]:
     """Run a LocalHub in a process of its own, where its instances outlive the tests that start them."""
-    command = [sys.executable, "-m", "scramjet_client.hub", "--port", "0"]
+    command = [sys.executable, "-m", "scramjet_client.hub", "--port", "0", "--no-token"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -195,7 +196,7 @@ def living(host: HostClient, folder: Path, ids: dict[str, str]) -> tuple[str, st
         del ids["instance"]
     if "instance" not in ids:
         instance = host.get_sequence_client(ids["sequence"]).start()
-        instance.wait_for("running", timeout=20)
+        instance.wait_for("running", timeout=LIMIT)
         ids["instance"] = instance.id
     return ids["sequence"], ids["instance"]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.npm import NodeUnavailable
 from tests.support.real_hub import install
+from tests.support.waiting import BUILD_LIMIT
 
 
 def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -17,7 +18,7 @@ def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=BUILD_LIMIT,
     )
 
 

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 
 _BLOCK = 1 << 20
+_LEAD = 100_000  # microseconds from the answer to "begin" to the first gap
 _READ = 1 << 18
 _KEEP = "Access-Control-Allow-Origin: *\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
 _STREAM = (
@@ -71,10 +72,11 @@ def _behind(number: int, gap: int) -> int:
 
 
 class _Connection:
-    """One connection, and what has been received on all of them."""
+    """One connection, and what has been received on all of them, and when the lines of crowds begin."""
 
     received: ClassVar[dict[str, int]] = {"bodies": 0, "bytes": 0}
     waits: ClassVar[list[int]] = []
+    crowds: ClassVar[dict[int, asyncio.Future[int]]] = {}
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -100,6 +102,11 @@ class _Connection:
             await (self._inout() if route == "inout" else self._input(url, head))
         elif route in ("output", "stdout", "log"):
             await (self._stamped_output(url) if "gap-" in url else self._output(url))
+        elif route == "begin":
+            crowd = self._crowd(url)
+            if not crowd.done():
+                crowd.set_result(time.monotonic_ns() // 1000 + _LEAD)
+            await self._send_json({"from": crowd.result()})
         elif route == "received":
             answer = {**self.received, "waits": list(self.waits)}
             self.received.update(bodies=0, bytes=0)
@@ -134,11 +141,18 @@ class _Connection:
             await self._send(block if left >= len(frames) else b"".join(frames[:left]))
         await self._send(_END)
 
+    def _crowd(self, url: str) -> asyncio.Future[int]:
+        """Return when the first gap of a crowd begins, in microseconds, once it has been asked for."""
+        made = asyncio.get_running_loop().create_future
+        return self.crowds.setdefault(_option(url, "crowd", 0), made())
+
     async def _stamped_output(self, url: str) -> None:
-        gap, start = _option(url, "gap", 2000), _option(url, "from", 0)
+        gap, start = _option(url, "gap", 2000), 0
+        await self._send(_STREAM)
+        if "crowd-" in url:
+            start = await self._crowd(url)
         if start and "apart" in url:
             start += _behind(_option(url, "bench", 0), gap)
-        await self._send(_STREAM)
         for number in range(1, _option(url, "total", 500) + 1):
             wait = (start + number * gap) / 1e6 - time.monotonic() if start else gap / 1e6
             await asyncio.sleep(wait)

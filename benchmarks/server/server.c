@@ -11,8 +11,10 @@
  *   chunk-N   bytes of one chunk of an output         total-N   bytes of the whole output
  *   json      records of a log, one a chunk           gap-N     microseconds between two chunks, each of
  *   stamped   items of an upload begin with the                 them a line with the time when it was sent
- *             time when they were made                from-N    when the first gap begins: microseconds of CLOCK
- *   apart     with from-N: each stream is behind by a part of a gap, chosen by its number
+ *             time when they were made
+ *   crowd-N   with gap-N: all streams of this number are silent until its route "begin" is asked for. The first
+ *             gap of them all begins soon after, at a moment that the answer has: microseconds of CLOCK
+ *   apart     with crowd-N: each stream is behind by a part of a gap, chosen by its number
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -35,6 +37,8 @@
 #define BLOCK (1 << 20)      /* bytes of payload in the frames that are sent again and again */
 #define BUFFER (1 << 18)     /* bytes of one read */
 #define WAITS 100000
+#define CROWDS 4096
+#define LEAD 100000000LL     /* nanoseconds from the answer to "begin" to the first gap */
 
 #define KEEP "Access-Control-Allow-Origin: *\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
 #define STREAM "HTTP/1.1 200 OK\r\n" KEEP "content-type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -50,6 +54,11 @@
 static pthread_mutex_t received = PTHREAD_MUTEX_INITIALIZER;
 static long long bodies, bytes, waits[WAITS];
 static int waited;
+
+/* When the first gap of each crowd begins, in nanoseconds, or 0; the lock guards it. */
+static pthread_mutex_t beginning = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t begun = PTHREAD_COND_INITIALIZER;
+static long long crowds[CROWDS];
 
 typedef struct {
     int fd;
@@ -198,6 +207,21 @@ static long behind(const char *url, long gap)
     return (mixed ^ mixed >> 16) % gap;
 }
 
+static long long *crowd_of(const char *url)
+{
+    return &crowds[option(url, "crowd-", 0) % CROWDS];
+}
+
+static long long wait_for_crowd(const char *url)
+{
+    long long *from = crowd_of(url);
+    pthread_mutex_lock(&beginning);
+    while (!*from)
+        pthread_cond_wait(&begun, &beginning);
+    pthread_mutex_unlock(&beginning);
+    return *from;
+}
+
 static void sleep_until(long long when)
 {
     long long left = when - now();
@@ -209,10 +233,12 @@ static void sleep_until(long long when)
 static int stamped_output(int fd, const char *url)
 {
     long gap = option(url, "gap-", 2000), count = option(url, "total-", 500);
-    long long from = option(url, "from-", 0) * 1000LL;
+    long long from = 0;
     char frame[128];
     if (say(fd, STREAM))
         return -1;
+    if (strstr(url, "crowd-"))
+        from = wait_for_crowd(url);
     if (from && strstr(url, "apart"))
         from += behind(url, gap) * 1000LL;
     for (long i = 1; i <= count; i++) {
@@ -295,6 +321,20 @@ static int json(int fd, const char *text)
     return send_all(fd, answer, n);
 }
 
+/* Have the lines of a crowd begin, and say when the first gap does. */
+static int begin(int fd, const char *url)
+{
+    long long *from = crowd_of(url);
+    char text[64];
+    pthread_mutex_lock(&beginning);
+    if (!*from)
+        *from = (now() + LEAD) / 1000 * 1000;
+    pthread_cond_broadcast(&begun);
+    pthread_mutex_unlock(&beginning);
+    sprintf(text, "{\"from\":%lld}", *from / 1000);
+    return json(fd, text);
+}
+
 static int statistics(int fd)
 {
     pthread_mutex_lock(&received);
@@ -325,6 +365,8 @@ static int answer(Conn *c, const char *method, const char *url, long length)
         return json(c->fd, "{\"service\":\"@scramjet/host\",\"apiVersion\":\"v1\",\"version\":\"1.0.1\",\"build\":\"benchmark\"}");
     if (ends_with(url, "/health"))
         return json(c->fd, "{\"healthy\":true,\"processId\":17683,\"uptime\":12.5}");
+    if (ends_with(url, "/begin"))
+        return begin(c->fd, url);
     if (ends_with(url, "/received"))
         return statistics(c->fd);
     if (ends_with(url, "/output") || ends_with(url, "/stdout") || ends_with(url, "/log"))

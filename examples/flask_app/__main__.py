@@ -7,4 +7,5 @@ from scramjet_client.hub import LocalHub
 
 if __name__ == "__main__":
     with LocalHub() as hub:
-        create_app({"SCRAMJET_API_URL": hub.url}).run(port=5000, threaded=True)
+        settings = {"SCRAMJET_API_URL": hub.url, "SCRAMJET_TOKEN": hub.token}
+        create_app(settings).run(port=5000, threaded=True)

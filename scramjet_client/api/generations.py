@@ -30,9 +30,6 @@ _FIRST_H1 = (0, 28, 2)
 _VERSION_LENGTH = 40
 """Characters of a hub's version that sentences repeat."""
 
-_BODY_LIMIT = 240.0
-"""Seconds after which a body to an H0 hub goes on in another request: it is cut at 300 (checked every 30)."""
-
 _EVENT, _STOP, _KILL = 5001, 4001, 4002
 
 _SETTLE = 0.5
@@ -73,11 +70,6 @@ class Dialect:
 
     version: str
     modern: bool
-
-    @property
-    def body_limit(self) -> float | None:
-        """Seconds that one request body may last, or None."""
-        return None if self.modern else _BODY_LIMIT
 
     @property
     def has_inout(self) -> bool:
@@ -182,6 +174,11 @@ def dialect_of(client: HttpClient) -> Dialect:
             client.memo["dialect"] = known
     dialect: Dialect = known
     return dialect
+
+
+def body_limit(client: HttpClient) -> float | None:
+    """Return the seconds that one request body to this hub may last, or None; H0 cuts bodies that last."""
+    return None if dialect_of(client).modern else client.tuning.body_lifetime
 
 
 def _ask(client: HttpClient) -> Dialect:

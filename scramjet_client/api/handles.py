@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 import requests
 
-from scramjet_client._base import Closing, Shown
+from scramjet_client._base import Closing, Live
 from scramjet_client.api.http_client import ClientProvider, HttpClient
 from scramjet_client.errors import HubResponseError, NotFoundError
 from scramjet_client.http.settings import TimeoutLike, route
@@ -15,7 +15,7 @@ from scramjet_client.http.settings import TimeoutLike, route
 _H = TypeVar("_H", bound="Handle")
 
 
-class Handle(Shown):
+class Handle(Live):
     """A client of one instance or sequence of a hub. Safe to use from any number of threads.
 
     Nothing is asked of the hub when one is made, and it holds no connection of its own.
@@ -156,7 +156,7 @@ class Below(HttpClient):
         explain: Callable[[NotFoundError], HubResponseError],
     ) -> None:
         self.__dict__.update(outer.__dict__)
-        self.api_base = f"{outer.api_base}/{path}"
+        self.api_base: str = f"{outer.api_base}/{path}"
         self.memo: dict[str, Any] = {}
         self._explain = explain
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as jsonlib
-import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
+import attrs
 import requests
 
 from scramjet_client._base import Closing, public
-from scramjet_client.errors import HubResponseError, NotFoundError
+from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.calls import JsonAnswer, parsed, tried
 from scramjet_client.http.connection import Session
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.foreign import translated
+from scramjet_client.http.interrupts import causes
 from scramjet_client.http.limits import connect_limit, head_within
 from scramjet_client.http.listeners import RequestLogger, Telling
 from scramjet_client.http.outgoing import outgoing
@@ -29,10 +32,11 @@ from scramjet_client.http.settings import (
     Token,
     checked_base,
     checked_headers,
-    positive,
     proxies_for,
+    secrets_of,
     verification,
 )
+from scramjet_client.http.tuning import Tuning
 from scramjet_client.http.untrusted import ANSWER_LIMIT, check_coding
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.uploads.options import reporter
@@ -40,9 +44,6 @@ from scramjet_client.uploads.sources import ProgressHook, Source
 from scramjet_client.uploads.upload import Upload
 
 _R = TypeVar("_R")
-
-logger: logging.Logger = logging.getLogger("scramjet_client")
-logger.addHandler(logging.NullHandler())
 
 
 @public
@@ -74,6 +75,7 @@ class HttpClient(Closing):
         retries: How often a JSON GET is tried again after a broken connection or a refusal that may pass
             (429, 502, 503, 504), and any request to which no connection came about. Nothing else is ever
             sent twice. Always within the call's limit; see docs/reliability.md, "Retries".
+        tuning: Intervals and margins that the client keeps by itself; None means the defaults of `Tuning`.
     """
 
     answer_limit = ANSWER_LIMIT
@@ -90,9 +92,11 @@ class HttpClient(Closing):
         cert: str | tuple[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
         retries: int = 2,
+        tuning: Tuning | None = None,
     ) -> None:
         self.api_base: str = checked_base(api_base)
         self.timeouts: Timeouts = Timeouts.of(timeout)
+        self.tuning: Tuning = Tuning() if tuning is None else tuning
         self.memo: dict[str, Any] = {}
         """What upper layers have learned of this hub, such as its generation."""
         self._retries = retries
@@ -100,8 +104,9 @@ class HttpClient(Closing):
         self.cert = cert
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
-        session = self._session = Session()
+        session = self._session = Session(self.tuning)
         self.token: Token = Token(token)
+        self._secrets = secrets_of(token, checked_headers(headers or {}))
         session.auth = self.token
         session.headers.update(
             {
@@ -151,7 +156,7 @@ class HttpClient(Closing):
         *,
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
         exchange: Exchange | None = None,
@@ -182,17 +187,19 @@ class HttpClient(Closing):
             sent["Content-Type"] = "application/json"
             if method != "DELETE" or value is not None:
                 body = jsonlib.dumps(value, allow_nan=False).encode()
-        limit = self.timeouts.read if timeout is None else positive("timeout", timeout)
+        limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
         ends = None if limit is None else time.monotonic() + limit
 
         def attempt() -> JsonAnswer:
             used = exchange or Exchange(deadline=ends)
-            with translated(method, f"{self.api_base}/{path}"):
+            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
                 response = self._send(used, method, path, headers=sent, params=params, body=body)
                 try:
                     if response.status_code >= 300:
                         raise self.refusal(response, subject, not_found)
-                    return parsed(response, self.answer_limit)
+                    answer = parsed(response, self.answer_limit)
+                    # It is what errors keep of an answer that makes no sense.
+                    return attrs.evolve(answer, text=self._secrets.hidden_in(answer.text))
                 finally:
                     response.close()
 
@@ -201,6 +208,7 @@ class HttpClient(Closing):
             self._retries,
             again=method == "GET" and exchange is None,
             deadline=ends if exchange is None else exchange.deadline,
+            sleep=self.tuning.sleep,
         )
 
     # -- streams ----------------------------------------------------------------------------------
@@ -210,7 +218,7 @@ class HttpClient(Closing):
         path: str,
         *,
         name: str = "",
-        idle_timeout: float | None = None,
+        idle_timeout: Duration | None = None,
         headers: Mapping[str, str] | None = None,
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
@@ -229,9 +237,11 @@ class HttpClient(Closing):
                 for reading too.
         """
         idle = (
-            self.timeouts.idle if idle_timeout is None else positive("idle_timeout", idle_timeout)
+            self.timeouts.idle if idle_timeout is None else duration("idle_timeout", idle_timeout)
         )
         exchange = exchange or Exchange()
+        if idle is not None and idle > LONGEST_WAIT:
+            exchange.idle, idle = idle, None
         deadline = exchange.deadline
         if deadline is None and self.timeouts.read is not None:
             exchange.deadline = time.monotonic() + self.timeouts.read
@@ -263,7 +273,7 @@ class HttpClient(Closing):
         """Return an upload that has not begun.
 
         Args:
-            body: What to send (see `_sources`).
+            body: What to send (see `uploads.sources`).
             convert: Makes the upload's result.
             name: What it feeds, for messages.
             subject: What it is about, for the hub's refusals.
@@ -276,7 +286,7 @@ class HttpClient(Closing):
             return self.refusal(response, subject, not_found)
 
         writer = BodyWriter(body, stall_limit=self.timeouts.write, gather=gather, progress=progress)
-        return Upload(name, writer, convert, refusal)
+        return Upload(name, writer, convert, refusal, self.tuning.exit_grace)
 
     def poster(
         self,
@@ -292,6 +302,7 @@ class HttpClient(Closing):
 
         The limits, in seconds, are those of `head_within`.
         """
+        checked_headers(headers)
 
         def post(exchange: Exchange) -> requests.Response:
             with head_within(exchange, head_limit, rest=rest_limit):
@@ -319,7 +330,7 @@ class HttpClient(Closing):
 
         Args:
             path: Path below `api_base`.
-            stream: Anything that `_sources` takes.
+            stream: Anything that `uploads.sources` takes.
             type: Content type.
             end: Value of the header `x-end-stream`; None leaves it out.
             method: POST or PUT.
@@ -329,6 +340,12 @@ class HttpClient(Closing):
             progress: Called with the bytes sent and the bytes in all (or None), by the thread that sends.
             answer_limit: Seconds in which the hub must take something of the body, or answer.
         """
+        sent = {"Content-Type": type, **(headers or {})}
+        if end is not None:
+            sent["x-end-stream"] = "true" if end else "false"
+        post = self.poster(
+            path, sent, method=method, head_limit=answer_limit, rest_limit=answer_limit
+        )
         upload = self.prepare_upload(
             Source(stream),
             lambda text, _sent, _reason: text,
@@ -336,12 +353,6 @@ class HttpClient(Closing):
             subject=subject,
             not_found=not_found,
             progress=None if progress is None else reporter(progress, stream),
-        )
-        sent = {"Content-Type": type, **(headers or {})}
-        if end is not None:
-            sent["x-end-stream"] = "true" if end else "false"
-        post = self.poster(
-            path, sent, method=method, head_limit=answer_limit, rest_limit=answer_limit
         )
         upload.run(post, lambda writer: Exchange(writer=writer))
         return upload.result()
@@ -352,13 +363,31 @@ class HttpClient(Closing):
         self, response: requests.Response, subject: str, not_found: type[NotFoundError]
     ) -> HubResponseError:
         """Return the error that an answer of 300 or more means here; see `_refusals`."""
-        return from_response(response, subject=subject, not_found=not_found)
+        hidden = self._secrets.hidden_in
+        return from_response(response, subject=subject, not_found=not_found, hidden=hidden)
+
+    @contextlib.contextmanager
+    def _discreet(self) -> Iterator[None]:
+        """Hide in what is raised inside the block what the hub, or who answers for it, has repeated."""
+        try:
+            yield
+        except ScramjetError as error:
+            hidden = self._secrets.hidden_in
+            for cause in causes(error):
+                # The traceback would show it too.
+                if cause is not error and hidden(str(cause)) != str(cause):
+                    error.__cause__ = None
+                    error.__suppress_context__ = True
+            error.message = hidden(error.message)
+            error.args = (error.message, *error.args[1:])
+            error.body = None if error.body is None else hidden(error.body)
+            raise
 
     def _reach(self, exchange: Exchange, method: str, path: str, **how: Any) -> requests.Response:
         """`_send`, and again while no connection comes about: nothing has left then."""
 
         def attempt() -> requests.Response:
-            with translated(method, f"{self.api_base}/{path}"):
+            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
                 return self._send(exchange, method, path, **how)
 
         return tried(
@@ -366,6 +395,7 @@ class HttpClient(Closing):
             self._retries,
             again=False,
             deadline=exchange.deadline,
+            sleep=self.tuning.sleep,
             given_up=lambda: exchange.aborted,
         )
 
@@ -386,6 +416,8 @@ class HttpClient(Closing):
         prepared = outgoing(
             self._session, method, (self.api_base, path), headers=given, params=params, body=body
         )
+        if exchange.writer is not None:
+            prepared.body = exchange.writer.body()  # type: ignore[assignment]  # requests takes iterators
         exchange.size_limit = self.answer_limit
         with Telling(self._loggers, method, url) as telling, exchange.use():
             response = self._session.send(
@@ -398,5 +430,10 @@ class HttpClient(Closing):
                 allow_redirects=False,
             )
             telling.answered(response.status_code)
+        if not exchange.sent.is_set():
+            exchange.answered_elsewhere(prepared)
+        elif exchange.writer is not None:
+            # Who keeps an answer does not keep what was sent.
+            prepared.body = None
         check_coding(response)
         return response

@@ -19,7 +19,7 @@ from scramjet_client.cli import _output
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session, paint
 from scramjet_client.errors import StreamIdleError
-from scramjet_client.instances.attach import Keyboard
+from scramjet_client.instances.keyboard import Keyboard
 
 if TYPE_CHECKING:
     from scramjet_client.streams.output import OutputStream

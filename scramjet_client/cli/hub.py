@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scramjet_client.cli import _exits, _output, _streams
-from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._session import Session, pass_session, warn
 from scramjet_client.cli._verbs import Group, lines_option
 
 if TYPE_CHECKING:
@@ -28,40 +25,41 @@ def hub() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--storage", metavar="DIR", help="Where sequences are kept. [default: temporary]")
+@click.option(
+    "--no-token", is_flag=True, help="Let every user of this machine run programs as you."
+)
 @pass_session
-def start(session: Session, host: str, port: int, storage: str | None) -> None:
+def start(session: Session, host: str, port: int, storage: str | None, no_token: bool) -> None:
     r"""Run a hub here until Ctrl-C.
 
     It is a LocalHub: it runs Python sequences as processes of this machine, and ends them with itself.
 
-    Prints its URL. Clients must send the token of SCRAMJET_HUB_TOKEN, if that is set; another address than
-    loopback needs one. Needs the extra "hub".
+    Prints its URL. Clients must send its token, which is that of SCRAMJET_HUB_TOKEN, or else a random one. This
+    command, and `HostClient.from_env()`, find it by themselves: it is in a file of yours, whose path --json and a
+    note on a terminal show. Needs the extra "hub".
 
     \b
     Example:
         scramjet hub start --port 8000
+        curl -H "Authorization: Bearer $(cat FILE)" http://127.0.0.1:8000/api/v1/version
     """
-    from scramjet_client.hub import LocalHub  # noqa: PLC0415
+    from scramjet_client.hub._signals import ended_by_signals  # noqa: PLC0415
+    from scramjet_client.hub._starting import kept_token, make_hub  # noqa: PLC0415
 
-    ended = threading.Event()
-    before = {
-        each: signal.signal(each, lambda *_: ended.set())
-        for each in (signal.SIGINT, signal.SIGTERM)
-    }
-    token = os.environ.get("SCRAMJET_HUB_TOKEN") or None
-    try:
-        with _listening(
-            LocalHub(host, port, token=token, storage=storage), f"{host}:{port}"
-        ) as running:
-            if session.json:
-                _output.line({"url": running.url})
-            else:
-                click.echo(running.url)
-            session.note("the hub runs until Ctrl-C")
-            ended.wait()
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    made = make_hub(host, port, None, no_token, storage)
+    listening = _listening(made, f"{host}:{port}")
+    with ended_by_signals() as ended, listening as running, kept_token(running) as token:
+        if session.json:
+            path = None if token.path is None else str(token.path)
+            _output.line({"url": running.url, "token_file": path})
+        else:
+            click.echo(running.url)
+        if no_token:
+            warn(token.sentence)
+        else:
+            session.note(token.sentence)
+        session.note("the hub runs until Ctrl-C")
+        ended.wait()
 
 
 @contextlib.contextmanager

@@ -80,7 +80,9 @@ def _started_with(given: dict[str, Any]) -> dict[str, Any]:
 @seq.command()
 @click.argument("path", type=click.Path(exists=True))
 @click.option("-o", "--output", "target", metavar="FILE|-", help="[default: NAME.tar.gz]")
-@click.option("-l", "--list", "list_only", is_flag=True, help="Only show what would be in it.")
+@click.option(
+    "-l", "--list", "list_only", is_flag=True, help="Only show what would be in it, and what stays."
+)
 @_requirements
 @pass_session
 def pack(
@@ -108,14 +110,30 @@ def pack(
             session.note(f"{len(package.entries)} entries, {_output.size(package.size)} unpacked")
         if session.json:
             entries = [{"name": each.name, "size": each.size} for each in package.entries]
-            place = None if list_only else target
-            _output.document({"path": place, "name": package.name, "entries": entries})
+            left_out = [
+                {"name": each.name, "why": each.note}
+                for each in package.preview()
+                if each.size is None
+            ]
+            _output.document(
+                {
+                    "path": None if list_only else target,
+                    "name": package.name,
+                    "entries": entries,
+                    "left_out": left_out,
+                    "warnings": list(package.warnings),
+                }
+            )
         elif list_only:
             _output.listing(
                 session,
-                package.entries,
-                ["NAME", "SIZE"],
-                lambda each: [each.name, _output.size(each.size)],
+                package.preview().rows,
+                ["NAME", "SIZE", "NOTE"],
+                lambda each: [
+                    each.name,
+                    "left out" if each.size is None else _output.size(each.size),
+                    each.note,
+                ],
             )
         else:
             click.echo(target)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import ssl
+import threading
 import time
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -25,11 +28,21 @@ from scramjet_client.api.http_client import HttpClient
 from scramjet_client.config import VARIABLES
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.calls import JsonAnswer
-from scramjet_client.http.settings import is_loopback, proxies_for, verification
+from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.interrupts import let_interrupts_pass
+from scramjet_client.http.settings import is_loopback, proxies_for, route, verification
 from scramjet_client.models import GetVersionResponse
+from scramjet_client.uploads.sources import Source
 
 _SKEW_LIMIT = 5.0
 """Seconds that the clocks may differ before it is a problem; the header has a resolution of one."""
+
+_REFUSAL_LIMIT = 2.0
+"""Seconds in which a hub must refuse an upload to an instance that it does not have, while its body is open."""
+
+_HELD_LIMIT = 10.0
+"""Seconds after which the probe ends in any case."""
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -105,8 +118,11 @@ class DoctorReport(Shown):
         return ()
 
 
-def examine(client: HttpClient, sources: Mapping[str, str] | None, timeout: float) -> DoctorReport:
+def examine(
+    client: HttpClient, sources: Mapping[str, str] | None, timeout: Duration
+) -> DoctorReport:
     """Return the report of a client; `sources` says where its settings came from, as far as that is known."""
+    duration("timeout", timeout)
     known = sources if sources is not None else {"api_base": "the client that it belongs to"}
     problems: list[str] = []
     ca, ca_problem = _trust(client, known)
@@ -116,6 +132,8 @@ def examine(client: HttpClient, sources: Mapping[str, str] | None, timeout: floa
     version = None if answer is None else _version(answer, problems)
     hub = None if version is None else _hub(version)
     skew = None if answer is None else _skew(answer, problems)
+    if hub is not None and answer is not None:
+        _between(client, answer, problems)
     return DoctorReport(
         url=client.api_base,
         url_source=known.get("api_base", "argument api_base"),
@@ -137,12 +155,13 @@ def examine(client: HttpClient, sources: Mapping[str, str] | None, timeout: floa
 # -- the hub --------------------------------------------------------------------------------------
 
 
-def _asked(client: HttpClient, timeout: float, problems: list[str]) -> JsonAnswer | None:
+def _asked(client: HttpClient, timeout: Duration, problems: list[str]) -> JsonAnswer | None:
     try:
         return client.request("GET", "version", timeout=timeout, subject="API version")
     except ScramjetError as error:
         problems.append(f"{error.code}: {error.message}")
     except (OSError, ValueError) as error:
+        let_interrupts_pass(error)
         # A CA bundle or certificate that is not there, or a header that can't be sent.
         problems.append(str(error))
     return None
@@ -161,6 +180,42 @@ def _hub(version: GetVersionResponse) -> dict[str, str]:
     told = {"version": version.version, "generation": generation}
     further = {"service": version.service, "build": version.build}
     return {**told, **{name: value for name, value in further.items() if value}}
+
+
+def _between(client: HttpClient, answer: JsonAnswer, problems: list[str]) -> None:
+    """Find out whether something between holds uploads back: hubs refuse one while its body is still open.
+
+    Hubs do not say which server they are, so where nobody says it, nothing stands between.
+    """
+    server = answer.headers.get("Server") or answer.headers.get("Via")
+    if server is None:
+        return
+    let_go = threading.Event()
+
+    def held() -> Iterator[bytes]:
+        yield b" "
+        let_go.wait(_HELD_LIMIT)
+
+    upload = client.prepare_upload(Source(held()), lambda text, *_: text, name="nothing")
+    post = client.poster(
+        route("instance", str(uuid.uuid4()), "input"),
+        {"Content-Type": "application/octet-stream", "x-end-stream": "false"},
+    )
+    deadline = time.monotonic() + _HELD_LIMIT
+    upload.run_in_background(
+        lambda: upload.run(post, lambda writer: Exchange(writer=writer, deadline=deadline))
+    )
+    try:
+        upload.exception(_REFUSAL_LIMIT)
+    except FutureTimeoutError:
+        problems.append(
+            f"{server} stands between and holds uploads back until they are whole: refusals come late, and a"
+            " conversation never begins. It probably holds outputs and events back too"
+            " (nginx: proxy_request_buffering off; proxy_buffering off; see the guide for nginx)"
+        )
+    finally:
+        let_go.set()
+        upload.cancel()
 
 
 def _skew(answer: JsonAnswer, problems: list[str]) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from typing import Any, TypeVar, Union
 
 import attrs
 
-from scramjet_client._base import Closing, Shown, public
+from scramjet_client._base import Closing, Live, Shown, logger, public
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.clients.host import HostClient
@@ -26,7 +25,8 @@ from scramjet_client.errors import (
     SequenceNotFoundError,
     StreamInterruptedError,
 )
-from scramjet_client.http.settings import positive, route
+from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.settings import route
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import (
     OUTPUT_STREAMS,
@@ -47,8 +47,6 @@ _T = TypeVar("_T")
 
 Members = Mapping[str, Union[HostClient, ScramjetError]]
 """The hubs of a fleet by their ids; an error stands for one that is known not to answer."""
-
-logger: logging.Logger = logging.getLogger("scramjet_client")
 
 
 @public
@@ -134,8 +132,6 @@ def check_all(errors: Mapping[str, ScramjetError], what: str) -> None:
         failure.errors = dict(errors)
         raise failure
 
-
-logger = logging.getLogger("scramjet_client")
 
 _CONNECTING = 2.0
 """Seconds for an answer about an instance that may not have connected yet; connected, it takes milliseconds."""
@@ -291,7 +287,7 @@ def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> Outp
 
 
 @public
-class Fleet(Shown):
+class Fleet(Live):
     """Many hubs as one. Safe to use from any number of threads.
 
     A hub that fails never hides the others: what is asked of all is answered by a `FleetAnswer`, with what
@@ -352,11 +348,13 @@ class Fleet(Shown):
         """Return each hub's instances."""
         return self.ask(lambda host: host.list_instances())
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> FleetAnswer[OutputStream]:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> FleetAnswer[OutputStream]:
         """Open each hub's log; whoever asks closes them. `Multiplexer` reads them with one thread."""
         return self.ask(lambda host: host.get_log_stream(idle_timeout=idle_timeout))
 
-    def get_audit_stream(self, *, idle_timeout: float | None = None) -> FleetAnswer[OutputStream]:
+    def get_audit_stream(
+        self, *, idle_timeout: Duration | None = None
+    ) -> FleetAnswer[OutputStream]:
         """Open each hub's audit (1.x); whoever asks closes them."""
         return self.ask(lambda host: host.get_audit_stream(idle_timeout=idle_timeout))
 
@@ -464,8 +462,7 @@ class Fleet(Shown):
             To be iterated, once, and closed; what fails is in its `errors`.
         """
         checked_stream_id(stream_id, OUTPUT_STREAMS)
-        if look is not None:
-            positive("look", look)
+        look = duration("look", look)
         # Not by `ask`: a hub that is down for long is not worth a warning at each look.
         return FleetFollow(
             lambda: self._asked(lambda host: _living(host, sequence)), stream_id, look, limit

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import public
@@ -22,6 +23,7 @@ from scramjet_client.clients.sequence import SequenceClient, send_package
 from scramjet_client.clients.topics import Topics
 from scramjet_client.config import resolve
 from scramjet_client.errors import SequenceNotFoundError
+from scramjet_client.http.durations import Duration
 from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import (
@@ -166,11 +168,11 @@ class HostClient(Topics, ApiClient):
         """Return the load of the hub's machine. Wire: GET /load-check."""
         return load_from(self._client.request("GET", "load-check"))
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the hub's log: what it has kept, then live; one JSON object a line. Wire: GET /log."""
         return self._client.get_stream("log", name="log of the hub", idle_timeout=idle_timeout)
 
-    def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the hub's audit (1.x): history, then live; one JSON object a line. Wire: GET /audit."""
         dialect_of(self._client).require("the audit")
         return self._client.get_stream("audit", name="audit of the hub", idle_timeout=idle_timeout)
@@ -230,6 +232,9 @@ class HostClient(Topics, ApiClient):
         *,
         requirements: Requirements = None,
         name: str | None = None,
+        source: str | None = None,
+        include: Iterable[str | Path] = (),
+        env: Iterable[str] = (),
         progress: ProgressHook | None = None,
     ) -> SequenceClient:
         """Make a sequence of a Python function of this script or notebook, and upload it.
@@ -241,6 +246,10 @@ class HostClient(Topics, ApiClient):
             function: `function(context, input, *args)`: plain, `async def`, or a generator of either kind.
             requirements: What pip is to install into the package: a list of requirements, or the path of a file.
             name: Name of the sequence; None means the function's.
+            source: Text of its definition, for a function whose source Python does not know, as one made by exec.
+            include: Files, folders or patterns beside the script that travel too, to the same place in the package.
+            env: Names of variables beside it whose values stay here. Each start gives them by `app_config`, or the
+                environment of the program does.
             progress: As in `InstanceClient.send_stream`.
 
         Raises:
@@ -248,7 +257,9 @@ class HostClient(Topics, ApiClient):
             ValueError: It uses something that can't travel, such as an open file; the message names it and the
                 line. Or pip failed. Nothing has been sent.
         """
-        with Package.from_function(function, requirements=requirements, name=name) as package:
+        with Package.from_function(
+            function, requirements=requirements, name=name, source=source, include=include, env=env
+        ) as package:
             return self.send_sequence(package, progress=progress)
 
     def update_sequence(

@@ -32,6 +32,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.durations import Duration
 from scramjet_client.http.settings import route
 from scramjet_client.http.untrusted import json_in
 from scramjet_client.models import (
@@ -89,13 +90,13 @@ class ManagerClient(ApiClient):
         """Return the manager's configuration as it gives it; it may hold secrets. Wire: GET /config."""
         return object_in(self._get("config"), "config")
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the manager's log, one JSON object a line. Wire: GET /log."""
         return self._client.get_stream(
             "log", name="log of the manager", idle_timeout=idle_timeout, **_ABOUT
         )
 
-    def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the manager's audit, one JSON object a line. Wire: GET /audit."""
         return self._client.get_stream(
             "audit", name="audit of the manager", idle_timeout=idle_timeout, **_ABOUT
@@ -241,7 +242,7 @@ class ManagerClient(ApiClient):
     # -- data across hubs -------------------------------------------------------------------------
 
     def get_named_data(
-        self, topic: str, content_type: str = _BINARY, *, idle_timeout: float | None = None
+        self, topic: str, content_type: str = _BINARY, *, idle_timeout: Duration | None = None
     ) -> OutputStream:
         """Open a topic that goes across hubs for reading; see `HostClient.get_topic`.
 

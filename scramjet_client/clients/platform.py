@@ -28,6 +28,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.durations import Duration
 from scramjet_client.http.settings import TimeoutLike, route
 from scramjet_client.models import (
     AccessKey,
@@ -137,7 +138,7 @@ class MultiManagerClient(ManyManagers):
         """Return what the process says of itself. Wire: GET /info."""
         return info_from(self._get("info"))
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the log of the process, one JSON object a line. Wire: GET /log."""
         return self._client.get_stream(
             "log", name="log of the multi-manager", idle_timeout=idle_timeout
@@ -209,7 +210,7 @@ class MiddlewareClient(ManyManagers):
         """
         return self._manager(id, manager_api_base)
 
-    def get_audit_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the platform's audit, one JSON object a line. Wire: GET /audit."""
         return self._client.get_stream(
             "audit", name="audit of the platform", idle_timeout=idle_timeout

@@ -14,7 +14,8 @@ from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.topics import checked_topic
 from scramjet_client.errors import SequenceNotFoundError, ServerError
 from scramjet_client.http.calls import JsonAnswer
-from scramjet_client.http.settings import positive, route
+from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.settings import route
 from scramjet_client.http.untrusted import json_in
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import CompletedInstance, refuse_check, run_new
@@ -48,7 +49,7 @@ class SequenceClient(Handle):
         output_topic: str | None = None,
         limits: Mapping[str, Any] | None = None,
         instance_id: str | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
     ) -> InstanceClient:
         """Start an instance; returns when its runner has connected, which is before the program runs.
 
@@ -99,7 +100,7 @@ class SequenceClient(Handle):
         *,
         type: str | None = None,
         json: bool | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         check: bool = False,
         app_config: Mapping[str, Any] | None = None,
         args: list[Any] | tuple[Any, ...] | None = None,
@@ -132,7 +133,7 @@ class SequenceClient(Handle):
 
         Wire: POST /sequence/{id}/start (docs/protocol.md, "Start"), then as of `InstanceClient.run`.
         """
-        limit = None if timeout is None else positive("timeout", timeout)
+        limit = duration("timeout", timeout)
         if check:
             refuse_check(self._client)
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import requests
 
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import body_limit, dialect_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
 from scramjet_client.http.body import BodySource
+from scramjet_client.http.durations import Duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.models import (
     CONTENT_TYPES,
@@ -113,7 +114,7 @@ class Topics:
         )
 
     def get_topic(
-        self, topic: str, content_type: str = _NDJSON, *, idle_timeout: float | None = None
+        self, topic: str, content_type: str = _NDJSON, *, idle_timeout: Duration | None = None
     ) -> OutputStream:
         """Open a topic for reading: what nobody has read yet, then live. It never ends by itself on 1.x.
 
@@ -259,7 +260,7 @@ class Topics:
         self, topic: str, chosen: SendPlan, upload: Upload[SendStreamResponse]
     ) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""
-        limit = dialect_of(self._client).body_limit
+        limit = body_limit(self._client)
         # Where a body may have to go on in another request, only a request of its own can end the topic.
         end_apart = chosen.end and limit is not None
         post = self._poster(topic, chosen, end=chosen.end and not end_apart)

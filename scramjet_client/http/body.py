@@ -13,6 +13,7 @@ from typing import Protocol
 
 from urllib3.util import wait_for_write
 
+from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.gathering import Gathering
 from scramjet_client.http.tls import DUPLEX
 
@@ -22,7 +23,7 @@ _WORTH_SCATTERING = 16384
 """Bytes of a frame from which on its parts go to the socket as they are, without being put together."""
 
 
-def shut(sock: socket.socket) -> None:
+def shut(sock: socket.socket | Recorded) -> None:
     """Shut a socket down both ways, below TLS; a read-side shutdown alone leaves writers stuck."""
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
@@ -35,6 +36,28 @@ class BodySource(Protocol):
     def __next__(self) -> bytes | memoryview: ...
     def close(self) -> None:
         """Let the source go."""
+
+
+class Recorded:
+    """Takes a body in place of a socket where a request was answered by a mock, which has none.
+
+    Args:
+        ended: Given the whole body at its end.
+    """
+
+    def __init__(self, ended: Callable[[bytes], object]) -> None:
+        self._ended = ended
+        self._body: list[bytes] = []
+
+    def take(self, frame: tuple[bytes | memoryview, ...]) -> None:
+        """Take one frame: the size, the piece and a line end, or the final chunk alone."""
+        if len(frame) > 1:
+            self._body.append(bytes(frame[1]))
+        else:
+            self._ended(b"".join(self._body))
+
+    def shutdown(self, _how: int) -> None:
+        """Do nothing; who is cut off from a mock reads nothing."""
 
 
 class BodyWriter:
@@ -72,13 +95,14 @@ class BodyWriter:
         self.error: BaseException | None = None
         self.blamed: str = ""
         self._source: BodySource | None = source
+        self._pull: Iterator[bytes] = iter(())
         self._stall_limit = stall_limit
         self._progress = progress
         self._on_end: Callable[[], None] | None = None
         self._on_abort: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
-        self._sock: socket.socket | None = None
+        self._sock: socket.socket | Recorded | None = None
         self._held: object = None
         self._aborted = False
         self._ended = False
@@ -103,11 +127,55 @@ class BodyWriter:
         return self._ended
 
     @property
+    def recorded(self) -> bool:
+        """Whether a mock has answered, so that there is no connection."""
+        return isinstance(self._sock, Recorded)
+
+    @property
     def between_requests(self) -> bool:
         """Whether a roll-over ended the last request's body, and more is to come in another."""
         return self._sock is None and not self._aborted
 
-    def attach(self, sock: socket.socket) -> None:
+    def body(self) -> bytes | Iterator[bytes]:
+        """Return the body for those who ask the request for it: mocks, and adapters of the user's own.
+
+        A connection of this package does not: it attaches itself.
+        """
+        whole = getattr(self._source, "whole", None)
+        if whole is not None and isinstance(whole.obj, bytes) and len(whole.obj) == len(whole):
+            return whole.obj
+        self._pull = self._pulled()
+        return self._pull
+
+    def record(self, ended: Callable[[bytes], object]) -> None:
+        """Read the body although there is no connection, and give it to `ended`; see `Recorded`."""
+        if self._thread is None and self._source is None:
+            # Somebody else has begun to read it.
+            for _ in self._pull:
+                pass
+        else:
+            self.attach(Recorded(ended))
+
+    def _pulled(self) -> Iterator[bytes]:
+        """Give the source's pieces to somebody else, who reads them on a thread of its own."""
+        with self._changed:
+            source, self._source = self._source, None
+        if source is None:
+            raise RuntimeError("the body of this request has been read already")
+        try:
+            for piece in source:
+                if self._aborted:
+                    return
+                self._count(piece)
+                yield bytes(piece)
+            self._whole = True
+        except BaseException as error:
+            self.error, self.blamed = error, self.blamed or "source"
+            raise
+        finally:
+            self._end(source)
+
+    def attach(self, sock: socket.socket | Recorded) -> None:
         """Write to `sock` from now on; its request's head has been sent."""
         with self._changed:
             self._sock = sock
@@ -126,13 +194,13 @@ class BodyWriter:
             # Python 3.12.0 and 3.12.1 start no thread while the interpreter ends: better late than lost.
             self._run()
 
-    def _hold(self, sock: socket.socket) -> None:
+    def _hold(self, sock: socket.socket | Recorded) -> None:
         """Keep a socket's descriptor until the thread is through with it.
 
         http.client and urllib3 close it after an interrupt, and a thread that is blocked in a closed one is
         never woken, not even by a later shutdown. TLS sockets see to that themselves.
         """
-        if not isinstance(sock, DUPLEX):
+        if not isinstance(sock, (*DUPLEX, Recorded)):
             self._held = sock.makefile("rb", buffering=0)
 
     def roll_over(self) -> None:
@@ -204,10 +272,13 @@ class BodyWriter:
         """Write one chunk; return False after an abort."""
         done = self._write(b"%x\r\n" % len(piece), piece, b"\r\n")
         if done:
-            self.bytes_sent += len(piece)
-            if self._progress is not None:
-                self._report(self._progress)
+            self._count(piece)
         return done
+
+    def _count(self, piece: bytes | memoryview) -> None:
+        self.bytes_sent += len(piece)
+        if self._progress is not None:
+            self._report(self._progress)
 
     def _report(self, progress: Callable[[int], object]) -> None:
         try:
@@ -253,7 +324,10 @@ class BodyWriter:
             with self._changed:
                 self._changed.wait_for(lambda: self._sock is not None or self._aborted)
 
-    def _send(self, sock: socket.socket, *frame: bytes | memoryview) -> None:
+    def _send(self, sock: socket.socket | Recorded, *frame: bytes | memoryview) -> None:
+        if isinstance(sock, Recorded):
+            sock.take(frame)
+            return
         large = sum(map(len, frame)) >= _WORTH_SCATTERING
         if large and not isinstance(sock, DUPLEX) and hasattr(sock, "sendmsg"):
             views = [memoryview(part) for part in frame]
@@ -272,8 +346,10 @@ class BodyWriter:
         deadline = None if self._stall_limit is None else time.monotonic() + self._stall_limit
         while True:
             remaining = None if deadline is None else deadline - time.monotonic()
-            if remaining is not None and remaining <= 0:
-                raise TimeoutError(f"the hub took nothing for {self._stall_limit} s")
+            if remaining is not None:
+                if remaining <= 0:
+                    raise TimeoutError(f"the hub took nothing for {self._stall_limit} s")
+                remaining = min(remaining, LONGEST_WAIT)
             try:
                 if isinstance(sock, DUPLEX):
                     return sock.write_within(remaining, views[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import random
 import ssl
 import time
@@ -15,6 +14,7 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from scramjet_client._base import logger
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -24,8 +24,6 @@ from scramjet_client.errors import (
 from scramjet_client.http.untrusted import ANSWER_LIMIT, ERROR_LIMIT, loads, whole
 
 _R = TypeVar("_R")
-
-logger = logging.getLogger("scramjet_client")
 
 _BACK_OFF = 0.1
 _LONGEST = 5.0
@@ -85,6 +83,7 @@ def tried(
     *,
     again: bool,
     deadline: float | None,
+    sleep: Callable[[float], object],
     given_up: Callable[[], bool] = lambda: False,
 ) -> _R:
     """Run an attempt, and again after a failure that may pass, if that can't do anything twice.
@@ -94,6 +93,7 @@ def tried(
         retries: How often it may be tried again.
         again: Whether a repetition is harmless; what never left is tried again in any case.
         deadline: `time.monotonic()` beyond which nothing is tried, or None.
+        sleep: Waits between two attempts.
         given_up: Asked before each retry whether nobody wants it any more.
     """
     for number in itertools.count():
@@ -106,7 +106,7 @@ def tried(
                 raise
             logger.warning("%s; trying again in %.2f s", error, pause)
         # Not inside the handler: the next failure is not a consequence of this one.
-        time.sleep(pause)
+        sleep(pause)
     raise AssertionError("unreachable")
 
 

@@ -23,8 +23,9 @@ import sys
 import time
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
@@ -35,38 +36,28 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from scramjet_client.http.body import BodyWriter
 from scramjet_client.http.exchange import Answer, Exchange, current_exchange
 from scramjet_client.http.tls import DUPLEX, ContextCache
-
-IDLE_LIMIT = 4.0
-"""Seconds after which a pooled connection is not used again: the hub closes at 5 (Keep-Alive: timeout=5)."""
+from scramjet_client.http.tuning import KeepAlive, Tuning
 
 # macOS has another name for it, which Python 3.9 does not know.
 _KEEPIDLE = {"darwin": 0x10}.get(sys.platform, getattr(socket, "TCP_KEEPIDLE", None))
 
 
-def keepalive_options(*, idle: int, interval: int, count: int) -> list[tuple[int, int, int]]:
-    """Return the socket options for TCP keep-alive; a peer that vanished is found after `idle + count * interval`.
+def _socket_options(keep_alive: KeepAlive) -> list[tuple[int, int, int]]:
+    """Return the options of every socket: urllib3's, and TCP keep-alive.
 
     There is no TCP_USER_TIMEOUT beside it: Linux would then cut a hub that is alive and does not read, which is
     back-pressure.
-
-    Args:
-        idle: Seconds of silence before the first probe.
-        interval: Seconds between probes.
-        count: Probes without an answer.
     """
     settings = [
-        (_KEEPIDLE, idle),
-        (getattr(socket, "TCP_KEEPINTVL", None), interval),
-        (getattr(socket, "TCP_KEEPCNT", None), count),
+        (_KEEPIDLE, keep_alive.idle),
+        (getattr(socket, "TCP_KEEPINTVL", None), keep_alive.interval),
+        (getattr(socket, "TCP_KEEPCNT", None), keep_alive.count),
     ]
     return [
+        *HTTPConnection.default_socket_options,
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
         *((socket.IPPROTO_TCP, name, value) for name, value in settings if name is not None),
     ]
-
-
-_KEEPALIVE = keepalive_options(idle=30, interval=10, count=3)
-"""Finds a host that vanished without a word within 60 seconds."""
 
 
 class _Handover:
@@ -94,12 +85,12 @@ class _Duplex(HTTPConnection):
     # thread runs, that keeps it.
     last_writer: weakref.ref[BodyWriter] | None = None
 
-    def stale(self) -> bool:
-        """Whether this pooled connection must not carry another request."""
+    def stale(self, idle_limit: float) -> bool:
+        """Whether this pooled connection must not carry another request, not used for `idle_limit` seconds at most."""
         writer = None if self.last_writer is None else self.last_writer()
         return (
             self.owner != os.getpid()
-            or time.monotonic() - self.used_at > IDLE_LIMIT
+            or time.monotonic() - self.used_at > idle_limit
             or (writer is not None and not writer.ended)
         )
 
@@ -165,12 +156,16 @@ class _FreshPool(urllib3.HTTPConnectionPool):
 
     ConnectionCls = _Duplex
 
+    def __init__(self, *args: Any, idle_limit: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._idle_limit = idle_limit
+
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection: Any = super()._get_conn(timeout)
         # A proxy that forwards plain requests may close after each without a word (tinyproxy does), so that the
         # next request would be lost, and may pass it on unread. A tunnel is the hub's own connection.
         forwarded = self.proxy is not None and self.scheme == "http"
-        if connection.sock is not None and (forwarded or connection.stale()):
+        if connection.sock is not None and (forwarded or connection.stale(self._idle_limit)):
             connection.close()
         return connection
 
@@ -196,22 +191,37 @@ class _FreshTLSPool(_FreshPool, urllib3.HTTPSConnectionPool):
         return connection
 
 
-_POOLS = {"http": _FreshPool, "https": _FreshTLSPool}
+if TYPE_CHECKING:
+    _RequestsSession = requests.Session
+else:
+    # The class itself, whatever stands in its place: requests_cache.install_cache() puts a cache there, which
+    # reads a live stream as an answer that has none.
+    _RequestsSession = next(
+        (
+            kind
+            for kind in requests.sessions.SessionRedirectMixin.__subclasses__()
+            if (kind.__module__, kind.__qualname__) == ("requests.sessions", "Session")
+        ),
+        requests.Session,
+    )
 
 
-class Session(requests.Session):
+class Session(_RequestsSession):
     """requests' session, without what surprises: headers of its own, cookies, redirects."""
 
-    def __init__(self) -> None:
+    def __init__(self, tuning: Tuning) -> None:
         super().__init__()
+        self._tuning = tuning
         self.headers.clear()
-        self.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        self.cookies: RequestsCookieJar = RequestsCookieJar(
+            policy=DefaultCookiePolicy(allowed_domains=[])
+        )
         self._mount()
 
     def _mount(self) -> None:
         self._pid = os.getpid()
         for scheme in ("http://", "https://"):
-            self.mount(scheme, DuplexAdapter())
+            self.mount(scheme, DuplexAdapter(self._tuning))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a request; from the child of a fork over pools of its own.
@@ -232,22 +242,27 @@ class Session(requests.Session):
 class DuplexAdapter(HTTPAdapter):
     """The adapter to mount: connections with TCP keep-alive that can be written and read at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, tuning: Tuning) -> None:
+        self._options = _socket_options(tuning.keep_alive)
+        self._pools = {
+            "http": partial(_FreshPool, idle_limit=tuning.pool_idle),
+            "https": partial(_FreshTLSPool, idle_limit=tuning.pool_idle),
+        }
         super().__init__(max_retries=0)
 
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **kw: Any
     ) -> None:
         """Make the pool manager; called by requests."""
-        kw["socket_options"] = HTTPConnection.default_socket_options + _KEEPALIVE
+        kw["socket_options"] = self._options
         super().init_poolmanager(connections, maxsize, block, **kw)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **kw: Any) -> Any:
         """Return the pool manager for a proxy; called by requests."""
-        kw.setdefault("socket_options", HTTPConnection.default_socket_options + _KEEPALIVE)
+        kw.setdefault("socket_options", self._options)
         manager = super().proxy_manager_for(proxy, **kw)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = self._pools
         return manager
 
     def close(self) -> None:

@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
+import requests
 from urllib3.util import wait_for_read
 
 from scramjet_client.http.body import BodyWriter, shut
 from scramjet_client.http.chunked import ChunkedBody
+from scramjet_client.http.durations import LONGEST_WAIT
+from scramjet_client.http.interrupts import let_interrupts_pass
 from scramjet_client.http.untrusted import too_long
 
 READ_SIZE = 65536
@@ -62,6 +65,8 @@ class Exchange:
         self.deadline = deadline
         self.on_idle = on_idle
         self.poll = poll
+        self.idle: float | None = None
+        """Seconds of silence after which a read raises, where that is longer than a socket's limit can be."""
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
         self.sent: threading.Event = threading.Event()
@@ -93,6 +98,21 @@ class Exchange:
             shut(sock)
         self.sent.set()
 
+    def answered_elsewhere(self, request: requests.PreparedRequest) -> None:
+        """Take note that an answer came without a connection: a mock's, which leaves the body alone.
+
+        The source is read to its end, as a hub would, and the recorded request has what it gave.
+        """
+        self.sent.set()
+        writer = self.writer
+        if writer is None or writer.ended:
+            return
+
+        def record(body: bytes) -> None:
+            request.body = body
+
+        writer.record(record)
+
     def connection_given_back(self) -> None:
         """Forget the socket; called when the answer has been read to its end or closed."""
         with self._lock:
@@ -102,7 +122,10 @@ class Exchange:
     def waits_apart(self) -> bool:
         """Whether a read has more to wait for than the socket's own limit, or beside a writer."""
         return not self._polled and (
-            self.deadline is not None or self.on_idle is not None or self.writer is not None
+            self.deadline is not None
+            or self.on_idle is not None
+            or self.writer is not None
+            or self.idle is not None
         )
 
     def polled(self) -> tuple[int, float | None]:
@@ -117,7 +140,7 @@ class Exchange:
                 return -1, None
             limit = self._sock.gettimeout()
             self._sock.settimeout(0)
-            return self._sock.fileno(), limit
+            return self._sock.fileno(), limit if self.idle is None else self.idle
 
     def waited_for(self, limit: float | None) -> None:
         """Undo `polled`."""
@@ -126,7 +149,7 @@ class Exchange:
             if self._sock is not None:
                 # Closed by another thread just now, it needs none.
                 with contextlib.suppress(OSError):
-                    self._sock.settimeout(limit)
+                    self._sock.settimeout(limit if self.idle is None else None)
 
     @property
     def aborted(self) -> bool:
@@ -205,7 +228,7 @@ class _Inlet(io.RawIOBase):
         limit = self._sock.gettimeout()
         began = time.monotonic()
         while True:
-            seconds = self._slice(exchange, limit, began)
+            seconds = self._slice(exchange, exchange.idle or limit, began)
             if type(self._sock) is socket.socket:
                 if self._wait(seconds):
                     return receive()
@@ -213,8 +236,8 @@ class _Inlet(io.RawIOBase):
                 self._sock.settimeout(seconds)
                 try:
                     return receive()
-                except socket.timeout:
-                    pass
+                except socket.timeout as error:
+                    let_interrupts_pass(error)
                 finally:
                     self._sock.settimeout(limit)
             if exchange.on_idle is not None:
@@ -224,7 +247,8 @@ class _Inlet(io.RawIOBase):
         """Wait for the socket by a poll: a thread that is inside a recv is woken by each step of the writer's."""
         try:
             return wait_for_read(self._sock, seconds)
-        except ValueError:
+        except ValueError as error:
+            let_interrupts_pass(error)
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
 
     @staticmethod
@@ -237,7 +261,7 @@ class _Inlet(io.RawIOBase):
         ]
         if ends and now >= min(ends):
             raise socket.timeout("timed out")
-        waits = [end - now for end in ends]
+        waits = [min(end - now, LONGEST_WAIT) for end in ends]
         if exchange.on_idle is not None:
             waits.append(exchange.poll)
         return min(waits, default=None)

@@ -17,23 +17,7 @@ from scramjet_client.errors import (
     InvalidResponseError,
     ScramjetError,
 )
-
-
-def _causes(exception: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it wraps, as requests and urllib3 wrap: in args, reason or `__cause__`.
-
-    Not its `__context__`, which leads on to whatever the caller is just handling.
-    """
-    seen: set[int] = set()
-    pending: list[object] = [exception]
-    while pending:
-        item = pending.pop(0)
-        if not isinstance(item, BaseException) or id(item) in seen:
-            continue
-        seen.add(id(item))
-        yield item
-        pending += [*item.args, getattr(item, "reason", None), item.__cause__]
-
+from scramjet_client.http.interrupts import causes, let_interrupts_pass
 
 # socket.timeout is an OSError of its own on Python 3.9.
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, socket.timeout)
@@ -41,21 +25,21 @@ _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, so
 
 def is_timeout(exception: BaseException) -> bool:
     """Say whether a foreign exception is, at its root, a time limit that passed."""
-    causes = list(_causes(exception))
+    found = list(causes(exception))
     # The kernel's own limit: keep-alive, or a retransmission, found that the other side has vanished.
-    if any(isinstance(cause, OSError) and cause.errno == errno.ETIMEDOUT for cause in causes):
+    if any(isinstance(cause, OSError) and cause.errno == errno.ETIMEDOUT for cause in found):
         return False
     # urllib3 1.26 derives "connection refused" from its timeout class.
     return any(
         isinstance(cause, _TIMEOUTS)
         and not isinstance(cause, urllib3.exceptions.NewConnectionError)
-        for cause in causes
+        for cause in found
     )
 
 
 def root_text(exception: BaseException) -> str:
     """Return the words of the innermost cause: "[Errno 111] Connection refused", not three reprs."""
-    *_, root = _causes(exception)
+    *_, root = causes(exception)
     return str(root) or type(root).__name__
 
 
@@ -73,7 +57,7 @@ def translated(method: str, url: str) -> Iterator[None]:
     except requests.exceptions.InvalidSchema as error:
         raise ValueError(f"cannot use {url!r}: {error}") from error
     except requests.exceptions.InvalidHeader as error:
-        if any(isinstance(cause, urllib3.exceptions.InvalidHeader) for cause in _causes(error)):
+        if any(isinstance(cause, urllib3.exceptions.InvalidHeader) for cause in causes(error)):
             raise InvalidResponseError(
                 f"{method} {url} was answered with a bad header: {root_text(error)[:200]}", url=url
             ) from error
@@ -82,6 +66,7 @@ def translated(method: str, url: str) -> Iterator[None]:
             f"a header of {method} {url} can't be sent: it has line ends in it"
         ) from None
     except FOREIGN as error:
+        let_interrupts_pass(error)
         if is_timeout(error):
             raise HubTimeoutError(
                 f"{method} {url} timed out: {root_text(error)}", url=url

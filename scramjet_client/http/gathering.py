@@ -29,6 +29,8 @@ class Gathering:
         write: Writes bytes, waiting as long as that takes; returns whether it did.
         failed: Told of what `write` raised on the thread that flushes.
         name: Of that thread.
+        clock: What a pause and a hold are told by, in seconds.
+        hold: Seconds that a piece is held.
     """
 
     def __init__(
@@ -36,10 +38,14 @@ class Gathering:
         write: Callable[[bytes | memoryview], bool],
         failed: Callable[[BaseException], None],
         name: str,
+        clock: Callable[[], float] = time.perf_counter,
+        hold: float = _HOLD,
     ) -> None:
         self._write = write
         self._failed = failed
         self._name = name
+        self._clock = clock
+        self._hold = hold
         self._held: list[bytes | memoryview] = []
         self._size = 0
         self._since = 0.0
@@ -56,12 +62,12 @@ class Gathering:
 
         Called by one thread alone.
         """
-        now = time.perf_counter()
+        now = self._clock()
         at_once = not self._held and (now - self._wrote_at > _PAUSE or len(piece) >= ENOUGH)
         if at_once or (self._thread is None and not self._start()):
             with self._writing:
                 done = self._write(piece)
-                self._wrote_at = time.perf_counter()
+                self._wrote_at = self._clock()
             return done
         with self._changed:
             if not self._held:
@@ -69,7 +75,7 @@ class Gathering:
                 self._changed.notify()
             self._held.append(piece)
             self._size += len(piece)
-            full = self._size >= ENOUGH or now - self._since > _HOLD
+            full = self._size >= ENOUGH or now - self._since > self._hold
         return self.flush() if full else True
 
     def flush(self) -> bool:
@@ -80,7 +86,7 @@ class Gathering:
             if not held:
                 return True
             done = self._write(held[0] if len(held) == 1 else b"".join(held))
-            self._wrote_at = time.perf_counter()
+            self._wrote_at = self._clock()
             return done
 
     def close(self) -> None:
@@ -106,7 +112,7 @@ class Gathering:
                     if self._over:
                         return
                     since = self._since
-                    remaining = since + _HOLD - time.perf_counter()
+                    remaining = since + self._hold - self._clock()
                     if remaining > 0:
                         self._changed.wait(remaining)
                     due = self._held and self._since == since

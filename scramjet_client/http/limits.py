@@ -7,15 +7,16 @@ import socket
 import time
 from collections.abc import Iterator
 
+from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.exchange import Exchange
 
 
 def connect_limit(exchange: Exchange, limit: float | None) -> float | None:
     """Return how many seconds opening a connection may take: `limit`, or what the exchange has left."""
-    limits = [] if limit is None else [limit]
+    limits = [] if limit is None else [min(limit, LONGEST_WAIT)]
     if exchange.deadline is not None:
         # 0 would mean "do not wait"; that the time is over is found by the first read.
-        limits.append(max(0.001, exchange.deadline - time.monotonic()))
+        limits.append(min(max(0.001, exchange.deadline - time.monotonic()), LONGEST_WAIT))
     return min(limits, default=None)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Protocol
 
-logger = logging.getLogger("scramjet_client")
+from scramjet_client._base import logger
 
 
 class RequestLogger(Protocol):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 import requests
@@ -21,6 +23,7 @@ from scramjet_client.errors import (
     ServerError,
     UnprocessableEntityError,
 )
+from scramjet_client.http.interrupts import let_interrupts_pass
 from scramjet_client.http.untrusted import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads
 
 _BY_STATUS: dict[int, type[HubResponseError]] = {
@@ -50,7 +53,7 @@ def describe_body(text: str) -> str:
     try:
         said = loads(text)
     except ValueError:
-        return text.strip()
+        return page_title(text) or text.strip()
     if isinstance(said, dict):
         said = said.get("error", said.get("opStatus", said))
     if isinstance(said, dict) and isinstance(said.get("message"), str):
@@ -59,6 +62,25 @@ def describe_body(text: str) -> str:
         return said if isinstance(said, str) else json.dumps(said)
     except RecursionError:
         return text[:SENTENCE_LIMIT]
+
+
+_PAGE = re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
+_UNSEEN = re.compile(
+    r"<(script|style|title)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL
+)
+
+_FIRST_WORDS = 80
+"""Characters of a page without a title that are repeated."""
+
+
+def page_title(text: str) -> str:
+    """Return what a web page says in one line, "" for what is no page: proxies answer with pages of their own."""
+    if not _PAGE.match(text):
+        return ""
+    title = _TITLE.search(text)
+    words = _UNSEEN.sub(" ", title.group(2) if title else text)
+    return " ".join(html.unescape(words).split())[:_FIRST_WORDS]
 
 
 def _platform_code(text: str) -> int | None:
@@ -77,6 +99,7 @@ def from_response(
     *,
     subject: str = "",
     not_found: type[NotFoundError] = NotFoundError,
+    hidden: Callable[[str], str] = str,
 ) -> HubResponseError:
     """Return the error for an answer of 300 or more; reads what is left of its body.
 
@@ -84,16 +107,19 @@ def from_response(
         response: The answer.
         subject: What the request was about, to begin the sentence with ("instance 'abc'").
         not_found: The class that a 404 means on this route.
+        hidden: Returns a text without secrets.
     """
     method = (response.request.method if response.request is not None else None) or "GET"
     url = response.url or ""
     try:
         body = beginning(response, ERROR_LIMIT).decode("utf-8", "replace")
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError):
+        body = hidden(body)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as cut:
+        let_interrupts_pass(cut)
         # The refusal is known; a connection cut inside its text must not hide it.
         body = ""
     status = response.status_code
-    said = describe_body(body) or response.reason or ""
+    said = hidden(describe_body(body) or response.reason or "")
     meant = _MEANT_STATUS.fullmatch(said) if status == 500 else None
     if meant:
         status, said = int(meant.group(1)), meant.group(2)
@@ -103,9 +129,8 @@ def from_response(
     if kind is NotFoundError:
         kind = not_found
     if 300 <= status < 400:
-        said = (
-            f"a redirect to {response.headers.get('Location', 'nowhere')!r}, which is not followed"
-        )
+        address = hidden(response.headers.get("Location", "nowhere"))
+        said = f"a redirect to {address!r}, which is not followed"
     if len(said) > SENTENCE_LIMIT:
         said = f"{said[:SENTENCE_LIMIT]}…"
     what = f"{subject} not found" if status == 404 and subject else f"{subject} refused".lstrip()

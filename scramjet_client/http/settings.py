@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Union
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +19,8 @@ from requests.utils import get_environ_proxies
 
 from scramjet_client import __version__
 from scramjet_client._base import Shown, public
+from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.secrets import Secrets
 
 DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
 
@@ -34,14 +37,45 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
 """What can stand in a header: no line ends, and what Latin-1 has."""
 
+_FRAMING = {
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+"""What says where a request ends and what becomes of its connection. A wrong one breaks the request after it."""
+
 _NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
 """What readers of URLs drop, or take for something else, each in its own way."""
+
+
+# attrs converts by functions that have a name, which is the only way for a type checker to know what they take.
+def _connect(value: Duration | None) -> float | None:
+    return duration("connect", value)
+
+
+def _read(value: Duration | None) -> float | None:
+    return duration("read", value)
+
+
+def _write(value: Duration | None) -> float | None:
+    return duration("write", value)
+
+
+def _idle(value: Duration | None) -> float | None:
+    return duration("idle", value)
 
 
 @public
 @attrs.frozen(kw_only=True)
 class Timeouts(Shown):
-    """Time limits in seconds; None is no limit.
+    """Time limits in seconds, or timedeltas; None and infinite are no limit.
 
     Attributes:
         connect: To open a connection.
@@ -52,29 +86,20 @@ class Timeouts(Shown):
         idle: During which a stream may be silent, for streams that are not given an `idle_timeout`.
     """
 
-    connect: float | None = 5.0
-    read: float | None = 60.0
-    write: float | None = None
-    idle: float | None = None
+    connect: float | None = attrs.field(default=5.0, converter=_connect)
+    read: float | None = attrs.field(default=60.0, converter=_read)
+    write: float | None = attrs.field(default=None, converter=_write)
+    idle: float | None = attrs.field(default=None, converter=_idle)
 
     @classmethod
-    def of(cls, value: float | Timeouts | None) -> Timeouts:
+    def of(cls, value: Duration | Timeouts | None) -> Timeouts:
         """Return `Timeouts` for a number of seconds for `read`, or for None the defaults."""
         if value is None:
             return cls()
-        return value if isinstance(value, Timeouts) else cls(read=positive("timeout", value))
+        return value if isinstance(value, Timeouts) else cls(read=duration("timeout", value))
 
 
-TimeoutLike = Union[float, Timeouts, None]
-
-
-def positive(name: str, value: object) -> float:
-    """Return a time limit in seconds that makes sense, or raise TypeError or ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not value > 0:
-        raise ValueError(f"{name} must be more than 0 seconds, not {value!r}")
-    return float(value)
+TimeoutLike = Union[float, timedelta, Timeouts, None]
 
 
 def route(*segments: str) -> str:
@@ -97,6 +122,7 @@ class Token(AuthBase):
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("token must be ASCII without spaces and line ends, and not empty")
         self._token = token
+        self._secrets = Secrets([] if token is None else [token])
 
     @property
     def is_set(self) -> bool:
@@ -105,7 +131,7 @@ class Token(AuthBase):
 
     def hidden_in(self, text: str) -> str:
         """Return a text without the token, which what a hub or a proxy says may repeat."""
-        return text if self._token is None else text.replace(self._token, "***")
+        return self._secrets.hidden_in(text)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the token to a request."""
@@ -114,18 +140,35 @@ class Token(AuthBase):
         return request
 
 
+_SECRET_HEADER = re.compile(r"authorization|cookie|token|key|secret|password", re.IGNORECASE)
+
+
+def secrets_of(token: str | None, headers: Mapping[str, str]) -> Secrets:
+    """Return what of a client's settings must be in no error: the token, and headers that say who one is."""
+    values = [] if token is None else [token]
+    for name, value in headers.items():
+        if _SECRET_HEADER.search(name):
+            # Also without "Bearer" or "Basic".
+            values += [value, value.rpartition(" ")[2]]
+    return Secrets(values)
+
+
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return headers that can be sent; their values, which may be secrets, are in no error.
 
     Raises:
         TypeError: A name or value is no text.
-        ValueError: It would break its line, or is beyond Latin-1.
+        ValueError: It would break its line, is beyond Latin-1, or is one that the client sets itself.
     """
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"the header {name[:80]!r} can't be sent")
+        if name.lower() in _FRAMING:
+            raise ValueError(
+                f"the header {name!r} must not be given: it is part of the connection, which the client sets up itself"
+            )
     return headers
 
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import requests
 
 from scramjet_client.errors import InvalidResponseError
+from scramjet_client.http.interrupts import let_interrupts_pass
 
 ANSWER_LIMIT = 32 * 2**20
 """Bytes of an answer that is no stream: a list of 50,000 instances fits in. Parsed, JSON may take 22 times as much."""
@@ -72,6 +73,7 @@ def _read(response: requests.Response, enough: int) -> list[bytes]:
             if size >= enough:
                 break
     except (ValueError, OverflowError) as error:
+        let_interrupts_pass(error)
         # urllib3 takes "-5" for a chunk's size, and then trips over it.
         raise InvalidResponseError(
             f"{response.url} answered with what is no HTTP: {error}", url=response.url

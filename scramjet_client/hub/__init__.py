@@ -9,7 +9,7 @@ for _name in ("aiohttp", "scramjet"):
             name=_name,
         )
 
-from scramjet_client.hub._local_hub import LocalHub  # noqa: E402
+from scramjet_client.hub._local_hub import LocalHub, OpenHubWarning  # noqa: E402
 from scramjet_client.hub._state import RecordedRequest  # noqa: E402
 
-__all__ = ["LocalHub", "RecordedRequest"]
+__all__ = ["LocalHub", "OpenHubWarning", "RecordedRequest"]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
-from scramjet_client.hub import LocalHub
+from scramjet_client.hub._signals import ended_by_signals
+from scramjet_client.hub._starting import kept_token, make_hub
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,20 +19,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)"
     )
-    parser.add_argument(
+    tokens = parser.add_mutually_exclusive_group()
+    tokens.add_argument(
         "--token",
-        default=os.environ.get("SCRAMJET_HUB_TOKEN"),
-        help="what clients must send; others on this machine can see it here, so better set SCRAMJET_HUB_TOKEN",
+        help="what clients must send; others on this machine can see it here, so better set SCRAMJET_HUB_TOKEN "
+        "(default: a random one, kept in a file that clients of yours find)",
+    )
+    tokens.add_argument(
+        "--no-token",
+        action="store_true",
+        help="let every user of this machine run programs as you",
     )
     parser.add_argument(
         "--storage", help="folder for sequences (default: one that is removed at the end)"
     )
     given = parser.parse_args(arguments)
-    ended = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: ended.set())
     try:
-        with LocalHub(given.host, given.port, token=given.token, storage=given.storage) as hub:
+        hub = make_hub(given.host, given.port, given.token, given.no_token, given.storage)
+        with ended_by_signals() as ended, hub, kept_token(hub) as token:
+            print(token.sentence, file=sys.stderr, flush=True)
             print(hub.url, flush=True)
             ended.wait()
     except (OSError, ValueError) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import ipaddress
 import re
 import traceback
 import uuid
@@ -13,11 +12,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from scramjet_client.hub import _routes_hub, _routes_instance, _routes_sequence
+from scramjet_client.hub._door import HEAD_LIMIT, Door
 from scramjet_client.hub._http import Exchange, TooLarge, Unacceptable, Unparsable, prepare
-from scramjet_client.hub._state import RecordedRequest, State
+from scramjet_client.hub._pages import is_local
+from scramjet_client.hub._state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
 BASE = "/api/v1"
 
@@ -33,33 +34,51 @@ _OPERATIONS = (
 class App:
     """Takes each request to its route."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, door: Door) -> None:
         self._state = state
+        self._door = door
 
     def application(self) -> web.Application:
         """Return what aiohttp serves."""
-        application = web.Application()
+        application = web.Application(middlewares=[self._every])
         application.router.add_route("*", "/{path:.*}", self._handle, expect_handler=self._expected)
         application.on_response_prepare.append(prepare)
         return application
 
+    @web.middleware
+    async def _every(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        # Not by the router, which has no route for "OPTIONS *" and "CONNECT host:port", and answers those by itself.
+        return await self._handle(request)
+
     async def _expected(self, request: web.Request) -> None:
-        # Writers of a topic are told to go on when their turn comes.
-        if not (request.method == "POST" and request.path.startswith(f"{BASE}/topic/")):
-            await Exchange(request).send_continue()
+        # Writers of a topic are told to go on when their turn comes, and who is turned away is not.
+        exchange = self._exchange(request)
+        if self._refusal(exchange) is None and not (
+            request.method == "POST" and request.path.startswith(f"{BASE}/topic/")
+        ):
+            await exchange.send_continue()
+
+    def _exchange(self, request: web.Request) -> Exchange:
+        return Exchange(request, self._state.settings.max_json_size)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        exchange = Exchange(request)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        headers.pop("authorization", None)
-        self._state.requests.append(
-            RecordedRequest(method=request.method, path=request.raw_path, headers=headers)
-        )
+        exchange = self._exchange(request)
         try:
-            if await self._let_in(exchange):
+            refusal = self._refusal(exchange)
+            if refusal is not None:
+                await exchange.turn_away(*refusal)
+                if "Expect" in request.headers:
+                    return exchange.response or web.Response()  # its body has been held back
+            else:
+                # Not before: what others send must not be kept.
+                self._door.let_in(request.protocol)
+                headers = request.headers.items()
+                self._state.requests.add(request.method, request.raw_path, headers)
                 await self._serve(exchange)
             # The client may still be sending what nobody wants; the connection is good for more after that.
-            await exchange.drain()
+            await exchange.drain_a_little()
         except asyncio.CancelledError:
             raise
         except (ConnectionError, web.RequestPayloadError):
@@ -80,29 +99,23 @@ class App:
 
     # -- who may come in ------------------------------------------------------------------------------
 
-    async def _let_in(self, exchange: Exchange) -> bool:
-        """Answer, and return False, where the request may not come in."""
-        token = self._state.settings.token
-        if token is not None:
-            scheme, _, given = (exchange.header("Authorization") or "").partition(" ")
-            # Compared in constant time, so that time tells nothing of the token.
-            if scheme.lower() != "bearer" or not hmac.compare_digest(
-                given.strip().encode("utf-8", "surrogateescape"), token.encode()
-            ):
-                await exchange.short(
-                    401,
-                    '{"error":"a valid token is needed: Authorization: Bearer TOKEN"}',
-                    WWW_Authenticate="Bearer",
-                )
-                return False
-        elif self._state.settings.local_only and not _is_local(exchange):
+    def _refusal(self, exchange: Exchange) -> tuple[int, str] | None:
+        """Return the status and the body for a request that may not come in, or None."""
+        request, token = exchange.request, self._state.settings.token
+        if token is not None and not _has(token, request):
+            return 401, '{"error":"a valid token is needed: Authorization: Bearer TOKEN"}'
+        if token is None and not is_local(request):
             # Any page in a browser can reach loopback, by name or not, and a sequence is a program.
-            await exchange.short(
+            return (
                 403,
                 '{"error":"a hub without a token takes no requests for other hosts or from their web pages"}',
             )
-            return False
-        return True
+        if sum(len(name) + len(value) for name, value in request.raw_headers) > HEAD_LIMIT:
+            return 431, f'{{"error":"the headers have more than {HEAD_LIMIT} bytes"}}'
+        if request.version < (1, 1) and "Transfer-Encoding" in request.headers:
+            # HTTP/1.0 knows no such thing: what is between us may see the end of this request elsewhere.
+            return 400, '{"error":"HTTP/1.0 has no Transfer-Encoding"}'
+        return None
 
     # -- where it goes --------------------------------------------------------------------------------
 
@@ -189,24 +202,13 @@ def audit_code(method: str, route: str) -> tuple[int, str]:
     return kind + _METHOD_CODES[method] + number, rest[0] if rest else ""
 
 
-def _is_local(exchange: Exchange) -> bool:
-    host = _host_of(exchange.header("Host") or "localhost")
-    origin = exchange.header("Origin")
-    return _is_loopback(host) and (origin is None or _is_loopback(_host_of(origin)))
-
-
-def _host_of(address: str) -> str:
-    """Return the host of "http://host:port", "host:port" or "[::1]:port"."""
-    authority = address.rpartition("://")[2].partition("/")[0]
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0]
-    return authority.partition(":")[0]
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+def _has(token: str, request: web.Request) -> bool:
+    """Say whether a request carries the token, once."""
+    given = request.headers.getall("Authorization", ())
+    if len(given) != 1:
         return False
+    scheme, _, word = given[0].partition(" ")
+    # Compared in constant time, so that time tells nothing of the token.
+    return scheme.lower() == "bearer" and hmac.compare_digest(
+        word.strip().encode("utf-8", "surrogateescape"), token.encode("utf-8", "surrogateescape")
+    )

@@ -41,7 +41,11 @@ for _name in ("provides", "requires"):
     _value = getattr(run, _name, getattr(_module, _name, None))
     if isinstance(_value, dict):
         globals()[_name] = _value
+run = importlib.import_module("scramjet_adapter").program(globals(), own=True)
 '''
+
+_ADAPTER = Path(__file__).parent.parent / "packages" / "on_hub" / "scramjet_adapter.py"
+"""What makes an output of whatever a function gives; a copy travels, as with `HostClient.deploy`."""
 
 
 def write_package(folder: Path, name: str, function: Callable[..., Any]) -> None:
@@ -57,6 +61,7 @@ def write_package(folder: Path, name: str, function: Callable[..., Any]) -> None
     (folder / "main.py").write_text(
         _MAIN.format(path=[each for each in sys.path if each], parts=pickle.dumps(parts)), "utf-8"
     )
+    (folder / _ADAPTER.name).write_bytes(_ADAPTER.read_bytes())
     manifest = {
         "name": name,
         "version": "0.0.0",

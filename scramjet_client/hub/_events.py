@@ -51,6 +51,8 @@ class Events:
             return await future
         finally:
             waiting.discard(future)
+            if not waiting and self._waiting.get(name) is waiting:
+                del self._waiting[name]
 
     async def last(self, name: str) -> Any:
         """Return the last event of a name; waits for the first that is remembered."""
@@ -68,6 +70,8 @@ class Events:
     def unlisten(self, name: str, pipe: Pipe) -> None:
         """Take a pipe off."""
         self._listeners[name].remove(pipe)
+        if not self._listeners[name]:
+            del self._listeners[name]
 
 
 async def answer_event(exchange: Exchange, message: Any) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from aiohttp import web
 
+from scramjet_client.hub import _json
 from scramjet_client.hub._records import compact
 
 UNDEFINED = object()
 """The value of an empty JSON body."""
 
-_BODY_LIMIT = 64 * 2**20
-"""Bytes of a JSON body. A real hub has no limit, and dies of it."""
+_DRAIN_LIMIT = 4 * 2**20
+_DRAIN_TIME = 5.0
+"""Bytes and seconds for the rest of a body that nobody wants; after that the connection is closed."""
 
 _GARBLED = 0.5
 """Seconds after which a body that is none is found, at most."""
@@ -64,14 +66,19 @@ async def prepare(request: web.Request, response: web.StreamResponse) -> None:
 class Exchange:
     """A request, and the one answer to it.
 
+    Args:
+        request: The request.
+        max_json_size: Bytes that its body may have where it is JSON.
+
     Attributes:
         method: GET also for HEAD, which is served alike, with nothing written.
         path: As it was sent, undecoded, without query and trailing slashes.
         rx, tx: Bytes of the bodies so far.
     """
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, max_json_size: int) -> None:
         self.request = request
+        self._max_json_size = max_json_size
         self.method = "GET" if request.method == "HEAD" else request.method
         target = request.raw_path
         if "://" in target.partition("?")[0]:
@@ -79,6 +86,9 @@ class Exchange:
         self.path = target.partition("?")[0].partition("#")[0].rstrip("/")
         self.rx = self.tx = 0
         self.response: _Reply | None = None
+        # In HTTP/1.0 the end of an answer, which can't be chunked, is the end of the connection; and a connection that
+        # becomes a tunnel takes no more requests.
+        self._closing = request.version < (1, 1) or request.method == "CONNECT"
 
     def header(self, name: str) -> str | None:
         """Return a header of the request, or None."""
@@ -112,6 +122,7 @@ class Exchange:
 
         Raises:
             Unparsable: It is not JSON, or its Content-Type is not exactly what hubs take.
+            TooLarge: It is more than such a call needs. A real hub has no limit, and dies of it.
         """
         kind, *parameters = (self.header("Content-Type") or "").split(";")
         if kind.strip() not in _JSON_TYPES:
@@ -123,13 +134,13 @@ class Exchange:
         body = bytearray()
         async for chunk in self.chunks():
             body += chunk
-            if len(body) > _BODY_LIMIT:
+            if len(body) > self._max_json_size:
                 raise TooLarge
         if not body:
             return UNDEFINED
         try:
-            return json.loads(body.decode(), parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
+            return _json.parse(bytes(body))
+        except ValueError as error:
             raise Unparsable from error
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -164,9 +175,25 @@ class Exchange:
         return data[getattr(content, "_buffer_offset", 0) :]
 
     async def drain(self) -> None:
-        """Read and forget the rest of the body, as hubs do, so that the connection can be used again."""
+        """Read and forget the body, as hubs do."""
         async for _ in self.chunks():
             pass
+
+    async def drain_a_little(self) -> None:
+        """Read and forget a moderate rest of the body, so that the connection can be used again; else close it."""
+        if self.request.content.is_eof():
+            return
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._drain_up_to(_DRAIN_LIMIT), _DRAIN_TIME)
+        if not self.request.content.is_eof() and self.request.transport is not None:
+            self.request.transport.close()
+
+    async def _drain_up_to(self, limit: int) -> None:
+        size = 0
+        async for chunk in self.chunks():
+            size += len(chunk)
+            if size > limit:
+                return
 
     async def send_continue(self) -> None:
         """Send the interim answer "100 Continue", if the client waits for one."""
@@ -189,6 +216,11 @@ class Exchange:
         """Send a refusal of the hub's router: the message is the reason phrase, the body is empty."""
         await self.head(status, reason=reason)
         await self.finish()
+
+    async def turn_away(self, status: int, text: str) -> None:
+        """Send a refusal to a client that may not come in; the connection is of no more use to it."""
+        self._closing = True
+        await self.short(status, text, **({"WWW_Authenticate": "Bearer"} if status == 401 else {}))
 
     async def short(self, status: int, text: str = "", **headers: str) -> None:
         """Send a text with a Content-Length and no Content-Type, as routes of instances do."""
@@ -217,6 +249,8 @@ class Exchange:
 
     def _begin(self, status: int, kind: str | None, reason: str | None) -> None:
         self.response = _Reply(status=status, reason=reason or PHRASES.get(status))
+        if self._closing:
+            self.response.force_close()
         if kind is None:
             self.response.typeless = True
         else:
@@ -233,10 +267,6 @@ class Exchange:
         """Send the end of the body."""
         assert self.response is not None
         await self.response.write_eof()
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 async def for_ever() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from scramjet_client.hub import _json
 from scramjet_client.hub._events import Events
 from scramjet_client.hub._pipes import Pipe
 from scramjet_client.hub._process import Process
@@ -91,6 +92,8 @@ class Instance:
         self._keeps_alive = False
         self._lifetime = hub.settings.instance_lifetime
         self._hello = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._doomed = False
         self._watching: asyncio.Task[None] | None = None
         self._routes: list[asyncio.Task[None]] = []
         self.process: Process
@@ -98,7 +101,30 @@ class Instance:
     # -- beginning and end ----------------------------------------------------------------------------
 
     async def start(self) -> str | None:
-        """Start the process; return why it ended before it was connected, or None if it is."""
+        """Start the process; return why it ended before it was connected, or None if it is.
+
+        To be called once; whatever happens, it has come to an end when `unlisted` is set.
+        """
+        try:
+            failure = await self._start_process()
+        except BaseException:
+            self.unlisted.set()
+            raise
+        finally:
+            self._begun.set()
+        if failure is None:
+            failure = await self._connect()
+        if failure is not None:
+            await self.process.close()
+            self.unlisted.set()
+            return failure
+        self._started = timestamp()
+        self.status = "running"
+        self._hub.audit.changed(_CONNECTED, self.id)
+        self._watching = asyncio.ensure_future(self._watch())
+        return None
+
+    async def _start_process(self) -> str | None:
         order = {
             "entry": str(self.sequence.entry),
             "root": str(self.sequence.folder),
@@ -108,6 +134,11 @@ class Instance:
         self.status = "starting"
         self._hub.audit.changed(_STARTED, self.id)
         self.process = await Process.start(order, self._heard, self._hub.reaper)
+        # Who deletes the sequence or clears the hub does not wait for this.
+        return _REASONS[137] if self._doomed else None
+
+    async def _connect(self) -> str | None:
+        """Wait until the runner says hello; return why it does not, or None."""
         ended = asyncio.ensure_future(self.process.exited())
         connected = asyncio.ensure_future(self._hello.wait())
         try:
@@ -117,15 +148,12 @@ class Instance:
         finally:
             ended.cancel()
             connected.cancel()
+        if self._doomed:
+            return _REASONS[137]
         if not self._hello.is_set():
             code = self.process.last_word
-            await self.process.close()
-            self.unlisted.set()
-            return _REASONS.get(code or 0, "Runner failed").format(self.sequence.main)
-        self._started = timestamp()
-        self.status = "running"
-        self._hub.audit.changed(_CONNECTED, self.id)
-        self._watching = asyncio.ensure_future(self._watch())
+            known = _REASONS.get(code) if isinstance(code, int) else None
+            return (known or "Runner failed").format(self.sequence.main)
         return None
 
     async def _watch(self) -> None:
@@ -150,7 +178,7 @@ class Instance:
         """Return `terminated`, and a sentence for the log."""
         code, word = self.process.returncode, self.process.last_word
         assert code is not None
-        if word is not None and word != 0:
+        if isinstance(word, int) and word in _REASONS:
             reason = _REASONS[word].format(self.sequence.main)
             return {"exitcode": word, "reason": reason}, reason
         if code == 0:
@@ -167,8 +195,15 @@ class Instance:
         return _RUNNER_FAILED, f"the process was ended by signal {-code}"
 
     async def close(self) -> None:
-        """Kill the process if it lives, and end all streams but the log, which hubs never end."""
+        """Kill the process if it lives, and end all streams but the log, which hubs never end.
+
+        One that is just being started is ended as soon as it can be.
+        """
+        self._doomed = True
+        await self._begun.wait()
         self.unlisted.set()
+        if not hasattr(self, "process"):
+            return
         tasks = self._routes + ([self._watching] if self._watching else [])
         for task in tasks:
             task.cancel()
@@ -176,6 +211,11 @@ class Instance:
         await self.process.close()
         for pipe in (self.process.stdout, self.process.stderr, self.process.output):
             pipe.end()
+
+    async def begun(self) -> bool:
+        """Wait until there is a process, and return whether there is."""
+        await self._begun.wait()
+        return hasattr(self, "process")
 
     # -- what it is told ------------------------------------------------------------------------------
 
@@ -195,6 +235,12 @@ class Instance:
 
     def kill(self, *, remove_immediately: bool = False) -> None:
         """Kill it."""
+        if self._started is None:
+            # It has no process yet, or nobody who would read the order: it is not to come up.
+            self._doomed = True
+            if hasattr(self, "process"):
+                self.process.kill()
+            return
         self.status = "killing"
         if remove_immediately:
             self._lifetime = self._hub.settings.exit_delay
@@ -218,6 +264,14 @@ class Instance:
     # -- what it says ---------------------------------------------------------------------------------
 
     def _heard(self, kind: str, value: Any) -> None:
+        # Written by the program's process, which can write anything: what is not JSON would end up in lists.
+        if not _is_message(kind, value) or not _json.is_sound(value):
+            self.note(
+                "ERROR",
+                f"what the program sent was dropped ({kind}): it can't be passed on as JSON, "
+                "as NaN, Infinity, half a character or what is nested too deep can't",
+            )
+            return
         if kind == "hello":
             self._hello.set()
         elif kind == "event":
@@ -288,6 +342,20 @@ class Instance:
             **{"status": self.status},
             **{key: value for key, value in after.items() if value is not None},
         }
+
+
+def _is_message(kind: str, value: Any) -> bool:
+    """Say whether a message of the program's process has the form that its kind has."""
+    if kind in ("hello", "keepAlive"):
+        return True
+    if not isinstance(value, dict):
+        return False
+    if kind == "event":
+        return isinstance(value.get("name"), str) and "message" in value
+    if kind in ("provides", "requires"):
+        topic, content_type = value.get("topic"), value.get("contentType", 0)
+        return isinstance(topic, str) and isinstance(content_type, (str, type(None)))
+    return kind == "health"
 
 
 _RUNNER_FAILED = {"exitcode": 213, "reason": "Runner failed"}

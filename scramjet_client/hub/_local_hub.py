@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import ipaddress
 import os
+import secrets
 import socket
 import ssl
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from aiohttp import web
 
 from scramjet_client.hub import _settings as defaults
 from scramjet_client.hub._app import BASE, App
 from scramjet_client.hub._callables import write_package
+from scramjet_client.hub._door import Door, Visitor
 from scramjet_client.hub._packages import remove
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._sequence import copy_folder
@@ -29,6 +34,9 @@ from scramjet_client.hub._state import RecordedRequest, State
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
 
+with contextlib.suppress(ImportError):  # no POSIX system, and no hub on it
+    import resource
+
 _T = TypeVar("_T")
 
 _KEEP_ALIVE = 5.0
@@ -37,7 +45,31 @@ _KEEP_ALIVE = 5.0
 _HEAD_LIMIT = 16384
 """Bytes of a request line or of a header, as on a real hub."""
 
+_HTTP: dict[str, Any] = {
+    "access_log": None,
+    "keepalive_timeout": _KEEP_ALIVE,
+    "lingering_time": 0.0,  # the application drains what is to be drained
+    "auto_decompress": False,  # a body is what was sent
+    "max_line_size": _HEAD_LIMIT,
+    "max_field_size": _HEAD_LIMIT,
+}
+"""Of each connection."""
+
 _BACKLOG = 512
+
+_TOKEN_BYTES = 32
+"""Of chance in a random token, as `secrets` advises."""
+
+
+class OpenHubWarning(UserWarning):
+    """A hub was asked to take requests without a token, from whoever reaches its port.
+
+    Where warnings are errors, `ignore::scramjet_client.hub.OpenHubWarning` lets it pass.
+    """
+
+
+class _Token(enum.Enum):
+    RANDOM = "a random one"
 
 
 class LocalHub:
@@ -51,7 +83,9 @@ class LocalHub:
     Args:
         host: Address to listen on; another than loopback needs a token.
         port: 0 takes a free one.
-        token: If there is one, every request needs it: `Authorization: Bearer TOKEN`.
+        token: What every request needs: `Authorization: Bearer TOKEN`. A random one by default, which the attribute
+            `token` gives and `client()` sends. None means that none is needed, and warns: every user of this
+            machine can then run programs as you.
         ssl_context: A server's context, to speak TLS.
         storage: Folder in which the hub makes one for its sequences, and removes it at the end; None means
             the system's folder for temporary files.
@@ -59,10 +93,14 @@ class LocalHub:
         max_package_size: Bytes of an uploaded package.
         max_unpacked_size: Bytes of what is in it.
         max_package_files: Number of files and folders in it.
+        max_json_size: Bytes of a JSON body.
 
     Raises:
-        ValueError: It would be open to other machines without a token.
+        ValueError: It would be open to other machines without a token; or no header can carry the token.
         OSError: This is no POSIX system.
+
+    Warns:
+        OpenHubWarning: It needs no token.
     """
 
     def __init__(
@@ -70,23 +108,23 @@ class LocalHub:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        token: str | None = None,
+        token: str | Literal[_Token.RANDOM] | None = _Token.RANDOM,
         ssl_context: ssl.SSLContext | None = None,
         storage: str | Path | None = None,
         instance_lifetime: float = defaults.INSTANCE_LIFETIME,
         max_package_size: int = defaults.MAX_PACKAGE_SIZE,
         max_unpacked_size: int = defaults.MAX_UNPACKED_SIZE,
         max_package_files: int = defaults.MAX_PACKAGE_FILES,
+        max_json_size: int = defaults.MAX_JSON_SIZE,
     ) -> None:
         if os.name != "posix":
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
-        if token is not None and not token:
-            raise ValueError("token is empty; None means that the hub needs none")
-        if token is None and not _is_loopback(host):
-            raise ValueError(
-                f"host {host!r} would open the hub, which runs what it is sent, to other machines: "
-                "that needs a token"
-            )
+        if isinstance(token, _Token):
+            token = secrets.token_urlsafe(_TOKEN_BYTES)
+        elif token is None:
+            _warn_of_an_open_hub(host)
+        else:
+            _check_token(token)
         self._host, self._port = host, port
         self._tls = ssl_context
         self._parent = storage
@@ -95,6 +133,9 @@ class LocalHub:
             max_package_size=max_package_size,
             max_unpacked_size=max_unpacked_size,
             max_package_files=max_package_files,
+            max_connections=_max_connections(),
+            head_timeout=defaults.HEAD_TIMEOUT,
+            max_json_size=max_json_size,
             token=token,
         )
         # Guards starting and stopping.
@@ -171,6 +212,7 @@ class LocalHub:
         """Be the hub's thread: its loop, and whatever happens, the end of its instances."""
         reaper = Reaper(storage)
         try:
+            reaper.start()
             asyncio.run(self._serve(listener, storage, reaper, ready))
         finally:
             ready.set()
@@ -185,34 +227,47 @@ class LocalHub:
         self._ending = asyncio.Event()
         state = self._state = State(storage, self._settings, reaper)
         state.port = listener.getsockname()[1]
+        door = Door(state.settings)
         runner = web.AppRunner(
-            App(state).application(),
+            App(state, door).application(),
             handle_signals=False,
-            access_log=None,
-            keepalive_timeout=_KEEP_ALIVE,
             shutdown_timeout=1.0,
             handler_cancellation=True,  # who waits for an event ends when its client leaves
-            auto_decompress=False,  # a body is what was sent
-            max_line_size=_HEAD_LIMIT,
-            max_field_size=_HEAD_LIMIT,
         )
         await runner.setup()
+        assert runner.server is not None
         beating = asyncio.ensure_future(state.heartbeat())
+        server = None
         try:
-            await web.SockSite(runner, listener, ssl_context=self._tls, backlog=_BACKLOG).start()
+            server = await self._loop.create_server(
+                partial(Visitor, runner.server, door, loop=self._loop, **_HTTP),
+                sock=listener,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else self._settings.head_timeout,
+                backlog=_BACKLOG,
+            )
             state.log.note("INFO", "LocalHub is listening", self._address(state.port))
             ready.set()
             await self._ending.wait()
         finally:
             beating.cancel()
+            if server is not None:
+                server.close()
             await state.clear()
-            if runner.server is not None:
-                for connection in runner.server.connections:
-                    if connection.transport is not None:
-                        connection.transport.abort()
+            for connection in runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
             await runner.cleanup()
 
     # -- what it offers -------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> str | None:
+        """What clients must send: `Authorization: Bearer TOKEN`; None if the hub needs nothing.
+
+        The same each time that the hub is started.
+        """
+        return self._settings.token
 
     @property
     def url(self) -> str:
@@ -278,6 +333,37 @@ class LocalHub:
         if self._thread is None:
             raise RuntimeError("the hub is not started")
         return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
+
+
+def _max_connections() -> int:
+    """Return how many connections there may be; half of what may be open is left to instances and all else."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return defaults.MAX_CONNECTIONS
+    return min(defaults.MAX_CONNECTIONS, max(1, allowed // 2))
+
+
+def _check_token(token: str) -> None:
+    if not isinstance(token, str):
+        raise TypeError(f"token must be a str or None, not {type(token).__name__}")
+    if not token:
+        raise ValueError("token is empty; None means that the hub needs none")
+    if not token.isprintable() or any(each.isspace() for each in token):
+        raise ValueError("token holds a space or a control character, which no client can send")
+
+
+def _warn_of_an_open_hub(host: str) -> None:
+    if not _is_loopback(host):
+        raise ValueError(
+            f"host {host!r} would open the hub, which runs what it is sent, to other machines: "
+            "that needs a token"
+        )
+    warnings.warn(
+        "a LocalHub without a token runs what any user of this machine sends to it, as you; "
+        "leave token= out to have a random one",
+        OpenHubWarning,
+        stacklevel=3,
+    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -13,12 +13,19 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
+from scramjet_client.hub import _json
 from scramjet_client.hub._settings import Settings
 
 _BLOCK = 1_048_576
 
-_HEADER_LIMIT = 4 * 2**20
+_HEADER_LIMIT = 2**20
 """Bytes that tarfile may read at once: names and attributes of one entry, which it holds in memory."""
+
+_HEADERS_OF_ONE = 2048
+"""Bytes of headers and padding of an entry; an honest package has no more than this on average."""
+
+_DEPTH_LIMIT = 100
+"""Folders within one another; who goes down a tree by recursion must be able to, also to remove it."""
 
 _NOT_A_PACKAGE = {"code": "PRERUNNER_ERROR", "data": "Invalid pkg tar.gz archive"}
 
@@ -43,18 +50,70 @@ class Manifest(NamedTuple):
     config: dict[str, Any]
 
 
-class _Careful:
-    """A file that refuses to be read in pieces that no honest header needs."""
+class _Headers:
+    """The file of an archive for tarfile, which reads only the headers from it, and keeps them; limited in all."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], limit: int) -> None:
         self._file = file
+        self._left = limit
         self.tell, self.seek = file.tell, file.seek
 
     def read(self, size: int = -1) -> bytes:
         """Read, or refuse."""
-        if not 0 <= size <= _HEADER_LIMIT:
+        self._left -= size
+        if not 0 <= size <= _HEADER_LIMIT or self._left < 0:
             raise PackageRefused("the package has an entry whose header is too large")
         return self._file.read(size)
+
+
+class _Tree:
+    """What is made in the folder of a package: files, folders and links, each of which counts, however it came."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder = folder
+        self._settings = settings
+        self._folders = {folder}
+        self._count = 0
+        self._size = 0
+
+    def path(self, name: str) -> Path:
+        """Return where an entry, or the target of a hard link, is."""
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
+            raise PackageRefused(f"the package has an entry outside of its own folder: {name!r}")
+        if len(path.parts) > _DEPTH_LIMIT:
+            raise PackageRefused(
+                f"the package has an entry below more than {_DEPTH_LIMIT} folders: {name[:100]!r}..."
+            )
+        return self.folder / path
+
+    def check_number(self, number: int) -> None:
+        """Refuse a package that has more of something than it may."""
+        if number > self._settings.max_package_files:
+            raise PackageRefused(
+                f"the package has more than {self._settings.max_package_files} entries (max_package_files)"
+            )
+
+    def count(self, size: int = 0) -> None:
+        """Count one more thing, and its bytes."""
+        self._count += 1
+        self.check_number(self._count)
+        self._size += size
+        if self._size > self._settings.max_unpacked_size:
+            raise _too_much(self._settings)
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder and those above it; those that are there already count once."""
+        missing = []
+        if path == self.folder.parent:
+            raise PackageRefused("the package has an entry in the place of its own folder")
+        while path not in self._folders:
+            missing.append(path)
+            path = path.parent
+        for each in reversed(missing):
+            self.count()
+            each.mkdir(exist_ok=True)
+            self._folders.add(each)
 
 
 def unpack(package: IO[bytes], folder: Path, settings: Settings) -> None:
@@ -66,9 +125,10 @@ def unpack(package: IO[bytes], folder: Path, settings: Settings) -> None:
     with tempfile.TemporaryFile(dir=folder.parent) as plain:
         _decompress(package, plain, settings)
         plain.seek(0)
+        headers = _Headers(plain, _HEADER_LIMIT + _HEADERS_OF_ONE * settings.max_package_files)
         try:
-            with tarfile.open(fileobj=_Careful(plain), mode="r:") as archive:  # type: ignore[call-overload]
-                _extract(archive, folder, settings)
+            with tarfile.open(fileobj=headers, mode="r:") as archive:  # type: ignore[call-overload]
+                _extract(archive, plain, _Tree(folder, settings))
         except PackageRefused:
             raise
         except (
@@ -87,7 +147,7 @@ def unpack(package: IO[bytes], folder: Path, settings: Settings) -> None:
 
 def _decompress(package: IO[bytes], plain: IO[bytes], settings: Settings) -> None:
     # Tar pads each entry to 512 bytes and has one header for each; what is beyond that is no package.
-    limit = settings.max_unpacked_size + 2048 * settings.max_package_files
+    limit = settings.max_unpacked_size + _HEADERS_OF_ONE * settings.max_package_files
     size = 0
     try:
         with gzip.GzipFile(fileobj=package) as packed:
@@ -108,22 +168,19 @@ def _too_much(settings: Settings) -> PackageRefused:
     )
 
 
-def _extract(archive: tarfile.TarFile, folder: Path, settings: Settings) -> None:
+def _extract(archive: tarfile.TarFile, plain: IO[bytes], tree: _Tree) -> None:
     links: list[tuple[Path, tarfile.TarInfo]] = []
-    size = 0
-    for count, entry in enumerate(archive, 1):
-        if count > settings.max_package_files:
-            raise PackageRefused(
-                f"the package has more than {settings.max_package_files} entries (max_package_files)"
-            )
-        target = folder / _inside(entry.name)
+    for number, entry in enumerate(archive, 1):
+        tree.check_number(
+            number
+        )  # also of those that make nothing, such as one folder a thousand times
+        target = tree.path(entry.name)
         if entry.isdir():
-            target.mkdir(parents=True, exist_ok=True)
+            tree.make_folder(target)
         elif entry.isreg() and not entry.issparse():
-            size += entry.size
-            if size > settings.max_unpacked_size:
-                raise _too_much(settings)
-            _write(archive, entry, target)
+            tree.count(entry.size)
+            tree.make_folder(target.parent)
+            _write(plain, entry, target)
         elif entry.issym() or entry.islnk():
             # Made last, so that nothing is ever written through a link.
             links.append((target, entry))
@@ -131,41 +188,16 @@ def _extract(archive: tarfile.TarFile, folder: Path, settings: Settings) -> None
             raise PackageRefused(
                 f"the package has an entry that is no file, folder or link: {entry.name!r}"
             )
-    _link(folder, links)
-
-
-def _inside(name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
-        raise PackageRefused(f"the package has an entry outside of its own folder: {name!r}")
-    return path
-
-
-def _write(archive: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:
-    source = archive.extractfile(entry)
-    assert source is not None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, 65536)
-        if file.tell() != entry.size:
-            raise PackageRefused(_NOT_A_PACKAGE)
-    target.chmod(0o755 if entry.mode & 0o111 else 0o644)
-
-
-def _link(folder: Path, links: list[tuple[Path, tarfile.TarInfo]]) -> None:
     for target, entry in links:
         if entry.islnk():
-            original = folder / _inside(entry.linkname)
-            if not original.is_file():
-                raise PackageRefused(f"the package has a link to nothing: {entry.name!r}")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(original, target)
+            _copy(tree, target, entry)
+    root = os.path.realpath(tree.folder)
     symbolic = [(target, entry) for target, entry in links if entry.issym()]
-    root = os.path.realpath(folder)
     for target, entry in symbolic:
         # Nothing may be made by way of a link that leads out, and that link was made just before.
         _stay_inside(root, target.parent, entry)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        tree.make_folder(target.parent)
+        tree.count(len(entry.linkname))
         os.symlink(entry.linkname, target)
     for target, entry in symbolic:
         # Once more, now that all are there: where a link leads may depend on those that came after it.
@@ -177,6 +209,31 @@ def _stay_inside(root: str, path: Path, entry: tarfile.TarInfo) -> None:
         raise PackageRefused(f"the package has a link that leads out of it: {entry.name!r}")
 
 
+def _write(plain: IO[bytes], entry: tarfile.TarInfo, target: Path) -> None:
+    # Not by tarfile, to which the file gives headers alone.
+    plain.seek(entry.offset_data)
+    left = entry.size
+    with target.open("wb") as file:
+        while left:
+            data = plain.read(min(left, _BLOCK))
+            if not data:
+                raise PackageRefused(_NOT_A_PACKAGE)
+            file.write(data)
+            left -= len(data)
+    target.chmod(0o755 if entry.mode & 0o111 else 0o644)
+
+
+def _copy(tree: _Tree, target: Path, entry: tarfile.TarInfo) -> None:
+    """Make a copy in the place of a hard link; as all copies it takes its room."""
+    original = tree.path(entry.linkname)
+    if not original.is_file():
+        raise PackageRefused(f"the package has a link to nothing: {entry.name!r}")
+    tree.count(original.stat().st_size)
+    tree.make_folder(target.parent)
+    shutil.copyfile(original, target)
+    target.chmod(original.stat().st_mode)
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Return what the package's package.json says.
 
@@ -186,15 +243,17 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / "package.json"
     try:
         with path.open("rb") as file:
-            package = json.loads(file.read(_HEADER_LIMIT))
+            package = _json.parse(file.read(_json.LIMIT + 1))
     except OSError as error:
         code = {"errno": -(error.errno or 2), "code": "ENOENT", "syscall": "open"}
         raise PackageRefused({**code, "path": str(path)}) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise PackageRefused({}) from error
     if not isinstance(package, dict):
         raise PackageRefused({})
     _check(package, "main", str, "string", required=True)
+    if "\0" in package["main"]:
+        raise PackageRefused("main of package.json holds a NUL, which no path can")
     for key in ("name", "version", "description", "author"):
         _check(package, key, str, "string")
     for key, kind, word in (
@@ -246,5 +305,5 @@ def make_folder(parent: Path) -> Path:
 
 def remove(folder: Path) -> None:
     """Remove a folder and what is in it; it may be gone already."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RecursionError):
         shutil.rmtree(folder)

@@ -21,6 +21,9 @@ _RUNNER = Path(__file__).parent / "_runner" / "__main__.py"
 _MESSAGE_LIMIT = 64 * 2**20
 """Bytes of one message from the runner; an event holds all of its message."""
 
+_TOKENS = ("SCRAMJET_HUB_TOKEN", "SCRAMJET_TOKEN")
+"""Variables with what lets others into this hub, or this user into another one."""
+
 _KILL_GRACE = 2.0
 """Seconds that a process gets to follow the order to end, before it is killed by signal."""
 
@@ -73,6 +76,7 @@ class Process:
                 stderr=err_w,
                 pass_fds=passed,
                 cwd=order["root"],
+                env=_environment(),
                 start_new_session=True,  # a group of its own, to be killed with all that it starts
             )
             ours.pop_all()  # from here on, each end has an owner
@@ -109,7 +113,7 @@ class Process:
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         with contextlib.suppress(OSError, ValueError):
             while line := await reader.readline():
-                for kind, value in json.loads(line).items():
+                for kind, value in _message(line).items():
                     if kind == "end":
                         self.last_word = value
                     else:
@@ -159,6 +163,20 @@ class Process:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a program: the hub's, without the tokens, which it needs none of."""
+    return {name: value for name, value in os.environ.copy().items() if name not in _TOKENS}
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    """Return what a line of the program's process says; what cannot be read has a kind that nobody knows."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        message = None
+    return message if isinstance(message, dict) else {"unreadable": None}
 
 
 def _open_socket(

@@ -24,7 +24,7 @@ for each in $groups; do kill -9 "-$each" 2>/dev/null; done
 
 
 class Reaper:
-    """A process of its own that outlives the hub's by a moment. Started by the first instance.
+    """A process of its own that outlives the hub's by a moment.
 
     Args:
         folder: A folder to remove at the end, or None.
@@ -33,6 +33,16 @@ class Reaper:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; from now on the folder goes at the end, whatever the end is."""
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", _SCRIPT, "sh", str(self._folder or "")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def add(self, group: int) -> None:
         """Have a process group killed at the end."""
@@ -44,13 +54,8 @@ class Reaper:
 
     def _say(self, line: str) -> None:
         if self._process is None:
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _SCRIPT, "sh", str(self._folder or "")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self.start()
+        assert self._process is not None
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.write(line.encode())

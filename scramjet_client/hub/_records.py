@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from scramjet_client.hub._pipes import Pipe, Reader
 
 _KEPT_LINES = 1000
+_KEPT_BYTES = 4 * 2**20
 
 _HUB_BEAT, _INSTANCE_BEAT = 13010, 13012
 
@@ -28,17 +29,23 @@ def milliseconds() -> int:
 
 
 def compact(value: Any) -> bytes:
-    """Return a value as JSON, as a hub writes it: no spaces, UTF-8."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(
-        "utf-8", "surrogatepass"
-    )
+    """Return a value as JSON, as a hub writes it: no spaces, UTF-8.
+
+    Half a surrogate pair, as bytes of a path or a header become that are no UTF-8, is written as its escape.
+    """
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 class History:
     """Lines of JSON; each reader gets those that are kept, and then those that come."""
 
     def __init__(self) -> None:
-        self._kept: deque[bytes] = deque(maxlen=_KEPT_LINES)
+        self._kept: deque[bytes] = deque()
+        self._size = 0
         self._pipes: list[Pipe] = []
 
     @property
@@ -50,6 +57,10 @@ class History:
         """Add a line. A reader that does not keep up loses its oldest lines, and holds nobody."""
         line = compact(record) + b"\n"
         self._kept.append(line)
+        self._size += len(line)
+        # Lines repeat what clients say: paths, and the description of a package.
+        while len(self._kept) > _KEPT_LINES or self._size > _KEPT_BYTES:
+            self._size -= len(self._kept.popleft())
         for pipe in self._pipes:
             pipe.put(line)
 

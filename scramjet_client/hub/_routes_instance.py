@@ -12,6 +12,9 @@ from scramjet_client.hub._instance import Instance
 from scramjet_client.hub._pipes import Feed, Pipe
 from scramjet_client.hub._state import State
 
+_STOP_LIMIT = 2**53
+"""Milliseconds of a stop; JavaScript counts no further, and a clock does not either."""
+
 _STREAMS = ("stdout", "stderr", "output", "log")
 
 
@@ -22,7 +25,8 @@ class Thrown(Exception):
 async def serve(exchange: Exchange, state: State, id: str, route: str) -> None:
     """Answer a request to `instance/ID/ROUTE`."""
     instance = state.instances.get(id)
-    if instance is None:
+    # It is listed from the beginning of its start, and has streams a moment later.
+    if instance is None or (route and not await instance.begun()):
         await exchange.answer({"error": f"Instance {id} not found"}, 404, typed=False)
         return
     try:
@@ -219,7 +223,11 @@ async def _stop(exchange: Exchange, instance: Instance, body: Any) -> None:
     options = body if isinstance(body, dict) else {}
     timeout = options.get("timeout", 7000)
     can_keep_alive = options.get("canCallKeepalive", False)
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+    if (
+        isinstance(timeout, bool)
+        or not isinstance(timeout, (int, float))
+        or abs(timeout) > _STOP_LIMIT
+    ):
         await exchange.answer({"error": "Invalid timeout format"}, 400)
     elif not isinstance(can_keep_alive, bool):
         await exchange.answer({"error": "Invalid canCallKeepalive format"}, 400)
@@ -248,7 +256,7 @@ async def _monitoring_rate(exchange: Exchange, instance: Instance, body: Any) ->
     rate = message.get("monitoringRate") if isinstance(message, dict) else None
     try:
         good = rate is not None and float(rate) >= 0
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         good = False
     if not good:
         raise Thrown("Bad message of type 4003")

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 from typing import Any
 
 from scramjet_client.hub._http import UNDEFINED, Exchange, TooLarge
 from scramjet_client.hub._instance import Start
-from scramjet_client.hub._packages import PackageRefused
+from scramjet_client.hub._packages import PackageRefused, remove
 from scramjet_client.hub._sequence import Sequence, make_sequence, receive
 from scramjet_client.hub._state import State
 
 _ID_LENGTH = 36
+
+_REACHABLE = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
+"""What stands for itself in a path, in all clients."""
+
+_UNREACHABLE = (
+    "instanceId must be 36 of the characters A-Z a-z 0-9 . _ ~ -, as no route leads to others"
+)
 
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
@@ -35,16 +43,34 @@ async def replace(exchange: Exchange, state: State, id: str) -> None:
     """Answer `PUT sequence/ID`."""
     if await _has_wrong_type(exchange):
         return
+    if await _cannot_be_replaced(exchange, state, id):
+        return
+    sequence = await _received(exchange, state, id)
+    if sequence is None:
+        return
+    # Once more: a body takes its time, in which the old one may have been started or deleted.
+    refused = True
+    try:
+        refused = await _cannot_be_replaced(exchange, state, id)
+        if not refused:
+            state.add(sequence)
+    finally:
+        if refused:
+            remove(sequence.folder)
+    if not refused:
+        await exchange.answer({"id": id})
+
+
+async def _cannot_be_replaced(exchange: Exchange, state: State, id: str) -> bool:
+    """Answer, and return True, if there is no such sequence, or it is in use. Waits for nothing if not."""
     old = state.sequences.get(id)
     if old is None:
         await exchange.answer({"error": f"Sequence with id: {id} not found"}, 404)
-    elif state.instances_of(old):
+        return True
+    if state.instances_of(old):
         await exchange.answer({"error": "Can't update sequence with instances"}, 409)
-    else:
-        sequence = await _received(exchange, state, id)
-        if sequence is not None:
-            state.add(sequence)
-            await exchange.answer({"id": id})
+        return True
+    return False
 
 
 async def _has_wrong_type(exchange: Exchange) -> bool:
@@ -81,12 +107,13 @@ async def delete(exchange: Exchange, state: State, id: str) -> None:
     if sequence is None:
         await exchange.answer({"error": f"The sequence {id} does not exist."}, 404)
         return
-    instances = state.instances_of(sequence)
     if exchange.header("x-seq-kill-inst"):
-        for instance in instances:
-            instance.kill(remove_immediately=True)
-        await asyncio.gather(*(each.unlisted.wait() for each in instances))
-    elif any(each.in_use for each in instances):
+        # Until there are none: another client may start one meanwhile.
+        while instances := state.instances_of(sequence):
+            for instance in instances:
+                instance.kill(remove_immediately=True)
+            await asyncio.gather(*(each.unlisted.wait() for each in instances))
+    elif any(each.in_use for each in state.instances_of(sequence)):
         await exchange.answer({"error": "Can't remove- Sequence in use"}, 409)
         return
     if state.sequences.get(id) is sequence:
@@ -118,16 +145,19 @@ async def start(exchange: Exchange, state: State, id: str) -> None:
         await exchange.head(500)
         await exchange.finish()
         return
+    if not _REACHABLE.fullmatch(order.id):
+        # A real hub takes it, and then has an instance that nobody can name in a path.
+        await exchange.answer({"error": _UNREACHABLE}, 400)
+        return
     if order.id in state.instances:
         await exchange.answer({"error": "Instance with a given ID already exists"}, 409)
         return
     if len(sequence.manifest.engines) > 1:
         await exchange.answer({"error": _TOO_MANY_ENGINES}, 400)
         return
-    # Not this handler: a client that leaves does not undo a start.
-    starting = asyncio.ensure_future(state.start(sequence, order))
+    instance, starting = state.start(sequence, order)
     try:
-        instance, failure = await asyncio.shield(starting)
+        failure = await asyncio.shield(starting)
     except OSError as error:
         if error.errno not in _EXHAUSTED:
             raise

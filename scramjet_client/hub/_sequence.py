@@ -95,12 +95,20 @@ async def make_sequence(
     """
     loop = asyncio.get_running_loop()
     folder = make_folder(storage)
+    unpacking = loop.run_in_executor(None, _unpacked, package, folder, settings)
     try:
-        await loop.run_in_executor(None, unpack, package, folder, settings)
-        return Sequence(id or str(uuid.uuid4()), folder, read_manifest(folder), size)
+        manifest = await asyncio.shield(unpacking)
     except BaseException:
+        # A client that leaves ends this, but not the thread, which would go on making files.
+        await asyncio.wait([unpacking])
         await asyncio.shield(loop.run_in_executor(None, remove, folder))
         raise
+    return Sequence(id or str(uuid.uuid4()), folder, manifest, size)
+
+
+def _unpacked(package: IO[bytes], folder: Path, settings: Settings) -> Manifest:
+    unpack(package, folder, settings)
+    return read_manifest(folder)
 
 
 def copy_folder(source: Path, storage: Path) -> Sequence:

@@ -11,6 +11,11 @@ INSTANCE_LIFETIME = 195.0
 MAX_PACKAGE_SIZE = 256 * 2**20
 MAX_UNPACKED_SIZE = 1024 * 2**20
 MAX_PACKAGE_FILES = 20_000
+MAX_JSON_SIZE = 2**20
+"""A real hub has no limit, and dies of it."""
+
+MAX_CONNECTIONS = 4096
+HEAD_TIMEOUT = 30.0
 
 
 @attrs.frozen(kw_only=True)
@@ -22,16 +27,20 @@ class Settings:
         max_package_size: Bytes of an uploaded package.
         max_unpacked_size: Bytes of what is in it.
         max_package_files: Number of files and folders in it.
-        token: Needed on every route, if there is one.
-        local_only: Requests of foreign web pages are refused: the hub is on loopback and has no token.
+        max_json_size: Bytes of a JSON body. While one is parsed nobody else is served.
+        max_connections: Number of connections at a time.
+        head_timeout: Seconds that a connection gets until its first request is there and is let in.
+        token: Needed on every route, if there is one; else requests of foreign web pages are refused.
     """
 
     instance_lifetime: float = INSTANCE_LIFETIME
     max_package_size: int = MAX_PACKAGE_SIZE
     max_unpacked_size: int = MAX_UNPACKED_SIZE
     max_package_files: int = MAX_PACKAGE_FILES
+    max_connections: int = MAX_CONNECTIONS
+    head_timeout: float = HEAD_TIMEOUT
+    max_json_size: int = MAX_JSON_SIZE
     token: str | None = attrs.field(default=None, repr=False)
-    local_only: bool = True
 
     @property
     def exit_delay(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ from scramjet_client.hub._settings import Settings
 from scramjet_client.hub._topics import Topics
 
 _KEPT_REQUESTS = 10_000
+_KEPT_REQUEST_BYTES = 16 * 2**20
+
+_REQUEST_LIMIT = 16384
+"""Bytes that are kept of one request; longer headers are left out of it, and a longer path is cut."""
+
+_KEPT_FAILURES = 100
 
 _HEARTBEAT = 10.0
 """Seconds between two heartbeats in the audit."""
@@ -33,11 +40,49 @@ class RecordedRequest:
     Attributes:
         method, path: As they were sent, the path with its query.
         headers: Names in lower case; the value of `authorization` is left out.
+        complete: Whether all of it is here; what is beyond 16 KB is not.
     """
 
     method: str
     path: str
     headers: dict[str, str] = attrs.field(repr=False)
+    complete: bool = attrs.field(default=True, repr=False)
+
+
+class Requests:
+    """The last requests that were let in: up to a number, and to a number of bytes."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[RecordedRequest, int]] = deque()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[RecordedRequest]:
+        return (request for request, _ in self._kept)
+
+    def add(self, method: str, path: str, headers: Iterable[tuple[str, str]]) -> None:
+        """Add one, and forget the oldest where there are too many."""
+        kept: dict[str, str] = {}
+        size, complete = len(method) + min(len(path), _REQUEST_LIMIT), len(path) <= _REQUEST_LIMIT
+        for name, value in headers:
+            if name.lower() == "authorization":
+                continue
+            if size + len(name) + len(value) > _REQUEST_LIMIT:
+                complete = False
+                continue
+            size += len(name) + len(value)
+            kept[name.lower()] = value
+        request = RecordedRequest(
+            method=method, path=path[:_REQUEST_LIMIT], headers=kept, complete=complete
+        )
+        self._kept.append((request, size))
+        self._size += size
+        while len(self._kept) > _KEPT_REQUESTS or self._size > _KEPT_REQUEST_BYTES:
+            self._size -= self._kept.popleft()[1]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self._size = 0
 
 
 class State:
@@ -52,8 +97,8 @@ class State:
         self.topics = Topics()
         self.log = HubLog()
         self.audit = Audit()
-        self.requests: deque[RecordedRequest] = deque(maxlen=_KEPT_REQUESTS)
-        self.failures: list[BaseException] = []
+        self.requests = Requests()
+        self.failures: deque[BaseException] = deque(maxlen=_KEPT_FAILURES)
         self.port = 0
 
     # -- sequences ------------------------------------------------------------------------------------
@@ -87,19 +132,28 @@ class State:
 
     # -- instances ------------------------------------------------------------------------------------
 
-    async def start(self, sequence: Sequence, start: Start) -> tuple[Instance, str | None]:
-        """Start an instance; return it, and why it failed before it was connected, or None."""
+    def start(self, sequence: Sequence, start: Start) -> tuple[Instance, asyncio.Task[str | None]]:
+        """Begin to start an instance, which is listed from now on.
+
+        Returns:
+            The instance, and what gives why it failed before it was connected, or None.
+        """
         instance = Instance(self, sequence, start)
         self.instances[instance.id] = instance
         self.log.note("INFO", "Starting instance", instance.id, sequence.id)
+        # Not the caller: a client that leaves does not undo a start.
+        return instance, asyncio.ensure_future(self._connect(instance))
+
+    async def _connect(self, instance: Instance) -> str | None:
         failure: str | None = "Runner failed"
         try:
             failure = await instance.start()
         finally:
             if failure is not None:
-                self.instances.pop(instance.id, None)
+                if self.instances.get(instance.id) is instance:
+                    del self.instances[instance.id]
                 self.log.note("ERROR", "Instance failed to start", instance.id, failure)
-        return instance, failure
+        return failure
 
     def broadcast(self, emitter: Instance, name: str, message: Any) -> None:
         """Give an instance's event to all others, as real hubs do."""
@@ -118,7 +172,7 @@ class State:
 
     async def clear(self) -> None:
         """End all instances, and forget everything but the settings."""
-        instances = [each for each in self.instances.values() if hasattr(each, "process")]
+        instances = list(self.instances.values())
         self.instances.clear()
         await asyncio.gather(*(each.close() for each in instances))
         for sequence in self.sequences.values():

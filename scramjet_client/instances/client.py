@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 import requests
 
-from scramjet_client._base import public
+from scramjet_client._base import Live, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import Intake, dialect_of
+from scramjet_client.api.generations import Intake, body_limit, dialect_of
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
@@ -27,8 +26,9 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.http.settings import positive, route
+from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.first_input import FirstInput
 from scramjet_client.instances.follow import Ending, Follow
@@ -78,7 +78,7 @@ from scramjet_client.uploads.upload import Upload
 if TYPE_CHECKING:
     from scramjet_client.integrations.notebook import LiveView
 
-_NO_IDLE_LIMIT = 365 * 86400.0
+_NO_IDLE_LIMIT = float("inf")
 """Seconds; a limit for all streams of a client (`Timeouts.idle`) is not meant for those that are read together,
 where one of them is always silent."""
 
@@ -106,7 +106,7 @@ class InstanceClient(Handle):
         self._asked_to_end = False
         # Streams whose input this client has ended: a later send would be answered and never taken.
         self._ended_inputs: set[str] = set()
-        self._first_input = FirstInput(self._intake)
+        self._first_input = FirstInput(self._intake, self._send_nothing)
 
     @property
     def asked_to_end(self) -> bool:
@@ -138,13 +138,13 @@ class InstanceClient(Handle):
 
         Wire: POST /instance/{id}/_stop (docs/protocol.md, "Stop").
         """
-        milliseconds = _milliseconds(timeout)
+        time_left = milliseconds("timeout", timeout)
         if not isinstance(can_call_keepalive, bool):
             raise TypeError(
                 f"can_call_keepalive must be a bool, not {type(can_call_keepalive).__name__}"
             )
         self._asked_to_end = True
-        return stop(self._client, self._id, milliseconds, can_call_keepalive)
+        return stop(self._client, self._id, time_left, can_call_keepalive)
 
     def kill(
         self,
@@ -191,7 +191,7 @@ class InstanceClient(Handle):
         self._started = info.started
         return info
 
-    def wait(self, timeout: float | None = None) -> GetInstanceResponse:
+    def wait(self, timeout: Duration | None = None) -> GetInstanceResponse:
         """Wait until the instance has ended.
 
         Args:
@@ -207,7 +207,9 @@ class InstanceClient(Handle):
         """
         return self._wait(has_ended, "its end", timeout)
 
-    def wait_for(self, status: InstanceStatus, timeout: float | None = None) -> GetInstanceResponse:
+    def wait_for(
+        self, status: InstanceStatus, timeout: Duration | None = None
+    ) -> GetInstanceResponse:
         """Wait until the instance has a status, and return its info.
 
         Args:
@@ -225,7 +227,7 @@ class InstanceClient(Handle):
     # -- reading --------------------------------------------------------------------------------
 
     def get_stream(
-        self, stream_id: InstanceOutputStream, *, idle_timeout: float | None = None
+        self, stream_id: InstanceOutputStream, *, idle_timeout: Duration | None = None
     ) -> OutputStream:
         """Open an output: what the program wrote and nobody has read yet, then live until its end.
 
@@ -244,7 +246,7 @@ class InstanceClient(Handle):
         """
         return self._output(checked_stream_id(stream_id, OUTPUT_STREAMS), idle_timeout, None)
 
-    def get_log_stream(self, *, idle_timeout: float | None = None) -> OutputStream:
+    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the log: one JSON object a line; `.records()` gives them parsed.
 
         It ends when the instance has ended, also on hubs that would leave it open.
@@ -257,7 +259,7 @@ class InstanceClient(Handle):
         *,
         reconnect: Reconnect | None = None,
         on_gap: Callable[[Gap], object] | None = None,
-        idle_timeout: float | None = None,
+        idle_timeout: Duration | None = None,
     ) -> ReconnectingStream:
         """Open an output that is opened again, while the instance lives, when its connection breaks.
 
@@ -588,7 +590,7 @@ class InstanceClient(Handle):
             event_name=event_name, message=message, sent=accepted in (True, "OK"), raw=answer.value
         )
 
-    def get_event(self, event_name: str, *, timeout: float | None = None) -> GetEventResponse:
+    def get_event(self, event_name: str, *, timeout: Duration | None = None) -> GetEventResponse:
         """Return the last event of a name that the hub has seen, or wait for the first.
 
         A 1.x hub loses messages that are numbers, `True` or `{}` here (`data` is None then), forgets
@@ -615,7 +617,9 @@ class InstanceClient(Handle):
         )
         return dialect.event(event_name, answer.value)
 
-    def get_next_event(self, event_name: str, *, timeout: float | None = None) -> GetEventResponse:
+    def get_next_event(
+        self, event_name: str, *, timeout: Duration | None = None
+    ) -> GetEventResponse:
         """Wait for the next event of a name.
 
         Args:
@@ -632,7 +636,7 @@ class InstanceClient(Handle):
             pass
         return expected.value
 
-    def expect_event(self, event_name: str, timeout: float | None = None) -> ExpectedEvent:
+    def expect_event(self, event_name: str, timeout: Duration | None = None) -> ExpectedEvent:
         """Return a context manager that listens before its block runs, and waits at the block's end.
 
         So the answer to what is sent inside the block is never missed:
@@ -651,12 +655,11 @@ class InstanceClient(Handle):
             InstanceEndedError: The instance ended before it came.
         """
         _readable(event_name)
-        if timeout is not None:
-            positive("timeout", timeout)
+        duration("timeout", timeout)
         return ExpectedEvent(self, event_name, timeout)
 
     def get_event_stream(
-        self, event_name: str, *, idle_timeout: float | None = None
+        self, event_name: str, *, idle_timeout: Duration | None = None
     ) -> EventStream:
         """Return the events of a name from now on; ends when the instance has ended.
 
@@ -718,7 +721,7 @@ class InstanceClient(Handle):
         *,
         type: str | None = None,
         json: bool | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         check: bool = False,
         unfinished: Unfinished = "kill",
     ) -> CompletedInstance:
@@ -754,7 +757,7 @@ class InstanceClient(Handle):
 
         Wire: as of `get_stream` and `send_stream` (docs/protocol.md, "Lifetimes").
         """
-        limit = None if timeout is None else positive("timeout", timeout)
+        limit = duration("timeout", timeout)
         checked(unfinished)
         if check:
             refuse_check(self._client)
@@ -822,16 +825,16 @@ class InstanceClient(Handle):
         return self._client.request("GET", self._route(*rest), **self._about)
 
     def _wait(
-        self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: float | None
+        self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None
     ) -> GetInstanceResponse:
-        limit = None if timeout is None else positive("timeout", timeout)
+        limit = duration("timeout", timeout)
         return wait(self.get_info, self._id, until, what, limit)
 
     def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
         return wait(self.get_info, self._id, has_ended, "its end", None, known=known)
 
     def _output(
-        self, stream_id: str, idle_timeout: float | None, exchange: Exchange | None
+        self, stream_id: str, idle_timeout: Duration | None, exchange: Exchange | None
     ) -> OutputStream:
         if exchange is None and stream_id == "log":
             exchange = Exchange(on_idle=EndWatch(self._client, self._id))
@@ -893,9 +896,15 @@ class InstanceClient(Handle):
         config = sequence.get("config") if isinstance(sequence, Mapping) else None
         return dialect_of(self._client).intake(info, config if isinstance(config, Mapping) else {})
 
+    def _send_nothing(self, type: str) -> None:
+        """Send an empty body to the input, which stays open."""
+        self._client.send_stream(
+            self._route("input"), b"", type=type, end=False, answer_limit=5.0, **self._about
+        )
+
     def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""
-        limit = dialect_of(self._client).body_limit
+        limit = body_limit(self._client)
         # Where a body may have to go on in another request, only a request of its own can end the input.
         end_apart = chosen.end and limit is not None
         error = ended_error(self._id, f"{chosen.stream_id} was being sent")
@@ -985,7 +994,7 @@ class InstanceClient(Handle):
         return UploadWriter(outbox, upload, end)
 
     def _events(
-        self, event_name: str, exchange: Exchange, idle_timeout: float | None = None
+        self, event_name: str, exchange: Exchange, idle_timeout: Duration | None = None
     ) -> EventStream:
         path = self._route("events", _readable(event_name))
         dialect = dialect_of(self._client)
@@ -998,17 +1007,18 @@ class InstanceClient(Handle):
         )
         return EventStream(event_name, raw, lambda value: dialect.event(event_name, value))
 
-    def _event_exchange(self, event_name: str, timeout: float | None) -> Exchange:
+    def _event_exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
         error: Callable[[GetInstanceResponse | None], InstanceEndedError] = ended_error(
             self._id, f"event {event_name!r} was awaited"
         )
+        limit = duration("timeout", timeout)
         return Exchange(
-            deadline=None if timeout is None else time.monotonic() + positive("timeout", timeout),
+            deadline=None if limit is None else time.monotonic() + limit,
             on_idle=EndWatch(self._client, self._id, error),
         )
 
 
-class ExpectedEvent:
+class ExpectedEvent(Live):
     """An event that is being listened for; see `InstanceClient.expect_event`.
 
     Attributes:
@@ -1017,7 +1027,7 @@ class ExpectedEvent:
 
     value: GetEventResponse
 
-    def __init__(self, instance: InstanceClient, event_name: str, timeout: float | None) -> None:
+    def __init__(self, instance: InstanceClient, event_name: str, timeout: Duration | None) -> None:
         self._instance = instance
         self._name = event_name
         self._timeout = timeout
@@ -1038,20 +1048,6 @@ class ExpectedEvent:
                     f"event {self._name!r} of instance {self._instance.id!r} did not come"
                     f" within {self._timeout} s"
                 ) from error
-
-
-def _milliseconds(timeout: Milliseconds) -> float:
-    if isinstance(timeout, timedelta):
-        value: float = timeout / timedelta(milliseconds=1)
-    elif isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError(
-            f"timeout must be milliseconds or a timedelta, not {type(timeout).__name__}"
-        )
-    else:
-        value = timeout
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"timeout must be 0 or more milliseconds, not {value:g}")
-    return int(value) if value == int(value) else value
 
 
 def _readable(event_name: str) -> str:

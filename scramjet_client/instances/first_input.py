@@ -8,6 +8,7 @@ waits until the lines have been read, as far as that can be told (docs/protocol.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import warnings
@@ -25,6 +26,11 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.body import BodySource
 from scramjet_client.uploads.upload import Upload
+
+_BINARY = "application/octet-stream"
+
+_YES_LIMIT = 2.0
+"""Seconds for the hub's yes, which comes at once unless something holds the request back."""
 
 _LOOK_EVERY = 0.05
 """Seconds between two looks at a program that does not read yet; each leaves a line in its log on H1."""
@@ -64,10 +70,12 @@ class FirstInput:
 
     Args:
         look: Asks the hub how the program takes its input.
+        send_nothing: Sends an empty body of a content type, after which the input stays open.
     """
 
-    def __init__(self, look: Callable[[], Intake]) -> None:
+    def __init__(self, look: Callable[[], Intake], send_nothing: Callable[[str], object]) -> None:
         self._look = look
+        self._send_nothing = send_nothing
         self._intake: Intake | None = None
         """Known once the header lines have been read."""
         self._warned = False
@@ -85,14 +93,16 @@ class FirstInput:
             type: Its content type.
             early_yes: Whether the hub says yes before it reads any of the body.
         """
-        return GuardedBody(self, body, text=type != "application/octet-stream", early=early_yes)
+        return GuardedBody(self, body, type=type, early_yes=early_yes)
 
-    def settle(self, upload: Upload[Any], *, early_yes: bool) -> None:
+    def settle(self, upload: Upload[Any], type: str, *, early_yes: bool) -> None:
         """Wait until bytes that are not ASCII arrive unchanged, or the upload has ended."""
         if self._intake is not None:
             return
-        if early_yes:
-            upload.wait_for_head()
+        if early_yes and not upload.wait_for_head(_YES_LIMIT):
+            # What stands between may hold the request back until its body is whole, and a body that is empty is.
+            with contextlib.suppress(ScramjetError):
+                self._send_nothing(type)
         intake, seconds = self._looked(upload)
         if intake is None:
             return
@@ -174,12 +184,13 @@ class GuardedBody:
         upload: The upload that sends it.
     """
 
-    def __init__(self, first: FirstInput, body: BodySource, *, text: bool, early: bool) -> None:
+    def __init__(self, first: FirstInput, body: BodySource, *, type: str, early_yes: bool) -> None:
         self.upload: Upload[Any] | None = None
         self._first = first
         self._body = body
-        self._text = text
-        self._early = early
+        self._type = type
+        self._text = type != _BINARY
+        self._early_yes = early_yes
         self._waits = first.unsettled
         self._size = 0
 
@@ -197,7 +208,7 @@ class GuardedBody:
         assert self.upload is not None
         if self._waits:
             self._waits = False
-            self._first.settle(self.upload, early_yes=self._early)
+            self._first.settle(self.upload, self._type, early_yes=self._early_yes)
         if self._text and not piece[max(0, _ONE_READ - self._size) :].isascii():
             self._text = False
             self._first.text(self.upload.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import logging
 import threading
 import time
 import warnings
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from scramjet_client._base import Closing, public
+from scramjet_client._base import Closing, logger, public
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     HubConnectionError,
@@ -23,13 +22,12 @@ from scramjet_client.errors import (
     StreamClosedError,
     UploadError,
 )
+from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.instances.lifetime import glance
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.streams.targets import Target
 from scramjet_client.uploads.upload import Upload
-
-logger = logging.getLogger("scramjet_client")
 
 _numbers = itertools.count(1)
 
@@ -38,11 +36,6 @@ _POLL = 0.25
 
 _LOOK_EVERY = 1.0
 """Seconds between two looks at the instance, by all silent streams of one `Follow` together."""
-
-_SETTLE = {"log": 0.5}
-_SETTLE_OF_OTHERS = 5.0
-"""Seconds of silence after the end of an instance that end a stream. Hubs end the others by themselves, but
-those of a program that lives on after a crash."""
 
 _JOIN_LIMIT = 5.0
 """Seconds that `close` waits for a target that is just being written to."""
@@ -80,7 +73,7 @@ class Ending:
 
     def exchange(self, stream_id: str) -> Exchange:
         """Return the exchange of a stream that ends soon after the instance has."""
-        settle = _SETTLE.get(stream_id, _SETTLE_OF_OTHERS)
+        settle = self._client.tuning.settle(stream_id)
         return Exchange(on_idle=lambda silence: self._silent(settle, silence), poll=_POLL)
 
     def _silent(self, settle: float, silence: float) -> None:
@@ -316,7 +309,7 @@ class Follow(Closing):
         """Whether it is over."""
         return self._copying.over.is_set()
 
-    def wait(self, timeout: float | None = None) -> None:
+    def wait(self, timeout: Duration | None = None) -> None:
         """Wait until the streams have ended and all that came of them was delivered.
 
         Args:
@@ -327,7 +320,7 @@ class Follow(Closing):
             StreamInterruptedError: A connection broke.
             Exception: Whatever a callable or a file raised.
         """
-        if not self._copying.over.wait(timeout):
+        if not self._copying.over.wait(duration("timeout", timeout, zero=True)):
             raise HubTimeoutError(f"{self._copying} did not end within {timeout} s")
         self._copying.tell(once=False)
 

@@ -34,15 +34,8 @@ from scramjet_client.models import (
 from scramjet_client.uploads.sources import SourceLike
 from scramjet_client.uploads.upload import Upload
 
-_POLL_LIMIT = 5.0
-"""Seconds that one look at an instance may take; an 0.x hub never answers for one that did not connect."""
-
 _STOP_POLL = 0.25
-_SETTLE = 3.0
-"""Seconds after the hub's answer to a stop in which the process must be gone: runners take up to 1.2."""
-
-_STOP_MARGIN = 30.0
-"""Seconds beyond a stop's own timeout after which its missing answer is an error."""
+"""Seconds between two looks at an instance while the answer to its stop is awaited."""
 
 _FIRST_PAUSE = 0.02
 """Seconds between the first two looks of a wait; doubled until one a second."""
@@ -103,8 +96,9 @@ def look(
 class _HubWatch:
     """Looks at instances for all waiting calls of one `HttpClient`."""
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._clock = clock
         self._askers: dict[str, float] = {}
         self._list: dict[str, GetInstanceResponse] = {}
         self._listed_at = float("-inf")
@@ -114,18 +108,20 @@ class _HubWatch:
     def look(self, instance_id: str) -> GetInstanceResponse | None:
         """Return the instance's state, None if it is gone. Raises what the request raises."""
         with self._lock:
-            now = time.monotonic()
+            now = self._clock()
             self._askers[instance_id] = now
             self._askers = {i: at for i, at in self._askers.items() if now - at < 2 * _FRESH}
             if len(self._askers) >= _SHARED_FROM:
                 if now - self._listed_at >= _FRESH:
-                    answer = self._client.request("GET", "instances", timeout=_POLL_LIMIT)
+                    answer = self._client.request(
+                        "GET", "instances", timeout=self._client.tuning.look
+                    )
                     self._list = {info.id: info for info in instances_from(answer)}
                     self._listed_at = now
                 if instance_id in self._list:
                     return self._list[instance_id]
         try:
-            return look(self._client, instance_id, timeout=_POLL_LIMIT)
+            return look(self._client, instance_id, timeout=self._client.tuning.look)
         except InstanceNotFoundError:
             return None
 
@@ -163,6 +159,7 @@ class EndWatch:
         self._id = instance_id
         self._error = error
         self._seen_at_silence: float | None = None
+        self._last: GetInstanceResponse | None = None
 
     def __call__(self, silence: float) -> bool:
         """Look at the instance; `silence` is how many seconds nothing has come.
@@ -176,6 +173,8 @@ class EndWatch:
         except (HubConnectionError, HubTimeoutError):
             # If the hub is down, the connection that is being waited on says so itself.
             return False
+        # What is gone is known by what it was; None is left for an instance that was never there.
+        info = self._last = info or (self._last and attrs.evolve(self._last, status="stopped"))
         if info is not None and not has_ended(info):
             return True
         if seen is None or silence <= seen:
@@ -220,7 +219,7 @@ def stop(
     answer, end = _ask_to_stop(client, dialect, instance_id, timeout_ms, can_call_keepalive)
     if end is None:
         try:
-            end = _wait_for_end(client, instance_id, _SETTLE)
+            end = _wait_for_end(client, instance_id, client.tuning.stop_settle)
         except HubTimeoutError as error:
             raise StopTimeoutError(
                 f"{given}, or the hub does not say that it has: {error}", url=url
@@ -251,7 +250,7 @@ class _End:
 def _end_now(client: HttpClient, instance_id: str) -> _End | None:
     """Look once; return None while the instance lives."""
     try:
-        info = look(client, instance_id, timeout=_POLL_LIMIT)
+        info = look(client, instance_id, timeout=client.tuning.look)
     except InstanceNotFoundError:
         return _End(None)
     return _End(info) if has_ended(info) else None
@@ -278,7 +277,7 @@ def _ask_to_stop(
             raise WaitEnded
 
     exchange = Exchange(
-        deadline=time.monotonic() + timeout_ms / 1000 + _STOP_MARGIN,
+        deadline=time.monotonic() + timeout_ms / 1000 + client.tuning.stop_margin,
         on_idle=look_beside,
         poll=_STOP_POLL,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
-from scramjet_client._base import Shown, public
+from scramjet_client._base import Shown, logger, public
 from scramjet_client.api.answers import ENDED_BY_ITSELF, STOPPED, has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.http_client import HttpClient
@@ -32,8 +31,6 @@ from scramjet_client.instances.lifetime import Instance, look
 from scramjet_client.models import OUTPUT_STREAMS, GetInstanceResponse
 from scramjet_client.streams.targets import BinaryFile
 from scramjet_client.uploads.upload import Upload
-
-logger = logging.getLogger("scramjet_client")
 
 _I = TypeVar("_I", bound=Instance)
 _R = TypeVar("_R")

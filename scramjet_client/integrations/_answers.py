@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from scramjet_client.api.http_client import HttpClient
@@ -41,6 +42,18 @@ _STATUSES: tuple[tuple[type[ScramjetError], int], ...] = (
     (UploadError, 502),
 )
 
+_BASE = "\ue000"
+"""Stands for the hub's address for a while; a character that nobody uses."""
+
+_REDIRECT = re.compile(r"a redirect to .*, which is not followed", re.DOTALL)
+_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>)]+", re.IGNORECASE)
+_PATH = re.compile(
+    rf"(?<![\w.{_BASE}/])(?:~|\.\.?)?(?:/[^\s/'\"<>:;,()]+){{2,}}/?(?::\d+)*"
+    r"|\b[a-z]:\\[^\s'\"<>:;,()]+(?::\d+)*",
+    re.IGNORECASE,
+)
+"""The path of a file: absolute, of two parts or more, with the line and column that a traceback adds."""
+
 _PASSED_ON = {409, 413, 415, 429}
 """Refusals that have no class of their own, and mean to the browser what they mean to the client."""
 
@@ -60,14 +73,15 @@ def status_of(error: ScramjetError) -> int:
 
 
 def told(error: ScramjetError, client: HttpClient | None) -> dict[str, str]:
-    """Return the code and message of an error, without the hub's address and the token.
+    """Return the code and message of an error, without addresses, the token and the paths of files.
 
     Errors never hold the token themselves, but what a hub or a proxy said may repeat it.
     """
-    message = error.message
+    message = _REDIRECT.sub("a redirect, which is not followed", error.message)
     if client is not None:
         base = client.api_base
-        for secret in (base, urlsplit(base).netloc):
-            message = message.replace(secret, "")
+        # What follows the base is a route of the hub, which says what failed, and no path of a file.
+        message = message.replace(base, _BASE).replace(urlsplit(base).netloc, "")
         message = client.token.hidden_in(message)
-    return {"code": error.code, "message": message}
+    message = _PATH.sub("(a path)", _ADDRESS.sub("(an address)", message))
+    return {"code": error.code, "message": message.replace(_BASE, "")}

@@ -24,8 +24,26 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def _one_line(_: Any, attribute: attrs.Attribute[Any], value: str | None) -> None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
     if value is not None and re.search(r"[\r\n\0]", value):
         raise ValueError(f"{attribute.name} must be one line, not {value!r}")
+
+
+def _text(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
+
+
+def _milliseconds(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(
+            f"{attribute.name} must be a whole number of milliseconds, not {type(value).__name__}"
+        )
+    if value < 0:
+        raise ValueError(f"{attribute.name} must be 0 or more milliseconds, not {value!r}")
 
 
 @attrs.frozen(kw_only=True)
@@ -39,10 +57,10 @@ class ServerSentEvent:
         retry: Milliseconds after which it connects again.
     """
 
-    data: str = ""
+    data: str = attrs.field(default="", validator=_text)
     event: str | None = attrs.field(default=None, validator=_one_line)
     id: str | None = attrs.field(default=None, validator=_one_line)
-    retry: int | None = None
+    retry: int | None = attrs.field(default=None, validator=_milliseconds)
 
     def encode(self) -> bytes:
         """Return its bytes, with the blank line that ends it."""

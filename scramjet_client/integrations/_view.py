@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from scramjet_client._base import Closing
+from scramjet_client._base import Closing, logger
 from scramjet_client.api.answers import has_ended, health_from, instance_from, seconds_since
 from scramjet_client.errors import (
     HubTimeoutError,
@@ -17,12 +16,11 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.calls import JsonAnswer
-from scramjet_client.http.settings import positive, route
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
+from scramjet_client.http.settings import route
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import StreamState, ViewState
 from scramjet_client.models import GetInstanceResponse
-
-logger = logging.getLogger("scramjet_client")
 
 _numbers = itertools.count(1)
 
@@ -96,7 +94,7 @@ class LiveView(Closing):
         self._instance = instance
         self._draw = draw
         self._lines = lines
-        self._interval = positive("interval", interval)
+        self._interval = duration("interval", interval) or LONGEST_WAIT
         self._tails = {name: Tail() for name in streams}
         self._info: GetInstanceResponse | None = None
         self._known = ["starting"]
@@ -126,7 +124,7 @@ class LiveView(Closing):
         """Whether it is over."""
         return self._over.is_set()
 
-    def wait(self, timeout: float | None = None) -> None:
+    def wait(self, timeout: Duration | None = None) -> None:
         """Wait until the view is over, which is when the instance has ended and all was shown.
 
         Args:
@@ -136,7 +134,7 @@ class LiveView(Closing):
             HubTimeoutError: It still goes on.
             StreamInterruptedError: A connection broke.
         """
-        if not self._over.wait(timeout):
+        if not self._over.wait(duration("timeout", timeout, zero=True)):
             raise HubTimeoutError(f"{self!r} did not end within {timeout} s")
         if self._error is not None:
             raise self._error

@@ -33,6 +33,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, LengthRequire
 
 from scramjet_client.clients.host import HostClient
 from scramjet_client.errors import HubResponseError, ScramjetError, UploadError
+from scramjet_client.http.durations import LONGEST_WAIT, duration
 from scramjet_client.integrations._answers import status_of, told
 from scramjet_client.integrations._live import LiveBody, has_left
 from scramjet_client.integrations._sse import HEARTBEAT, ServerSentEvent, encoded, items_of
@@ -229,8 +230,11 @@ def event_stream_response(
             connection instead.
         headers: Further headers.
     """
-    if not heartbeat > 0:
-        raise ValueError(f"heartbeat must be more than 0 seconds, not {heartbeat!r}")
+    for name in (event, end, failed):
+        # A wrong one would be found when an event of it comes.
+        ServerSentEvent(event=name)
+    silence = duration("heartbeat", heartbeat) or LONGEST_WAIT
+    again = duration("retry", retry, zero=True)
     clients, log = current_app.extensions.get(_KEY), current_app.logger
 
     def tell(error: ScramjetError) -> dict[str, str]:
@@ -246,10 +250,10 @@ def event_stream_response(
         told=tell,
     )
     # A comment has the browser told at once that it is connected.
-    first = b": connected\n\n" if retry is None else f"retry: {retry * 1000:.0f}\n\n".encode()
+    first = b": connected\n\n" if again is None else f"retry: {again * 1000:.0f}\n\n".encode()
     body = LiveBody(
         events, stream, has_left(request.environ),
-        first=first, heartbeat=HEARTBEAT, every=heartbeat,
+        first=first, heartbeat=HEARTBEAT, every=silence,
     )  # fmt: skip
     return _live(body, "text/event-stream", 200, headers)
 

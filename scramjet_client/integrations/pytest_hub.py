@@ -16,6 +16,7 @@ import pytest
 from scramjet_client._base import Closing
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.sequence import SequenceClient
+from scramjet_client.config import resolve
 from scramjet_client.errors import (
     BadParametersError,
     InstanceNotFoundError,
@@ -61,6 +62,11 @@ class GivenHub:
 
     url: str
     _left: list[SequenceClient] = attrs.field(init=False, factory=list, repr=False)
+
+    @property
+    def token(self) -> str | None:
+        """What clients must send, if the environment has it: that of `client()`."""
+        return resolve(api_base=self.url).token
 
     def client(self, **options: Any) -> HostClient:
         """Return a new client, with the token of the environment; the options are those of `HostClient`."""

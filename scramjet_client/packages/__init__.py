@@ -1,5 +1,12 @@
 """What runs on a hub: packages made of folders, files and functions."""
 
-from scramjet_client.packages.package import Package, PackageWarning, pack
+from scramjet_client.packages.package import (
+    Package,
+    PackagePreview,
+    PackageWarning,
+    PreviewRow,
+    SecretWarning,
+    pack,
+)
 
-__all__ = ["Package", "PackageWarning", "pack"]
+__all__ = ["Package", "PackagePreview", "PackageWarning", "PreviewRow", "SecretWarning", "pack"]

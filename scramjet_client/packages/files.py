@@ -15,13 +15,23 @@ from typing import IO
 import attrs
 
 from scramjet_client._base import Shown, public
-from scramjet_client.packages.ignore import IGNORE_FILE, Rules, holds_private_key, is_public
+from scramjet_client.packages.ignore import (
+    IGNORE_FILE,
+    Rules,
+    holds_private_key,
+    holds_secret,
+    is_code,
+    is_database,
+    is_named_secret,
+    is_public,
+    is_suspect,
+)
 
-_KEY_LIMIT = 1_048_576
+_KEY_LIMIT = 16_777_216
 """Bytes of a file named like a key that are looked through; those with public keys alone are smaller."""
 
-_HEAD = 256
-"""Bytes at a file's beginning in which a private key of any name shows itself."""
+_HEAD = 4096
+"""Bytes at a file's beginning in which a secret of any name is looked for."""
 
 
 @public
@@ -45,10 +55,15 @@ class PackageEntry(Shown):
 
 @attrs.define
 class Found:
-    """What a folder holds: the entries of a package, and names that were left out, by why."""
+    """What a folder holds: the entries of a package, names that were left out, by why, and of what looks like a secret.
+
+    What `.siignore` names is left out too, and has no reason to be told of.
+    """
 
     entries: list[PackageEntry] = attrs.field(factory=list)
     left_out: dict[str, list[str]] = attrs.field(factory=dict)
+    ignored: list[str] = attrs.field(factory=list)
+    suspects: list[str] = attrs.field(factory=list)
 
     def leave_out(self, why: str, name: str) -> None:
         """Take note of something that does not travel."""
@@ -58,7 +73,8 @@ class Found:
 OUTSIDE = "as these links lead out of the folder"
 BROKEN = "as these links lead to nothing that is in the package"
 SPECIAL = "as these are sockets, devices or pipes"
-SECRET = "as these may hold secrets (take them in by `!name` in .siignore)"
+SECRET = "as these may hold secrets"
+HOW_TO_TAKE_SECRETS = " (take them in by `!name` in .siignore)"
 
 
 def find(root: Path, *, node: bool = True, trusted: bool = False) -> Found:
@@ -97,6 +113,8 @@ class _Walk:
     def _one(self, entry: os.DirEntry[str], name: str) -> None:
         is_folder = entry.is_dir(follow_symlinks=False)
         verdict = self._rules.verdict(name, is_folder)
+        if verdict == "ignored":
+            self.found.ignored.append(name + "/" * is_folder)
         if verdict in ("needless", "ignored"):
             return
         path = Path(entry.path)
@@ -105,20 +123,27 @@ class _Walk:
             self._links.append((name, entry.path))
         elif is_folder and (path / "pyvenv.cfg").is_file():
             pass  # a virtual environment, whatever its name
-        elif verdict == "secret" and not self._trusted and not self._public(path, is_folder):
-            self.found.leave_out(SECRET, name + "/" * is_folder)
+        elif is_folder and verdict == "secret" and not self._trusted and not _is_program(path):
+            self.found.leave_out(SECRET, name + "/")
         elif is_folder:
             self.folder(path, name + "/")
         elif not entry.is_file(follow_symlinks=False):
             self.found.leave_out(SPECIAL, name)
-        elif verdict != "wanted" and not self._trusted and holds_private_key(_read(path, _HEAD)):
-            self.found.leave_out(SECRET, name)
         else:
-            self.found.entries.append(_file(path, name))
+            self._file(path, name, verdict)
 
-    def _public(self, path: Path, is_folder: bool) -> bool:
-        regular = not is_folder and path.is_file()
-        return regular and is_public(path.name.lower(), _read(path, _KEY_LIMIT))
+    def _file(self, path: Path, name: str, verdict: str) -> None:
+        if not self._trusted and not self._rules.is_named(name, False):
+            head = _read(path, _HEAD)
+            holds_key = holds_private_key(head) or is_database(head)
+            public = verdict == "secret" and is_public(path.name, _read(path, _KEY_LIMIT))
+            if (verdict == "secret" and not public) or (holds_key and not is_code(name)):
+                self.found.leave_out(SECRET, name)
+                return
+            # What npm has installed is neither the user's nor free of examples.
+            if not public and looks_secret(path, name) and "node_modules" not in name.split("/"):
+                self.found.suspects.append(name)
+        self.found.entries.append(_file(path, name))
 
     def links(self) -> None:
         """Take the links in that lead to something in the package."""
@@ -136,6 +161,19 @@ class _Walk:
             else:
                 link = posixpath.relpath(inside, posixpath.dirname(name) or ".")
                 self.found.entries.append(PackageEntry(name=name, size=0, link=link))
+
+
+def looks_secret(path: Path, name: str) -> bool:
+    """Return whether a file that is taken looks like a secret: by its name, or by how it begins."""
+    if is_named_secret(name) or (is_suspect(name) and not is_code(name)):
+        return True
+    head = _read(path, _HEAD)
+    return holds_private_key(head) or is_database(head) or holds_secret(head)
+
+
+def _is_program(folder: Path) -> bool:
+    """Return whether a folder named like a secret is a part of a program."""
+    return any((folder / each).is_file() for each in ("__init__.py", "index.js", "index.ts"))
 
 
 def _with_parents(name: str) -> Iterator[str]:

@@ -10,31 +10,40 @@ import builtins
 import enum
 import functools
 import inspect
-import io
 import operator
-import socket
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, List, TypeVar  # noqa: UP035 - see _MADE_AGAIN
 
 import attrs
 
-from scramjet_client.packages.files import PackageEntry
-from scramjet_client.packages.modules import LocalModules
+from scramjet_client.packages.deployable import (
+    checked_function,
+    cure_for,
+    described_value,
+    owner_of,
+)
+from scramjet_client.packages.files import SECRET, PackageEntry
+from scramjet_client.packages.ignore import holds_secret
+from scramjet_client.packages.modules import LocalModules, described, named_files
+from scramjet_client.packages.origins import looks_secret, origin_of
+from scramjet_client.packages.shapes import iterates
 from scramjet_client.packages.source import (
     Snippet,
     assignment_snippet,
     class_snippet,
     function_snippet,
+    texts_beside,
 )
 from scramjet_client.packages.values import expression
 
 MODULE = "sequence_source"
 """Name of the module, in the package, that holds the function."""
 
-_ADAPTER = Path(__file__).parent / "on_hub" / "scramjet_adapter.py"
+ADAPTER = Path(__file__).parent / "on_hub" / "scramjet_adapter.py"
+"""What runs a function on a hub; a copy of it travels."""
 
 _MAIN = '''\
 """Made by HostClient.deploy(): the function {name} as a sequence."""
@@ -49,7 +58,7 @@ from {module} import {name} as _function
 
 output_type = {output_type!r}  # read by hub 0.x
 provides = {provides!r}  # read by hub 1.x
-{requires}run = adapted(_function, output_type)
+{requires}run = adapted(_function, output_type{options})
 '''
 
 _MADE_AGAIN = (
@@ -76,63 +85,94 @@ class FunctionSource:
         origin: Where it is from: a file's name, or "a notebook".
         files: The files that are made, by name; `main.py` is the one to run.
         copied: Modules beside the script, as they are.
-        imports: First names of the modules that all of it imports.
+        missing: First names of the modules that the hub's Python must have.
+        secrets: What may be a secret and travels, or stays for that reason; a sentence each.
+        notes: What else stays here; a sentence each.
     """
 
     name: str
     origin: str
     files: dict[str, bytes]
     copied: list[PackageEntry]
-    imports: frozenset[str]
+    missing: frozenset[str]
+    secrets: list[str]
+    notes: list[str]
 
 
-def read_function(function: Callable[..., Any]) -> FunctionSource:
+def read_function(
+    function: Callable[..., Any],
+    *,
+    source: str | None = None,
+    include: Iterable[str | Path] = (),
+    env: Iterable[str] = (),
+) -> FunctionSource:
     """Return what has to travel for a function.
+
+    Args:
+        function: The function.
+        source: Its text, where Python does not know it.
+        include: Further files beside its script.
+        env: Variables whose values do not travel.
 
     Raises:
         TypeError: It is no function, or can't be called as `function(context, input)`.
         ValueError: Its source isn't there, or it uses something that can't travel.
     """
-    plain = _checked(function)
-    reader = _Reader(plain.__globals__)
-    name = reader.function(plain, function)
+    plain = checked_function(function)
+    names = _names_of(env)
+    named, secret = named_files(include, plain.__globals__)
+    reader = _Reader(plain.__globals__, LocalModules(plain.__globals__, named), source, names)
+    modules = reader.modules
+    name = reader.program(plain, function)
+    modules.take_imported_by_named(name)
+    options = ", blocking=True" if reader.blocks else ""
+    if reader.left:
+        options += f", configured={tuple(sorted(reader.left))!r}"
     settings = _settings(function, plain.__globals__)
+    text = reader.text(name)
     files = {
-        "main.py": _MAIN.format(module=MODULE, name=name, **settings).encode(),
-        f"{MODULE}.py": reader.text(name).encode("utf-8"),
-        _ADAPTER.name: _ADAPTER.read_bytes(),
+        "main.py": _MAIN.format(module=MODULE, name=name, options=options, **settings).encode(),
+        f"{MODULE}.py": text.encode("utf-8"),
+        ADAPTER.name: ADAPTER.read_bytes(),
     }
-    reader.modules.refuse_names(files)
+    modules.refuse_names(files)
+    notes, secrets = [], list(reader.secrets)
+    if modules.unnamed:
+        notes.append(
+            f"left out of {name}'s package, as only modules travel with a function: {described(modules.unnamed)} "
+            "(name files by include=)"
+        )
+    if modules.suspects:
+        secrets.append(
+            f"taken along with {name}, though these look like secrets: {described(modules.suspects)}"
+        )
+    if modules.left_out or secret:
+        secrets.append(
+            f"left out of {name}'s package, {SECRET} (name them by include= to take them along): "
+            f"{described({*modules.left_out, *secret})}"
+        )
+    if not secrets and holds_secret(text.encode("utf-8")):
+        secrets.append(
+            f"the source of {name} holds something of the shape of a key or token, and travels as it is"
+        )
     return FunctionSource(
         name=name,
         origin=reader.origin,
         files=files,
-        copied=reader.modules.entries,
-        imports=frozenset(reader.modules.imported),
+        copied=modules.entries,
+        missing=frozenset(modules.missing()),
+        secrets=secrets,
+        notes=notes,
     )
 
 
-def _checked(function: Any) -> types.FunctionType:
-    plain = inspect.unwrap(function) if callable(function) else function
-    if not isinstance(plain, types.FunctionType) or not isinstance(function, types.FunctionType):
-        kind = "a method" if inspect.ismethod(function) else f"{function!r}"
-        raise TypeError(f"only a Python function can be deployed, made by def; not {kind}")
-    if plain.__name__ == "<lambda>":
-        raise TypeError("a lambda cannot be deployed: give it a name, by def")
-    parameters = inspect.signature(function).parameters.values()
-    positional = [
-        each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in parameters
-    ]
-    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
-        positional += [True, True]
-    named_alone = [
-        each.kind is each.KEYWORD_ONLY and each.default is each.empty for each in parameters
-    ]
-    if sum(positional) < 2 or any(named_alone):
+def _names_of(env: Iterable[str]) -> frozenset[str]:
+    names = [env] if isinstance(env, str) else list(env)
+    if isinstance(env, Mapping) or not all(isinstance(each, str) for each in names):
         raise TypeError(
-            f"{plain.__name__} must take (context, input, *args), as every sequence, not {inspect.signature(function)}"
+            f"env must be names of variables, not {type(env).__name__}: their values are given by start(app_config=...)"
         )
-    return plain
+    return frozenset(names)
 
 
 def _settings(function: Any, namespace: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,10 +198,21 @@ def _settings(function: Any, namespace: Mapping[str, Any]) -> dict[str, Any]:
 class _Reader:
     """Collects definitions, values and imports, in the order in which they have to come."""
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self.modules = LocalModules()
+    def __init__(
+        self,
+        namespace: dict[str, Any],
+        modules: LocalModules,
+        source: str | None,
+        env: frozenset[str],
+    ) -> None:
+        self.modules = modules
         self.origin = ""
+        self.blocks = False
+        self.secrets: list[str] = []
+        self.left: set[str] = set()
         self._namespace = namespace
+        self._source = source
+        self._env = env
         self._taken: dict[str, Any] = {}
         self._imports: set[str] = set()
         self._body: list[str] = []
@@ -172,16 +223,48 @@ class _Reader:
         future = "from __future__ import annotations"
         return "\n\n".join([head + "\n" + future, *sorted(self._imports), *self._body]) + "\n"
 
-    def function(self, function: types.FunctionType, decorated: Any) -> str:
+    def program(self, plain: types.FunctionType, function: Any) -> str:
+        """Take in the function that is deployed; return its name."""
+        owner = owner_of(plain)
+        snippet = function_snippet(plain, self._source)
+        self.blocks = iterates(snippet.text, snippet.name)
+        if owner is None:
+            name = self.function(plain, function, snippet)
+        else:
+            name = snippet.name
+            self.origin = snippet.origin
+            self._name(owner.__name__, snippet, {})
+            self._body.append(f"{name} = {plain.__qualname__}")
+        unused = self._env - self.left
+        if unused:
+            raise ValueError(f"env names {min(unused)!r}, and {name} uses no variable of that name")
+        return name
+
+    def function(
+        self, function: types.FunctionType, decorated: Any, snippet: Snippet | None = None
+    ) -> str:
         """Take a function in, with its decorators and all that it uses; return its name."""
-        snippet = function_snippet(function)
+        snippet = snippet or self._snippet(function)
         self.origin = self.origin or snippet.origin
         self._taken.setdefault(snippet.name, decorated)
-        cells = _cells(function)
+        self._names(snippet, _cells(function))
+        return snippet.name
+
+    def _snippet(self, function: types.FunctionType) -> Snippet:
+        """Return the source of a function that is used, which the text that was given may hold too."""
+        try:
+            return function_snippet(function)
+        except ValueError:
+            if self._source is None:
+                raise
+            return function_snippet(function, self._source)
+
+    def _names(self, snippet: Snippet, cells: Mapping[str, Any]) -> None:
+        """Take in all that a snippet uses, and then itself."""
         for name in snippet.names():
             self._name(name, snippet, cells)
-        self._body.append(snippet.text)
-        return snippet.name
+        self.modules.take_imported_by(snippet)
+        self._body.append(snippet.with_absolute_imports(self.modules.package))
 
     def _name(self, name: str, snippet: Snippet, cells: Mapping[str, Any]) -> None:
         if name in cells:
@@ -197,11 +280,24 @@ class _Reader:
                 raise snippet.refusal(name, "and so does another part of it, with another value")
             return
         self._taken[name] = value
+        if name in self._env:
+            if name in snippet.names_when_defined():
+                raise snippet.refusal(
+                    name,
+                    "already when it is defined, and env gives a value only at a start: use it within a function",
+                )
+            self.left.add(name)
+            self._body.append(f"{name} = None  # given by the configuration, at each start")
+            return
         self._value(name, value, snippet, closed)
 
     def _value(self, name: str, value: Any, snippet: Snippet, closed: bool) -> None:
         if name == "__file__":
-            raise snippet.refusal(name, "and its folder does not travel")
+            if self.modules.named:
+                return  # what is named lies there beside the program, as it does here beside the script
+            raise snippet.refusal(
+                name, "and its folder does not travel: name its files by include="
+            )
         written = expression(value)
         if isinstance(value, types.ModuleType):
             for line in self.modules.imports(name, value, snippet):
@@ -209,13 +305,33 @@ class _Reader:
         elif written is not None:
             if len(written) > _LARGEST_VALUE:
                 raise snippet.refusal(name, "a value that is too large to travel with the program")
+            self._look_at(name, value, snippet)
             self._body.append(f"{name} = {written}")
         elif (found := self._importable(name, value)) is not None:
             self.modules.take(found[0], snippet, name)
             self._imports.add(f"from {found[0]} import {found[1]} as {name}")
         elif closed or not self._definition(name, value, snippet):
             whose = " of an enclosing function" if closed else ""
-            raise snippet.refusal(name, f"which is {_described(value)}{whose} and cannot travel")
+            raise snippet.refusal(
+                name,
+                f"which is {described_value(value)}{whose} and cannot travel{cure_for(value, closed)}",
+            )
+
+    def _look_at(self, name: str, value: Any, user: Snippet) -> None:
+        """Note a value that is written into the package, and had better not be."""
+        if isinstance(value, (bool, int, float, complex, type(None))) or name.startswith("__"):
+            return
+        origin = origin_of(name, texts_beside(user), user.line)
+        if origin:
+            why = f"whose value came from {origin} here"
+        elif looks_secret(name, value):
+            why = "which looks like a secret"
+        else:
+            return
+        self.secrets.append(
+            f"{user.name} uses {name!r} ({user.file}, line {user.line_of(name)}), {why} and travels in the package as "
+            f"text: deploy with env=[{name!r}] and start with app_config={{{name!r}: ...}} instead"
+        )
 
     def _definition(self, name: str, value: Any, user: Snippet) -> bool:
         """Take in the source of what was made beside the function; return whether there is one."""
@@ -236,9 +352,7 @@ class _Reader:
         snippet = snippet or assignment_snippet(name, user)
         if snippet is None:
             return False
-        for each in snippet.names():
-            self._name(each, snippet, {})
-        self._body.append(snippet.text)
+        self._names(snippet, {})
         self._alias(name, snippet.name, value, user)
         return True
 
@@ -288,18 +402,3 @@ def _is_builtin(name: str) -> bool:
 def _same(one: Any, other: Any) -> bool:
     written = expression(one)
     return written is not None and written == expression(other)
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, io.IOBase):
-        return "an open file"
-    if isinstance(value, socket.socket):
-        return "a socket"
-    if inspect.ismethod(value):
-        return f"a method of a {type(value.__self__).__name__}"
-    if isinstance(value, types.FunctionType):
-        return "a function"
-    if isinstance(value, type):
-        return "a class whose source is not there,"
-    kind = type(value).__name__
-    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"

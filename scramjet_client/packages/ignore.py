@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import attrs
 
@@ -16,15 +17,145 @@ __pycache__ *.py[co] .mypy_cache .pytest_cache .ruff_cache .hypothesis .tox .nox
 .idea .vscode *.sw[op]
 """
 
+# Names under which tools keep keys, passwords, tokens, or what people have typed. Sources, as seen in November 2026:
+#   gitrob     github.com/michenriksen/gitrob, filesignatures.json: names of files that hold secrets
+#   shhgit     github.com/eth0izzle/shhgit, config.yaml: those of gitrob, kept on
+#   gitleaks   github.com/gitleaks/gitleaks, config/gitleaks.toml: rules on names (PKCS #12) and shapes of tokens
+#   gitignore  github.com/github/gitignore: Terraform, and the dotfiles of languages
+#   manuals    of the tools themselves: aws, gcloud, az, kubectl, docker, vault, gh, npm, pip, twine, cargo, gem
+# Letters' case does not matter, and a copy that an editor or a person has made (`.env~`, `id_rsa.bak`) is what it is
+# a copy of. A name that programs use for their code too is in _SUSPECT.
 _SECRET = """
-.env .env.* *.env .envrc !.env.example !.env.sample !.env.template !.env.dist
-.npmrc .yarnrc.yml .netrc _netrc .pypirc .git-credentials .pgpass .my.cnf .htpasswd .dockercfg .s3cfg .boto
-.aws .azure .docker .gnupg .kube .ssh
-id_rsa id_dsa id_ecdsa id_ecdsa_sk id_ed25519 id_ed25519_sk
-*.pem *.key *.p12 *.pfx *.jks *.keystore *.ppk *.kdbx
+.env .env.* .env-* .env_* *.env .envrc
+!.env.example !.env.sample !.env.template !.env.dist !.env.defaults !example.env !sample.env !*.env.example
+
+.npmrc .yarnrc.yml .netrc _netrc .pypirc .git-credentials .gitconfig .pgpass pgpass.conf .my.cnf .mylogin.cnf
+.htpasswd htpasswd .htdigest .dockercfg .dockerconfigjson .s3cfg .boto .fetchmailrc .msmtprc .muttrc .mutt
+.smbcredentials .vault-token .vault_pass* vault_pass* .ansible_vault* .terraformrc terraform.rc credentials.tfrc.json
+.tugboat .trc .password-store .rediscli_auth .databrickscfg .snowsql .snowflake .kaggle .huggingface
+.cdsapirc .ecmwfapirc .pip/pip.conf pip.ini
+.aws .azure .docker .gnupg .kube .ssh .oci .bluemix .terraform.d .helm .minikube .gcloud .chef .electrum .bitcoin
+**/.config/gcloud **/.config/gh **/.config/hub **/.config/glab-cli **/.config/rclone **/.config/op **/.config/doctl
+**/.config/containers/auth.json **/.config/github-copilot **/.config/pypoetry/auth.toml **/.config/filezilla
+**/gcloud/credentials.db **/gcloud/legacy_credentials **/gcloud/access_tokens.db adc.json
+application_default_credentials.json
+**/.cargo/credentials **/.cargo/credentials.toml **/.gem/credentials **/.m2/settings.xml
+**/.m2/settings-security.xml **/.gradle/gradle.properties **/.composer/auth.json **/.bundle/config
+**/.local/share/keyrings **/aws/credentials **/etc/shadow **/.purple/accounts.xml
+filezilla.xml sitemanager.xml recentservers.xml sftp-config.json .ftpconfig .remote-sync.json WebServers.xml
+otr.private_key robomongo.json .dbeaver-data-sources.xml dbeaver-data-sources.xml credentials-config.json
+master.key secret_token.rb proftpdpasswd
+
+.*_history .*history .lesshst .viminfo .recently-used *_history.sqlite
+
+id_rsa id_dsa id_ecdsa id_ecdsa_sk id_ed25519 id_ed25519_sk *_rsa *_dsa *_ecdsa *_ed25519
+*.pem *.key *.p8 *.p12 *.pkcs12 *.pfx *.jks *.jceks *.bks *.keystore *.keytab *.ppk *.kdb *.kdbx *.psafe3
+*.agilekeychain *.keychain *.keychain-db *.kwallet *.opvault *.ovpn *.rdp *.tpm *.bek *.mobileprovision *.age-key
+*.asc.key keystore.properties key.properties
+
+kubeconfig kubeconfig.* *.kubeconfig *-kubeconfig *.tfstate *.tfstate.* *.tfvars *.tfvars.json .terraform.tfstate*
+credentials credentials.* *-credentials *_credentials *credentials*.json *credentials*.csv *credentials*.y*ml
+client_secret*.json client-secret*.json oauth*secret* *service-account*.json *service_account*.json
+*serviceaccount*.json *-firebase-adminsdk-*.json *accessKeys*.csv rootkey.csv
+secret secrets secret.* secrets.* *.secret *.secrets *-secrets.y*ml *_secrets.y*ml *-secret.y*ml
+password passwords password.* passwords.* passwd passwd.* *.passwd *.password *.passwords
+token.json token.txt token.pickle token .token *.token access_token* refresh_token* apikey apikey.* api_key api_key.*
+api-key api-key.* apikeys.* api_keys.* private_key private_key.* privatekey privatekey.* private-key private-key.*
+
+*.db *.db3 *.sqlite *.sqlite3 *.sqlitedb *.mdf *.sdf *.accdb *.mdb *.sqldump
 """
 
-_PRIVATE_KEY = re.compile(rb"\s*(?:-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY|PuTTY-User-Key-File)")
+# Names that are a reason to look twice, of files that a program may need.
+_SUSPECT = re.compile(
+    r"secret|passw(?:or)?d|passphrase|credential|api[-_.]?key|access[-_.]?key|private[-_.]?key|(?:^|[-_.])tokens?(?:[-_.]|$)"
+    r"|(?:^|[-_.])(?:dump|backup)\.sql|\.sql$|\.pcap(?:ng)?$"
+)
+
+_CODE = (
+    *(
+        ".py",
+        ".pyi",
+        ".ipynb",
+        ".js",
+        ".mjs",
+        ".cjs",
+        ".jsx",
+        ".ts",
+        ".tsx",
+        ".rb",
+        ".php",
+        ".go",
+        ".rs",
+        ".java",
+    ),
+    *(
+        ".c",
+        ".h",
+        ".cc",
+        ".cpp",
+        ".hpp",
+        ".cs",
+        ".sh",
+        ".so",
+        ".pyd",
+        ".md",
+        ".rst",
+        ".html",
+        ".css",
+        ".map",
+    ),
+)
+"""Endings of programs and of what is written about them, of which a name proves nothing."""
+
+# What editors and people add to the name of a copy.
+_COPY = re.compile(
+    r"^(?P<name>.+?)(?:~+\d*|\.~\d+~|[-._ ]?(?:bak|bkp|backup|old|orig(?:inal)?|save|saved|copy|tmp|temp|prev(?:ious)?|"
+    r"rej|dpkg-(?:old|dist|new)|rpm(?:save|new|orig)|swp|swo|swn|un~|part|disabled|gz|bz2|xz|zst|zip|tar|tgz|7z)\d*"
+    r"|\.\d{1,14}|[-_.]\d{4}-\d\d-\d\d|[ _-]*\(\d+\)| - copy(?: \(\d+\))?| copy(?: \d+)?)$"
+)
+_COPY_BEFORE_END = re.compile(
+    r"^(?P<name>.+?)(?: ?\(\d+\)| - copy(?: \(\d+\))?| copy(?: \d+)?|[-._ ](?:bak|backup|old|orig|copy))(?P<end>\.\w+)$"
+)
+_COPY_BEFORE = re.compile(r"^(?:\.#|#|copy of |backup of |~\$)(?P<name>.+?)#?$")
+
+_PRIVATE_KEY = re.compile(
+    rb"^[ \t]*(?:-{4,5} ?BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-1)"
+    rb"|\"private_key\"\s*:\s*\"-----BEGIN",
+    re.MULTILINE,
+)
+
+# Shapes of secrets within texts, as in gitleaks' rules: their issuers gave them a beginning of their own. It stands
+# first, as looking for it is much faster than looking for the whole.
+_TOKENS = {
+    mark: re.compile(pattern)
+    for mark, pattern in (
+        (b"PRIVATE KEY", rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY"),
+        (b"private_key", rb"\"private_key\"\s*:"),
+        (b"AKIA", rb"\bAKIA[A-Z0-9]{16}\b"),
+        (b"ASIA", rb"\bASIA[A-Z0-9]{16}\b"),
+        *(
+            (b"gh" + kind + b"_", rb"\bgh[pousr]_[A-Za-z0-9]{36}")
+            for kind in (b"p", b"o", b"u", b"s", b"r")
+        ),
+        (b"github_pat_", rb"\bgithub_pat_\w{22,}"),
+        (b"glpat-", rb"\bglpat-[\w-]{20}"),
+        (b"xox", rb"\bxox[abeprs]-[\w-]{10,}"),
+        (b"k_live_", rb"\b[sr]k_live_[A-Za-z0-9]{10,}"),
+        (b"AIza", rb"\bAIza[\w-]{35}"),
+        (b"npm_", rb"\bnpm_[A-Za-z0-9]{36}"),
+        (b"pypi-AgE", rb"\bpypi-AgE[\w-]{50,}"),
+        (b"SG.", rb"\bSG\.[\w-]{22}\.[\w-]{43}"),
+        (b"hvs.", rb"\bhvs\.[\w-]{24,}"),
+        (b"hf_", rb"\bhf_[A-Za-z]{30,}"),
+        (b"sk-", rb"\bsk-(?:ant-|proj-)?[\w-]{32,}"),
+        (b"dop_v1_", rb"\bdop_v1_[a-f0-9]{64}"),
+        (b".ey", rb"\bey[A-Za-z0-9_-]{17,}\.ey[\w-]{17,}\.[\w-]{10,}"),
+        (b"@", rb"\w://[^\s:/@'\"]{0,64}:[^\s/@'\"{}$<>*]{3,64}@[\w.-]"),
+    )
+}
+
+_DATABASES = (b"SQLite format 3\0", b"\x03\xd9\xa2\x9a", b"\xfe\xed\xfe\xed")
+"""How databases begin that hold what people keep: SQLite, KeePass, Java's keystores."""
 
 
 @attrs.frozen
@@ -37,8 +168,9 @@ class _Rule:
 class Rules:
     """Rules in their order; the last one that matches a path decides.
 
-    Verdicts are words: "needless" and "ignored" (left out), "secret" (left out, and that is said),
-    "wanted" (a `!` rule takes it in), "" (no rule says anything).
+    Verdicts are words: "needless" and "ignored" (left out), "secret" (left out, and that is said), "suspect" (a part
+    of a program with the name of a secret: taken, and that is said), "wanted" (a `!` rule takes it in), "" (no rule
+    says anything).
     """
 
     def __init__(self, lines: Iterable[str] = (), *, node: bool = True) -> None:
@@ -48,41 +180,126 @@ class Rules:
             lines: Those of its ignore file; they go before all others.
             node: Whether `node_modules` belongs to the package.
         """
-        self._rules: list[_Rule] = []
-        self._add(_NEEDLESS.split() + ([] if node else ["node_modules"]), "needless")
-        self._add(_SECRET.split(), "secret")
-        self._add(lines, "ignored")
-
-    def _add(self, lines: Iterable[str], verdict: str) -> None:
-        for line in lines:
-            text = _stripped(line)
-            if not text or text.startswith("#"):
-                continue
-            negated = text.startswith("!")
-            text = text[negated:]
-            folders_only = text.endswith("/")
-            pattern = _regex(text.rstrip("/") if folders_only else text)
-            self._rules.append(_Rule(pattern, folders_only, "wanted" if negated else verdict))
+        needless = _NEEDLESS.split() + ([] if node else ["node_modules"])
+        self._needless = list(_rules(needless, "needless"))
+        self._own = list(_rules(lines, "ignored"))
 
     def verdict(self, path: str, is_folder: bool) -> str:
         """Return what is said of a path, relative to the folder, with `/` between its parts."""
-        for rule in reversed(self._rules):
-            if (is_folder or not rule.folders_only) and rule.pattern.fullmatch(path):
-                return rule.verdict
-        return ""
+        own = _last(self._own, path, is_folder)
+        if own:
+            return own
+        if is_named_secret(path):
+            return "suspect" if is_code(path) and not is_folder else "secret"
+        return _secrecy(path) or _last(self._needless, path, is_folder)
+
+    def is_named(self, path: str, is_folder: bool) -> bool:
+        """Return whether the folder's own rules take a path in by its name."""
+        return _last(self._own, path, is_folder) == "wanted"
+
+
+@functools.lru_cache(maxsize=1024)
+def is_named_secret(path: str) -> bool:
+    """Return whether a path has the name of a secret, or of a copy of one."""
+    return any(_secrecy(each) == "secret" for each in _originals(path))
+
+
+def _secrecy(path: str) -> str:
+    secret, harmless = _secret_patterns()
+    if harmless.fullmatch(path):
+        return "wanted"
+    return "secret" if secret.fullmatch(path) else ""
+
+
+@functools.lru_cache(maxsize=1)
+def _secret_patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what matches the names of secrets, and what matches those that only look so: one expression each."""
+    both: tuple[list[str], list[str]] = ([], [])
+    for text in _SECRET.split():
+        both[text.startswith("!")].append(_regex(text.lstrip("!")).pattern)
+    secret, harmless = (re.compile("|".join(each), re.DOTALL | re.IGNORECASE) for each in both)
+    return secret, harmless
+
+
+def _rules(lines: Iterable[str], verdict: str) -> Iterator[_Rule]:
+    for line in lines:
+        text = _stripped(line)
+        if not text or text.startswith("#"):
+            continue
+        negated = text.startswith("!")
+        text = text[negated:]
+        folders_only = text.endswith("/")
+        pattern = _regex(text.rstrip("/") if folders_only else text)
+        yield _Rule(pattern, folders_only, "wanted" if negated else verdict)
+
+
+def _last(rules: list[_Rule], path: str, is_folder: bool) -> str:
+    for rule in reversed(rules):
+        if (is_folder or not rule.folders_only) and rule.pattern.fullmatch(path):
+            return rule.verdict
+    return ""
+
+
+def _originals(path: str) -> list[str]:
+    """Return a path, and those that it may be a copy or an editor's leftover of."""
+    folder, slash, name = path.rpartition("/")
+    found, waiting = [], [name]
+    while waiting:
+        name = waiting.pop(0)
+        if name in found or not name.strip("."):
+            continue
+        found.append(name)
+        lower = name.lower()
+        if (match := _COPY.match(lower)) is not None:
+            # Of a swap file `.name.swp` the dot is an addition too.
+            waiting += [match["name"], match["name"][1:]] if name[:1] == "." else [match["name"]]
+        if (match := _COPY_BEFORE_END.match(lower)) is not None:
+            waiting.append(match["name"] + match["end"])
+        if (match := _COPY_BEFORE.match(lower)) is not None:
+            waiting.append(match["name"])
+    return [folder + slash + each for each in found]
 
 
 def holds_private_key(head: bytes) -> bool:
-    """Return whether a file that begins so is a private key, whatever it is called."""
-    return _PRIVATE_KEY.match(head) is not None
+    """Return whether a file that begins so is a private key, whatever it is called and however it is encoded."""
+    return _PRIVATE_KEY.search(_plain(head)) is not None
+
+
+def holds_secret(head: bytes) -> bool:
+    """Return whether a text that begins so has something of the shape of a key or token."""
+    text = _plain(head)
+    return any(mark in text and pattern.search(text) for mark, pattern in _TOKENS.items())
+
+
+def is_code(path: str) -> bool:
+    """Return whether a file is a part of a program, or written about one."""
+    return path.lower().endswith(_CODE)
+
+
+def is_database(head: bytes) -> bool:
+    """Return whether a file that begins so is a database, of data or of passwords."""
+    return head.startswith(_DATABASES)
+
+
+def is_suspect(path: str) -> bool:
+    """Return whether a name says that a file may be a secret, though programs use such names too."""
+    return _SUSPECT.search(path.lower().rpartition("/")[2]) is not None
+
+
+def _plain(head: bytes) -> bytes:
+    r"""Return a text without the marks and zeros of its encoding, and with "\\n" at each end of a line."""
+    for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
+        head = head[len(mark) :] if head.startswith(mark) else head
+    return head.replace(b"\0", b"").replace(b"\r", b"\n")
 
 
 def is_public(name: str, content: bytes) -> bool:
     """Return whether a file named like a key holds certificates or public keys alone, as `cacert.pem` does."""
+    text = _plain(content)
     return (
-        name.endswith((".pem", ".key"))
-        and b"-----BEGIN " in content
-        and b"PRIVATE KEY" not in content
+        name.lower().endswith((".pem", ".key"))
+        and b"-----BEGIN " in text
+        and b"PRIVATE KEY" not in text
     )
 
 

@@ -9,7 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from scramjet_client.packages.files import PackageEntry, find, in_memory
+import attrs
+
+from scramjet_client.packages.files import (
+    HOW_TO_TAKE_SECRETS,
+    SECRET,
+    Found,
+    PackageEntry,
+    find,
+    in_memory,
+)
+from scramjet_client.packages.ignore import holds_secret
+from scramjet_client.packages.shapes import wrong_arguments
 
 MANIFEST = "package.json"
 
@@ -25,20 +36,42 @@ def is_python(manifest: Mapping[str, Any]) -> bool:
     return "python3" in (manifest.get("engines") or {})
 
 
-def read_folder(root: Path) -> tuple[dict[str, Any], list[PackageEntry], list[str]]:
-    """Return the manifest, the entries and the warnings of a folder."""
+@attrs.define
+class Contents:
+    """What a folder or file becomes: its package.json, its files, and what there is to say of them."""
+
+    manifest: dict[str, Any]
+    found: Found
+    notes: list[str]
+    secrets: list[str] = attrs.field(factory=list)
+    main: bytes = b""
+    """The main file of a Python sequence."""
+
+
+def read_folder(root: Path) -> Contents:
+    """Return what a folder becomes."""
     file = root / MANIFEST
     if not file.is_file():
         raise ValueError(f"{str(root)!r} is not a sequence: it has no package.json")
     manifest = _parsed(file)
     _check(manifest, file)
     found = find(root, node=not is_python(manifest))
-    notes = [
-        f"left out of {str(root)!r}, {why}: {', '.join(names)}"
+    notes = {
+        why: f"left out of {str(root)!r}, {why}{HOW_TO_TAKE_SECRETS * (why == SECRET)}: {', '.join(names)}"
         for why, names in found.left_out.items()
-    ]
+    }
+    secrets = [notes.pop(SECRET)] if SECRET in notes else []
+    if found.suspects:
+        secrets.append(
+            f"taken from {str(root)!r}, though these look like secrets (leave them out by their names in .siignore): "
+            f"{', '.join(found.suspects)}"
+        )
     _check_main(manifest, {each.name for each in found.entries}, file)
-    return manifest, found.entries, notes + _for_modern_hubs(manifest, file)
+    main = (
+        (root / posixpath.normpath(manifest["main"])).read_bytes() if is_python(manifest) else b""
+    )
+    told = [*notes.values(), *_for_modern_hubs(manifest, file)]
+    return Contents(manifest, found, told, secrets, main)
 
 
 def _parsed(file: Path) -> dict[str, Any]:
@@ -99,8 +132,8 @@ def _for_modern_hubs(manifest: dict[str, Any], file: Path) -> list[str]:
     ]
 
 
-def read_file(file: Path) -> tuple[dict[str, Any], list[PackageEntry], list[str]]:
-    """Return the manifest, the entries and the warnings of a single file."""
+def read_file(file: Path) -> Contents:
+    """Return what a single file becomes."""
     content = file.read_bytes()
     try:
         tree = ast.parse(content, str(file))
@@ -110,14 +143,24 @@ def read_file(file: Path) -> tuple[dict[str, Any], list[PackageEntry], list[str]
         message = getattr(error, "msg", error)
         raise ValueError(f"{str(file)!r}{where} is not Python: {message}") from error
     if not any("run" in _bound(each) for each in tree.body):
-        raise ValueError(f"{str(file)!r} has no function run(context, input, *args)")
+        raise ValueError(
+            f"{str(file)!r} has no function run(context, input, *args): that is the name of the one that a hub runs"
+        )
+    if wrong := wrong_arguments(tree):
+        raise ValueError(
+            f"the function run of {str(file)!r} must take (context, input, *args), as every sequence, not {wrong}"
+        )
     manifest = {
         "name": file.stem,
         "version": "1.0.0",
         "main": file.name,
         "engines": {"python3": ">=3.9"},
     }
-    return manifest, [*in_memory({file.name: content}), manifest_entry(manifest)], []
+    secrets = []
+    if holds_secret(content):
+        secrets.append(f"{str(file)!r} looks as if it held a secret, and travels as it is")
+    found = Found(entries=[*in_memory({file.name: content}), manifest_entry(manifest)])
+    return Contents(manifest, found, [], secrets, content)
 
 
 def _bound(statement: ast.stmt) -> set[str]:

@@ -1,16 +1,28 @@
-"""Modules that a function uses: imported where it goes, or taken along where they are files beside the script."""
+"""Modules that a function uses: imported where it goes, or taken along where they are files beside the script.
+
+What is beside a script is told apart from what is installed by the folder that a module is found in: that of the
+script, or one that the script itself has put on the path. What PYTHONPATH, site-packages, .pth files and editable
+installs lead to is installed.
+"""
 
 from __future__ import annotations
 
 import ast
+import glob
+import importlib.machinery
 import importlib.util
+import os
 import sys
 import sysconfig
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from scramjet_client.packages.files import PackageEntry, find
+import attrs
+
+from scramjet_client.packages.files import SECRET, PackageEntry, find, looks_secret
+from scramjet_client.packages.imports import imported_in
 from scramjet_client.packages.source import Snippet
 
 _LIMIT = 1_048_576
@@ -18,18 +30,60 @@ _LIMIT = 1_048_576
 
 _INSTALLED = {"site-packages", "dist-packages"}
 
+_SHOWN = 8
+"""Names of files that one warning has room for."""
+
 
 class LocalModules:
     """The modules of one deployed function.
 
     Attributes:
         entries: The files of those that are taken along.
-        imported: First names of all modules.
+        left_out: Files beside them that may hold secrets, and stay.
+        suspects: Those that are taken along, though they look like secrets.
+        unnamed: Further files beside them, which are no modules, and stay.
+        imported: First names of all modules that the function needs.
+        package: The package that the function is from, or "".
+        named: Names of the files that its user has named.
     """
 
-    def __init__(self) -> None:
-        self.entries: list[PackageEntry] = []
+    def __init__(self, namespace: Mapping[str, Any], named: Iterable[PackageEntry] = ()) -> None:
+        """Make the modules of a function, with files that its user has named."""
+        self.entries: list[PackageEntry] = list(named)
+        self.left_out: list[str] = []
+        self.suspects: list[str] = []
+        self.unnamed: list[str] = []
         self.imported: set[str] = set()
+        self.package = str(namespace.get("__package__") or "")
+        self.named = {each.name for each in self.entries}
+        self._looked_at: set[str] = set()
+        self._folders = {script_folder(namespace), *_main_folder()}
+        self._first: Path | None = None
+        self._outside = _outside_folders() - self._folders
+
+    @classmethod
+    def of_file(cls, file: Path) -> LocalModules:
+        """Return the modules of a program that is one file: those that lie beside it.
+
+        Raises:
+            ValueError: They are too large to be taken along.
+        """
+        main = PackageEntry(name=file.name, size=file.stat().st_size, source=file)
+        self = cls({"__file__": str(file)}, [main])
+        # Where the program runs, its folder comes first, and here it may be no part of the path at all.
+        self._first = Path(script_folder({"__file__": str(file)}))
+        self.take_imported_by_named(file.name)
+        return self
+
+    def take_imported_by_named(self, user: str) -> None:
+        """Take along what the files that were named import.
+
+        Raises:
+            ValueError: As `take`.
+        """
+        for why in map(self._follow, list(self.entries)):
+            if why:
+                raise ValueError(f"{user} needs a module {why}")
 
     def imports(self, name: str, module: types.ModuleType, user: Snippet) -> Iterator[str]:
         """Yield the lines that import a module by a name, with the parts of it that are used."""
@@ -53,9 +107,36 @@ class LocalModules:
         top = module.partition(".")[0]
         if top == "__main__":
             raise user.refusal(name, "which is the running script itself")
+        self.imported.add(top)
         why = self._add(top)
         if why:
             raise user.refusal(name, why)
+
+    def take_imported_by(self, user: Snippet) -> None:
+        """Take note of the modules that a function imports itself, when it runs.
+
+        Raises:
+            ValueError: As `take`.
+        """
+        found = user.imported(self.package)
+        for top in sorted(found.needed):
+            self.take(top, user, top)
+        for top in sorted(found.optional):
+            # It does without, so it is in no warning; an `if` or `try` may as well be about something else.
+            why = self._add(top)
+            if why:
+                raise user.refusal(top, why)
+
+    def missing(self) -> set[str]:
+        """Return the modules that the hub's Python needs to have: neither standard nor taken along."""
+        return {
+            each
+            for each in self.imported
+            if each not in _standard_names() | {"scramjet"}
+            and each not in self._tops()
+            and ((place := _place(each)) is None or not _in_standard_folder(place))
+            and (place is not None or not _is_known(each))
+        }
 
     def refuse_names(self, made: Iterable[str]) -> None:
         """Refuse modules that have the name of a file that is made."""
@@ -65,34 +146,186 @@ class LocalModules:
                 f"a module called {min(taken)!r} cannot travel: the package has its own"
             )
 
+    def _tops(self) -> set[str]:
+        return {each.name.partition("/")[0].partition(".")[0] for each in self.entries}
+
     def _add(self, top: str) -> str:
         """Add a module by its first name, and those that it imports; return what is wrong, or ""."""
-        if top in self.imported:
+        if top in self._looked_at:
             return ""
-        self.imported.add(top)
-        place = _place(top)
-        if place is None or not is_local(top):
+        self._looked_at.add(top)
+        place = self._place(top)
+        if place is None or not self.is_local(top, place):
             return ""
-        if place.is_dir():
-            entries = [
-                PackageEntry(name=f"{top}/{each.name}", size=each.size, source=each.source)
-                for each in find(place, node=False).entries
-                if not each.link and not each.name.endswith("/")
-            ]
-        else:
-            entries = [PackageEntry(name=place.name, size=place.stat().st_size, source=place)]
+        if not place.exists():
+            return (
+                f"of the module {str(place)!r}, which is in an archive: name its files by include="
+            )
+        entries = self._files(top, place)
         self.entries += entries
         if sum(each.size for each in self.entries) > _LIMIT:
             return (
                 f"of the local module {str(place)!r}, which is too large to travel: pack a folder instead, "
                 "or install it by requirements"
             )
-        for each in entries:
-            for imported in _imports(each):
-                why = self._add(imported)
-                if why:
-                    return why
-        return ""
+        return next(filter(None, map(self._follow, entries)), "")
+
+    def _files(self, top: str, place: Path) -> list[PackageEntry]:
+        """Return the files of a module; of a package, those that Python imports."""
+        if not place.is_dir():
+            found = [PackageEntry(name=place.name, size=place.stat().st_size, source=place)]
+            self.suspects += [place.name] if looks_secret(place, place.name) else []
+        else:
+            listing = find(place, node=False)
+            self.left_out += [f"{top}/{each}" for each in listing.left_out.get(SECRET, ())]
+            self.suspects += [
+                f"{top}/{each}" for each in listing.suspects if each.endswith(_SUFFIXES)
+            ]
+            files = [each for each in listing.entries if not each.link and each.name[-1:] != "/"]
+            found = [
+                PackageEntry(name=f"{top}/{each.name}", size=each.size, source=each.source)
+                for each in files
+            ]
+        modules = [each for each in found if each.name.endswith(_SUFFIXES)]
+        others = {each.name for each in found} - {each.name for each in modules}
+        self.unnamed += sorted(others - self.named)
+        return [each for each in modules if each.name not in self.named]
+
+    def _follow(self, entry: PackageEntry) -> str:
+        """Add what a file imports; return what is wrong, or ""."""
+        if not entry.name.endswith(".py") or not isinstance(entry.source, Path):
+            return ""
+        try:
+            tree = ast.parse(entry.source.read_bytes())
+        except (SyntaxError, ValueError):
+            return ""
+        package = entry.name.rpartition("/")[0].replace("/", ".")
+        found = imported_in(tree, package)
+        self.imported |= found.needed
+        return next(filter(None, map(self._add, sorted(found.needed | found.optional))), "")
+
+    def _place(self, top: str) -> Path | None:
+        for each in (f"{top}/__init__.py", f"{top}.py", top):
+            if self._first is not None and (self._first / each).exists():
+                return self._first / (top if each != f"{top}.py" else each)
+        return _place(top)
+
+    def is_local(self, top: str, place: Path) -> bool:
+        """Return whether a module is beside the script: neither of the standard library nor installed."""
+        if top in _standard_names() or _INSTALLED & set(place.parts):
+            return False
+        folder = _real(place.parent)
+        if _in_standard_folder(place) or _is_distributed(folder, top):
+            return False
+        on_path = folder in {_real(each or ".") for each in sys.path}
+        return folder in self._folders or (on_path and folder not in self._outside)
+
+
+_SUFFIXES = (*importlib.machinery.SOURCE_SUFFIXES, *importlib.machinery.EXTENSION_SUFFIXES)
+
+
+def named_files(
+    include: Iterable[str | Path], namespace: Mapping[str, Any]
+) -> tuple[list[PackageEntry], list[str]]:
+    """Return the files that the user of a function has named, and those among them that may hold secrets.
+
+    Raises:
+        ValueError: There is no such file.
+    """
+    base = Path(script_folder(namespace))
+    found: dict[str, PackageEntry] = {}
+    secret: list[str] = []
+    for each in [include] if isinstance(include, (str, Path)) else include:
+        for path in _matching(base, each):
+            top = _inside(base, path)
+            if path.is_dir():
+                listing = find(path, node=False)
+                secret += [f"{top}/{name}" for name in listing.left_out.get(SECRET, ())]
+                inner = [(f"{top}/{one.name}", one) for one in listing.entries]
+                found.update((name, attrs.evolve(one, name=name)) for name, one in inner)
+            else:
+                found[top] = PackageEntry(name=top, size=path.stat().st_size, source=path)
+    return list(found.values()), secret
+
+
+def _matching(base: Path, given: str | Path) -> list[Path]:
+    text = os.path.expanduser(given)
+    whole = base / text
+    if whole.exists():
+        return [whole]
+    pattern = str(whole)
+    found = [Path(each) for each in sorted(glob.glob(pattern, recursive=True))]
+    if not found:
+        raise ValueError(
+            f"include names {str(given)!r}, and there is no such file in {str(base)!r}"
+        )
+    return found
+
+
+def _inside(base: Path, path: Path) -> str:
+    """Return the place in the package: as beside the script, or at the root for what is elsewhere."""
+    real, root = _real(path), _real(base)
+    if real.startswith(os.path.join(root, "")):
+        return Path(os.path.relpath(real, root)).as_posix()
+    return Path(real).name
+
+
+def described(names: Iterable[str]) -> str:
+    """Return names of files for a warning, the first ones of many."""
+    known = sorted(names)
+    more = len(known) - _SHOWN
+    return ", ".join(known[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def script_folder(namespace: Mapping[str, Any]) -> str:
+    """Return the folder that a script or module is imported from; a notebook's is the working directory."""
+    file = namespace.get("__file__")
+    if not isinstance(file, str) or not os.path.exists(file):
+        return _real(".")
+    folder = Path(_real(file)).parent
+    for _ in filter(None, str(namespace.get("__package__") or "").split(".")):
+        folder = folder.parent
+    return str(folder)
+
+
+def _main_folder() -> Iterator[str]:
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    if isinstance(file, str) and os.path.exists(file):
+        yield script_folder(vars(sys.modules["__main__"]))
+
+
+def _outside_folders() -> set[str]:
+    """Return the folders that were on the module path before the script could put any there."""
+    given = os.environ.get("PYTHONPATH")
+    found = {_real(each or ".") for each in given.split(os.pathsep)} if given else set()
+    for site in {each for each in sys.path if _INSTALLED & set(Path(each).parts)}:
+        for file in Path(site).glob("*.pth"):
+            lines = file.read_text("utf-8", "replace").splitlines()
+            found |= {_real(os.path.join(site, line.strip())) for line in lines if line.strip()}
+    return found
+
+
+def _is_distributed(folder: str, top: str) -> bool:
+    """Return whether pip has put a module into this folder, as `pip install --target` does."""
+    for record in Path(folder).glob("*.dist-info/RECORD"):
+        text = record.read_text("utf-8", "replace")
+        if text.startswith((f"{top}/", f"{top}.")) or f"\n{top}/" in text or f"\n{top}." in text:
+            return True
+    return False
+
+
+def _is_known(top: str) -> bool:
+    """Return whether a module can be imported here, though it is no file: one that is built in."""
+    if top in sys.modules:
+        return True
+    try:
+        return importlib.util.find_spec(top) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _real(path: str | Path) -> str:
+    return os.path.realpath(path)
 
 
 def _place(top: str) -> Path | None:
@@ -105,20 +338,12 @@ def _place(top: str) -> Path | None:
             spec = importlib.util.find_spec(top)
         except (ImportError, ValueError):
             spec = None
-        if spec is None or not spec.has_location:
+        if spec is None or not (spec.has_location or spec.submodule_search_locations):
             return None
         file, folders = spec.origin, list(spec.submodule_search_locations or [])
     if folders:
         return Path(folders[0])
     return None if file is None else Path(file)
-
-
-def is_local(top: str) -> bool:
-    """Return whether a module is neither of the standard library nor installed."""
-    place = _place(top)
-    if place is None or top in _standard_names() or _INSTALLED & set(place.parts):
-        return False
-    return not _in_standard_folder(place)
 
 
 def _standard_names() -> frozenset[str]:
@@ -131,32 +356,3 @@ def _in_standard_folder(place: Path) -> bool:
         return False
     folders = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
     return any(Path(each) in place.parents for each in folders if each)
-
-
-def third_party(imported: Iterable[str]) -> set[str]:
-    """Return those modules that the hub's Python needs to have: not standard, not local, not the framework."""
-    return {
-        each
-        for each in imported
-        if each not in _standard_names() | {"scramjet"}
-        and (place := _place(each)) is not None
-        and not _in_standard_folder(place)
-        and not is_local(each)
-    }
-
-
-def _imports(entry: PackageEntry) -> set[str]:
-    """Return the first names of the modules that a file imports."""
-    if not entry.name.endswith(".py") or not isinstance(entry.source, Path):
-        return set()
-    try:
-        tree = ast.parse(entry.source.read_bytes())
-    except (SyntaxError, ValueError):
-        return set()
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {each.name.partition(".")[0] for each in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found

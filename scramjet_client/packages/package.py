@@ -6,29 +6,35 @@ travel is left out, and said (docs/packages.md, "What is left out").
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import html
 import io
 import posixpath
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Union
 
+import attrs
+
 from scramjet_client._base import Closing, public
 from scramjet_client.packages import requirements as _vendoring
-from scramjet_client.packages.files import PackageEntry, find, in_memory, write
-from scramjet_client.packages.function import read_function
+from scramjet_client.packages.files import SECRET, Found, PackageEntry, find, in_memory, write
+from scramjet_client.packages.function import ADAPTER, read_function
 from scramjet_client.packages.manifest import (
     MANIFEST,
+    Contents,
     is_python,
     manifest_entry,
     read_file,
     read_folder,
 )
-from scramjet_client.packages.modules import third_party
+from scramjet_client.packages.modules import LocalModules, described
 from scramjet_client.packages.requirements import Requirements
+from scramjet_client.packages.shapes import iterates, needs_adapter
 from scramjet_client.uploads.sources import SourceLike
 
 PackageLike = Union["Package", SourceLike]
@@ -40,6 +46,81 @@ _GZIP = b"\x1f\x8b"
 @public
 class PackageWarning(UserWarning):
     """Something was left out of a package, or may be missing where it runs."""
+
+
+@public
+class SecretWarning(PackageWarning):
+    """Something that may be a secret was left out of a package, or is in it."""
+
+
+@public
+@attrs.frozen(kw_only=True)
+class PreviewRow:
+    """One file of a preview.
+
+    Attributes:
+        name: Path in the package.
+        size: Bytes, None for what stays here.
+        note: Why it stays, where a link leads, or "".
+    """
+
+    name: str
+    size: int | None
+    note: str = ""
+
+
+@public
+@attrs.frozen(repr=False, kw_only=True)
+class PackagePreview:
+    """What goes to the hub and what stays here, as a table: print it, or show it in a notebook.
+
+    Attributes:
+        name: Name of the sequence.
+        rows: The files, those that stay last.
+        warnings: What to think about; a sentence each.
+    """
+
+    name: str
+    rows: tuple[PreviewRow, ...]
+    warnings: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[PreviewRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        width = max([len(each.name) for each in self.rows], default=0)
+        lines = [
+            f"{_size(each):>12}  {each.name:<{width}}  {each.note}".rstrip() for each in self.rows
+        ]
+        return "\n".join([self._total(), *lines, *(f"warning: {each}" for each in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{html.escape(cell)}</td>" for cell in (each.name, _size(each), each.note)
+            )
+            + "</tr>"
+            for each in self.rows
+        )
+        told = "".join(f"<p>warning: {html.escape(each)}</p>" for each in self.warnings)
+        head = "<tr><th>name</th><th>bytes</th><th></th></tr>"
+        return f"<table><caption>{html.escape(self._total())}</caption>{head}{cells}</table>{told}"
+
+    def _total(self) -> str:
+        going = [each.size for each in self.rows if each.size is not None]
+        stay = len(self.rows) - len(going)
+        return (
+            f"{self.name or 'a sequence'}: {len(going)} entries, {sum(going)} bytes"
+            + f"; {stay} left out" * bool(stay)
+        )
+
+
+def _size(row: PreviewRow) -> str:
+    return "left out" if row.size is None else str(row.size)
 
 
 @public
@@ -57,7 +138,7 @@ class Package(Closing):
     Attributes:
         manifest: What `package.json` says.
         entries: All files, links and empty folders, by name.
-        warnings: What was left out and why, and what hubs may refuse; a sentence each.
+        warnings: What was left out and why, what looks like a secret, and what hubs may refuse; a sentence each.
 
     Raises:
         ValueError: It is no sequence (the message names the file, and the line where there is one), or pip could
@@ -69,9 +150,9 @@ class Package(Closing):
     def __init__(self, path: str | Path, *, requirements: Requirements = None) -> None:
         root = Path(path)
         if root.is_dir():
-            self._begin(*read_folder(root))
+            self._begin(read_folder(root))
         elif root.suffix == ".py" and root.is_file():
-            self._begin(*read_file(root))
+            self._begin(_with_modules(read_file(root), root))
         else:
             raise ValueError(
                 f"there is no sequence at {str(root)!r}: neither a folder nor a Python file"
@@ -85,6 +166,9 @@ class Package(Closing):
         *,
         requirements: Requirements = None,
         name: str | None = None,
+        source: str | None = None,
+        include: Iterable[str | Path] = (),
+        env: Iterable[str] = (),
     ) -> Package:
         """Return the package of a Python function, with all of its script or notebook that it uses.
 
@@ -92,12 +176,15 @@ class Package(Closing):
             function: `function(context, input, *args)`; see `HostClient.deploy`.
             requirements: What pip is to install into the package.
             name: Name of the sequence; None means the function's.
+            source: Text of the definition, for a function whose source Python does not know.
+            include: Files, folders or patterns beside the script that travel too, to the same place in the package.
+            env: Names of variables whose values do not travel; see `HostClient.deploy`.
 
         Raises:
             TypeError: It is no function, or not one that takes these arguments.
             ValueError: It uses something that can't travel; the message names it and the line.
         """
-        made = read_function(function)
+        made = read_function(function, source=source, include=include, env=env)
         manifest = {
             "name": made.name if name is None else name,
             "version": "1.0.0",
@@ -107,9 +194,9 @@ class Package(Closing):
         }
         self = cls.__new__(cls)
         entries = [*in_memory(made.files), *made.copied, manifest_entry(manifest)]
-        self._begin(manifest, entries, [])
+        self._begin(Contents(manifest, Found(entries), made.notes, made.secrets))
         self._finish(requirements, Path.cwd())
-        missing = sorted(third_party(made.imports) - self._vendored)
+        missing = sorted(made.missing - self._vendored)
         if missing:
             self.warnings += (
                 f"{made.name} imports {', '.join(missing)}, which the hub's Python must have: neither the standard "
@@ -117,14 +204,33 @@ class Package(Closing):
             )
         return self
 
-    def _begin(
-        self, manifest: dict[str, Any], entries: list[PackageEntry], notes: list[str]
-    ) -> None:
-        self.manifest: dict[str, Any] = manifest
-        self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))
-        self.warnings: tuple[str, ...] = tuple(notes)
+    def _begin(self, made: Contents) -> None:
+        self.manifest: dict[str, Any] = made.manifest
+        self._secrets = frozenset(made.secrets)
+        self.warnings: tuple[str, ...] = (*made.secrets, *made.notes)
+        self._left_out = {**made.found.left_out, "by .siignore": made.found.ignored}
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._vendored: set[str] = set()
+        entries = made.found.entries
+        tree = ast.parse(made.main) if is_python(made.manifest) and made.main else None
+        if tree is not None and needs_adapter(tree):
+            entries = self._adapted(entries, made.main.decode("utf-8-sig", "replace"))
+        self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))
+
+    def _adapted(self, entries: list[PackageEntry], main: str) -> list[PackageEntry]:
+        """Have the program run by the adapter, which makes an output of whatever it gives."""
+        path = posixpath.normpath(self.manifest["main"])
+        entry, text = _vendoring.adapter_for(path, blocking=iterates(main, "run"))
+        adapter = posixpath.join(posixpath.dirname(path), ADAPTER.name)
+        taken = {entry, adapter} & {each.name for each in entries}
+        if taken:
+            raise ValueError(f"a file {min(taken)!r} cannot travel: the package has its own")
+        self.manifest = {**self.manifest, "main": entry}
+        made = [
+            *in_memory({entry: text, adapter: ADAPTER.read_bytes()}),
+            manifest_entry(self.manifest),
+        ]
+        return [*(each for each in entries if each.name != MANIFEST), *made]
 
     def _finish(self, requirements: Requirements, base: Path) -> None:
         if not requirements:
@@ -182,6 +288,21 @@ class Package(Closing):
         """Bytes of all files, before they are compressed."""
         return sum(each.size for each in self.entries)
 
+    def preview(self) -> PackagePreview:
+        """Return a table of what goes to the hub, and of what stays here and why; nothing is sent."""
+        going = [
+            PreviewRow(name=each.name, size=each.size, note=_arrow(each).strip())
+            for each in self.entries
+        ]
+        staying = [
+            PreviewRow(name=name, size=None, note=why)
+            for why, names in self._left_out.items()
+            for name in names
+        ]
+        return PackagePreview(
+            name=self.name, rows=tuple(going + staying), warnings=tuple(self.warnings)
+        )
+
     def write_to(self, file: IO[bytes]) -> None:
         """Write the package to an open binary file; needs no more memory for large ones.
 
@@ -206,6 +327,22 @@ class Package(Closing):
         temporary, self._temporary = self._temporary, None
         if temporary is not None:
             temporary.cleanup()
+
+
+def _with_modules(made: Contents, file: Path) -> Contents:
+    """Add the modules beside a program of one file that it imports."""
+    modules = LocalModules.of_file(file)
+    made.found.entries += [each for each in modules.entries if each.name not in modules.named]
+    if modules.suspects:
+        made.secrets.append(
+            f"taken along with {str(file)!r}, though these look like secrets: {described(modules.suspects)}"
+        )
+    if modules.left_out:
+        made.found.left_out[SECRET] = modules.left_out
+        made.secrets.append(
+            f"left out of the package of {str(file)!r}, {SECRET}: {described(modules.left_out)}"
+        )
+    return made
 
 
 def pack(path: str | Path, *, requirements: Requirements = None) -> bytes:
@@ -271,7 +408,8 @@ def _tell(package: Package) -> None:
     ):
         level, frame = level + 1, frame.f_back
     for each in package.warnings:
-        warnings.warn(each, PackageWarning, stacklevel=level)
+        kind = SecretWarning if each in package._secrets else PackageWarning
+        warnings.warn(each, kind, stacklevel=level)
 
 
 def _arrow(entry: PackageEntry) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import posixpath
+import re
 import subprocess
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Union
@@ -16,32 +18,55 @@ FOLDER = "__pypackages__"
 """Folder of a package that 1.x hubs put on the module path (docs/protocol.md, "Sequences")."""
 
 ENTRY = "_scramjet_entry.py"
+ADAPTED = "scramjet_program.py"
 
 Requirements = Union[Sequence[str], str, Path, None]
 """Lines of a requirements file, or the path of one; a relative path begins at the sequence's folder."""
 
 _ENTRY = '''\
-"""Made by scramjet_client: puts the installed requirements on the module path, and runs the main file."""
+"""Made by scramjet_client: {what}, and runs the main file."""
 
 import os
 import sys
 
 _folder = os.path.dirname(os.path.abspath(__file__))
+{path}__file__ = os.path.join(_folder, {main!r})
+with open(__file__, "rb") as _file:
+    exec(compile(_file.read(), __file__, "exec"), globals())
+{adapter}'''
+
+_PATH = """\
 _packages = os.path.abspath(os.path.join(_folder, {packages!r}))
 if _packages not in sys.path:
     sys.path.insert(0, _packages)  # 1.x hubs have done it, 0.x hubs do not
-__file__ = os.path.join(_folder, {main!r})
-with open(__file__, "rb") as _file:
-    exec(compile(_file.read(), __file__, "exec"), globals())
-'''
+"""
+
+_ADAPTER = """\
+if _folder not in sys.path:
+    sys.path.insert(0, _folder)
+run = __import__("scramjet_adapter").program(globals(){options})
+"""
 
 
 def entry_for(main: str) -> tuple[str, bytes]:
-    """Return the name and the content of the file to run in place of `main`: it lies beside it."""
+    """Return the file to run in place of `main`, which finds what pip has installed: its name and content."""
     folder = posixpath.dirname(main)
     packages = posixpath.relpath(FOLDER, folder or ".")
-    text = _ENTRY.format(packages=packages, main=posixpath.basename(main))
-    return posixpath.join(folder, ENTRY), text.encode()
+    path = _PATH.format(packages=packages)
+    return _entry(main, ENTRY, "puts the installed requirements on the module path", path, "")
+
+
+def adapter_for(main: str, *, blocking: bool) -> tuple[str, bytes]:
+    """Return the file to run in place of `main`, whose `run` gives what not every hub takes: name and content."""
+    adapter = _ADAPTER.format(options=", blocking=True" if blocking else "")
+    return _entry(
+        main, ADAPTED, "has what run() gives become an output that every hub takes", "", adapter
+    )
+
+
+def _entry(main: str, name: str, what: str, path: str, adapter: str) -> tuple[str, bytes]:
+    text = _ENTRY.format(what=what, path=path, main=posixpath.basename(main), adapter=adapter)
+    return posixpath.join(posixpath.dirname(main), name), text.encode()
 
 
 def install(requirements: Requirements, base: Path, into: Path) -> None:
@@ -62,7 +87,8 @@ def install(requirements: Requirements, base: Path, into: Path) -> None:
         file = base / requirements
         if not file.is_file():
             raise ValueError(
-                f"there is no requirements file {str(file)!r}; requirements themselves are given as a list"
+                f"there is no requirements file {hidden(str(base / requirements))!r}; requirements themselves are "
+                "given as a list"
             )
         _pip(file, file.name, base, into)
     elif requirements:
@@ -75,14 +101,35 @@ def install(requirements: Requirements, base: Path, into: Path) -> None:
 
 def _checked(requirements: Sequence[str]) -> Sequence[str]:
     for each in requirements:
-        if not isinstance(each, str) or "\n" in each:
-            raise TypeError(f"a requirement must be a str of one line, not {each!r}")
+        if not isinstance(each, str):
+            raise TypeError(f"a requirement must be a str of one line, not {hidden(repr(each))}")
+        # pip ends a line where str.splitlines does, and joins one with the next by a backslash.
+        if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in each) or each.endswith(
+            "\\"
+        ):
+            raise ValueError(f"a requirement must be one line of text, not {hidden(repr(each))}")
+        if (option := _OPTION.search(each.partition(" #")[0])) is not None:
+            raise ValueError(
+                f"a requirement must be a package, and {hidden(repr(each))} has the option {option[1]!r}: options "
+                "have their place in a requirements file, given by its path, or in pip's settings (PIP_INDEX_URL)"
+            )
     return requirements
+
+
+_OPTION = re.compile(r"(?:^|\s)(-(?!-hash[=\s])[^\s=]+)")
+"""An option of pip within a line; of a package's own ones, `--hash` can do no more than refuse it."""
+
+_USER = re.compile(r"(\w:/{1,2})(?:[^\s/@:]*:(?!\d+(?:/|$))\S*|[^\s/@]+)@")
+
+
+def hidden(text: str) -> str:
+    """Return a text without the users and passwords of the addresses in it."""
+    return _USER.sub(r"\1****@", text)
 
 
 def _pip(file: Path, what: str, base: Path, into: Path) -> None:
     if importlib.util.find_spec("pip") is None:
-        raise ValueError(f"{what} cannot be installed: {sys.executable} has no pip")
+        raise ValueError(f"{hidden(what)} cannot be installed: {sys.executable} has no pip")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"),
@@ -102,7 +149,8 @@ def _pip(file: Path, what: str, base: Path, into: Path) -> None:
     if done.returncode:
         lines = [line for line in done.stdout.splitlines() if line.strip()]
         said = [line for line in lines if line.startswith("ERROR:")] or lines[-1:]
-        raise ValueError(f"pip could not install {what}: {' '.join(said) or done.returncode}")
+        told = " ".join(said) or done.returncode
+        raise ValueError(hidden(f"pip could not install {what}: {told}"))
 
 
 def _tidy(into: Path) -> None:

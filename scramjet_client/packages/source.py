@@ -7,12 +7,21 @@ import ast
 import inspect
 import linecache
 import os
+import re
 import symtable
 import types
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
+
+from scramjet_client.packages.imports import (
+    Imported,
+    first_names,
+    imported_in,
+    with_absolute_imports,
+)
+from scramjet_client.packages.typed import PROMPT, typed_statements
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -26,6 +35,7 @@ class Snippet:
         text: Python that does so at the top of a module.
         file: Where it is from.
         line: Number of its first line there.
+        given: The text that it is from, if that is in no file.
     """
 
     name: str
@@ -33,18 +43,27 @@ class Snippet:
     file: str
     line: int
     _shift: int
+    given: str = ""
 
     @property
     def origin(self) -> str:
         """What to call its file: the name of one, or a notebook."""
-        return os.path.basename(self.file) if os.path.exists(self.file) else "a notebook"
+        if os.path.exists(self.file):
+            return os.path.basename(self.file)
+        return "a prompt" if self.file == PROMPT else "a notebook"
 
     def names(self) -> list[str]:
         """Return the names that it needs to find around it when it runs; annotations are not among them."""
+        return sorted(set(_outer(self._table())) - {self.name})
+
+    def names_when_defined(self) -> set[str]:
+        """Return the names that it needs when it is defined: those in defaults, decorators and bodies of classes."""
+        return set(_outer(self._table(), when_defined=True))
+
+    def _table(self) -> symtable.SymbolTable:
         # Annotations are not evaluated where it goes, and may name what only a type checker imports.
         bare = _Bare().visit(ast.parse(self.text))
-        top = symtable.symtable(ast.unparse(ast.fix_missing_locations(bare)), "", "exec")
-        return sorted(set(_outer(top, at_top=True)) - {self.name})
+        return symtable.symtable(ast.unparse(ast.fix_missing_locations(bare)), "", "exec")
 
     def assigned_globals(self) -> set[str]:
         """Return the globals that it gives a value to itself."""
@@ -68,12 +87,21 @@ class Snippet:
             if parts and isinstance(inner, ast.Name) and inner.id == name:
                 yield ".".join(parts)
 
+    def imported(self, package: str) -> Imported:
+        """Return what it imports itself when it runs; relative imports begin at a package."""
+        return imported_in(ast.parse(self.text), package)
+
+    def with_absolute_imports(self, package: str) -> str:
+        """Return its text for a module outside of the package that it is from."""
+        return with_absolute_imports(self.text, package)
+
     def line_of(self, name: str) -> int:
-        """Return the number of the line, in its file, that first uses a name."""
+        """Return the number of the line, in its file, that first uses or imports a name."""
         lines = [
             node.lineno
             for node in ast.walk(ast.parse(self.text))
-            if isinstance(node, ast.Name) and node.id == name
+            if (isinstance(node, ast.Name) and node.id == name)
+            or (isinstance(node, (ast.Import, ast.ImportFrom)) and name in first_names(node, ""))
         ]
         return self.line + min(lines, default=1) - 1 - self._shift
 
@@ -84,19 +112,28 @@ class Snippet:
         )
 
 
-def function_snippet(function: types.FunctionType) -> Snippet:
+def function_snippet(function: types.FunctionType, source: str | None = None) -> Snippet:
     """Return the source of a function.
+
+    Args:
+        function: The function.
+        source: Python that defines it, where Python itself does not know.
 
     Raises:
         ValueError: There is none, or it is not what the function was made of.
     """
     name, file = function.__name__, function.__code__.co_filename
+    if source is not None:
+        return _given(function, source)
+    if file == PROMPT and (typed := _typed(function)) is not None:
+        return typed
     try:
         lines, line = inspect.getsourcelines(function)
     except (OSError, TypeError) as error:
+        where = "typed at a plain prompt" if file == PROMPT else "made by exec"
         raise ValueError(
-            f"{name} cannot be deployed: its source is not there, as of one that was typed at a plain prompt or "
-            f"made by exec ({file})"
+            f"{name} cannot be deployed: its source is not there, as it was {where} ({file}); give its text by "
+            "source=..., or put it into a file that you import"
         ) from error
     snippet = _snippet("".join(lines), file, line)
     if (
@@ -110,16 +147,50 @@ def function_snippet(function: types.FunctionType) -> Snippet:
     return snippet
 
 
+def _given(function: types.FunctionType, source: str) -> Snippet:
+    text = inspect.cleandoc("\n" + source)
+    for found in _definitions_in(text, "source=", function.__code__.co_name):
+        if _agrees(found, function):
+            return attrs.evolve(found, given=text)
+    raise ValueError(
+        f"{function.__name__} cannot be deployed: source= must be the text of its definition, and is not"
+    )
+
+
+def _definitions_in(text: str, file: str, name: str) -> Iterator[Snippet]:
+    """Yield the definitions of a function's name in some Python, the last one first."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return
+    lines = text.splitlines(keepends=True)
+    found = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name
+    ]
+    for node in sorted(found, key=lambda each: -each.lineno):
+        snippet = _cut(node, lines, file)
+        if snippet is not None:
+            yield snippet
+
+
+def _cut(node: Any, lines: list[str], file: str) -> Snippet | None:
+    above = [each.lineno for each in getattr(node, "decorator_list", [])]
+    first = min([node.lineno, *above])
+    return _snippet("".join(lines[first - 1 : node.end_lineno]), file, first)
+
+
 def class_snippet(cls: type, user: Snippet) -> Snippet | None:
     """Return the source of a class that a snippet uses, from its own file or from cells of a notebook, or None."""
     methods = [each for each in vars(cls).values() if isinstance(each, types.FunctionType)]
     files = [each.__code__.co_filename for each in methods]
-    return _statement(cls.__name__, ast.ClassDef, [*files, *_files(user)])
+    return _statement(cls.__name__, ast.ClassDef, [*files, *_files(user)], user)
 
 
 def assignment_snippet(name: str, user: Snippet) -> Snippet | None:
     """Return the statement `name = ...` beside a snippet, or in cells of a notebook, or None."""
-    return _statement(name, ast.Assign, _files(user))
+    return _statement(name, ast.Assign, _files(user), user)
 
 
 def _files(user: Snippet) -> list[str]:
@@ -127,22 +198,43 @@ def _files(user: Snippet) -> list[str]:
     # Cells of a notebook are not files; the latest one that has it is the one that counts.
     return [
         user.file,
+        *_doctests(user.file),
         *(each for each in reversed(list(linecache.cache)) if not os.path.exists(each)),
     ]
 
 
-def _statement(name: str, kind: type[ast.stmt], files: list[str]) -> Snippet | None:
-    for file in files:
-        lines = linecache.getlines(file)
+def _doctests(file: str) -> list[str]:
+    """Return the names of the examples before one of a doctest, the latest first."""
+    found = re.fullmatch(r"(<doctest .*\[)(\d+)\]>", file)
+    return [f"{found[1]}{at}]>" for at in reversed(range(int(found[2])))] if found else []
+
+
+def _texts(files: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the names and texts of files; each statement that was typed at a plain prompt is one of its own."""
+    for file in dict.fromkeys(files):
+        if file == PROMPT:
+            yield from ((file, text) for text in reversed(typed_statements()))
+        else:
+            yield file, "".join(linecache.getlines(file))
+
+
+def texts_beside(user: Snippet) -> list[str]:
+    """Return the texts in which what a snippet uses has its value: its file, or the cells of its notebook."""
+    files = [user.file] if os.path.exists(user.file) else _files(user)
+    return [user.given, *(text for _, text in _texts(files))]
+
+
+def _statement(name: str, kind: type[ast.stmt], files: list[str], user: Snippet) -> Snippet | None:
+    for file, text in [(user.file, user.given), *_texts(files)]:
         try:
-            tree = ast.parse("".join(lines))
+            tree = ast.parse(text)
         except (SyntaxError, ValueError):
             continue
         for node in reversed(tree.body):
             if isinstance(node, kind) and _defined(node) == name:
-                above = [each.lineno for each in getattr(node, "decorator_list", [])]
-                first = min([node.lineno, *above])
-                return _snippet("".join(lines[first - 1 : node.end_lineno]), file, first)
+                found = _cut(node, text.splitlines(keepends=True), file)
+                given = user.given if text == user.given else ""
+                return found and attrs.evolve(found, given=given)
     return None
 
 
@@ -182,13 +274,55 @@ def _agrees(snippet: Snippet, function: types.FunctionType) -> bool:
 
     A debugger, a tracer or pytest may have added to the function, so nothing of the source may be missing in it.
     """
-    future = function.__code__.co_flags & __future__.annotations.compiler_flag
-    module = compile(snippet.text, "", "exec", future, True)
+    text, *scopes = snippet.text, *function.__qualname__.split(".")[-2:-1]
+    if scopes and scopes[0].isidentifier() and snippet._shift:
+        text = f"class {scopes[0]}:\n {text}"  # which makes private names what they are
+    module = compile(text, "", "exec", _future(function), True)
     made = next((each for each in _codes(module) if each.co_name == snippet.name), None)
     if made is None or _arguments(made) != _arguments(function.__code__):
         return False
     wanted, there = _contents(made), _contents(function.__code__)
     return wanted <= there
+
+
+def _typed(function: types.FunctionType) -> Snippet | None:
+    """Return the source of a function that was typed at a plain prompt, or None."""
+    name, facts = function.__code__.co_name, _code_facts(function.__code__)
+    for statement in reversed(typed_statements()):
+        if name not in statement:
+            continue
+        for text in (statement, *_with_a_line_twice(statement)):
+            try:
+                module = compile(text, "", "exec", _future(function), True)
+            except (SyntaxError, ValueError):
+                continue
+            # The history may lack lines, so nothing less than the very same code will do.
+            if any(each.co_name == name and _code_facts(each) == facts for each in _codes(module)):
+                found = (s for s in _definitions_in(text, PROMPT, name) if _agrees(s, function))
+                return next(found, None)
+    return None
+
+
+def _with_a_line_twice(text: str) -> Iterator[str]:
+    """Yield what may have been typed where the history has a line once: it leaves out one that repeats the last."""
+    lines = text.splitlines(keepends=True)
+    for at in range(len(lines)):
+        yield "".join([*lines[: at + 1], *lines[at:]])
+
+
+def _future(function: types.FunctionType) -> int:
+    flag: int = __future__.annotations.compiler_flag
+    return function.__code__.co_flags & flag
+
+
+def _code_facts(code: types.CodeType) -> tuple[Any, ...]:
+    constants = [
+        _code_facts(each) if isinstance(each, types.CodeType) else repr(each)
+        for each in code.co_consts
+        # Until 3.10 the full name of a function within another one is a constant.
+        if "<locals>" not in str(each)
+    ]
+    return code.co_code, code.co_names, code.co_varnames, code.co_freevars, constants
 
 
 def _arguments(code: types.CodeType) -> tuple[str, ...]:
@@ -238,9 +372,15 @@ class _Bare(ast.NodeTransformer):
         return self.generic_visit(ast.copy_location(made, node))
 
 
-def _outer(table: symtable.SymbolTable, *, at_top: bool = False) -> Iterator[str]:
+def _outer(table: symtable.SymbolTable, *, when_defined: bool = False) -> Iterator[str]:
     for symbol in table.get_symbols():
-        if symbol.is_global() or (at_top and symbol.is_referenced() and not symbol.is_assigned()):
+        if table.get_type() == "module":
+            outer = symbol.is_referenced() and not symbol.is_assigned()
+        else:
+            # symtable takes a function or class called "top" for the module, and its local names for global ones.
+            outer = symbol.is_declared_global() or (symbol.is_global() and not symbol.is_local())
+        if outer:
             yield symbol.get_name()
     for each in table.get_children():
-        yield from _outer(each)
+        if not when_defined or each.get_type() == "class":
+            yield from _outer(each, when_defined=when_defined)

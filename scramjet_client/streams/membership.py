@@ -30,9 +30,9 @@ class Member:
 
     def __init__(self, stream: OutputStream, limit: int, on_close: Callable[[], object]) -> None:
         self.stream = stream
-        self.more = False
-        self.ended = False
-        self.left = False
+        self.more: bool = False
+        self.ended: bool = False
+        self.left: bool = False
         self.error: ScramjetError | None = None
         self._limit = limit
         self._reader = stream._reader
@@ -41,6 +41,7 @@ class Member:
         self._first = True
         self._looking = False
         self._outcome: Exception | None = None
+        self.descriptor: int
         stream._begin(None)
         try:
             self._check(stream)
@@ -72,11 +73,12 @@ class Member:
             # What was found of the silence before, too late to matter, is not true of what comes next.
             self._last, self._outcome = now, None
             if not self._begun and data.endswith(b"\n") and b"\r" not in data:
-                return data.splitlines()
+                lines = data.split(b"\n")[:-1]
+                return self._within(lines) if len(data) > self._limit else lines
             return self._lines(data)
         self.ended = True
         last, self._begun = b"".join(self._begun), []
-        return [last] if last else []
+        return self._within([last] if last else [])
 
     def _data(self, buffer: memoryview) -> bytes | None:
         """Return what has come, b"" at the end, None if nothing has."""
@@ -114,12 +116,25 @@ class Member:
             self._begun.append(rest)
         if b"\r" in data or (lines and lines[0].endswith(b"\r")):
             lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
-        if sum(map(len, self._begun)) > self._limit:
-            self.ended = True
-            self.error = LineTooLongError(
-                f"a line of {self.stream!r} has more than {self._limit} bytes"
-            )
+        lines = self._within(lines)
+        # A carriage return at its end may be part of the line's end.
+        if sum(map(len, self._begun)) > self._limit + rest.endswith(b"\r"):
+            self._too_long()
         return lines
+
+    def _within(self, lines: list[bytes]) -> list[bytes]:
+        """Return the lines before one that is too long, with which the stream ends."""
+        for at, line in enumerate(lines):
+            if len(line) > self._limit:
+                self._too_long()
+                return lines[:at]
+        return lines
+
+    def _too_long(self) -> None:
+        self.ended = True
+        self.error = LineTooLongError(
+            f"a line of {self.stream!r} has more than {self._limit} bytes"
+        )
 
     def overdue(self, now: float) -> bool:
         """Return whether it was silent for longer than its limit; the next read that finds nothing says so."""

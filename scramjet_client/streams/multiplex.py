@@ -26,9 +26,6 @@ from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.streams.membership import Looker, Member
 from scramjet_client.streams.output import OutputStream
 
-_TICK = 1.0
-"""Seconds between two looks at the limits of streams that are silent."""
-
 EndHook = Callable[[OutputStream, Optional[ScramjetError]], object]
 """Told of a stream that has ended, and of the error that it ended with, if it was one."""
 
@@ -53,6 +50,7 @@ class Multiplexer(Closing):
         limit: Bytes that a line may have; a stream with a longer one ends with `LineTooLongError`.
         on_end: Called on the iterating thread with each stream that has ended and its error, or None.
         until_closed: Whether the loop waits for further streams when none is left, until `close`.
+        tick: Seconds between two looks at the limits of streams that are silent, and at their instances.
     """
 
     def __init__(
@@ -62,6 +60,7 @@ class Multiplexer(Closing):
         limit: int = 1 << 20,
         on_end: EndHook | None = None,
         until_closed: bool = False,
+        tick: float = 1.0,
     ) -> None:
         self._limit = limit
         self._on_end = on_end
@@ -83,7 +82,8 @@ class Multiplexer(Closing):
         self._lock = threading.Lock()
         self._closed = False
         self._looker = Looker()
-        self._next_tick = time.monotonic() + _TICK
+        self._tick_every = tick
+        self._next_tick = time.monotonic() + tick
         try:
             for stream in streams:
                 self.add(stream)
@@ -232,7 +232,7 @@ class Multiplexer(Closing):
             raise member.error
 
     def _tick(self, now: float) -> None:
-        self._next_tick = now + _TICK
+        self._next_tick = now + self._tick_every
         for member in list(self._members.values()):
             if member.overdue(now):
                 self._wake(member)

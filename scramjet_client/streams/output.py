@@ -17,10 +17,9 @@ from datetime import datetime, timezone
 from functools import partial
 from itertools import chain
 from operator import itemgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from scramjet_client._base import Closing, Shown, public
+from scramjet_client._base import Closing, Live, public
 from scramjet_client.errors import (
     InvalidResponseError,
     LineTooLongError,
@@ -32,6 +31,7 @@ from scramjet_client.http.exchange import READ_SIZE, Exchange
 from scramjet_client.http.untrusted import loads
 from scramjet_client.models import GetEventResponse
 from scramjet_client.streams.reader import AnswerReader, Opener
+from scramjet_client.streams.targets import PieceTargetLike, piece_target
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.upload import Upload
@@ -77,7 +77,7 @@ def _exclusive(method: Callable[..., Any]) -> Any:
 
 
 @public
-class OutputStream(io.BufferedReader, Shown):
+class OutputStream(Live, io.BufferedReader):
     """A live output of an instance or hub: a binary file that gives what has come.
 
     It is a real `io.BufferedReader`: iterate it for lines (`bytes`, with their newline), or use `read1`,
@@ -155,10 +155,12 @@ class OutputStream(io.BufferedReader, Shown):
         r"""Yield the lines without their b"\n" or b"\r\n"; split at b"\n" alone.
 
         Args:
-            limit: Bytes that a line may have; None is no limit, so that a line that never ends fills the memory.
+            limit: Bytes that a line may have without its end; None is no limit, so that a line that never ends
+                fills the memory.
 
         Raises:
-            LineTooLongError: More than `limit` bytes came without a newline; the stream is closed.
+            LineTooLongError: A line has more than `limit` bytes; those before it have been given, and the
+                stream is closed.
         """
         return chain.from_iterable(self._batches(bare=True, limit=limit))
 
@@ -171,25 +173,39 @@ class OutputStream(io.BufferedReader, Shown):
             while data := self._piece(ahead):
                 if data.find(b"\n") == len(data) - 1 and not ahead.begun:
                     # One line, which is what comes where every line is waited for.
+                    if limit is not None and len(data) > limit:
+                        self._check_line(_bare(data), limit)
                     yield (_bare(data) if bare else data,)
                     continue
                 end = data.rfind(b"\n") + 1
                 if end:
                     whole = b"".join([*ahead.begun, data[:end]])
                     ahead.begun[:] = [data[end:]] if end < len(data) else []
-                    lines = io.BytesIO(whole)
+                    lines: Any = io.BytesIO(whole)
                     ahead.rest = lines.read
+                    if limit is not None and len(whole) > limit:
+                        lines = self._checked_lines(lines, limit)
                     yield map(_bare if b"\r" in whole else _without_last, lines) if bare else lines
                 else:
                     ahead.begun.append(data)
                 if limit is not None and sum(map(len, ahead.begun)) > limit:
-                    self.close()
-                    raise LineTooLongError(
-                        f"a line of {self._reader.name} has more than {limit} bytes"
-                    )
+                    # A carriage return at its end may be part of the line's end.
+                    self._check_line(b"".join(ahead.begun).removesuffix(b"\r"), limit)
             last = ahead.take_back()
             if last:
+                if limit is not None:
+                    self._check_line(last, limit)
                 yield (last,)
+
+    def _checked_lines(self, lines: Iterable[bytes], limit: int) -> Iterator[bytes]:
+        for line in lines:
+            self._check_line(_bare(line), limit)
+            yield line
+
+    def _check_line(self, line: bytes, limit: int) -> None:
+        if len(line) > limit:
+            self.close()
+            raise LineTooLongError(f"a line of {self._reader.name} has more than {limit} bytes")
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what comes as it comes; the boundaries mean nothing."""
@@ -244,7 +260,7 @@ class OutputStream(io.BufferedReader, Shown):
 
         Raises:
             InvalidResponseError: A line is not JSON; `.body` is that line.
-            LineTooLongError: More than `limit` bytes came without a newline; the stream is closed.
+            LineTooLongError: As in `lines`.
         """
         for line in self.lines(limit):
             try:
@@ -259,22 +275,22 @@ class OutputStream(io.BufferedReader, Shown):
             elif line.strip():
                 yield json_line(line, self._reader.name)
 
-    def pipe_to(self, target: BinaryIO | str | Path | Callable[[bytes], object]) -> int:
-        """Send everything until the end to a binary file, a path or a callable; return the bytes copied.
+    def pipe_to(self, target: PieceTargetLike) -> int:
+        """Send everything until the end to a file, a path, a callable or the terminal; return the bytes copied.
 
-        A file is left open; each piece is flushed when it has come.
+        What `InstanceClient.follow` takes is taken here: a binary file is given the bytes as they come, a text file
+        text, decoded from UTF-8; True is this program's stdout. A callable is given pieces of bytes. A file is
+        left open; each piece is flushed when it has come.
+
+        Raises:
+            TypeError, ValueError: It can't be written to; before anything is read.
         """
-        if isinstance(target, (str, Path)):
-            with Path(target).open("wb") as file:
-                return self.pipe_to(file)
-        write = target if callable(target) else partial(write_all, target)
-        flush = getattr(target, "flush", None)
         copied = 0
-        for chunk in self.chunks():
-            write(chunk)
-            copied += len(chunk)
-            if flush is not None:
-                flush()
+        with piece_target(target, "target") as taker:
+            for chunk in self.chunks():
+                taker.write(chunk)
+                copied += len(chunk)
+            taker.finish()
         return copied
 
     def close(self) -> None:
@@ -339,19 +355,6 @@ def json_line(line: bytes, name: str) -> Any:
         raise InvalidResponseError(
             f"a line of {name} is not JSON: {error}", body=line.decode("utf-8", "replace")
         ) from error
-
-
-def write_all(file: Any, data: bytes) -> None:
-    """Write all of `data` to a binary file, also to an unbuffered one, which may take less than it is given."""
-    if not isinstance(file, io.RawIOBase):
-        file.write(data)
-        return
-    rest = memoryview(data)
-    while rest:
-        taken = file.write(rest)
-        if taken is None:
-            raise BlockingIOError("the target is a non-blocking file that takes nothing now")
-        rest = rest[taken:]
 
 
 def now() -> str:

@@ -17,6 +17,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.chunked import ChunkedBody
 from scramjet_client.http.exchange import READ_SIZE, Answer, Exchange, WaitEnded
 from scramjet_client.http.foreign import FOREIGN, is_timeout, root_text
+from scramjet_client.http.interrupts import let_interrupts_pass
 
 Opener = Callable[[], requests.Response]
 """Gives the answer to read; may wait for it. Raises the hub's refusal."""
@@ -41,8 +42,8 @@ class AnswerReader(io.RawIOBase):
     )
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
-        self.name = name
-        self.bytes_read = 0
+        self.name: str = name
+        self.bytes_read: int = 0
         self._direct = True
         self._exchange = exchange
         self._opener = opener
@@ -51,7 +52,7 @@ class AnswerReader(io.RawIOBase):
         self._body: ChunkedBody | None = None
         self._given_back: memoryview | None = None
         self._at_end = False
-        self.shut_here = False
+        self.shut_here: bool = False
 
     def readable(self) -> bool:
         """Return True."""
@@ -123,6 +124,7 @@ class AnswerReader(io.RawIOBase):
 
     def _failed(self, error: Exception) -> None:
         """Return where what a read has raised means the end of the stream; else raise what it means."""
+        let_interrupts_pass(error)
         if isinstance(error, WaitEnded):
             self._exchange.fail(error)
         elif isinstance(error, ScramjetError):
@@ -204,7 +206,7 @@ class AnswerReader(io.RawIOBase):
 
 def _decoded(response: requests.Response) -> Callable[[memoryview], int]:
     """Return a reader of an answer by way of urllib3, which undoes compression."""
-    pieces = response.raw.stream(READ_SIZE, decode_content=True)
+    pieces = response.iter_content(READ_SIZE)
     held = memoryview(b"")
 
     def read(buffer: memoryview) -> int:

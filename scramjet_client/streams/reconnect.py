@@ -23,18 +23,21 @@ from scramjet_client.errors import (
     StreamIdleError,
     StreamInterruptedError,
 )
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.streams.output import OutputStream, json_line
 
 
-def _seconds(_instance: Any, attribute: Any, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ValueError(f"{attribute.name} must be more than 0 seconds, not {value!r}")
+def _first_delay(value: Duration) -> float:
+    return duration("first_delay", value) or LONGEST_WAIT
 
 
-def _seconds_or_none(instance: Any, attribute: Any, value: object) -> None:
-    if value is not None:
-        _seconds(instance, attribute, value)
+def _max_delay(value: Duration) -> float:
+    return duration("max_delay", value) or LONGEST_WAIT
+
+
+def _give_up_after(value: Duration | None) -> float | None:
+    return duration("give_up_after", value)
 
 
 @public
@@ -49,9 +52,9 @@ class Reconnect(Shown):
         give_up_after: Seconds without a connection after which reading raises; None is never.
     """
 
-    first_delay: float = attrs.field(default=0.2, validator=_seconds)
-    max_delay: float = attrs.field(default=10.0, validator=_seconds)
-    give_up_after: float | None = attrs.field(default=60.0, validator=_seconds_or_none)
+    first_delay: float = attrs.field(default=0.2, converter=_first_delay)
+    max_delay: float = attrs.field(default=10.0, converter=_max_delay)
+    give_up_after: float | None = attrs.field(default=60.0, converter=_give_up_after)
 
     def delays(self) -> Iterator[float]:
         """Yield the pauses before each attempt."""

@@ -6,22 +6,37 @@ import codecs
 import io
 import os
 import sys
-from collections.abc import Callable
-from typing import Any, Union
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing
-from scramjet_client.streams.output import OutputStream, write_all
 
 TargetLike = Union[Callable[[bytes], object], Any, "os.PathLike[str]", str, bool, None]
 """A callable that is given each line, a file, a path, True for the terminal, or None for nothing."""
 
+PieceTargetLike = Union[Callable[[bytes], object], Any, "os.PathLike[str]", str, bool]
+"""The same where a callable is given pieces, and nothing is no target."""
+
 _TERMINAL = {"stderr": "stderr", "log": "stderr"}
+
+
+class Readable(Protocol):
+    """The part of an `OutputStream` that a target reads."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed here."""
+
+    def chunks(self) -> Iterable[bytes]:
+        """Return what comes, as it comes."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
 
 
 class Target(Closing):
     """Takes what a stream gives until its end; `close()` closes what was opened here."""
 
-    def take(self, stream: OutputStream) -> None:
+    def take(self, stream: Readable) -> None:
         """Read the stream to its end; runs on the thread that calls it."""
         for chunk in stream.chunks():
             self.write(chunk)
@@ -44,7 +59,7 @@ class _Lines(Target):
     def __init__(self, call: Callable[[bytes], object]) -> None:
         self._call = call
 
-    def take(self, stream: OutputStream) -> None:
+    def take(self, stream: Readable) -> None:
         for line in stream:
             # Lines that came together with one whose call closed the stream.
             if stream.closed:
@@ -52,8 +67,18 @@ class _Lines(Target):
             self._call(line)
 
 
+class _Pieces(Target):
+    """A callable: it is given what comes, as it comes."""
+
+    def __init__(self, call: Callable[[bytes], object]) -> None:
+        self._call = call
+
+    def write(self, chunk: bytes) -> None:
+        self._call(chunk)
+
+
 class BinaryFile(Target):
-    """A file that takes bytes: it is given what comes, as it comes."""
+    """Binary file target: writes each chunk as it arrives."""
 
     def __init__(self, file: Any, *, opened_here: bool = False, before: Any = None) -> None:
         self._file = file
@@ -110,6 +135,14 @@ def _takes_text(file: Any) -> bool:
     return getattr(file, "encoding", None) is not None
 
 
+def _is_writable(file: Any) -> bool:
+    if not isinstance(file, io.IOBase) or file.writable():
+        return True
+    # A class of the user's own may write without saying that it can.
+    kind = type(file)
+    return kind.writable is io.IOBase.writable and kind.__module__ not in ("io", "_io")
+
+
 def _terminal(name: str) -> Target:
     file = getattr(sys, name)
     if file is None:
@@ -136,12 +169,39 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
     if hasattr(value, "write"):
         if getattr(value, "closed", False) is True:
             raise ValueError(f"{stream_id} is a closed file")
+        if not _is_writable(value):
+            raise ValueError(f"{stream_id} is a file that was not opened for writing")
         return _TextFile(value) if _takes_text(value) else BinaryFile(value)
     if callable(value):
         return _Lines(value)
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
+
+
+def piece_target(value: PieceTargetLike, name: str) -> Target:
+    """Return what takes a stream in pieces; raises what `target` raises."""
+    found = (
+        _Pieces(value) if callable(value) and not hasattr(value, "write") else target(value, name)
+    )
+    if found is None:
+        raise TypeError(
+            f"{name} must be a callable, a file, a path or True, not {type(value).__name__}"
+        )
+    return found
+
+
+def write_all(file: Any, data: bytes) -> None:
+    """Write all of `data` to a binary file, also to an unbuffered one, which may take less than it is given."""
+    if not isinstance(file, io.RawIOBase):
+        file.write(data)
+        return
+    rest = memoryview(data)
+    while rest:
+        taken = file.write(rest)
+        if taken is None:
+            raise BlockingIOError("the target is a non-blocking file that takes nothing now")
+        rest = rest[taken:]
 
 
 def targets_of(**values: TargetLike) -> dict[str, Target]:

@@ -67,8 +67,9 @@ class FaultProxy:
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
         self._away: float | None = None
+        self._back = False
         self._closed = False
-        # Guards all of the above; notified when a restart or the end is asked for, or a restart has begun.
+        # Guards all of the above; notified when a restart, its end or the proxy's is asked for, or a restart has begun.
         self._changed = threading.Condition()
         self._wake, self._waker = socket.socketpair()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -131,11 +132,21 @@ class FaultProxy:
             self.struck.clear()
 
     def restart(self, away: float = 0.0) -> None:
-        """Reset all connections, and refuse others for `away` seconds; returns when nobody listens any more."""
+        """Reset all connections, and refuse others for `away` seconds, or until `come_back`.
+
+        Returns when nobody listens any more.
+        """
         with self._changed:
             self._away = away
+            self._back = False
             self._waker.send(b"\0")
             self._changed.wait_for(lambda: self._away is None or self._closed)
+
+    def come_back(self) -> None:
+        """End a restart: connections are accepted from now on."""
+        with self._changed:
+            self._back = True
+            self._changed.notify_all()
 
     def reset_connections(self) -> None:
         """Reset all present connections, those that are silent by `Drop` too."""
@@ -207,7 +218,7 @@ class FaultProxy:
         with self._changed:
             self._away = None
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._closed, away)
+            self._changed.wait_for(lambda: self._back or self._closed, away)
         self._listener.listen(512)
 
     # -- for connections --------------------------------------------------------------------------

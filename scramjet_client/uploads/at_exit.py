@@ -15,14 +15,13 @@ import weakref
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Protocol
 
-EXIT_GRACE = 5.0
-"""Seconds that the end of the interpreter waits for all of them together."""
-
 
 class Unfinished(Protocol):
     """What is waited for: an `Upload`."""
 
     name: str
+    exit_grace: float
+    """Seconds from the beginning of the interpreter's end, which all of them have together."""
 
     @property
     def bytes_sent(self) -> int:
@@ -69,12 +68,12 @@ def _forget() -> None:
 
 def _finish() -> None:
     # No thread can be started any more, but those that run go on until this returns.
-    deadline = time.monotonic() + EXIT_GRACE
+    began = time.monotonic()
     with _lock:
         unfinished = [each for each in _running if not each.done()]
     for upload in unfinished:
         try:
-            error = upload.exception(max(0.0, deadline - time.monotonic()))
+            error = upload.exception(max(0.0, began + upload.exit_grace - time.monotonic()))
         except FutureTimeoutError:
             _warn(
                 f"the interpreter ends while the upload to {upload.name} runs: it is cut after"

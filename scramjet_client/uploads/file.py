@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from scramjet_client._base import Shown, public
+from scramjet_client._base import Live, public
 from scramjet_client.errors import StreamClosedError
 from scramjet_client.models import SendStreamResponse
 from scramjet_client.uploads.sources import encode
@@ -78,7 +78,7 @@ class Outbox:
 
 
 @public
-class UploadWriter(io.BufferedIOBase, Shown):
+class UploadWriter(Live, io.BufferedIOBase):
     """A program's input as a writable file: for `print(..., file=w)`, `csv.writer(w)`, `shutil.copyfileobj`.
 
     `write` takes bytes, and text, which is sent as UTF-8. What is written goes out at once, by a thread of
@@ -178,7 +178,12 @@ class UploadWriter(io.BufferedIOBase, Shown):
 
     def _finish(self) -> SendStreamResponse:
         self._outbox.close()
-        return self.upload.result()
+        try:
+            return self.upload.result()
+        except BaseException:
+            # An interrupt of the wait: who closes a file and is interrupted does not know what of it is there.
+            self.upload.cancel()
+            raise
 
     def _raise_failure(self) -> None:
         if self.upload.done():

@@ -9,8 +9,9 @@ from typing import Any, Union
 import attrs
 
 from scramjet_client.http.body import BodySource, BodyWriter
+from scramjet_client.http.durations import duration
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.http.settings import checked_headers, positive
+from scramjet_client.http.settings import checked_headers
 from scramjet_client.http.untrusted import json_in
 from scramjet_client.models import (
     CONTENT_TYPES,
@@ -46,7 +47,7 @@ class SendPlan:
         return JsonLines(stream) if self.json else Source(stream)
 
     def reporter(self, stream: Any) -> Callable[[int], object] | None:
-        """Return what the writer of a source tells its progress to."""
+        """Return the progress callback of the writer, or None."""
         return (
             None
             if self.progress is None
@@ -64,7 +65,15 @@ class SendPlan:
 def reporter(hook: ProgressHook, stream: Any) -> Callable[[int], object]:
     """Return `hook` as a function of the bytes sent alone, for the body that `stream` makes."""
     total = None if stream is None else size_of(stream)
-    return lambda sent: hook(sent, total)
+
+    def report(sent: int) -> object:
+        nonlocal total
+        if total is not None and sent > total:
+            # A file that grows has more than it had.
+            total = None
+        return hook(sent, total)
+
+    return report
 
 
 def checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
@@ -80,10 +89,9 @@ def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
     if unknown:
         raise ValueError(f"request_init has unknown keys: {', '.join(sorted(unknown))}")
     for name in checked_headers(init.get("headers") or {}):
-        if name.lower() in ("x-end-stream", "content-length", "transfer-encoding"):
+        if name.lower() == "x-end-stream":
             raise ValueError(f"request_init must not set {name!r}; the client does (see end=)")
-    if init.get("timeout") is not None:
-        init["timeout"] = positive("request_init['timeout']", init["timeout"])
+    init["timeout"] = duration("request_init['timeout']", init.get("timeout"))
     return init
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import datetime
+import http.client
 import io
 import json
+import math
+import numbers
 import os
 import stat
+import tempfile
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
@@ -19,16 +23,97 @@ SourceLike = Union[Item, Path, Iterable[Item], Any]
 """What may be sent: text, bytes-like, an open file, a `Path`, or an iterable of str or bytes."""
 
 ProgressHook = Callable[[int, Union[int, None]], object]
-"""Told of a send: bytes of the source that are on the wire, and bytes in all (None where nobody knows)."""
+"""Progress callback: (bytes of the source that are on the wire, bytes in all or None where nobody knows)."""
 
 PIECE = 65536
 """Bytes in one piece of a file or of a long bytes object: large enough for speed, small enough to stop at."""
 
 _KINDS = "bytes, str, an open file, a Path, or an iterable of bytes or str"
 
+_BYTE_FORMATS = ("B", "b", "c")
+"""Of the buffer protocol: memory that is single bytes. Anything else is numbers or text in this machine's layout."""
 
-def _refuse(value: object) -> TypeError:
-    return TypeError(f"a source must be {_KINDS}, not {type(value).__name__}")
+
+# -- kinds that are refused -----------------------------------------------------------------------
+
+
+def _is_array(value: object) -> bool:
+    """Whether this is an array or a table of numpy, pandas, polars, torch..., which all offer this to numpy."""
+    kind = type(value)
+    return hasattr(kind, "__array__") or hasattr(kind, "__array_interface__")
+
+
+def _advice(value: object) -> str:
+    """Return what to send instead of something that is refused, or ""."""
+    kind = type(value)
+    dtype = str(getattr(value, "dtype", ""))
+    if hasattr(kind, "to_csv"):
+        return "send .to_csv() or .to_json()"
+    if hasattr(kind, "write_csv"):
+        return "send .write_csv() or .write_ndjson()"
+    if getattr(value, "typecode", "") in ("u", "w"):
+        return "send its text: ''.join(value)"
+    if isinstance(value, memoryview):
+        return "send .tobytes() if its memory is meant"
+    if kind.__module__ == "_ctypes" or any(base.__module__ == "_ctypes" for base in kind.__mro__):
+        return "send bytes(value) if its memory is meant"
+    if hasattr(kind, "tobytes") and _is_numeric(value, dtype):
+        return "send .tobytes() if its memory is meant, str(value), or .tolist() with json=True"
+    if _is_array(value):
+        return "send .tolist() with json=True, or an iterable of str"
+    if isinstance(value, AsyncIterable):
+        return "give an ordinary iterable; an async one can't be run here"
+    if isinstance(value, type) or callable(value):
+        return "call it, and send what it returns"
+    if isinstance(value, Mapping):
+        return "send json.dumps(value), or give json=True"
+    if isinstance(value, (int, float)):
+        return "send str(value), or give json=True"
+    if isinstance(value, (numbers.Number, datetime.date, datetime.time)):
+        return "send str(value)"
+    return ""
+
+
+def _is_numeric(value: object, dtype: str) -> bool:
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return kind in ("b", "i", "u", "f", "c") if dtype else True
+
+
+def _refuse(value: object, what: str = "a source", kinds: str = _KINDS) -> TypeError:
+    advice = _advice(value)
+    name = type(value).__name__
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and not hasattr(type(value), "to_csv"):
+        name = f"{name} of {dtype}"
+    return TypeError(f"{what} must be {kinds}, not {name}{'; ' + advice if advice else ''}")
+
+
+# -- memory ---------------------------------------------------------------------------------------
+
+
+def _buffer_of(value: Any) -> memoryview | None:
+    """Return memory that is single bytes, in C order, without a copy where it lies so; None if it is no memory.
+
+    Raises:
+        TypeError: It is memory of something else: numbers, text, addresses.
+    """
+    if isinstance(value, bytes):
+        return memoryview(value)
+    try:
+        view = memoryview(value)
+    except TypeError:
+        return None
+    except (ValueError, BufferError) as error:
+        if _is_array(value):
+            return None
+        raise ValueError(f"the source can't be read: {error}") from None
+    # A number of numpy's has no shape; a date of numpy's offers its memory as bytes.
+    if view.format not in _BYTE_FORMATS or getattr(value, "shape", None) == ():
+        raise _refuse(value)
+    if not view.nbytes:
+        # A view with a zero in its shape can't be cast.
+        return memoryview(b"")
+    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
 
 def encode(item: object, what: str = "an item of the source") -> bytes | memoryview:
@@ -38,16 +123,12 @@ def encode(item: object, what: str = "an item of the source") -> bytes | memoryv
     if isinstance(item, str):
         return item.encode("utf-8")
     try:
-        return memoryview(item).cast("B")  # type: ignore[arg-type]  # what it is not, it raises
-    except (TypeError, ValueError):
-        raise TypeError(f"{what} must be bytes or str, not {type(item).__name__}") from None
-
-
-def _buffer_of(value: Any) -> memoryview | None:
-    try:
-        return memoryview(value).cast("B")
+        found = _buffer_of(item)
     except TypeError:
-        return None
+        found = None
+    if found is None:
+        raise _refuse(item, what, "bytes or str")
+    return found
 
 
 def _pieces(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
@@ -73,6 +154,49 @@ def _gathered(items: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryvie
         yield b"".join(held)
 
 
+# -- files ----------------------------------------------------------------------------------------
+
+_ABSTRACT = tuple(
+    base
+    for kind in (io.IOBase, io.RawIOBase, io.BufferedIOBase, io.TextIOBase)
+    for base in kind.__mro__
+    if base is not object
+)
+"""io's bases. Their ways of reading either call another way of the same object or raise."""
+
+_ENCODERS = (codecs.StreamReader, codecs.StreamReaderWriter, codecs.StreamRecoder)
+
+
+def _definer(file: Any, name: str) -> tuple[float, type | None]:
+    """Return how far from an object a method is defined, and by which class.
+
+    0 is the object itself, then its classes in order; infinite is `__getattr__`, so some other object.
+    """
+    if name in getattr(file, "__dict__", ()):
+        return 0, None
+    for distance, kind in enumerate(type(file).__mro__, 1):
+        if name in vars(kind):
+            return distance, kind
+    return math.inf, None
+
+
+def _delegate(file: Any) -> Any:
+    """Return the file that a wrapper passes its reads on to, unseen; most wrappers see them, and are returned."""
+    while not isinstance(file, io.IOBase):
+        if type(file) is tempfile._TemporaryFileWrapper:
+            file = file.file
+            continue
+        if min(_definer(file, name)[0] for name in ("read", "read1", "readline")) < math.inf:
+            return file
+        owners = [
+            getattr(getattr(file, name, None), "__self__", None) for name in ("read", "readline")
+        ]
+        if owners[0] is None or owners[0] is not owners[1] or owners[0] is file:
+            return file
+        file = owners[0]
+    return file
+
+
 def _is_regular(file: Any) -> bool:
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -80,24 +204,78 @@ def _is_regular(file: Any) -> bool:
         return isinstance(file, (io.StringIO, io.BytesIO))
 
 
+def _readinto(file: Any) -> bytes | None:
+    buffer = bytearray(PIECE)
+    count = file.readinto(buffer)
+    return None if count is None else bytes(memoryview(buffer)[:count])
+
+
+def _reads(file: Any) -> Iterator[Any]:
+    """Yield what a file gives, by the way of reading that is closest to the object's own class; without end.
+
+    A class that hashes, decodes or decrypts overrides one of them and inherits the others, or passes them on, and
+    those would give the data without what it does. Of ways that are equally close, one that does not
+    wait for more than a pipe has given.
+    """
+    ways: dict[str, Callable[[], object]] = {
+        "read1": lambda: file.read1(PIECE),
+        "read": lambda: file.read(PIECE),
+        "readinto": lambda: _readinto(file),
+        "readline": lambda: file.readline(),  # noqa: PLW0108 - it may have none
+    }
+    if isinstance(file, (io.TextIOBase, *_ENCODERS)) and not _is_regular(file):
+        # read(n) of text waits until it has n characters, which on a pipe may be for ever.
+        ways = {name: ways[name] for name in ("readline", "read")}
+    distances = {name: _definer(file, name) for name in ways if hasattr(file, name)}
+    best = min(distances, key=lambda name: distances[name][0])
+    distance, kind = distances[best]
+    if kind is None and hasattr(file, "read"):
+        # Of what another object's are, or this object's own, one is as near as the other: the usual one.
+        best = "read" if distances["read"][0] == distance else best
+    loop = min(_definer(file, "__iter__")[0], _definer(file, "__next__")[0])
+    if loop < distance and kind is not None and kind.__module__ in ("io", "_io"):
+        # Only where it overrides io's own: elsewhere a loop gives the same in lines, which may be long.
+        yield from (item for item in file if item is None or len(item))
+        yield b""
+    while True:
+        yield ways[best]()
+
+
+def _checked_file(file: Any) -> None:
+    """Refuse a file that can't be read, before anything is sent."""
+    if getattr(file, "closed", False) is True:
+        raise ValueError("the source is a closed file")
+    if not isinstance(file, io.IOBase) or file.readable():
+        return
+    reads = [_definer(file, name)[1] for name in ("read", "read1", "readinto", "readline")]
+    own = any(kind is None or kind not in _ABSTRACT for kind in reads)
+    # A class of the user's own may read without saying that it can.
+    if _definer(file, "readable")[1] not in _ABSTRACT or not own:
+        mode = getattr(file, "mode", None)
+        raise ValueError(
+            "the source is a file that was not opened for reading"
+            + (f" (mode {mode!r})" if isinstance(mode, str) else "")
+        )
+
+
 def _file_items(file: Any) -> Iterator[object]:
     """Read a file without holding back what a pipe has given already."""
-    if isinstance(file, io.TextIOBase):
-        # TextIOBase.read(n) waits until it has n characters, which on a pipe may be for ever.
-        read: Callable[[], object] = (
-            partial(file.read, PIECE) if _is_regular(file) else file.readline
-        )
-    elif hasattr(file, "read1"):
-        read = partial(file.read1, PIECE)
-    else:
-        read = partial(file.read, PIECE)
-    while True:
-        item = read()
+    # http.client takes a body that is cut for a whole one.
+    missing = file.length if type(file) is http.client.HTTPResponse else None
+    for item in _reads(file):
         if item is None:
             raise BlockingIOError("the source is a non-blocking file with nothing to read")
-        if not item:
+        if not len(item):
+            if missing:
+                raise http.client.IncompleteRead(b"", missing)
             return
+        if missing is not None:
+            missing -= len(item)
         yield item
+
+
+_PLAIN_FILES = (io.BytesIO, io.FileIO, io.BufferedReader, io.BufferedRandom)
+"""What gives a file's own bytes, as many as the file has; a class that only inherits from one may give others."""
 
 
 def size_of(value: Any) -> int | None:
@@ -109,16 +287,29 @@ def size_of(value: Any) -> int | None:
         return len(whole)
     try:
         if isinstance(value, Path):
-            found = value.stat()
-            return found.st_size if stat.S_ISREG(found.st_mode) else None
-        if isinstance(value, io.TextIOBase) or not _is_regular(value):
+            # Opened, a pipe would wait.
+            if not value.is_file():
+                return None
+            with value.open("rb") as file:
+                return size_of(file)
+        file = _delegate(value)
+        if type(file) not in _PLAIN_FILES:
             return None
-        at = value.tell()
-        size = value.seek(0, io.SEEK_END)
-        value.seek(at)
+        if isinstance(file, io.BytesIO):
+            return max(0, len(file.getbuffer()) - file.tell())
+        if not isinstance(getattr(file, "raw", file), io.FileIO):
+            return None
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or not _has_byte(file.fileno(), found.st_size - 1):
+            return None
+        return max(0, found.st_size - int(file.tell()))
     except (OSError, ValueError, AttributeError):
         return None
-    return int(size - at)
+
+
+def _has_byte(descriptor: int, at: int) -> bool:
+    """Say whether a file has a byte there; those of /proc and /sys say that they have 0 or 4096, and have others."""
+    return at >= 0 and (not hasattr(os, "pread") or bool(os.pread(descriptor, 1, at)))
 
 
 class Source:
@@ -128,28 +319,30 @@ class Source:
     generator can only be found on the way.
 
     `close()` closes a generator (so that its `finally` blocks run) and a file opened here from a
-    `Path`. A file that the caller opened stays open.
+    `Path`. A file that the caller opened stays open, and is read from where it stands.
     """
 
     def __init__(self, value: SourceLike) -> None:
-        self.whole: memoryview | None = _buffer_of(value)
+        self.whole: memoryview | None = (
+            memoryview(value.encode("utf-8")) if isinstance(value, str) else _buffer_of(value)
+        )
         """All of the data, where it is bytes in memory."""
-        self._close: Callable[[], None] | None = None
+        self._close: Callable[[], object] | None = None
+        # A temporary file is gone with the last reference to its wrapper.
+        self._kept = value
         self._items = self._start(value)
 
     def _start(self, value: Any) -> Iterator[bytes | memoryview]:
-        if isinstance(value, str):
-            return _pieces(encode(value))
         if isinstance(value, Path):
-            file = value.open("rb")
-            self._close = file.close
-            return (encode(item) for item in _file_items(file))
-        if isinstance(value, (Mapping, AsyncIterable)):
-            raise _refuse(value)
+            return self._start_path(value)
         if self.whole is not None:
             return _pieces(self.whole)
+        if isinstance(value, (Mapping, AsyncIterable, type)) or _is_array(value):
+            raise _refuse(value)
         if hasattr(value, "read"):
-            return (encode(item) for item in _file_items(value))
+            file = _delegate(value)
+            _checked_file(file)
+            return (encode(item) for item in _file_items(file))
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
             return _gathered(encoded)
@@ -159,6 +352,22 @@ class Source:
             raise _refuse(value) from None
         self._close = getattr(items, "close", None)
         return (encode(item) for item in items)
+
+    def _start_path(self, path: Path) -> Iterator[bytes | memoryview]:
+        if path.is_fifo():
+            # Opening one waits for somebody who writes; not here, where the caller waits.
+            items = self._fifo_items(path)
+            self._close = items.close  # type: ignore[attr-defined]  # it is a generator
+            return items
+        file = path.open("rb")
+        self._close = file.close
+        return (encode(item) for item in _file_items(file))
+
+    @staticmethod
+    def _fifo_items(path: Path) -> Iterator[bytes | memoryview]:
+        with path.open("rb") as file:
+            for item in _file_items(file):
+                yield encode(item)
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         return self
@@ -173,6 +382,7 @@ class Source:
     def close(self) -> None:
         """Close what was opened or is being run. Must not be called while another thread is inside `next`."""
         self._items = iter(())
+        self._kept = None
         close, self._close = self._close, None
         if close is not None:
             close()
@@ -182,6 +392,11 @@ class JsonLines:
     """Values -> one JSON document per line, for `json=True`: a generator or list gives one line an item."""
 
     def __init__(self, value: Any) -> None:
+        if _is_array(value) and hasattr(type(value), "columns"):
+            # Its items are the names of its columns.
+            raise TypeError(
+                f"json=True can't send a {type(value).__name__}; send .to_dict('records') with json=True"
+            )
         single = isinstance(value, (str, Mapping)) or not isinstance(value, Iterable)
         self._items = iter([value] if single else value)
 
@@ -212,6 +427,7 @@ class Utf8Only:
             # Bytes in memory are looked through at once, before anything is sent.
             for _ in Utf8Only(Source(iter((source.whole,))), route):
                 pass
+        self.whole = source.whole
         self._source = source
         self._route = route
         self._decoder = codecs.getincrementaldecoder("utf-8")()

@@ -8,7 +8,6 @@ another one awaits the hub's answer. For `send_*` that is the caller; for `submi
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,17 +16,20 @@ from typing import TypeVar
 
 import requests
 
-from scramjet_client._base import Shown, public
+from scramjet_client._base import Live, logger, public
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
     HubTimeoutError,
+    InstanceEndedError,
+    InstanceNotFoundError,
     ScramjetError,
     UnsupportedByHubError,
     UploadCancelledError,
     UploadError,
 )
 from scramjet_client.http.body import BodyWriter
+from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.foreign import translated
 from scramjet_client.http.untrusted import whole
@@ -35,8 +37,6 @@ from scramjet_client.uploads.at_exit import finish_at_exit
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
-
-logger: logging.Logger = logging.getLogger("scramjet_client")
 
 _numbers = itertools.count(1)
 
@@ -48,7 +48,7 @@ _CLOSING = 0.05
 
 
 @public
-class Upload(Future[_R], Shown):
+class Upload(Live, Future[_R]):
     """A body on its way to the hub: a `concurrent.futures.Future` of the hub's answer.
 
     Usable in `concurrent.futures.wait` and `as_completed`. Safe to use from any thread.
@@ -63,6 +63,7 @@ class Upload(Future[_R], Shown):
         writer: BodyWriter,
         convert: Callable[[str, int, str], _R],
         refusal: Callable[[requests.Response], HubResponseError],
+        exit_grace: float,
     ) -> None:
         """Make one; the SDK does.
 
@@ -71,9 +72,11 @@ class Upload(Future[_R], Shown):
             writer: Writes the body.
             convert: Makes the result of the answer's body, the bytes sent and the reason phrase.
             refusal: Makes the error of an answer of 300 or more.
+            exit_grace: Seconds that the interpreter's end waits for it.
         """
         super().__init__()
         self.name = name
+        self.exit_grace = exit_grace
         self.writer = writer
         self._convert = convert
         self._refusal = refusal
@@ -82,6 +85,8 @@ class Upload(Future[_R], Shown):
         self._answered = threading.Event()
         self._yes = False
         self._asked = False
+        self._begun = False
+        self._in_background = False
         self._claimed = False
         # Guards _claimed: an outcome is claimed once, and set outside the lock, because that runs callbacks.
         self._claiming = threading.Lock()
@@ -93,12 +98,16 @@ class Upload(Future[_R], Shown):
             state = "done" if error is None else f"failed: {error}"
         return f"<Upload to {self.name}: {self.bytes_sent} bytes, {state}>"
 
+    def running(self) -> bool:
+        """Return whether it has begun and is not over."""
+        return self._begun and not self.done()
+
     @property
     def bytes_sent(self) -> int:
         """Bytes of the source that have been put on the wire."""
         return self.writer.bytes_sent
 
-    def accepted(self, timeout: float | None = None) -> bool:
+    def accepted(self, timeout: Duration | None = None) -> bool:
         """Wait for the hub's early yes, which comes before it has read any of the body.
 
         Args:
@@ -110,15 +119,15 @@ class Upload(Future[_R], Shown):
         Raises:
             ScramjetError: The upload failed before the hub said yes; the hub's refusal, for example.
         """
-        if not self._answered.wait(timeout):
+        if not self._answered.wait(duration("timeout", timeout, zero=True)):
             return False
         if not self._yes:
             self.result()
         return True
 
-    def wait_for_head(self) -> None:
-        """Wait until the hub has begun to answer, or the upload has ended; raises nothing and asks for no result."""
-        self._answered.wait()
+    def wait_for_head(self, timeout: float) -> bool:
+        """Wait until the hub has begun to answer, or the upload has ended, and return whether; raises nothing."""
+        return self._answered.wait(timeout)
 
     def cancel(self) -> bool:
         """Stop, also while running: close the generator and the connection; return whether it did.
@@ -139,7 +148,7 @@ class Upload(Future[_R], Shown):
         """Return whether `cancel()` ended it."""
         return self.done() and isinstance(super().exception(), UploadCancelledError)
 
-    def result(self, timeout: float | None = None) -> _R:
+    def result(self, timeout: Duration | None = None) -> _R:
         """Wait for the end and return the answer, or raise what went wrong.
 
         Raises:
@@ -149,13 +158,13 @@ class Upload(Future[_R], Shown):
             TimeoutError: It is still running after `timeout` seconds.
         """
         self._asked = True
-        value: _R = super().result(timeout)
+        value: _R = super().result(duration("timeout", timeout, zero=True))
         return value
 
-    def exception(self, timeout: float | None = None) -> BaseException | None:
+    def exception(self, timeout: Duration | None = None) -> BaseException | None:
         """Wait for the end and return what went wrong, or None."""
         self._asked = True
-        return super().exception(timeout)
+        return super().exception(duration("timeout", timeout, zero=True))
 
     def abort(self) -> None:
         """Drop the connection and stop the writer; the outcome is left to who is waiting."""
@@ -179,6 +188,7 @@ class Upload(Future[_R], Shown):
             body_limit: Seconds after which the body goes on in another request, or None.
             afterwards: Called when the hub has taken the whole body, before the upload counts as done.
         """
+        self._begun = True
         if threading.current_thread().daemon:
             # The interpreter's end does not wait for this thread, so it has to for the upload.
             finish_at_exit(self)
@@ -188,6 +198,11 @@ class Upload(Future[_R], Shown):
                 afterwards()
             self._settle(self._convert(text, self.bytes_sent, reason))
         except Exception as error:
+            foreign = not isinstance(error, (ScramjetError, WaitEnded))
+            if foreign and not self._in_background and error is not self.writer.error:
+                # Of a signal handler, such as a limit of the caller's own.
+                self._end_by(error)
+                raise
             # Named first: what the writer meets after the abort is not what went wrong.
             named = self._named(error)
             self.abort()
@@ -195,15 +210,19 @@ class Upload(Future[_R], Shown):
             self.writer.join(_CLOSING)
             self._settle_error(named)
         except BaseException as error:
-            # An interrupt in the waiting thread ends the upload, and goes on its way.
-            self.abort()
-            what = f"was ended by {type(error).__name__}"
-            self._settle_error(self._because(error, UploadCancelledError, what))
+            self._end_by(error)
             raise
+
+    def _end_by(self, error: BaseException) -> None:
+        """End the upload because of an interrupt in the waiting thread, which goes on its way."""
+        self.abort()
+        what = f"was ended by {type(error).__name__}"
+        self._settle_error(self._because(error, UploadCancelledError, what))
 
     def run_in_background(self, run: Callable[[], None]) -> None:
         """Start `run` on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
         finish_at_exit(self)
+        self._begun = self._in_background = True
         threading.Thread(target=run, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
 
     def open(
@@ -284,12 +303,24 @@ class Upload(Future[_R], Shown):
             finally:
                 if timer is not None:
                     timer.cancel()
+            if self.writer.recorded:
+                self._wait_for_source(exchange)
             if self.writer.finished:
                 # A thread that is still closing its source would keep the connection from being reused.
                 self.writer.join(_CLOSING)
                 return response.reason or "", text
             if not self.writer.between_requests:
                 raise self._failure(UploadError, "was answered before it had been taken")
+
+    def _wait_for_source(self, exchange: Exchange) -> None:
+        """Wait for a source that a mock's answer did not wait for; raise what it raised."""
+        remaining = None if exchange.deadline is None else exchange.deadline - time.monotonic()
+        if not self.writer.join(remaining):
+            raise HubTimeoutError(f"upload to {self.name} timed out after {self.bytes_sent} bytes")
+        if self.writer.error is not None:
+            raise self._named(self.writer.error)
+        if not self.writer.finished:
+            raise self._failure(UploadCancelledError, "was cancelled")
 
     def _roll_over_timer(self, limit: float | None) -> threading.Timer | None:
         """Start the thread that ends this request's body in time; it ends with the request."""
@@ -328,6 +359,12 @@ class Upload(Future[_R], Shown):
             return self._because(failed, HubConnectionError, f"was cut: {failed}")
         if self._yes and isinstance(error, HubConnectionError):
             return self._because(error.__cause__, HubConnectionError, f"was cut: {error.message}")
+        if isinstance(error, InstanceEndedError) and error.info is None and not self._yes:
+            # Nobody has said yes, nor seen the instance: a proxy is still collecting the body.
+            return InstanceNotFoundError(
+                f"upload to {self.name}: the hub has no such instance, and has said nothing to the upload;"
+                " something between may hold uploads back (see doctor())"
+            )
         if isinstance(error, ScramjetError):
             return error
         what = f"was cut: {error}" if isinstance(error, WaitEnded) else f"failed: {error!r}"

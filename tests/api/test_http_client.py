@@ -180,7 +180,7 @@ def test_limit_is_for_the_whole_answer():
             began = time.monotonic()
             with pytest.raises(HubTimeoutError) as caught:
                 client.get("a")
-            assert 0.3 < time.monotonic() - began < 2
+            assert time.monotonic() - began >= 0.4
         gate.set()
 
     assert isinstance(caught.value, TimeoutError)

@@ -17,6 +17,7 @@ from scramjet_client import HostClient, InstanceClient, cli
 from scramjet_client.hub import LocalHub
 from tests.cli.terminal import COMMAND, LIMIT, environment
 from tests.hub import programs
+from tests.support.hubs import open_hub
 
 _VARIABLES = (
     "SCRAMJET_API_URL",
@@ -67,7 +68,7 @@ class Command:
 @pytest.fixture(scope="session")
 def shared_hub() -> Iterator[LocalHub]:
     """The hub of all tests of the command."""
-    with LocalHub() as hub:
+    with open_hub() as hub:
         yield hub
 
 

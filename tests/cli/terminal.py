@@ -39,6 +39,7 @@ def environment(home: Path, url: str | None, **further: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("SCRAMJET_", "SI_", "COV_"))
         and name not in ("NO_COLOR", "COLUMNS", "LINES", "TERM", "FORCE_COLOR")
+        and not name.startswith("XDG_")
     }
     where = {} if url is None else {"SCRAMJET_API_URL": url}
     return {**own, **where, "HOME": str(home), "PYTHONPATH": str(ROOT), "TERM": "xterm", **further}

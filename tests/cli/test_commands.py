@@ -102,6 +102,14 @@ def test_pack_warns_of_what_is_left_out(scramjet: Command, folders: Path, tmp_pa
     packed = scramjet("seq", "pack", source, "-o", tmp_path / "a.tar.gz")
     sent = scramjet("seq", "send", source)
 
+    listed = scramjet("seq", "pack", source, "--list")
+    told = document(scramjet("seq", "pack", source, "--list", "--json").text)
+    assert [each.split() for each in listed.text.splitlines() if ".env" in each] == [
+        [".env", "left", "out", "as", "these", "may", "hold", "secrets"]
+    ]
+    assert told["left_out"] == [{"name": ".env", "why": "as these may hold secrets"}]
+    assert ".env" in told["warnings"][0]
+
     for said in (packed.err, sent.err):
         (line,) = said.splitlines()
         assert line.startswith("Warning: ")
@@ -291,7 +299,7 @@ def test_events(scramjet: Command, start: Started):
     id = start("events").id
     assert scramjet("inst", "event", "wait", id, "ready", "--last").text == "yes\n"
 
-    pong = scramjet("inst", "event", "send", id, "ping", "hello", "--wait", "pong", "--limit", 30)
+    pong = scramjet("inst", "event", "send", id, "ping", "hello", "--wait", "pong", "--limit", 60)
     assert pong.text == '{"echo":"hello"}\n'
     order = '{"name": "text", "message": "ą"}'
     told = scramjet(

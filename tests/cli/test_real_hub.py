@@ -53,7 +53,7 @@ def env(host: HostClient, url: str, home: Path) -> dict[str, str]:
 
 def started(host: HostClient, name: str, *args: object) -> InstanceClient:
     """Send and start one of tests/sequences."""
-    instance = host.send_sequence(SEQUENCES / name).start(args=list(args), timeout=30)
+    instance = host.send_sequence(SEQUENCES / name).start(args=list(args), timeout=60)
     instance.get_health()
     return instance
 
@@ -119,7 +119,7 @@ def test_events_and_log(scramjet: Command, host: HostClient):
     """Events go both ways, and the log is read."""
     id = started(host, "py-events").id
 
-    pong = scramjet("inst", "event", "send", id, "ping", "hello", "--wait", "pong", "--limit", 30)
+    pong = scramjet("inst", "event", "send", id, "ping", "hello", "--wait", "pong", "--limit", 60)
     assert json.loads(pong.text) == {"echo": "hello"}
     assert 'ping "hello"' in scramjet("inst", "log", id).text
 

@@ -16,6 +16,7 @@ import urllib3
 import scramjet_client
 from scramjet_client import HostClient
 from tests.support.certs import Certificates
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
 TOKEN = "a-very-secret-token"
@@ -67,7 +68,7 @@ def test_report_of_a_hub(monkeypatch: pytest.MonkeyPatch):
     assert report.versions["urllib3"] == urllib3.__version__  # type: ignore[attr-defined]
     assert report.versions["openssl"].startswith("OpenSSL ")
     assert report.reachable
-    assert 0 < report.seconds < 10
+    assert report.seconds > 0
     assert (report.ignored, report.problems) == ((), ())
 
 
@@ -103,7 +104,7 @@ def test_hub_that_does_not_answer():
 
     def silent(conn: Conn) -> None:
         conn.read_request()
-        conn.wait_closed(20)
+        conn.wait_closed(LIMIT)
 
     with RawServer(silent) as server, HostClient(server.url) as host:
         report = host.doctor(timeout=0.2)

@@ -14,10 +14,7 @@ from pathlib import Path
 from scramjet_client import HostClient
 from tests.contract.conftest import Hub, Start, ended
 from tests.support.interrupted import interrupt
-from tests.support.waiting import eventually
-
-PATIENCE = 60.0
-"""Seconds in which whatever is waited for must have come."""
+from tests.support.waiting import LIMIT, eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -34,8 +31,8 @@ FOLLOW = """
 import sys
 from scramjet_client import HostClient
 with HostClient(sys.argv[1]) as host:
-    print("ready")
     try:
+        print("ready")
         with host.get_instance_client(sys.argv[2]).follow(output=print, log=print) as following:
             following.wait()
     except KeyboardInterrupt:
@@ -51,7 +48,7 @@ def test_every_stream_at_once(start: Start):
     following = instance.follow(**{name: lines.append for name, lines in taken.items()})
     eventually(lambda: all(len(lines) > 5 for lines in taken.values()))
     instance.kill()
-    following.wait(PATIENCE)
+    following.wait(LIMIT)
 
     for name in ("stdout", "stderr", "output"):
         assert taken[name][:3] == [b"tick 0\n", b"tick 1\n", b"tick 2\n"]
@@ -62,7 +59,7 @@ def test_all_that_was_written_before_the_end(start: Start, language: str, tmp_pa
     """Following ends only after everything that the program wrote has been delivered."""
     instance = start(f"{language}-bytes", 3_000_000, 0.5)
 
-    instance.follow(output=tmp_path / "output").wait(PATIENCE)
+    instance.follow(output=tmp_path / "output").wait(LIMIT)
 
     assert (tmp_path / "output").stat().st_size == 3_000_000
 
@@ -88,7 +85,7 @@ def test_attach_in_a_terminal(start: Start, hub: Hub):
         assert read_until(ours, "ą one\r\n".encode(), 2).count("ą one\r\n".encode()) == 2
         os.write(ours, b"two\n\x04")
         assert b"stopped" in read_until(ours, b"stopped") or not hub.modern
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(LIMIT) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b"err:\xc4\x85 one\nerr:two\n"
     finally:
@@ -100,26 +97,25 @@ def test_attach_in_a_terminal(start: Start, hub: Hub):
 
 
 def test_sigint_detaches(start: Start, hub: Hub):
-    """Ctrl-C detaches within moments; the instance goes on, and its stdin is still open."""
+    """Ctrl-C detaches; the instance goes on, and its stdin is still open."""
     instance = start("py-stdin", 0.5)
 
-    code, said, seconds = interrupt(ATTACH, hub.url, instance.id, after=0.6)
+    code, said = interrupt(ATTACH, hub.url, instance.id)
 
     assert (code, said) == (0, "detached\n")
-    assert seconds < 10
     assert not ended(instance)
-    assert instance.run(stdin="one\n", timeout=PATIENCE).stdout == b"one\n"
+    assert instance.run(stdin="one\n", timeout=LIMIT).stdout == b"one\n"
 
 
 def test_sigint_while_following(start: Start, hub: Hub):
-    """Ctrl-C frees who waits for the end of following, within moments."""
+    """Ctrl-C frees who waits for the end of following, while the instance lives on."""
     instance = start("py-echo")
 
-    code, said, seconds = interrupt(FOLLOW, hub.url, instance.id, after=0.6)
+    code, said = interrupt(FOLLOW, hub.url, instance.id)
 
     assert code == 0
     assert said.splitlines()[-1] == "interrupted"
-    assert seconds < 10
+    assert not ended(instance)
 
 
 def test_attach_of_files(start: Start, tmp_path):
@@ -158,7 +154,7 @@ def read_until(terminal: int, end: bytes, count: int = 1) -> bytes:
     """Return what a terminal shows until `end` has come `count` times."""
     shown = b""
     while shown.count(end) < count:
-        ready, _, _ = select.select([terminal], [], [], PATIENCE)
+        ready, _, _ = select.select([terminal], [], [], LIMIT)
         assert ready, f"{end!r} did not come, but {shown!r}"
         try:
             shown += os.read(terminal, 4096)

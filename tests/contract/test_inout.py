@@ -11,6 +11,7 @@ import pytest
 from scramjet_client import HostClient, HubConnectionError, UnsupportedByHubError, UploadError
 from tests.contract.conftest import SEQUENCES, Start
 from tests.support.real_hub import RealHub
+from tests.support.waiting import LIMIT
 
 
 def test_ping_pong(start: Start, language: str):
@@ -23,7 +24,7 @@ def test_ping_pong(start: Start, language: str):
             lines.put(b"line %d\n" % n)
             assert stream.readline() == b"line %d\n" % n
         lines.put(None)
-        assert stream.upload.result(5).bytes_written == 8890
+        assert stream.upload.result(LIMIT).bytes_written == 8890
 
 
 def test_end_of_input_ends_the_output(start: Start, language: str):
@@ -32,7 +33,7 @@ def test_end_of_input_ends_the_output(start: Start, language: str):
 
     with instance.inout(["a\n", "b\n"], type="text/plain", end=True) as stream:
         assert stream.read() == b"a\nb\n"
-        assert stream.upload.result(5).bytes_written == 4
+        assert stream.upload.result(LIMIT).bytes_written == 4
 
 
 def test_source_that_raises(start: Start):
@@ -45,7 +46,7 @@ def test_source_that_raises(start: Start):
 
     with instance.inout(items()) as stream:
         with pytest.raises(UploadError, match="KeyError"):
-            stream.upload.result(5)
+            stream.upload.result(LIMIT)
         with pytest.raises(UploadError, match="KeyError"):
             stream.read()
 
@@ -57,7 +58,7 @@ def test_source_that_raises_after_an_answer(start: Start):
 
     def items():
         yield b"a\n"
-        assert came.wait(20)
+        assert came.wait(LIMIT)
         raise KeyError("x")
 
     with instance.inout(items()) as stream:
@@ -66,7 +67,7 @@ def test_source_that_raises_after_an_answer(start: Start):
         with pytest.raises(UploadError, match="KeyError"):
             stream.read()
         with pytest.raises(UploadError, match="KeyError"):
-            stream.upload.result(5)
+            stream.upload.result(LIMIT)
 
 
 def test_close_cancels_the_upload(start: Start):
@@ -86,7 +87,7 @@ def test_close_cancels_the_upload(start: Start):
     assert stream.readline() == b"x\n"
     stream.close()
 
-    assert closed.wait(5)
+    assert closed.wait(LIMIT)
     assert stream.upload.cancelled()
 
 
@@ -99,12 +100,12 @@ def test_text_alone(start: Start):
 
 
 def test_killed_hub():
-    """A hub that dies is an interruption for the reader, within a second."""
+    """A hub that dies is an interruption for the reader, though the source has not ended."""
     gate = threading.Event()
 
     def items():
         yield b"a\n"
-        gate.wait(20)
+        gate.wait(LIMIT)
 
     with RealHub() as hub, HostClient(hub.url) as host:
         instance = host.send_sequence(SEQUENCES / "node-echo").start()
@@ -112,10 +113,8 @@ def test_killed_hub():
         assert stream.readline() == b"a\n"
 
         hub.kill()
-        began = time.monotonic()
         # The pair of requests that stands for inout on 0.x breaks on both sides at once.
         with pytest.raises((ConnectionError, HubConnectionError)):
             stream.read()
-        assert time.monotonic() - began < 1
         gate.set()
         stream.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 import pytest
@@ -16,13 +15,13 @@ from scramjet_client import (
     StopTimeoutError,
 )
 from tests.contract.conftest import Hub, Start, ended
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 
 def start_ready(start: Start, name: str) -> InstanceClient:
     """Start a sequence and wait until its stop handler is set; 0.x has no status to wait for."""
     instance = start(name)
-    assert instance.get_event("ready", timeout=20).data == "yes"
+    assert instance.get_event("ready", timeout=LIMIT).data == "yes"
     return instance
 
 
@@ -68,11 +67,9 @@ def test_three_ways_to_a_client(host: HostClient, start: Start):
 def test_stop_of_an_instance_that_ends_at_once(start: Start, language: str):
     """A long timeout is not slept through when the instance has ended."""
     instance = start_ready(start, f"{language}-stop-fast")
-    began = time.monotonic()
 
-    answer = instance.stop(10_000)
+    answer = instance.stop(timedelta(hours=1))
 
-    assert time.monotonic() - began < 3
     assert answer.acknowledged
     assert "ended" in answer.message
     assert eventually(lambda: ended(instance))
@@ -116,9 +113,7 @@ def test_stop_again_after_the_end(start: Start, hub: Hub):
             instance.stop(1000)
         return
     eventually(lambda: ended(instance))
-    began = time.monotonic()
-    assert "already ended" in instance.stop(5000).message
-    assert time.monotonic() - began < 1
+    assert "already ended" in instance.stop(timedelta(hours=1)).message
 
 
 def test_kill_directly_after_start(start: Start, language: str):
@@ -158,7 +153,7 @@ def test_wait(start: Start, hub: Hub, language: str):
     """`wait` returns when the instance has ended, and says how where the hub does (1.x)."""
     instance = start(f"{language}-crash-later", 0.5)
 
-    info = instance.wait(timeout=30)
+    info = instance.wait(timeout=LIMIT)
 
     if hub.modern:
         assert info.status == "crashed"
@@ -175,14 +170,14 @@ def test_wait(start: Start, hub: Hub, language: str):
         lambda nobody: nobody.stop(1000),
         lambda nobody: nobody.kill(),
         lambda nobody: nobody.send_event("ping", "x"),
-        lambda nobody: nobody.get_event("pong", timeout=5),
-        lambda nobody: nobody.get_next_event("pong", timeout=5),
+        lambda nobody: nobody.get_event("pong", timeout=LIMIT),
+        lambda nobody: nobody.get_next_event("pong", timeout=LIMIT),
         lambda nobody: nobody.get_event_stream("pong"),
         lambda nobody: nobody.get_log_stream(),
         lambda nobody: nobody.get_stream("output"),
         lambda nobody: nobody.send_input("x"),
         lambda nobody: nobody.send_stdin("x"),
-        lambda nobody: nobody.submit_input("x").result(5),
+        lambda nobody: nobody.submit_input("x").result(LIMIT),
         lambda nobody: nobody.inout("x").read1(),
     ],
 )

@@ -22,7 +22,7 @@ from scramjet_client import (
     SequenceNotFoundError,
 )
 from tests.contract.conftest import Hub, ended
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 from tests.support.wheels import make_wheel
 
 VOWELS = frozenset("aeiou")
@@ -74,7 +74,7 @@ def output_of(
     sequence: SequenceClient, finish: list[InstanceClient], text: str = "", *args: Any
 ) -> bytes:
     """Start a sequence, feed it, and return all of its output."""
-    instance = sequence.start(args=list(args), timeout=30)
+    instance = sequence.start(args=list(args), timeout=LIMIT)
     finish.append(instance)
     if text:
         instance.send_input(text, type="text/plain", end=True)
@@ -104,10 +104,10 @@ def test_deployed_function_has_its_name(host: HostClient):
 
 def test_events_of_a_generator(host: HostClient, finish: list[InstanceClient]):
     """A generator function, which runs on a thread of its own, can emit."""
-    instance = host.deploy(generator).start(timeout=30)
+    instance = host.deploy(generator).start(timeout=LIMIT)
     finish.append(instance)
 
-    with instance.expect_event("seen", timeout=30) as expected:
+    with instance.expect_event("seen", timeout=LIMIT) as expected:
         instance.send_input("abc\n", type="text/plain")  # 0.x gives whole lines
 
     assert expected.value.data in (4, "4")
@@ -149,7 +149,7 @@ def test_function_without_output(host: HostClient, finish: list[InstanceClient])
     def quiet(context, input):
         print("printed")
 
-    instance = host.deploy(quiet).start(timeout=30)
+    instance = host.deploy(quiet).start(timeout=LIMIT)
     finish.append(instance)
     with instance.get_stream("stdout") as stdout:
         assert stdout.readline() == b"printed\n"
@@ -165,7 +165,7 @@ def test_function_that_raises(host: HostClient, hub: Hub):
         next(iter(input))
         raise KeyError("the reason")
 
-    instance = host.deploy(breaks).start(timeout=30)
+    instance = host.deploy(breaks).start(timeout=LIMIT)
     with instance.get_stream("output") as output, instance.get_log_stream() as log:
         assert output.read(5) == b"first"
         instance.submit_input("go", type="text/plain", end=True)
@@ -183,7 +183,7 @@ def test_deployed_function_can_be_stopped(host: HostClient):
             yield "tick\n"
             await asyncio.sleep(0.05)
 
-    instance = host.deploy(endless).start(timeout=30)
+    instance = host.deploy(endless).start(timeout=LIMIT)
     with instance.get_stream("output") as output:
         assert output.readline() == b"tick\n"
         instance.stop(1000)
@@ -254,6 +254,119 @@ def test_single_file(host: HostClient, finish: list[InstanceClient], tmp_path: P
     assert output_of(sequence, finish) == b"alone"
     assert sequence.get_info().name == "alone"
     assert told[-1][0] == told[-1][1]
+
+
+SHAPES = {
+    "generator": "def run(context, input):\n for each in input:\n  yield each.upper()",
+    "generator that blocks": "import time\ndef run(context, input):\n time.sleep(0.1)\n yield 'HI\\n'",
+    "asynchronous generator": "async def run(context, input):\n async for each in input:\n  yield each.upper()",
+    "text": "def run(context, input):\n return 'HI\\n'",
+    "bytes": "def run(context, input):\n return b'HI\\n'",
+    "list": "def run(context, input):\n return ['H', b'I', '\\n']",
+    "loop": "def run(context, input):\n return ''.join(each.upper() for each in input)",
+    "coroutine": "async def run(context, input):\n return [each.upper() async for each in input]",
+    "coroutine of a stream": "async def run(context, input):\n return input.map(str.upper)",
+    "stream": "def run(context, input):\n return input.map(str.upper)",
+    "stream by a name": "def run(context, input):\n made = input.map(str.upper)\n return made",
+    "lambda": "run = lambda context, input: ['HI\\n']",
+    "nothing": "def run(context, input):\n print('seen')",
+    "coroutine of nothing": "async def run(context, input):\n return None",
+    "loop into a list": """
+def run(context, input):
+    found = []
+    for each in input:
+        found.append(each.upper())
+    return found
+""",
+    "coroutine of a generator": """
+async def run(context, input):
+    async def items():
+        async for each in input:
+            yield each.upper()
+    return items()
+""",
+    "typed": """
+provides = {'provides': '', 'contentType': 'text/plain'}
+def run(context, input):
+    for each in input:
+        yield each.upper()
+""",
+    "object": """
+class Run:
+    def __call__(self, context, input):
+        for each in input:
+            yield each.upper()
+run = Run()
+""",
+    "decorated": """
+import functools
+def same(function):
+    @functools.wraps(function)
+    def wrapped(*args):
+        return function(*args)
+    return wrapped
+@same
+def run(context, input):
+    for each in input:
+        yield each.upper()
+""",
+}
+
+
+@pytest.mark.parametrize("packed", ["file", "folder"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_programs_of_every_shape(
+    host: HostClient, finish: list[InstanceClient], tmp_path: Path, shape: str, packed: str
+):
+    """What `deploy` takes, a file and a folder with a function `run` may be too, on every hub."""
+    folder = tmp_path / "seq"
+    folder.mkdir()
+    manifest = {"name": "x", "main": "main.py", "engines": {"python3": ">=3.9"}}
+    (folder / "main.py").write_text(SHAPES[shape])
+    (folder / "package.json").write_text(json.dumps(manifest))
+    sequence = host.send_sequence(folder if packed == "folder" else folder / "main.py")
+    instance = sequence.start(timeout=30)
+    finish.append(instance)
+    if "for each" in SHAPES[shape] or "input.map" in SHAPES[shape]:
+        instance.send_input("hi\n", type="text/plain", end=True)
+
+    with instance.get_stream("output") as output:
+        assert output.read() == (b"" if "nothing" in shape else b"HI\n")
+
+
+def test_function_that_loops_over_its_input(host: HostClient, finish: list[InstanceClient]):
+    """A function that is no generator may go through its input by a plain loop too."""
+
+    def count(context, input):
+        total = 0
+        for chunk in input:
+            total += len(chunk)
+        return str(total)
+
+    assert output_of(host.deploy(count), finish, "four\n") == b"5"
+
+
+TOKEN = "kept-here"
+
+
+def test_variables_of_a_function_are_given_at_the_start(
+    host: HostClient, finish: list[InstanceClient]
+):
+    """A value that stays here is the configuration's there, another one at each start."""
+
+    def tells(context, input):
+        yield tells_it()
+
+    sequence = host.deploy(tells, env=["TOKEN"])
+    for value in ("one", "two"):
+        instance = sequence.start(app_config={"TOKEN": value}, timeout=30)
+        finish.append(instance)
+        with instance.get_stream("output") as output:
+            assert output.read() == f"<{value}>".encode()
+
+
+def tells_it() -> str:
+    return f"<{TOKEN}>"
 
 
 def test_links_in_a_package(host: HostClient, finish: list[InstanceClient], tmp_path: Path):

@@ -12,12 +12,9 @@ import pytest
 from scramjet_client import HostClient, InstanceClient, StopTimeoutError
 from tests.contract.conftest import SEQUENCES, Hub, Start, ended
 from tests.support.real_hub import RealHub
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 SAMPLES = SEQUENCES / "samples"
-PATIENCE = 30.0
-"""Seconds without a byte after which a stream has failed."""
-
 Play = Callable[[HostClient, InstanceClient], object]
 
 
@@ -56,7 +53,7 @@ class Sample:
 
 def say(host: HostClient, instance: InstanceClient) -> None:
     """Have three lines written, by events that come while the output is read."""
-    instance.get_event("listening", timeout=PATIENCE)
+    instance.get_event("listening", timeout=LIMIT)
     for message in ("one", "two ą", "three"):
         instance.send_event("say", message)
     instance.send_event("end")
@@ -72,7 +69,7 @@ def subscribe(topic: str, type: str, expected: bytes) -> Play:
 
     def play(host: HostClient, instance: InstanceClient) -> None:
         with host.client.get_stream(
-            f"topic/{topic}", headers={"Content-Type": type}, idle_timeout=PATIENCE
+            f"topic/{topic}", headers={"Content-Type": type}, idle_timeout=LIMIT
         ) as stream:
             instance.send_input("one\ntwo ą\n", type="text/plain", end=True)
             assert stream.read(len(expected)) == expected
@@ -82,13 +79,13 @@ def subscribe(topic: str, type: str, expected: bytes) -> Play:
 
 def log_version(host: HostClient, instance: InstanceClient) -> None:
     """Find the version of the vendored library in the log, as its metadata says it."""
-    with instance.get_log_stream(idle_timeout=PATIENCE) as log:
+    with instance.get_log_stream(idle_timeout=LIMIT) as log:
         assert any(each["msg"] == "numerals 1.4.0" for each in log.records())
 
 
 def break_it(host: HostClient, instance: InstanceClient) -> None:
     """See the health check's answer, and how it changes."""
-    instance.get_event("listening", timeout=PATIENCE)
+    instance.get_event("listening", timeout=LIMIT)
     # The first message may be of the time before the sample ran.
     eventually(lambda: instance.get_health().raw.get("faults") == 0)
     assert instance.get_health().status == "healthy"
@@ -104,7 +101,7 @@ def break_it(host: HostClient, instance: InstanceClient) -> None:
 
 def stop_in_vain(host: HostClient, instance: InstanceClient) -> None:
     """Stop it, and see that it lives on: it asks for time, or (0.x) its stop handler cannot run."""
-    instance.get_event("listening", timeout=PATIENCE)
+    instance.get_event("listening", timeout=LIMIT)
     with pytest.raises(StopTimeoutError):
         instance.stop(500, can_call_keepalive=True)
     assert not ended(instance)
@@ -118,8 +115,8 @@ def stop_and_finish(host: HostClient, instance: InstanceClient) -> None:
 
 def add(host: HostClient, instance: InstanceClient) -> None:
     """Send events, and receive those that answer them."""
-    assert instance.get_event("listening", timeout=PATIENCE).data == "yes"
-    with instance.get_event_stream("total", idle_timeout=PATIENCE) as totals:
+    assert instance.get_event("listening", timeout=LIMIT).data == "yes"
+    with instance.get_event_stream("total", idle_timeout=LIMIT) as totals:
         for name, message in (("add", "2"), ("add", "0.5"), ("reset", ""), ("add", "7")):
             instance.send_event(name, message)
         data = [next(totals).data for _ in range(4)]
@@ -133,7 +130,7 @@ def add(host: HostClient, instance: InstanceClient) -> None:
 
 def read_complaints(host: HostClient, instance: InstanceClient) -> None:
     """Find the sample's own records in the log."""
-    with instance.get_log_stream(idle_timeout=PATIENCE) as log:
+    with instance.get_log_stream(idle_timeout=LIMIT) as log:
         instance.send_input(["junk\n", "trash\n"], type="text/plain", end=True)
         wanted = [("DEBUG", "looked at junk"), ("WARN", "cannot use junk")]
         wanted += [("DEBUG", "looked at trash"), ("WARN", "cannot use trash")]
@@ -301,7 +298,7 @@ def test_sample(name: str, hub: Hub, host: HostClient, start: Start):
 def start_on(host: HostClient, name: str, sample: Sample) -> InstanceClient:
     """Start a sample on a hub that the `start` fixture does not serve."""
     sequence = host.send_sequence(SAMPLES / name)
-    return sequence.start(args=list(sample.args), app_config=sample.config, timeout=30)
+    return sequence.start(args=list(sample.args), app_config=sample.config, timeout=LIMIT)
 
 
 def run(
@@ -314,7 +311,7 @@ def run(
     """Send what is to be sent, play, and return what came from the streams that `gives` names."""
     with ExitStack() as stack:
         streams = {
-            stream_id: stack.enter_context(instance.get_stream(stream_id, idle_timeout=PATIENCE))
+            stream_id: stack.enter_context(instance.get_stream(stream_id, idle_timeout=LIMIT))
             for stream_id in gives
         }
         for where, pieces in sample.sent.items():

@@ -10,8 +10,9 @@ import time
 import pytest
 
 from scramjet_client import HostClient, StreamClosedError, StreamInterruptedError
-from tests.contract.conftest import SEQUENCES, Hub, Start
+from tests.contract.conftest import SEQUENCES, Hub, Start, ended
 from tests.support.real_hub import RealHub
+from tests.support.waiting import LIMIT
 
 
 @pytest.mark.parametrize("stream_id", ["stdout", "stderr", "output"])
@@ -78,10 +79,9 @@ def test_output_before_a_crash(start: Start, language: str):
 
 
 def test_close_from_another_thread(start: Start):
-    """Closing frees a blocked reader at once, which learns that it was this side."""
+    """Closing frees a blocked reader while its instance lives on, and it learns that it was this side."""
     instance = start("node-echo")
     output = instance.get_stream("output")
-    freed: list[float] = []
     errors: list[BaseException] = []
 
     def read() -> None:
@@ -89,32 +89,28 @@ def test_close_from_another_thread(start: Start):
             output.read1()
         except BaseException as error:
             errors.append(error)
-        freed.append(time.monotonic())
 
     reader = threading.Thread(target=read, name="test-reader")
     reader.start()
     instance.get_health()  # the reader is blocked by now: nothing is written
-    began = time.monotonic()
     output.close()
-    reader.join(5)
+    reader.join(LIMIT)
 
-    assert freed[0] - began < 0.1
+    assert not ended(instance)
     assert [type(error) for error in errors] == [StreamClosedError]
 
 
 def test_killed_hub_is_no_end_of_stream():
-    """A hub that dies in the middle of a stream is an interruption within a second, never an end."""
+    """A hub that dies in the middle of a stream is an interruption, never an end."""
     with RealHub() as hub, HostClient(hub.url) as host:
         instance = host.send_sequence(SEQUENCES / "node-ticker").start(args=[20])
         output = instance.get_stream("output")
         assert output.readline() == b"tick 0\n"
 
         hub.kill()
-        began = time.monotonic()
         with pytest.raises(StreamInterruptedError) as caught:
             output.read()
 
-        assert time.monotonic() - began < 1
         assert caught.value.code == "STREAM_INTERRUPTED"
 
 

@@ -19,7 +19,7 @@ from scramjet_client import (
     UnsupportedByHubError,
 )
 from tests.contract.conftest import Hub, ended
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 NDJSON = "application/x-ndjson"
 TEXT = "text/plain"
@@ -141,11 +141,11 @@ def test_senders_take_turns(host: HostClient, hub: Hub, topic: str):
             assert reader.readline() == b"first\n"
             second = host.submit_topic(topic, "second\n", content_type=TEXT)
             if not hub.modern:
-                second.result(timeout=20)
+                second.result(timeout=LIMIT)
             writer.write("third\n")
             lines = [reader.readline() for _ in range(1 if hub.modern else 2)]
             assert second.done() is not hub.modern
-        assert second.result(timeout=20).bytes_written == 7
+        assert second.result(timeout=LIMIT).bytes_written == 7
         if hub.modern:
             lines.append(reader.readline())
 
@@ -214,7 +214,7 @@ def relay(host: HostClient, folder: Path, source: str, target: str) -> InstanceC
     package = {"name": "relay", "version": "1.0.0", "main": "main.py", "engines": {"python3": "3"}}
     folder.joinpath("package.json").write_text(json.dumps(package))
     folder.joinpath("main.py").write_text(RELAY.replace("FROM", source).replace("TO", target))
-    return host.send_sequence(folder).start(timeout=30)
+    return host.send_sequence(folder).start(timeout=LIMIT)
 
 
 def data(size: int, digest: hashlib._Hash) -> Iterator[bytes]:
@@ -243,7 +243,7 @@ def test_hundred_megabytes_through_topics_and_an_instance(
             if count >= size:
                 break
 
-    assert upload.result(timeout=30).bytes_written == size
+    assert upload.result(timeout=LIMIT).bytes_written == size
     assert (count, received.hexdigest()) == (size, sent.hexdigest())
     instance.kill(remove_immediately=True)
     eventually(lambda: ended(instance))

@@ -7,6 +7,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import wait
 
 import psutil
@@ -15,8 +16,10 @@ import pytest
 from scramjet_client import (
     HostClient,
     HubConnectionError,
+    InstanceClient,
     InstanceNotFoundError,
     SendStreamOptions,
+    Tuning,
     UnsupportedByHubError,
     UploadCancelledError,
     UploadError,
@@ -24,7 +27,8 @@ from scramjet_client import (
 from tests.contract.conftest import SEQUENCES, Hub, Start
 from tests.support.real_hub import RealHub
 from tests.support.threads import client_threads
-from tests.support.waiting import eventually
+from tests.support.tuned import tuned
+from tests.support.waiting import LIMIT, eventually
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 MEGABYTE = 1_000_000
@@ -81,7 +85,7 @@ def test_parse_response(start: Start):
     assert instance.send_input("b", parse_response="json") is None
     with instance.send_stream("input", "c", parse_response="stream") as answer:
         assert answer.read() == b""
-        assert answer.upload.result(5).bytes_written == 1
+        assert answer.upload.result(LIMIT).bytes_written == 1
 
 
 def test_json_lines(start: Start):
@@ -101,19 +105,19 @@ def test_submit_is_a_future(start: Start):
 
     def items():
         yield b"one\n"
-        gate.wait(20)
+        gate.wait(LIMIT)
         yield b"two\n"
 
     with instance.get_stream("output") as output:
         upload = instance.submit_input(items())
-        assert upload.accepted(5)
+        assert upload.accepted(LIMIT)
         assert output.readline() == b"one\n"
         # Counted when the write has returned, and the echo may be quicker.
         eventually(lambda: upload.bytes_sent == 4)
         assert not upload.done()
 
         gate.set()
-        done, _ = wait([upload], timeout=10)
+        done, _ = wait([upload], timeout=LIMIT)
 
         assert done == {upload}
         assert upload.result().bytes_written == 8
@@ -142,14 +146,14 @@ def test_cancel_leaves_the_input_open(start: Start):
         assert upload.cancel()
         with pytest.raises(UploadCancelledError):
             upload.result()
-        assert closed.wait(5)
+        assert closed.wait(LIMIT)
 
         instance.send_input("the end\n", end=True)
         assert output.read().endswith(b"the end\n")
 
 
 def test_refusal_while_the_source_never_ends(host: HostClient):
-    """A 404 for an endless generator is raised within 100 ms, its generator closed, no thread left."""
+    """A 404 for an endless generator is raised, its generator closed, no thread left."""
     nobody = host.get_instance_client(NOBODY)
     closed = threading.Event()
 
@@ -160,36 +164,32 @@ def test_refusal_while_the_source_never_ends(host: HostClient):
         finally:
             closed.set()
 
-    host.get_version()
-    began = time.monotonic()
     with pytest.raises(InstanceNotFoundError):
         nobody.send_input(items())
 
-    assert time.monotonic() - began < 0.1
-    assert closed.wait(1)
+    assert closed.wait(LIMIT)
 
 
 def test_refusal_while_the_source_is_blocked(host: HostClient):
     """The same for a generator that is blocked in its second item: it is closed when it comes free."""
     nobody = host.get_instance_client(NOBODY)
     gate, closed = threading.Event(), threading.Event()
+    opened: list[bool] = []
 
     def items():
         try:
             yield b"x"
-            gate.wait(20)
+            opened.append(gate.wait(LIMIT))
             yield b"y"
         finally:
             closed.set()
 
-    host.get_version()
-    began = time.monotonic()
     with pytest.raises(InstanceNotFoundError):
         nobody.send_input(items())
 
-    assert time.monotonic() - began < 0.1
+    assert not opened
     gate.set()
-    assert closed.wait(1)
+    assert closed.wait(LIMIT)
 
 
 def test_source_that_raises(start: Start):
@@ -281,7 +281,7 @@ def test_hundred_megabytes_and_back(start: Start, language: str):
             got.update(chunk)
             count += len(chunk)
             peak = max(peak, process.memory_info().rss)
-        written = upload.result(60).bytes_written
+        written = upload.result(LIMIT).bytes_written
 
     assert (written, count) == (written, written)
     assert written >= 100 * MEGABYTE
@@ -295,27 +295,31 @@ def test_killed_hub_ends_an_upload():
 
     def items():
         yield b"x"
-        gate.wait(20)
+        gate.wait(LIMIT)
 
     with RealHub() as hub, HostClient(hub.url) as host:
         instance = host.send_sequence(SEQUENCES / "node-echo").start()
         upload = instance.submit_input(items())
-        assert upload.accepted(5)
+        assert upload.accepted(LIMIT)
 
         hub.kill()
-        began = time.monotonic()
         with pytest.raises(HubConnectionError) as caught:
-            upload.result(10)
+            upload.result(LIMIT)
 
-        assert time.monotonic() - began < 1
         assert caught.value.code == "CANNOT_CONNECT"
         gate.set()
 
 
-def test_roll_over_loses_and_repeats_nothing(start: Start, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def rolling(hub: Hub, start: Start) -> Iterator[InstanceClient]:
+    """An echo, on a client whose bodies go on in another request soon, on hubs that cut bodies which last."""
+    with tuned(hub.url, tuning=Tuning(body_lifetime=0.05)) as host:
+        yield host.get_instance_client(start("node-echo").id)
+
+
+def test_roll_over_loses_and_repeats_nothing(rolling: InstanceClient):
     """A body that would last too long for the hub goes on in other requests, as one upload."""
-    monkeypatch.setattr("scramjet_client.api.generations._BODY_LIMIT", 0.05)
-    instance = start("node-echo")
+    instance = rolling
 
     def items():
         for n in range(400):
@@ -326,28 +330,44 @@ def test_roll_over_loses_and_repeats_nothing(start: Start, monkeypatch: pytest.M
         upload = instance.submit_input(items(), end=True)
 
         assert output.read() == b"".join(b"line %d\n" % n for n in range(400))
-        assert upload.result(5).bytes_written == sum(len(b"line %d\n" % n) for n in range(400))
+        assert upload.result(LIMIT).bytes_written == sum(len(b"line %d\n" % n) for n in range(400))
 
 
-def test_roll_over_while_the_source_waits(start: Start, monkeypatch: pytest.MonkeyPatch):
+class Sends:
+    """Counts the requests that bring an input; told of them by the client."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def request(self, method: str, url: str) -> None:
+        self.count += method == "POST" and url.endswith("/input")
+
+    def ok(self, method: str, url: str, status: int) -> None: ...
+
+    def error(self, method: str, url: str, error: BaseException) -> None: ...
+
+    def end(self, method: str, url: str, seconds: float) -> None: ...
+
+
+def test_roll_over_while_the_source_waits(rolling: InstanceClient, hub: Hub):
     """The request goes on in another one also while the source is blocked."""
-    monkeypatch.setattr("scramjet_client.api.generations._BODY_LIMIT", 0.1)
-    instance = start("node-echo")
-    gate = threading.Event()
+    instance, gate, sends = rolling, threading.Event(), Sends()
+    instance.client.add_logger(sends)
 
     def items():
         yield b"one\n"
-        gate.wait(20)
+        gate.wait(LIMIT)
         yield b"two\n"
 
     with instance.get_stream("output") as output:
         upload = instance.submit_input(items())
         assert output.readline() == b"one\n"
-        time.sleep(0.5)  # several limits pass with nothing to send
+        # Several limits pass with nothing to send. A hub that cuts no body has one request.
+        assert hub.modern or eventually(lambda: sends.count > 2)
         assert not upload.done()
         gate.set()
         assert output.readline() == b"two\n"
-        assert upload.result(5).bytes_written == 8
+        assert upload.result(LIMIT).bytes_written == 8
 
 
 @pytest.mark.long
@@ -365,7 +385,9 @@ def test_upload_longer_than_a_hub_waits(start: Start):
         upload = instance.submit_input(items(), end=True)
 
         assert list(output) == [b"second %d\n" % n for n in range(total)]
-        assert upload.result(30).bytes_written == sum(len(b"second %d\n" % n) for n in range(total))
+        assert upload.result(LIMIT).bytes_written == sum(
+            len(b"second %d\n" % n) for n in range(total)
+        )
 
 
 def test_input_as_a_file(start: Start, language: str):

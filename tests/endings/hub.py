@@ -8,6 +8,7 @@ import ssl
 import threading
 
 from tests.support.scripted_hub import _KEEP, _STREAM, H1Hub, Instance
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, Request
 
 UNKNOWN = "unknown"
@@ -72,7 +73,7 @@ class EndingsHub(H1Hub):
         status = "200 OK" if end else "202 Accepted"
         conn.send(f"HTTP/1.1 {status}\r\n{_KEEP}Transfer-Encoding: chunked\r\n\r\n".encode())
         if instance.id in self.stalls:
-            self.stalls[instance.id].wait(20)
+            self.stalls[instance.id].wait(LIMIT)
         taken = self._take(conn, record, self.breaks.get(instance.id))
         if taken:
             conn.send(b"0\r\n\r\n")
@@ -81,13 +82,13 @@ class EndingsHub(H1Hub):
     def _inout(self, conn: Conn, request: Request, instance: Instance) -> bool:
         record = self.records[instance.id]
         if instance.id in self.stalls:
-            self.stalls[instance.id].wait(20)
+            self.stalls[instance.id].wait(LIMIT)
         head = f"HTTP/1.1 200 OK\r\n{_KEEP}Transfer-Encoding: chunked\r\n\r\n".encode()
         taken = self._take(conn, record, self.breaks.get(instance.id), head)
         if taken:
             # The hub leaves it open and silent when the instance is gone.
             instance.end()
-            conn.wait_closed(20)
+            conn.wait_closed(LIMIT)
         return False
 
     def _take(
@@ -139,4 +140,4 @@ class EndingsHub(H1Hub):
         else:
             # Half closed, because closing with something unread sends an RST.
             conn.raw.shutdown(socket.SHUT_WR)
-            conn.wait_closed(20)
+            conn.wait_closed(LIMIT)

@@ -13,9 +13,10 @@ import threading
 import time
 from pathlib import Path
 
-from scramjet_client import HostClient
-from scramjet_client.uploads import at_exit as _at_exit
-from tests.endings.ways import LIMIT, Transfer, wait_until_threads_are_gone
+from scramjet_client import HostClient, Tuning
+from tests.endings.ways import Transfer, wait_until_threads_are_gone
+from tests.support.tuned import tuned
+from tests.support.waiting import LIMIT
 
 SOON = 0.3
 """Seconds after the main thread's end in which a source ends that does so "soon after"."""
@@ -33,6 +34,12 @@ def open_sockets() -> int:
     return found
 
 
+def is_asleep() -> bool:
+    """Return whether the main thread waits, and not for a processor; True where the system does not say it."""
+    status = Path(f"/proc/self/task/{os.getpid()}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "S"
+
+
 def wait_until_main_thread_is_blocked() -> None:
     """Return when the main thread has stood at one place for some looks, or moves for too long to be waited for.
 
@@ -46,7 +53,7 @@ def wait_until_main_thread_is_blocked() -> None:
         time.sleep(0.01)
         frame = sys._current_frames()[main]
         here = (frame.f_code, frame.f_lasti)
-        still = still + 1 if here == last else 0
+        still = still + 1 if here == last and is_asleep() else 0
         last = here
         if still == 5:
             return
@@ -77,10 +84,8 @@ def be_interrupted(host: HostClient, transfer: Transfer, healthy: str) -> None:
     print(json.dumps(seen))
 
 
-def leave(way: str, transfer: Transfer, *, soon: bool, grace: str) -> None:
+def leave(way: str, transfer: Transfer, *, soon: bool) -> None:
     """Start the transfer, and return when told to, with nobody waiting for it."""
-    if grace:
-        _at_exit.EXIT_GRACE = float(grace)
     if way == "submit":
         transfer.begin_submit()
     else:
@@ -96,13 +101,14 @@ def leave(way: str, transfer: Transfer, *, soon: bool, grace: str) -> None:
 
 def main() -> None:
     way, ending, url, ca, id, healthy, grace = sys.argv[1:]
-    host = HostClient(url, verify=ca)
+    tuning = Tuning(exit_grace=float(grace)) if grace else Tuning()
+    host = tuned(url, tuning=tuning, verify=ca)
     transfer = Transfer(way, host.get_instance_client(id))
     say_when_running(transfer)
     if ending == "ctrl-c":
         be_interrupted(host, transfer, healthy)
     else:
-        leave(way, transfer, soon=ending == "exit in time", grace=grace)
+        leave(way, transfer, soon=ending == "exit in time")
 
 
 main()

@@ -10,13 +10,13 @@ import pytest
 
 from tests.endings.hub import EndingsHub
 from tests.support.scripted_hub import Instance
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 BEGIN = """
 import sys, threading, time
-from scramjet_client import HostClient
-from scramjet_client.uploads import at_exit as _at_exit
-instance = HostClient(sys.argv[1]).get_instance_client(sys.argv[2])
+from scramjet_client import HostClient, HttpClient, Tuning
+host = HostClient.over(HttpClient(sys.argv[1], tuning=Tuning(exit_grace=3600.0)))
+instance = host.get_instance_client(sys.argv[2])
 """
 LAST_LINE = "upload = instance.submit_input(b'abc')"
 BURST = """
@@ -58,7 +58,7 @@ def run(code: str, hub: EndingsHub, instance: Instance) -> str:
         [sys.executable, "-X", "dev", "-c", BEGIN + code, hub.url, instance.id],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         check=True,
     )
     return done.stderr

@@ -23,10 +23,10 @@ from tests.endings.table import (
     documented,
     rendered,
 )
-from tests.endings.ways import LIMIT, Items, Transfer, kinds_of_threads, scramjet_threads
+from tests.endings.ways import Items, Transfer, kinds_of_threads, scramjet_threads
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import Instance
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 OF_PROCESSES = ("ctrl-c", "exit", "exit in time")
 CELLS = [each for each in TABLE if each.ending not in OF_PROCESSES and each.done]

@@ -17,12 +17,9 @@ import pytest
 
 from tests.endings.hub import EndingsHub, Record
 from tests.endings.table import CODES, ENDED, TABLE, WHOLE, Cell
-from tests.endings.ways import LIMIT
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import Instance
-
-# The first test waits for all of the programs.
-pytestmark = pytest.mark.timeout(400)
+from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 4
@@ -34,12 +31,9 @@ WARNING = re.compile(
     r" it is cut after (\d+) bytes\n"
 )
 SHORT_GRACE = "0.3"
-LONG_GRACE = "30"
+LONG_GRACE = "3600"
 USERS_GRACE = ("plain", "submit")
 """The one that waits for as long as users' programs do, which is 5 s."""
-
-HANG = 60.0
-"""Seconds after which a program is taken to hang."""
 
 
 class Program:
@@ -83,7 +77,7 @@ class Program:
 
     def finish(self) -> None:
         """Wait for it, and keep what it said."""
-        self.said, self.complaints = self.process.communicate(timeout=HANG)
+        self.said, self.complaints = self.process.communicate(timeout=LIMIT)
         self.seconds = time.monotonic() - self._ended_at
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.support.waiting import LIMIT
+
 IDLE = """
 import threading
 import scramjet_client
@@ -21,7 +23,7 @@ with HttpClient(), HostClient("http://127.0.0.1:9/api/v1", retries=0) as host:
             pass
 for each in threading.enumerate():
     if each is not threading.main_thread():
-        each.join(10)
+        each.join(60)
 assert threading.enumerate() == [threading.main_thread()], "a failed call leaves a thread"
 print("none")
 """
@@ -33,7 +35,7 @@ def test_none_at_import_construction_or_after_failed_calls():
         [sys.executable, "-X", "dev", "-c", IDLE],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
 

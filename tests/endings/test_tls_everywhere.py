@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.certs import Certificates
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +59,7 @@ def loads(python: str, version: str) -> bool:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
     return done.stdout == f"{version}\n"
@@ -83,7 +84,7 @@ def test_tight_loop_on_each_python(certificates: Certificates, capsys: pytest.Ca
             for version, python in found.items()
         }
         try:
-            said = {version: each.communicate(timeout=100) for version, each in running.items()}
+            said = {version: each.communicate(timeout=LIMIT) for version, each in running.items()}
         finally:
             for each in running.values():
                 with each:

@@ -11,6 +11,7 @@ import sys
 import threading
 
 from scramjet_client.http.tls import DuplexSSLSocket, duplex_context
+from tests.support.waiting import LIMIT
 
 
 def one_round(port: int, ca: str, number: int, writes: int) -> None:
@@ -21,7 +22,7 @@ def one_round(port: int, ca: str, number: int, writes: int) -> None:
     plain = socket.create_connection(("127.0.0.1", port))
     with context.wrap_socket(plain, server_hostname="127.0.0.1") as sock:
         assert isinstance(sock, DuplexSSLSocket)
-        sock.settimeout(20)
+        sock.settimeout(LIMIT)
 
         def write() -> None:
             for n in range(writes):
@@ -34,7 +35,7 @@ def one_round(port: int, ca: str, number: int, writes: int) -> None:
             data = sock.recv(4096)
             assert data, "a clean end that nobody sent"
             got += data
-        writer.join(20)
+        writer.join(LIMIT)
     assert not writer.is_alive()
     assert got == expected
 

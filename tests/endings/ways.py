@@ -5,20 +5,16 @@ from __future__ import annotations
 import gc
 import re
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from scramjet_client import InstanceClient, Upload
 from tests.support.threads import client_threads
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 PACE = 0.001
 """Seconds between two items: a source with a rate, not a flood."""
-
-LIMIT = 20.0
-"""Seconds in which a transfer must be over, and its source closed."""
 
 
 class Items:
@@ -165,7 +161,4 @@ def kinds_of_threads() -> list[str]:
 
 def wait_until_threads_are_gone() -> None:
     """Return when no thread of the client runs any more."""
-    deadline = time.monotonic() + LIMIT
-    while scramjet_threads():
-        assert time.monotonic() < deadline, scramjet_threads()
-        time.sleep(0.01)
+    eventually(lambda: scramjet_threads() == [])

@@ -11,16 +11,13 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 
+import attrs
+
 from scramjet_client import HostClient, InstanceClient
 from scramjet_client.testing import FaultProxy
+from tests.support.comes_back import ComesBack
 from tests.support.scripted_hub import H1Hub, Instance
-from tests.support.waiting import eventually
-
-LIMIT = 1.0
-"""Seconds of every limit that the operations are given."""
-
-PATIENCE = 1.5
-"""Seconds after which what waits without a limit is cancelled."""
+from tests.support.waiting import LIMIT, eventually
 
 LINES = [b'{"msg": "line %04d", "level": "INFO"}\n' % n for n in range(40)]
 ALL_LINES = b"".join(LINES)
@@ -28,15 +25,43 @@ BODY = bytes(range(256)) * 8
 PIECES = [BODY[at : at + 128] for at in range(0, len(BODY), 128)]
 
 
+@attrs.frozen(kw_only=True)
+class Limits:
+    """Seconds. Only what the outcome of a cell is about is short, and that is what stalls for ever.
+
+    Attributes:
+        answer: Of calls and of the heads of answers, of the connection, and beyond a stop's own timeout.
+        silence: Of streams.
+        send: Of a whole send.
+        patience: After which a writer that has no limit is cancelled.
+    """
+
+    answer: float = LIMIT
+    silence: float = LIMIT
+    send: float = LIMIT
+    patience: float = LIMIT
+
+    @classmethod
+    def of(cls, outcome: str, seconds: float) -> Limits:
+        """Return the limits of a cell by its outcome."""
+        if outcome == "late":
+            return cls(answer=seconds, send=seconds)
+        if outcome == "silent":
+            return cls(silence=seconds)
+        return cls(patience=seconds) if outcome == "waits" else cls()
+
+
 class World:
     """One instance on a scripted hub, and a client of it by way of a proxy.
 
     Attributes:
+        limits: The limits that operations give.
         received: What the operation got from the hub, also if it failed.
         failures: Of requests, those that were sent again included.
     """
 
-    def __init__(self, hub: H1Hub, proxy: FaultProxy, host: HostClient) -> None:
+    def __init__(self, hub: H1Hub, proxy: FaultProxy, host: HostClient, limits: Limits) -> None:
+        self.limits = limits
         self.hub = hub
         self.proxy = proxy
         self.host = host
@@ -44,19 +69,9 @@ class World:
         self.hub_instance.on_stop = lambda _timeout: self.hub_instance.end(138)
         self.instance: InstanceClient = host.get_instance_client(self.hub_instance.id)
         self.received = b""
-        self.failures: list[BaseException] = []
-        host.client.add_logger(self)
-
-    # What the client tells of its requests.
-
-    def request(self, method: str, url: str) -> None: ...
-
-    def ok(self, method: str, url: str, status: int) -> None: ...
-
-    def error(self, method: str, url: str, error: BaseException) -> None:
-        self.failures.append(error)
-
-    def end(self, method: str, url: str, seconds: float) -> None: ...
+        watch = ComesBack(proxy)
+        self.failures = watch.failures
+        host.client.add_logger(watch)
 
     @property
     def taken(self) -> bytes:
@@ -116,25 +131,25 @@ def events(world: World) -> None:
 
 
 def send(world: World) -> None:
-    answer = world.instance.send_input(PIECES, {"timeout": LIMIT})
+    answer = world.instance.send_input(PIECES, {"timeout": world.limits.send})
     assert answer.bytes_written == len(BODY)
     assert world.taken == BODY
 
 
 def submit(world: World) -> None:
-    upload = world.instance.submit_input(PIECES, {"timeout": LIMIT})
-    assert upload.result(20).bytes_written == len(BODY)
+    upload = world.instance.submit_input(PIECES, {"timeout": world.limits.send})
+    assert upload.result(LIMIT).bytes_written == len(BODY)
     assert world.taken == BODY
 
 
 def writer(world: World) -> None:
     file = world.instance.open_input()
-    patience = threading.Timer(PATIENCE, file.cancel)
+    patience = threading.Timer(world.limits.patience, file.cancel)
     patience.name = "test-patience"
     patience.start()
     try:
         with file:
-            file.upload.accepted(PATIENCE)
+            file.upload.accepted(LIMIT)
             for piece in PIECES:
                 file.write(piece)
             file.detach()
@@ -147,8 +162,9 @@ def inout(world: World) -> None:
     """A conversation: a line is sent when the one before has come back."""
     lines: queue.Queue[bytes | None] = queue.Queue()
     lines.put(LINES[0])
+    limit = min(world.limits.send, world.limits.silence)
     try:
-        with world.instance.inout(iter(lines.get, None), {"timeout": LIMIT}) as stream:
+        with world.instance.inout(iter(lines.get, None), {"timeout": limit}) as stream:
             for line, after in zip(LINES, [*LINES[1:], None]):
                 world.received += stream.read(len(line))
                 lines.put(after)

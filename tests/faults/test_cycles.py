@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from scramjet_client import HostClient, InstanceClient
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 _SINK = """
 async def run(context, input):
@@ -53,14 +53,14 @@ leaked with each cycle would be far more, and objects are counted beside it."""
 @pytest.fixture(scope="module")
 def sink() -> Iterator[tuple[str, str]]:
     """The URL of a LocalHub in a process of its own, whose memory is not ours, and an instance that takes all."""
-    command = [sys.executable, "-m", "scramjet_client.hub", "--port", "0"]
+    command = [sys.executable, "-m", "scramjet_client.hub", "--port", "0", "--no-token"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:
         try:
             assert hub.stdout is not None
             url = hub.stdout.readline().strip()
             with HostClient(url) as host:
                 instance = host.send_sequence([_PACKAGE]).start()
-                instance.wait_for("running", timeout=30)
+                instance.wait_for("running", timeout=LIMIT)
             yield url, instance.id
         finally:
             hub.terminate()
@@ -91,10 +91,10 @@ def _cancelled(instance: InstanceClient) -> None:
 
     def source() -> Iterator[bytes]:
         yield b"some data"
-        gate.wait(20)
+        gate.wait(LIMIT)
 
     upload = instance.submit_input(source())
-    upload.accepted(20)
+    upload.accepted(LIMIT)
     upload.cancel()
     gate.set()
 
@@ -112,7 +112,7 @@ KINDS: dict[str, Callable[[InstanceClient], object]] = {
     "events": lambda instance: instance.get_event_stream("tick").close(),
     "inout": lambda instance: instance.inout([b"some data"]).close(),
     "send": lambda instance: instance.send_input([b"some", b"data"]),
-    "submit": lambda instance: instance.submit_input([b"some", b"data"]).result(20),
+    "submit": lambda instance: instance.submit_input([b"some", b"data"]).result(LIMIT),
     "cancelled": _cancelled,
     "writer": _writer,
     "cancelled writer": _cancelled_writer,

@@ -33,7 +33,7 @@ from scramjet_client.testing import (
 )
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 from tests.support.wire import Conn, RawServer
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -78,7 +78,7 @@ def proxy(hub: Hub) -> Iterator[FaultProxy]:
 
 @contextlib.contextmanager
 def connected(proxy: FaultProxy) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=20) as sock:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=LIMIT) as sock:
         yield sock
 
 
@@ -384,11 +384,11 @@ def test_close_ends_everything(hub: Hub):
     faults = [
         Stall(),
         Drop(),
-        Delay(60),
+        Delay(3600),
         Stall(at="connect"),
         Drop(at="request"),
         Pass(),
-        CloseIdle(60),
+        CloseIdle(3600),
     ]
     socks = []
     for number, fault in enumerate(faults):
@@ -397,14 +397,11 @@ def test_close_ends_everything(hub: Hub):
         socks[-1].sendall(REQUEST)
         eventually(lambda n=number: proxy.open_connections == n + 1)
     eventually(lambda: len(proxy.struck) == len(faults) - 1)
-    began = time.monotonic()
     proxy.close()
     proxy.close()
-    took = time.monotonic() - began
     for sock in socks:
         sock.close()
 
-    assert took < 5
     assert not [each for each in threading.enumerate() if each.name.startswith("scramjet-proxy")]
     eventually(lambda: psutil.Process().num_fds() <= before)
 

@@ -56,6 +56,6 @@ def served(pair: tuple[str, str], _upstream: Upstream) -> Iterator[Served]:
         path=release(flask),
         SCRAMJET_API_URL=_upstream.url,
         SCRAMJET_TOKEN=SECRET,
-        SCRAMJET_TIMEOUT="1",
+        SCRAMJET_TIMEOUT="60",
     ) as running:
         yield running

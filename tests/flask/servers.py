@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
-import pytest
 
+from tests.support.releases import installed
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -37,31 +37,10 @@ WORKERS = {
 
 
 def release(name: str) -> list[str]:
-    """Return what to put on the module path for a release of Flask, installing it the first time.
-
-    It is kept beside the packages of this Python's environment. Where it can't be installed or imported, as old
-    releases on new Pythons, the test is skipped, and says why.
-    """
+    """Return what to put on the module path for a release of Flask, installing it the first time."""
     if name == "installed":
         return []
-    folder = Path(sys.prefix) / "flask-releases" / name
-    if not (folder / "done").exists():
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-             "--upgrade", "--target", str(folder), *RELEASES[name]],
-            capture_output=True, text=True, check=False, timeout=100,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"Flask {name} can't be installed on {sys.version}: {done.stderr[-500:]}")
-        (folder / "done").touch()
-    found = subprocess.run(
-        [sys.executable, "-c", "import flask"],
-        env={**os.environ, "PYTHONPATH": str(folder)},
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    if found.returncode:
-        pytest.skip(f"Flask {name} does not run on {sys.version}: {found.stderr[-500:]}")
-    return [str(folder)]
+    return [installed("flask-releases", name, RELEASES[name], "flask")]
 
 
 # Ends the server with this side of its stdin, so also when the tests are killed. Its stderr is the server's alone.
@@ -110,7 +89,7 @@ def gunicorn(
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(20)
+            process.wait(60)
             reading.join()
             assert process.stderr is not None
             process.stderr.close()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from scramjet_client import HostClient
 from scramjet_client.hub import LocalHub
 from scramjet_client.testing import FaultProxy
 from tests.flask.servers import WORKERS, gunicorn, release
@@ -45,13 +44,14 @@ def test_page_shows_a_live_log_and_sends_input(
     worker, flask = pair
     with contextlib.ExitStack() as stack:
         proxy = stack.enter_context(FaultProxy(hub.url))
-        host = stack.enter_context(HostClient(hub.url))
+        host = stack.enter_context(hub.client())
         served = stack.enter_context(
             gunicorn(
                 "examples.flask_app:create_app()",
                 *WORKERS[worker],
                 path=release(flask),
                 SCRAMJET_API_URL=proxy.url,
+                SCRAMJET_TOKEN=hub.token or "",
             )
         )
         page.open(served.url)
@@ -74,4 +74,4 @@ def test_page_shows_a_live_log_and_sends_input(
         eventually(lambda: state_of(page, "output") == "open")
         page.click("#stop")
         eventually(lambda: state_of(page, "output") == "ended")
-        assert instance.wait(10).terminated is not None
+        assert instance.wait(60).terminated is not None

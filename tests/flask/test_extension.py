@@ -109,7 +109,7 @@ def test_threads_share_one_client(app: Flask) -> None:
 
     def ask() -> None:
         with app.app_context():
-            barrier.wait(20)
+            barrier.wait(60)
             found.append(Scramjet().host)
 
     threads = [threading.Thread(target=ask, name=f"test-{number}") for number in range(8)]
@@ -157,7 +157,7 @@ def test_preloaded_workers_do_not_share_the_client(upstream: Upstream) -> None:
     ) as served:  # fmt: skip
 
         def ask() -> bool:
-            answer = requests.get(f"{served.url}/client", timeout=20).json()
+            answer = requests.get(f"{served.url}/client", timeout=60).json()
             answers[answer["process"]] = answer
             return len(answers) == 2
 
@@ -322,7 +322,7 @@ def test_generator_is_closed_where_it_runs() -> None:
     assert [next(pieces) for _ in range(3)] == [b"", b"more", b"more"]
     answer.close()
 
-    assert ended.wait(20)
+    assert ended.wait(60)
 
 
 def test_body_without_an_end_is_refused(app: Flask) -> None:

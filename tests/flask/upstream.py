@@ -61,7 +61,7 @@ class Upstream:
         elif path[0] != "instance" or path[1] == "missing":
             answer(conn, "404 Not Found", {"error": f"nothing here for {SECRET}"})
         elif path[1] == "late":
-            conn.wait_closed(20)
+            conn.wait_closed(60)
         elif request.method == "POST":
             self._take(conn, request)
         else:
@@ -80,7 +80,7 @@ class Upstream:
         answer(conn, "200 OK", {})
 
     def _watch(self, conn: Conn) -> None:
-        if conn.wait_closed(20):
+        if conn.wait_closed(60):
             self.left.set()
 
     def _silent(self, conn: Conn) -> None:

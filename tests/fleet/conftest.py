@@ -18,6 +18,7 @@ from scramjet_client import (
 )
 from scramjet_client.hub import LocalHub
 from tests.support.fleet import Platform
+from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
 from tests.support.waiting import eventually
 
@@ -36,7 +37,7 @@ def real_hub() -> Iterator[RealHub]:
 @pytest.fixture(scope="session")
 def local_hubs() -> Iterator[tuple[LocalHub, LocalHub]]:
     """Two embedded hubs, which speak 1.x."""
-    with LocalHub() as left, LocalHub() as right:
+    with open_hub() as left, open_hub() as right:
         yield left, right
 
 
@@ -85,4 +86,4 @@ def send(host: HostClient, name: str) -> SequenceClient:
 
 def start(host: HostClient, name: str, *args: object) -> InstanceClient:
     """Send a sequence of tests/sequences, and start it."""
-    return send(host, name).start(args=list(args), timeout=30)
+    return send(host, name).start(args=list(args), timeout=60)

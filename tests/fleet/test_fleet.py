@@ -24,6 +24,7 @@ from scramjet_client import (
 from scramjet_client.hub import LocalHub
 from tests.fleet.conftest import SEQUENCES, send, start
 from tests.support.fleet import Platform
+from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
 
 IDLE = {"currentLoad": 0.1, "memUsed": 10, "memFree": 90}
@@ -71,7 +72,7 @@ def test_lists_of_a_fleet(fleet: Fleet, manager: ManagerClient):
 def test_hub_that_is_down_does_not_hide_the_others(fleet: Fleet, one, caplog):
     """One hub is not connected, another does not answer: the third is listed, and both errors are there."""
     one.hubs["right"].connected, one.hubs["right"].reason = False, "network"
-    with LocalHub() as gone:
+    with open_hub() as gone:
         one.hubs["left"].url = gone.url
 
     answer = fleet.list_sequences()
@@ -105,7 +106,7 @@ def test_mistake_of_the_caller_is_no_answer(fleet: Fleet):
 
 def test_logs_of_all_hubs(fleet: Fleet):
     """The logs of all hubs are opened at once."""
-    logs = fleet.get_log_stream(idle_timeout=20).check()
+    logs = fleet.get_log_stream(idle_timeout=60).check()
 
     assert set(logs) == {"left", "right", "old"}
     for log in logs.values():
@@ -115,7 +116,7 @@ def test_logs_of_all_hubs(fleet: Fleet):
 
 def test_audits_where_there_are_some(fleet: Fleet):
     """Old hubs have no audit, which is said of them alone."""
-    audits = fleet.get_audit_stream(idle_timeout=20)
+    audits = fleet.get_audit_stream(idle_timeout=60)
     for audit in audits.values():
         audit.close()
 
@@ -223,23 +224,23 @@ def test_event_reaches_every_instance(fleet: Fleet):
     instances = {
         (hub, each.id): each
         for hub, sequence in sequences.items()
-        for each in (sequence.start(timeout=30), sequence.start(timeout=30))
+        for each in (sequence.start(timeout=60), sequence.start(timeout=60))
     }
     for each in instances.values():
-        each.get_event("ready", timeout=30)
+        each.get_event("ready", timeout=60)
 
     result = fleet.broadcast("py-events", "ping", "all").check()
 
     assert set(result.sent) == set(instances)
     assert all(each.sent for each in result.sent.values())
     for each in instances.values():
-        assert each.get_event("pong", timeout=30).data == {"echo": "all"}
+        assert each.get_event("pong", timeout=60).data == {"echo": "all"}
 
 
 def test_event_that_some_can_not_get(fleet: Fleet, one):
     """What reached some and not others is told for each instance and hub."""
     sequences = fleet.ask(lambda host: send(host, "py-events")).check()
-    instances = {hub: each.start(timeout=30) for hub, each in sequences.items()}
+    instances = {hub: each.start(timeout=60) for hub, each in sequences.items()}
     one.hubs["right"].connected = False
 
     result = fleet.broadcast("py-events", "ping", {"not": "text"})
@@ -272,7 +273,11 @@ def test_hub_that_hangs_does_not_hold_the_others_for_ever(middleware: Middleware
         answer = (
             middleware.get_manager_client("one")
             .fleet()
-            .ask(lambda host: host.client.get("version", timeout=1.0))
+            .ask(
+                lambda host: host.client.get(
+                    "version", timeout=0.5 if "/left/" in repr(host) else 60
+                )
+            )
         )
 
     assert isinstance(answer.errors["left"], HubTimeoutError)

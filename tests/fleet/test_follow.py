@@ -78,7 +78,7 @@ def test_close_from_another_thread_ends_the_loop(fleet: Fleet):
     thread = threading.Thread(target=read, name="test-reader")
     thread.start()
     following.close()
-    thread.join(20)
+    thread.join(60)
 
     assert ended.is_set()
 

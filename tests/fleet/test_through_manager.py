@@ -32,14 +32,14 @@ def test_echo_and_stop(host: HostClient):
             instance.send_input(word)
             assert output.readline() == word
     assert instance.get_health().status == "healthy"
-    assert instance.stop(timeout=10_000).acknowledged
+    assert instance.stop(timeout=30_000).acknowledged
 
 
 def test_events(host: HostClient):
     """An event there and its answer back."""
     instance = start(host, "py-events")
 
-    with instance.expect_event("pong", timeout=30) as expected:
+    with instance.expect_event("pong", timeout=60) as expected:
         instance.send_event("ping", "x")
 
     assert expected.value.data == {"echo": "x"}

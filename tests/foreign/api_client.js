@@ -40,7 +40,7 @@ async function refusal(promise) {
 
 // Ask again and again; only a failure uses up the time.
 async function eventually(probe) {
-    for (let n = 0; n < 400; n++) {
+    for (let n = 0; n < 1200; n++) {
         const value = await probe();
 
         if (value) return value;

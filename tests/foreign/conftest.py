@@ -19,8 +19,8 @@ from typing import Any
 import attrs
 import pytest
 
-from scramjet_client.hub import LocalHub
 from tests.support import npm
+from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
 
 HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
     if request.param == "real":
         yield Hub(request.getfixturevalue("real_hub").url, modern=False)
         return
-    with LocalHub() as local:
+    with open_hub() as local:
         yield Hub(local.url, modern=True)
         local.check()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from scramjet_client.hub import LocalHub
 from tests.foreign.conftest import LIMIT, Hub, Lines, run
 from tests.support.waiting import eventually
 
@@ -60,6 +61,15 @@ class Curl:
 def curl(curl_path: str, hub: Hub) -> Curl:
     """curl for the hub."""
     return Curl(curl_path, hub)
+
+
+def test_token_as_a_header(curl_path: str):
+    """A LocalHub takes its token from any client, as a header."""
+    with LocalHub() as local:
+        curl = Curl(curl_path, Hub(local.url, modern=True))
+
+        assert curl.status("version") == 401
+        assert curl.status("version", "-H", f"Authorization: Bearer {local.token}") == 200
 
 
 def test_version(curl: Curl, hub: Hub):

@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.foreign.conftest import SEQUENCES, Hub, Si
 from tests.support.waiting import eventually
 
@@ -136,7 +134,7 @@ def test_stop(si: Si, hub: Hub):
 
     answer = si.json("inst", "stop", instance, "2000")
 
-    assert time.monotonic() - began == pytest.approx(8 if hub.modern else 3, abs=1.5)
+    assert time.monotonic() - began >= (7 if hub.modern else 2)
     if hub.modern:
         assert answer["terminated"] == {"exitcode": 138, "reason": "Instance stopped"}
     else:

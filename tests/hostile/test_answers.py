@@ -22,6 +22,7 @@ from scramjet_client.errors import (
     StreamInterruptedError,
 )
 from tests.support.judging import KEYS, READERS, judge_answer, judge_model
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
 # -- types ----------------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ BODIES = [
 def test_wrong_answers_over_the_wire(call: str):
     """Every call meets every kind of wrong answer with a result of its type or an error of this package."""
     for body in BODIES:
-        with RawServer(_serving(body)) as server, HostClient(server.url, timeout=5) as host:
+        with RawServer(_serving(body)) as server, HostClient(server.url, timeout=LIMIT) as host:
             try:
                 judge_model(CALLS[call](host))
             except ScramjetError as error:

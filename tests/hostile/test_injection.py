@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from scramjet_client import HostClient, HttpClient, ScramjetError
 from scramjet_client.http.settings import route
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
 EVIL = [
@@ -103,7 +104,7 @@ def test_injection(place: str):
             answer = b'{"version": "1.0.1", "service": "x", "apiVersion": "v1"}'
             conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
 
-    with RawServer(handle) as server, HostClient(server.url, timeout=5) as host:
+    with RawServer(handle) as server, HostClient(server.url, timeout=LIMIT) as host:
         host.get_version()
         for evil in EVIL:
             heads.clear()

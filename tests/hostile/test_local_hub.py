@@ -9,7 +9,6 @@ import json
 import socket
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +19,8 @@ import pytest
 from scramjet_client.hub import LocalHub
 from tests.hub.programs import ECHO, IDLE
 from tests.hub.wire import Wire, ask, opened, package, run, start, upload
-from tests.support.waiting import eventually
+from tests.support.hubs import open_hub
+from tests.support.waiting import LIMIT, eventually
 
 TOKEN = "hunter2"
 
@@ -28,7 +28,7 @@ TOKEN = "hunter2"
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
     """A hub whose storage can be looked at."""
-    with LocalHub(storage=tmp_path_factory.mktemp("storage")) as hub:
+    with open_hub(storage=tmp_path_factory.mktemp("storage")) as hub:
         yield hub
 
 
@@ -47,13 +47,13 @@ def _connect(url: str) -> socket.socket:
     return socket.create_connection((parts.hostname or "", parts.port or 0), 30)
 
 
-def _said(url: str, request: bytes, seconds: float = 5.0) -> bytes:
-    """Return all that the hub says to some bytes until it closes, or is silent for a while."""
+def _said(url: str, request: bytes, silence: float = LIMIT) -> bytes:
+    """Return all that the hub says to some bytes until it closes, or is silent for some seconds."""
     with _connect(url) as sock:
         with contextlib.suppress(ConnectionError):
             sock.sendall(request)
         said = b""
-        sock.settimeout(seconds)
+        sock.settimeout(silence)
         with contextlib.suppress(OSError):
             while data := sock.recv(65536):
                 said += data
@@ -69,10 +69,9 @@ def _statuses(said: bytes) -> list[int]:
     ]
 
 
-def _seconds_of_an_answer(url: str) -> float:
-    began = time.monotonic()
-    assert ask(url, "GET", "version").status == 200
-    return time.monotonic() - began
+def _answers(url: str) -> bool:
+    """Return whether the hub answers, while others are still connected."""
+    return ask(url, "GET", "version").status == 200
 
 
 # -- holding up -------------------------------------------------------------------------------------
@@ -85,7 +84,7 @@ def test_thousand_idle_connections(url: str):
     with contextlib.ExitStack() as stack:
         for _ in range(1000):
             stack.enter_context(_connect(url))
-        assert _seconds_of_an_answer(url) < 5
+        assert _answers(url)
         assert process.memory_info().rss - memory < 64 * 2**20
     eventually(lambda: process.num_fds() <= before + 4)
 
@@ -111,7 +110,7 @@ def test_slow_clients(url: str):
             for number, sock in enumerate(slow):
                 if SLOW[number % len(SLOW)][-1:] in (b"-", b"{"):
                     sock.sendall(b"a")
-            assert _seconds_of_an_answer(url) < 5
+            assert _answers(url)
         identity = run(url, ECHO)
         with opened(url, f"instance/{identity}/output") as wire:
             ask(
@@ -132,7 +131,7 @@ def test_readers_that_do_not_read(url: str):
             sock = stack.enter_context(_connect(url))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
             sock.sendall(b"GET /api/v1/load-check HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
-        assert _seconds_of_an_answer(url) < 15
+        assert _answers(url)
         assert psutil.Process().memory_info().rss - memory < 100 * 2**20
 
 
@@ -161,11 +160,12 @@ OVERSIZE = {
 def test_oversize_requests(what: str, url: str):
     """Whatever has no end is refused or cut within 64 MB of memory, and the hub goes on."""
     memory = psutil.Process().memory_info().rss
-    said = _said(url, OVERSIZE[what], seconds=1.0)
+    # What has no end may be waited for; that nothing good is said does not need more than a while.
+    said = _said(url, OVERSIZE[what], silence=1.0)
 
     assert 200 not in _statuses(said)
     assert psutil.Process().memory_info().rss - memory < 64 * 2**20
-    assert _seconds_of_an_answer(url) < 5
+    assert _answers(url)
 
 
 JSON_ROUTES = [
@@ -302,7 +302,6 @@ def test_traversal(path: str, method: str, url: str):
     said = _said(
         url,
         f"{method} /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode(),
-        seconds=1.0,
     )
 
     assert b"root:" not in said
@@ -340,7 +339,7 @@ SMUGGLED = {
 @pytest.mark.parametrize("name", SMUGGLED)
 def test_smuggling(name: str, url: str):
     """A request whose end two readers could see in two places is refused, and what follows it is not read."""
-    said = _said(url, SMUGGLED[name] + INNER, seconds=1.0)
+    said = _said(url, SMUGGLED[name] + INNER)
 
     assert _statuses(said)[:1] in ([400], [])
     assert b"runtimeAdapter" not in said
@@ -427,8 +426,7 @@ def test_two_tokens(url: str):
         said = _said(
             hub.url,
             b"GET /api/v1/version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\n"
-            b"Authorization: Bearer hunter2\r\n\r\n",
-            seconds=1.0,
+            b"Authorization: Bearer hunter2\r\nConnection: close\r\n\r\n",
         )
 
     assert _statuses(said) in ([400], [401])
@@ -444,7 +442,7 @@ def test_two_readers_of_one_output(url: str):
 
     def read(number: int) -> None:
         with opened(url, f"instance/{identity}/output") as wire:
-            ready.wait(20)
+            ready.wait(LIMIT)
             while data := wire.chunk():
                 got[number] += data
 
@@ -452,7 +450,7 @@ def test_two_readers_of_one_output(url: str):
     readers = [threading.Thread(target=read, args=(n,), name=f"test-reader-{n}") for n in (0, 1)]
     for each in readers:
         each.start()
-    ready.wait(20)
+    ready.wait(LIMIT)
     body = b"".join(b"%06d\n" % n for n in range(30_000))
     ask(
         url,
@@ -462,7 +460,7 @@ def test_two_readers_of_one_output(url: str):
         headers={"Content-Type": "text/plain", "x-end-stream": "true"},
     )
     for each in readers:
-        each.join(30)
+        each.join(LIMIT)
         assert not each.is_alive()
 
     assert got == [body, body]

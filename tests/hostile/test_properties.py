@@ -17,6 +17,7 @@ from scramjet_client.errors import UnsupportedByHubError
 from scramjet_client.http.body import BodyWriter
 from scramjet_client.uploads.sources import JsonLines, Source, Utf8Only
 from tests.support import judging
+from tests.support.waiting import LIMIT
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -124,8 +125,8 @@ def test_what_is_written_is_a_chunked_body(items: list[Any], gather: bool):
         ended = threading.Event()
         writer.observe(on_end=ended.set, on_abort=lambda: None)
         writer.attach(left)
-        assert writer.join(20)
-        assert ended.wait(20)
+        assert writer.join(LIMIT)
+        assert ended.wait(LIMIT)
         left.shutdown(socket.SHUT_WR)
         wire = b"".join(iter(lambda: right.recv(65536), b""))
 

@@ -14,6 +14,7 @@ import pytest
 
 from scramjet_client import AuthenticationError, HostClient, HttpClient
 from scramjet_client.hub import LocalHub
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
 TOKEN = "hunter2-token"
@@ -52,7 +53,7 @@ CALLS: dict[str, Callable[[HostClient], Any]] = {
     "post": lambda host: host.get_instance_client("i").send_event("e", "m"),
     "stream": lambda host: list(host.get_instance_client("i").get_log_stream().records()),
     "upload": lambda host: host.get_instance_client("i").send_stdin(iter([b"x"])),
-    "submit": lambda host: host.get_instance_client("i").submit_stdin([b"x"]).result(20),
+    "submit": lambda host: host.get_instance_client("i").submit_stdin([b"x"]).result(LIMIT),
     "inout": lambda host: host.get_instance_client("i").inout([b"x"]).read(),
     "stop": lambda host: host.get_instance_client("i").stop(1),
     "bad header": lambda host: host.client.get("x", headers={"X-Key": f"{HEADER}\r\nX: y"}),
@@ -126,7 +127,7 @@ def test_reports_and_models(everything_logged: io.StringIO, monkeypatch: pytest.
         for url in (local.url, "https://hub.invalid/api/v1"):
             monkeypatch.setenv("SCRAMJET_API_URL", url)
             with HostClient.from_env(headers={"X-Key": HEADER}) as host:
-                report = host.doctor(timeout=5)
+                report = host.doctor(timeout=LIMIT)
                 told += [str(report), repr(report), repr(report.as_dict())]
         told += [repr(local), repr(local.requests), str([vars(each) for each in ()])]
         with local.client() as host:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import IncompleteRead
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
+from tests.support.waiting import LIMIT
+
+T = TypeVar("T")
 
 
 class Pieces(socket.socket):
@@ -240,8 +244,17 @@ def test_endless_trailers():
         decode([b"0\r\n", *[b"Name: value\r\n" * 100] * 100])
 
 
+def waiting(receive: Callable[[], T]) -> T:
+    """Receive, as a stream with a limit of its own does; what `ChunkedBody` takes as `wait`."""
+    return receive()
+
+
 def decode_from_a_socket(
-    wire: bytes, turns: Sequence[bool], pieces: Sequence[int] = (50_000,), room: int = 65_536
+    wire: bytes,
+    turns: Sequence[bool],
+    pieces: Sequence[int] = (50_000,),
+    room: int = 65_536,
+    wait: Any = None,
 ) -> bytes:
     """Decode what a real socket gives, which gets pieces of some sizes, by `take` or `readinto` in turns."""
     left, right = socket.socketpair()
@@ -254,7 +267,7 @@ def decode_from_a_socket(
             left.sendall(rest[:piece])
             rest = rest[piece:]
 
-    body = ChunkedBody(right, b"")
+    body = ChunkedBody(right, b"", wait)
     buffer, got = memoryview(bytearray(room)), []
     with left, right, ThreadPoolExecutor(1) as pool:
         sending = pool.submit(send)
@@ -262,7 +275,7 @@ def decode_from_a_socket(
             got.append(next_of(body, buffer, takes=takes))
             if not got[-1]:
                 break
-        sending.result(20)
+        sending.result(LIMIT)
     assert body.ended
     return b"".join(got)
 
@@ -270,7 +283,8 @@ def decode_from_a_socket(
 @pytest.mark.parametrize("size", [9_000, 40_000, 65_536, 100_000, 1_000_000])
 @pytest.mark.parametrize("room", [65_536, 131_072, 300_000])
 @pytest.mark.parametrize("turns", [[True], [False], [True, False]])
-def test_large_chunks_on_a_real_socket(size: int, room: int, turns: list[bool]):
+@pytest.mark.parametrize("wait", [None, waiting])
+def test_large_chunks_on_a_real_socket(size: int, room: int, turns: list[bool], wait: Any):
     """Large chunks, read straight into the reader's memory, arrive whole between small ones and each other."""
     many = [bytes([65 + n]) * size for n in range(9)]
     chunks = [
@@ -283,7 +297,7 @@ def test_large_chunks_on_a_real_socket(size: int, room: int, turns: list[bool]):
         *many[:2],
         b"O" * 8192,
     ]
-    assert decode_from_a_socket(frame(chunks), turns, room=room) == b"".join(chunks)
+    assert decode_from_a_socket(frame(chunks), turns, room=room, wait=wait) == b"".join(chunks)
 
 
 @settings(max_examples=150, deadline=None)
@@ -405,15 +419,17 @@ def test_what_is_wrong_behind_a_large_chunk(end: bytes, repeats: int, size: int,
 
 @pytest.mark.parametrize("cut", [1, 8191, 8192, 39_999])
 @pytest.mark.parametrize("takes", [True, False])
-def test_a_cut_inside_a_large_chunk(cut: int, takes: bool):
-    """What came of it is given, and the cut is told apart from an end."""
+@pytest.mark.parametrize("wait", [None, waiting])
+def test_a_cut_inside_a_large_chunk(cut: int, takes: bool, wait: Any):
+    """What came of it is given, and the cut is told apart from an end, with the number of bytes that are missing."""
     left, right = socket.socketpair()
     with left, right:
         left.sendall(b"%x\r\n%b" % (40_000, b"L" * cut))
         left.shutdown(socket.SHUT_WR)
-        body = ChunkedBody(right, b"")
+        body = ChunkedBody(right, b"", wait)
         buffer, got = memoryview(bytearray(131_072)), b""
-        with pytest.raises(IncompleteRead):  # noqa: PT012
+        with pytest.raises(IncompleteRead) as caught:  # noqa: PT012
             while True:
                 got += next_of(body, buffer, takes=takes)
     assert got == b"L" * cut
+    assert (caught.value.partial, caught.value.expected) == (b"", 40_000 - cut)

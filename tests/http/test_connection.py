@@ -20,12 +20,14 @@ from scramjet_client import (
     NotFoundError,
     StreamInterruptedError,
     Timeouts,
+    Tuning,
     UploadError,
 )
 from scramjet_client.http.body import BodyWriter
 from scramjet_client.uploads.sources import Source
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
 OK = {"ok": True}
@@ -63,7 +65,7 @@ def test_many_streams_end_without_a_word(caplog: pytest.LogCaptureFixture):
     def stream(conn: Conn) -> None:
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
-        conn.wait_closed(20)
+        conn.wait_closed(LIMIT)
 
     with RawServer(stream) as server, HttpClient(server.url) as client:
         streams = [client.get_stream("a") for _ in range(30)]
@@ -73,15 +75,20 @@ def test_many_streams_end_without_a_word(caplog: pytest.LogCaptureFixture):
     assert caplog.messages == []
 
 
-def test_idle_connection_is_not_reused(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("pool_idle", "connections"), [(3600.0, 1), (0.0, 2)])
+def test_idle_connection_is_not_reused(pool_idle: float, connections: int):
     """A connection that the hub may be closing right now is left alone."""
-    monkeypatch.setattr("scramjet_client.http.connection.IDLE_LIMIT", 0.1)
-    with RawServer(answering(ok)) as server, HttpClient(server.url) as client:
+    tuning = Tuning(pool_idle=pool_idle)
+    with RawServer(answering(ok)) as server, HttpClient(server.url, tuning=tuning) as client:
         client.get("a")
-        time.sleep(0.15)
         client.get("a")
 
-    assert server.connections == 2
+    assert server.connections == connections
+
+
+def test_pooled_connections_are_left_before_hubs_close_them():
+    """By itself a client uses no connection that was idle for as long as the 5 s after which hubs close."""
+    assert Tuning().pool_idle < 5
 
 
 FORK = """
@@ -110,7 +117,7 @@ def test_fork_gets_fresh_connections():
             ok(conn)
 
     with RawServer(handle) as server:
-        subprocess.run([sys.executable, "-c", FORK, server.url], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", FORK, server.url], check=True, timeout=LIMIT)
 
     assert carried == [["parent", "parent"], ["child"]]
 
@@ -126,7 +133,7 @@ def test_late_chunks_never_land_in_another_request():
         if request.method == "POST":
             conn.read_chunk()
             conn.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            conn.wait_closed(5)
+            conn.wait_closed(LIMIT)
             return
         conn.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
         conn.raw.settimeout(0.05)
@@ -191,7 +198,7 @@ def test_early_end_of_the_answer_is_no_success():
 
     def items():
         yield b"x"
-        gate.wait(20)
+        gate.wait(LIMIT)
 
     with RawServer(handle) as server, HttpClient(server.url) as client:
         with pytest.raises(UploadError, match="before it had been taken"):
@@ -205,7 +212,7 @@ def test_write_limit_is_for_no_progress_at_all():
 
     def handle(conn: Conn) -> None:
         conn.read_request()
-        gate.wait(20)
+        gate.wait(LIMIT)
 
     def items():
         while True:
@@ -216,7 +223,7 @@ def test_write_limit_is_for_no_progress_at_all():
             began = time.monotonic()
             with pytest.raises(HubConnectionError, match=r"took nothing for 0\.3 s"):
                 client.send_stream("upload", items())
-            assert 0.3 <= time.monotonic() - began < 3
+            assert time.monotonic() - began >= 0.3
         gate.set()
 
 
@@ -285,7 +292,7 @@ def test_compressed_stream():
             b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
         conn.send_chunk(first)
-        gate.wait(20)
+        gate.wait(LIMIT)
         conn.send_chunk(second)
         conn.send(b"0\r\n\r\n")
 
@@ -302,7 +309,7 @@ def test_reset_is_an_interruption():
     def handle(conn: Conn) -> None:
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-        gate.wait(10)
+        gate.wait(LIMIT)
         conn.reset()
 
     gate = threading.Event()
@@ -329,7 +336,7 @@ def test_live_in_every_framing(head: bytes):
     def handle(conn: Conn) -> None:
         conn.read_request()
         conn.send(head + (b"4\r\none\n\r\n" if b"chunked" in head else b"one\n"))
-        gate.wait(20)
+        gate.wait(LIMIT)
 
     with RawServer(handle) as server, HttpClient(server.url) as client:
         with client.get_stream("a") as stream:
@@ -395,10 +402,8 @@ def test_write_limit_holds_whatever_the_sockets_own_limit_is():
     left, right = socket.socketpair()
     writer = BodyWriter(Source(iter([b"x" * 100_000] * 1000)), stall_limit=0.3)
     with left, right:
-        left.settimeout(30)
-        began = time.monotonic()
+        left.settimeout(3600)
         writer.attach(left)
-        assert writer.join(20)
+        assert writer.join(LIMIT)
 
-        assert time.monotonic() - began < 3
     assert isinstance(writer.error, TimeoutError)

@@ -1,4 +1,4 @@
-"""Canaries for the private parts of other libraries that the client relies on; docs/decisions/private-parts.md lists them."""
+"""Canaries for the private parts of other libraries that docs/decisions/private-parts.md lists."""
 
 from __future__ import annotations
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from scramjet_client.hub import LocalHub
+from tests.support.hubs import open_hub
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[LocalHub]:
     """One hub for the tests of a module."""
-    with LocalHub() as hub:
+    with open_hub() as hub:
         yield hub
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import socket
+import select
 import threading
 
 import psutil
@@ -88,19 +87,20 @@ def test_upload_is_held(url: str):
     with Wire(url) as wire:
         wire.request("POST", f"instance/{instance}/input", CHUNKED)
         assert wire.head().status == 200
-        wire.sock.settimeout(1)
+        wire.sock.setblocking(False)
+        chunks = b"10000\r\n%b\r\n" % bytes(65536) * 1024
         sent = 0
-        with contextlib.suppress(
-            TimeoutError, socket.timeout
-        ):  # one and the same since Python 3.10
-            while sent < 64 * MEGABYTE:
-                wire.send_chunk(bytes(65536))
-                sent += 65536
+        # Once some of it is taken, a second in which nothing more is means that it is held.
+        while sent < len(chunks):
+            if select.select([], [wire.sock], [], 1)[1]:
+                sent += wire.sock.send(memoryview(chunks)[sent:])
+            elif sent > MEGABYTE:
+                break
 
-    assert MEGABYTE < sent < 32 * MEGABYTE
+    assert sent < 32 * MEGABYTE
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_much_through_one_echo(url: str):
     """1 GB goes in and comes out unchanged, with flat memory."""
     block = bytes(range(256)) * 1024
@@ -155,7 +155,7 @@ def test_two_readers_and_one_that_comes_back(url: str):
         assert again.chunk() == b"four\n"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_fifty_instances_at_once(url: str):
     """50 instances run beside each other, each with its own answer."""
     instances = [run(url, ECHO) for _ in range(50)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.hub.wire import Wire, ask, ended, eventually, info, log, opened, run
@@ -56,11 +54,10 @@ def run(context, input):
 )
 
 
-def shown(url: str, instance: str) -> tuple[str, int | None, str]:
-    """Return status, exit code, and the log's last word."""
+def shown(url: str, instance: str) -> tuple[str, int | None]:
+    """Return status and exit code."""
     found = info(url, instance)
-    code = found["terminated"]["exitcode"] if "terminated" in found else None
-    return found["status"], code, " / ".join(str(line["msg"]) for line in log(url, instance))
+    return found["status"], found["terminated"]["exitcode"] if "terminated" in found else None
 
 
 def ready(url: str, instance: str) -> None:
@@ -68,7 +65,7 @@ def ready(url: str, instance: str) -> None:
     eventually(lambda: ask(url, "GET", f"instance/{instance}/event/ready").body == b'"yes"')
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_five_ways_to_go_wrong(url: str):
     """A crash, a deaf one, one that prints 1 GB of errors, one that leaves its waiter, one without stdout."""
     crashing, ignoring, printing, exiting, closing = (
@@ -98,26 +95,14 @@ def test_five_ways_to_go_wrong(url: str):
     with opened(url, f"instance/{closing}/stdout") as stream:
         assert stream.chunk() == b""
 
-    found: dict[str, Any] = {
-        name: shown(url, instance)
-        for name, instance in [
-            ("crashing", crashing),
-            ("ignoring", ignoring),
-            ("printing", printing),
-            ("exiting", exiting),
-            ("closing", closing),
-        ]
-    }
-    assert {name: (status, code) for name, (status, code, _) in found.items()} == {
-        "crashing": ("errored", 23),
-        "ignoring": ("completed", 137),
-        "printing": ("completed", -1),
-        "exiting": ("errored", 3),
-        "closing": ("running", None),
-    }
+    assert shown(url, crashing) == ("errored", 23)
+    assert shown(url, ignoring) == ("completed", 137)
+    assert shown(url, printing) == ("completed", -1)
+    assert shown(url, exiting) == ("errored", 3)
+    assert shown(url, closing) == ("running", None)
     assert printed == 1_000_000_000
-    assert "crashed on purpose" in found["crashing"][2]
-    assert "Instance killed" in found["ignoring"][2]
-    assert "Instance completed" in found["printing"][2]
-    assert "exit code 3" in found["exiting"][2]
-    assert "stdout is closed" in found["closing"][2]
+    assert log(url, crashing, "crashed on purpose")
+    assert log(url, ignoring, "Instance killed")
+    assert log(url, printing, "Instance completed")
+    assert log(url, exiting, "exit code 3")
+    assert log(url, closing, "stdout is closed")

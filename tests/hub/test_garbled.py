@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from scramjet_client import HostClient
-from scramjet_client.hub import LocalHub
+from tests.support.hubs import open_hub
 
 ECHO = Path(__file__).parent.parent / "sequences" / "py-echo"
 
@@ -25,7 +25,7 @@ Transfer-Encoding: chunked\r
 @pytest.mark.parametrize("route", ["input", "stdin", "inout", "sequence"])
 def test_body_that_is_none(route: str):
     """A chunk header that is none ends the connection; what came before it counts, and the input stays open."""
-    with LocalHub() as hub, HostClient(hub.url) as host:
+    with open_hub() as hub, HostClient(hub.url) as host:
         instance = host.send_sequence(ECHO).start()
         url = urlsplit(hub.url)
         path = (
@@ -33,7 +33,7 @@ def test_body_that_is_none(route: str):
             if route == "sequence"
             else f"{url.path}/instance/{instance.id}/{route}"
         )
-        with socket.create_connection(("127.0.0.1", url.port or 0), timeout=20) as client:
+        with socket.create_connection(("127.0.0.1", url.port or 0), timeout=60) as client:
             client.sendall(HEAD.format(path=path).encode() + b"6\r\nbefore\r\n")
             if route in ("input", "stdin"):
                 assert client.recv(65536).startswith(b"HTTP/1.1 202")

@@ -24,6 +24,7 @@ from tests.hub.wire import (
     start,
     upload,
 )
+from tests.support.hubs import open_hub
 
 SLOW_STOP = """
 import asyncio
@@ -55,16 +56,20 @@ def run(context, input):
 """
 
 
+_STOPPING = 3000
+"""Milliseconds that a program gets to answer a stop; a busy machine needs some of those that the hub sleeps."""
+
+
 @pytest.fixture(scope="module")
 def brief() -> Iterator[LocalHub]:
-    """A hub that forgets ended instances after two seconds."""
-    with LocalHub(instance_lifetime=2.0) as hub:
+    """A hub that forgets ended instances soon."""
+    with open_hub(instance_lifetime=0.1) as hub:
         yield hub
         hub.check()
 
 
 def stop(url: str, instance: str, timeout: float) -> tuple[float, dict[str, object]]:
-    """Stop; return how long the answer took, and the info in it."""
+    """Stop; return how long the answer took at least, and the info in it."""
     began = time.monotonic()
     answer = ask(
         url, "POST", f"instance/{instance}/_stop", {"timeout": timeout, "canCallKeepalive": True}
@@ -77,9 +82,9 @@ def test_stop_sleeps_its_whole_timeout(url: str):
     """The answer comes after the timeout, also when the instance ended at once; and tells of the end."""
     instance = run(url, IDLE)
 
-    took, found = stop(url, instance, 700)
+    took, found = stop(url, instance, _STOPPING)
 
-    assert 0.7 <= took < 1.2
+    assert took >= _STOPPING / 1000
     assert found["terminated"] == {"exitcode": 138, "reason": "Instance stopped"}
     assert found["status"] == "completed"
     assert found["ended"] >= found["started"]  # type: ignore[operator]  # both are times
@@ -102,7 +107,7 @@ def test_keep_alive(url: str):
     """An instance that asks for time lives on as `stopping`, and cannot be killed but stopped again."""
     instance = run(url, KEEP_ALIVE)
     ask(url, "GET", f"instance/{instance}/health")
-    _, found = stop(url, instance, 300)
+    _, found = stop(url, instance, _STOPPING)
 
     assert (found["status"], found.get("terminated")) == ("stopping", None)
     refused = ask(url, "POST", f"instance/{instance}/_kill", {})
@@ -114,10 +119,10 @@ def test_stop_handler_that_raises(url: str):
     """It makes nothing immortal: the error is logged, and the instance is stopped."""
     instance = run(url, RAISING_STOP)
     ask(url, "GET", f"instance/{instance}/health")
-    stop(url, instance, 500)
+    stop(url, instance, _STOPPING)
 
     assert ended(url, instance)["terminated"]["exitcode"] == 138
-    assert any("in the handler" in line["msg"] for line in log(url, instance))
+    assert log(url, instance, "in the handler")
 
 
 def test_stop_goes_on_without_its_client(url: str):
@@ -216,7 +221,7 @@ def test_ends_are_told_apart(url: str, main: str, status: str, code: int, reason
 
     assert (found["status"], found["terminated"]) == (status, {"exitcode": code, "reason": reason})
     assert ("ended" in found) == (code != 22)
-    assert any(said in line["msg"] for line in log(url, instance))
+    assert log(url, instance, said)
 
 
 def test_program_that_ignores_sigterm_and_keeps_the_interpreter(url: str):
@@ -267,6 +272,20 @@ def test_output_of_what_has_ended_waits_for_its_reader(url: str):
             assert output.read(100) == expected
 
 
+def test_ended_instances_answer_for_a_while(url: str):
+    """During its lifetime an ended instance has its last health and events, and takes further ones."""
+    instance = run(url, EVENTS)
+    ask(url, "GET", f"instance/{instance}/event/ready")
+    ask(url, "GET", f"instance/{instance}/health")
+    ask(url, "POST", f"instance/{instance}/_kill", {})
+    ended(url, instance)
+
+    assert ask(url, "GET", f"instance/{instance}/health").json["healthy"] is True
+    event = ask(url, "POST", f"instance/{instance}/_event", [5001, {"eventName": "x"}])
+    assert event.status == 200
+    assert ask(url, "GET", f"instance/{instance}/event/ready").json == "yes"
+
+
 def test_ended_instances_are_forgotten(brief: LocalHub):
     """After its lifetime an instance is unknown, and its streams have ended, but for the log and events."""
     url = brief.url
@@ -277,13 +296,6 @@ def test_ended_instances_are_forgotten(brief: LocalHub):
         opened(url, f"instance/{instance}/events/x") as events,
     ):
         ask(url, "POST", f"instance/{instance}/_kill", {})
-        ended(url, instance)
-        assert ask(url, "GET", f"instance/{instance}/health").json["healthy"] is True
-        assert (
-            ask(url, "POST", f"instance/{instance}/_event", [5001, {"eventName": "x"}]).status
-            == 200
-        )
-        assert ask(url, "GET", f"instance/{instance}/event/ready").json == "yes"
         eventually(lambda: ask(url, "GET", f"instance/{instance}").status == 404)
 
         while not logs.silent():
@@ -291,9 +303,8 @@ def test_ended_instances_are_forgotten(brief: LocalHub):
         assert events.silent()
 
 
-def test_sequence_in_use(brief: LocalHub):
+def test_sequence_in_use(url: str):
     """A sequence is kept while its instances count; force ends them first."""
-    url = brief.url
     sequence = upload(url, package(ECHO))
     instance = start(url, sequence)
     refused = ask(url, "DELETE", f"sequence/{sequence}")

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from typing import Any
 
 import pytest
 
 from scramjet_client.hub import LocalHub
 from tests.hub.wire import ask, ended, info, opened, run, start
 from tests.support.certs import Certificates
+from tests.support.hubs import open_hub
 
 GREETING = "hello "
 
@@ -38,7 +40,7 @@ consume.requires = {"requires": "t", "contentType": "text/plain"}  # type: ignor
 
 def test_start_and_stop():
     """It may be stopped twice, and started again as an empty hub on another port."""
-    hub = LocalHub()
+    hub = open_hub()
     with pytest.raises(RuntimeError, match="not started"):
         _ = hub.url
     hub.start()
@@ -57,7 +59,7 @@ def test_start_and_stop():
 def test_port_that_is_taken():
     """The error is the caller's, and the hub can be started later."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        hub = LocalHub(port=taken.getsockname()[1])
+        hub = open_hub(port=taken.getsockname()[1])
         with pytest.raises(OSError, match="in use"):
             hub.start()
     with hub:
@@ -86,7 +88,7 @@ def test_requests_and_clear(hub: LocalHub):
 
 def test_check_raises_what_the_hub_did_wrong(monkeypatch: pytest.MonkeyPatch):
     """A defect of the hub is a 500 for its client, and raised by check()."""
-    with LocalHub() as hub:
+    with open_hub() as hub:
         hub.check()
         monkeypatch.setattr(hub._state, "describe", lambda sequence: 1 / 0)
         hub.add_sequence("greet", greet)
@@ -108,6 +110,28 @@ def test_functions_as_sequences(hub: LocalHub):
             assert output.read(100) == expected
         assert ended(hub.url, instance)["terminated"]["exitcode"] == -1
     assert info(hub.url, instance)["sequence"]["config"]["name"] == "f"
+
+
+def gives_text(context, input):
+    return "text"
+
+
+def gives_items(context, input):
+    yield "te"
+    yield b"xt"
+
+
+async def gives_later(context, input):
+    return ["te", "xt"]
+
+
+@pytest.mark.parametrize("function", [gives_text, gives_items, gives_later, lambda *_: ["text"]])
+def test_functions_of_every_shape(hub: LocalHub, function: Any):
+    """A function that hubs do not take themselves is run by the adapter, as one that is deployed."""
+    instance = start(hub.url, hub.add_sequence("f", function))
+
+    with opened(hub.url, f"instance/{instance}/output") as output:
+        assert output.read(100) == b"text"
 
 
 def test_function_with_a_topic(hub: LocalHub):
@@ -142,17 +166,17 @@ def test_folder_as_a_sequence(hub: LocalHub, tmp_path):
 
 def test_tls(certificates: Certificates):
     """With a context the hub speaks TLS."""
-    with LocalHub(ssl_context=certificates.server_context()) as hub:
+    with open_hub(ssl_context=certificates.server_context()) as hub:
         assert hub.url.startswith("https://")
         trusted = ssl.create_default_context(cafile=str(certificates.ca_path))
-        with urllib.request.urlopen(f"{hub.url}/status", context=trusted, timeout=20) as answer:
+        with urllib.request.urlopen(f"{hub.url}/status", context=trusted, timeout=60) as answer:
             assert answer.read() == b'{"cpm":{}}'
 
 
 def test_command_says_why_it_does_not_start():
     """An address that cannot be had is one sentence and exit code 1."""
-    command = [sys.executable, "-m", "scramjet_client.hub", "--host", "0.0.0.0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    command = [sys.executable, "-m", "scramjet_client.hub", "--host", "0.0.0.0", "--no-token"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 1
     assert "needs a token" in done.stderr
@@ -163,7 +187,7 @@ def test_missing_package_names_the_extra():
     """Without aiohttp the error says what to install."""
     code = "import sys; sys.modules['aiohttp'] = None; import scramjet_client.hub"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
 
     assert "pip install 'scramjet_client[hub]'" in done.stderr

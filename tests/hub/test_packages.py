@@ -14,6 +14,7 @@ import pytest
 from scramjet_client.hub import LocalHub
 from tests.hub.programs import IDLE
 from tests.hub.wire import archive, ask, package, run, start, upload
+from tests.support.hubs import open_hub
 
 MANIFEST = json.dumps({"main": "main.py", "engines": {"python3": "3"}}).encode()
 
@@ -22,7 +23,7 @@ MANIFEST = json.dumps({"main": "main.py", "engines": {"python3": "3"}}).encode()
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalHub, Path]]:
     """A hub with small limits, and the folder of its storage."""
     storage = tmp_path_factory.mktemp("storage")
-    with LocalHub(
+    with open_hub(
         storage=storage, max_package_size=100_000, max_unpacked_size=1_000_000, max_package_files=50
     ) as hub:
         yield hub, storage

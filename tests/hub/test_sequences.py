@@ -71,7 +71,8 @@ def test_what_a_sequence_may_not_return(url: str, main: str, said: str):
     instance = run(url, main)
 
     assert ended(url, instance)["terminated"]["exitcode"] == 23
-    messages = "\n".join(line["msg"] for line in log(url, instance) if line["level"] == "ERROR")
+    lines = log(url, instance, said, "Sequence failed during execution")
+    messages = "\n".join(line["msg"] for line in lines if line["level"] == "ERROR")
     assert said in messages
     if said in ("generator", "list", "str", "dict"):
         assert "return a scramjet.streams.Stream" in messages
@@ -106,7 +107,7 @@ def test_types_of_input_that_ruin_it(url: str, kind: str):
     assert (
         ask(url, "POST", f"instance/{instance}/input", raw=b"{}\n", headers=headers).status == 200
     )
-    eventually(lambda: any(repr(kind) in line["msg"] for line in log(url, instance)))
+    assert log(url, instance, repr(kind))
     assert info(url, instance)["status"] == "running"
 
 
@@ -120,9 +121,7 @@ def test_undecodable_text_ends_the_reading(url: str):
     with opened(url, f"instance/{instance}/output") as output:
         assert output.read(5) == b"good\n"
         ask(url, "POST", f"instance/{instance}/input", raw=b"\xff", headers=headers)
-        eventually(
-            lambda: any("input is read no further" in line["msg"] for line in log(url, instance))
-        )
+        assert log(url, instance, "input is read no further")
         ask(url, "POST", f"instance/{instance}/input", raw=b"more\n", headers=headers)
 
         assert output.silent()
@@ -212,7 +211,7 @@ def test_events_of_both_kinds_of_callbacks(url: str):
     ask(url, "POST", f"instance/{instance}/_event", [5001, {"eventName": "x"}])
 
     assert ask(url, "GET", f"instance/{instance}/event/answer").json == {"got": None}
-    eventually(lambda: any("in a callback" in line["msg"] for line in log(url, instance)))
+    assert log(url, instance, "in a callback")
 
 
 def test_error_in_the_background(url: str):
@@ -223,7 +222,7 @@ def test_error_in_the_background(url: str):
         "    return Stream.read_from(['a']).map(lambda x: x.no_such_method())\n",
     )
 
-    eventually(lambda: any("no_such_method" in line["msg"] for line in log(url, instance)))
+    assert log(url, instance, "no_such_method")
 
 
 def test_levels_and_fields_of_log_lines(url: str):
@@ -233,7 +232,7 @@ def test_levels_and_fields_of_log_lines(url: str):
         "def run(context, input):\n    context.logger.warning('w %d', 1)\n    context.logger.debug('d')\n",
     )
     ended(url, instance)
-    lines = {line["msg"]: line for line in log(url, instance)}
+    lines = {line["msg"]: line for line in log(url, instance, "w 1", "Instance completed")}
 
     assert set(lines["w 1"]) == {"ts", "level", "from", "msg"}
     assert (lines["w 1"]["level"], lines["w 1"]["from"]) == ("WARN", "PythonRunner")

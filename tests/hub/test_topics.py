@@ -183,4 +183,4 @@ def test_topic_of_another_type(url: str):
     ask(url, "POST", "topics", {"id": "made", "content-type": "application/x-ndjson"})
     instance = run(url, CONSUMER)
 
-    eventually(lambda: any("topic 'made'" in line["msg"] for line in log(url, instance)))
+    assert log(url, instance, "topic 'made'")

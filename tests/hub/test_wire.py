@@ -10,6 +10,7 @@ import pytest
 
 from tests.hub.programs import ECHO, EVENTS, IDLE, STDIN
 from tests.hub.wire import Wire, ask, ended, eventually, info, opened, run
+from tests.support.hubs import open_hub
 
 CHUNKED = {"Transfer-Encoding": "chunked"}
 TEXT = {"Content-Type": "text/plain", **CHUNKED}
@@ -458,14 +459,14 @@ def test_monitoring_rate(url: str, body: bytes, status: int, text: bytes):
 
 
 def test_idle_connection_is_closed(url: str):
-    """A kept connection is closed by the hub after 5 to 6 seconds."""
+    """A kept connection is closed by the hub, and not before the 5 seconds that it promised."""
     with Wire(url) as wire:
         wire.request("GET", "version")
         wire.body(wire.head())
         began = time.monotonic()
 
         assert wire.closed()
-        assert 4.5 < time.monotonic() - began < 7
+        assert time.monotonic() - began > 4.5  # its timer began before we had the answer
 
 
 def test_head_request_eats_a_stream(url: str):
@@ -536,12 +537,11 @@ def test_info_of_an_instance(url: str):
 
 
 @pytest.mark.parametrize("route", ["topics", "instance/{}/_event"])
-def test_json_without_end(url: str, monkeypatch: pytest.MonkeyPatch, route: str):
+def test_json_without_end(route: str):
     """A JSON body has a limit, on the routes of the hub and of an instance; a real hub would die of it."""
-    monkeypatch.setattr("scramjet_client.hub._http._BODY_LIMIT", 1000)
-    instance = run(url, IDLE)
+    with open_hub(max_json_size=1000) as hub, Wire(hub.url) as wire:
+        instance = run(hub.url, IDLE)
 
-    with Wire(url) as wire:
         wire.request(
             "POST",
             route.format(instance),

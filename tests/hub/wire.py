@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-_TIMEOUT = 20.0
+_TIMEOUT = 60.0
+"""Seconds for each wait; only a hang reaches them."""
 
 
 class Head(NamedTuple):
@@ -216,16 +217,24 @@ def info(url: str, instance: str) -> dict[str, Any]:
     return found
 
 
-def log(url: str, instance: str) -> list[dict[str, Any]]:
-    """Return the lines of the log that are there."""
+def log(url: str, instance: str, *said: str) -> list[dict[str, Any]]:
+    """Read the log until each of these texts is in some message, and return its lines so far."""
+    data, missing = b"", set(said)
     with opened(url, f"instance/{instance}/log") as wire:
-        data = b""
-        while not wire.silent(0.2):
-            data += wire.chunk()
+        while missing or not data.endswith(b"\n"):
+            chunk = wire.chunk()
+            assert chunk, f"the log ended without {missing}: {data!r}"
+            data += chunk
+            missing = {each for each in missing if not _is_said(each, data)}
     return [json.loads(line) for line in data.splitlines()]
 
 
-def eventually(check: Callable[[], Any], timeout: float = 10.0) -> Any:
+def _is_said(text: str, data: bytes) -> bool:
+    whole = data[: data.rfind(b"\n") + 1]
+    return any(text in json.loads(line)["msg"] for line in whole.splitlines())
+
+
+def eventually(check: Callable[[], Any], timeout: float = _TIMEOUT) -> Any:
     """Return the first true value; fails after the timeout."""
     deadline = time.monotonic() + timeout
     while True:

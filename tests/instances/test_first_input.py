@@ -116,6 +116,20 @@ def test_program_that_is_not_there_yet(
     assert _output(node, instance) == BYTES
 
 
+@pytest.mark.parametrize("kind", ["application/octet-stream", "text/plain"])
+def test_proxy_that_holds_requests_back(hub: SpoilingHub, host: HostClient, kind: str):
+    """Where no yes comes before the whole body, an empty request brings the header lines to the runner."""
+    hub.buffers = True
+    node = hub.add_node(busy=0.05)
+    instance = host.get_instance_client(node.id)
+    data = BYTES if kind == "application/octet-stream" else "ąę" * 200 + "plain" * 20000
+
+    instance.send_input(data, end=True, type=kind)
+
+    assert _output(node, instance) == (data if isinstance(data, bytes) else data.encode())
+    assert node.accepted == [("input", kind)] * 2
+
+
 def test_function_that_returns_after_its_input(
     hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch
 ):

@@ -9,7 +9,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -23,17 +22,15 @@ from scramjet_client import (
     RunTimeoutError,
     StreamInterruptedError,
     Timeouts,
+    Tuning,
     UploadError,
-    _follow,
 )
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.threads import client_threads
-from tests.support.waiting import eventually
+from tests.support.tuned import tuned
+from tests.support.waiting import LIMIT, eventually, long_enough
 from tests.support.wire import Conn, RawServer
-
-PATIENCE = 20.0
-"""Seconds in which whatever is waited for must have come."""
 
 
 @pytest.fixture
@@ -56,7 +53,7 @@ ENDS_WHILE_IT_FOLLOWS = """
 import sys, time
 from scramjet_client import HostClient
 HostClient(sys.argv[1]).get_instance_client(sys.argv[2]).follow(stdout=True)
-time.sleep(0.5)
+sys.stdin.read()
 """
 
 
@@ -93,7 +90,7 @@ def test_callable_gets_lines(instance: InstanceClient, there: Instance):
     for chunk in (b"on", b"e\ntwo\n\nth", b"ree"):
         there.pipes["output"].write(chunk)
     there.pipes["output"].end()
-    following.wait(PATIENCE)
+    following.wait(LIMIT)
 
     assert lines == [b"one\n", b"two\n", b"\n", b"three"]
 
@@ -110,7 +107,7 @@ def test_files_of_every_kind(instance: InstanceClient, there: Instance, tmp_path
         for byte in data:
             there.pipes[stream_id].write(bytes([byte]))
     there.end()
-    following.wait(PATIENCE)
+    following.wait(LIMIT)
 
     assert binary.getvalue() == data
     assert text.getvalue() == "ą😀 one\n"
@@ -125,7 +122,7 @@ def test_bytes_that_are_no_text(instance: InstanceClient, there: Instance):
     following = instance.follow(stdout=text)
     there.pipes["stdout"].write(b"a\xff" + "ą".encode()[:1])
     there.end()
-    following.wait(PATIENCE)
+    following.wait(LIMIT)
 
     assert text.getvalue() == "a\ufffd\ufffd"
 
@@ -138,7 +135,7 @@ def test_unbuffered_file(instance: InstanceClient, there: Instance):
     following = instance.follow(output=file)
     there.pipes["output"].write(b"0123456789")
     there.end()
-    following.wait(PATIENCE)
+    following.wait(LIMIT)
 
     assert file.taken == b"0123456789"
 
@@ -152,7 +149,7 @@ def test_terminal(instance: InstanceClient, there: Instance, capfdbinary):
     there.pipes["stderr"].write(b"err\n")
     there.pipes["log"].write(b"{}\n")
     there.end()
-    following.wait(PATIENCE)
+    following.wait(LIMIT)
 
     out, err = capfdbinary.readouterr()
     assert out == b"printed before\nout \xff\n"
@@ -169,7 +166,7 @@ def test_terminal_without_a_buffer(instance: InstanceClient, there: Instance, mo
     for byte in "ą\n".encode():
         there.pipes["stdout"].write(bytes([byte]))
     there.end()
-    following.wait(PATIENCE)
+    following.wait(LIMIT)
 
     assert screen.getvalue() == "ą\n"
 
@@ -211,41 +208,38 @@ def test_log_that_the_hub_never_ends(instance: InstanceClient, there: Instance):
     there.pipes["log"].write(b'{"msg":"one"}\n')
     there.end()
     there.pipes["log"].write(b'{"msg":"last"}\n')
-    following.wait(PATIENCE)
+    following.wait(LIMIT)
 
     assert log.getvalue() == b'{"msg":"one"}\n{"msg":"last"}\n'
     assert following.done
 
 
 @plain
-def test_what_comes_after_the_end_was_seen(
-    instance: InstanceClient, there: Instance, h1_hub: H1Hub, monkeypatch
-):
+def test_what_comes_after_the_end_was_seen(there: Instance, h1_hub: H1Hub):
     """What was on its way when the instance was seen to have ended is delivered too."""
-    monkeypatch.setitem(_follow._SETTLE, "log", 2.0)
-    log = io.BytesIO()
+    came = threading.Event()
 
-    following = instance.follow(log=log)
-    there.end()
-    eventually(lambda: h1_hub.requests[-1].target.endswith(there.id))
-    there.pipes["log"].write(b"last\n")
-    following.wait(PATIENCE)
-
-    assert log.getvalue() == b"last\n"
+    with tuned(h1_hub.url, tuning=Tuning(log_settle=3600.0)) as host:
+        following = host.get_instance_client(there.id).follow(log=lambda line: came.set())
+        there.end()
+        eventually(lambda: h1_hub.requests[-1].target.endswith(there.id))
+        there.pipes["log"].write(b"last\n")
+        assert came.wait(LIMIT)
+        assert not following.done
+        following.close()
 
 
 @plain
-def test_streams_of_a_crashed_program_that_lives_on(
-    instance: InstanceClient, there: Instance, monkeypatch
-):
+def test_streams_of_a_crashed_program_that_lives_on(there: Instance, h1_hub: H1Hub):
     """Following ends some time after its instance has, although the hub leaves the stream open."""
-    monkeypatch.setattr(_follow, "_SETTLE_OF_OTHERS", 0.5)
     lines: list[bytes] = []
 
-    following = instance.follow(stdout=lines.append)
     there.pipes["stdout"].write(b"one\n")
-    there.status, there.terminated = "errored", {"exitcode": 101, "reason": "Uncaught exception"}
-    following.wait(PATIENCE)
+    with tuned(h1_hub.url, tuning=Tuning(stream_settle=0.5)) as host:
+        following = host.get_instance_client(there.id).follow(stdout=lines.append)
+        eventually(lambda: lines)
+        there.status, there.terminated = "errored", {"exitcode": 101, "reason": "Uncaught"}
+        following.wait(LIMIT)
 
     assert lines == [b"one\n"]
 
@@ -263,15 +257,13 @@ def test_wait_has_a_limit(instance: InstanceClient):
 
 
 def test_close_stops_at_once(instance: InstanceClient):
-    """Closing frees silent streams within moments, from any thread, twice if wanted."""
+    """Closing frees silent streams whose instance lives on, from any thread, twice if wanted."""
     following = instance.follow(stdout=io.BytesIO(), stderr=io.BytesIO(), log=io.BytesIO())
     closer = threading.Thread(target=following.close, name="test-closer")
-    began = time.monotonic()
     closer.start()
-    closer.join(PATIENCE)
+    closer.join(LIMIT)
     following.close()
 
-    assert time.monotonic() - began < 3
     assert follow_threads() == []
 
 
@@ -283,14 +275,14 @@ def test_close_from_a_callable(instance: InstanceClient, there: Instance):
     handle: list[Follow] = []
 
     def take(line: bytes) -> None:
-        assert begun.wait(PATIENCE)
+        assert begun.wait(LIMIT)
         lines.append(line)
         handle[0].close()
 
     handle.append(instance.follow(stdout=take, stderr=io.BytesIO()))
     begun.set()
     there.pipes["stdout"].write(b"one\ntwo\n")
-    handle[0].wait(PATIENCE)
+    handle[0].wait(LIMIT)
 
     assert lines == [b"one\n"]
 
@@ -306,7 +298,7 @@ def test_error_of_a_callable(instance: InstanceClient, there: Instance):
     following = instance.follow(stdout=take, stderr=io.BytesIO(), log=io.BytesIO())
     there.pipes["stdout"].write(b"one\n")
     with pytest.raises(KeyError) as caught:
-        following.wait(PATIENCE)
+        following.wait(LIMIT)
     following.close()
 
     assert caught.value is error
@@ -365,7 +357,7 @@ def test_cut_is_no_end(instance: InstanceClient, there: Instance, h1_hub: H1Hub)
     h1_hub.stopped.set()
 
     with pytest.raises(StreamInterruptedError):
-        following.wait(PATIENCE)
+        following.wait(LIMIT)
 
     assert lines == [b"one\n"]
 
@@ -381,18 +373,21 @@ def test_interpreters_end(there: Instance, h1_hub: H1Hub):
 
     writer = threading.Thread(target=write, name="test-writer")
     writer.start()
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-c", ENDS_WHILE_IT_FOLLOWS, h1_hub.url, there.id],
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.read(1001)
+        _, errors = process.communicate(timeout=LIMIT)  # closes its stdin, which ends it
     stopped.set()
     writer.join()
 
-    assert done.returncode == 0
-    assert done.stdout.startswith(b"x" * 1000)
-    assert b"RuntimeWarning: the interpreter ends while stdout of instance" in done.stderr
+    assert process.returncode == 0
+    assert first == b"x" * 1000 + b"\n"
+    assert b"RuntimeWarning: the interpreter ends while stdout of instance" in errors
 
 
 @plain
@@ -415,7 +410,7 @@ def test_idle_limit_of_the_client_does_not_count(
         with pytest.raises(HubTimeoutError):
             following.wait(0.5)
         there.end()
-        following.wait(PATIENCE)
+        following.wait(LIMIT)
 
 
 # -- run ----------------------------------------------------------------------------------------------
@@ -430,7 +425,7 @@ def test_run(instance: InstanceClient, there: Instance):
     )
     ender.start()
 
-    done = instance.run("one ą\n", type="text/plain", timeout=PATIENCE)
+    done = instance.run("one ą\n", type="text/plain", timeout=LIMIT)
     ender.join()
 
     assert (done.output, done.stderr, done.log) == ("one ą\n".encode(), b"err\n", b"{}\n")
@@ -449,7 +444,7 @@ def test_return_codes(instance: InstanceClient, there: Instance, code: int, retu
     """0 is a good end, however the hub says it; else it is the runner's code, and check raises it."""
     there.end(code, "the reason")
 
-    done = instance.run(timeout=PATIENCE)
+    done = instance.run(timeout=LIMIT)
 
     assert done.returncode == returncode
     if returncode:
@@ -467,22 +462,28 @@ def test_run_with_check(instance: InstanceClient, there: Instance):
     there.end(23, "raised")
 
     with pytest.raises(InstanceFailedError) as caught:
-        instance.run(timeout=PATIENCE, check=True)
+        instance.run(timeout=LIMIT, check=True)
 
     assert caught.value.completed.stderr == b"err\n"
     assert pickle.loads(pickle.dumps(caught.value)).completed == caught.value.completed
     assert there.received == []
 
 
-def test_run_timeout(instance: InstanceClient, there: Instance):
+def test_run_timeout(h1_host: HostClient, h1_hub: H1Hub):
     """After a timeout the instance is killed, and the error has what came until then."""
-    there.pipes["output"].write(b"half")
-    there.pipes["stderr"].write(b"err")
 
-    with pytest.raises(RunTimeoutError, match="it was killed") as caught:
-        instance.run(timeout=0.5)
+    def timed_out(limit: float) -> tuple[Instance, RunTimeoutError]:
+        there = h1_hub.add_instance()
+        there.pipes["output"].write(b"half")
+        there.pipes["stderr"].write(b"err")
+        with pytest.raises(RunTimeoutError, match="it was killed") as caught:
+            h1_host.get_instance_client(there.id).run(timeout=limit)
+        return there, caught.value
 
-    error = caught.value
+    there, error = long_enough(
+        timed_out, lambda it: it[1].output and it[1].stderr and it[1].info is not None
+    )
+
     assert (error.output, error.stdout, error.stderr) == (b"half", b"", b"err")
     assert error.info.status == "running"
     assert isinstance(error, TimeoutError)
@@ -511,7 +512,7 @@ def test_run_whose_source_raises(instance: InstanceClient, there: Instance):
         raise KeyError("x")
 
     with pytest.raises(UploadError) as caught:
-        instance.run(items(), timeout=PATIENCE)
+        instance.run(items(), timeout=LIMIT)
 
     assert isinstance(caught.value.__cause__, KeyError)
     assert [route for route, _ in there.received] == ["_kill"]
@@ -533,11 +534,11 @@ def test_run_of_a_program_that_does_not_read(instance: InstanceClient, there: In
         target=lambda: eventually(lambda: there.accepted) and there.end(), name="test-ender"
     )
     ender.start()
-    done = instance.run(endless(), timeout=PATIENCE)
+    done = instance.run(endless(), timeout=LIMIT)
     ender.join()
 
     assert done.returncode == 0
-    assert closed.wait(PATIENCE)
+    assert closed.wait(LIMIT)
 
 
 @plain
@@ -577,7 +578,7 @@ def test_run_when_the_hub_dies():
 
     with RawServer(serve) as server, HostClient(server.url) as host:
         with pytest.raises(StreamInterruptedError):
-            host.get_instance_client("x").run(timeout=PATIENCE)
+            host.get_instance_client("x").run(timeout=LIMIT)
         server.check()
 
 

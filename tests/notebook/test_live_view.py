@@ -50,7 +50,7 @@ def silent(host: HostClient, kernel: Kernel) -> Iterator[InstanceClient]:
 
 def _in_kernel(host: HostClient, kernel: Kernel, program) -> Iterator[InstanceClient]:
     started = host.deploy(program).start()
-    started.wait_for("running", timeout=20)
+    started.wait_for("running", timeout=60)
     assert kernel.run(f"instance = host.get_instance_client({started.id!r})").error == ""
     yield started
     started.kill()
@@ -86,7 +86,7 @@ def test_view_ends_with_the_instance(kernel: Kernel, instance: InstanceClient):
     kernel.drawn(shown, lambda page: "logged" in page)
     instance.send_event("finish")
     last = kernel.drawn(shown, lambda page: "stopped" in page)
-    waited = kernel.run("view.wait(20); print(view.done)")
+    waited = kernel.run("view.wait(60); print(view.done)")
 
     assert "Instance completed, exit code -1" in last
     assert waited.text == "True\n"
@@ -135,7 +135,7 @@ def test_hub_that_goes_away_is_shown(kernel: Kernel):
     last = kernel.drawn(shown, lambda page: '#d62728">Stream' in page or '#d62728">Hub' in page)
 
     assert "Error" in last
-    assert kernel.run("view.wait(20)").error in ("StreamInterruptedError", "HubConnectionError")
+    assert kernel.run("view.wait(60)").error in ("StreamInterruptedError", "HubConnectionError")
     assert threads(kernel) == ""
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import doctest
 import enum
 import functools
+import gzip
 import importlib.util
 import itertools
 import json
@@ -15,8 +17,10 @@ import logging
 import math
 import operator
 import os.path
+import pty
 import random
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -33,9 +37,10 @@ from typing import Any, Generic, Optional, TypeVar
 
 import pytest
 
-from scramjet_client import Package, PackageWarning
+from scramjet_client import Package, PackageWarning, SecretWarning
 from scramjet_client.packages.package import opened
 from scramjet_client.packages.values import expression
+from tests.support.waiting import LIMIT
 from tests.support.wheels import make_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,7 +142,7 @@ def run_here(package: Package, tmp_path: Path, code: str) -> Any:
         cwd=there,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -256,7 +261,7 @@ def test_same_function_gives_the_same_bytes():
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=LIMIT,
         ).stdout
         for seed in ("1", "2")
     }
@@ -368,6 +373,449 @@ def test_large_modules_beside_a_script_are_refused(tmp_path: Path, monkeypatch: 
         Package.from_function(space["f"])
 
 
+# -- names ------------------------------------------------------------------------------------------
+
+
+def top(context: Any, input: Any) -> Any:
+    """A function of the name that symtable gives to modules, with locals and a helper of that name."""
+    found = [Lambda().top(), Lambda.Inner.top(1)]
+    return found + [each for each in [genexpr()]]  # noqa: C416 - a scope of its own
+
+
+class Lambda:
+    top = 3
+
+    class Inner:
+        __private = 4
+
+        @staticmethod
+        def top(given: int) -> int:
+            local = given
+            return local + Lambda.Inner.__private
+
+    def top(self) -> int:  # type: ignore[no-redef]  # noqa: F811
+        value = 1
+
+        def top() -> int:
+            inner = value + 0
+            return inner + 0
+
+        return top()
+
+
+def genexpr() -> int:
+    global counted  # noqa: PLW0603 - a script may
+    counted = 5
+    listcomp = sum(each for each in range(3))
+    return listcomp + counted
+
+
+class Jobs:
+    __unit = 2
+
+    @staticmethod
+    def job(context: Any, input: Any) -> Any:
+        return Jobs.__unit
+
+    class Deep:
+        @staticmethod
+        def job(context: Any, input: Any) -> Any:
+            return 3
+
+
+def __dunder__(context: Any, input: Any) -> Any:
+    return 1
+
+
+def _(context: Any, input: Any) -> Any:
+    return 2
+
+
+@pytest.mark.parametrize(
+    ("function", "result"),
+    [
+        (top, [1, 5, 8]),
+        (__dunder__, 1),
+        (_, 2),
+        (Jobs.job, 2),
+        (Jobs.Deep.job, 3),
+    ],
+    ids=lambda each: getattr(each, "__qualname__", ""),
+)
+def test_names_of_any_kind_travel(tmp_path: Path, function: Any, result: Any):
+    """Names that Python's own tools use, and functions within classes, are names as any other."""
+    package = Package.from_function(function)
+
+    assert run_here(package, tmp_path, f"m.{function.__name__}(None, None)") == result
+
+
+# -- modules ----------------------------------------------------------------------------------------
+
+FILES = {
+    "helper.py": "import second\nVALUE = second.VALUE\n",
+    "second.py": "VALUE = 1\n",
+    "pack/__init__.py": "",
+    "pack/part.py": "VALUE = 1\n",
+    "pack/sub/__init__.py": "",
+    "pack/sub/deep.py": "VALUE = 1\n",
+    "pack/words.txt": "one",
+    "pack/.env": "SECRET=1",
+    "bare/part.py": "VALUE = 1\n",
+    "other/unused.py": "",
+}
+
+SCRIPT = """
+import importlib, json, sys
+from scramjet_client import Package
+{before}
+def f(context, input):
+{body}
+try:
+    package = Package.from_function(f, **{options})
+    package.save("p.tar.gz")
+    print(json.dumps([[each.name for each in package.entries], package.warnings]))
+except ValueError as error:
+    print(json.dumps(str(error)))
+"""
+
+MADE = {"main.py", "package.json", "scramjet_adapter.py", "sequence_source.py"}
+
+
+def packed_by_script(
+    folder: Path, body: str, *, before: str = "", options: str = "{}", **environment: str
+) -> tuple[set[str], str]:
+    """Return what a script beside FILES packs for a function, and its warnings; check that it runs elsewhere."""
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    indented = textwrap.indent(textwrap.dedent(body).strip(), "    ")
+    (folder / "script.py").write_text(SCRIPT.format(before=before, body=indented, options=options))
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    if isinstance(found, str):
+        return set(), found
+    return set(found[0]) - MADE, "\n".join(found[1])
+
+
+def run_packed(folder: Path) -> Any:
+    """Run what a script has packed, where nothing of its folder can be imported."""
+    there = folder / "there"
+    there.mkdir()
+    subprocess.run(["tar", "xzf", "../p.tar.gz"], cwd=there, check=True, timeout=60)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import json, sequence_source as m; print(json.dumps(m.f(None, None)))",
+        ],
+        cwd=there,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+HELPER = {"helper.py", "second.py"}
+PACK = {"pack/__init__.py", "pack/part.py", "pack/sub/__init__.py", "pack/sub/deep.py"}
+
+
+@pytest.mark.parametrize(
+    ("body", "files"),
+    [
+        ("import helper; return helper.VALUE", HELPER),
+        ("import helper as h; return h.VALUE", HELPER),
+        ("from helper import VALUE; return VALUE", HELPER),
+        ("from pack import part; return part.VALUE", PACK),
+        ("import pack.sub.deep; return pack.sub.deep.VALUE", PACK),
+        ("from pack.sub.deep import VALUE; return VALUE", PACK),
+        ("import bare.part; return bare.part.VALUE", {"bare/part.py"}),
+        ("import importlib; return importlib.import_module('helper').VALUE", HELPER),
+        ("from importlib import import_module; return import_module('pack.part').VALUE", PACK),
+        ("return __import__('helper').VALUE", HELPER),
+        (
+            "try:\n    import helper\nexcept ImportError:\n    helper = None\nreturn helper.VALUE",
+            HELPER,
+        ),
+        ("try:\n    import not_there_x\nexcept ImportError:\n    return 1", set()),
+        ("if context is None:\n    import helper\n    return helper.VALUE", HELPER),
+        ("def inner():\n    import helper\n    return helper.VALUE\nreturn inner()", HELPER),
+        (
+            "class C:\n    def m(self):\n        import helper\n        return helper.VALUE\nreturn C().m()",
+            HELPER,
+        ),
+        ("import json, os.path; return 1", set()),
+    ],
+)
+def test_modules_imported_within_a_function_travel(tmp_path: Path, body: str, files: set[str]):
+    """An import that only runs with the function takes along the module beside the script, and all that it needs."""
+    packed, _ = packed_by_script(tmp_path, body)
+
+    assert packed == files
+    assert run_packed(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "from . import part; return part.VALUE",
+        "from .part import VALUE; return VALUE",
+        "from .  sub . deep import (VALUE,\n    VALUE as V); return V",
+        "from . \\\n  import part as p; return p.VALUE",
+        "import importlib; return importlib.import_module('.part', __package__).VALUE",
+        "x = 'é'; from .sub import deep; from . import part; return deep.VALUE",
+    ],
+)
+def test_relative_imports_within_a_function_travel(tmp_path: Path, body: str):
+    """A function of a package finds the parts of its package there as here."""
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    indented = textwrap.indent(body, "    ")
+    (tmp_path / "pack" / "own.py").write_text(f"def f(context, input):\n{indented}\n")
+    code = "from pack.own import f; from scramjet_client import Package; Package.from_function(f).save('p.tar.gz')"
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=60,
+    )
+
+    assert run_packed(tmp_path) == 1
+
+
+def test_helper_that_imports_within_itself(tmp_path: Path):
+    """The imports of all functions and methods that travel are looked at."""
+    before = "class K:\n    def go(self):\n        import helper\n        return helper.VALUE\ndef g(): return K().go()"
+    packed, _ = packed_by_script(tmp_path, "return g()", before=before)
+
+    assert packed == HELPER
+    assert run_packed(tmp_path) == 1
+
+
+def test_only_modules_of_a_package_travel(tmp_path: Path):
+    """Data and secrets beside modules stay, and are named; what the user names travels, with `__file__`."""
+    packed, told = packed_by_script(tmp_path, "from pack import part; return part.VALUE")
+
+    assert packed == PACK
+    assert "as only modules travel with a function: pack/words.txt (name files by include=)" in told
+    assert "as these may hold secrets (name them by include= to take them along): pack/.env" in told
+
+    body = "from pathlib import Path\nreturn Path(__file__).with_name('pack').joinpath('words.txt').read_text()"
+    packed, told = packed_by_script(tmp_path, body)
+    assert "uses '__file__'" in told
+    for options, files in (
+        ("{'include': ['pack/words.txt']}", {"pack/words.txt"}),
+        ("{'include': 'pack/*.txt'}", {"pack/words.txt"}),
+        ("{'include': ['pack']}", {*PACK, "pack/words.txt"}),
+    ):
+        packed, told = packed_by_script(tmp_path, body, options=options)
+        assert packed == files
+    assert run_packed(tmp_path) == "one"
+
+    assert "include names 'nowhere'" in packed_by_script(
+        tmp_path, "return 1", options="{'include': ['nowhere']}"
+    )[1]  # fmt: skip
+
+
+def test_module_that_looks_like_a_secret_is_named(tmp_path: Path):
+    """A module that is taken along is looked through, and one with a key in it is named."""
+    (tmp_path / "keys.py").write_text("# of the team\nKEY = 'AKIAIOSFODNN7EXAMPLE'\n")
+    (tmp_path / "credentials.py").write_text("")
+    packed, told = packed_by_script(tmp_path, "import keys, credentials; return 1")
+
+    assert packed == {"keys.py", "credentials.py"}
+    assert "though these look like secrets: credentials.py, keys.py" in told
+
+
+LARGE = "x = 1\n" + "# ...\n" * 300_000
+
+
+@pytest.mark.parametrize("body", ["import big; return big.x", "return big.x"])
+@pytest.mark.parametrize("how", ["PYTHONPATH", "beneath", "pth", "target", "finder"])
+def test_what_is_installed_is_not_beside_the_script(tmp_path: Path, body: str, how: str):
+    """A module is told apart by how it is reached: installed ones are the hub's to have, whatever their size."""
+    script, elsewhere = tmp_path / "script", tmp_path / "elsewhere"
+    elsewhere = script / "libraries" if how == "beneath" else elsewhere
+    script.mkdir()
+    (elsewhere / "big").mkdir(parents=True)
+    (elsewhere / "big" / "__init__.py").write_text(LARGE)
+    before, environment = "", {}
+    if how in ("PYTHONPATH", "beneath"):
+        environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(elsewhere)])}
+    elif how == "pth":
+        site = tmp_path / "site-packages"
+        site.mkdir()
+        (site / "big.pth").write_text(f"{elsewhere}\n")
+        before = f"import site; site.addsitedir({str(site)!r})\n"
+    elif how == "target":
+        (elsewhere / "big-1.dist-info").mkdir()
+        (elsewhere / "big-1.dist-info" / "RECORD").write_text("big/__init__.py,,\n")
+        before = f"sys.path.append({str(elsewhere)!r})\n"
+    else:
+        before = (
+            "import importlib.util as u\n"
+            f"spec = u.spec_from_file_location('big', {str(elsewhere / 'big' / '__init__.py')!r})\n"
+            "sys.modules['big'] = u.module_from_spec(spec); spec.loader.exec_module(sys.modules['big'])\n"
+        )
+    before += "import big" * body.startswith("return")
+
+    packed, told = packed_by_script(script, body, before=before, **environment)
+
+    assert packed == set()
+    assert "f imports big, which the hub's Python must have" in told
+
+
+@pytest.mark.parametrize("pythonpath", [".", "here"])
+def test_folder_of_the_script_on_the_path_is_still_its_own(tmp_path: Path, pythonpath: str):
+    """PYTHONPATH=. does not make installed modules of those beside the script."""
+    given = str(tmp_path) if pythonpath == "here" else "."
+    packed, _ = packed_by_script(
+        tmp_path, "import helper; return 1", PYTHONPATH=os.pathsep.join([str(ROOT), given])
+    )
+
+    assert packed == HELPER
+
+
+def test_module_that_is_nowhere_is_named(tmp_path: Path):
+    """A function that imports what is not even here is told of before it crashes there."""
+    _, told = packed_by_script(tmp_path, "import not_there_x; return 1")
+
+    assert "f imports not_there_x, which the hub's Python must have" in told
+
+
+# -- values from elsewhere --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("import os\nV = os.environ['HOME']", "the environment"),
+        ("import os\nV = os.environ.get('HOME', 'x')", "the environment"),
+        ("from os import getenv as g\nV = g('HOME')", "the environment"),
+        ("import os\nA = os.getenv('HOME')\nV = f'{A}/x'", "the environment"),
+        ("import os\nV = dict(os.environ)['HOME'] or 1", "the environment"),
+        ("import os\ndef load(): return os.environ['HOME']\nV = load()", "the environment"),
+        ("import os\nif True:\n    V, W = os.environ['HOME'], 1", "the environment"),
+        ("import os\nV: str = os.environ['HOME']", "the environment"),
+        ("import os\nV = [v for v in [os.environ['HOME']]]", "the environment"),
+        ("import os\nV = {'a': os.getenv('HOME')}", "the environment"),
+        ("import os\nV = (h := os.getenv('HOME'))", "the environment"),
+        ("from given import V", "the environment"),
+        ("from given import *", "the environment"),
+        ("import subprocess, sys\nV = subprocess.check_output([sys.executable, '-V'])", "another program"),
+        ("with open('script.py') as file:\n    V = file.read(9)", "a file"),
+        ("from pathlib import Path\nV = Path('script.py').read_text()[:9]", "a file"),
+        ("import json\nV = json.load(open('v.json'))", "a file"),
+        ("import sys\nV = sys.argv[0]", "the command line"),
+        ("import getpass\ngetpass.getpass = lambda: 'x'\nV = getpass.getpass()", "a prompt"),
+        ("API_TOKEN = 'x'; V = API_TOKEN + 'y'; del API_TOKEN\nV = 'AKIAIOSFODNN7EXAMPLE'", "looks like a secret"),
+        ("V = 'postgres://me:hunter22@db.example/x'", "looks like a secret"),
+        ("V = {'db': [{'password': 'x'}]}", "looks like a secret"),
+        ("V = 'prefix ' + 'from-the-environment'", "looks like a secret"),
+    ],
+)  # fmt: skip
+def test_value_from_elsewhere_is_told_of(tmp_path: Path, before: str, words: str):
+    """A value that came from outside of the program, or looks like a secret, does not travel without a word."""
+    (tmp_path / "given.py").write_text("import os\nV = os.environ['HOME']\n")
+    (tmp_path / "v.json").write_text("[1]")
+    _, told = packed_by_script(tmp_path, "return V", before=before, MY_TOKEN="from-the-environment")
+
+    assert words in told
+    assert "f uses 'V' (" in told
+    assert "deploy with env=['V'] and start with app_config={'V': ...} instead" in told
+
+
+@pytest.mark.parametrize(
+    "name", ["TOKEN", "API_KEY", "api_key", "DB_PASSWORD", "clientSecret", "passwd", "AUTH"]
+)
+def test_secret_names_are_told_of(tmp_path: Path, name: str):
+    """A constant with the name of a secret is one."""
+    _, told = packed_by_script(tmp_path, f"return {name}", before=f"{name} = 'abc'")
+
+    assert f"f uses {name!r}" in told
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["V = 'x'", "V = 3", "import re\nV = re.compile('token')", "tokens = 5; V = tokens", "V = ('a', 'b')",
+     "V = len('open')", "import os\nHOME = os.environ['HOME']\nV = 'other'", "V = None", "V = 'see https://example.org/a:b@c'"],
+)  # fmt: skip
+def test_other_values_are_not_told_of(tmp_path: Path, before: str):
+    """A plain constant gives no warning."""
+    assert packed_by_script(tmp_path, "return V", before=before)[1] == ""
+
+
+def test_closures_over_the_environment_are_told_of(monkeypatch: pytest.MonkeyPatch):
+    """What an enclosing function took from the environment, or was given of it, travels with a word too."""
+    monkeypatch.setenv("SOME_TOKEN", "abcdefgh")
+    home = os.environ["HOME"]
+
+    def first(context, input):
+        return home
+
+    def make(given: str) -> Any:
+        def second(context, input):
+            return given
+
+        return second
+
+    assert "first uses 'home'" in Package.from_function(first).warnings[0]
+    assert "second uses 'given'" in Package.from_function(make("abcdefgh")).warnings[0]
+    with pytest.warns(SecretWarning, match="'home'"), opened(Package.from_function(first)):
+        pass
+
+
+def test_variables_that_stay_here(tmp_path: Path):
+    """`env` keeps values at home, and names nothing that is not used."""
+    before = "import os\nSECRET = os.environ['HOME']\nOTHER = 1"
+    _, told = packed_by_script(
+        tmp_path, "return SECRET", before=before, options="{'env': ['SECRET']}", HOME="/the/home"
+    )
+    data = (tmp_path / "p.tar.gz").read_bytes()
+
+    assert told == ""
+    assert b"/the/home" not in gzip.decompress(data)
+    for options, words in (("{'env': 'OTHER'}", "'OTHER'"), ("{'env': ['NOWHERE']}", "'NOWHERE'")):
+        _, told = packed_by_script(tmp_path, "return SECRET", before=before, options=options)
+        assert f"env names {words}, and f uses no variable of that name" in told
+    for before in (
+        "V = 1\ndef g(x=V): return x",
+        "V = 1\nclass G:\n    x = V\ndef g(): return G",
+        "V = 1\ndef d(x):\n    return lambda f: f\n@d(V)\ndef g(): return 1",
+    ):
+        _, told = packed_by_script(tmp_path, "return g()", before=before, options="{'env': ['V']}")
+        assert "uses 'V' (" in told
+        assert "already when it is defined" in told
+    with pytest.raises(TypeError, match="env must be names"):
+        Package.from_function(shows_nothing, env={"A": "1"})
+
+
+def shows_nothing(context: Any, input: Any) -> None: ...
+
+
+def test_secret_in_the_source_is_told_of():
+    """A key that is written in the function itself is seen by its shape."""
+
+    def leaks(context, input):
+        return "AKIAIOSFODNN7EXAMPLE"
+
+    assert "the source of leaks holds something" in Package.from_function(leaks).warnings[0]
+
+
 # -- requirements -----------------------------------------------------------------------------------
 
 
@@ -406,6 +854,11 @@ def test_requirements_of_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 class Holder:
     def method(self, context: Any, input: Any) -> None: ...
 
+    @classmethod
+    def made(cls, context: Any, input: Any) -> None: ...
+
+    def __call__(self, context: Any, input: Any) -> None: ...
+
 
 def takes_one(context: Any) -> None: ...
 
@@ -418,8 +871,12 @@ def takes_a_keyword(context: Any, input: Any, *, option: int) -> None: ...
     [
         (print, "only a Python function"),
         (lambda context, input: None, "lambda"),
-        (Holder().method, "a method"),
+        (Holder().method, r"a method of a Holder; write `def name\(context, input, \*args\): ...`"),
+        (Holder.method, "Holder.method is a method"),
+        (Holder.made, "a method of the class Holder"),
+        (Holder(), "an object of class Holder"),
         (Holder, "only a Python function"),
+        (functools.lru_cache(takes_one), "only a Python function"),
         (functools.partial(takes_one), "only a Python function"),
         (3, "only a Python function"),
         (takes_one, r"must take \(context, input, \*args\)"),
@@ -510,7 +967,7 @@ def test_open_files_sockets_and_local_functions_cannot_travel(tmp_path: Path):
         for function, words in (
             (writes, "'file' .*, which is an open file of an enclosing function"),
             (sends, "'connection' .*, which is a socket of an enclosing function"),
-            (calls, "'local' .*, which is a function of an enclosing function"),
+            (calls, "'local' .*, which is a function of an enclosing function .*functools.wraps"),
         ):
             with pytest.raises(ValueError, match=words):
                 Package.from_function(function)
@@ -559,6 +1016,173 @@ def test_file_that_has_changed_since(tmp_path: Path, changed: str):
 
     with pytest.raises(ValueError, match="not its source any more"):
         Package.from_function(module.f)
+
+
+GIVEN = """
+class Tally:
+    def add(self, text):
+        return len(text)
+
+def helper(text):
+    return Tally().add(text)
+
+def f(context, input):
+    return helper("abc")
+"""
+
+
+def test_source_that_is_given(tmp_path: Path):
+    """A function that exec has made travels by the text that made it; another text is refused."""
+    space: dict[str, Any] = {"__name__": "made"}
+    exec(GIVEN, space)
+
+    package = Package.from_function(space["f"], source=GIVEN)
+
+    assert run_here(package, tmp_path, "m.f(None, None)") == 3
+    for text in (
+        "def f(context, input): return 4",
+        "x = 1",
+        "def f(:",
+        GIVEN.replace("abc", "abd"),
+    ):
+        with pytest.raises(ValueError, match="source= must be the text of its definition"):
+            Package.from_function(space["f"], source=text)
+
+
+def test_indented_source_that_is_given(tmp_path: Path):
+    """The text may be indented, as one within a program is."""
+    space: dict[str, Any] = {}
+    exec("def f(context, input):\n    return 4\n", space)
+    text = """
+        def f(context, input):
+            return 4
+    """
+
+    package = Package.from_function(space["f"], source=text)
+
+    assert run_here(package, tmp_path, "m.f(None, None)") == 4
+
+
+def test_examples_of_a_doctest(tmp_path: Path):
+    """A function of a docstring's example travels, with what the examples before it define."""
+    saved = str(tmp_path / "d.tar.gz")
+    text = f"""
+    >>> class Tally:
+    ...     start = 2
+    >>> def helper(x):
+    ...     return x + Tally.start
+    >>> def f(context, input):
+    ...     return helper(3)
+    >>> from scramjet_client import Package
+    >>> Package.from_function(f).save({saved!r})
+    """
+    test = doctest.DocTestParser().get_doctest(text, {}, "example", None, 0)
+    result = doctest.DocTestRunner().run(test, out=print)
+    (tmp_path / "there").mkdir()
+    subprocess.run(["tar", "xzf", saved], cwd=tmp_path / "there", check=True, timeout=60)
+
+    assert result.failed == 0
+    assert b"start = 2" in (tmp_path / "there" / "sequence_source.py").read_bytes()
+
+
+TYPED = """
+import re
+from scramjet_client import Package
+WORD = re.compile("a+")
+class Tally:
+    def __init__(self): self.seen = 0
+    def add(self, text):
+        self.seen += len(WORD.findall(text))
+        return self.seen
+
+def f(context, input):
+    return "an earlier one"
+
+square = lambda number: number * number
+def helper(text):
+    return Tally().add(text) + square(2)
+
+def make(more):
+    def inner(context, input):
+        return more
+    return inner
+
+def f(context, input, marks=(1,
+    2)):
+    found = []
+    found.append(helper("a b aa"))
+    found.append(helper("a b aa"))
+    if not found:
+        return None
+    else:
+        return [*found, *marks]
+
+Package.from_function(f).save("typed.tar.gz")
+Package.from_function(make(5)).save("closure.tar.gz")
+"""
+
+
+def test_functions_typed_at_a_plain_prompt(tmp_path: Path):
+    """At the prompt of every Python, a function that was typed travels with all that was typed beside it."""
+    env = {
+        **{key: value for key, value in os.environ.items() if key != "PYTHONSTARTUP"},
+        **{"TERM": "dumb", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        **{"PYTHON_BASIC_REPL": "1", "INPUTRC": "/dev/null"},
+    }
+    here, there = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-q"], stdin=there, stdout=there, stderr=there, cwd=tmp_path, env=env
+    ) as prompt:
+        os.close(there)
+        told = until_prompt(here)
+        for line in TYPED.strip("\n").splitlines():
+            os.write(here, line.encode() + b"\n")
+            told += until_prompt(here)
+        os.write(here, b"exit()\n")
+        assert prompt.wait(60) == 0, told
+    os.close(here)
+
+    assert "Error" not in told
+    for name, code, result in (
+        ("typed", "m.f(None, None)", [6, 6, 1, 2]),
+        ("closure", "m.inner(0, 0)", 5),
+    ):
+        folder = tmp_path / f"of-{name}"
+        folder.mkdir()
+        subprocess.run(["tar", "xzf", f"../{name}.tar.gz"], cwd=folder, check=True, timeout=60)
+        command = [sys.executable, "-c", f"import sequence_source as m; print({code})"]
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=60, check=True
+        )
+        assert done.stdout.strip() == str(result)
+
+
+def until_prompt(terminal: int) -> str:
+    """Read what a terminal shows up to the next prompt; it is given a minute."""
+    told = b""
+    while not told.endswith((b">>> ", b"... ")):
+        ready, _, _ = select.select([terminal], [], [], 60)
+        assert ready, told
+        told += os.read(terminal, 65536)
+    return told.decode()
+
+
+def test_prompt_without_a_history_names_the_cure(tmp_path: Path):
+    """Where nobody keeps what was typed, the refusal says what to do."""
+    typed = "from scramjet_client import Package\ndef f(context, input): return 1\n\nPackage.from_function(f)\n"
+    done = subprocess.run(
+        [sys.executable, "-i"],
+        input=typed,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHON_BASIC_REPL": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    if sys.version_info < (3, 13):  # which keeps it
+        assert "typed at a plain prompt (<stdin>); give its text by source=..." in done.stderr
 
 
 def test_large_values_are_data():
@@ -666,12 +1290,13 @@ def test_examples_of_the_document_run(tmp_path: Path):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT,
             check=False,
         )
         assert done.returncode == 0, done.stderr
         printed.append(done.stdout.splitlines())
 
     assert printed[0] == ["hello Ann!", "hello Bob!"]
-    assert printed[1][0].endswith("  package.json")
-    assert printed[1][-1] == "upper"
+    assert printed[1] == ["asked with for tests"]
+    assert printed[2][0].endswith("  package.json")
+    assert printed[2][-1] == "upper"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scramjet_client.packages.ignore import Rules, holds_private_key
+from scramjet_client.packages.ignore import Rules, holds_private_key, is_public
+from tests.support.waiting import LIMIT
 
 PATHS = [
     "a.log", "b.txt", "a b.txt", "#note", "!bang", "x/a.log", "x/y/a.log", "x/keep.log", "x/b.txt", "build/out.o",
@@ -44,7 +45,7 @@ def ignored(lines: list[str]) -> set[str]:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty git repository."""
     root = tmp_path_factory.mktemp("repository")
-    subprocess.run(["git", "init", "--quiet", str(root)], check=True, timeout=60)
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True, timeout=LIMIT)
     for path in PATHS:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text("")
@@ -60,7 +61,7 @@ def test_patterns_mean_what_they_mean_to_git(repository: Path, lines: list[str])
         cwd=repository,
         input="\0".join(PATHS).encode(),
         capture_output=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
 
@@ -106,8 +107,91 @@ def test_own_rules_go_before_all_others():
         (b"PuTTY-User-Key-File-3: ssh-ed25519", True),
         (b"-----BEGIN CERTIFICATE-----", False),
         (b"KEY = '-----BEGIN PRIVATE KEY-----'", False),
+        (b"\xef\xbb\xbf-----BEGIN PRIVATE KEY-----", True),
+        (b"# of the server\n\n-----BEGIN RSA PRIVATE KEY-----", True),
+        (b"x" * 3000 + b"\r\n-----BEGIN PRIVATE KEY-----", True),
+        (b"  -----BEGIN ENCRYPTED PRIVATE KEY-----", True),
+        ("\ufeff# key\r\n-----BEGIN PRIVATE KEY-----".encode("utf-16-le"), True),
+        ("-----BEGIN PRIVATE KEY-----".encode("utf-16"), True),
+        ("-----BEGIN PRIVATE KEY-----".encode("utf-16-be"), True),
+        ("-----BEGIN PRIVATE KEY-----".encode("utf-32"), True),
+        (b"-----BEGIN PGP PRIVATE KEY BLOCK-----", True),
+        (b"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----", True),
+        (b"AGE-SECRET-KEY-1QQQQ", True),
+        (b'{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\nMII', True),
     ],
 )
 def test_private_keys_are_known_by_how_they_begin(head: bytes, is_key: bool):
     """A private key is one whatever its name."""
     assert holds_private_key(head) == is_key
+
+
+SECRETS = """
+.env .Env .ENV .env~ .env.bak .env.local .env.swp .env.gz .env-prod prod.env #.env# .#.env .envrc
+id_rsa ID_RSA id_ed25519 id_ed25519.bak id_rsa_old id_rsa.2024-01-01 deploy_rsa
+KEY.PEM key.pem.orig tls.Key x.p8 x.p12 x.PFX x.jks x.keystore x.kdbx x.kdb x.keytab x.ppk my.ovpn
+kubeconfig KUBECONFIG kubeconfig.yaml dev.kubeconfig .kube .Kube .kube.bak
+terraform.tfstate terraform.tfstate.backup prod.tfvars prod.auto.tfvars.json .terraformrc credentials.tfrc.json
+.bash_history .zsh_history .python_history .psql_history .node_repl_history .viminfo
+a/.config/gcloud .config/gcloud .config/gh .config/rclone application_default_credentials.json adc.json
+client_secret.json client_secret_12.apps.googleusercontent.com.json client-secret.json
+service-account.json service_account.json my-service-account-key.json x-firebase-adminsdk-1.json
+credentials Credentials credentials.json credentials.csv credentials.old .credentials.swp credentials~
+aws_credentials .aws .ssh .gnupg .docker .azure .password-store
+secrets.toml secrets.yaml secret.json secrets.JSON secrets db-secrets.yml
+.vault-token .npmrc .pypirc .netrc _netrc .pgpass .htpasswd .git-credentials .my.cnf .s3cfg .boto .dockercfg
+.cargo/credentials.toml .m2/settings.xml .gem/credentials
+data.db data.sqlite data.SQLITE3 data.sqlite3.bak
+passwords.txt password.json token.json api_key.txt access_token master.key accessKeys.csv
+"""
+
+HARMLESS = """
+main.py package.json package-lock.json requirements.txt README.md environment.py .env.example .env.sample
+tokenizer.json vocab.json data.csv model.bin id_rsa.pub lib/utils.js index.html history.txt config.yaml settings.toml
+keyboard.json monkey.txt donkey.yaml database.csv tokens_count.csv secretary.txt Makefile Dockerfile
+"""
+
+CODE = "secrets.py credentials.py password.js api_key.go passwords.md secrets.sh"
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        *((each, "secret") for each in SECRETS.split()),
+        *((f"deep/er/{each}", "secret") for each in SECRETS.split()),
+        *((each, "suspect") for each in CODE.split()),
+        ("client_secret (1).json", "secret"),
+        ("Copy of .env", "secret"),
+        ("credentials - Copy.json", "secret"),
+        ("id_rsa copy", "secret"),
+    ],
+)
+def test_names_of_secrets(name: str, verdict: str):
+    """Tools' files of keys and passwords are known in any case, and so are copies of them."""
+    assert Rules().verdict(name, False) == verdict
+
+
+@pytest.mark.parametrize("name", HARMLESS.split())
+def test_names_that_are_no_secrets(name: str):
+    """What programs consist of is not taken for a secret."""
+    assert Rules().verdict(name, False) in ("", "wanted")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "public"),
+    [
+        ("ca.pem", b"-----BEGIN CERTIFICATE-----", True),
+        ("CA.PEM", "-----BEGIN CERTIFICATE-----".encode("utf-16"), True),
+        ("ca.pem", b"-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----", False),
+        (
+            "ca.pem",
+            "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----".encode("utf-16"),
+            False,
+        ),
+        ("ca.pem", b"MIIE", False),
+        ("id_rsa", b"-----BEGIN CERTIFICATE-----", False),
+    ],
+)
+def test_certificates_are_public(name: str, content: bytes, public: bool):
+    """A file named like a key is public if it holds certificates alone, in any encoding."""
+    assert is_public(name, content) == public

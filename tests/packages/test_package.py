@@ -12,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ from scramjet_client import (
     HostClient,
     Package,
     PackageWarning,
+    SecretWarning,
     UnprocessableEntityError,
 )
 from scramjet_client.packages.package import pack
+from scramjet_client.packages.requirements import _checked
+from tests.support.waiting import BUILD_LIMIT, LIMIT
 from tests.support.wheels import make_wheel
 from tests.support.wire import Conn, RawServer
 
@@ -227,7 +231,7 @@ def test_links_survive_unpacking(tmp_path: Path):
     (tmp_path / "there").mkdir()
     Package(root).save(tmp_path / "p.tar.gz")
     command = ["tar", "xzf", str(tmp_path / "p.tar.gz"), "-C", str(tmp_path / "there")]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=LIMIT)
 
     assert (tmp_path / "there" / "lib" / "up").read_text() == RUN
 
@@ -244,6 +248,87 @@ def test_sockets_and_pipes_are_left_out_and_named(tmp_path: Path, monkeypatch: p
 
     assert "pipe, sock" in package.warnings[0]
     assert {"pipe", "sock"}.isdisjoint(each.name for each in package.entries)
+
+
+def test_every_warning_of_secrets_has_its_class(tmp_path: Path):
+    """What stays and what is taken though it looks like a secret are a `SecretWarning` each, with all names."""
+    left_out = {
+        ".Env": "A=1",
+        "terraform.tfstate": "{}",
+        "home/.config/gcloud/x.json": "{}",
+        "sa.json": '{"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\nMII"}',
+        "notes.txt": "\ufeff# from the server\n" + KEY,
+        "store.bin": "SQLite format 3\0 and more",
+        "secrets/of-the-team.txt": "x",
+    }
+    taken = {
+        "settings.py": "AWS = 'AKIAIOSFODNN7EXAMPLE'\n",
+        "secrets.py": "import os\n",
+        "conf/db.yaml": "url: postgres://me:hunter22@db.example/x\n",
+        "my_password_list.csv": "a\n",
+        "tls.py": f'KEY = """\n{KEY}"""\n',
+    }
+    harmless = {
+        "secrets_code/__init__.py": "",
+        "conf/x.yaml": "a: 1\n",
+        "key.md": "A key is a key.\n",
+    }
+    root = folder(tmp_path / "seq", **left_out, **taken, **harmless)
+
+    with pytest.warns(SecretWarning) as caught:
+        data = pack(root)
+
+    stays, goes = sorted(str(each.message) for each in caught)
+    assert stays.startswith("left out of")
+    assert goes.startswith("taken from")
+    for name in left_out:
+        assert (
+            name.replace("gcloud/x.json", "gcloud/").replace("secrets/of-the-team.txt", "secrets/")
+            in stays
+        )
+    for name in taken:
+        assert name in goes
+    there = set(unpacked(data))
+    assert there >= {*taken, *harmless}
+    assert there.isdisjoint(left_out)
+
+
+def test_named_secret_travels_without_a_warning(tmp_path: Path):
+    """What the user has named in .siignore is what he wants."""
+    root = folder(tmp_path / "seq", **{"server.key": KEY, ".siignore": "!server.key\n"})
+
+    assert "server.key" in names(root)
+    assert Package(root).warnings == ()
+
+
+def test_key_in_an_example_stays(tmp_path: Path):
+    """A template of a file with secrets travels, unless it holds one."""
+    root = folder(tmp_path / "seq", **{".env.example": "TOKEN=\n", "conf/.env.sample": KEY})
+
+    assert ".env.example" in names(root)
+    assert "conf/.env.sample" in Package(root).warnings[0]
+
+
+def test_preview_shows_what_goes_and_what_stays(tmp_path: Path):
+    """A preview is a table of all files, with those that stay and why, as text and as HTML."""
+    files = {".env": "A=1", "old.log": "", "<b>.txt": "x", ".siignore": "*.log\n"}
+    root = folder(tmp_path / "seq", **files)
+    (root / "up").symlink_to("main.py")
+    os.mkfifo(root / "pipe")
+
+    preview = Package(root).preview()
+
+    rows = {each.name: (each.size, each.note) for each in preview}
+    assert rows["main.py"] == (len(RUN), "")
+    assert rows["up"] == (0, "-> main.py")
+    assert rows[".env"] == (None, "as these may hold secrets")
+    assert rows["old.log"] == (None, "by .siignore")
+    assert rows["pipe"][0] is None
+    assert len(preview) == len(rows) == 8
+    assert repr(preview).splitlines()[0].startswith("seq: 5 entries, ")
+    assert "left out  .env" in repr(preview)
+    assert "&lt;b&gt;.txt" in preview._repr_html_()
+    assert "warning: left out of" in preview._repr_html_()
 
 
 # -- what is no sequence ----------------------------------------------------------------------------
@@ -312,7 +397,13 @@ def test_single_file(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("def walk(): pass\n", "no function run"), ("x = 1\ndef run(:\n", "line 2 is not Python")],
+    [
+        ("def walk(): pass\n", "no function run"),
+        ("x = 1\ndef run(:\n", "line 2 is not Python"),
+        ("def run(input): pass\n", r"must take \(context, input, \*args\), .* not \(input\)"),
+        ("async def run(): yield 1\n", r"must take \(context, input"),
+        ("def run(context, input, *, mode): pass\n", r"not \(context, input, \*, mode\)"),
+    ],
 )
 def test_single_file_that_is_no_program(tmp_path: Path, text: str, words: str):
     """A file without a function `run`, or with an error, is refused; the line is named."""
@@ -320,6 +411,65 @@ def test_single_file_that_is_no_program(tmp_path: Path, text: str, words: str):
 
     with pytest.raises(ValueError, match=words):
         Package(tmp_path / "x.py")
+
+
+ADAPTER = {"scramjet_adapter.py", "scramjet_program.py"}
+
+
+@pytest.mark.parametrize(
+    ("run", "adapted"),
+    [
+        ("def run(context, input): return input", False),
+        ("def run(context, input): return input.map(str.upper).filter(bool)", False),
+        ("def run(context, input): return Stream.read_from([1])", False),
+        ("def run(context, input): pass", False),
+        ("def run(context, input): return None", False),
+        ("def run(context, *args): return args[0]", True),
+        ("def run(context, input): yield 1", True),
+        ("def run(context, input):\n  for x in input: print(x)", True),
+        ("def run(context, input): return 'text'", True),
+        ("def run(context, input): return [1]", True),
+        ("def run(context, input): return helper(input)", True),
+        ("async def run(context, input): yield 1", True),
+        ("async def run(context, input): return helper()", True),
+        ("async def run(context, input): return input.map(str)", False),
+        ("run = lambda context, input: [1]", True),
+        ("if True:\n  def run(context, input): yield 1", True),
+        ("def run(context, input):\n  def inner():\n    yield 1\n  print(1)", False),
+    ],
+)
+def test_programs_that_not_every_hub_takes_get_an_adapter(tmp_path: Path, run: str, adapted: bool):
+    """A stream or nothing goes as it is; any other shape of program takes along what makes an output of it."""
+    root = folder(tmp_path / "seq")
+    (root / "main.py").write_text(run + "\n")
+    (tmp_path / "alone.py").write_text(run + "\n")
+
+    for package, main in ((Package(root), "main.py"), (Package(tmp_path / "alone.py"), "alone.py")):
+        there = {each.name for each in package.entries}
+        assert (there >= ADAPTER, ADAPTER.isdisjoint(there)) == (adapted, not adapted)
+        assert main in there
+        assert package.manifest["main"] == ("scramjet_program.py" if adapted else main)
+        manifest = json.loads(unpacked(package.to_bytes())["package.json"])
+        assert manifest == package.manifest
+
+
+def test_modules_beside_a_file_travel(tmp_path: Path):
+    """A program of one file takes along what it imports from beside it, and nothing else."""
+    (tmp_path / "alone.py").write_text(f"import json, near\nfrom pkg import part\n{RUN}")
+    (tmp_path / "near.py").write_text("def f():\n    import further\n")
+    (tmp_path / "further.py").write_text("")
+    (tmp_path / "unused.py").write_text("")
+    (tmp_path / "json.py").write_text("")
+    (tmp_path / "pkg").mkdir()
+    for name in ("__init__.py", "part.py", "data.txt", ".env"):
+        (tmp_path / "pkg" / name).write_text("")
+
+    package = Package(tmp_path / "alone.py")
+
+    assert {each.name for each in package.entries} == {
+        "alone.py", "near.py", "further.py", "pkg/__init__.py", "pkg/part.py", "package.json",
+    }  # fmt: skip
+    assert "pkg/.env" in package.warnings[0]
 
 
 # -- requirements -----------------------------------------------------------------------------------
@@ -349,7 +499,7 @@ def test_requirements_are_installed_into_the_package(tmp_path: Path):
 
 def test_entry_runs_the_main_file_as_if_it_were_itself(tmp_path: Path):
     """Names, __file__ and imports of the main file are as without requirements."""
-    main = "import tiny_thing\nhere = __file__\n\ndef run(context, input): return tiny_thing.VALUE, __name__\n"
+    main = "import tiny_thing\nhere = __file__\nfound = tiny_thing.VALUE, __name__\n\ndef run(context, input): ...\n"
     root = folder(tmp_path / "seq")
     (root / "main.py").write_text(main)
     wheel = make_wheel(tmp_path, "tiny_thing", "VALUE = 7\n")
@@ -362,7 +512,7 @@ def test_entry_runs_the_main_file_as_if_it_were_itself(tmp_path: Path):
     )
     code = (
         "import importlib.util as u; s = u.spec_from_file_location('sequence', '_scramjet_entry.py');"
-        "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.run(0, 0), m.here)"
+        "m = u.module_from_spec(s); s.loader.exec_module(m); print(m.found, m.run(0, 0), m.here)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -370,10 +520,10 @@ def test_entry_runs_the_main_file_as_if_it_were_itself(tmp_path: Path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=LIMIT,
     )
 
-    assert done.stdout.strip() == f"(7, 'sequence') {there / 'main.py'}"
+    assert done.stdout.strip() == f"(7, 'sequence') None {there / 'main.py'}"
 
 
 @pytest.mark.parametrize(
@@ -392,6 +542,82 @@ def test_requirements_that_cannot_be_installed(tmp_path: Path, requirements: Any
         Package(root, requirements=requirements)
 
     assert set(Path(tempfile.gettempdir()).glob("scramjet-package-*")) <= before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "attrs\n--index-url https://evil.example", "attrs\r-e .", "attrs\x0b-r x", "attrs\x0c", "attrs\x1c",
+        "attrs\x85-e .",
+        "attrs\u2028--index-url https://evil.example", "attrs\u2029", "attrs\0", "attrs\x1b[2J", "attrs\\", "attrs\t",
+        "--index-url https://evil.example", "--index-url=https://evil.example", "-r /etc/passwd", "-r/etc/passwd",
+        "-e .",
+        " -e .", "--extra-index-url x", "-i x", "-f x", "--find-links x", "-c x", "--pre",
+        "--trusted-host evil.example",
+        "attrs --index-url https://evil.example", "attrs --global-option=x", "attrs --config-settings x=y",
+        "attrs -e .",
+        "attrs; python_version > '3' --global-option=x",
+    ],
+)  # fmt: skip
+def test_requirement_is_one_package(tmp_path: Path, line: str):
+    """A requirement that would be more than one line of a requirements file, or an option, is refused before pip."""
+    root = folder(tmp_path / "seq")
+
+    with pytest.raises(ValueError, match="a requirement must be"):
+        Package(root, requirements=["attrs", line])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["attrs", "attrs>=22,<99", "attrs ; python_version < '4'", "attrs[x]==1.0", "a @ file:///x-y.whl", "a-b", "# x",
+     "attrs==1 --hash=sha256:aa", "https://h.example:8080/a.whl", "git+ssh://git@h.example/r@v1#egg=a", ""],
+)  # fmt: skip
+def test_requirements_that_are_packages(line: str):
+    """What pip takes for a package passes."""
+    assert _checked([line]) == [line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "https://me:hunter2@127.0.0.1:9/x.whl",
+        "x @ https://hunter2@127.0.0.1:9/x.whl",
+        "https://me:hunter2@t@127.0.0.1:9/x.whl",
+        "https://:hunter2@127.0.0.1:9/x.whl",
+        "https://me:hunter2/7@127.0.0.1:9/x.whl",
+        "git+https://me:hunter2@127.0.0.1:9/x.git",
+        "https://me:hunter2@127.0.0.1:9/x.whl\n",
+        "--index-url=https://me:hunter2@127.0.0.1:9/simple",
+    ],
+)
+def test_passwords_of_an_index_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+):
+    """An address with a password is an error without it, whoever words the error."""
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    root = folder(tmp_path / "seq")
+
+    with pytest.raises(ValueError, match=r"\*\*\*\*@|pip could not") as caught:
+        Package(root, requirements=[line])
+
+    told = "".join(traceback.format_exception(type(caught.value), caught.value, None))
+    assert "hunter2" not in told
+    assert "hunter2" not in repr(caught.value)
+
+
+def test_password_of_the_index_setting_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The same holds for the index that pip's own settings name."""
+    monkeypatch.setenv("PIP_INDEX_URL", "http://me:hunter2@127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_NO_INDEX", "0")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+
+    with pytest.raises(ValueError, match="pip could not install no-such-package") as caught:
+        Package(folder(tmp_path / "seq"), requirements=["no-such-package"])
+
+    assert "hunter2" not in str(caught.value)
 
 
 def test_requirements_are_for_python(tmp_path: Path):
@@ -483,7 +709,7 @@ def test_large_package_is_sent_in_flat_memory(tmp_path: Path):
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=BUILD_LIMIT,
             check=False,
         )
         server.check()
@@ -510,13 +736,13 @@ def test_refused_package_stops_early(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert conn.read_request() is not None
         conn.read_chunk()
         conn.send_json("422 Unprocessable Entity", {"error": "no room"})
-        if conn.wait_closed(30):
+        if conn.wait_closed(LIMIT):
             closed.set()
 
     with RawServer(serve) as server, HostClient(server.url) as host:
         with pytest.raises(UnprocessableEntityError, match="no room"):
             host.send_sequence(root, progress=lambda sent, total: told.append((sent, total)))
-        assert closed.wait(30)
+        assert closed.wait(LIMIT)
         server.check()
 
     sent, total = told[-1]

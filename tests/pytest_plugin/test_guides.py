@@ -27,6 +27,6 @@ def test_code_of_the_guide_works(
     for _, text in code_blocks(DOCS / guide, "json"):
         (pytester.path / "reverse" / "package.json").write_text(text, "utf-8")
 
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=90)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=250)
 
     result.assert_outcomes(passed=passed)

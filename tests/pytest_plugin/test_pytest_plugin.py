@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from scramjet_client import HostClient
-from scramjet_client.hub import LocalHub
+from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
+from tests.support.releases import installed
 
 pytest_plugins = ["pytester"]
 
@@ -56,7 +57,7 @@ def test_it(scramjet_instance):
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
     """Run the project's tests."""
-    return project.runpytest_subprocess("-p", "no:cacheprovider", *args, timeout=90)
+    return project.runpytest_subprocess("-p", "no:cacheprovider", *args, timeout=250)
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def test_hub_can_be_given(
             assert scramjet_host.get_version().api_version == "v1"
             print(scramjet_hub.url)
     """)
-    with LocalHub() as hub:
+    with open_hub() as hub:
         given: list[str] = []
         if way == "option":
             given = ["--scramjet-hub-url", hub.url]
@@ -244,7 +245,7 @@ def test_topics_of_a_test_are_gone_after_it(project: pytest.Pytester) -> None:
         def test_gone(scramjet_host):
             assert [each.name for each in scramjet_host.get_topics()] == []
     """)
-    with LocalHub() as hub:
+    with open_hub() as hub:
         given = run(project, "--scramjet-hub-url", hub.url)
 
     given.assert_outcomes(passed=2)
@@ -285,32 +286,17 @@ def test_missing_extra_is_a_sentence(project: pytest.Pytester) -> None:
 
 def test_oldest_pytest_works(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The release of pytest that the extra names as the lowest runs the plugin, sections included."""
-    folder = Path(sys.prefix) / "pytest-releases" / OLDEST[0]
-    if not (folder / "done").exists():
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-             "--upgrade", "--target", str(folder), *OLDEST],
-            capture_output=True, text=True, check=False, timeout=100,
-        )  # fmt: skip
-        if done.returncode:
-            pytest.skip(f"{OLDEST[0]} can't be installed: {done.stderr[-500:]}")
-        (folder / "done").touch()
+    folder = installed("pytest-releases", OLDEST[0], OLDEST, "pytest")
     project.makepyfile(test_use=USE, test_failing=FAILING)
     environment = {
         **os.environ,
-        "PYTHONPATH": str(folder),
+        "PYTHONPATH": folder,
         # Plugins beside the tests may need a newer one.
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "scramjet_client.pytest_plugin", "--version", "-VV"],
-        env=environment, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    if done.returncode:
-        pytest.skip(f"{OLDEST[0]} does not run on {sys.version}: {done.stderr[-500:]}")
-    done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "scramjet_client.pytest_plugin", str(project.path)],
-        env=environment, cwd=project.path, capture_output=True, text=True, check=False, timeout=90,
+        env=environment, cwd=project.path, capture_output=True, text=True, check=False, timeout=250,
     )  # fmt: skip
 
     assert "pytest-7.0.0" in done.stdout

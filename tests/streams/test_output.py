@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import select
@@ -21,7 +22,7 @@ from scramjet_client import (
     StreamBusyError,
     StreamClosedError,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 from tests.support.wire import Conn, RawServer
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -48,10 +49,10 @@ class Said:
         for chunk in self._chunks:
             conn.send_chunk(chunk)
         if self._release is not None:
-            assert self._release.wait(20)
+            assert self._release.wait(LIMIT)
             conn.send_chunk(self._afterwards)
         elif self._wait:
-            if conn.wait_closed(10):
+            if conn.wait_closed(LIMIT):
                 self.client_left.set()
             return
         conn.send(b"0\r\n\r\n")
@@ -85,7 +86,7 @@ def test_the_end_of_a_line_comes_alone():
         reading = pool.submit(list, stream)
         eventually(lambda: stream.bytes_read == 2)
         release.set()
-        assert reading.result(20) == [b"begun\n"]
+        assert reading.result(LIMIT) == [b"begun\n"]
 
 
 def test_read_after_the_end():
@@ -185,7 +186,7 @@ def test_leaving_a_loop_early_closes():
             assert line == b"one\n"
             break
         gc.collect()
-        assert said.client_left.wait(5)
+        assert said.client_left.wait(LIMIT)
         assert stream.closed
 
 
@@ -200,7 +201,7 @@ def test_losing_the_last_reference_closes():
         gc.collect()
 
         assert gone() is None
-        assert said.client_left.wait(5)
+        assert said.client_left.wait(LIMIT)
 
 
 def test_closing_what_was_never_read():
@@ -210,7 +211,7 @@ def test_closing_what_was_never_read():
         sock = said.stream._reader._exchange._sock
         stream.close()
 
-        assert said.client_left.wait(5)
+        assert said.client_left.wait(LIMIT)
         assert sock.fileno() == -1
 
 
@@ -300,7 +301,7 @@ def test_a_second_reader_is_refused(read: Callable[[OutputStream], bytes]):
         with pytest.raises(StreamBusyError, match="output of 'abc' is being read already"):
             read(stream)
         release.set()
-        reader.join(10)
+        reader.join(LIMIT)
 
     assert got == [b"one\n", b"two\n"]
 
@@ -314,6 +315,37 @@ def test_a_line_has_the_limit_that_it_was_given(way: str):
         with pytest.raises(LineTooLongError, match="more than 100 bytes"):
             next(items)
         assert stream.closed
+
+
+LINES: dict[str, tuple[bytes, list[bytes], bool]] = {
+    "too long": (b"one\ntwo\n" + b"x" * 101 + b"\nlast\n", [b"one", b"two"], True),
+    "too long alone": (b"x" * 101 + b"\n", [], True),
+    "far too long": (b"one\n" + b"x" * 50_000 + b"\nlast\n", [b"one"], True),
+    "too long at the end": (b"one\n" + b"x" * 101, [b"one"], True),
+    "just not": (
+        b"x" * 100 + b"\n" + b"y" * 100 + b"\r\n" + b"z" * 100,
+        [b"x" * 100, b"y" * 100, b"z" * 100],
+        False,
+    ),
+    "a carriage return inside": (b"x" * 99 + b"\r\n" + b"y" * 99 + b"\rz\n", [b"x" * 99], True),
+}
+"""What comes, the lines of it that are within a limit of 100, and whether one that is not follows."""
+
+
+@pytest.mark.parametrize("size", [1, 7, 101, 100_000])
+@pytest.mark.parametrize("kind", LINES)
+def test_a_limit_does_not_depend_on_how_bytes_arrive(kind: str, size: int):
+    """The same lines are given, and the same one refused, in whatever pieces they come."""
+    data, expected, too_long = LINES[kind]
+    size = max(size, len(data) // 500)
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    got: list[bytes] = []
+    with Said(*pieces) as stream:
+        with pytest.raises(LineTooLongError) if too_long else contextlib.nullcontext():
+            for line in stream.lines(100):
+                got.append(line)
+
+    assert got == expected
 
 
 def test_close_resets_the_connection() -> None:

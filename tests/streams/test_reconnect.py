@@ -22,10 +22,10 @@ from scramjet_client import (
     StreamInterruptedError,
 )
 from tests.support.interrupted import interrupt
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually, long_enough
 from tests.support.wire import Conn, RawServer
 
-QUICK = Reconnect(first_delay=0.01, max_delay=0.05, give_up_after=20)
+QUICK = Reconnect(first_delay=0.01, max_delay=0.05, give_up_after=LIMIT)
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 Act = Callable[[Conn], object]
@@ -183,18 +183,24 @@ def test_refusal_for_good():
 
 def test_silence_as_a_break():
     """With `idle_timeout`, a connection over which nothing comes is taken for broken."""
-    silent = threading.Event()
 
-    def falls_silent(conn: Conn) -> None:
-        conn.send(HEAD)
-        conn.send_chunk(b"one\n")
-        silent.wait(20)
+    def read(limit: float) -> tuple[list[bytes], list[Gap]]:
+        silent = threading.Event()
 
-    acts = (falls_silent, gives(b"two\n", end=True))
-    with reading(*acts, idle_timeout=0.2) as (stream, gaps):
-        assert list(stream) == [b"one\n", b"two\n"]
-        silent.set()
+        def falls_silent(conn: Conn) -> None:
+            conn.send(HEAD)
+            conn.send_chunk(b"one\n")
+            silent.wait(LIMIT)
 
+        acts = (falls_silent, gives(b"two\n", end=True))
+        with reading(*acts, idle_timeout=limit) as (stream, gaps):
+            lines = list(stream)
+            silent.set()
+        return lines, gaps
+
+    lines, gaps = long_enough(read, lambda it: b"one\n" in it[0])
+
+    assert lines == [b"one\n", b"two\n"]
     assert isinstance(gaps[0].cause, StreamIdleError)
 
 
@@ -206,7 +212,7 @@ def test_close_while_it_is_opened_again():
 
     def holds(conn: Conn) -> None:
         asked.set()
-        held.wait(20)
+        held.wait(LIMIT)
 
     with reading(gives(b"one\n"), holds) as (stream, _):
 
@@ -218,9 +224,9 @@ def test_close_while_it_is_opened_again():
 
         reader = threading.Thread(target=read, name="test-reader")
         reader.start()
-        assert asked.wait(20)
+        assert asked.wait(LIMIT)
         stream.close()
-        reader.join(10)
+        reader.join(LIMIT)
         freed = not reader.is_alive()
         held.set()
 
@@ -235,13 +241,13 @@ def test_leaving_the_loop_closes():
     def waits(conn: Conn) -> None:
         conn.send(HEAD)
         conn.send_chunk(b"one\n")
-        if conn.wait_closed(20):
+        if conn.wait_closed(LIMIT):
             gone.set()
 
     with reading(waits) as (stream, _):
         for _line in stream:
             break
-        assert gone.wait(20)
+        assert gone.wait(LIMIT)
 
 
 def test_break_that_nobody_listens_for():
@@ -261,7 +267,7 @@ def test_break_that_nobody_listens_for():
 )
 def test_wrong_settings(settings):
     """Times that make no sense are refused."""
-    with pytest.raises(ValueError, match=next(iter(settings))):
+    with pytest.raises((TypeError, ValueError), match=next(iter(settings))):
         Reconnect(**settings)
 
 
@@ -269,10 +275,10 @@ SIGINT = """
 import sys
 from scramjet_client import HostClient, Reconnect
 stream = HostClient(sys.argv[1]).get_instance_client("x").get_reconnecting_stream(
-    "output", reconnect=Reconnect(first_delay=60, max_delay=60), on_gap=print
+    "output", reconnect=Reconnect(first_delay=3600, max_delay=3600), on_gap=print
 )
-print("ready")
 try:
+    print("ready")
     for line in stream:
         print("got", line)
 except KeyboardInterrupt:
@@ -287,14 +293,13 @@ def test_sigint(quiet: bool):
 
     def waits(conn: Conn) -> None:
         conn.send(HEAD)
-        over.wait(60)
+        over.wait(LIMIT)
 
     with server(waits if quiet else gives(b"one\n")) as running:
-        code, said, seconds = interrupt(SIGINT, running.url)
+        code, said = interrupt(SIGINT, running.url)
         over.set()
 
     assert (code, said.splitlines()[-1]) == (0, "interrupted")
-    assert seconds < 10
 
 
 def test_repr():

@@ -19,6 +19,8 @@ from typing import Any
 
 import requests
 
+from tests.support.waiting import LIMIT
+
 _FLAGS = [
     "--headless",
     "--no-sandbox",  # Chromium refuses to run as root with one
@@ -190,6 +192,6 @@ def _port(process: subprocess.Popen[str]) -> int:
 
 def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()
-    process.wait(30)
+    process.wait(LIMIT)
     if process.stdout is not None:
         process.stdout.close()

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 
+from tests.support.waiting import eventually
 from tests.support.wire import Conn, RawServer
 
 
@@ -18,11 +19,13 @@ class CuttingProxy:
     Attributes:
         port: Where it passes what comes on.
         down: While true, connections are closed as soon as they are made.
+        refused: How many were.
     """
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.down = False
+        self.refused = 0
         self._onward: set[socket.socket] = set()
         # Guards the set.
         self._lock = threading.Lock()
@@ -43,6 +46,11 @@ class CuttingProxy:
         """How many connections there are."""
         return len(self._onward)
 
+    def come_back(self) -> None:
+        """End being down when a connection has been refused."""
+        eventually(lambda: self.refused)
+        self.down = False
+
     def cut(self) -> None:
         """Cut every connection, in both directions."""
         with self._lock:
@@ -52,6 +60,7 @@ class CuttingProxy:
 
     def _relay(self, conn: Conn) -> None:
         if self.down:
+            self.refused += 1
             return
         try:
             onward = socket.create_connection(("127.0.0.1", self.port))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.support.waiting import BUILD_LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", ".nox", ".*_cache", ".hypothesis", "__pycache__", "node_modules",
-    "*.egg-info", "build", "dist",
+    "*.egg-info", "build", "dist", "mutants",
 )  # fmt: skip
 
 
@@ -29,10 +33,15 @@ def run(*command: str, cwd: Path | None = None) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=BUILD_LIMIT,
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def interpreter_of(folder: Path) -> str:
+    """Return the interpreter of a virtual environment."""
+    return str(folder / ("Scripts" if sys.platform == "win32" else "bin") / "python")
 
 
 def install(folder: Path, requirement: str, interpreter: str = sys.executable) -> str:
@@ -41,7 +50,7 @@ def install(folder: Path, requirement: str, interpreter: str = sys.executable) -
     pip of this environment fills it, so that none has to be installed there.
     """
     run(interpreter, "-m", "venv", "--without-pip", str(folder))
-    python = str(folder / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+    python = interpreter_of(folder)
     run(
         sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python,
         "install", "--quiet", "--no-compile", "--prefer-binary", requirement,
@@ -49,17 +58,35 @@ def install(folder: Path, requirement: str, interpreter: str = sys.executable) -
     return python
 
 
-@pytest.fixture(scope="session")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the sdist, and the wheel from it, of a copy of the source; return their folder."""
-    folder = tmp_path_factory.mktemp("distribution")
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that one worker of this run makes, while the others wait."""
+    # Each worker of xdist has a folder of its own in that of the run.
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    run_folder = factory.getbasetemp().parent if shared else factory.getbasetemp()
+    folder = run_folder / name
+    with (run_folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # freed when the file is closed
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+            folder.mkdir()
+            make(folder)
+            (folder / "done").touch()
+    return folder
+
+
+def _build(folder: Path) -> None:
     # A copy, so that neither an earlier build nor egg-info of the working tree has a say.
     shutil.copytree(ROOT, folder / "source", ignore=NOT_SOURCE)
     run(
         sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"),
         cwd=folder / "source",
     )  # fmt: skip
-    return folder / "dist"
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sdist, and the wheel from it, of a copy of the source; return their folder."""
+    return made_once(tmp_path_factory, "distribution", _build) / "dist"
 
 
 @pytest.fixture(scope="session")
@@ -72,4 +99,5 @@ def wheel(dist: Path) -> Path:
 @pytest.fixture(scope="session")
 def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the interpreter of an environment that has the wheel and what it depends on, and nothing else."""
-    return install(tmp_path_factory.mktemp("bare"), str(wheel))
+    folder = made_once(tmp_path_factory, "bare", lambda folder: install(folder, str(wheel)))
+    return interpreter_of(folder)

@@ -24,6 +24,7 @@ import attrs
 from aiohttp import web
 
 from tests.support.forwarding import forward, session
+from tests.support.waiting import LIMIT
 
 BASE = "/api/v1"
 
@@ -264,7 +265,7 @@ class Platform:
 
     def __enter__(self) -> Platform:
         self._thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(LIMIT)
         return self
 
     def __exit__(

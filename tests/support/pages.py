@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 
 from tests.support import run_blocks
+from tests.support.waiting import BUILD_LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GUIDES = ROOT / "docs" / "guides"
@@ -102,7 +103,7 @@ def run_page(document: Path, folder: Path) -> list[str]:
         capture_output=True,
         encoding="utf-8",
         check=False,
-        timeout=100,
+        timeout=BUILD_LIMIT,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return list(_differences(parts, done.stdout.split(run_blocks.MARK)[1:]))

@@ -22,8 +22,8 @@ def _run(parts: list[str], url: str) -> None:
 
 
 if __name__ == "__main__":
-    from scramjet_client.hub import LocalHub
+    from tests.support.hubs import open_hub
 
     files, sys.argv = sys.argv[1:], ["page.py"]
-    with LocalHub() as given:
+    with open_hub() as given:
         _run(files, given.url)

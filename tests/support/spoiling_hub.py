@@ -110,7 +110,13 @@ def _decoded(piece: bytes) -> bytes:
 
 
 class SpoilingHub(H1Hub):
-    """The server; use it in a `with` block. Its instances are those that `add_node` adds."""
+    """The server; use it in a `with` block. Its instances are those that `add_node` adds.
+
+    Attributes:
+        buffers: Whether a proxy stands before it that holds requests back until they are whole.
+    """
+
+    buffers = False
 
     def add_node(self, **how: Any) -> NodeInstance:
         """Add an instance; see `NodeInstance` for the arguments."""
@@ -122,12 +128,13 @@ class SpoilingHub(H1Hub):
         if route != "input" or not isinstance(instance, NodeInstance):
             return super()._upload(conn, request, instance, route)
         type = request.headers.get("content-type", "")
+        body = list(conn.chunks()) if self.buffers else conn.chunks()
         instance.accepted.append((route, type))
         instance.headers_written()
         end = request.headers.get("x-end-stream", "true") == "true"
         status = "200 OK" if end else "202 Accepted"
         conn.send(f"HTTP/1.1 {status}\r\n{_KEEP}Transfer-Encoding: chunked\r\n\r\n".encode())
-        for chunk in conn.chunks():
+        for chunk in body:
             instance.take(chunk, text=type != "application/octet-stream")
         if end:
             instance.end_input()

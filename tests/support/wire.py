@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
-_JOIN_LIMIT = 10.0
-"""Seconds in which every thread of a stopped server must be gone."""
+from tests.support.waiting import LIMIT
 
 
 class Truncated(ConnectionError):
@@ -285,7 +284,7 @@ class RawServer:
         for conn in connections:
             conn.close()
         for thread in self._threads:
-            thread.join(_JOIN_LIMIT)
+            thread.join(LIMIT)
             assert not thread.is_alive(), f"{thread.name} did not end"
 
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.waiting import LIMIT
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-LIMIT = 60.0
-"""Seconds in which a program must have come to its end."""
 
 
 def environment(**further: str) -> dict[str, str]:

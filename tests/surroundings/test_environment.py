@@ -30,8 +30,9 @@ from scramjet_client.hub import LocalHub
 from tests.hub.programs import ECHO
 from tests.hub.wire import package
 from tests.support.certs import Certificates
+from tests.support.hubs import open_hub
 from tests.support.scripted_hub import H1Hub
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 from tests.support.wire import Conn, RawServer
 
 # -- certificates -----------------------------------------------------------------------------------
@@ -100,7 +101,7 @@ def test_who_names_the_cas(authority: Authority, variable: str, monkeypatch: pyt
             if variable.startswith("SSL_"):
                 with pytest.raises(HubConnectionError, match=r"(?i)verify failed"):
                     host.client.get("x")
-                assert any(variable in said for said in host.doctor(timeout=5).ignored)
+                assert any(variable in said for said in host.doctor(timeout=LIMIT).ignored)
             else:
                 assert host.client.get("x") == {}
 
@@ -305,7 +306,7 @@ def _listens(port: int) -> bool:
 def local_hub(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[LocalHub]:
     """A hub that runs programs."""
     context = certificates.server_context() if request.param == "tls" else None
-    with LocalHub(ssl_context=context) as hub:
+    with open_hub(ssl_context=context) as hub:
         yield hub
         hub.check()
 
@@ -326,7 +327,7 @@ def test_everything_through_a_proxy(proxy: str, local_hub: LocalHub, certificate
     proxies = dict.fromkeys(("http", "https"), proxy)
     with HostClient(local_hub.url, proxies=proxies, verify=certificates.ca_path) as host:
         instance = host.send_sequence(package(ECHO)).start()
-        instance.wait_for("running", timeout=30)
+        instance.wait_for("running", timeout=LIMIT)
         assert instance.send_event("e", "m").sent
         with instance.get_stream("output") as stream:
             assert instance.send_input(b"%d\n" % n for n in range(1000)).bytes_written == 3890
@@ -339,7 +340,7 @@ def test_everything_through_a_proxy(proxy: str, local_hub: LocalHub, certificate
             assert next(log.records())
         with pytest.raises(NotFoundError):
             host.get_instance_client("nope").send_input(iter([b"x" * 1000] * 100))
-        assert instance.wait(30).status == "stopped"
+        assert instance.wait(LIMIT).status == "stopped"
 
 
 def test_proxy_variables(monkeypatch: pytest.MonkeyPatch, certificates: Certificates, scheme: str):

@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from typing import Any
 
 import pytest
 
 from scramjet_client import HostClient, HttpClient
 from tests.support.certs import Certificates
+from tests.support.interrupted import wait_until_blocked
 from tests.support.scripted_hub import H1Hub
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 from tests.surroundings.programs import ROOT, environment, run
 
@@ -34,7 +35,7 @@ def items():
     yield b"second"
 
 upload = instance.submit_input(items())
-upload.accepted(20)
+upload.accepted(60)
 writer = instance.open_stdin()
 writer.write(b"one\\n")
 assert stream.readline() == b"one\\n"
@@ -74,7 +75,7 @@ holder.join()
 writer.write(b"two\\n")
 assert stream.readline() == b"two\\n"
 go.set()
-assert upload.result(20).bytes_written == 11
+assert upload.result(60).bytes_written == 11
 writer.close()
 instance.get_info()
 stream.close()
@@ -84,12 +85,10 @@ print("whole")
 
 def test_prefork(hub: H1Hub, certificates: Certificates):
     """Workers forked from a process that has a client, streams and uploads use the client, and end nothing of it."""
-    began = time.monotonic()
     # What newer Pythons say of forks beside threads is meant for programs that need not fork.
     done = run(PREFORK, hub.url, certificates.ca_path, flags=("-W", "ignore::DeprecationWarning"))
 
     assert (done.stdout, done.stderr, done.returncode) == ("whole\n", "", 0)
-    assert time.monotonic() - began < 30
     sent = [body[1]["eventName"] for _, body in hub.instances["i"].received]
     assert sorted(sent) == sorted(f"worker-{n}" for n in range(4) for _ in range(10))
 
@@ -133,7 +132,7 @@ def test_multiprocessing(method: str, hub: H1Hub, certificates: Certificates, tm
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
 
@@ -159,12 +158,12 @@ def test_fifty_threads():
         except BaseException as error:
             wrong.append(error)
 
-    with RawServer(handle) as server, HttpClient(server.url, timeout=60) as client:
+    with RawServer(handle) as server, HttpClient(server.url, timeout=LIMIT) as client:
         threads = [threading.Thread(target=work, args=(n,), name=f"test-{n}") for n in range(50)]
         for each in threads:
             each.start()
         for each in threads:
-            each.join(60)
+            each.join(LIMIT)
         assert not any(each.is_alive() for each in threads)
         assert server.connections < 50 * 20
 
@@ -194,13 +193,13 @@ def endless():
         yield b"x" * 65536
 
 CALLS = {
-    "get_info": lambda: host.client.request("GET", "instance/i/event/never", timeout=99),
+    "get_info": lambda: host.client.request("GET", "instance/i/event/never", timeout=3600),
     "get_stream": lambda: instance.get_stream("stdout").read(),
     "lines": lambda: list(instance.get_stream("output")),
     "event": lambda: instance.get_next_event("never"),
     "wait": lambda: instance.wait(),
     "wait_for": lambda: instance.wait_for("stopped"),
-    "stop": lambda: instance.stop(60_000),
+    "stop": lambda: instance.stop(3_600_000),
     "inout": lambda: instance.inout([b""]).read(),
     "send": lambda: host.client.send_stream("instance/never/input", endless()),
     "result": lambda: instance.submit_stream("stdin", iter(lambda: signal.pause(), 0)).result(),
@@ -211,8 +210,8 @@ CALLS = {
 INTERRUPTED = (
     BLOCKED
     + """
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     CALLS[sys.argv[3]]()
 except KeyboardInterrupt:
     print("interrupted")
@@ -223,10 +222,8 @@ host.close()
 PLAIN_CALLS = ["get_info", "get_stream", "lines", "event", "wait", "wait_for", "stop", "inout"]
 
 
-def _signalled(
-    code: str, hub: H1Hub, ca: str, call: str, number: int
-) -> tuple[int, str, str, float]:
-    """Run a program, send it a signal when it blocks, and return its code, output, errors and seconds since."""
+def _signalled(code: str, hub: H1Hub, ca: str, call: str, number: int) -> tuple[int, str, str]:
+    """Run a program, send it a signal when it blocks, and return its code, output and errors."""
     process = subprocess.Popen(
         [sys.executable, "-c", code, hub.url, ca, call],
         cwd=ROOT,
@@ -238,12 +235,10 @@ def _signalled(
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        # The call that follows can't say that it blocks; too early a signal is no failure.
-        time.sleep(0.3)
-        began = time.monotonic()
+        wait_until_blocked(process.pid)
         process.send_signal(number)
-        said, errors = process.communicate(timeout=30)
-        return process.returncode, said, errors, time.monotonic() - began
+        said, errors = process.communicate(timeout=LIMIT)
+        return process.returncode, said, errors
     finally:
         process.kill()
         process.communicate()
@@ -251,52 +246,49 @@ def _signalled(
 
 @pytest.mark.parametrize("call", PLAIN_CALLS)
 def test_interrupt(call: str, hub: H1Hub, certificates: Certificates):
-    """Ctrl-C in a blocking call is a KeyboardInterrupt at once, and the program can go on."""
-    code, said, errors, seconds = _signalled(
-        INTERRUPTED, hub, certificates.ca_path, call, signal.SIGINT
-    )
+    """Ctrl-C in a call that blocks for an hour or for ever is a KeyboardInterrupt, and the program can go on."""
+    code, said, errors = _signalled(INTERRUPTED, hub, certificates.ca_path, call, signal.SIGINT)
 
     assert (code, said, errors) == (0, "interrupted\n", "")
-    assert seconds < 10
 
 
 TERMINATED = """
 import signal, sys, threading
-from scramjet_client import HostClient
+from scramjet_client import HostClient, HttpClient, Tuning
 
 if sys.argv[3] == "handler":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
-host = HostClient(sys.argv[1], verify=sys.argv[2])
+    signal.signal(signal.SIGTERM, lambda *_: (go.set(), sys.exit(3)))
+tuning = Tuning(exit_grace=3600.0)
+host = HostClient.over(HttpClient(sys.argv[1], verify=sys.argv[2], tuning=tuning))
 instance = host.get_instance_client("i")
 go = threading.Event()
 
 def items():
     yield b"first"
-    go.wait(0.5 if sys.argv[3] == "handler" else None)
+    go.wait()
     yield b"last"
 
 upload = instance.submit_input(items())
-upload.accepted(20)
+upload.accepted(60)
 print("ready", flush=True)
-threading.Event().wait(30)
+threading.Event().wait()
 """
 
 
 def test_sigterm(hub: H1Hub, certificates: Certificates):
-    """SIGTERM ends a program at once, its upload is cut, and the program on the hub does not see an end of input."""
-    code, said, errors, seconds = _signalled(
+    """SIGTERM ends a program, its upload is cut, and the program on the hub does not see an end of input."""
+    code, said, errors = _signalled(
         TERMINATED, hub, certificates.ca_path, "default", signal.SIGTERM
     )
 
     assert (code, said, errors) == (-signal.SIGTERM, "", "")
-    assert seconds < 5
     assert hub.instances["i"].pipes["output"].held() == b"first"
     assert not hub.instances["i"].input_ended
 
 
 def test_sigterm_with_a_handler(hub: H1Hub, certificates: Certificates):
     """A handler that exits makes it the interpreter's end, which waits for uploads that end soon."""
-    code, said, errors, _ = _signalled(
+    code, said, errors = _signalled(
         TERMINATED, hub, certificates.ca_path, "handler", signal.SIGTERM
     )
 
@@ -325,7 +317,7 @@ got = [stream.readline() for _ in range(20)]
 instance.send_input(later())
 signal.setitimer(signal.ITIMER_REAL, 0)
 assert got == [b"%d\\n" % number for number in range(20)], got
-assert upload.result(20).bytes_written == 50
+assert upload.result(60).bytes_written == 50
 assert len(signals) > 10
 stream.close()
 print("whole")
@@ -352,7 +344,7 @@ def main():
             upload = instance.submit_input(b"%d\\n" % n for n in range(100))
             lines = [stream.readline() for _ in range(100)]
             assert lines[99] == b"99\\n", lines
-            assert upload.result(20).bytes_written == 290
+            assert upload.result(60).bytes_written == 290
         with instance.open_stdin() as writer:
             writer.write(b"x\\n")
         with instance.get_stream("stdout") as stream:
@@ -398,12 +390,10 @@ print("ready", flush=True)
 
 @pytest.mark.parametrize("flags", [(), ("-X", "dev")], ids=["plain", "dev"])
 def test_interpreters_end(flags: tuple[str, ...], hub: H1Hub, certificates: Certificates):
-    """A program that ends with clients, streams and a blocked reader left open ends at once, without a word."""
-    began = time.monotonic()
+    """A program that ends with clients, streams and a reader blocked for ever left open ends, without a word."""
     done = run(LEFT_OPEN, hub.url, certificates.ca_path, flags=flags)
 
     assert (done.stdout, done.stderr, done.returncode) == ("ready\n", "", 0)
-    assert time.monotonic() - began < 20
 
 
 GEVENT = """
@@ -422,7 +412,7 @@ def many(host):
     instance = host.get_instance_client("i")
     assert instance.get_info().status == "running"
     jobs = [gevent.spawn(instance.send_event, f"e{n}", "m") for n in range(30)]
-    gevent.joinall(jobs, timeout=30, raise_error=True)
+    gevent.joinall(jobs, timeout=60, raise_error=True)
 
     # While one greenlet waits for a hub that says nothing, the others go on.
     turns = []
@@ -432,14 +422,14 @@ def many(host):
             turns.append(instance.get_info().status)
         assert not waiting.ready()
         silent.close()
-        waiting.join(10)
+        waiting.join(60)
     assert len(turns) == 20 and waiting.value == "closed"
 """
 
 
 def test_gevent(hub: H1Hub, certificates: Certificates):
     """In a program patched by gevent, calls, streams, uploads and closing work, and greenlets go on beside them."""
-    done = run(GEVENT + EVERYTHING, hub.url, certificates.ca_path, "many", limit=90)
+    done = run(GEVENT + EVERYTHING, hub.url, certificates.ca_path, "many", limit=2 * LIMIT)
 
     assert (done.stdout, done.stderr, done.returncode) == ("whole\n", "", 0)
 

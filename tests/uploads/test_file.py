@@ -18,7 +18,7 @@ from scramjet_client import (
     UnsupportedByHubError,
 )
 from tests.support.scripted_hub import H1Hub, Instance
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_forgotten_writer_is_no_end(instance: InstanceClient, there: Instance):
     assert not there.input_ended
 
 
-def test_program_that_does_not_read_holds_the_writer(instance: InstanceClient):
+def test_program_that_does_not_read_holds_the_writer(instance: InstanceClient, there: Instance):
     """What is not read is not piled up here: `write` blocks, and goes on with the reader."""
     written: list[int] = []
 
@@ -134,15 +134,13 @@ def test_program_that_does_not_read_holds_the_writer(instance: InstanceClient):
 
     writer = threading.Thread(target=write, name="test-writer")
     writer.start()
-    last = -1
-    while len(written) != last:
-        last = len(written)
-        time.sleep(0.3)  # until it stands still
+    eventually(lambda: len(there.pipes["output"].held()) >= 1_000_000 and written)
+    time.sleep(0.3)  # in which a writer that piles up what is not read would be through
 
-    assert 0 < last < 200
+    assert len(written) < 200
     with instance.get_stream("output") as output:
         assert len(output.read()) == 20_000_000
-    writer.join(10)
+    writer.join(LIMIT)
 
 
 def test_stdin_is_text(instance: InstanceClient):

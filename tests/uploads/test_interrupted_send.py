@@ -12,10 +12,7 @@ import pytest
 
 from scramjet_client import InstanceClient
 from scramjet_client.hub import LocalHub
-from tests.support.waiting import eventually
-
-_LIMIT = 20.0
-"""Seconds, which only a failure uses up."""
+from tests.support.waiting import LIMIT, eventually
 
 
 async def deaf(context, input):
@@ -42,7 +39,7 @@ def test_interrupt_frees_a_writer_that_is_held_back(instance: InstanceClient):
             closed.set()
 
     def interrupt_when_held_back() -> None:
-        assert moved.wait(_LIMIT)
+        assert moved.wait(LIMIT)
         while moved.wait(0.5):
             moved.clear()
         os.kill(os.getpid(), signal.SIGINT)
@@ -51,7 +48,7 @@ def test_interrupt_frees_a_writer_that_is_held_back(instance: InstanceClient):
     watcher.start()
     with pytest.raises(KeyboardInterrupt):
         instance.send_input(flood(), progress=lambda _sent, _total: moved.set())
-    watcher.join(_LIMIT)
+    watcher.join(LIMIT)
 
-    assert closed.wait(_LIMIT)
+    assert closed.wait(LIMIT)
     eventually(lambda: not any("upload" in each.name for each in threading.enumerate()))

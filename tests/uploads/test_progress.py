@@ -10,6 +10,7 @@ import pytest
 
 from scramjet_client import InstanceClient, UploadError
 from tests.support.scripted_hub import H1Hub
+from tests.support.waiting import LIMIT
 
 DATA = bytes(range(256)) * 1024
 
@@ -75,7 +76,7 @@ def test_a_hook_that_raises_fails_the_upload_by_its_name(instance: InstanceClien
     with pytest.raises(UploadError, match="progress hook raised KeyError") as caught:
         instance.send_input(items(), progress=hook)
     assert isinstance(caught.value.__cause__, KeyError)
-    assert closed.wait(10)
+    assert closed.wait(LIMIT)
 
 
 def test_a_hook_that_can_not_be_called_is_refused_before_anything_is_sent(instance: InstanceClient):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 from scramjet_client import HostClient, InstanceClient, InstanceNotFoundError, UploadCancelledError
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.threads import client_threads
-from tests.support.waiting import eventually
+from tests.support.waiting import LIMIT, eventually
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_as_completed_and_callbacks(instance: InstanceClient):
     for upload in uploads:
         upload.add_done_callback(lambda done: called.append(done.result().bytes_written))
 
-    done = [each.result().bytes_written for each in as_completed(uploads, timeout=10)]
+    done = [each.result().bytes_written for each in as_completed(uploads, timeout=LIMIT)]
 
     assert sorted(done) == [1, 2, 3]
     eventually(lambda: sorted(called) == [1, 2, 3])
@@ -53,18 +54,18 @@ def test_threads_exist_only_while_something_moves(instance: InstanceClient, h1_h
 
     def items():
         yield b"x"
-        gate.wait(20)
+        gate.wait(LIMIT)
 
     h1_host.get_version()
     assert scramjet_threads() == []
     upload = instance.submit_input(items())
-    assert upload.accepted(5)
+    assert upload.accepted(LIMIT)
     names = scramjet_threads()
     assert len(names) == 2
     assert all(each.daemon for each in threading.enumerate() if each.name in names)
 
     gate.set()
-    upload.result(5)
+    upload.result(LIMIT)
     eventually(lambda: scramjet_threads() == [])
 
 
@@ -74,16 +75,16 @@ def test_accepted_says_yes_no_or_raises(instance: InstanceClient, h1_host: HostC
 
     def items():
         yield b"x"
-        gate.wait(20)
+        gate.wait(LIMIT)
 
     good = instance.submit_input(items())
     bad = h1_host.get_instance_client("nope").submit_input(items())
 
-    assert good.accepted(5) is True
+    assert good.accepted(LIMIT) is True
     with pytest.raises(InstanceNotFoundError):
-        bad.accepted(5)
+        bad.accepted(LIMIT)
     gate.set()
-    good.result(5)
+    good.result(LIMIT)
 
 
 def test_cancelled_is_known_to_futures(instance: InstanceClient):
@@ -92,10 +93,10 @@ def test_cancelled_is_known_to_futures(instance: InstanceClient):
 
     def items():
         yield b"x"
-        gate.wait(20)
+        gate.wait(LIMIT)
 
     upload = instance.submit_input(items())
-    assert upload.accepted(5)
+    assert upload.accepted(LIMIT)
 
     assert upload.cancel() is True
     assert upload.cancel() is False
@@ -109,7 +110,7 @@ def test_cancelled_is_known_to_futures(instance: InstanceClient):
 def test_cancel_of_what_is_done(instance: InstanceClient):
     """A finished upload can't be cancelled, and its connection is not shut under another request."""
     upload = instance.submit_input(b"x")
-    upload.result(5)
+    upload.result(LIMIT)
 
     assert upload.cancel() is False
     upload.abort()
@@ -136,14 +137,14 @@ def test_lone_item_is_not_held_back(instance: InstanceClient):
 
     def items():
         yield b"one\n"
-        gate.wait(20)
+        gate.wait(LIMIT)
         yield b"two\n"
 
     with instance.get_stream("output") as output:
         upload = instance.submit_input(items())
         assert output.readline() == b"one\n"
         gate.set()
-        upload.result(5)
+        upload.result(LIMIT)
 
 
 def test_interrupt_cancels_the_upload(instance: InstanceClient):
@@ -152,31 +153,31 @@ def test_interrupt_cancels_the_upload(instance: InstanceClient):
 
     def items():
         try:
-            while True:
+            for number in itertools.count():
                 yield b"x"
                 time.sleep(0.001)  # a source with a rate, not a flood
+                if number == 100:
+                    os.kill(os.getpid(), signal.SIGINT)
         finally:
             closed.set()
 
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         instance.send_input(items())
 
-    assert closed.wait(5)
+    assert closed.wait(LIMIT)
 
 
 EXIT = """
 import sys, time, threading
-from scramjet_client import HostClient
-from scramjet_client.uploads import at_exit as _at_exit
-_at_exit.EXIT_GRACE = float(sys.argv[3])
-instance = HostClient(sys.argv[1]).get_instance_client(sys.argv[2])
+from scramjet_client import HostClient, HttpClient, Tuning
+tuning = Tuning(exit_grace=float(sys.argv[3]))
+instance = HostClient.over(HttpClient(sys.argv[1], tuning=tuning)).get_instance_client(sys.argv[2])
 def items():
     yield b"abc"
     threading.Event().wait(float(sys.argv[4]))
     yield b"def"
 upload = instance.submit_input(items())
-assert upload.accepted(10)
+assert upload.accepted(60)
 print("leaving")
 """
 
@@ -187,7 +188,7 @@ def leave(hub: H1Hub, instance: Instance, grace: float, source: float) -> str:
         [sys.executable, "-c", EXIT, hub.url, instance.id, str(grace), str(source)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=LIMIT,
         check=True,
     )
     assert done.stdout == "leaving\n"
@@ -200,7 +201,7 @@ def test_interpreter_exit_finishes_what_can_be():
     with H1Hub() as hub:
         instance = hub.add_instance()
 
-        assert leave(hub, instance, 10, 0.5) == ""
+        assert leave(hub, instance, 3600, 0.5) == ""
         assert instance.pipes["output"].read() + instance.pipes["output"].read() == b"abcdef"
 
 
@@ -208,11 +209,9 @@ def test_interpreter_exit_does_not_hang():
     """A program may end while an upload waits for its source for ever; it says what was cut."""
     with H1Hub() as hub:
         instance = hub.add_instance()
-        began = time.monotonic()
 
-        said = leave(hub, instance, 0.5, 60)
+        said = leave(hub, instance, 0.5, 3600)
 
-        assert time.monotonic() - began < 10
         assert f"upload to input of '{instance.id}' runs: it is cut after 3 bytes" in said
         assert not instance.input_ended
 

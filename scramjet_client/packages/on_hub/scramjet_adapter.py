@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import os
 import threading
 import traceback
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from scramjet.streams import Stream
@@ -107,36 +108,130 @@ class _Context:
         self._loop.call_soon_threadsafe(self._context.emit, *args)
 
 
-def adapted(function: Callable[..., Any], output_type: str) -> Callable[..., Any]:
-    """Return the `run` of a sequence that is this function."""
+def adapted(
+    function: Callable[..., Any],
+    output_type: str,
+    *,
+    blocking: bool = False,
+    configured: Sequence[str] = (),
+) -> Callable[..., Any]:
+    """Return the `run` of a sequence that is this function.
 
-    async def chunks(context: Any, input: Any, args: tuple[Any, ...]) -> AsyncIterator[Any]:
-        async for item in _items(function, context, input, args):
-            yield _chunk(item, output_type)
+    Args:
+        function: The function.
+        output_type: Type of its output.
+        blocking: Whether it goes through its input by a plain loop, and so needs a thread of its own.
+        configured: Variables beside it that the configuration of a start gives, or else the environment.
+    """
 
     def run(context: Any, input: Any, *args: Any) -> Any:
-        output = _Output.of(chunks(context, input, args), context.logger)
-
-        async def stop(timeout: Any = None, can_keep_alive: Any = None) -> None:
-            output.stopped.set()
-
-        # Without one, the runner of 0.x can't stop a program at all. A function that sets its own replaces it.
-        context.set_stop_handler(stop)
-        return output
+        _configure(function, configured, context)
+        return _output(_called(function, context, input, args, blocking), output_type, context)
 
     return run
 
 
-async def _items(
-    function: Callable[..., Any], context: Any, input: Any, args: tuple[Any, ...]
+def program(
+    names: dict[str, Any], *, blocking: bool = False, own: bool = False
+) -> Callable[..., Any]:
+    """Return what a hub is to run in place of the `run` of a module.
+
+    A stream, or None, goes to the hub as it is. Whatever else `run` gives becomes the output, as of a deployed
+    function, and the output of a module that does not say its type is bytes then.
+
+    Args:
+        names: The names of the module.
+        blocking: As for `adapted`.
+        own: Whether async generators go to the hub as they are too: not every hub takes them.
+    """
+    function = names["run"]
+    generator = _is_kind(function, inspect.isgeneratorfunction)
+
+    def shaped(result: Any, context: Any, items: AsyncIterator[Any] | None = None) -> Any:
+        if result is None or isinstance(result, Stream):
+            return result
+        if own and inspect.isasyncgen(result) and result is not items:
+            return result
+        return _output(items or _expanded(result), _type_of(names), context)
+
+    def run(context: Any, input: Any, *args: Any) -> Any:
+        if generator or blocking:
+            items = _called(function, context, input, args, blocking)
+            return shaped(items, context, items)
+        return shaped(function(context, input, *args), context)
+
+    async def run_async(context: Any, input: Any, *args: Any) -> Any:
+        return shaped(await function(context, input, *args), context)
+
+    return run_async if _is_kind(function, inspect.iscoroutinefunction) else run
+
+
+def _is_kind(function: Callable[..., Any], kind: Callable[[Any], bool]) -> bool:
+    """Return whether a function is of a kind, whatever decorates it, or the call of an object of a class."""
+    plain = inspect.unwrap(function)
+    return kind(plain) or kind(getattr(type(plain), "__call__", None))  # noqa: B004 - its kind is asked, not whether
+
+
+def _type_of(names: dict[str, Any]) -> str:
+    """Return the type of a module's output, and have each hub find it where it looks for it."""
+    provides = names.get("provides")
+    declared = provides.get("contentType") if isinstance(provides, dict) else None
+    kind = str(names.get("output_type") or declared or "application/octet-stream")
+    names["output_type"] = kind
+    if declared is None:
+        names["provides"] = {"provides": "", **(provides or {}), "contentType": kind}
+    return kind
+
+
+def _configure(function: Callable[..., Any], names: Sequence[str], context: Any) -> None:
+    beside = inspect.unwrap(function).__globals__
+    for name in names:
+        value = (context.config or {}).get(name, os.environ.get(name))
+        if value is None:
+            raise RuntimeError(f"{name} is not configured: start with app_config={{{name!r}: ...}}")
+        beside[name] = value
+
+
+def _output(items: AsyncIterator[Any], output_type: str, context: Any) -> _Output:
+    async def chunks() -> AsyncIterator[Any]:
+        async for item in items:
+            yield _chunk(item, output_type)
+
+    output = _Output.of(chunks(), context.logger)
+
+    async def stop(timeout: Any = None, can_keep_alive: Any = None) -> None:
+        output.stopped.set()
+
+    # Without one, the runner of 0.x can't stop a program at all. A function that sets its own replaces it.
+    context.set_stop_handler(stop)
+    return output
+
+
+async def _called(
+    function: Callable[..., Any], context: Any, input: Any, args: tuple[Any, ...], blocking: bool
 ) -> AsyncIterator[Any]:
-    if inspect.isgeneratorfunction(inspect.unwrap(function)):
-        loop = asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
+    if _is_kind(function, inspect.isgeneratorfunction):
         result: Any = function(_Context(context, loop), _Input(input, loop), *args)
+    elif blocking:
+
+        def call() -> Iterator[Any]:
+            yield function(_Context(context, loop), _Input(input, loop), *args)
+
+        async for result in _on_a_thread(call()):
+            async for item in _expanded(result):
+                yield item
+        return
     else:
         result = function(context, input, *args)
-        if inspect.iscoroutine(result):  # a Stream has __await__ too, which raises
-            result = await result
+    async for item in _expanded(result):
+        yield item
+
+
+async def _expanded(result: Any) -> AsyncIterator[Any]:
+    """Yield the items of what a function has returned."""
+    if inspect.iscoroutine(result):  # a Stream has __await__ too, which raises
+        result = await result
     if result is None:
         return
     if isinstance(result, AsyncIterable):

@@ -7,7 +7,7 @@ that silences nothing is an error of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import scramjet_client
 from scramjet_client import (
@@ -45,6 +45,7 @@ def clients(hub: LocalHub) -> SequenceClient:
     """Clients and what leads from one to the next."""
     assert_type(scramjet_client.__version__, str)
     assert_type(hub.client(), HostClient)
+    assert_type(hub.token, Optional[str])
     with HostClient(hub.url, timeout=Timeouts(read=5.0), retries=1) as host:
         assert_type(host, HostClient)
         assert_type(host.get_version(), GetVersionResponse)

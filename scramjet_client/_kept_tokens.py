@@ -1,0 +1,218 @@
+"""Where a hub that a command has started keeps its token, so that clients of the same user find it.
+
+The file is the user's own, in `scramjet/` of the runtime directory (`XDG_RUNTIME_DIR`, `/run/user/UID`) or else of
+`~/.config`, one for each address: `127.0.0.1-8000.token`, mode 0600, with the token alone in it. The hub holds a lock
+on it while it runs, and a file without that lock is not believed: whoever listens there now is another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+try:
+    import fcntl
+except ImportError:  # no POSIX system, so there are no such hubs
+    fcntl = None  # type: ignore[assignment]
+
+VARIABLE = "SCRAMJET_HUB_TOKEN"
+"""Names the token of a hub that a command starts."""
+
+_SYSTEM = "/run/user/{}"
+_FOLDER = "scramjet"
+_SIZE_LIMIT = 4096
+_TOKEN = re.compile(rb"[!-~]+")
+
+
+class UnsafeTokenFile(Exception):
+    """The file with a token is not its owner's alone, or is no file."""
+
+
+def given_token() -> str | None:
+    """Return the token of `SCRAMJET_HUB_TOKEN`, or None where it is not set.
+
+    Raises:
+        ValueError: It is set, but empty: who set it believes that the hub has a token.
+    """
+    value = os.environ.get(VARIABLE)
+    if value is None:
+        return None
+    if not value.strip():
+        raise ValueError(f"{VARIABLE} is set but empty; unset it to have a random token")
+    return value.strip()
+
+
+# -- the hub's side -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def keep_token(url: str, token: str) -> Iterator[Path]:
+    """Keep the token of the hub at `url` while the block runs; give the path of the file.
+
+    Raises:
+        OSError: There is no folder that is the user's own, or the file can't be written.
+    """
+    name = _name_of(url)
+    if name is None or fcntl is None:
+        raise OSError(f"the address {url} is not one for which a token can be kept")
+    with _own_folder() as (path, folder):
+        # A file of its own until it is complete and locked, so that nobody reads a half of it.
+        draft = f".{name}.{secrets.token_hex(8)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.open(draft, flags, 0o600, dir_fd=folder)
+        try:
+            os.fchmod(file, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(file, token.encode())
+            os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            os.close(file)
+            with contextlib.suppress(OSError):
+                os.unlink(draft, dir_fd=folder)
+            raise
+        try:
+            yield path / name
+        finally:
+            with contextlib.suppress(OSError):
+                # A hub that took this address since then has put its own in the place.
+                if os.path.samestat(os.stat(name, dir_fd=folder), os.fstat(file)):
+                    os.unlink(name, dir_fd=folder)
+            os.close(file)
+
+
+@contextlib.contextmanager
+def _own_folder() -> Iterator[tuple[Path, int]]:
+    """Open the first folder that is, or can be made, the user's own."""
+    refused: OSError | None = None
+    for base in _bases():
+        try:
+            if base not in _runtime():
+                base.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_folder(os.stat(base), base)
+            with contextlib.suppress(FileExistsError):
+                (base / _FOLDER).mkdir(mode=0o700)
+            folder = _open_folder(base / _FOLDER)
+        except OSError as error:
+            refused = error
+            continue
+        try:
+            yield base / _FOLDER, folder
+        finally:
+            os.close(folder)
+        return
+    raise refused or OSError("there is no folder for it")
+
+
+# -- the client's side --------------------------------------------------------------------------------------
+
+
+def find_token(url: str) -> tuple[str, Path] | None:
+    """Return the token of the hub that a command of this user runs at `url`, and its file; or None.
+
+    Raises:
+        UnsafeTokenFile: There is a file for it that others could have written or read.
+    """
+    name = _name_of(url)
+    if name is None or fcntl is None:
+        return None
+    for base in _bases():
+        try:
+            _check_folder(os.stat(base), base)
+            folder = _open_folder(base / _FOLDER)
+        except OSError:
+            continue  # there is none, or it is not ours: nothing in it is of interest
+        try:
+            token = _read(name, folder, base / _FOLDER / name)
+        finally:
+            os.close(folder)
+        if token is not None:
+            return token, base / _FOLDER / name
+    return None
+
+
+def _read(name: str, folder: int, path: Path) -> str | None:
+    try:
+        # Not blocking: it may be a pipe.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        file = os.open(name, flags, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnsafeTokenFile(f"{path}: {error.strerror}") from None
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+            raise UnsafeTokenFile(f"{path}: it is not a file of this user")
+        if found.st_mode & 0o077:
+            mode = stat.S_IMODE(found.st_mode)
+            raise UnsafeTokenFile(f"{path}: others may read or write it (mode {mode:04o})")
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # held by its hub, which lives
+        else:
+            return None
+        token = os.read(file, _SIZE_LIMIT + 1)
+    finally:
+        os.close(file)
+    if len(token) > _SIZE_LIMIT or not _TOKEN.fullmatch(token):
+        raise UnsafeTokenFile(f"{path}: what is in it is no token")
+    return token.decode("ascii")
+
+
+# -- both ---------------------------------------------------------------------------------------------------
+
+
+def _name_of(url: str) -> str | None:
+    """Return the name of the file for an address, None for one that no hub of a command listens on.
+
+    A name such as "localhost" has none: it may lead to several addresses, and on each of them another user may listen.
+    """
+    try:
+        parts = urlsplit(url)
+        address = ipaddress.ip_address(parts.hostname or "")
+        port = parts.port or 80
+    except ValueError:
+        return None
+    if parts.scheme != "http" or not address.is_loopback:
+        return None
+    return f"{address.compressed.replace(':', '_')}-{port}.token"
+
+
+def _runtime() -> list[Path]:
+    """Return the folders that a system makes for a user who is logged in."""
+    named = os.environ.get("XDG_RUNTIME_DIR")
+    return [Path(each) for each in (named, _SYSTEM.format(os.geteuid())) if each]
+
+
+def _bases() -> list[Path]:
+    """Return the folders in which there may be one of ours; the best is the first."""
+    found = _runtime()
+    with contextlib.suppress(RuntimeError):  # there is no home
+        found.append(Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"))
+    return [each for each in dict.fromkeys(found) if each.is_absolute()]
+
+
+def _open_folder(path: Path) -> int:
+    """Open a folder that is the user's own, and no link to one."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _check_folder(os.fstat(folder), path)
+    except BaseException:
+        os.close(folder)
+        raise
+    return folder
+
+
+def _check_folder(found: os.stat_result, path: Path) -> None:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(0, "it is not a folder of this user", str(path))
+    if found.st_mode & stat.S_IWOTH:
+        raise PermissionError(0, "others may write to it", str(path))

@@ -1,0 +1,120 @@
+"""The connections of a hub: how many there may be, and how long one may stay that has not shown who it is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from scramjet_client.hub._settings import Settings
+
+HEAD_LIMIT = 65536
+"""Bytes of the head of a request. A real hub takes 16 KB."""
+
+_CLOSING = b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _CLOSING
+_NO_TOKEN = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n" + _CLOSING
+
+_NAME = b"\nauthorization:"
+
+_SWALLOWED = 4 * 2**20
+_SWALLOWING = 5.0
+"""Bytes and seconds in which a client that is still sending gets to read why it is turned away."""
+
+
+class Visitor(web.RequestHandler):
+    """One connection.
+
+    aiohttp limits each line of a head, and their number, which together is some megabytes: too much to hold of
+    everybody who can reach the port. So the first head is measured here; who has sent it has shown who he is.
+    """
+
+    def __init__(self, server: web.Server, door: Door, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._door = door
+        self._head_is_complete = False
+        self._turned_away = False
+        self._received = 0
+        self._last = b""
+        self._has_token = not door.needs_token
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection (asyncio calls this)."""
+        super().connection_made(transport)
+        self._door.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came (asyncio calls this)."""
+        if not self._head_is_complete and not self._turned_away:
+            seen = self._last + data
+            self._head_is_complete = b"\n\r\n" in seen or b"\n\n" in seen
+            self._has_token = self._has_token or _NAME in seen.lower()
+            self._last = seen[-len(_NAME) :]
+        if not self._head_is_complete:
+            self._received += len(data)
+            if self._turned_away or self._received > HEAD_LIMIT:
+                self._turn_away()
+                return
+        super().data_received(data)
+
+    def _turn_away(self) -> None:
+        transport = self.transport
+        if transport is None:
+            return
+        if not self._turned_away:
+            self._turned_away = True
+            transport.write(_TOO_LARGE if self._has_token else _NO_TOKEN)
+            asyncio.get_running_loop().call_later(_SWALLOWING, transport.abort)
+        elif self._received > _SWALLOWED:
+            transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection (asyncio calls this)."""
+        self._door.closed(self)
+        super().connection_lost(exc)
+
+
+class Door:
+    """Knows all connections, and which of them are strangers: none of their requests was let in so far.
+
+    Strangers have limited time. Where there are too many connections, the stranger that has waited longest goes:
+    whoever opens many without the token holds up nobody who has it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.needs_token = settings.token is not None
+        self._limit = settings.max_connections
+        self._patience = settings.head_timeout
+        self._count = 0
+        self._strangers: dict[Visitor, asyncio.TimerHandle] = {}
+
+    def opened(self, visitor: Visitor) -> None:
+        """Note a new connection."""
+        self._count += 1
+        loop = asyncio.get_running_loop()
+        self._strangers[visitor] = loop.call_later(self._patience, self._show_out, visitor)
+        if self._count > self._limit:
+            self._show_out(next(iter(self._strangers)))
+
+    def let_in(self, visitor: object) -> None:
+        """Note that a request of a connection was let in."""
+        if isinstance(visitor, Visitor):
+            self._forget(visitor)
+
+    def closed(self, visitor: Visitor) -> None:
+        """Note the end of a connection."""
+        self._count -= 1
+        self._forget(visitor)
+
+    def _forget(self, visitor: Visitor) -> None:
+        timer = self._strangers.pop(visitor, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _show_out(self, visitor: Visitor) -> None:
+        self._forget(visitor)
+        transport = visitor.transport
+        if transport is not None:
+            # Not close(): that waits for a client that does not take what it is sent.
+            transport.abort()

@@ -1,0 +1,29 @@
+"""The signals of a process that is a hub, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set while the block runs.
+
+    One that was ignored when the process began stays ignored, as shells expect it of what they start in the
+    background. SIGCHLD does not: while it is ignored, nobody can learn how an instance's process ended.
+    """
+    ended = threading.Event()
+    before = {}
+    for each in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            before[each] = signal.signal(each, lambda *_: ended.set())
+    if hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield ended
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

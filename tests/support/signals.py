@@ -1,0 +1,31 @@
+"""Signals as a program finds them that was started in a terminal, or in the background."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+_IGNORING = """
+import os, signal, sys
+for name in sys.argv[1].split():
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def as_in_a_terminal() -> None:
+    """Handle signals as a program does that was started in a terminal; programs that are started inherit it.
+
+    A shell that starts something in the background has it ignore Ctrl-C, and a supervisor may ignore more.
+    SIGHUP is left alone: `nohup` is there to keep the suite running.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for each in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
+        signal.signal(each, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's own way; `subprocess` undoes it
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def ignoring(*names: str) -> list[str]:
+    """Return the beginning of a command that runs the rest of it with signals ignored, as a shell's `&` does."""
+    return [sys.executable, "-c", _IGNORING, " ".join(names)]

@@ -1,0 +1,668 @@
+"""Every kind of object that may be given as a source: what is sent of it, or what its refusal says."""
+
+# ruff: noqa: SIM115, PLW0108 - each case is a function that makes a source, and the fixture closes them
+from __future__ import annotations
+
+import array
+import bz2
+import codecs
+import contextlib
+import ctypes
+import datetime
+import decimal
+import gzip
+import hashlib
+import http.client
+import http.server
+import io
+import lzma
+import mmap
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click.utils
+import fsspec
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+from tqdm.utils import CallbackIOWrapper
+
+from scramjet_client.uploads.sources import JsonLines, Source, size_of
+
+TEXT = "zażółć\ngęślą\njaźń"
+DATA = TEXT.encode()
+
+
+class ScratchDir:
+    """What makes the sources of the table; `close` ends what they were made with."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ends = contextlib.ExitStack()
+
+    def file(self, data: bytes = DATA) -> Path:
+        path = self.path / f"data-{len(list(self.path.iterdir()))}"
+        path.write_bytes(data)
+        return path
+
+    def open(self, data: bytes = DATA, mode: str = "rb", **options: Any) -> Any:
+        return self.ends.enter_context(open(self.file(data), mode, **options))
+
+    def keep(self, value: Any) -> Any:
+        return self.ends.enter_context(value)
+
+    def pipe(self, mode: str = "rb", data: bytes = DATA) -> Any:
+        reading, writing = os.pipe()
+        os.write(writing, data)
+        os.close(writing)
+        return self.keep(os.fdopen(reading, mode))
+
+    def served(self) -> str:
+        """Return the address of a web server that gives the data."""
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(DATA) + 5 * (self.path == "/cut")))
+                self.end_headers()
+                self.wfile.write(DATA)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        self.ends.callback(lambda: (server.shutdown(), thread.join(), server.server_close()))
+        return f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[ScratchDir]:
+    scratch = ScratchDir(tmp_path)
+    with scratch.ends:
+        yield scratch
+
+
+# -- readers that do something to what they read --------------------------------------------------
+
+
+def shouted(data: Any) -> Any:
+    return data if data is None else data.upper()
+
+
+class ShoutRead(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        return shouted(super().read(size))
+
+
+class ShoutLine(io.BytesIO):
+    def readline(self, size: int | None = -1) -> bytes:
+        return shouted(super().readline(size))
+
+
+class ShoutLoop(io.BytesIO):
+    def __iter__(self) -> Any:
+        return map(shouted, io.BytesIO(self.getvalue()))
+
+
+class ShoutNext(io.BytesIO):
+    def __next__(self) -> bytes:
+        return shouted(super().__next__())
+
+
+class ShoutRead1(io.BufferedReader):
+    def read1(self, size: int = -1) -> bytes:
+        return shouted(super().read1(size))
+
+
+class ShoutBuffered(io.BufferedReader):
+    def read(self, size: int | None = -1) -> bytes:
+        return shouted(super().read(size))
+
+
+class ShoutInto(io.BufferedReader):
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        buffer[:count] = shouted(bytes(buffer[:count]))
+        return count
+
+
+class ShoutFile(io.FileIO):
+    def read(self, size: int | None = -1) -> bytes:
+        return shouted(super().read(size))
+
+
+class ShoutFileInto(io.FileIO):
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        buffer[:count] = shouted(bytes(buffer[:count]))
+        return count
+
+
+class ShoutRaw(io.RawIOBase):
+    """Says not that it is readable, which RawIOBase then denies."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def readinto(self, buffer: Any) -> int:
+        data = shouted(self.file.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class ShoutRawRead(io.RawIOBase):
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def read(self, size: int = -1) -> bytes:
+        return shouted(self.file.read(size))
+
+
+class ShoutText(io.TextIOWrapper):
+    def read(self, size: int | None = -1) -> str:
+        return shouted(super().read(size))
+
+
+class ShoutTextLine(io.TextIOWrapper):
+    def readline(self, size: int = -1) -> str:  # type: ignore[override]
+        return shouted(super().readline(size))
+
+
+class ShoutWrapper:
+    """The usual wrapper: it sees `read`, and passes everything else on."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def read(self, size: int = -1) -> Any:
+        return shouted(self.file.read(size))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+class ShoutInherited(ShoutBuffered):
+    """Inherits from a reader that does something, and adds nothing."""
+
+
+class OnlyRead:
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
+
+
+class PassesOn:
+    """Passes every attribute on, as click's and tempfile's do."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def hashing(file: Any) -> Any:
+    """Give a file's `read` a hook by an attribute of the object, as tqdm does."""
+    read = file.read
+    file.read = lambda size=-1: shouted(read(size))
+    return file
+
+
+SHOUTED = DATA.upper()
+SHOUTED_TEXT = TEXT.upper().encode()
+LATIN = "é\nà".encode("latin-1")
+
+Make = Callable[[ScratchDir], Any]
+
+READ: dict[str, tuple[Make, bytes]] = {
+    # What decodes.
+    "codecs.open": (
+        lambda made: codecs.open(made.file(LATIN), encoding="latin-1"),
+        "é\nà".encode(),
+    ),
+    "codecs.open utf-16": (
+        lambda made: codecs.open(made.file(TEXT.encode("utf-16")), encoding="utf-16"),
+        DATA,
+    ),
+    "codecs.getreader": (
+        lambda made: codecs.getreader("latin-1")(made.open(LATIN)),
+        "é\nà".encode(),
+    ),
+    "codecs.getreader of a pipe": (
+        lambda made: codecs.getreader("latin-1")(made.pipe(data=LATIN)),
+        "é\nà".encode(),
+    ),
+    "EncodedFile": (
+        lambda made: codecs.EncodedFile(made.open(LATIN), "utf-8", "latin-1"),
+        "é\nà".encode(),
+    ),
+    "StreamReaderWriter": (
+        lambda made: codecs.StreamReaderWriter(
+            made.open(LATIN), codecs.getreader("latin-1"), codecs.getwriter("latin-1")
+        ),
+        "é\nà".encode(),
+    ),
+    "text file of utf-16": (
+        lambda made: made.open(TEXT.encode("utf-16"), "r", encoding="utf-16"),
+        DATA,
+    ),
+    "text pipe": (lambda made: made.pipe("r"), DATA),
+    "StringIO": (lambda made: io.StringIO(TEXT), DATA),
+    "gzip": (lambda made: gzip.open(made.file(gzip.compress(DATA))), DATA),
+    "gzip text": (
+        lambda made: gzip.open(made.file(gzip.compress(LATIN)), "rt", encoding="latin-1"),
+        "é\nà".encode(),
+    ),
+    "gzip members": (
+        lambda made: gzip.open(made.file(gzip.compress(DATA) + gzip.compress(DATA))),
+        DATA + DATA,
+    ),
+    "bz2": (lambda made: bz2.open(made.file(bz2.compress(DATA))), DATA),
+    "lzma": (lambda made: lzma.open(made.file(lzma.compress(DATA))), DATA),
+    "zip member": (lambda made: zipped(made).open("member"), DATA),
+    # What does something in one of its ways of reading.
+    "read of BytesIO": (lambda made: ShoutRead(DATA), SHOUTED),
+    "readline of BytesIO": (lambda made: ShoutLine(DATA), SHOUTED),
+    "loop of BytesIO": (lambda made: ShoutLoop(DATA), SHOUTED),
+    "next of BytesIO": (lambda made: ShoutNext(DATA), SHOUTED),
+    "read of BufferedReader": (lambda made: ShoutBuffered(made.open(buffering=0)), SHOUTED),
+    "read1 of BufferedReader": (lambda made: ShoutRead1(made.open(buffering=0)), SHOUTED),
+    "readinto of BufferedReader": (lambda made: ShoutInto(made.open(buffering=0)), SHOUTED),
+    "read of FileIO": (lambda made: made.keep(ShoutFile(str(made.file()))), SHOUTED),
+    "readinto of FileIO": (lambda made: made.keep(ShoutFileInto(str(made.file()))), SHOUTED),
+    "readinto of RawIOBase": (lambda made: ShoutRaw(made.open()), SHOUTED),
+    "read of RawIOBase": (lambda made: ShoutRawRead(made.open()), SHOUTED),
+    "RawIOBase in a BufferedReader": (
+        lambda made: io.BufferedReader(readable(ShoutRaw(made.open()))),
+        SHOUTED,
+    ),
+    "read of TextIOWrapper": (lambda made: ShoutText(made.open(), "utf-8"), SHOUTED_TEXT),
+    "read of TextIOWrapper on a pipe": (
+        lambda made: ShoutText(made.pipe(), "utf-8"),
+        SHOUTED_TEXT,
+    ),
+    "readline of TextIOWrapper": (lambda made: ShoutTextLine(made.open(), "utf-8"), SHOUTED_TEXT),
+    "wrapper with __getattr__": (lambda made: ShoutWrapper(made.open()), SHOUTED),
+    "wrapper in a wrapper": (lambda made: PassesOn(ShoutWrapper(made.open())), SHOUTED),
+    "inherited read": (lambda made: ShoutInherited(made.open(buffering=0)), SHOUTED),
+    "read of the object": (lambda made: hashing(ShoutWrapper(made.open())), SHOUTED),
+    # What only passes on, or is read as it is.
+    "wrapper that passes on": (lambda made: PassesOn(made.open()), DATA),
+    "only read": (lambda made: OnlyRead(DATA), DATA),
+    "NamedTemporaryFile": (lambda made: written(made.keep(tempfile.NamedTemporaryFile())), DATA),
+    "NamedTemporaryFile of text": (
+        lambda made: written(made.keep(tempfile.NamedTemporaryFile("w+", encoding="utf-16")), TEXT),
+        DATA,
+    ),
+    "SpooledTemporaryFile": (
+        lambda made: written(made.keep(tempfile.SpooledTemporaryFile())),
+        DATA,
+    ),
+    "TemporaryFile": (lambda made: written(made.keep(tempfile.TemporaryFile())), DATA),
+    "click's LazyFile": (
+        lambda made: made.keep(click.utils.LazyFile(str(made.file()), "rb")),
+        DATA,
+    ),
+    "fsspec": (lambda made: made.keep(fsspec.open(f"file://{made.file()}").open()), DATA),
+    "mmap": (lambda made: mapped(made), DATA),
+    "raw file": (lambda made: made.open(buffering=0), DATA),
+    "in the middle": (lambda made: moved(made.open(), 3), DATA[3:]),
+    "in the middle of a file for both": (lambda made: moved(made.open(mode="r+b"), 3), DATA[3:]),
+    "Path": (lambda made: made.file(), DATA),
+    "pipe": (lambda made: made.pipe(), DATA),
+    "stdout of a program": (lambda made: program(made), DATA),
+    "socket.makefile": (lambda made: made.keep(socket_with(made).makefile("rb")), DATA),
+    "urlopen": (lambda made: made.keep(urllib.request.urlopen(made.served())), DATA),
+    "http.client": (lambda made: answered(made), DATA),
+    "response.raw": (lambda made: got(made).raw, DATA),
+    "iter_content": (lambda made: got(made).iter_content(7), DATA),
+    "iter_lines": (lambda made: got(made).iter_lines(), DATA.replace(b"\n", b"")),
+    "response": (lambda made: got(made), DATA),
+    # Memory of single bytes.
+    "array of bytes": (lambda made: array.array("B", DATA), DATA),
+    "numpy of bytes": (lambda made: np.frombuffer(DATA, "u1"), DATA),
+    "numpy of bytes, in steps": (lambda made: np.frombuffer(DATA, "u1")[::2], DATA[::2]),
+    "numpy of bytes, by columns": (
+        lambda made: np.asfortranarray(np.frombuffer(DATA[:6], "u1").reshape(2, 3)),
+        DATA[:6],
+    ),
+    "numpy of bytes, none": (lambda made: np.zeros((0, 3), "u1"), b""),
+    "view in steps": (lambda made: memoryview(DATA)[::-1], DATA[::-1]),
+    "numpy's own str": (lambda made: np.str_(TEXT), DATA),
+    "numpy's own bytes": (lambda made: np.bytes_(DATA), DATA),
+    "items of memory": (
+        lambda made: iter([memoryview(DATA)[::2], bytearray(b"x")]),
+        DATA[::2] + b"x",
+    ),
+    "items of numpy": (
+        lambda made: [np.frombuffer(DATA, "u1")[::2], np.str_("ż")],
+        DATA[::2] + "ż".encode(),
+    ),
+}
+
+
+def zipped(made: ScratchDir) -> zipfile.ZipFile:
+    path = made.file()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("member", DATA)
+    return made.keep(zipfile.ZipFile(path))
+
+
+def readable(raw: io.RawIOBase) -> io.RawIOBase:
+    raw.readable = lambda: True  # type: ignore[method-assign]
+    return raw
+
+
+def written(file: Any, data: Any = DATA) -> Any:
+    file.write(data)
+    file.seek(0)
+    return file
+
+
+def moved(file: Any, at: int) -> Any:
+    file.seek(at)
+    return file
+
+
+def mapped(made: ScratchDir) -> mmap.mmap:
+    return mmap.mmap(made.open().fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def program(made: ScratchDir) -> Any:
+    command = [sys.executable, "-c", f"import sys; sys.stdout.buffer.write({DATA!r})"]
+    return made.keep(subprocess.Popen(command, stdout=subprocess.PIPE)).stdout
+
+
+def socket_with(made: ScratchDir) -> socket.socket:
+    one, other = socket.socketpair()
+    with other:
+        other.sendall(DATA)
+    return made.keep(one)
+
+
+def answered(made: ScratchDir, path: str = "/") -> http.client.HTTPResponse:
+    connection = made.keep(
+        contextlib.closing(http.client.HTTPConnection(made.served().removeprefix("http://")))
+    )
+    connection.request("GET", path)
+    return made.keep(connection.getresponse())
+
+
+def got(made: ScratchDir, path: str = "/") -> requests.Response:
+    return made.keep(requests.get(made.served() + path, stream=True, timeout=30))
+
+
+def sent(source: Source) -> bytes:
+    return b"".join(bytes(piece) for piece in source)
+
+
+@pytest.mark.filterwarnings("ignore:codecs.open", "ignore:'click.utils.LazyFile'")
+@pytest.mark.parametrize("kind", READ)
+def test_what_a_source_gives_is_sent(made: ScratchDir, kind: str):
+    """What a source's own class gives is sent, whatever else it inherits or passes on."""
+    make, expected = READ[kind]
+    value = make(made)
+    source = Source(value)
+
+    assert sent(source) == expected
+
+    source.close()
+    if hasattr(value, "close") and not isinstance(value, mmap.mmap):
+        value.close()
+
+
+def test_progress_bar_of_a_wrapper_moves(made: ScratchDir):
+    """tqdm's wrapper is told of all that is read."""
+    told: list[int] = []
+
+    assert sent(Source(CallbackIOWrapper(told.append, made.open(), "read"))) == DATA
+    assert sum(told) == len(DATA)
+
+
+def test_hash_of_a_wrapper_is_of_all_that_is_sent(made: ScratchDir):
+    """A reader that hashes in `read` has seen everything."""
+    digest = hashlib.sha256()
+
+    class Hashing(io.BufferedReader):
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size)
+            digest.update(data)
+            return data
+
+    with Hashing(made.open(buffering=0)) as file:
+        sent(Source(file))
+
+    assert digest.digest() == hashlib.sha256(DATA).digest()
+
+
+def test_named_temporary_file_that_only_the_source_holds(made: ScratchDir):
+    """A temporary file lives as long as its source."""
+    source = Source(written(tempfile.NamedTemporaryFile()))
+
+    assert sent(source) == DATA
+    source.close()
+
+
+@pytest.mark.parametrize("answer", [answered, got])
+def test_answer_that_is_cut_is_no_end(made: ScratchDir, answer: Callable[..., Any]):
+    """A body that ends before its length is an error, also where http.client takes it for whole."""
+    value = answer(made, "/cut")
+
+    with pytest.raises(
+        (http.client.HTTPException, OSError, requests.RequestException, Exception)
+    ) as caught:
+        sent(Source(getattr(value, "raw", value)))
+
+    assert "IncompleteRead" in repr(caught.value)
+
+
+# -- refusals -------------------------------------------------------------------------------------
+
+FRAME = pd.DataFrame({"name": ["a", "b"], "count": [1, 2]})
+
+
+async def items() -> Any:
+    yield b"a"
+
+
+REFUSED: dict[str, tuple[Make, str]] = {
+    "numpy objects": (lambda made: np.array(["a", None], dtype=object), r"of object.*\.tolist\(\)"),
+    "numpy text": (lambda made: np.array(["a"]), r"of <U1.*\.tolist\(\)"),
+    "numpy bytes": (lambda made: np.array([b"abc"]), r"of \|S3.*\.tolist\(\)"),
+    "numpy times": (lambda made: np.array(["2020-01-01"], "M8[D]"), r"of datetime64.*\.tolist\(\)"),
+    "numpy floats": (lambda made: np.array([1.5]), r"of float64.*\.tobytes\(\)"),
+    "numpy integers": (lambda made: np.arange(3), r"of int64.*\.tobytes\(\)"),
+    "numpy truths": (lambda made: np.array([True]), r"of bool.*\.tobytes\(\)"),
+    "numpy records": (lambda made: np.zeros(2, "i4,f8"), r"ndarray of"),
+    "numpy number": (lambda made: np.float64(1), r"float64.*str\(value\)"),
+    "numpy byte": (lambda made: np.uint8(1), r"uint8"),
+    "numpy time": (lambda made: np.datetime64("2020-01-01"), r"datetime64"),
+    "numpy without dimensions": (lambda made: np.array(1, "u1"), r"ndarray"),
+    "array of text": (lambda made: array.array("u", "ab"), r"array.*join"),
+    "array of numbers": (lambda made: array.array("i", [1]), r"array.*\.tobytes\(\)"),
+    "view of numbers": (
+        lambda made: memoryview(array.array("i", [1])),
+        r"memoryview.*\.tobytes\(\)",
+    ),
+    "frame": (lambda made: FRAME, r"DataFrame.*\.to_csv\(\)"),
+    "series": (lambda made: FRAME["name"], r"Series.*\.to_csv\(\)"),
+    "index": (lambda made: FRAME.index, r"Index.*\.tolist\(\)"),
+    "ctypes array": (lambda made: (ctypes.c_int * 2)(1, 2), r"c_int.*bytes\(value\)"),
+    "ctypes buffer": (lambda made: ctypes.create_string_buffer(b"ab"), r"c_char.*bytes\(value\)"),
+    "ctypes number": (lambda made: ctypes.c_int(1), r"c_int.*bytes\(value\)"),
+    "Decimal": (lambda made: decimal.Decimal(1), r"Decimal.*str\(value\)"),
+    "datetime": (lambda made: datetime.datetime.now(), r"datetime.*str\(value\)"),
+    "None": (lambda made: None, r"not NoneType"),
+    "True": (lambda made: True, r"not bool.*json=True"),
+    "int": (lambda made: 5, r"not int.*json=True"),
+    "dict": (lambda made: {"a": 1}, r"not dict.*json=True"),
+    "class": (lambda made: io.BytesIO, r"call it"),
+    "function": (lambda made: items, r"not function.*call it"),
+    "async generator": (lambda made: items(), r"async_generator"),
+    "item of numpy": (lambda made: [b"a", np.float64(1)], r"item 1 .*float64"),
+    "item of a view": (lambda made: [memoryview(array.array("i", [1]))], r"item 0 .*memoryview"),
+    "item None": (lambda made: ("a", None), r"item 1 .*NoneType"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_body_is_refused_and_told_what_to_do(made: ScratchDir, kind: str):
+    """What has no bytes of its own is a TypeError before anything is sent, which says what to send instead."""
+    make, message = REFUSED[kind]
+
+    with pytest.raises(TypeError, match=f"(?s){message}"):
+        Source(make(made))
+
+
+@pytest.mark.parametrize(
+    "item", [1, 1.5, None, np.float64(1), np.array([1.5]), decimal.Decimal(1), {"a": 1}, ["a"]]
+)
+def test_what_is_no_item_is_refused_when_it_comes(item: object):
+    """An item of a generator is held to the same."""
+    source = Source(iter([b"a", item]))
+
+    assert next(source) == b"a"
+    with pytest.raises(TypeError, match="must be bytes or str"):
+        next(source)
+
+
+UNUSABLE: dict[str, tuple[Make, type[Exception], str]] = {
+    "append": (lambda made: made.open(mode="ab"), ValueError, "not opened for reading.*'ab'"),
+    "write": (
+        lambda made: made.open(mode="w", encoding="utf-8"),
+        ValueError,
+        "not opened for reading",
+    ),
+    "gzip to write": (
+        lambda made: made.keep(gzip.open(made.file(), "wb")),
+        ValueError,
+        "not opened for reading",
+    ),
+    "wrapped": (
+        lambda made: made.keep(tempfile.NamedTemporaryFile("wb")),
+        ValueError,
+        "not opened for reading",
+    ),
+    "closed": (lambda made: closed(io.BytesIO(DATA)), ValueError, "closed file"),
+    "closed text": (
+        lambda made: closed(made.open(mode="r", encoding="utf-8")),
+        ValueError,
+        "closed file",
+    ),
+    "closed temporary": (
+        lambda made: closed(tempfile.NamedTemporaryFile()),
+        ValueError,
+        "closed file",
+    ),
+    "closed map": (lambda made: closed(mapped(made)), ValueError, "closed"),
+    "released view": (lambda made: released(memoryview(b"a")), ValueError, "released"),
+    "missing": (lambda made: made.path / "nowhere", FileNotFoundError, "nowhere"),
+    "folder": (lambda made: made.path, IsADirectoryError, "Is a directory"),
+}
+
+
+def closed(file: Any) -> Any:
+    file.close()
+    return file
+
+
+def released(view: memoryview) -> memoryview:
+    view.release()
+    return view
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_what_can_not_be_read_is_refused_at_once(made: ScratchDir, kind: str):
+    """A file that can't be read is found before anything is sent."""
+    make, error, message = UNUSABLE[kind]
+
+    with pytest.raises(error, match=message):
+        Source(make(made))
+
+
+def test_a_frame_is_no_json_lines():
+    """The items of a DataFrame are the names of its columns, which nobody means."""
+    with pytest.raises(TypeError, match=r"\.to_dict\('records'\)"):
+        JsonLines(FRAME)
+
+
+def test_opening_a_fifo_waits_for_nobody(tmp_path: Path):
+    """A named pipe is opened by the thread that reads it: the caller does not wait for its writer."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    source = Source(path)
+
+    thread = threading.Thread(target=path.write_bytes, args=(DATA,))
+    thread.start()
+
+    assert sent(source) == DATA
+    thread.join(30)
+
+
+# -- totals ---------------------------------------------------------------------------------------
+
+TOTALS: dict[str, tuple[Make, int | None]] = {
+    "str": (lambda made: TEXT, len(DATA)),
+    "bytes": (lambda made: DATA, len(DATA)),
+    "numpy": (lambda made: np.frombuffer(DATA, "u1")[::2], len(DATA[::2])),
+    "file": (lambda made: made.open(), len(DATA)),
+    "raw file": (lambda made: made.open(buffering=0), len(DATA)),
+    "file for both": (lambda made: made.open(mode="r+b"), len(DATA)),
+    "Path": (lambda made: made.file(), len(DATA)),
+    "BytesIO": (lambda made: io.BytesIO(DATA), len(DATA)),
+    "NamedTemporaryFile": (
+        lambda made: written(made.keep(tempfile.NamedTemporaryFile())),
+        len(DATA),
+    ),
+    "in the middle": (lambda made: moved(made.open(), 3), len(DATA) - 3),
+    "BytesIO in the middle": (lambda made: moved(io.BytesIO(DATA), 3), len(DATA) - 3),
+    "beyond the end": (lambda made: moved(made.open(), 300), 0),
+    "sparse": (lambda made: sparse(made), 1 << 20),
+    "text": (lambda made: made.open(mode="r", encoding="utf-8"), None),
+    "StringIO": (lambda made: io.StringIO(TEXT), None),
+    "codecs": (lambda made: codecs.getreader("utf-8")(made.open()), None),
+    "gzip": (lambda made: gzip.open(made.file(gzip.compress(DATA))), None),
+    "gzip in a buffer": (
+        lambda made: io.BufferedReader(gzip.open(made.file(gzip.compress(DATA)))),
+        None,
+    ),
+    "a class of its own": (lambda made: ShoutBuffered(made.open(buffering=0)), None),
+    "pipe": (lambda made: made.pipe(), None),
+    "generator": (lambda made: iter([DATA]), None),
+    "/proc": (lambda made: made.keep(open("/proc/self/status", "rb")), None),
+    "Path in /proc": (lambda made: Path("/proc/self/status"), None),
+    "Path in /sys": (lambda made: Path("/sys/kernel/mm/transparent_hugepage/enabled"), None),
+    "/dev/zero": (lambda made: Path("/dev/zero"), None),
+}
+
+
+def sparse(made: ScratchDir) -> Any:
+    file = made.open(b"", "r+b")
+    file.truncate(1 << 20)
+    return file
+
+
+@pytest.mark.parametrize("kind", TOTALS)
+def test_a_total_is_right_or_unknown(made: ScratchDir, kind: str):
+    """The total of a source is the bytes that it will give, and None where nobody knows."""
+    make, total = TOTALS[kind]
+    value = make(made)
+
+    assert size_of(value) == total
+
+    if isinstance(value, (gzip.GzipFile, io.BufferedReader)):
+        value.close()
