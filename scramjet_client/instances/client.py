@@ -13,13 +13,14 @@ import requests
 
 from scramjet_client._base import Live, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import body_limit, dialect_of
+from scramjet_client.api.generations import Intake, body_limit, dialect_of
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
     HubTimeoutError,
     InstanceEndedError,
     InstanceNotFoundError,
+    NotFoundError,
     ScramjetError,
     StreamIdleError,
 )
@@ -27,7 +28,9 @@ from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
+from scramjet_client.instances.first_input import FirstInput
 from scramjet_client.instances.follow import Ending, Follow
 from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, look_briefly, stop, wait
 from scramjet_client.instances.run import (
@@ -103,6 +106,7 @@ class InstanceClient(Handle):
         self._asked_to_end = False
         # Streams whose input this client has ended: a later send would be answered and never taken.
         self._ended_inputs: set[str] = set()
+        self._first_input = FirstInput(self._intake, self._send_nothing)
 
     @property
     def asked_to_end(self) -> bool:
@@ -570,7 +574,7 @@ class InstanceClient(Handle):
 
         Args:
             event_name: Any non-empty text.
-            message: Text; a 1.x hub takes any JSON value.
+            message: Text; a 1.x hub takes any JSON value. A long one for a Node.js program should be ASCII.
 
         Raises:
             UnsupportedByHubError: The message is not text and the hub is 0.x.
@@ -581,6 +585,7 @@ class InstanceClient(Handle):
         modern_only = not isinstance(message, str)
         # Text goes to every hub in the same way, so only other messages ask which one this is.
         body = dialect_of(self._client).event_body(event_name, message) if modern_only else None
+        self._first_input.event(event_name, message)
         answer = self._client.request(
             "POST",
             self._route("_event"),
@@ -869,6 +874,11 @@ class InstanceClient(Handle):
         text_only = dialect_of(self._client).utf8_only(chosen.stream_id)
         if text_only is not None and isinstance(body, Source):
             body = Utf8Only(body, text_only)
+        guarded = None
+        if target == "input":
+            # `inout` is answered when there is output.
+            early = chosen.stream_id != "inout"
+            body = guarded = self._first_input.guard(body, chosen.type, early_yes=early)
         upload: Upload[Any] = self._client.prepare_upload(
             body,
             convert,
@@ -877,7 +887,29 @@ class InstanceClient(Handle):
             progress=chosen.reporter(stream),
             **self._about,
         )
+        if guarded is not None:
+            guarded.upload = upload
         return upload
+
+    def _intake(self) -> Intake:
+        """Ask the hub how the program takes its input."""
+        info = self._get().value
+        info = info if isinstance(info, Mapping) else {}
+        sequence = info.get("sequence")
+        if isinstance(sequence, str):
+            # H0 says of an instance's sequence its id alone.
+            try:
+                sequence = self._client.request("GET", route("sequence", sequence)).value
+            except NotFoundError:
+                sequence = None
+        config = sequence.get("config") if isinstance(sequence, Mapping) else None
+        return dialect_of(self._client).intake(info, config if isinstance(config, Mapping) else {})
+
+    def _send_nothing(self, type: str) -> None:
+        """Send an empty body to the input, which stays open."""
+        self._client.send_stream(
+            self._route("input"), b"", type=type, end=False, answer_limit=5.0, **self._about
+        )
 
     def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""
