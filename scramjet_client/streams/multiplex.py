@@ -26,6 +26,7 @@ from typing import Optional
 from scramjet_client._base import Closing, public
 from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
+from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream
 
 EndHook = Callable[[OutputStream, Optional[ScramjetError]], object]
@@ -291,9 +292,8 @@ class Member:
         self.ended: bool = False
         self.left: bool = False
         self.error: ScramjetError | None = None
-        self._limit = limit
         self._reader = stream._reader
-        self._begun: list[bytes] = []
+        self._splitter = LineSplitter(repr(stream), keep_ends=False, limit=limit)
         self._last = time.monotonic()
         self._first = True
         self._looking = False
@@ -329,13 +329,20 @@ class Member:
         if data:
             # What was found of the silence before, too late to matter, is not true of what comes next.
             self._last, self._outcome = now, None
-            if not self._begun and data.endswith(b"\n") and b"\r" not in data:
-                lines = data.split(b"\n")[:-1]
-                return self._within(lines) if len(data) > self._limit else lines
-            return self._lines(data)
+            return self._ending(*self._splitter.split_now(data))
         self.ended = True
-        last, self._begun = b"".join(self._begun), []
-        return self._within([last] if last else [])
+        try:
+            last = self._splitter.last()
+        except LineTooLongError as error:
+            self.error = error
+            return []
+        return [last] if last else []
+
+    def _ending(self, lines: list[bytes], error: ScramjetError | None) -> list[bytes]:
+        """Return the lines; an error of the one after them ends the stream."""
+        if error is not None:
+            self.ended, self.error = True, error
+        return lines
 
     def _data(self, buffer: memoryview) -> bytes | None:
         """Return what has come, b"" at the end, None if nothing has."""
@@ -363,35 +370,6 @@ class Member:
             self._reader.exchange.fail(outcome)
             return b""
         raise outcome if isinstance(outcome, ScramjetError) else self._reader.ending(outcome)
-
-    def _lines(self, data: bytes) -> list[bytes]:
-        *lines, rest = data.split(b"\n")
-        if lines and self._begun:
-            lines[0] = b"".join([*self._begun, lines[0]])
-            self._begun = []
-        if rest:
-            self._begun.append(rest)
-        if b"\r" in data or (lines and lines[0].endswith(b"\r")):
-            lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
-        lines = self._within(lines)
-        # A carriage return at its end may be part of the line's end.
-        if sum(map(len, self._begun)) > self._limit + rest.endswith(b"\r"):
-            self._too_long()
-        return lines
-
-    def _within(self, lines: list[bytes]) -> list[bytes]:
-        """Return the lines before one that is too long, with which the stream ends."""
-        for at, line in enumerate(lines):
-            if len(line) > self._limit:
-                self._too_long()
-                return lines[:at]
-        return lines
-
-    def _too_long(self) -> None:
-        self.ended = True
-        self.error = LineTooLongError(
-            f"a line of {self.stream!r} has more than {self._limit} bytes"
-        )
 
     def overdue(self, now: float) -> bool:
         """Return whether it was silent for longer than its limit; the next read that finds nothing says so."""
@@ -427,8 +405,7 @@ class Member:
         if self.left:
             return
         self.left = True
-        if self._begun:
-            self._reader.give_back(b"".join(self._begun))
+        self._reader.give_back(self._splitter.take_back())
         self._reader.exchange.waited_for(self._idle_limit)
         self.stream._on_close = None
         self.stream._turn.release()
