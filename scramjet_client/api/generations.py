@@ -25,6 +25,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.models import GetEventResponse, GetVersionResponse
 from scramjet_client.streams.output import now
+from scramjet_client.uploads.sending import RouteLimits
 
 _FIRST_H1 = (0, 28, 2)
 _VERSION_LENGTH = 40
@@ -168,9 +169,13 @@ def dialect_of(client: HttpClient) -> Dialect:
     return dialect
 
 
-def body_limit(client: HttpClient) -> float | None:
-    """Return the seconds that one request body to this hub may last, or None; H0 cuts bodies that last."""
-    return None if dialect_of(client).modern else client.tuning.body_lifetime
+def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
+    """Return what the hub does to bodies on a route; H0 cuts bodies that last."""
+    spoken = dialect_of(client)
+    return RouteLimits(
+        body_lifetime=None if spoken.modern else client.tuning.body_lifetime,
+        utf8_only=spoken.utf8_only(stream_id),
+    )
 
 
 def _ask(client: HttpClient) -> Dialect:
