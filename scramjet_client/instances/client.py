@@ -98,7 +98,9 @@ class InstanceClient(Handle):
         self._started: str | None = None
         self._asked_to_end = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
-        self._first_input = FirstInput(self._intake, self._send_nothing)
+        self._first_input = FirstInput(
+            self._intake, self._send_nothing, self._client.tuning.input_settle
+        )
 
     @property
     def asked_to_end(self) -> bool:
@@ -316,7 +318,8 @@ class InstanceClient(Handle):
 
         The body is pulled from the source and written by a background thread while this one waits for the
         hub's answer, so a refusal is raised at once, whatever the source is doing. A program that does
-        not read holds the upload back. Two calls in a row arrive in that order.
+        not read holds the upload back. Two calls in a row arrive in that order. The first input of an instance
+        waits before its first byte that is not ASCII, until a Node.js program takes it unchanged.
 
         Args:
             stream_id: "stdin" or "input".

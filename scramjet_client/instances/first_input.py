@@ -41,7 +41,7 @@ _LOOK_PAUSE_LIMIT = 0.5
 _SLOWNESS = 10
 """A hub that takes long to answer runs on a busy machine: so many times its answer's time are waited for, too."""
 
-_SETTLE_LIMIT = 10.0
+_SLOWNESS_LIMIT = 10.0
 """Seconds that are waited at the most because of that."""
 
 _ONE_READ = 1024
@@ -70,11 +70,18 @@ class FirstInput:
 
     Args:
         look: Asks the hub how the program takes its input.
+        settle: Seconds that a Node.js runner gets to read the header lines.
         send_nothing: Sends an empty body of a content type, after which the input stays open.
     """
 
-    def __init__(self, look: Callable[[], Intake], send_nothing: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        look: Callable[[], Intake],
+        send_nothing: Callable[[str], object],
+        settle: float,
+    ) -> None:
         self._look = look
+        self._settle = settle
         self._send_nothing = send_nothing
         self._intake: Intake | None = None
         """Known once the header lines have been read."""
@@ -106,8 +113,9 @@ class FirstInput:
         intake, seconds = self._looked(upload)
         if intake is None:
             return
-        if intake.settle:
-            wait([upload], min(_SETTLE_LIMIT, max(intake.settle, _SLOWNESS * seconds)))
+        if intake.decodes:
+            slow = min(_SLOWNESS * seconds, _SLOWNESS_LIMIT)
+            wait([upload], max(self._settle, slow))
         if not intake.reading:
             warnings.warn(
                 f"{upload.name}: the hub does not show that the program reads, so U+FFFD may stand in place of bytes "
@@ -119,7 +127,7 @@ class FirstInput:
 
     def text(self, name: str) -> None:
         """Say once that a Node.js program may get other text than is sent."""
-        if not self._warned and self._intake is not None and self._intake.splits:
+        if not self._warned and self._intake is not None and self._intake.decodes:
             self._warned = True
             advice = "send it without a type and decode it in the program, or send ASCII, as json=True does"
             warnings.warn(f"{name}: {_SPLIT}; {advice}", ChangedInputWarning, stacklevel=2)
@@ -130,11 +138,11 @@ class FirstInput:
         if len(text) <= _ONE_READ or text.isascii():
             return
         try:
-            splits = (self._intake or self._look()).splits
+            decodes = (self._intake or self._look()).decodes
         except ScramjetError:
             # What is wrong is said by the request that sends the event.
             return
-        if splits:
+        if decodes:
             warnings.warn(
                 f"event {event_name!r}: {_SPLIT}; send long text as input, or as ASCII",
                 ChangedInputWarning,

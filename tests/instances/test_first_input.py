@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from scramjet_client import ChangedInputWarning, HostClient, InstanceClient, InstanceNotFoundError
-from scramjet_client.api import generations
+from scramjet_client.http.tuning import Tuning
 from scramjet_client.instances import first_input
 from tests.support.spoiling_hub import NodeInstance, SpoilingHub
+from tests.support.tuned import tuned
 
 BYTES = bytes(range(256)) * 400
 TEXT = "x" + "ąęż" * 30000
@@ -29,14 +30,16 @@ def hub() -> Iterator[SpoilingHub]:
 
 @pytest.fixture
 def host(hub: SpoilingHub) -> Iterator[HostClient]:
-    with HostClient(hub.url) as host:
+    # More time for the double's runner than a busy machine takes from it.
+    with tuned(hub.url, tuning=Tuning(input_settle=1.0)) as host:
         yield host
 
 
-@pytest.fixture(autouse=True)
-def _settle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the double's runner more time than a busy machine takes from it."""
-    monkeypatch.setattr(generations, "_SETTLE", 1.0)
+@pytest.fixture
+def patient(hub: SpoilingHub) -> Iterator[HostClient]:
+    """A client that would wait for an hour, where it waits."""
+    with tuned(hub.url, tuning=Tuning(input_settle=3600.0)) as host:
+        yield host
 
 
 def _output(node: NodeInstance, instance: InstanceClient) -> bytes:
@@ -180,25 +183,21 @@ def test_double_spoils_what_comes_with_the_lines(
     ids=["language", "engines"],
 )
 def test_python_programs_are_not_waited_for(
-    hub: SpoilingHub, host: HostClient, config: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    hub: SpoilingHub, patient: HostClient, config: dict[str, object]
 ):
     """A Python runner reads the lines by themselves: one look says so, and nothing else is awaited."""
-    monkeypatch.setattr(generations, "_SETTLE", 3600.0)
     node = hub.add_node(config=config)
-    instance = host.get_instance_client(node.id)
+    instance = patient.get_instance_client(node.id)
 
     instance.send_input(BYTES)
 
     assert node.looks == 1
 
 
-def test_ascii_is_not_waited_for(
-    hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch
-):
+def test_ascii_is_not_waited_for(hub: SpoilingHub, patient: HostClient):
     """ASCII can't be spoiled, so the program is not even looked at."""
-    monkeypatch.setattr(generations, "_SETTLE", 3600.0)
     node = hub.add_node()
-    instance = host.get_instance_client(node.id)
+    instance = patient.get_instance_client(node.id)
 
     instance.send_input("plain text\n" * 1000, type="text/plain")
     instance.send_input([{"name": "Zoë"}], json=True)
@@ -224,11 +223,10 @@ def test_refusal_while_it_waits(hub: SpoilingHub, host: HostClient):
         host.get_instance_client("nowhere").send_input(BYTES)
 
 
-def test_cancel_while_it_waits(hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch):
+def test_cancel_while_it_waits(hub: SpoilingHub, patient: HostClient):
     """An upload that waits for its program can be cancelled."""
-    monkeypatch.setattr(generations, "_SETTLE", 3600.0)
     node = hub.add_node()
-    upload = host.get_instance_client(node.id).submit_input(BYTES)
+    upload = patient.get_instance_client(node.id).submit_input(BYTES)
     assert upload.accepted(30)
 
     upload.cancel()
