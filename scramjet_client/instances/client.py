@@ -98,9 +98,7 @@ class InstanceClient(Handle):
         self._started: str | None = None
         self._asked_to_end = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
-        self._first_input = FirstInput(
-            self._intake, self._send_nothing, self._client.tuning.input_settle
-        )
+        self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
 
     @property
     def asked_to_end(self) -> bool:
