@@ -25,10 +25,10 @@ from compare.programs import PROGRAMS, Program
 from scramjet_client import HostClient, RunTimeoutError, ScramjetError, SequenceClient
 from scramjet_client.hub import LocalHub, OpenHubWarning
 
-_RUN_LIMIT = 8.0
+_RUN_LIMIT = 25.0
 """Seconds after which a program that has not ended is taken for one that lives on."""
 
-_AT_ONCE = 8
+_AT_ONCE = 4
 """Programs that run at the same time."""
 
 _WIDTH = 110

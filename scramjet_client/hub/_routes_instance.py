@@ -210,7 +210,11 @@ def _second(body: Any, key: str) -> Any:
             f"{'undefined' if body is UNDEFINED else 'object null'} is not iterable {symbol}"
         )
     if not isinstance(body, (list, str)):
-        what = "object" if isinstance(body, dict) else f"{_javascript_type(body)} {compact(body).decode()}"
+        what = (
+            "object"
+            if isinstance(body, dict)
+            else f"{_javascript_type(body)} {compact(body).decode()}"
+        )
         raise Thrown(f"{what} is not iterable {symbol}")
     if len(body) < 2 or body[1] is None:
         raise Thrown(f"Cannot read properties of undefined (reading '{key}')")
