@@ -21,7 +21,7 @@ from typing import Any
 
 from compare.exchanges import NONE, REQUESTS, Facts, exchange
 from compare.known import KNOWN
-from compare.programs import PROGRAMS, Program
+from compare.programs import PROGRAMS, TOPIC, Program
 from scramjet_client import HostClient, RunTimeoutError, ScramjetError, SequenceClient
 from scramjet_client.hub import LocalHub, OpenHubWarning
 
@@ -137,6 +137,8 @@ def facts_of(url: str, words: str) -> Iterator[tuple[str, Facts]]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             results = pool.map(partial(behaviour, host), chosen.values())
             yield from zip((f"program: {name}" for name in chosen), results)
+        with contextlib.suppress(ScramjetError):
+            host.delete_topic(TOPIC)
 
 
 def _differences(there: Any, here: Any, path: str) -> Iterator[tuple[str, Any, Any]]:

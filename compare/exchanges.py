@@ -191,5 +191,7 @@ def _shape(value: Any, key: str = "") -> Shape:
 def _bare(text: str, ids: dict[str, str]) -> str:
     for name, id in ids.items():
         text = text.replace(id, f"<{name}>")
+    text = re.sub(r"/[\w./<>-]*(hub|sequences)[\w./<>-]*/[\w./<>-]+", "<path>", text)
+    text = re.sub(r"\bsth-\w+\b", "<hub>", text)
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", text)
     return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "<time>", text)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import attrs
 
+TOPIC = "compare-none"
+"""Name of the topic that a program reads."""
+
 STREAM = "from scramjet.streams import Stream\n"
 
 
