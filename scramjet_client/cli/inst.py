@@ -81,7 +81,7 @@ def info(session: Session, instance: str) -> None:
         ("created", found.created),
         ("started", found.started),
         ("ended", found.ended),
-        ("exit code", None if how is None else f"{how.exit_code} ({how.reason})"),
+        ("exit code", None if how is None else f"{_code(how.exit_code)} ({how.reason})"),
         *((name, value) for name, value in found.extra.items()),
     ]
     _output.details(session, found, pairs)
@@ -296,7 +296,7 @@ def stop(session: Session, instances: tuple[str, ...], seconds: float, keepalive
 
     def end(given: str) -> tuple[str, Any]:
         client = _names.instance_of(session, given)
-        return client.id, client.stop(round(seconds * _MILLISECONDS), keepalive)
+        return client.id, client.stop(timedelta(seconds=seconds), keepalive)
 
     for_each(session, instances, end)
 
@@ -351,3 +351,7 @@ def wait(ctx: click.Context, instance: str, status: Any, limit: float | None) ->
         _output.document(found)
     if status is None:
         ctx.exit(exit_code(found))
+
+
+def _code(exit_code: int | None) -> str:
+    return "not known" if exit_code is None else str(exit_code)

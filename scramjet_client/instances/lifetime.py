@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Protocol
 
 import attrs
 
-from scramjet_client.api.answers import KILLED, has_ended, instance_from, instances_from
+from scramjet_client.api.answers import has_ended, instance_from, instances_from
 from scramjet_client.api.generations import Dialect, dialect_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
@@ -26,6 +27,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.settings import route
+from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.models import (
     GetInstanceResponse,
     SendKillInstanceResponse,
@@ -196,7 +198,9 @@ class EndWatch:
         if seen is None or silence <= seen:
             self._seen_at_silence = silence
             return False
-        raise WaitEnded("its instance has ended") if self._error is None else self._error(info)
+        if self._error is None:
+            raise WaitEnded("its instance has ended")
+        raise self._error(None if info is None else last_words_of(self._client).of(info))
 
 
 def ended_error(
@@ -205,17 +209,55 @@ def ended_error(
     """Return what makes the error for something that can't come any more."""
 
     def make(info: GetInstanceResponse | None) -> InstanceEndedError:
-        error = InstanceEndedError(f"instance {instance_id!r} ended while {what}{_how(info)}")
+        error = InstanceEndedError(f"instance {instance_id!r} ended while {what}{how(info)}")
         error.info = info
+        error.cause = None if info is None else info.cause
         return error
 
     return make
 
 
-def _how(info: GetInstanceResponse | None) -> str:
+LOOK_FURTHER = "its stderr and its log may say why, and the hub's own log"
+"""What to do where the error of a program is not known."""
+
+
+def how(info: GetInstanceResponse | None) -> str:
+    """Return how an instance ended, as the end of a sentence; "" where there is nothing to be said."""
     if info is None or info.terminated is None:
+        return "" if info is None or info.cause is None else f": {told(info)}"
+    code, reason = info.terminated.exit_code, info.terminated.reason
+    if code == 0:
+        return f" ({reason})" if reason else ""
+    if code is None and info.status != "unknown":
         return ""
-    return f" ({info.terminated.reason}, exit code {info.terminated.exit_code})"
+    return f": {told(info)}"
+
+
+def told(info: GetInstanceResponse) -> str:
+    """Return why an instance failed, in the program's words where they are known."""
+    if info.cause is not None:
+        cure = f". {info.cause.cure[0].upper()}{info.cause.cure[1:]}" if info.cause.cure else ""
+        return f"{info.cause.summary}{cure}"
+    if info.terminated is None:
+        return LOOK_FURTHER
+    code, reason = info.terminated.exit_code, info.terminated.reason
+    if code is None:
+        return (
+            f"whether well or badly is not known: its hub says {reason!r} of every such end, and neither its stderr"
+            " nor its log says more"
+        )
+    if code == -9 and info.status != "crashed":
+        return reason or "it was killed"
+    if code < 0:
+        return f"it was ended by {_signal_name(-code)}"
+    return f"{reason}, exit code {code}; {LOOK_FURTHER}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def stop(
@@ -228,7 +270,7 @@ def stop(
         info = look(client, instance_id)
         if has_ended(info):
             return SendStopInstanceResponse(
-                message=f"the instance had already ended{_how(info)}", acknowledged=True, raw=None
+                message=f"the instance had already ended{how(info)}", acknowledged=True, raw=None
             )
     given = f"instance {instance_id!r} did not stop within {timeout_ms:g} ms"
     url = f"{client.api_base}/{route('instance', instance_id)}"
@@ -242,11 +284,11 @@ def stop(
             ) from error
     if end is None:
         raise StopTimeoutError(f"{given} and still runs", url=url)
-    if end.exit_code == KILLED:
-        raise StopTimeoutError(f"{given} and was killed{_how(end.info)}", url=url)
+    if end.exit_code == -9:
+        raise StopTimeoutError(f"{given} and was killed", url=url)
     when = "before the time was over" if answer is None else "when the time was over"
     return SendStopInstanceResponse(
-        message=f"the instance ended {when}{_how(end.info)}",
+        message=f"the instance ended {when}{how(end.info)}",
         acknowledged=True,
         raw=None if answer is None else answer.value,
     )
@@ -361,7 +403,7 @@ def kill(
             info = look(client, instance_id)
             if has_ended(info):
                 return SendKillInstanceResponse(
-                    message=f"the instance had already ended{_how(info)}",
+                    message=f"the instance had already ended{how(info)}",
                     killed=False,
                     raw=info.raw,
                 )
@@ -438,6 +480,8 @@ def wait(
     while True:
         try:
             info = ask()
+            if has_ended(info):
+                info = last_words_of(client).of(info)
         except InstanceNotFoundError:
             if info is None:
                 raise

@@ -206,9 +206,7 @@ class LiveView(Closing):
             self._known = ["unknown", str(error)]
             return
         if has_ended(info):
-            how = info.terminated
-            told = [] if how is None else [f"{how.reason}, exit code {how.exit_code}"]
-            self._known = [info.status, *told]
+            self._known = [info.status, *_end(info.terminated)]
             return
         uptime = seconds_since(info.started)
         up = [] if uptime is None else [f"up {uptime:.0f} s"]
@@ -228,3 +226,10 @@ class LiveView(Closing):
             timeout=_LOOK_LIMIT,
             not_found=InstanceNotFoundError,
         )
+
+
+def _end(how: Termination | None) -> list[str]:
+    """Return how an instance ended, in words; a code where one says more."""
+    if how is None:
+        return []
+    return [f"{how.reason}, exit code {how.exit_code}" if how.exit_code else how.reason]
