@@ -281,7 +281,7 @@ class _Run:
                     f" (`scramjet inst info {info.id}` shows what its hub knows)"
                 )
             return
-        shown = self._shown.log or not self._shown.collected and self._was_shown(cause)
+        shown = self._shown.log or (not self._shown.collected and self._was_shown(cause))
         if not shown:
             _say.err(cause.traceback.strip("\n") or cause.summary, keep=_say.LINES)
         if cause.cure is not None:

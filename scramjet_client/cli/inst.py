@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -23,8 +24,6 @@ from scramjet_client.cli._verbs import (
 )
 from scramjet_client.cli.events import event, events
 from scramjet_client.models import STATUSES
-
-_MILLISECONDS = 1000
 
 
 @click.group(cls=Group)

@@ -209,8 +209,8 @@ class InstanceClient(Handle):
     def get_info(self) -> GetInstanceResponse:
         """Return what the hub knows of the instance.
 
-        Some hubs say the same of each end of a program, good or bad: the status is then "unknown", until `wait` or `run`
-        have found out more.
+        Some hubs say the same of each end of a program, good or bad: the status is then "unknown", until `wait` or
+        `run` have found out more.
 
         Wire: GET /instance/{id} (docs/protocol.md, "Info").
         """
@@ -269,10 +269,10 @@ class InstanceClient(Handle):
         Args:
             stream_id: "stdout", "stderr", "output" or "log".
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-            check: Whether reading raises `InstanceFailedError` at the end, after all bytes were given, if the program has
-                failed. Otherwise the output of a program that crashed ends as any pipe does. The end of the instance
-                is waited for, which for a Node.js program comes 10 s after that of its output. A `read()` to the end
-                raises too; what it has read is the error's `output`.
+            check: Whether reading raises `InstanceFailedError` at the end, after all bytes were given, if the program
+                has failed. Otherwise the output of a program that crashed ends as any pipe does. The end of the
+                instance is waited for, which for a Node.js program comes 10 s after that of its output. A `read()` to
+                the end raises too; what it has read is the error's `output`.
 
         Returns:
             A binary file; close it, or use it in a `with` block.

@@ -57,8 +57,8 @@ class CompletedInstance(Shown):
 
     Attributes:
         info: Its last info; on an 0.x hub the last one before its end, with the status "stopped".
-        returncode: As of `subprocess`: 0 if the program ended by itself, or by a stop that it obeyed; its own code for a
-            failure; -9 if it was killed. None where nothing tells: 0.x hubs do not, nor 1.x hubs of some ends. What
+        returncode: As of `subprocess`: 0 if the program ended by itself, or by a stop that it obeyed; its own code for
+            a failure; -9 if it was killed. None where nothing tells: 0.x hubs do not, nor 1.x hubs of some ends. What
             the hub says is in `info.terminated.raw`.
         output: Its whole output.
         stdout: Its whole stdout.

@@ -20,7 +20,7 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.settings import route
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import StreamState, ViewState
-from scramjet_client.models import GetInstanceResponse
+from scramjet_client.models import GetInstanceResponse, Termination
 
 _numbers = itertools.count(1)
 

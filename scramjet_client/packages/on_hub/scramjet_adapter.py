@@ -100,11 +100,14 @@ def _ending(error: BaseException, context: Any) -> BaseException:
         return error
     if isinstance(error, SystemExit):
         if error.code is None or isinstance(error.code, int):
+            # Hubs that run programs as processes lose the code.
+            context.logger.info(f"the program called sys.exit({error.code!r})")
             return error
         said, code = f"{error.code}\n", 1
     else:
         said, code = _told(error), 130 if isinstance(error, KeyboardInterrupt) else 1
         context.logger.error(said)
+        context.logger.info(f"the program failed, with exit code {code}")
     # Python would write it after the end of the loop, which carries stderr. So it has nothing left to say then.
     sys.stderr.write(said)
     return SystemExit(code)
