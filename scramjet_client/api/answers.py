@@ -56,7 +56,7 @@ _KILLED = 137
 _UNKNOWN_END = 213
 """Runner exit codes (docs/protocol.md, "Exit codes")."""
 
-_OWN_CODE = "Runner failed"
+OWN_CODE = "Runner failed"
 """Reason that goes with a code that the program chose itself."""
 
 _INSTANCE_FIELDS = frozenset(
@@ -156,9 +156,9 @@ def exit_code(code: int, reason: str) -> int | None:
     """
     if code == _UNKNOWN_END:
         return None
-    if code in _GOOD_ENDS or (code == _STOPPED and reason != _OWN_CODE):
+    if code in _GOOD_ENDS or (code == _STOPPED and reason != OWN_CODE):
         return 0
-    return -9 if code == _KILLED and reason != _OWN_CODE else code
+    return -9 if code == _KILLED and reason != OWN_CODE else code
 
 
 def _status(

@@ -61,7 +61,7 @@ class LastWords:
             return info
         left = self._entry(info.id)
         with left.lock:
-            found = left.found or self._read(info.id, left)
+            found = left.found or self._read(info, left)
             return settled(info, found)
 
     def known(self, info: GetInstanceResponse) -> GetInstanceResponse:
@@ -97,12 +97,13 @@ class LastWords:
                 del self._left[next(iter(self._left))]
             return left
 
-    def _read(self, instance_id: str, left: _Left) -> Evidence:
+    def _read(self, info: GetInstanceResponse, left: _Left) -> Evidence:
         """Read stderr, and the log where stderr does not tell all."""
-        stderr = left.rest["stderr"] = self._rest_of(instance_id, "stderr")
+        stderr = left.rest["stderr"] = self._rest_of(info.id, "stderr")
         found = evidence(stderr, b"")
-        if not found.fatal or found.cause is None:
-            log = left.rest["log"] = self._rest_of(instance_id, "log")
+        failed = found.fatal or (info.terminated is not None and info.terminated.exit_code)
+        if not failed or found.cause is None:
+            log = left.rest["log"] = self._rest_of(info.id, "log")
             found = evidence(stderr, log)
         left.found = found
         return found

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import attrs
 
-from scramjet_client.api.answers import has_ended, instance_from, instances_from
+from scramjet_client.api.answers import OWN_CODE, has_ended, instance_from, instances_from
 from scramjet_client.api.generations import Dialect, dialect_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
@@ -226,10 +226,9 @@ def how(info: GetInstanceResponse | None) -> str:
     if info is None or info.terminated is None:
         return "" if info is None or info.cause is None else f": {told(info)}"
     code, reason = info.terminated.exit_code, info.terminated.reason
-    if code == 0:
-        return f" ({reason})" if reason else ""
-    if code is None and info.status != "unknown":
-        return ""
+    if not code:
+        good = code == 0 and reason and reason != OWN_CODE
+        return f" ({reason})" if good else ""
     return f": {told(info)}"
 
 
@@ -242,14 +241,12 @@ def told(info: GetInstanceResponse) -> str:
         return LOOK_FURTHER
     code, reason = info.terminated.exit_code, info.terminated.reason
     if code is None:
-        return (
-            f"whether well or badly is not known: its hub says {reason!r} of every such end, and neither its stderr"
-            " nor its log says more"
-        )
-    if code == -9 and info.status != "crashed":
-        return reason or "it was killed"
+        return LOOK_FURTHER
     if code < 0:
-        return f"it was ended by {_signal_name(-code)}"
+        killed = "it was killed" if reason == OWN_CODE or not reason else reason
+        return f"it was ended by {_signal_name(-code)}" if info.status == "crashed" else killed
+    if reason == OWN_CODE:
+        return f"it ended with exit code {code}; {LOOK_FURTHER}"
     return f"{reason}, exit code {code}; {LOOK_FURTHER}"
 
 
@@ -308,7 +305,7 @@ class _End:
 def _end_now(client: HttpClient, instance_id: str) -> _End | None:
     """Look once; return None while the instance lives."""
     try:
-        info = look(client, instance_id, timeout=client.tuning.look)
+        info = look(client, instance_id, timeout=client.tuning.look, asked_to_end=True)
     except InstanceNotFoundError:
         return _End(None)
     return _End(info) if has_ended(info) else None

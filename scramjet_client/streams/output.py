@@ -219,6 +219,7 @@ class OutputStream(Live, io.BufferedReader):
                 if limit is not None:
                     self._check_line(last, limit)
                 yield (last,)
+            self._ended()
 
     def _checked_lines(self, lines: Iterable[bytes], limit: int) -> Iterator[bytes]:
         for line in lines:

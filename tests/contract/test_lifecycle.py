@@ -144,7 +144,7 @@ def test_crash_while_loading(start: Start, hub: Hub, language: str):
 
     eventually(lambda: ended(instance))
     if hub.modern:
-        info = instance.get_info()
+        info = instance.wait(timeout=LIMIT)
         assert info.status == "crashed"
         assert info.terminated is not None
 

@@ -99,9 +99,9 @@ def _ending(error: BaseException, context: Any) -> BaseException:
     if getattr(context, "tells_failures", False):
         return error
     if isinstance(error, SystemExit):
+        # Hubs that run programs as processes lose the code.
+        context.logger.info(f"the program called sys.exit({error.code!r})")
         if error.code is None or isinstance(error.code, int):
-            # Hubs that run programs as processes lose the code.
-            context.logger.info(f"the program called sys.exit({error.code!r})")
             return error
         said, code = f"{error.code}\n", 1
     else:
