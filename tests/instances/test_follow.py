@@ -23,6 +23,7 @@ from scramjet_client import (
     StreamInterruptedError,
     Timeouts,
     Tuning,
+    UnsupportedByHubError,
     UploadError,
 )
 from tests.support.certs import Certificates
@@ -438,9 +439,7 @@ def test_run(instance: InstanceClient, there: Instance):
 
 
 @plain
-@pytest.mark.parametrize(
-    ("code", "returncode"), [(-1, 0), (0, 0), (138, 0), (137, -9), (23, 23)]
-)
+@pytest.mark.parametrize(("code", "returncode"), [(-1, 0), (0, 0), (138, 0), (137, -9), (23, 23)])
 def test_return_codes(instance: InstanceClient, there: Instance, code: int, returncode: int):
     """0 is a good end, however the hub says it, a kill is -9, else it is the program's code; check raises them."""
     there.end(code, "the reason")
@@ -463,7 +462,12 @@ def test_run_of_an_end_that_nobody_knows(instance: InstanceClient, there: Instan
 
     done = instance.run(timeout=LIMIT)
 
-    assert (done.returncode, done.info.status, done.cause, done.traceback) == (None, "unknown", None, "")
+    assert (done.returncode, done.info.status, done.cause, done.traceback) == (
+        None,
+        "unknown",
+        None,
+        "",
+    )
     with pytest.raises(UnsupportedByHubError, match="is not known"):
         done.check_returncode()
 
