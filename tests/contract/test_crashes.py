@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from scramjet_client import (
     InstanceClient,
     InstanceEndedError,
     InstanceFailedError,
+    OutputStream,
     UnsupportedByHubError,
 )
 from scramjet_client.models import GetInstanceResponse
@@ -246,20 +248,32 @@ def test_what_can_not_come_any_more(end: End, hub: Hub, begin: Callable[[Program
     check(end, caught.value.cause)
 
 
-@pytest.mark.parametrize("end", ENDS, ids=name)
-@pytest.mark.parametrize(
-    "way", [list, lambda stream: stream.read(), lambda stream: list(stream.chunks())]
-)
+WAYS: list[tuple[Callable[[OutputStream], Any], End]] = [
+    (list, ENDS[0]),
+    (lambda stream: stream.read(), ENDS[0]),
+    *((list, each) for each in ENDS[1:]),
+    (lambda stream: stream.read(), FAILURES[1]),
+    (lambda stream: list(stream.chunks()), FAILURES[1]),
+    (lambda stream: list(io.TextIOWrapper(stream)), FAILURES[1]),
+    (lambda stream: stream.pipe_to(io.BytesIO()), FAILURES[1]),
+]
+"""Ways of reading to the end, and of ending."""
+
+
+@pytest.mark.parametrize(("way", "end"), WAYS)
 def test_output_that_is_checked(
-    way: Callable[[Any], Any], end: End, hub: Hub, begin: Callable[[Program], InstanceClient]
+    way: Callable[[OutputStream], Any],
+    end: End,
+    hub: Hub,
+    host: HostClient,
+    begin: Callable[[Program], InstanceClient],
 ):
     """With `check` the end of an output is the program's error, after all bytes; without, it is an end."""
-    instance = begin(end.program)
     if not hub.modern:
         with pytest.raises(UnsupportedByHubError):
-            instance.get_stream("output", check=True)
+            host.get_instance_client("any").get_stream("output", check=True)
         return
-    output = instance.get_stream("output", check=True)
+    output = begin(end.program).get_stream("output", check=True)
 
     if not code_on(hub, end):
         way(output)
@@ -268,18 +282,21 @@ def test_output_that_is_checked(
             way(output)
         check(end, caught.value.cause)
         assert caught.value.info.status == "crashed"
-    assert output.read() == b""
 
 
-def test_lines_before_the_end(hub: Hub, begin: Callable[[Program], InstanceClient]):
-    """Every line of a checked output is given before the error."""
+def test_bytes_before_the_end(hub: Hub, begin: Callable[[Program], InstanceClient]):
+    """Every byte of a checked output is given before the error, or is with it."""
     if not hub.modern:
         pytest.skip("0.x does not tell how programs end")
-    got = []
 
     with begin(failing).get_stream("output", check=True) as output:
-        got.append(output.readline())
+        assert output.readline() == b"first\n"
         with pytest.raises(InstanceFailedError):
             output.readline()
-
-    assert got == [b"first\n"]
+        assert output.readline() == b""
+    with begin(failing).get_stream("output", check=True) as output:
+        with pytest.raises(InstanceFailedError) as caught:
+            output.read()
+        assert caught.value.output == b"first\n"
+    with begin(failing).get_stream("output") as output:
+        assert output.read() == b"first\n"
