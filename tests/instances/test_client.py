@@ -7,7 +7,9 @@ import os
 import queue
 import threading
 import time
+import warnings
 from datetime import timedelta
+from typing import Any
 
 import psutil
 import pytest
@@ -188,6 +190,33 @@ def test_wait_after_a_stop(instance: InstanceClient, there: Instance):
     assert (info.status, info.terminated.exit_code) == ("stopped", None)
     assert info.terminated.raw == {"exitcode": 213, "reason": "Runner failed"}
     assert info.terminated.reason == "Runner failed"
+
+
+@pytest.mark.parametrize("given", [5, 1.5, 99, 0.001])
+def test_stop_for_so_few_milliseconds_warns(
+    instance: InstanceClient, there: Instance, given: float
+):
+    """A number that is likely to mean seconds is warned of where it was written; the stop is sent all the same."""
+    there.on_stop = lambda _timeout: there.end(138, "Instance stopped")
+
+    with pytest.warns(UserWarning, match=f"gives the program {given:g} milliseconds") as caught:
+        assert instance.stop(given).acknowledged
+
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "given", [0, 100, 7000, timedelta(milliseconds=5), timedelta(seconds=5), timedelta(0)]
+)
+def test_stop_that_does_not_warn(instance: InstanceClient, there: Instance, given: Any):
+    """A timedelta says what it is, 0 is at once, and 100 ms is a time."""
+    there.on_stop = lambda _timeout: there.end(138, "Instance stopped")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answer = instance.stop(given)
+
+    assert "138" not in answer.message
 
 
 def test_stop_of_what_has_ended(instance: InstanceClient, there: Instance):
@@ -572,6 +601,30 @@ def test_inout_with_end_goes_by_two_requests(instance: InstanceClient, there: In
         assert stream.read() == b"a\nb\n"
 
     assert [route for route, _ in there.accepted] == ["input"]
+
+
+def test_inout_ends_the_input(instance: InstanceClient, there: Instance):
+    """The program's input ends with the source, unless `end=False` or the options say otherwise."""
+    with instance.inout(["a\n"], options={"end": False}):
+        eventually(lambda: there.accepted)
+    assert not there.input_ended
+
+    with instance.inout(["a\n"]) as stream:
+        stream.upload.result(LIMIT)
+    assert there.input_ended
+
+
+def test_inout_that_is_silent(instance: InstanceClient):
+    """`idle_timeout` holds for what is read, whatever the source does."""
+    gate = threading.Event()
+
+    def items():
+        yield "a\n"
+        gate.wait(LIMIT)
+
+    with instance.inout(items(), idle_timeout=0.3) as stream, pytest.raises(StreamIdleError):
+        stream.read()
+    gate.set()
 
 
 def test_inout_is_text_alone(instance: InstanceClient):
