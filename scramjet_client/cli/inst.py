@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scramjet_client.cli import _names, _output, _streams
+from scramjet_client.cli import _names, _output, _say, _streams
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
 from scramjet_client.cli._session import Session, pass_session
@@ -23,7 +23,7 @@ from scramjet_client.cli._verbs import (
     type_option,
 )
 from scramjet_client.cli.events import event, events
-from scramjet_client.models import STATUSES
+from scramjet_client.models import STATUSES, GetInstanceResponse
 
 
 @click.group(cls=Group)
@@ -349,7 +349,15 @@ def wait(ctx: click.Context, instance: str, status: Any, limit: float | None) ->
     if session.json:
         _output.document(found)
     if status is None:
+        _say_cause(found)
         ctx.exit(exit_code(found))
+
+
+def _say_cause(info: GetInstanceResponse) -> None:
+    if info.cause is not None:
+        _say.error(f"instance {info.id!r} failed: {info.cause}")
+        if info.cause.cure is not None:
+            _say.error(info.cause.cure)
 
 
 def _code(exit_code: int | None) -> str:

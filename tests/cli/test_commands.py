@@ -226,6 +226,28 @@ def test_run_says_why_it_crashed(scramjet: Command, folders: Path, how: list[str
         assert said.count("  File ") == 1
 
 
+def test_wait_says_why_it_crashed(scramjet: Command, start: Started):
+    """`inst wait` ends as the program did, and says its error on one line."""
+    said = scramjet("inst", "wait", start("fails").id, code=23).err
+
+    assert "RuntimeError: after that (in run, line 4)" in said
+
+
+def test_no_code_of_a_hub_is_shown(scramjet: Command, start: Started):
+    """A good end and a graceful stop are 0 in every table, a kill is -9."""
+    many, stopped, killed = start("many"), start("idle"), start("idle")
+    many.wait(60)
+    said = scramjet("inst", "stop", stopped.id).text
+    scramjet("inst", "kill", killed.id)
+    scramjet("inst", "wait", killed.id, code=137)
+
+    for instance, code in ((many, "0 (Instance completed)"), (stopped, "0 (Instance stopped)")):
+        said += scramjet("inst", "info", instance.id).text
+        assert code in said
+    assert "-9 (Instance killed)" in scramjet("inst", "info", killed.id).text
+    assert "138" not in said.replace(many.id, "").replace(stopped.id, "")
+
+
 def test_counts_are_of_what_runs(scramjet: Command, start: Started):
     """`seq list` and `hub info` count the instances that run; those that have ended are told apart."""
     instance = start("idle")
