@@ -287,7 +287,8 @@ class InstanceClient(Handle):
     def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
         """Open the log: one JSON object a line; `.records()` gives them parsed.
 
-        It ends when the instance has ended, also on hubs that would leave it open.
+        It ends when the instance has ended, also on hubs that would leave it open. On a 1.0 hub, one reader that leaves
+        ends it for all: open it once, and keep it.
         """
         return self.get_stream("log", idle_timeout=idle_timeout)
 
