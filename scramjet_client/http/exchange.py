@@ -67,6 +67,10 @@ class Exchange:
         self.poll = poll
         self.idle: float | None = None
         """Seconds of silence after which a read raises, where that is longer than a socket's limit can be."""
+        self.limit = ""
+        """The deadline in words, for the error: "60 s (Timeouts.read)"."""
+        self.overdue = ""
+        """Which limit has passed, in words; "" while none has."""
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
         self.sent: threading.Event = threading.Event()
@@ -260,6 +264,8 @@ class _Inlet(io.RawIOBase):
             *([began + limit] if limit is not None else []),
         ]
         if ends and now >= min(ends):
+            if exchange.deadline is not None and now >= exchange.deadline:
+                exchange.overdue = exchange.limit
             raise socket.timeout("timed out")
         waits = [min(end - now, LONGEST_WAIT) for end in ends]
         if exchange.on_idle is not None:

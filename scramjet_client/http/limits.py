@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 
-from scramjet_client.http.durations import LONGEST_WAIT
+from scramjet_client.http.durations import LONGEST_WAIT, seconds
 from scramjet_client.http.exchange import Exchange
 
 
@@ -45,6 +45,7 @@ def head_within(
         if writer.bytes_sent != sent:
             sent, since = writer.bytes_sent, time.monotonic()
         elif time.monotonic() - since >= limit:
+            exchange.overdue = f"{seconds(limit)} (Timeouts.read)"
             raise socket.timeout("timed out")
         return None if watch is None else watch(silence)
 
@@ -55,3 +56,4 @@ def head_within(
         exchange.on_idle, exchange.poll = watch, poll
     if rest is not None:
         exchange.deadline = time.monotonic() + rest
+        exchange.limit = f"{seconds(rest)} (Timeouts.read)"
