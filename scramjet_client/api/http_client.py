@@ -13,17 +13,17 @@ import requests
 
 from scramjet_client._base import Closing, public
 from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
+from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding, parsed
 from scramjet_client.http.body import BodySource, BodyWriter
-from scramjet_client.http.calls import JsonAnswer, parsed, tried
 from scramjet_client.http.connection import Session
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.http.foreign import translated
+from scramjet_client.http.failures import from_response, translated
 from scramjet_client.http.interrupts import causes
 from scramjet_client.http.limits import connect_limit, head_within
 from scramjet_client.http.listeners import RequestLogger, Telling
 from scramjet_client.http.outgoing import outgoing
-from scramjet_client.http.refusals import from_response
+from scramjet_client.http.retries import tried
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
@@ -37,7 +37,6 @@ from scramjet_client.http.settings import (
     verification,
 )
 from scramjet_client.http.tuning import Tuning
-from scramjet_client.http.untrusted import ANSWER_LIMIT, check_coding
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.uploads.options import reporter
 from scramjet_client.uploads.sources import ProgressHook, Source

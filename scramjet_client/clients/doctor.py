@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import ssl
@@ -21,13 +22,14 @@ import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from scramjet_client import __version__
-from scramjet_client._base import Shown, public
+from scramjet_client._base import Shown, printable, public
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.generations import dialect_from
 from scramjet_client.api.http_client import HttpClient
+from scramjet_client.clients.diagnosis import diagnose, not_a_hub
 from scramjet_client.config import VARIABLES
 from scramjet_client.errors import ScramjetError
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass
@@ -65,6 +67,10 @@ class DoctorReport(Shown):
         clock_skew: Seconds that the hub's clock is ahead of this one, or None; a second is as good as none.
         ignored: What stands in the environment and is not used, one sentence each.
         problems: What is wrong, one sentence each.
+        cause: Why no hub was reached, in a word: "no-hub", "unknown-host", "timeout", "no-token",
+            "refused-token", "wrong-path", "proxy", "tls" or "not-a-hub"; None where one was, or where it is not
+            known.
+        advice: What to do about it, or None.
     """
 
     url: str
@@ -80,6 +86,8 @@ class DoctorReport(Shown):
     clock_skew: float | None
     ignored: tuple[str, ...]
     problems: tuple[str, ...]
+    cause: str | None = None
+    advice: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can hold."""
@@ -104,8 +112,9 @@ class DoctorReport(Shown):
             ("versions", ", ".join(f"{name} {value}" for name, value in self.versions.items())),
             *(("not used", each) for each in self.ignored),
             *(("PROBLEM", each) for each in self.problems),
+            *([("what to do", f"{self.advice} ({self.cause})")] if self.advice else []),
         ]
-        return "\n".join(f"{name + ':':<20}{value}" for name, value in lines)
+        return "\n".join(f"{name + ':':<20}{printable(value)}" for name, value in lines)
 
     # So that the last line of an interactive session shows it.
     __repr__ = __str__
@@ -118,14 +127,19 @@ def examine(
     client: HttpClient, sources: Mapping[str, str] | None, timeout: Duration
 ) -> DoctorReport:
     """Return the report of a client; `sources` says where its settings came from, as far as that is known."""
-    duration("timeout", timeout)
+    limit = duration("timeout", timeout)
+    probe = math.inf if limit is None else limit
     known = sources if sources is not None else {"api_base": "the client that it belongs to"}
     problems: list[str] = []
     ca, ca_problem = _trust(client, known)
     began = time.monotonic()
-    answer = _asked(client, timeout, problems)
+    answer, error = _asked(client, timeout, problems)
     seconds = time.monotonic() - began
     hub = None if answer is None else _hub(answer, problems)
+    if error is not None:
+        found = diagnose(error, client, known, probe)
+    else:
+        found = not_a_hub(client, probe) if hub is None else None
     skew = None if answer is None else _skew(answer, problems)
     if hub is not None and answer is not None:
         _between(client, answer, problems)
@@ -143,22 +157,29 @@ def examine(
         clock_skew=skew,
         ignored=tuple(_ignored(client, known)),
         problems=(*ca_problem, *problems),
+        cause=None if found is None else found.cause,
+        advice=None if found is None else found.advice,
     )
 
 
 # -- the hub --------------------------------------------------------------------------------------
 
 
-def _asked(client: HttpClient, timeout: Duration, problems: list[str]) -> JsonAnswer | None:
+def _asked(
+    client: HttpClient, timeout: Duration, problems: list[str]
+) -> tuple[JsonAnswer | None, Exception | None]:
+    """Return the answer of the hub, or what went wrong instead."""
     try:
-        return client.request("GET", "version", timeout=timeout, subject="API version")
+        return client.request("GET", "version", timeout=timeout, subject="API version"), None
     except ScramjetError as error:
-        problems.append(f"{error.code}: {error.message}")
+        # On one line: a proxy's page has many.
+        problems.append(" ".join(f"{error.code}: {error.message}".split()))
+        return None, error
     except (OSError, ValueError) as error:
         let_interrupts_pass(error)
         # A CA bundle or certificate that is not there, or a header that can't be sent.
         problems.append(str(error))
-    return None
+        return None, error
 
 
 def _hub(answer: JsonAnswer, problems: list[str]) -> dict[str, str] | None:

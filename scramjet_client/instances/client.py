@@ -23,13 +23,13 @@ from scramjet_client.errors import (
     ScramjetError,
     StreamIdleError,
 )
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.body import BodySource
-from scramjet_client.http.calls import JsonAnswer
 from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.follow import Ending, Follow
-from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, stop, wait
+from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, look_briefly, stop, wait
 from scramjet_client.instances.run import (
     CompletedInstance,
     Send,
@@ -174,9 +174,16 @@ class InstanceClient(Handle):
     def get_health(self) -> GetHealthResponse:
         """Return the program's last health message; waits for the first one after a start.
 
-        Wire: GET /instance/{id}/health (docs/protocol.md, "Health").
+        An instance that has ended is not healthy, though hubs go on repeating its last message: the status is then
+        "unhealthy" after a crash and "unknown" after another end, and the message says so. `.raw` is the hub's
+        answer as it came.
+
+        Wire: GET /instance/{id}/health, GET /instance/{id} (docs/protocol.md, "Health").
         """
-        return health_from(self._get("health"), self._started)
+        answer = self._get("health")
+        # It goes on answering what was true last, whatever has become of the instance since.
+        info = look_briefly(self._client, self._id, asked_to_end=self._asked_to_end)
+        return health_from(answer, self._started, info)
 
     def get_info(self) -> GetInstanceResponse:
         """Return what the hub knows of the instance.
@@ -199,7 +206,7 @@ class InstanceClient(Handle):
 
         Raises:
             HubTimeoutError: It still lives.
-            InstanceNotFoundError: The hub does not know it (any more).
+            InstanceNotFoundError: The hub does not know it (any more), and so nobody knows how it ended.
         """
         return self._wait(has_ended, "its end", timeout)
 
@@ -823,10 +830,12 @@ class InstanceClient(Handle):
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None
     ) -> GetInstanceResponse:
         limit = duration("timeout", timeout)
-        return wait(self.get_info, self._id, until, what, limit)
+        return wait(self._client, self.get_info, self._id, until, what, timeout=limit)
 
     def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        return wait(self.get_info, self._id, has_ended, "its end", None, known=known)
+        return wait(
+            self._client, self.get_info, self._id, has_ended, "its end", timeout=None, known=known
+        )
 
     def _output(
         self, stream_id: str, idle_timeout: Duration | None, exchange: Exchange | None

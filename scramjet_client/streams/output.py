@@ -27,8 +27,8 @@ from scramjet_client.errors import (
     StreamBusyError,
     StreamClosedError,
 )
+from scramjet_client.http.answers import loads
 from scramjet_client.http.exchange import READ_SIZE, Exchange
-from scramjet_client.http.untrusted import loads
 from scramjet_client.models import GetEventResponse
 from scramjet_client.streams.reader import AnswerReader, Opener
 from scramjet_client.streams.targets import PieceTargetLike, piece_target

@@ -8,11 +8,11 @@ from typing import Any, Union
 
 import attrs
 
+from scramjet_client.http.answers import json_in
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.durations import duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.settings import checked_headers
-from scramjet_client.http.untrusted import json_in
 from scramjet_client.models import (
     CONTENT_TYPES,
     ParseResponse,
