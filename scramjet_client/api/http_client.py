@@ -12,13 +12,18 @@ import attrs
 import requests
 
 from scramjet_client._base import Closing, public
-from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
+from scramjet_client.errors import (
+    HubResponseError,
+    InvalidResponseError,
+    NotFoundError,
+    ScramjetError,
+)
 from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding, parsed
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.connection import Session
-from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.http.failures import from_response, translated
+from scramjet_client.http.failures import from_response, translated, wrong_path
 from scramjet_client.http.interrupts import causes
 from scramjet_client.http.limits import connect_limit, head_within
 from scramjet_client.http.listeners import RequestLogger, Telling
@@ -188,10 +193,13 @@ class HttpClient(Closing):
                 body = jsonlib.dumps(value, allow_nan=False).encode()
         limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
         ends = None if limit is None else time.monotonic() + limit
+        named = "Timeouts.read" if timeout is None else "timeout"
 
         def attempt() -> JsonAnswer:
             used = exchange or Exchange(deadline=ends)
-            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
+            if exchange is None and limit is not None:
+                used.limit = f"{seconds(limit)} ({named})"
+            with self._discreet(), self._translated(used, method, path):
                 response = self._send(used, method, path, headers=sent, params=params, body=body)
                 try:
                     if response.status_code >= 300:
@@ -239,11 +247,13 @@ class HttpClient(Closing):
             self.timeouts.idle if idle_timeout is None else duration("idle_timeout", idle_timeout)
         )
         exchange = exchange or Exchange()
+        exchange.idle_limit = idle
         if idle is not None and idle > LONGEST_WAIT:
             exchange.idle, idle = idle, None
         deadline = exchange.deadline
         if deadline is None and self.timeouts.read is not None:
             exchange.deadline = time.monotonic() + self.timeouts.read
+            exchange.limit = f"{seconds(self.timeouts.read)} (Timeouts.read)"
         response = self._reach(exchange, "GET", path, headers=headers, read_timeout=idle)
         if response.status_code >= 300:
             try:
@@ -363,7 +373,26 @@ class HttpClient(Closing):
     ) -> HubResponseError:
         """Return the error that an answer of 300 or more means here; see `_refusals`."""
         hidden = self._secrets.hidden_in
-        return from_response(response, subject=subject, not_found=not_found, hidden=hidden)
+        return from_response(
+            response,
+            subject=subject,
+            not_found=not_found,
+            hidden=hidden,
+            base=self.api_base,
+            token=self.token.is_set,
+        )
+
+    def _translated(
+        self, exchange: Exchange, method: str, path: str
+    ) -> contextlib.AbstractContextManager[None]:
+        """Return the block in which a request may raise what requests raises."""
+        return translated(
+            method,
+            f"{self.api_base}/{path}" if path else self.api_base,
+            base=self.api_base,
+            connect=self.timeouts.connect,
+            exchange=exchange,
+        )
 
     @contextlib.contextmanager
     def _discreet(self) -> Iterator[None]:
@@ -377,6 +406,8 @@ class HttpClient(Closing):
                 if cause is not error and hidden(str(cause)) != str(cause):
                     error.__cause__ = None
                     error.__suppress_context__ = True
+            if isinstance(error, InvalidResponseError):
+                error.message += wrong_path(self.api_base)
             error.message = hidden(error.message)
             error.args = (error.message, *error.args[1:])
             error.body = None if error.body is None else hidden(error.body)
@@ -386,7 +417,7 @@ class HttpClient(Closing):
         """`_send`, and again while no connection comes about: nothing has left then."""
 
         def attempt() -> requests.Response:
-            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
+            with self._discreet(), self._translated(exchange, method, path):
                 return self._send(exchange, method, path, **how)
 
         return tried(

@@ -71,6 +71,8 @@ class Exchange:
         """The deadline in words, for the error: "60 s (Timeouts.read)"."""
         self.overdue = ""
         """Which limit has passed, in words; "" while none has."""
+        self.idle_limit: float | None = None
+        """Seconds of silence that a reader allows, for the error."""
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
         self.sent: threading.Event = threading.Event()
@@ -154,6 +156,10 @@ class Exchange:
                 # Closed by another thread just now, it needs none.
                 with contextlib.suppress(OSError):
                     self._sock.settimeout(limit if self.idle is None else None)
+
+    def is_late(self) -> bool:
+        """Return whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     @property
     def aborted(self) -> bool:

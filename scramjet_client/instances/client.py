@@ -25,8 +25,9 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.body import BodySource
-from scramjet_client.http.durations import Duration, duration, milliseconds
+from scramjet_client.http.durations import Duration, duration, milliseconds, seconds
 from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.failures import quiet
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.follow import Ending, Follow
 from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, look_briefly, stop, wait
@@ -989,10 +990,13 @@ class InstanceClient(Handle):
             self._id, f"event {event_name!r} was awaited"
         )
         limit = duration("timeout", timeout)
-        return Exchange(
+        exchange = Exchange(
             deadline=None if limit is None else time.monotonic() + limit,
             on_idle=EndWatch(self._client, self._id, error),
         )
+        if limit is not None:
+            exchange.limit = f"{seconds(limit)} (timeout)"
+        return exchange
 
 
 class ExpectedEvent(Live):
@@ -1010,8 +1014,8 @@ class ExpectedEvent(Live):
         self._timeout = timeout
 
     def __enter__(self) -> ExpectedEvent:
-        exchange = self._instance._event_exchange(self._name, self._timeout)
-        self._events = self._instance._events(self._name, exchange)
+        self._exchange = self._instance._event_exchange(self._name, self._timeout)
+        self._events = self._instance._events(self._name, self._exchange)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
@@ -1021,10 +1025,10 @@ class ExpectedEvent(Live):
             try:
                 self.value = next(self._events)
             except StreamIdleError as error:
+                limit = self._exchange.overdue or seconds(self._exchange.idle_limit or 0)
                 raise HubTimeoutError(
-                    f"event {self._name!r} of instance {self._instance.id!r} did not come"
-                    f" within {self._timeout} s"
-                ) from error
+                    f"event {self._name!r} of instance {self._instance.id!r} did not come within {limit}"
+                ) from quiet(error)
 
 
 def _readable(event_name: str) -> str:

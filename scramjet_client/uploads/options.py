@@ -10,7 +10,7 @@ import attrs
 
 from scramjet_client.http.answers import json_in
 from scramjet_client.http.body import BodySource, BodyWriter
-from scramjet_client.http.durations import duration
+from scramjet_client.http.durations import duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.settings import checked_headers
 from scramjet_client.models import (
@@ -59,7 +59,14 @@ class SendPlan:
     ) -> Callable[[BodyWriter], Exchange]:
         """Return what makes the exchange of each request of this send, all under one deadline."""
         deadline = None if self.timeout is None else time.monotonic() + self.timeout
-        return lambda writer: Exchange(writer=writer, deadline=deadline, on_idle=watch())
+
+        def make(writer: BodyWriter) -> Exchange:
+            exchange = Exchange(writer=writer, deadline=deadline, on_idle=watch())
+            if self.timeout is not None:
+                exchange.limit = f"{seconds(self.timeout)} (timeout)"
+            return exchange
+
+        return make
 
 
 def reporter(hook: ProgressHook, stream: Any) -> Callable[[int], object]:

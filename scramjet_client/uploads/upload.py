@@ -291,7 +291,7 @@ class Upload(Live, Future[_R]):
                 self.abort()
             timer = self._roll_over_timer(body_limit)
             try:
-                with translated("POST", self.name):
+                with translated("POST", self.name, exchange=exchange):
                     response = post(exchange)
                     try:
                         self._refuse(response, exchange)
@@ -429,7 +429,8 @@ class Upload(Live, Future[_R]):
     def _settle_error(self, error: ScramjetError) -> bool:
         if not self._claim():
             return False
-        self.set_exception(error)
+        # It is raised where it is asked for; how this thread came to it is ours alone.
+        self.set_exception(error.with_traceback(None))
         self._answered.set()
         return True
 
