@@ -177,6 +177,9 @@ def _seconds_until(retry_after: str) -> float | None:
 # socket.timeout is an OSError of its own on Python 3.9.
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, socket.timeout)
 
+_OPENSSL = re.compile(r"^\[[^\]]*\] |\s*\(_ssl\.c:\d+\)$")
+"""Where in OpenSSL, and in Python's use of it, an error was found: "[SSL: X] ... (_ssl.c:1006)"."""
+
 _CONNECTING = urllib3.exceptions.ConnectTimeoutError
 """No connection came about in time. urllib3 1.26 derives its error for any other failed connection from it."""
 
@@ -207,7 +210,9 @@ def root_text(exception: BaseException) -> str:
         return "the other side closed the connection without an answer"
     if isinstance(root, IncompleteRead):
         return "the connection ended before the answer did"
-    if isinstance(root, OSError) and not isinstance(root, ssl.SSLError) and root.strerror:
+    if isinstance(root, ssl.SSLError):
+        return _OPENSSL.sub("", str(root)) or type(root).__name__
+    if isinstance(root, OSError) and root.strerror:
         return root.strerror[:1].lower() + root.strerror[1:]
     return str(root) or type(root).__name__
 
@@ -297,9 +302,8 @@ def _broken(error: BaseException, request: str, base: str) -> str:
         return f"the proxy does not lead to {base}: {said}; doctor() says which proxy is used"
     for cause in found:
         if isinstance(cause, (ssl.SSLCertVerificationError, CertificateError)):
-            said = getattr(cause, "verify_message", "") or said
             return f"the certificate of {base} is not trusted: {said}; verify= names its CA"
-        if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+        if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", "") in _NO_TLS:
             return f"{base} does not speak TLS; its address may begin with http://"
     if not any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in found):
         return f"{request} failed: {said}"

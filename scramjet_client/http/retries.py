@@ -64,7 +64,7 @@ def tried(
             late = deadline is not None and time.monotonic() + (pause or 0) >= deadline
             if pause is None or late or given_up():
                 # Where it came from is ours alone; its cause says the rest.
-                raise error.with_traceback(None)
+                raise error.with_traceback(None)  # noqa: B904 - it is its own
             logger.warning("%s; trying again in %.2f s", error, pause)
         # Not inside the handler: the next failure is not a consequence of this one.
         sleep(pause)
