@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from scramjet_client._base import public
 from scramjet_client.api.answers import (
@@ -68,6 +69,25 @@ class ManagerClient(ApiClient):
     What it says of sequences and instances is what it has heard of its hubs; `fleet()` asks the hubs.
     Safe to use from any number of threads. The arguments are those of `HostClient`.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "get_host": "get_host_client(id)",
+        "get_hub": "get_host_client(id)",
+        "get_hub_client": "get_host_client(id)",
+        "get_hubs": "get_hosts()",
+        "get_load_check": "get_load()",
+        "get_logs": "get_log_stream()",
+        "get_topic": "get_named_data(topic)",
+        "hosts": "get_hosts()",
+        "hubs": "get_hosts()",
+        "list_hosts": "get_hosts()",
+        "list_hubs": "get_hosts()",
+        "list_instances": "get_instances()",
+        "list_sequences": "get_sequences()",
+        "list_topics": "get_topics()",
+        "send_topic": "send_named_data(topic, source)",
+        "url": "api_base",
+    }
 
     def _use(self, client: HttpClient) -> None:
         super()._use(client)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from scramjet_client._base import public
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
@@ -35,6 +35,27 @@ class SequenceClient(Handle):
         id: The sequence's id.
         host: Whose `.client` talks to the hub; a `HostClient`, normally.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "call": "run(input=...)",
+        "config": "get_info().config",
+        "create_instance": "start()",
+        "execute": "run(input=...)",
+        "get_instance_client": "get_instance(id)",
+        "get_instances": "list_instances()",
+        "info": "get_info()",
+        "instances": "list_instances()",
+        "launch": "start()",
+        "name": "get_info().name",
+        "remove": "delete()",
+        "replace": "overwrite(package)",
+        "start_instance": "start()",
+        "status": "get_info()",
+        "stop": "get_instance(id).stop()",
+        "submit": "start()",
+        "update": "overwrite(package)",
+        "upload": "overwrite(package)",
+    }
 
     _kind = "sequence"
     _not_found = SequenceNotFoundError

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 import attrs
 import requests
@@ -94,6 +94,57 @@ class InstanceClient(Handle):
         id: The instance's id.
         host: Whose `.client` talks to the hub; a `HostClient`, normally.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "cancel": "stop() or kill()",
+        "call": "run(input=...)",
+        "communicate": "run(input=...)",
+        "delete": "kill(remove_immediately=True)",
+        "emit": "send_event(name, message)",
+        "events": "get_event_stream(name)",
+        "execute": "run(input=...)",
+        "exit_code": "wait().terminated.exit_code, or run().returncode",
+        "exitcode": "wait().terminated.exit_code, or run().returncode",
+        "get_error": 'get_stream("stderr")',
+        "get_input": "send_input(source)",
+        "get_logs": "get_log_stream()",
+        "get_output": 'get_stream("output")',
+        "get_output_stream": 'get_stream("output")',
+        "get_result": "run(input=...).output",
+        "get_status": "get_info().status",
+        "get_stderr": 'get_stream("stderr")',
+        "get_stdout": 'get_stream("stdout")',
+        "info": "get_info()",
+        "input": "send_input(source), or open_input()",
+        "is_running": 'get_info().status == "running"',
+        "join": "wait()",
+        "listen": "get_event_stream(name)",
+        "log": "get_log_stream()",
+        "log_stream": "get_log_stream()",
+        "logs": "get_log_stream()",
+        "on": "get_event_stream(name)",
+        "output": 'get_stream("output")',
+        "poll": "get_info()",
+        "read": 'get_stream("output")',
+        "receive": 'get_stream("output")',
+        "remove": "kill(remove_immediately=True)",
+        "result": "run(input=...).output",
+        "returncode": "wait().terminated.exit_code, or run().returncode",
+        "send": "send_input(source)",
+        "send_data": "send_input(source)",
+        "start": "SequenceClient.start(), which gives an instance",
+        "status": "get_info().status",
+        "stderr": 'get_stream("stderr")',
+        "stdin": "send_stdin(source), or open_stdin()",
+        "stdout": 'get_stream("stdout")',
+        "stream": 'get_stream("output")',
+        "tail": "follow(log=True)",
+        "terminate": "stop()",
+        "wait_for_completion": "wait()",
+        "wait_for_end": "wait()",
+        "wait_until_done": "wait()",
+        "write": "send_input(source), or open_input()",
+    }
 
     _kind = "instance"
     _not_found = InstanceNotFoundError

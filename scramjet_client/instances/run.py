@@ -7,13 +7,14 @@ import io
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
 
 from scramjet_client._base import Shown, logger, public
+from scramjet_client._names import Guided
 from scramjet_client.api.answers import ENDED_BY_ITSELF, STOPPED, has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.http_client import HttpClient
@@ -50,7 +51,7 @@ _numbers = itertools.count(1)
 
 @public
 @attrs.frozen(kw_only=True)
-class CompletedInstance(Shown):
+class CompletedInstance(Guided, Shown):
     """An instance that has ended, and all that it gave.
 
     Attributes:
@@ -63,6 +64,21 @@ class CompletedInstance(Shown):
         stderr: Its whole stderr.
         log: Its log, one JSON object a line.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "code": "returncode",
+        "error": "check_returncode()",
+        "exit_code": "returncode",
+        "exitcode": "returncode",
+        "id": "info.id",
+        "logs": "log",
+        "ok": "returncode == 0",
+        "raise_for_status": "check_returncode()",
+        "result": "output",
+        "results": "output",
+        "status": "info.status",
+        "text": "output.decode()",
+    }
 
     info: GetInstanceResponse
     returncode: int | None
