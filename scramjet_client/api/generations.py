@@ -32,6 +32,32 @@ _VERSION_LENGTH = 40
 
 _EVENT, _STOP, _KILL = 5001, 4001, 4002
 
+_SETTLE = 0.5
+"""Seconds from when a Node.js runner can read the header lines of its first input until it has; 0.06 were seen at
+most, on a busy machine, and a program that computes meanwhile makes it wait."""
+
+
+@attrs.frozen(kw_only=True)
+class Intake:
+    """How one program takes its input, as far as the hub tells (docs/protocol.md, "The first input").
+
+    Attributes:
+        reading: Whether its runner has come as far as to read input.
+        returned: Whether its function has returned; one that has not may compute, and hold up its runner, or read.
+        settle: Seconds that must pass between that, or the hub's yes to its first input, and the first byte that is
+            not ASCII. 0 where nothing is changed.
+        splits: Whether text reaches it with characters cut in two wherever a read ends.
+    """
+
+    reading: bool
+    returned: bool
+    settle: float
+    splits: bool
+
+
+UNKNOWN = Intake(reading=True, returned=True, settle=_SETTLE, splits=True)
+"""What is assumed where a hub shows nothing of an instance."""
+
 
 @attrs.frozen(kw_only=True)
 class Dialect:
@@ -60,6 +86,36 @@ class Dialect:
         if self.modern and stream_id not in ("stdin", "inout"):
             return None
         return f"{stream_id} of a {self.version} hub"
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What a hub of this generation and its runners change on the way, one sentence each."""
+        first = "the first input of a Node.js program is held back until its runner has read the header lines"
+        text = (
+            "Node.js programs get U+FFFD for characters of text/plain, x-ndjson and long events that a read splits; "
+            "ASCII, and input without a type, arrive whole"
+        )
+        if self.modern:
+            return (first, text, "stdin and inout carry UTF-8 alone")
+        return (first, text, "all streams carry UTF-8 alone")
+
+    def intake(self, info: Mapping[str, Any], config: Mapping[str, Any]) -> Intake:
+        """Return how a program takes its input, by the hub's info of its instance and its sequence's config.
+
+        Only Node.js runners decode the beginning of the first input. They read it from their first message about
+        topics on, which H1 shows as `requires`, be it empty, and send another one when the function has
+        returned, which it shows as `provides`; H0 shows nothing.
+        """
+        engines = config.get("engines")
+        python = config.get("language") == "py" or (
+            isinstance(engines, Mapping) and "python3" in engines
+        )
+        if python or info.get("terminated"):
+            return Intake(reading=True, returned=True, settle=0.0, splits=False)
+        returned = not self.modern or "provides" in info
+        return Intake(
+            reading=returned or "requires" in info, returned=returned, settle=_SETTLE, splits=True
+        )
 
     def stop_body(self, timeout: float, can_call_keepalive: bool) -> Any:
         """Return the body of `_stop`; H1 would take H0's list silently, as 7 s."""

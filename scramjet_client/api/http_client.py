@@ -225,6 +225,7 @@ class HttpClient(Closing):
         path: str,
         *,
         name: str = "",
+        timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
         headers: Mapping[str, str] | None = None,
         subject: str = "",
@@ -236,6 +237,7 @@ class HttpClient(Closing):
         Args:
             path: Path below `api_base`.
             name: What it is, for messages; None means the path.
+            timeout: Seconds after which reading ends, as at the end of the stream; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises; None means `timeouts.idle`.
             headers: Further headers.
             subject: What the request is about, for errors.
@@ -243,6 +245,7 @@ class HttpClient(Closing):
             exchange: The exchange to use, where the caller watches the wait. Its deadline, if any, holds
                 for reading too.
         """
+        reading = duration("timeout", timeout)
         idle = (
             self.timeouts.idle if idle_timeout is None else duration("idle_timeout", idle_timeout)
         )
@@ -261,6 +264,7 @@ class HttpClient(Closing):
             finally:
                 response.close()
         exchange.deadline = deadline
+        exchange.until = None if reading is None else time.monotonic() + reading
         stream = OutputStream(name or path, exchange, lambda: response)
         # Closed before it is read, it has to know what to close.
         stream._reader.open()

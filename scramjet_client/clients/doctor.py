@@ -34,6 +34,7 @@ from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass
 from scramjet_client.http.settings import is_loopback, proxies_for, route, verification
+from scramjet_client.models import GetVersionResponse
 from scramjet_client.uploads.sources import Source
 
 _SKEW_LIMIT = 5.0
@@ -65,6 +66,7 @@ class DoctorReport(Shown):
         reachable: Whether a hub answered.
         seconds: How long it took to answer, or to fail.
         clock_skew: Seconds that the hub's clock is ahead of this one, or None; a second is as good as none.
+        notes: What this hub changes of what it carries, one sentence each.
         ignored: What stands in the environment and is not used, one sentence each.
         problems: What is wrong, one sentence each.
         cause: Why no hub was reached, in a word: "no-hub", "unknown-host", "timeout", "no-token",
@@ -88,6 +90,7 @@ class DoctorReport(Shown):
     problems: tuple[str, ...]
     cause: str | None = None
     advice: str | None = None
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can hold."""
@@ -110,6 +113,7 @@ class DoctorReport(Shown):
             ("hub", told),
             ("hub's clock", skew),
             ("versions", ", ".join(f"{name} {value}" for name, value in self.versions.items())),
+            *(("note", each) for each in self.notes),
             *(("not used", each) for each in self.ignored),
             *(("PROBLEM", each) for each in self.problems),
             *([("what to do", f"{self.advice} ({self.cause})")] if self.advice else []),
@@ -135,7 +139,8 @@ def examine(
     began = time.monotonic()
     answer, error = _asked(client, timeout, problems)
     seconds = time.monotonic() - began
-    hub = None if answer is None else _hub(answer, problems)
+    version = None if answer is None else _version(answer, problems)
+    hub = None if version is None else _hub(version)
     if error is not None:
         found = diagnose(error, client, known, probe)
     else:
@@ -159,6 +164,7 @@ def examine(
         problems=(*ca_problem, *problems),
         cause=None if found is None else found.cause,
         advice=None if found is None else found.advice,
+        notes=() if version is None else dialect_from(version).changes,
     )
 
 
@@ -182,12 +188,15 @@ def _asked(
         return None, error
 
 
-def _hub(answer: JsonAnswer, problems: list[str]) -> dict[str, str] | None:
+def _version(answer: JsonAnswer, problems: list[str]) -> GetVersionResponse | None:
     try:
-        version = version_from(answer)
+        return version_from(answer)
     except ScramjetError as error:
         problems.append(f"{error.code}: what answers is not a hub: {error.message}")
         return None
+
+
+def _hub(version: GetVersionResponse) -> dict[str, str]:
     generation = "1.x" if dialect_from(version).modern else "0.x"
     told = {"version": version.version, "generation": generation}
     further = {"service": version.service, "build": version.build}

@@ -213,14 +213,36 @@ class HostClient(Topics, ApiClient):
         """Return the load of the hub's machine. Wire: GET /load-check."""
         return load_from(self._client.request("GET", "load-check"))
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the hub's log: what it has kept, then live; one JSON object a line. Wire: GET /log."""
-        return self._client.get_stream("log", name="log of the hub", idle_timeout=idle_timeout)
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the hub's log: what it has kept, then live; one JSON object a line.
 
-    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the hub's audit (1.x): history, then live; one JSON object a line. Wire: GET /audit."""
+        Args:
+            timeout: Seconds after which the stream ends here; None is no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Wire: GET /log.
+        """
+        return self._client.get_stream(
+            "log", name="log of the hub", timeout=timeout, idle_timeout=idle_timeout
+        )
+
+    def get_audit_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the hub's audit (1.x): history, then live; one JSON object a line.
+
+        Args:
+            timeout: Seconds after which the stream ends here; None is no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Wire: GET /audit.
+        """
         dialect_of(self._client).require("the audit")
-        return self._client.get_stream("audit", name="audit of the hub", idle_timeout=idle_timeout)
+        return self._client.get_stream(
+            "audit", name="audit of the hub", timeout=timeout, idle_timeout=idle_timeout
+        )
 
     # -- sequences --------------------------------------------------------------------------------
 

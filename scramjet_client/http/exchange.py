@@ -67,6 +67,8 @@ class Exchange:
         self.poll = poll
         self.idle: float | None = None
         """Seconds of silence after which a read raises, where that is longer than a socket's limit can be."""
+        self.until: float | None = None
+        """`time.monotonic()` at which reading ends as at the end of the body, or None."""
         self.limit = ""
         """The deadline in words, for the error: "60 s (Timeouts.read)"."""
         self.overdue = ""
@@ -132,6 +134,7 @@ class Exchange:
             or self.on_idle is not None
             or self.writer is not None
             or self.idle is not None
+            or self.until is not None
         )
 
     def polled(self) -> tuple[int, float | None]:
@@ -265,6 +268,8 @@ class _Inlet(io.RawIOBase):
     def _slice(exchange: Exchange, limit: float | None, began: float) -> float | None:
         """Return how long the next wait may take; raises when a limit has passed, whatever keeps coming."""
         now = time.monotonic()
+        if exchange.until is not None and now >= exchange.until:
+            raise WaitEnded("its time is over")
         ends = [
             *([exchange.deadline] if exchange.deadline is not None else []),
             *([began + limit] if limit is not None else []),
@@ -276,6 +281,8 @@ class _Inlet(io.RawIOBase):
         waits = [min(end - now, LONGEST_WAIT) for end in ends]
         if exchange.on_idle is not None:
             waits.append(exchange.poll)
+        if exchange.until is not None:
+            waits.append(exchange.until - now)
         return min(waits, default=None)
 
     def close(self) -> None:

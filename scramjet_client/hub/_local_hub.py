@@ -97,6 +97,8 @@ class LocalHub(Guided):
         max_unpacked_size: Bytes of what is in it.
         max_package_files: Number of files and folders in it.
         max_json_size: Bytes of a JSON body.
+        max_connections: Connections at a time; fewer where the process may not open as many files.
+        head_timeout: Seconds that a connection gets until its first request is there and has shown the token.
 
     Raises:
         ValueError: It would be open to other machines without a token; or no header can carry the token.
@@ -133,6 +135,8 @@ class LocalHub(Guided):
         max_unpacked_size: int = defaults.MAX_UNPACKED_SIZE,
         max_package_files: int = defaults.MAX_PACKAGE_FILES,
         max_json_size: int = defaults.MAX_JSON_SIZE,
+        max_connections: int = defaults.MAX_CONNECTIONS,
+        head_timeout: float = defaults.HEAD_TIMEOUT,
     ) -> None:
         if os.name != "posix":
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
@@ -150,8 +154,8 @@ class LocalHub(Guided):
             max_package_size=max_package_size,
             max_unpacked_size=max_unpacked_size,
             max_package_files=max_package_files,
-            max_connections=_max_connections(),
-            head_timeout=defaults.HEAD_TIMEOUT,
+            max_connections=_affordable(max_connections),
+            head_timeout=head_timeout,
             max_json_size=max_json_size,
             token=token,
         )
@@ -360,12 +364,12 @@ class LocalHub(Guided):
         return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
 
 
-def _max_connections() -> int:
+def _affordable(connections: int) -> int:
     """Return how many connections there may be; half of what may be open is left to instances and all else."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY:
-        return defaults.MAX_CONNECTIONS
-    return min(defaults.MAX_CONNECTIONS, max(1, allowed // 2))
+    return (
+        connections if allowed == resource.RLIM_INFINITY else min(connections, max(1, allowed // 2))
+    )
 
 
 def _check_token(token: str) -> None:

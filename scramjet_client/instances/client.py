@@ -13,13 +13,14 @@ import requests
 
 from scramjet_client._base import Live, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import body_limit, dialect_of
+from scramjet_client.api.generations import Intake, body_limit, dialect_of
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
     HubTimeoutError,
     InstanceEndedError,
     InstanceNotFoundError,
+    NotFoundError,
     ScramjetError,
     StreamIdleError,
 )
@@ -28,7 +29,9 @@ from scramjet_client.http.body import BodySource
 from scramjet_client.http.durations import Duration, duration, milliseconds, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import quiet
+from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
+from scramjet_client.instances.first_input import FirstInput
 from scramjet_client.instances.follow import Ending, Follow
 from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, look_briefly, stop, wait
 from scramjet_client.instances.run import (
@@ -155,6 +158,7 @@ class InstanceClient(Handle):
         self._asked_to_end = False
         # Streams whose input this client has ended: a later send would be answered and never taken.
         self._ended_inputs: set[str] = set()
+        self._first_input = FirstInput(self._intake, self._send_nothing)
 
     @property
     def asked_to_end(self) -> bool:
@@ -282,12 +286,17 @@ class InstanceClient(Handle):
     # -- reading --------------------------------------------------------------------------------
 
     def get_stream(
-        self, stream_id: InstanceOutputStream, *, idle_timeout: Duration | None = None
+        self,
+        stream_id: InstanceOutputStream,
+        *,
+        timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
     ) -> OutputStream:
         """Open an output: what the program wrote and nobody has read yet, then live until its end.
 
         Args:
             stream_id: "stdout", "stderr", "output" or "log".
+            timeout: Seconds after which the stream ends here, whatever the program does; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
 
         Returns:
@@ -299,14 +308,21 @@ class InstanceClient(Handle):
 
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
-        return self._output(checked_stream_id(stream_id, OUTPUT_STREAMS), idle_timeout, None)
+        known = checked_stream_id(stream_id, OUTPUT_STREAMS)
+        return self._output(known, idle_timeout, None, timeout)
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
         """Open the log: one JSON object a line; `.records()` gives them parsed.
 
         It ends when the instance has ended, also on hubs that would leave it open.
+
+        Args:
+            timeout: Seconds after which the stream ends here; `timeout=10` is the log of ten seconds.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
         """
-        return self.get_stream("log", idle_timeout=idle_timeout)
+        return self.get_stream("log", timeout=timeout, idle_timeout=idle_timeout)
 
     def get_reconnecting_stream(
         self,
@@ -622,7 +638,7 @@ class InstanceClient(Handle):
 
         Args:
             event_name: Any non-empty text.
-            message: Text; a 1.x hub takes any JSON value.
+            message: Text; a 1.x hub takes any JSON value. A long one for a Node.js program should be ASCII.
 
         Raises:
             UnsupportedByHubError: The message is not text and the hub is 0.x.
@@ -633,6 +649,7 @@ class InstanceClient(Handle):
         modern_only = not isinstance(message, str)
         # Text goes to every hub in the same way, so only other messages ask which one this is.
         body = dialect_of(self._client).event_body(event_name, message) if modern_only else None
+        self._first_input.event(event_name, message)
         answer = self._client.request(
             "POST",
             self._route("_event"),
@@ -713,19 +730,23 @@ class InstanceClient(Handle):
         return ExpectedEvent(self, event_name, timeout)
 
     def get_event_stream(
-        self, event_name: str, *, idle_timeout: Duration | None = None
+        self,
+        event_name: str,
+        *,
+        timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
     ) -> EventStream:
         """Return the events of a name from now on; ends when the instance has ended.
 
         Args:
             event_name: Letters, digits and `-._~`.
+            timeout: Seconds after which the stream ends here; None is no limit.
             idle_timeout: Seconds without an event after which reading raises `StreamIdleError`.
 
         Wire: GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
         """
-        return self._events(
-            event_name, Exchange(on_idle=EndWatch(self._client, self._id)), idle_timeout
-        )
+        exchange = Exchange(on_idle=EndWatch(self._client, self._id))
+        return self._events(event_name, exchange, idle_timeout, timeout)
 
     # -- streams together -----------------------------------------------------------------------
 
@@ -890,13 +911,18 @@ class InstanceClient(Handle):
         )
 
     def _output(
-        self, stream_id: str, idle_timeout: Duration | None, exchange: Exchange | None
+        self,
+        stream_id: str,
+        idle_timeout: Duration | None,
+        exchange: Exchange | None,
+        timeout: Duration | None = None,
     ) -> OutputStream:
         if exchange is None and stream_id == "log":
             exchange = Exchange(on_idle=EndWatch(self._client, self._id))
         return self._client.get_stream(
             self._route(stream_id),
             name=f"{stream_id} of {self._id!r}",
+            timeout=timeout,
             idle_timeout=idle_timeout,
             **self._about,
             exchange=exchange,
@@ -921,6 +947,11 @@ class InstanceClient(Handle):
         text_only = dialect_of(self._client).utf8_only(chosen.stream_id)
         if text_only is not None and isinstance(body, Source):
             body = Utf8Only(body, text_only)
+        guarded = None
+        if target == "input":
+            # `inout` is answered when there is output.
+            early = chosen.stream_id != "inout"
+            body = guarded = self._first_input.guard(body, chosen.type, early_yes=early)
         upload: Upload[Any] = self._client.prepare_upload(
             body,
             convert,
@@ -929,7 +960,29 @@ class InstanceClient(Handle):
             progress=chosen.reporter(stream),
             **self._about,
         )
+        if guarded is not None:
+            guarded.upload = upload
         return upload
+
+    def _intake(self) -> Intake:
+        """Ask the hub how the program takes its input."""
+        info = self._get().value
+        info = info if isinstance(info, Mapping) else {}
+        sequence = info.get("sequence")
+        if isinstance(sequence, str):
+            # H0 says of an instance's sequence its id alone.
+            try:
+                sequence = self._client.request("GET", route("sequence", sequence)).value
+            except NotFoundError:
+                sequence = None
+        config = sequence.get("config") if isinstance(sequence, Mapping) else None
+        return dialect_of(self._client).intake(info, config if isinstance(config, Mapping) else {})
+
+    def _send_nothing(self, type: str) -> None:
+        """Send an empty body to the input, which stays open."""
+        self._client.send_stream(
+            self._route("input"), b"", type=type, end=False, answer_limit=5.0, **self._about
+        )
 
     def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
         """Return what runs an upload on the thread that calls it."""
@@ -1023,13 +1076,18 @@ class InstanceClient(Handle):
         return UploadWriter(outbox, upload, end)
 
     def _events(
-        self, event_name: str, exchange: Exchange, idle_timeout: Duration | None = None
+        self,
+        event_name: str,
+        exchange: Exchange,
+        idle_timeout: Duration | None = None,
+        timeout: Duration | None = None,
     ) -> EventStream:
         path = self._route("events", _readable(event_name))
         dialect = dialect_of(self._client)
         raw: OutputStream = self._client.get_stream(
             path,
             name=f"events {event_name!r} of {self._id!r}",
+            timeout=timeout,
             idle_timeout=idle_timeout,
             **self._about,
             exchange=exchange,

@@ -130,6 +130,10 @@ class Upload(Live, Future[_R]):
             self.result()
         return True
 
+    def wait_for_head(self, timeout: float) -> bool:
+        """Wait until the hub has begun to answer, or the upload has ended, and return whether; raises nothing."""
+        return self._answered.wait(timeout)
+
     def cancel(self) -> bool:
         """Stop, also while running: close the generator and the connection; return whether it did.
 
