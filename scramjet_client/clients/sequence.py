@@ -21,6 +21,7 @@ from scramjet_client.instances.run import CompletedInstance, refuse_check, run_n
 from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
 from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.packages.requirements import Requirements
+from scramjet_client.streams.targets import TargetLike
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
 # A hub looks at the length alone, and an instance whose id would need encoding can't be asked for again.
@@ -120,6 +121,7 @@ class SequenceClient(Handle):
         *,
         type: str | None = None,
         json: bool | None = None,
+        output: TargetLike = None,
         timeout: Duration | None = None,
         check: bool = False,
         app_config: Mapping[str, Any] | None = None,
@@ -138,6 +140,7 @@ class SequenceClient(Handle):
             stdin: As in `InstanceClient.run`.
             type: As in `InstanceClient.run`.
             json: As in `InstanceClient.run`.
+            output: As in `InstanceClient.run`.
             timeout: Seconds for all of it; None is for ever.
             check: As in `InstanceClient.run`.
             app_config: As in `start`, like those that follow.
@@ -169,7 +172,9 @@ class SequenceClient(Handle):
             )
 
         def run_it(instance: InstanceClient, left: float | None) -> CompletedInstance:
-            return instance.run(input, stdin, type=type, json=json, timeout=left, check=check)
+            return instance.run(
+                input, stdin, type=type, json=json, output=output, timeout=left, check=check
+            )
 
         return run_new(start, run_it, limit)
 

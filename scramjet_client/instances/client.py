@@ -63,7 +63,7 @@ from scramjet_client.models import (
 )
 from scramjet_client.streams.output import EventStream, OutputStream
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
-from scramjet_client.streams.targets import TargetLike, targets_of
+from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import Outbox, UploadWriter
 from scramjet_client.uploads.options import (
     CONVERT,
@@ -761,7 +761,10 @@ class InstanceClient(Handle):
         """Have streams written to files, callables or the terminal as they come; returns at once.
 
         A callable is given each line as bytes with its newline, which the last one may lack (of the log:
-        one JSON document each). A binary file or a path is given the bytes as they come. A text file
+        one JSON document each). What is for text is given text: `print`, a logger's method and the `write`
+        of a text file, and a callable whose first parameter is annotated `str`. Where a person reads it, in
+        the terminal, by `print` or by a logger, a record of the log is time, level and text. A binary file
+        or a path is given the bytes as they come. A text file
         is given text, decoded from UTF-8. `True` is this program's stdout; for stderr and the log its
         stderr. Files are flushed after each piece, and stay open; that of a path is made anew. A thread
         for each stream calls the callable or the file.
@@ -796,6 +799,7 @@ class InstanceClient(Handle):
         *,
         type: str | None = None,
         json: bool | None = None,
+        output: TargetLike = None,
         timeout: Duration | None = None,
         check: bool = False,
         unfinished: Unfinished = "kill",
@@ -803,7 +807,8 @@ class InstanceClient(Handle):
         """Feed the program, collect all that it gives, and wait for its end, as `subprocess.run` does.
 
         Sends, reads output, stdout, stderr and log, and watches the instance at the same time, so
-        that nothing waits for anything else. All that comes is kept in memory.
+        that nothing waits for anything else. All that comes is kept in memory, but for an `output` that
+        goes elsewhere.
 
         A Node.js program lives on for 10 s after its output has ended, unless it says otherwise. An 0.x hub
         does not say how a program ended, and forgets it with what nobody has read yet.
@@ -814,6 +819,8 @@ class InstanceClient(Handle):
             stdin: The same for its stdin.
             type: Content type of the input, as in `send_stream`.
             json: Whether `input` gives values to be sent as JSON lines.
+            output: Where its output goes instead, as it comes: a path, a file or a callable, as in `follow`.
+                `CompletedInstance.output` is then empty.
             timeout: Seconds; None is for ever.
             check: Whether a bad end is an error, as `CompletedInstance.check_returncode` says.
             unfinished: What becomes of the instance when its end is not seen: at a timeout, an error or
@@ -837,15 +844,18 @@ class InstanceClient(Handle):
         if check:
             refuse_check(self._client)
         sends: list[Send] = []
+        elsewhere = target(output, "output")
         try:
             if input is not None:
                 sends.append(self._staged("input", input, type=type, json=json))
             if stdin is not None:
                 sends.append(self._staged("stdin", stdin))
-            completed = run(self, self._open_unlimited, sends, limit, unfinished)
+            completed = run(self, self._open_unlimited, sends, limit, unfinished, output=elsewhere)
         finally:
             for upload, _ in sends:
                 upload.cancel()
+            if elsewhere is not None:
+                elsewhere.close()
         if check:
             completed.check_returncode()
         return completed

@@ -30,7 +30,7 @@ from scramjet_client.errors import (
 from scramjet_client.instances.follow import Ending, Feeds, Follow, Open
 from scramjet_client.instances.lifetime import Instance, look
 from scramjet_client.models import OUTPUT_STREAMS, GetInstanceResponse
-from scramjet_client.streams.targets import BinaryFile
+from scramjet_client.streams.targets import BinaryFile, Target
 from scramjet_client.uploads.upload import Upload
 
 _I = TypeVar("_I", bound=Instance)
@@ -186,6 +186,8 @@ def run(
     sends: Sequence[Send],
     timeout: float | None,
     unfinished: Unfinished,
+    *,
+    output: Target | None = None,
 ) -> CompletedInstance:
     """Run an instance to its end; see `InstanceClient.run`.
 
@@ -195,9 +197,10 @@ def run(
         sends: What feeds it.
         timeout: Seconds.
         unfinished: What becomes of the instance if this does not see its end.
+        output: Where its output goes instead of memory.
     """
     try:
-        return _Run(instance, open_stream, sends, timeout).through()
+        return _Run(instance, open_stream, sends, timeout, output).through()
     except BaseException as error:
         done = _finish(instance, unfinished)
         if isinstance(error, RunTimeoutError):
@@ -233,7 +236,9 @@ class _Run:
         open_stream: Open,
         sends: Sequence[Send],
         timeout: float | None,
+        output: Target | None,
     ) -> None:
+        self._output = output
         self._instance = instance
         self._name = f"instance {instance.id!r}"
         self._open = open_stream
@@ -252,7 +257,11 @@ class _Run:
         # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
         info = self._info = look(instance.client, instance.id, timeout=self._remaining())
         ending = Ending(instance.client, instance.id, looks=False)
-        targets = {stream_id: BinaryFile(file) for stream_id, file in self._collected.items()}
+        targets: dict[str, Target] = {
+            stream_id: BinaryFile(file) for stream_id, file in self._collected.items()
+        }
+        if self._output is not None:
+            targets["output"] = self._output
         try:
             with Follow(self._name, self._open, ending, targets, news=self._news.set) as reading:
                 for upload, start in self._sends:
