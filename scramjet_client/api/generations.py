@@ -25,16 +25,13 @@ from scramjet_client.errors import (
 )
 from scramjet_client.models import GetEventResponse, GetVersionResponse
 from scramjet_client.streams.output import now
+from scramjet_client.uploads.sending import RouteLimits
 
 _FIRST_H1 = (0, 28, 2)
 _VERSION_LENGTH = 40
 """Characters of a hub's version that sentences repeat."""
 
 _EVENT, _STOP, _KILL = 5001, 4001, 4002
-
-_SETTLE = 0.5
-"""Seconds from when a Node.js runner can read the header lines of its first input until it has; 0.06 were seen at
-most, on a busy machine, and a program that computes meanwhile makes it wait."""
 
 
 @attrs.frozen(kw_only=True)
@@ -44,18 +41,16 @@ class Intake:
     Attributes:
         reading: Whether its runner has come as far as to read input.
         returned: Whether its function has returned; one that has not may compute, and hold up its runner, or read.
-        settle: Seconds that must pass between that, or the hub's yes to its first input, and the first byte that is
-            not ASCII. 0 where nothing is changed.
-        splits: Whether text reaches it with characters cut in two wherever a read ends.
+        decodes: Whether its runner is one of Node.js, which decodes the read that has the header lines of the first
+            input, and each read of text by itself.
     """
 
     reading: bool
     returned: bool
-    settle: float
-    splits: bool
+    decodes: bool
 
 
-UNKNOWN = Intake(reading=True, returned=True, settle=_SETTLE, splits=True)
+UNKNOWN = Intake(reading=True, returned=True, decodes=True)
 """What is assumed where a hub shows nothing of an instance."""
 
 
@@ -111,11 +106,9 @@ class Dialect:
             isinstance(engines, Mapping) and "python3" in engines
         )
         if python or info.get("terminated"):
-            return Intake(reading=True, returned=True, settle=0.0, splits=False)
+            return Intake(reading=True, returned=True, decodes=False)
         returned = not self.modern or "provides" in info
-        return Intake(
-            reading=returned or "requires" in info, returned=returned, settle=_SETTLE, splits=True
-        )
+        return Intake(reading=returned or "requires" in info, returned=returned, decodes=True)
 
     def stop_body(self, timeout: float, can_call_keepalive: bool) -> Any:
         """Return the body of `_stop`; H1 would take H0's list silently, as 7 s."""
@@ -176,9 +169,13 @@ def dialect_of(client: HttpClient) -> Dialect:
     return dialect
 
 
-def body_limit(client: HttpClient) -> float | None:
-    """Return the seconds that one request body to this hub may last, or None; H0 cuts bodies that last."""
-    return None if dialect_of(client).modern else client.tuning.body_lifetime
+def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
+    """Return what the hub does to bodies on a route; H0 cuts bodies that last."""
+    spoken = dialect_of(client)
+    return RouteLimits(
+        body_lifetime=None if spoken.modern else client.tuning.body_lifetime,
+        utf8_only=spoken.utf8_only(stream_id),
+    )
 
 
 def _ask(client: HttpClient) -> Dialect:

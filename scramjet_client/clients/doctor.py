@@ -31,11 +31,13 @@ from scramjet_client.config import VARIABLES
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration, duration
-from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass
+from scramjet_client.http.requester import BodyRequest
 from scramjet_client.http.settings import is_loopback, proxies_for, route, verification
 from scramjet_client.models import GetVersionResponse
+from scramjet_client.uploads.sending import answer_text
 from scramjet_client.uploads.sources import Source
+from scramjet_client.uploads.upload import Transfer, Upload
 
 _SKEW_LIMIT = 5.0
 """Seconds that the clocks may differ before it is a problem; the header has a resolution of one."""
@@ -217,15 +219,15 @@ def _between(client: HttpClient, answer: JsonAnswer, problems: list[str]) -> Non
         yield b" "
         let_go.wait(_HELD_LIMIT)
 
-    upload = client.prepare_upload(Source(held()), lambda text, *_: text, name="nothing")
-    post = client.poster(
-        route("instance", str(uuid.uuid4()), "input"),
-        {"Content-Type": "application/octet-stream", "x-end-stream": "false"},
+    request = BodyRequest(
+        path=route("instance", str(uuid.uuid4()), "input"),
+        headers={"Content-Type": "application/octet-stream", "x-end-stream": "false"},
     )
-    deadline = time.monotonic() + _HELD_LIMIT
-    upload.run_in_background(
-        lambda: upload.run(post, lambda writer: Exchange(writer=writer, deadline=deadline))
+    transfer = Transfer(
+        requester=client, request=request, name="nothing", convert=answer_text, timeout=_HELD_LIMIT
     )
+    upload = Upload(transfer, Source(held()))
+    upload.start()
     try:
         upload.exception(_REFUSAL_LIMIT)
     except FutureTimeoutError:

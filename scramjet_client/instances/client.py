@@ -6,42 +6,37 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
-
-import attrs
-import requests
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import Live, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import Intake, body_limit, dialect_of
+from scramjet_client.api.generations import Intake, dialect_of, route_limits
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
     HubTimeoutError,
-    InstanceEndedError,
     InstanceNotFoundError,
     NotFoundError,
     ScramjetError,
     StreamIdleError,
 )
 from scramjet_client.http.answers import JsonAnswer
-from scramjet_client.http.body import BodySource
 from scramjet_client.http.durations import Duration, duration, milliseconds, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import quiet
 from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.first_input import FirstInput
-from scramjet_client.instances.follow import Ending, Follow
-from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, look_briefly, stop, wait
+from scramjet_client.instances.follow import Follow
+from scramjet_client.instances.lifetime import ended_error, kill, stop
 from scramjet_client.instances.run import (
     CompletedInstance,
-    Send,
     Unfinished,
     checked,
     refuse_check,
     run,
 )
+from scramjet_client.instances.watcher import EndWatcher, fetch_info_or_none
 from scramjet_client.models import (
     INPUT_STREAMS,
     OUTPUT_STREAMS,
@@ -64,16 +59,14 @@ from scramjet_client.models import (
 from scramjet_client.streams.output import EventStream, OutputStream
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client.streams.targets import TargetLike, target, targets_of
-from scramjet_client.uploads.file import Outbox, UploadWriter
+from scramjet_client.uploads.file import UploadWriter
 from scramjet_client.uploads.options import (
-    CONVERT,
     OptionsLike,
-    SendPlan,
     checked_stream_id,
     plan,
-    sent,
 )
-from scramjet_client.uploads.sources import ProgressHook, Source, SourceLike, Utf8Only
+from scramjet_client.uploads.sending import Destination, InputGate
+from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
 
 if TYPE_CHECKING:
@@ -156,9 +149,8 @@ class InstanceClient(Handle):
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
-        # Streams whose input this client has ended: a later send would be answered and never taken.
-        self._ended_inputs: set[str] = set()
-        self._first_input = FirstInput(self._intake, self._send_nothing)
+        self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
+        self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
 
     @property
     def asked_to_end(self) -> bool:
@@ -238,7 +230,7 @@ class InstanceClient(Handle):
         """
         answer = self._get("health")
         # It goes on answering what was true last, whatever has become of the instance since.
-        info = look_briefly(self._client, self._id, asked_to_end=self._asked_to_end)
+        info = fetch_info_or_none(self._client, self._id, asked_to_end=self._asked_to_end)
         return health_from(answer, self._started, info)
 
     def get_info(self) -> GetInstanceResponse:
@@ -357,7 +349,7 @@ class InstanceClient(Handle):
         def new_exchange() -> Exchange:
             # The log is one that 1.x hubs never end.
             ends = stream_id != "log"
-            return Exchange(on_idle=None if ends else EndWatch(self._client, self._id))
+            return Exchange() if ends else self._watcher().exchange(stream_id)
 
         return ReconnectingStream(
             f"{stream_id} of {self._id!r}",
@@ -369,48 +361,6 @@ class InstanceClient(Handle):
 
     # -- sending --------------------------------------------------------------------------------
 
-    @overload
-    def send_stream(
-        self,
-        stream_id: InstanceInputStream,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: None = None,
-        *,
-        type: str | None = None,
-        end: bool | None = None,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-    ) -> SendStreamResponse: ...
-    @overload
-    def send_stream(
-        self,
-        stream_id: InstanceInputStream,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: None = None,
-        *,
-        type: str | None = None,
-        end: bool | None = None,
-        json: bool | None = None,
-        parse_response: Literal["text"],
-        progress: ProgressHook | None = None,
-    ) -> str: ...
-    @overload
-    def send_stream(
-        self,
-        stream_id: InstanceInputStream,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: None = None,
-        *,
-        type: str | None = None,
-        end: bool | None = None,
-        json: bool | None = None,
-        parse_response: Literal["stream"],
-        progress: ProgressHook | None = None,
-    ) -> OutputStream: ...
-    @overload
     def send_stream(
         self,
         stream_id: InstanceInputStream,
@@ -424,34 +374,32 @@ class InstanceClient(Handle):
         parse_response: ParseResponse | None = None,
         parse: ParseResponse | None = None,
         progress: ProgressHook | None = None,
-    ) -> Any: ...
-    def send_stream(
-        self,
-        stream_id: InstanceInputStream,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: OptionsLike | None = None,
-        **keywords: Any,
-    ) -> Any:
+        timeout: Duration | None = None,
+    ) -> SendStreamResponse | Any:
         """Send data to an input, and wait until the hub has taken all of it.
 
         The body is pulled from the source and written by a background thread while this one waits for the
         hub's answer, so a refusal is raised at once, whatever the source is doing. A program that does
-        not read holds the upload back. Two calls in a row arrive in that order.
+        not read holds the upload back. Two calls in a row arrive in that order. The first input of an instance
+        waits before its first byte that is not ASCII, until a Node.js program takes it unchanged.
 
         Args:
             stream_id: "stdin" or "input".
             stream: Text (sent as UTF-8), bytes-like, an open file, a `Path`, or an iterable of str or bytes.
             request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
             options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
-            **keywords: `type`, `end` (whether the program's input ends with this, default False), `json`,
-                `parse_response`, `parse`, and `progress`: called with the bytes sent so far and the bytes in
-                all (None where nobody knows) after each write, by the thread that writes; if it raises, the
-                upload fails.
+            type: Content type of what is sent.
+            end: Whether the program's input ends with this; False by default.
+            json: Whether `stream` gives values, to be sent as JSON lines.
+            parse_response: What to return: None for a `SendStreamResponse`, or the answer's body: "json"
+                parsed (None if empty), "text" as str, "stream" as a live `OutputStream` with `.upload`.
+            parse: The same, by its older name.
+            progress: Called with the bytes sent so far and the bytes in all (None where nobody knows) after
+                each write, by the thread that writes; if it raises, the upload fails.
+            timeout: Seconds for the whole send; None is no limit.
 
         Returns:
-            `SendStreamResponse`; with `parse_response` the answer's body: "json" parsed (None if empty),
-            "text" as str, "stream" as a live `OutputStream` with `.upload`.
+            `SendStreamResponse`, or what `parse_response` asks for.
 
         Raises:
             TypeError, ValueError: A wrong argument, before anything is sent; also a send after `end=True`.
@@ -459,31 +407,28 @@ class InstanceClient(Handle):
             UploadError: The source raised (the `__cause__`); the program sees no end of its input.
             UnsupportedByHubError: Bytes that this hub would change on the way, with their offset.
             InstanceEndedError: The instance ended before all was taken.
+            HubTimeoutError: It took longer than `timeout`.
             HubConnectionError: The connection broke.
 
         Wire: POST /instance/{id}/{stream} (docs/protocol.md, "Uploads").
         """
-        chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
-        body = chosen.body(stream)
+        chosen = plan(
+            checked_stream_id(stream_id, INPUT_STREAMS),
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            parse_response=parse_response,
+            parse=parse,
+            progress=progress,
+            timeout=timeout,
+        )
         if chosen.parse == "stream":
-            return self._opened(chosen, self._prepared(chosen, stream, body, sent))
-        upload = self._prepared(chosen, stream, body, CONVERT[chosen.parse])
-        self._runner(chosen, upload)()
-        return upload.result()
+            place = self._to(stream_id)
+            return self._conversation(place, place.stage(chosen, stream))
+        return self._to(stream_id).send(chosen, stream)
 
-    @overload
-    def send_input(
-        self,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: None = None,
-        *,
-        type: str | None = None,
-        end: bool | None = None,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-    ) -> SendStreamResponse: ...
-    @overload
     def send_input(
         self,
         stream: SourceLike,
@@ -496,16 +441,22 @@ class InstanceClient(Handle):
         parse_response: ParseResponse | None = None,
         parse: ParseResponse | None = None,
         progress: ProgressHook | None = None,
-    ) -> Any: ...
-    def send_input(
-        self,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: OptionsLike | None = None,
-        **keywords: Any,
-    ) -> Any:
-        """Send data to the program's input; see `send_stream`."""
-        return self.send_stream("input", stream, request_init, options, **keywords)
+        timeout: Duration | None = None,
+    ) -> SendStreamResponse | Any:
+        """Send data to the program's input, and wait until the hub has taken all of it; see `send_stream`."""
+        return self.send_stream(
+            "input",
+            stream,
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            parse_response=parse_response,
+            parse=parse,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def send_stdin(
         self,
@@ -514,9 +465,12 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> SendStreamResponse:
         """Send data to the program's standard input; see `send_stream`. Hubs carry UTF-8 alone there."""
-        return self.send_stream("stdin", stream, end=end, json=json, progress=progress)
+        chosen = plan("stdin", end=end, json=json, progress=progress, timeout=timeout)
+        answer: SendStreamResponse = self._to("stdin").send(chosen, stream)
+        return answer
 
     def submit_stream(
         self,
@@ -529,18 +483,25 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending and return at once with the handle; see `send_stream` for the arguments.
 
         Returns:
             An `Upload`, a `concurrent.futures.Future` of the `SendStreamResponse`. It has no deadline
-            unless `request_init` gives one. What goes wrong later is raised by its `result()`.
+            unless `timeout` gives one. What goes wrong later is raised by its `result()`.
         """
-        keywords = {"type": type, "end": end, "json": json, "progress": progress}
-        chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
-        upload = self._prepared(chosen, stream, chosen.body(stream), sent)
-        upload.run_in_background(self._runner(chosen, upload))
-        return upload
+        chosen = plan(
+            checked_stream_id(stream_id, INPUT_STREAMS),
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
+        return self._to(stream_id).submit(chosen, stream)
 
     def submit_input(
         self,
@@ -552,6 +513,7 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending to the program's input; see `submit_stream`."""
         return self.submit_stream(
@@ -563,6 +525,7 @@ class InstanceClient(Handle):
             end=end,
             json=json,
             progress=progress,
+            timeout=timeout,
         )
 
     def submit_stdin(
@@ -572,9 +535,11 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending to the program's standard input; see `submit_stream`."""
-        return self.submit_stream("stdin", stream, end=end, json=json, progress=progress)
+        chosen = plan("stdin", end=end, json=json, progress=progress, timeout=timeout)
+        return self._to("stdin").submit(chosen, stream)
 
     def open_input(self, *, type: str | None = None) -> UploadWriter:
         """Open the program's input as a file to be written to.
@@ -584,11 +549,11 @@ class InstanceClient(Handle):
         Args:
             type: Content type of the input, as in `send_stream`.
         """
-        return self._open_writer("input", type)
+        return self._to("input").open(plan("input", type=type))
 
     def open_stdin(self) -> UploadWriter:
         """Open the program's standard input as a file to be written to; hubs carry UTF-8 alone there."""
-        return self._open_writer("stdin", None)
+        return self._to("stdin").open(plan("stdin"))
 
     def inout(
         self,
@@ -600,6 +565,7 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> OutputStream:
         """Send to the program's input and read its output at once.
 
@@ -614,6 +580,7 @@ class InstanceClient(Handle):
             end: Whether the program's input ends with this body.
             json: Whether the source gives values to be sent as JSON lines.
             progress: As in `send_stream`.
+            timeout: Seconds for the whole upload; None is no limit.
 
         Returns:
             The output, with the upload of the input as `.upload`. Closing it cancels an unfinished
@@ -623,13 +590,21 @@ class InstanceClient(Handle):
         Wire: POST /instance/{id}/inout on 1.x; GET output and POST input on 0.x, and where `end` is True,
         which `inout` can't say (docs/protocol.md, "Inout").
         """
-        keywords = {"type": type, "end": end, "json": json, "progress": progress}
-        chosen = plan("input", request_init, options, keywords)
+        chosen = plan(
+            "input",
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
         body = chosen.body(stream)
         if dialect_of(self._client).has_inout and not chosen.end:
-            chosen = attrs.evolve(chosen, stream_id="inout")
-            return self._opened(chosen, self._prepared(chosen, stream, body, sent))
-        return self._paired(chosen, self._prepared(chosen, stream, body, sent))
+            place = self._to("inout")
+            return self._conversation(place, place.stage(chosen, stream, body))
+        return self._paired(self._to("input").stage(chosen, stream, body))
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -745,8 +720,7 @@ class InstanceClient(Handle):
 
         Wire: GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
         """
-        exchange = Exchange(on_idle=EndWatch(self._client, self._id))
-        return self._events(event_name, exchange, idle_timeout, timeout)
+        return self._events(event_name, self._watcher().exchange(), idle_timeout, timeout)
 
     # -- streams together -----------------------------------------------------------------------
 
@@ -789,8 +763,7 @@ class InstanceClient(Handle):
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
         targets = targets_of(stdout=stdout, stderr=stderr, output=output, log=log)
-        ending = Ending(self._client, self._id)
-        return Follow(f"instance {self._id!r}", self._open_unlimited, ending, targets)
+        return Follow(f"instance {self._id!r}", self._open_unlimited, self._watcher(), targets)
 
     def run(
         self,
@@ -843,16 +816,19 @@ class InstanceClient(Handle):
         checked(unfinished)
         if check:
             refuse_check(self._client)
-        sends: list[Send] = []
+        uploads: list[Upload[Any]] = []
         elsewhere = target(output, "output")
         try:
             if input is not None:
-                sends.append(self._staged("input", input, type=type, json=json))
+                chosen = plan("input", type=type, json=json, end=True)
+                uploads.append(self._to("input").stage(chosen, input))
             if stdin is not None:
-                sends.append(self._staged("stdin", stdin))
-            completed = run(self, self._open_unlimited, sends, limit, unfinished, output=elsewhere)
+                uploads.append(self._to("stdin").stage(plan("stdin", end=True), stdin))
+            completed = run(
+                self, self._open_unlimited, uploads, limit, unfinished, output=elsewhere
+            )
         finally:
-            for upload, _ in sends:
+            for upload in uploads:
                 upload.cancel()
             if elsewhere is not None:
                 elsewhere.close()
@@ -912,13 +888,25 @@ class InstanceClient(Handle):
     def _wait(
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None
     ) -> GetInstanceResponse:
-        limit = duration("timeout", timeout)
-        return wait(self._client, self.get_info, self._id, until, what, timeout=limit)
+        return self._wait_until(until, what, duration("timeout", timeout))
 
     def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        return wait(
-            self._client, self.get_info, self._id, has_ended, "its end", timeout=None, known=known
+        return self._wait_until(has_ended, "its end", None, known)
+
+    def _wait_until(
+        self,
+        until: Callable[[GetInstanceResponse], bool],
+        what: str,
+        timeout: float | None,
+        known: GetInstanceResponse | None = None,
+    ) -> GetInstanceResponse:
+        ended = ended_error(self._id, f"{what} was awaited")
+        return self._watcher().wait_until(
+            until, what, timeout, ask=self.get_info, ended=ended, known=known
         )
+
+    def _watcher(self) -> EndWatcher:
+        return EndWatcher(self._client, self._id)
 
     def _output(
         self,
@@ -928,7 +916,7 @@ class InstanceClient(Handle):
         timeout: Duration | None = None,
     ) -> OutputStream:
         if exchange is None and stream_id == "log":
-            exchange = Exchange(on_idle=EndWatch(self._client, self._id))
+            exchange = self._watcher().exchange(stream_id)
         return self._client.get_stream(
             self._route(stream_id),
             name=f"{stream_id} of {self._id!r}",
@@ -940,39 +928,6 @@ class InstanceClient(Handle):
 
     def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
         return self._output(stream_id, _NO_IDLE_LIMIT, exchange)
-
-    def _prepared(
-        self,
-        chosen: SendPlan,
-        stream: Any,
-        body: BodySource,
-        convert: Callable[[str, int, str], Any],
-        *,
-        gather: bool = True,
-    ) -> Upload[Any]:
-        """Return an upload that has not begun; what this hub would change is refused here."""
-        target = "input" if chosen.stream_id == "inout" else chosen.stream_id
-        if target in self._ended_inputs:
-            raise ValueError(f"{target} of {self._id!r} has been ended by this client")
-        text_only = dialect_of(self._client).utf8_only(chosen.stream_id)
-        if text_only is not None and isinstance(body, Source):
-            body = Utf8Only(body, text_only)
-        guarded = None
-        if target == "input":
-            # `inout` is answered when there is output.
-            early = chosen.stream_id != "inout"
-            body = guarded = self._first_input.guard(body, chosen.type, early_yes=early)
-        upload: Upload[Any] = self._client.prepare_upload(
-            body,
-            convert,
-            name=f"{chosen.stream_id} of {self._id!r}",
-            gather=gather,
-            progress=chosen.reporter(stream),
-            **self._about,
-        )
-        if guarded is not None:
-            guarded.upload = upload
-        return upload
 
     def _intake(self) -> Intake:
         """Ask the hub how the program takes its input."""
@@ -994,70 +949,34 @@ class InstanceClient(Handle):
             self._route("input"), b"", type=type, end=False, answer_limit=5.0, **self._about
         )
 
-    def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
-        """Return what runs an upload on the thread that calls it."""
-        limit = body_limit(self._client)
-        # Where a body may have to go on in another request, only a request of its own can end the input.
-        end_apart = chosen.end and limit is not None
-        error = ended_error(self._id, f"{chosen.stream_id} was being sent")
-        make = chosen.exchange_maker(lambda: EndWatch(self._client, self._id, error))
-        self._note_end(chosen, upload)
-        post = self._poster(chosen, end=chosen.end and not end_apart)
-        end_input = partial(self._end_input, chosen)
-
-        def run() -> None:
-            upload.run(post, make, body_limit=limit, afterwards=end_input if end_apart else None)
-
-        return run
-
-    def _poster(self, chosen: SendPlan, *, end: bool) -> Callable[[Exchange], requests.Response]:
-        headers = {
-            **chosen.headers,
-            "content-type": chosen.type,
-            # Absent, it would mean "true"; only this spelling is understood.
-            "x-end-stream": "true" if end else "false",
-        }
+    def _to(self, stream_id: str) -> Destination:
+        """Return where bodies for an input go; `inout` feeds the input too."""
+        client = self._client
         # `inout` is answered when there is output, any other upload before the hub reads its body.
-        head_limit = None if chosen.stream_id == "inout" else self._client.timeouts.read
-        return self._client.poster(
-            self._route(chosen.stream_id), headers, params=chosen.params, head_limit=head_limit
+        early = stream_id != "inout"
+        name = "input" if stream_id == "inout" else stream_id
+        guard = partial(self._first_input.guard, early_yes=early) if name == "input" else None
+        ended = ended_error(self._id, f"{stream_id} was being sent")
+        return Destination(
+            requester=client,
+            path=self._route(stream_id),
+            name=f"{stream_id} of {self._id!r}",
+            limits=lambda: route_limits(client, stream_id),
+            head_limit=client.timeouts.read if early else None,
+            watch=lambda: self._watcher().on_idle(ended),
+            gate=self._gates[name],
+            guard=guard,
+            **self._about,
         )
 
-    def _end_input(self, chosen: SendPlan) -> None:
-        """End an input by a request of its own."""
-        self._client.send_stream(
-            self._route(chosen.stream_id), b"", type=chosen.type, end=True, **self._about
-        )
-
-    def _note_end(self, chosen: SendPlan, upload: Upload[Any]) -> None:
-        """Remember that the input is being ended, and forget it if that fails."""
-        if not chosen.end:
-            return
-        ended, stream_id = self._ended_inputs, chosen.stream_id
-        ended.add(stream_id)
-
-        def forget_failure(done: Any) -> None:
-            if done.exception() is not None:
-                ended.discard(stream_id)
-
-        upload.add_done_callback(forget_failure)
-
-    def _staged(self, stream_id: str, source: Any, **options: Any) -> Send:
-        """Return an upload that ends an input, and what runs it."""
-        chosen = plan(stream_id, None, None, {**options, "end": True})
-        upload = self._prepared(chosen, source, chosen.body(source), sent)
-        return upload, self._runner(chosen, upload)
-
-    def _opened(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
+    def _conversation(self, place: Destination, upload: Upload[SendStreamResponse]) -> OutputStream:
         """Send a body and return its answer as a stream, without waiting for the answer's head."""
-        self._note_end(chosen, upload)
-        exchange = chosen.exchange_maker(lambda: EndWatch(self._client, self._id))(upload.writer)
-        opener = upload.open(self._poster(chosen, end=chosen.end), exchange)
-        output = OutputStream(f"{chosen.stream_id} of {self._id!r}", exchange, opener)
+        exchange, opener = upload.open(self._watcher().on_idle())
+        output = OutputStream(place.name, exchange, opener)
         output.upload = upload
         return output
 
-    def _paired(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
+    def _paired(self, upload: Upload[SendStreamResponse]) -> OutputStream:
         """`inout` by two requests: first the output, so that nothing is missed, then the input."""
         exchange = Exchange()
         output = self._output("output", None, exchange)
@@ -1069,21 +988,8 @@ class InstanceClient(Handle):
 
         upload.add_done_callback(pass_on)  # type: ignore[arg-type]  # it is called with this Upload
         output.upload = upload
-        upload.run_in_background(self._runner(chosen, upload))
+        upload.start()
         return output
-
-    def _open_writer(self, stream_id: str, type: str | None) -> UploadWriter:
-        chosen = plan(stream_id, None, None, {"type": type})
-        outbox = Outbox()
-        # The outbox gathers by itself, and must know what is on the wire.
-        upload = self._prepared(chosen, None, Source(outbox), sent, gather=False)
-        upload.run_in_background(self._runner(chosen, upload))
-
-        def end() -> None:
-            self._end_input(chosen)
-            self._ended_inputs.add(stream_id)
-
-        return UploadWriter(outbox, upload, end)
 
     def _events(
         self,
@@ -1105,13 +1011,10 @@ class InstanceClient(Handle):
         return EventStream(event_name, raw, lambda value: dialect.event(event_name, value))
 
     def _event_exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
-        error: Callable[[GetInstanceResponse | None], InstanceEndedError] = ended_error(
-            self._id, f"event {event_name!r} was awaited"
-        )
         limit = duration("timeout", timeout)
-        exchange = Exchange(
+        exchange = self._watcher().exchange(
             deadline=None if limit is None else time.monotonic() + limit,
-            on_idle=EndWatch(self._client, self._id, error),
+            error=ended_error(self._id, f"event {event_name!r} was awaited"),
         )
         if limit is not None:
             exchange.limit = f"{seconds(limit)} (timeout)"

@@ -27,8 +27,9 @@ from scramjet_client.errors import (
     ScramjetError,
     UnsupportedByHubError,
 )
-from scramjet_client.instances.follow import Ending, Feeds, Follow, Open
-from scramjet_client.instances.lifetime import Instance, look
+from scramjet_client.instances.follow import Feeds, Follow, Open
+from scramjet_client.instances.lifetime import Instance
+from scramjet_client.instances.watcher import EndWatcher, fetch_info
 from scramjet_client.models import OUTPUT_STREAMS, GetInstanceResponse
 from scramjet_client.streams.targets import BinaryFile, Target
 from scramjet_client.uploads.upload import Upload
@@ -112,10 +113,6 @@ class CompletedInstance(Guided, Shown):
         raise error
 
 
-Send = tuple[Upload[Any], Callable[[], None]]
-"""An upload that has not begun, and what runs it."""
-
-
 def checked(unfinished: Unfinished) -> Unfinished:
     """Return what is to become of an instance, if it is one of the words for it."""
     if unfinished not in UNFINISHED:
@@ -183,7 +180,7 @@ def _kill_started(starting: Future[_I]) -> None:
 def run(
     instance: Instance,
     open_stream: Open,
-    sends: Sequence[Send],
+    uploads: Sequence[Upload[Any]],
     timeout: float | None,
     unfinished: Unfinished,
     *,
@@ -194,13 +191,13 @@ def run(
     Args:
         instance: The instance.
         open_stream: Opens one of its streams.
-        sends: What feeds it.
+        uploads: What feeds it; they have not begun.
         timeout: Seconds.
         unfinished: What becomes of the instance if this does not see its end.
         output: Where its output goes instead of memory.
     """
     try:
-        return _Run(instance, open_stream, sends, timeout, output).through()
+        return _Run(instance, open_stream, uploads, timeout, output).through()
     except BaseException as error:
         done = _finish(instance, unfinished)
         if isinstance(error, RunTimeoutError):
@@ -234,7 +231,7 @@ class _Run:
         self,
         instance: Instance,
         open_stream: Open,
-        sends: Sequence[Send],
+        uploads: Sequence[Upload[Any]],
         timeout: float | None,
         output: Target | None,
     ) -> None:
@@ -242,31 +239,31 @@ class _Run:
         self._instance = instance
         self._name = f"instance {instance.id!r}"
         self._open = open_stream
-        self._sends = sends
+        self._uploads = uploads
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
         self._info: GetInstanceResponse | None = None
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
         self._news = threading.Event()
-        self._feeds = Feeds([upload for upload, _ in sends], self._news.set)
+        self._feeds = Feeds(uploads, self._news.set)
 
     def through(self) -> CompletedInstance:
         """Read, write and wait until the instance has ended."""
         instance = self._instance
         # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
-        info = self._info = look(instance.client, instance.id, timeout=self._remaining())
-        ending = Ending(instance.client, instance.id, looks=False)
+        info = self._info = fetch_info(instance.client, instance.id, timeout=self._remaining())
+        watcher = EndWatcher(instance.client, instance.id)
         targets: dict[str, Target] = {
             stream_id: BinaryFile(file) for stream_id, file in self._collected.items()
         }
         if self._output is not None:
             targets["output"] = self._output
         try:
-            with Follow(self._name, self._open, ending, targets, news=self._news.set) as reading:
-                for upload, start in self._sends:
-                    upload.run_in_background(start)
-                self._until_end(reading, ending)
+            with Follow(self._name, self._open, watcher, targets, news=self._news.set) as reading:
+                for upload in self._uploads:
+                    upload.start()
+                self._until_end(reading, watcher)
                 self._drain(reading)
         except RunTimeoutError as error:
             error.info = info
@@ -275,10 +272,10 @@ class _Run:
             raise
         return self._completed(info)
 
-    def _until_end(self, reading: Follow, ending: Ending) -> None:
+    def _until_end(self, reading: Follow, watcher: EndWatcher) -> None:
         """Wait until the instance has ended, or something has gone wrong."""
         pause = _FIRST_PAUSE
-        while not self._has_ended(reading, ending):
+        while not self._has_ended(reading, watcher):
             if reading.done:
                 reading.wait()
             self._feeds.check()
@@ -288,9 +285,9 @@ class _Run:
             pause = _FIRST_PAUSE if happened else min(2 * pause, _LAST_PAUSE)
 
     @staticmethod
-    def _has_ended(reading: Follow, ending: Ending) -> bool:
+    def _has_ended(reading: Follow, watcher: EndWatcher) -> bool:
         try:
-            return ending.look()
+            return watcher.has_ended()
         except HubTimeoutError:
             return False
         except HubConnectionError:

@@ -26,6 +26,7 @@ from typing import Optional
 from scramjet_client._base import Closing, public
 from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
+from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream
 
 EndHook = Callable[[OutputStream, Optional[ScramjetError]], object]
@@ -83,7 +84,7 @@ class Multiplexer(Closing):
         # Guards _members, _closed and the start of iterating, which are changed from any thread.
         self._lock = threading.Lock()
         self._closed = False
-        self._looker = Looker()
+        self._hooks = HookThread()
         self._tick_every = tick
         self._next_tick = time.monotonic() + tick
         try:
@@ -238,8 +239,8 @@ class Multiplexer(Closing):
         for member in list(self._members.values()):
             if member.overdue(now):
                 self._wake(member)
-            elif member.look_due(now):
-                self._looker.ask(member, partial(self._order, partial(self._wake, member)))
+            elif member.hook_due(now):
+                self._hooks.ask(member, partial(self._order, partial(self._wake, member)))
 
     def _enter(self, member: Member) -> None:
         if self._has(member):
@@ -267,7 +268,7 @@ class Multiplexer(Closing):
         for member in members:
             self._leave(member)
             member.stream.close()
-        self._looker.close()
+        self._hooks.close()
         self._selector.close()
         self._bell.close()
         self._button.close()
@@ -291,12 +292,11 @@ class Member:
         self.ended: bool = False
         self.left: bool = False
         self.error: ScramjetError | None = None
-        self._limit = limit
         self._reader = stream._reader
-        self._begun: list[bytes] = []
+        self._splitter = LineSplitter(repr(stream), keep_ends=False, limit=limit)
         self._last = time.monotonic()
         self._first = True
-        self._looking = False
+        self._hook_runs = False
         self._outcome: Exception | None = None
         self.descriptor: int
         stream._begin(None)
@@ -327,15 +327,23 @@ class Member:
         if data is None:
             return []
         if data:
-            # What was found of the silence before, too late to matter, is not true of what comes next.
-            self._last, self._outcome = now, None
-            if not self._begun and data.endswith(b"\n") and b"\r" not in data:
-                lines = data.split(b"\n")[:-1]
-                return self._within(lines) if len(data) > self._limit else lines
-            return self._lines(data)
+            if not self._reader.exchange.heard_noise:
+                # What was found of the silence before, too late to matter, is not true of what comes next.
+                self._last, self._outcome = now, None
+            return self._ending(*self._splitter.split_now(data))
         self.ended = True
-        last, self._begun = b"".join(self._begun), []
-        return self._within([last] if last else [])
+        try:
+            last = self._splitter.last()
+        except LineTooLongError as error:
+            self.error = error
+            return []
+        return [last] if last else []
+
+    def _ending(self, lines: list[bytes], error: ScramjetError | None) -> list[bytes]:
+        """Return the lines; an error of the one after them ends the stream."""
+        if error is not None:
+            self.ended, self.error = True, error
+        return lines
 
     def _data(self, buffer: memoryview) -> bytes | None:
         """Return what has come, b"" at the end, None if nothing has."""
@@ -364,35 +372,6 @@ class Member:
             return b""
         raise outcome if isinstance(outcome, ScramjetError) else self._reader.ending(outcome)
 
-    def _lines(self, data: bytes) -> list[bytes]:
-        *lines, rest = data.split(b"\n")
-        if lines and self._begun:
-            lines[0] = b"".join([*self._begun, lines[0]])
-            self._begun = []
-        if rest:
-            self._begun.append(rest)
-        if b"\r" in data or (lines and lines[0].endswith(b"\r")):
-            lines = [line[:-1] if line.endswith(b"\r") else line for line in lines]
-        lines = self._within(lines)
-        # A carriage return at its end may be part of the line's end.
-        if sum(map(len, self._begun)) > self._limit + rest.endswith(b"\r"):
-            self._too_long()
-        return lines
-
-    def _within(self, lines: list[bytes]) -> list[bytes]:
-        """Return the lines before one that is too long, with which the stream ends."""
-        for at, line in enumerate(lines):
-            if len(line) > self._limit:
-                self._too_long()
-                return lines[:at]
-        return lines
-
-    def _too_long(self) -> None:
-        self.ended = True
-        self.error = LineTooLongError(
-            f"a line of {self.stream!r} has more than {self._limit} bytes"
-        )
-
     def overdue(self, now: float) -> bool:
         """Return whether it was silent for longer than its limit; the next read that finds nothing says so."""
         overdue = self._idle_limit is not None and now - self._last >= self._idle_limit
@@ -400,15 +379,17 @@ class Member:
             self._outcome = socket.timeout("timed out")
         return overdue
 
-    def look_due(self, now: float) -> bool:
-        """Return whether somebody has to look whether it will ever give anything again."""
+    def hook_due(self, now: float) -> bool:
+        """Return whether the hook of its exchange is to be called, which may find that it has ended."""
         exchange = self._reader.exchange
         return (
-            exchange.on_idle is not None and not self._looking and now - self._last >= exchange.poll
+            exchange.on_idle is not None
+            and not self._hook_runs
+            and now - self._last >= exchange.poll
         )
 
-    def look(self) -> None:
-        """Look, on a thread that may wait; the next read that finds nothing acts on it."""
+    def call_hook(self) -> None:
+        """Call the hook of its exchange, on a thread that may wait; the next read that finds nothing acts on it."""
         on_idle = self._reader.exchange.on_idle
         try:
             if on_idle is not None:
@@ -416,28 +397,27 @@ class Member:
         except (WaitEnded, ScramjetError) as outcome:
             self._outcome = outcome
         finally:
-            self._looking = False
+            self._hook_runs = False
 
-    def looked_at(self) -> None:
-        """Take note that a look has been asked for."""
-        self._looking = True
+    def hook_ordered(self) -> None:
+        """Take note that the hook will be called."""
+        self._hook_runs = True
 
     def leave(self) -> None:
         """Give the stream back to its other readers, with what was read of a line."""
         if self.left:
             return
         self.left = True
-        if self._begun:
-            self._reader.give_back(b"".join(self._begun))
+        self._reader.give_back(self._splitter.take_back())
         self._reader.exchange.waited_for(self._idle_limit)
         self.stream._on_close = None
         self.stream._turn.release()
 
 
-class Looker:
-    """The thread that looks at the instances of silent streams, so that a slow hub holds up no other stream.
+class HookThread:
+    """The thread that calls the hooks of silent streams, so that a slow hub holds up no other stream.
 
-    It is a daemon, `scramjet-watch-N`, and exists from the first look on until `close`.
+    It is a daemon, `scramjet-watch-N`, and exists from the first call on until `close`.
     """
 
     _numbers = itertools.count(1)
@@ -449,8 +429,8 @@ class Looker:
         self._thread: threading.Thread | None = None
 
     def ask(self, member: Member, then: Callable[[], object]) -> None:
-        """Have a member looked at, and `then` called on that thread."""
-        member.looked_at()
+        """Have the hook of a member called, and `then`, on that thread."""
+        member.hook_ordered()
         self._asked.put((member, then))
         if self._thread is None:
             name = f"scramjet-watch-{next(self._numbers)}"
@@ -459,9 +439,9 @@ class Looker:
 
     def _run(self) -> None:
         for member, then in iter(self._asked.get, None):
-            member.look()
+            member.call_hook()
             then()
 
     def close(self) -> None:
-        """End the thread, after the look that it may be at."""
+        """End the thread, after the call that it may be at."""
         self._asked.put(None)

@@ -18,8 +18,9 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+import attrs
 import requests
 
 from scramjet_client._base import Live, logger, public
@@ -35,10 +36,11 @@ from scramjet_client.errors import (
     UploadError,
 )
 from scramjet_client.http.answers import whole
-from scramjet_client.http.body import BodyWriter
-from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.body import BodySource, BodyWriter
+from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translated
+from scramjet_client.http.requester import BodyRequest, Requester
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
@@ -50,6 +52,35 @@ _REFUSAL_LIMIT = 5.0
 
 _CLOSING = 0.05
 """Seconds that the end of an upload waits for its source to be closed; one that blocks is closed later."""
+
+
+IdleHook = Callable[[float], object]
+"""Called with the seconds of silence while an answer is awaited; see `Exchange`."""
+
+
+@attrs.frozen(kw_only=True)
+class Transfer(Generic[_R]):
+    """What an upload does with its body.
+
+    Attributes:
+        requester: Sends the request.
+        request: The request that carries the body; sent again where the body goes on in another one.
+        name: What is fed, for messages: "input of 'abc'".
+        convert: Makes the result of the answer's text, the bytes sent and the reason phrase.
+        timeout: Seconds for all of it, or None.
+        watch: Makes the hook that looks, while an answer is awaited, whether there is still somebody to answer.
+        body_lifetime: Seconds after which the body goes on in another request, or None.
+        afterwards: Called when the hub has taken the whole body, before the upload counts as done.
+    """
+
+    requester: Requester
+    request: BodyRequest
+    name: str
+    convert: Callable[[str, int, str], _R]
+    timeout: float | None = None
+    watch: Callable[[], IdleHook | None] | None = None
+    body_lifetime: float | None = None
+    afterwards: Callable[[], object] | None = None
 
 
 @public
@@ -64,27 +95,31 @@ class Upload(Live, Future[_R]):
 
     def __init__(
         self,
-        name: str,
-        writer: BodyWriter,
-        convert: Callable[[str, int, str], _R],
-        refusal: Callable[[requests.Response], HubResponseError],
-        exit_grace: float,
+        transfer: Transfer[_R],
+        body: BodySource,
+        *,
+        gather: bool = True,
+        progress: Callable[[int], object] | None = None,
     ) -> None:
-        """Make one; the SDK does.
+        """Make one that has not begun; the SDK does.
 
         Args:
-            name: What it feeds.
-            writer: Writes the body.
-            convert: Makes the result of the answer's body, the bytes sent and the reason phrase.
-            refusal: Makes the error of an answer of 300 or more.
-            exit_grace: Seconds that the interpreter's end waits for it.
+            transfer: What it does.
+            body: What it sends.
+            gather: Whether small pieces that are ready together may go out together.
+            progress: Called with the bytes sent so far, by the thread that sends them.
         """
         super().__init__()
-        self.name = name
-        self.exit_grace = exit_grace
-        self.writer = writer
-        self._convert = convert
-        self._refusal = refusal
+        self.name: str = transfer.name
+        self.exit_grace: float = transfer.requester.tuning.exit_grace
+        self.writer: BodyWriter = BodyWriter(
+            body,
+            stall_limit=transfer.requester.timeouts.write,
+            gather=gather,
+            progress=progress,
+        )
+        self._transfer = transfer
+        self._deadline: float | None = None
         self._exchange: Exchange | None = None
         # Set at the head of the hub's answer, and at the end whatever it is.
         self._answered = threading.Event()
@@ -177,31 +212,17 @@ class Upload(Live, Future[_R]):
             self._exchange.abort()
         self.writer.abort()
 
-    def run(
-        self,
-        post: Callable[[Exchange], requests.Response],
-        new_exchange: Callable[[BodyWriter], Exchange],
-        *,
-        body_limit: float | None = None,
-        afterwards: Callable[[], object] | None = None,
-    ) -> None:
-        """Send the body and await its answer on the current thread.
-
-        Args:
-            post: Sends one request whose body the exchange's writer writes; returns at the answer's head.
-            new_exchange: Makes the exchange of each request.
-            body_limit: Seconds after which the body goes on in another request, or None.
-            afterwards: Called when the hub has taken the whole body, before the upload counts as done.
-        """
+    def run(self) -> None:
+        """Send the body and await its answer on the current thread."""
         self._begun = True
         if threading.current_thread().daemon:
             # The interpreter's end does not wait for this thread, so it has to for the upload.
             finish_at_exit(self)
         try:
-            reason, text = self._run(post, new_exchange, body_limit)
-            if afterwards is not None:
-                afterwards()
-            self._settle(self._convert(text, self.bytes_sent, reason))
+            reason, text = self._run()
+            if self._transfer.afterwards is not None:
+                self._transfer.afterwards()
+            self._settle(self._converted(text, reason))
         except Exception as error:
             foreign = not isinstance(error, (ScramjetError, WaitEnded))
             if foreign and not self._in_background and error is not self.writer.error:
@@ -224,28 +245,33 @@ class Upload(Live, Future[_R]):
         what = f"was ended by {type(error).__name__}"
         self._settle_error(self._because(error, UploadCancelledError, what))
 
-    def run_in_background(self, run: Callable[[], None]) -> None:
-        """Start `run` on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
+    def start(self) -> None:
+        """Run it on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
+        self._start(self.run)
+
+    def _start(self, work: Callable[[], None]) -> None:
         finish_at_exit(self)
         self._begun = self._in_background = True
-        threading.Thread(target=run, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
+        threading.Thread(target=work, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
 
-    def open(
-        self, post: Callable[[Exchange], requests.Response], exchange: Exchange
-    ) -> Callable[[], requests.Response]:
+    def open(self, watch: IdleHook | None) -> tuple[Exchange, Callable[[], requests.Response]]:
         """Send the body, and leave the answer to a reader: for answers that come while the body goes.
 
         The upload is done when its body is on the wire and the hub has begun to answer, or has let
         some time go by without a refusal; the request's own answer may never end.
         Returns when the head of the request has been sent, or could not be.
 
+        Args:
+            watch: Looks at the instance while nothing comes; ends the answer when the instance has ended.
+
         Returns:
-            A function that waits for the answer's head and returns the answer, or raises the refusal.
+            The exchange, and a function that waits for the answer's head and returns the answer, or raises
+            the refusal.
         """
+        exchange = self._new_exchange(watch)
         self._exchange = exchange
         self.writer.observe(on_end=self._body_ended, on_abort=self._body_aborted)
         answer: Future[requests.Response] = Future()
-        watch = exchange.on_idle
 
         def silence(seconds: float) -> None:
             # A refusal comes at once. Where neither it nor an output comes, and the instance lives, the
@@ -257,7 +283,7 @@ class Upload(Live, Future[_R]):
 
         def wait_for_head() -> None:
             try:
-                response = post(exchange)
+                response = self._post(exchange)
                 self._refuse(response, exchange)
             except BaseException as error:
                 shown = self._named(error)
@@ -272,7 +298,7 @@ class Upload(Live, Future[_R]):
             finally:
                 exchange.sent.set()
 
-        self.run_in_background(wait_for_head)
+        self._start(wait_for_head)
         try:
             exchange.sent.wait()
         except BaseException:
@@ -280,23 +306,35 @@ class Upload(Live, Future[_R]):
             raise
         if answer.done() and isinstance(answer.exception(), (HubConnectionError, HubTimeoutError)):
             self.result()
-        return answer.result
+        return exchange, answer.result
 
-    def _run(
-        self,
-        post: Callable[[Exchange], requests.Response],
-        new_exchange: Callable[[BodyWriter], Exchange],
-        body_limit: float | None,
-    ) -> tuple[str, str]:
+    def _new_exchange(self, watch: IdleHook | None) -> Exchange:
+        """Return the exchange of the next request; all of them have one deadline."""
+        if self._deadline is None and self._transfer.timeout is not None:
+            self._deadline = time.monotonic() + self._transfer.timeout
+        self._exchange = Exchange(writer=self.writer, deadline=self._deadline, on_idle=watch)
+        if self._transfer.timeout is not None:
+            self._exchange.limit = f"{seconds(self._transfer.timeout)} (timeout)"
+        return self._exchange
+
+    def _post(self, exchange: Exchange) -> requests.Response:
+        """Send one request whose body the writer writes; return at the head of its answer."""
+        return self._transfer.requester.send_body(self._transfer.request, exchange)
+
+    def _converted(self, text: str, reason: str) -> _R:
+        return self._transfer.convert(text, self.bytes_sent, reason)
+
+    def _run(self) -> tuple[str, str]:
+        watch, body_lifetime = self._transfer.watch, self._transfer.body_lifetime
         while True:
-            exchange = self._exchange = new_exchange(self.writer)
+            exchange = self._new_exchange(None if watch is None else watch())
             if self._claimed:
                 # Cancelled between two requests.
                 self.abort()
-            timer = self._roll_over_timer(body_limit)
+            timer = self._roll_over_timer(body_lifetime)
             try:
                 with translated("POST", self.name, exchange=exchange):
-                    response = post(exchange)
+                    response = self._post(exchange)
                     try:
                         self._refuse(response, exchange)
                         self._yes = True
@@ -340,7 +378,8 @@ class Upload(Live, Future[_R]):
     def _refuse(self, response: requests.Response, exchange: Exchange) -> None:
         if response.status_code >= 300:
             exchange.deadline = time.monotonic() + _REFUSAL_LIMIT
-            refusal = self._refusal(response)
+            request = self._transfer.request
+            refusal = self._transfer.requester.refusal(response, request.subject, request.not_found)
             response.close()
             raise refusal
 
@@ -391,14 +430,14 @@ class Upload(Live, Future[_R]):
         self._yes = True
         self._answered.set()
         if self.writer.finished:
-            self._settle(self._convert("", self.bytes_sent, ""))
+            self._settle(self._converted("", ""))
 
     def _body_ended(self) -> None:
         """Called by the writer when it is through with the source of an `open` upload."""
         if self.writer.finished:
             # Without the hub's yes a refusal may still be on its way.
             if self._yes:
-                self._settle(self._convert("", self.bytes_sent, ""))
+                self._settle(self._converted("", ""))
         elif self.writer.error is not None:
             error = self._named(self.writer.error)
             if self.writer.blamed and self._exchange is not None and self._exchange.failure is None:

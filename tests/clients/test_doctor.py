@@ -72,6 +72,29 @@ def test_report_of_a_hub(monkeypatch: pytest.MonkeyPatch):
     assert (report.ignored, report.problems) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("version", "carries"),
+    [
+        ({"version": "1.0.1", "service": "@scramjet/host"}, "stdin and inout carry UTF-8 alone"),
+        ({"version": "0.18.7"}, "all streams carry UTF-8 alone"),
+    ],
+    ids=["1.x", "0.x"],
+)
+def test_what_a_hub_changes_is_noted(version: dict[str, str], carries: str):
+    """The report says what this generation of hubs does to what it carries."""
+
+    def answer(conn: Conn) -> None:
+        conn.read_request()
+        conn.send_json("200 OK", version)
+
+    with RawServer(answer) as server, HostClient(server.url) as host:
+        report = host.doctor()
+
+    assert report.notes[-1] == carries
+    assert "Node.js" in report.notes[0]
+    assert f"note:               {carries}" in str(report)
+
+
 def test_report_is_printed_and_kept_without_the_token():
     """The printed lines and the dictionary tell the same, and neither holds the token."""
     with RawServer(NEW) as server, HostClient(server.url, token=TOKEN) as host:

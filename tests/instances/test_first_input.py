@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from scramjet_client import ChangedInputWarning, HostClient, InstanceClient, InstanceNotFoundError
-from scramjet_client.api import generations
+from scramjet_client.http.tuning import Tuning
 from scramjet_client.instances import first_input
 from tests.support.spoiling_hub import NodeInstance, SpoilingHub
+from tests.support.tuned import tuned
 
 BYTES = bytes(range(256)) * 400
 TEXT = "x" + "ąęż" * 30000
@@ -29,14 +30,16 @@ def hub() -> Iterator[SpoilingHub]:
 
 @pytest.fixture
 def host(hub: SpoilingHub) -> Iterator[HostClient]:
-    with HostClient(hub.url) as host:
+    # More time for the double's runner than a busy machine takes from it.
+    with tuned(hub.url, tuning=Tuning(input_settle=1.0)) as host:
         yield host
 
 
-@pytest.fixture(autouse=True)
-def _settle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the double's runner more time than a busy machine takes from it."""
-    monkeypatch.setattr(generations, "_SETTLE", 1.0)
+@pytest.fixture
+def patient(hub: SpoilingHub) -> Iterator[HostClient]:
+    """A client that would wait for an hour, where it waits."""
+    with tuned(hub.url, tuning=Tuning(input_settle=3600.0)) as host:
+        yield host
 
 
 def _output(node: NodeInstance, instance: InstanceClient) -> bytes:
@@ -130,18 +133,15 @@ def test_proxy_that_holds_requests_back(hub: SpoilingHub, host: HostClient, kind
     assert node.accepted == [("input", kind)] * 2
 
 
-def test_function_that_returns_after_its_input(
-    hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch
-):
+def test_function_that_returns_after_its_input(hub: SpoilingHub):
     """A function that returns when its input has ended is not waited for."""
-    monkeypatch.setattr(first_input, "_RETURN_LIMIT", 0.2)
     node = hub.add_node(computing=10**6)
     node.busy = -1.0
-    instance = host.get_instance_client(node.id)
 
-    upload = instance.submit_input(BYTES, end=False)
+    with tuned(hub.url, tuning=Tuning(input_settle=1.0, input_return=0.2)) as host:
+        upload = host.get_instance_client(node.id).submit_input(BYTES, end=False)
 
-    assert upload.result(30).bytes_written == len(BYTES)
+        assert upload.result(60).bytes_written == len(BYTES)
 
 
 def test_duplex(hub: SpoilingHub, host: HostClient):
@@ -180,25 +180,21 @@ def test_double_spoils_what_comes_with_the_lines(
     ids=["language", "engines"],
 )
 def test_python_programs_are_not_waited_for(
-    hub: SpoilingHub, host: HostClient, config: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    hub: SpoilingHub, patient: HostClient, config: dict[str, object]
 ):
     """A Python runner reads the lines by themselves: one look says so, and nothing else is awaited."""
-    monkeypatch.setattr(generations, "_SETTLE", 3600.0)
     node = hub.add_node(config=config)
-    instance = host.get_instance_client(node.id)
+    instance = patient.get_instance_client(node.id)
 
     instance.send_input(BYTES)
 
     assert node.looks == 1
 
 
-def test_ascii_is_not_waited_for(
-    hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch
-):
+def test_ascii_is_not_waited_for(hub: SpoilingHub, patient: HostClient):
     """ASCII can't be spoiled, so the program is not even looked at."""
-    monkeypatch.setattr(generations, "_SETTLE", 3600.0)
     node = hub.add_node()
-    instance = host.get_instance_client(node.id)
+    instance = patient.get_instance_client(node.id)
 
     instance.send_input("plain text\n" * 1000, type="text/plain")
     instance.send_input([{"name": "Zoë"}], json=True)
@@ -224,11 +220,10 @@ def test_refusal_while_it_waits(hub: SpoilingHub, host: HostClient):
         host.get_instance_client("nowhere").send_input(BYTES)
 
 
-def test_cancel_while_it_waits(hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch):
+def test_cancel_while_it_waits(hub: SpoilingHub, patient: HostClient):
     """An upload that waits for its program can be cancelled."""
-    monkeypatch.setattr(generations, "_SETTLE", 3600.0)
     node = hub.add_node()
-    upload = host.get_instance_client(node.id).submit_input(BYTES)
+    upload = patient.get_instance_client(node.id).submit_input(BYTES)
     assert upload.accepted(30)
 
     upload.cancel()
@@ -237,15 +232,13 @@ def test_cancel_while_it_waits(hub: SpoilingHub, host: HostClient, monkeypatch: 
     assert upload.bytes_sent == 0
 
 
-def test_program_that_never_says_that_it_reads(
-    hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch
-):
+def test_program_that_never_says_that_it_reads(hub: SpoilingHub):
     """After a while the input is sent all the same, with a warning."""
-    monkeypatch.setattr(first_input, "_READING_LIMIT", 0.3)
     node = hub.add_node(loading=10**6)
 
-    with pytest.warns(ChangedInputWarning, match="does not show that the program reads"):
-        host.get_instance_client(node.id).send_input(BYTES)
+    with tuned(hub.url, tuning=Tuning(input_settle=0.1, input_reading=0.3)) as host:
+        with pytest.warns(ChangedInputWarning, match="does not show that the program reads"):
+            host.get_instance_client(node.id).send_input(BYTES)
 
 
 @pytest.mark.parametrize("type", ["text/plain", "application/x-ndjson", "text/x-ndjson"])
