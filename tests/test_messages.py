@@ -14,16 +14,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import scramjet_client
 from scramjet_client import (
     BroadcastResponse,
+    CompletedInstance,
+    Fleet,
     FleetAnswer,
     HostClient,
     InstanceClient,
+    ManagerClient,
+    Multiplexer,
     Reconnect,
     ScramjetError,
+    Timeouts,
+    Tuning,
     errors,
 )
 from scramjet_client.hub import LocalHub
@@ -119,7 +126,7 @@ class World:
 
     @functools.cached_property
     def local(self) -> LocalHub:
-        return self.stack.enter_context(LocalHub(token="right"))
+        return self.stack.enter_context(LocalHub(token="right-token"))
 
     @functools.cached_property
     def host(self) -> HostClient:
@@ -308,6 +315,81 @@ def _tls(world: World) -> str:
 
 _ROUTE = "… refused: … answered …"
 
+_running = _ok('{"id":"abc","sequence":"s","status":"running","provides":""}')
+
+
+def _raw(data: bytes) -> Route:
+    return lambda conn, request: conn.send(data)
+
+
+def _taken(body: str) -> Route:
+    """Answer when the whole body has come."""
+
+    def route(conn: Conn, request: Request) -> None:
+        conn.read_body(request)
+        _ok(body)(conn, request)
+
+    return route
+
+
+def _cut(conn: Conn, request: Request) -> None:
+    conn.read_chunk()
+    conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    conn.read_chunk()
+    conn.reset()
+
+
+def _waits() -> Iterator[bytes]:
+    yield b"x"
+    time.sleep(1)
+    yield b"y"
+
+
+def _no_room(world: World) -> None:
+    """Connect where the queue of connections is full."""
+    listener = world.stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+    for _ in range(4):
+        waiting = world.stack.enter_context(socket.socket())
+        waiting.setblocking(False)
+        waiting.connect_ex(listener.getsockname())
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+    world.client(url, timeout=Timeouts(connect=0.3)).get_version()
+
+
+def _stalled(world: World) -> None:
+    id = world.start(deaf).id
+    host = world.client(world.local.url, token="right-token", timeout=Timeouts(write=0.5))
+    host.get_instance_client(id).send_input([b"x" * 65536] * 1000)
+
+
+def _gone_at_stop(world: World) -> None:
+    looks: list[str] = []
+
+    def abc(conn: Conn, request: Request) -> None:
+        looks.append(request.target)
+        (_running if len(looks) == 1 else _silent)(conn, request)
+
+    instance = world.instance(abc=abc, _stop=_taken("{}"))
+    instance.client.tuning = Tuning(look=0.2, stop_settle=0.2)
+    instance.stop(100)
+
+
+def _iterated_twice(world: World) -> None:
+    multiplexer = world.stack.enter_context(Multiplexer())
+    multiplexer.add(world.hub(log=_stream(b"x\n")).get_log_stream())
+    loop = iter(multiplexer)
+    next(loop)
+    next(iter(multiplexer))
+
+
+def _not_connected(world: World) -> None:
+    url = world.server(list=_ok('[{"id":"h","isConnectionActive":false}]'))
+    manager = world.stack.enter_context(ManagerClient(url))
+    error = manager.get_members()["h"]
+    assert isinstance(error, ScramjetError)
+    raise error
+
+
 PROVOKED: dict[str, Callable[[World], object]] = {
     "no hub at …: connection refused; `scramjet hub start` starts one here": _nobody(),
     "no hub at …: …; check the host and the port": lambda world: world.client(
@@ -336,7 +418,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
         options={"token": "a-small-token"}, sequences=_answer("403 Forbidden")
     ).list_sequences(),
     "no such path: … answered 404…": lambda world: world.client(
-        world.local.url.removesuffix("/api/v1"), token="right"
+        world.local.url.removesuffix("/api/v1"), token="right-token"
     ).list_sequences(),
     "instance … not found: … answered 404…": lambda world: world.host.get_instance_info("nope"),
     "sequence … not found: … answered 404…": lambda world: world.host.get_sequence("nope"),
@@ -413,6 +495,41 @@ PROVOKED: dict[str, Callable[[World], object]] = {
         _raising()
     ),
     "upload to … was cancelled, after … bytes": _cancelled,
+    "no hub at …: no connection within …; check the host and the port": _no_room,
+    "upload to … was cut: the hub took nothing for … (Timeouts.write), after … bytes": _stalled,
+    "no hub of the fleet has a sequence …": lambda world: Fleet(lambda: {"a": world.host}).start(
+        "nope"
+    ),
+    "the hub's answer to … is not JSON: …": lambda world: world.instance(
+        input=_taken("nope")
+    ).send_input(b"x", parse_response="json"),
+    "… answered with what is no HTTP: …": lambda world: world.hub(
+        sequences=_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nx")
+    ).list_sequences(),
+    "how instance … ended is not known…": lambda world: CompletedInstance(
+        info=attrs.evolve(_ended(world).get_info(), terminated=None),
+        returncode=None,
+        output=b"",
+        stdout=b"",
+        stderr=b"",
+        log=b"",
+    ).check_returncode(),
+    "instance … did not stop within … and still runs": lambda world: world.instance(
+        abc=_running, _stop=_taken("{}")
+    ).stop(100),
+    "instance … did not stop within …, or the hub does not say that it has: …": _gone_at_stop,
+    "this multiplexer is being iterated already": _iterated_twice,
+    "upload to … was cut: …, after … bytes": lambda world: world.instance(
+        abc=_running, input=_cut
+    ).send_input(_waits()),
+    "upload to … was answered before it had been taken, after … bytes": lambda world: (
+        world.instance(
+            version="0.18.7",
+            abc=_running,
+            input=lambda conn, request: conn.read_chunk() and _ok()(conn, request),
+        ).send_input(_waits())
+    ),
+    "hub … is not connected to its manager…": _not_connected,
     "upload to … was ended by …, after … bytes": _interrupted,
     "the event reached … of … instances, and … hubs failed: …": lambda world: BroadcastResponse(
         sent={}, failed={("a", "i"): errors.HubConnectionError("hub 'a' is away")}, errors={}
@@ -446,7 +563,16 @@ def _ended(world: World) -> InstanceClient:
     return instance
 
 
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE = {
+    "… was answered with a bad header: …": "hostile/test_answers.py",
+    "the token of the hub here can't be used: …; remove it, and start the hub again": "test_config.py",
+    "the profiles of si can't be found: this user has no home folder; set HOME": "test_config.py",
+    "si profile … is for a platform, and no hub of it is chosen in this shell session; …": "test_config.py",
+    "instance … is gone, and how it ended is not known: …": "contract: a hub that is started anew",
+    "upload to … timed out after … bytes": "surroundings/test_mocks.py: only a mock answers without the body",
+    "upload to …: the hub has no such instance, and has said nothing to the upload; …": "surroundings/test_nginx.py",
+    "… can't be followed: …": "fleet: a stream that can't be polled",
+}
 """Rows that other tests provoke, and which."""
 
 
