@@ -28,6 +28,7 @@ from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.first_input import FirstInput
 from scramjet_client.instances.follow import Follow
+from scramjet_client.instances.input_type import InputType
 from scramjet_client.instances.lifetime import ended_error, kill, stop
 from scramjet_client.instances.run import (
     CompletedInstance,
@@ -151,6 +152,7 @@ class InstanceClient(Handle):
         self._asked_to_end = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
         self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
+        self._input_type = InputType(self._intake)
 
     @property
     def asked_to_end(self) -> bool:
@@ -966,6 +968,7 @@ class InstanceClient(Handle):
             watch=lambda: self._watcher().on_idle(ended),
             gate=self._gates[name],
             guard=guard,
+            types=self._input_type if name == "input" else None,
             **self._about,
         )
 
