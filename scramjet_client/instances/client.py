@@ -390,7 +390,8 @@ class InstanceClient(Handle):
             stream: Text (sent as UTF-8), bytes-like, an open file, a `Path`, or an iterable of str or bytes.
             request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
             options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
-            type: Content type of what is sent.
+            type: Content type of what is sent. None means "text/plain" for text, "application/octet-stream" for
+                bytes, and JSON lines for values; that of an instance's first input holds for all that follow.
             end: Whether the program's input ends with this; False by default.
             json: Whether `stream` gives values, to be sent as JSON lines.
             parse_response: What to return: None for a `SendStreamResponse`, or the answer's body: "json"
