@@ -7,6 +7,7 @@ follows the first input has its type (docs/protocol.md, "Content types").
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from scramjet_client.api.generations import Intake
@@ -59,7 +60,8 @@ class InputType:
         self._first = type
 
         def forget_failure(done: Any) -> None:
-            if done.exception() is not None and not upload.bytes_sent:
+            # Not by the upload's own method, which takes note that somebody has asked.
+            if Future.exception(done) is not None and not done.bytes_sent:
                 self._first = None
 
         upload.add_done_callback(forget_failure)
