@@ -152,7 +152,7 @@ def _clients() -> _Clients:
     found = current_app.extensions.get(_KEY)
     if found is None:
         raise RuntimeError(
-            f"Scramjet is not set up for {current_app.name!r}: call Scramjet(app) or init_app(app) first"
+            f"the extension is not set up for {current_app.name!r}: call Scramjet(app) or init_app(app) first"
         )
     clients: _Clients = found
     return clients
