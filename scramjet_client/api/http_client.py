@@ -55,6 +55,10 @@ class ClientProvider(Protocol):
         """The HTTP client to send with."""
 
 
+stream_listeners: list[Callable[[str, OutputStream], object]] = []
+"""Told of each stream that any client of this process opens, by its path: a test's report has what the test read."""
+
+
 @public
 class HttpClient(Closing):
     """One hub over HTTP: JSON calls, live streams and uploads. Safe to use from any number of threads.
@@ -255,6 +259,8 @@ class HttpClient(Closing):
         stream = OutputStream(name or path, exchange, lambda: response)
         # Closed before it is read, it has to know what to close.
         stream._reader.open()
+        for opened in stream_listeners:
+            opened(path, stream)
         return stream
 
     # -- uploads ----------------------------------------------------------------------------------
