@@ -104,6 +104,7 @@ def pytest_exception_interact(
     if terminal is None or not sections or not node.config.getoption("usepdb", False):
         return
     with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
+        terminal.ensure_newline()
         for title, text in sections:
             terminal.section(title, sep="-")
             terminal.write_line(text)

@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Union
@@ -359,7 +359,7 @@ class Witness(Closing):
         said = {name: bytes(self._ends.get((id, name), b"")) for name in _STREAMS}
         texts = {name: said[name].decode("utf-8", "replace") for name in _STREAMS}
         texts["log"] = readable_log(texts["log"])
-        titled = [(f"scramjet instance {id} ({state})", _how(info, said["stderr"], said["log"]))]
+        titled = [(f"scramjet instance {id} ({state})", _how(info, said))]
         titled += [
             (f"scramjet {name} of instance {id} ({state})", text.strip("\n")[-_SHOWN:])
             for name, text in texts.items()
@@ -387,6 +387,9 @@ def _read_on(instance: InstanceClient, name: InstanceOutputStream) -> None:
 
 _FOLDED = ("TRACE", "DEBUG")
 
+_LONGEST = 200
+"""Characters of a record of a hub's own; some have whole documents in them."""
+
 _PROGRAMS = ("Sequence", "PythonRunner")
 """Whose records may be the program's own: Python programs and their runners have one name."""
 
@@ -411,7 +414,10 @@ def readable_log(text: str) -> str:
         else:
             data = record.get("data")
             words = [record["level"], record["msg"], *(data if isinstance(data, list) else [])]
-            lines.append(" ".join(map(str, words)))
+            said = " ".join(map(str, words))
+            if record.get("from") not in _PROGRAMS and len(said) > _LONGEST:
+                said = f"{said[:_LONGEST]}..."
+            lines.append(said)
     if folded and lines:
         lines.insert(0, f"({folded} lines of the hub at TRACE and DEBUG are left out)")
     return "\n".join(lines)
@@ -432,9 +438,20 @@ def _is_of_the_platform(record: dict[str, Any]) -> bool:
     )
 
 
-def _how(info: GetInstanceResponse | None, stderr: bytes, log: bytes) -> str:
-    """Return the program's error, else how the instance ended, else that it has not."""
-    return ""
+_DEBUGGERS = ("(Pdb) ", "(Pdb++) ", "ipdb> ")
+"""What a program prints last that waits for somebody to debug it."""
+
+
+def _how(info: GetInstanceResponse | None, said: Mapping[str, bytes]) -> str:
+    """Return the program's error, else how the instance ended, else what keeps it."""
+    if said["stdout"].decode("utf-8", "replace").endswith(_DEBUGGERS):
+        return (
+            "the program waits in its debugger: run pytest with -s, and the test with instance.attach()"
+            ' (docs/testing.md, "Debuggers")'
+        )
+    if info is None:
+        return "how it ended is not known"
+    return "it has not ended" if info.terminated is None else info.terminated.reason
 
 
 def _state(info: GetInstanceResponse) -> str:
