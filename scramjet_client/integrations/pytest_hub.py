@@ -135,7 +135,8 @@ def host_of(hub: LocalHub | GivenHub) -> Iterator[tuple[HostClient, Witness]]:
     """Give a client, and who hears its instances; then remove what came to the hub: of a given hub what it sent."""
     with hub.client() as host:
         try:
-            with Witness(host, partial(_instances_of, host)) as witness:
+            remembered = None if isinstance(hub, GivenHub) else hub._last_words
+            with Witness(host, partial(_instances_of, host), remembered) as witness:
                 yield host, witness
         finally:
             if isinstance(hub, GivenHub):
@@ -300,16 +301,25 @@ class _End:
 
 
 class Witness(Closing):
-    """Hears what is read of instances while a test runs, by whichever client of this process, for its report.
+    """Knows what instances have said while a test runs, whoever read it, for the test's report.
+
+    A LocalHub remembers it. Of another hub it is heard here: what this process reads, by whichever client.
 
     Args:
-        host: The hub.
+        host: A client of the hub.
         instances: Returns the ids of the instances that the test has to do with.
+        remembered: Returns what the hub itself remembers of an instance, by stream, if it is a LocalHub.
     """
 
-    def __init__(self, host: HostClient, instances: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self,
+        host: HostClient,
+        instances: Callable[[], Iterable[str]],
+        remembered: Callable[[str], Mapping[str, bytes] | None] | None,
+    ) -> None:
         self._host = host
         self._instances = instances
+        self._remembered = remembered
         self._ends: dict[tuple[str, str], _End] = {}
         self._closed = False
         stream_listeners.append(self._opened)
@@ -324,13 +334,13 @@ class Witness(Closing):
     def sections(self) -> list[tuple[str, str]]:
         """Return a title and a text for how each instance is, and for each of its streams that has said something.
 
-        What nobody has read is read now. Never raises.
+        Of a hub that remembers nothing, what nobody has read is read now.
         """
         ids = self._ids()
         if not ids:
             return []
         with ThreadPoolExecutor(min(3 * len(ids), 12), "scramjet-report") as threads:
-            if not self._closed:
+            if self._remembered is None and not self._closed:
                 # What is read is heard.
                 asked = [
                     (self._host.get_instance_client(id), name) for id in ids for name in _STREAMS
@@ -346,17 +356,13 @@ class Witness(Closing):
         return list(ids)
 
     def _of(self, id: str) -> list[tuple[str, str]]:
-        info = None
-        state = "ended with the test"
-        try:
-            if not self._closed:
-                info = self._host.get_instance_client(id).get_info()
-                state = _state(info)
-        except InstanceNotFoundError:
-            state = "gone"
-        except ScramjetError as error:
-            state = str(error)
-        said = {name: bytes(self._ends.get((id, name), b"")) for name in _STREAMS}
+        said: dict[str, bytes] = {
+            name: bytes(self._ends.get((id, name), b"")) for name in _STREAMS
+        }
+        info, state = None, "ended with the test"
+        if not self._closed:
+            said.update((self._remembered and self._remembered(id)) or {})
+            info, state = self._look(id)
         texts = {name: said[name].decode("utf-8", "replace") for name in _STREAMS}
         texts["log"] = readable_log(texts["log"])
         titled = [(f"scramjet instance {id} ({state})", _how(info, said))]
@@ -365,6 +371,16 @@ class Witness(Closing):
             for name, text in texts.items()
         ]
         return [(title, text) for title, text in titled if text]
+
+    def _look(self, id: str) -> tuple[GetInstanceResponse | None, str]:
+        """Return the info of an instance, if it can be had, and what there is to say of its state."""
+        try:
+            info = self._host.get_instance_client(id).get_info()
+        except InstanceNotFoundError:
+            return None, "gone"
+        except ScramjetError as error:
+            return None, str(error)
+        return info, _state(info)
 
     def close(self) -> None:
         """Hear nothing more, and ask the hub nothing."""

@@ -141,6 +141,7 @@ READERS = {
     "two at once": "one = instance.follow(log=HEARD); instance.follow(log=HEARD).wait(60); one.wait(60)",
     "attach": "instance.attach(stdin=None, stdout=HEARD, stderr=HEARD, log=HEARD)",
     "another client": "another(instance.id).run('five\\n', type='text/plain', timeout=60)",
+    "another process": "elsewhere(instance.id)",
     "multiplexer": "list(Multiplexer([instance.get_stream(name) for name in NAMES[:2]]))",
 }
 """Who reads the streams of a program that fails, in the words of a test."""
@@ -149,7 +150,7 @@ READERS = {
 def test_report_has_the_program_s_words_whoever_read_them(project: pytest.Pytester) -> None:
     """A test that fails because its program did shows error, end, stdout, stderr and log, whoever has read them."""
     project.makepyfile(f"""
-        import sys
+        import subprocess, sys
         import pytest
         from scramjet_client import HostClient, Multiplexer
 
@@ -166,6 +167,12 @@ def test_report_has_the_program_s_words_whoever_read_them(project: pytest.Pytest
         def test_it(way, scramjet_hub, scramjet_instance):
             def another(id):
                 return HostClient(scramjet_hub.url, token=scramjet_hub.token).get_instance_client(id)
+
+            def elsewhere(id):
+                code = "import sys; from scramjet_client import *;" \\
+                    "InstanceClient(sys.argv[1], HostClient(sys.argv[2], token=sys.argv[3])).run(timeout=60)"
+                command = [sys.executable, "-c", code, id, scramjet_hub.url, scramjet_hub.token]
+                subprocess.run(command, check=True)
 
             instance = scramjet_instance(program)
             if "run(" not in way:

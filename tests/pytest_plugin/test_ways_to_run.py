@@ -7,9 +7,12 @@ import sys
 
 import pytest
 
+from tests.support.pages import ROOT, code_blocks
 from tests.support.waiting import eventually
 
 pytest_plugins = ["pytester"]
+
+GUIDE = ROOT / "docs" / "testing.md"
 
 THREE = """
 async def number(context, input):
@@ -123,20 +126,11 @@ async def total(context, input):
 
 
 def test_debugger_in_the_program_has_the_terminal(project: pytest.Pytester) -> None:
-    """With `-s` and `attach()` a `breakpoint()` of the program is answered from the keyboard."""
-    project.makepyfile(
-        DEBUGGED
-        + """
-def test_total(scramjet_instance):
-    instance = scramjet_instance(total)
-    with instance.get_stream("output") as output:
-        instance.send_input("1 2", type="text/plain", end=True)
-        instance.attach()
-        assert output.read() == b"42"
-"""
-    )
+    """With `-s` and `attach()`, as the guide has it, a `breakpoint()` of the program is answered from the keyboard."""
+    code = next(code for _, code in code_blocks(GUIDE, "python") if "# debugged.py" in code)
+    (project.path / "debugged.py").write_text(code)
 
-    result = run(project, "-s", "-k", "total", stdin=b"p numbers\nnumbers.append(39)\nc\n")
+    result = run(project, "-s", "debugged.py", stdin=b"p numbers\nc\n")
 
     result.assert_outcomes(passed=1)
     assert "(Pdb) [1, 2]" in result.stdout.str()
