@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -146,9 +147,16 @@ READERS = {
 }
 """Who reads the streams of a program that fails, in the words of a test."""
 
+HEARD = {"nobody", "run", "follow", "two at once", "attach", "another client", "multiplexer"}
+"""Those of them that a hub is not needed for to know what they have read: who reads all, in this process."""
 
-def test_report_has_the_program_s_words_whoever_read_them(project: pytest.Pytester) -> None:
+
+@pytest.mark.parametrize("given", [False, True], ids=["own", "given"])
+def test_report_has_the_program_s_words_whoever_read_them(
+    project: pytest.Pytester, given: bool
+) -> None:
     """A test that fails because its program did shows error, end, stdout, stderr and log, whoever has read them."""
+    readers = {way: code for way, code in READERS.items() if not given or way in HEARD}
     project.makepyfile(f"""
         import subprocess, sys
         import pytest
@@ -163,7 +171,7 @@ def test_report_has_the_program_s_words_whoever_read_them(project: pytest.Pytest
             async for chunk in input:
                 yield int(chunk)
 
-        @pytest.mark.parametrize("way", {list(READERS.values())!r}, ids={list(READERS)!r})
+        @pytest.mark.parametrize("way", {list(readers.values())!r}, ids={list(readers)!r})
         def test_it(way, scramjet_hub, scramjet_instance):
             def another(id):
                 return HostClient(scramjet_hub.url, token=scramjet_hub.token).get_instance_client(id)
@@ -182,9 +190,11 @@ def test_report_has_the_program_s_words_whoever_read_them(project: pytest.Pytest
             assert False
     """)
 
-    result = run(project, "-W", "ignore")
+    with contextlib.ExitStack() as stack:
+        url = ["--scramjet-hub-url", stack.enter_context(open_hub()).url] if given else []
+        result = run(project, "-W", "ignore", *url)
 
-    result.assert_outcomes(failed=len(READERS))
+    result.assert_outcomes(failed=len(readers))
     reports = re.split(r"\n_+ test_it\[(.*?)\] _+\n", result.stdout.str())[1:]
     found = {
         way: [
@@ -202,7 +212,7 @@ def test_report_has_the_program_s_words_whoever_read_them(project: pytest.Pytest
         + ["ValueError: invalid literal" in report]
         for way, report in zip(reports[::2], reports[1::2])
     }
-    assert found == {way: [1, 1, 1, 1, 1, 1, 1, True] for way in READERS}
+    assert found == {way: [1, 1, 1, 1, 1, 1, 1, True] for way in readers}
 
 
 @pytest.mark.parametrize("when", ["setup", "teardown"])
