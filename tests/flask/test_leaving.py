@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 import pytest
+import requests
 from flask import Flask
 
 from scramjet_client.instances.client import InstanceClient
@@ -164,6 +165,16 @@ def test_every_server_lets_a_stream_go(name: str, upstream: Upstream) -> None:
     log = "".join(served.log)
     assert "Traceback" not in log
     assert "ERROR" not in log
+
+
+def test_browsers_that_left_hold_no_thread_of_waitress(upstream: Upstream) -> None:
+    """All four threads had a browser on a silent stream; when those have left, others are answered."""
+    with SERVERS["waitress that reads ahead"](upstream) as served:
+        with contextlib.ExitStack() as browsers:
+            for _ in range(4):
+                browsers.enter_context(watching(served, f"/events/silent?heartbeat={NEVER}"))
+
+        assert requests.get(f"{served.url}/client", timeout=LIMIT).json()["version"] == "1.0.1"
 
 
 @pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
