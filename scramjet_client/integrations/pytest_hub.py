@@ -356,9 +356,7 @@ class Witness(Closing):
         return list(ids)
 
     def _of(self, id: str) -> list[tuple[str, str]]:
-        said: dict[str, bytes] = {
-            name: bytes(self._ends.get((id, name), b"")) for name in _STREAMS
-        }
+        said: dict[str, bytes] = {name: bytes(self._ends.get((id, name), b"")) for name in _STREAMS}
         info, state = None, "ended with the test"
         if not self._closed:
             said.update((self._remembered and self._remembered(id)) or {})
