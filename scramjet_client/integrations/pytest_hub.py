@@ -20,6 +20,7 @@ import attrs
 import pytest
 
 from scramjet_client._base import Closing
+from scramjet_client.api.answers import has_ended
 from scramjet_client.api.http_client import stream_listeners
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.sequence import SequenceClient
@@ -32,6 +33,7 @@ from scramjet_client.errors import (
     TopicNotFoundError,
     UnsupportedByHubError,
 )
+from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import CreateTopicResponse, GetInstanceResponse, InstanceOutputStream
 from scramjet_client.packages.package import PackageLike
@@ -361,9 +363,13 @@ class Witness(Closing):
         if not self._closed:
             said.update((self._remembered and self._remembered(id)) or {})
             info, state = self._look(id)
+        found = evidence(said["stderr"], said["log"])
+        if info is not None and has_ended(info):
+            info = settled(info, found)
+            state = _state(info)
         texts = {name: said[name].decode("utf-8", "replace") for name in _STREAMS}
         texts["log"] = readable_log(texts["log"])
-        titled = [(f"scramjet instance {id} ({state})", _how(info, said))]
+        titled = [(f"scramjet instance {id} ({state})", _how(info, found, said["stdout"]))]
         titled += [
             (f"scramjet {name} of instance {id} ({state})", text.strip("\n")[-_SHOWN:])
             for name, text in texts.items()
@@ -456,16 +462,23 @@ _DEBUGGERS = ("(Pdb) ", "(Pdb++) ", "ipdb> ")
 """What a program prints last that waits for somebody to debug it."""
 
 
-def _how(info: GetInstanceResponse | None, said: Mapping[str, bytes]) -> str:
+def _how(info: GetInstanceResponse | None, found: Evidence, stdout: bytes) -> str:
     """Return the program's error, else how the instance ended, else what keeps it."""
-    if said["stdout"].decode("utf-8", "replace").endswith(_DEBUGGERS):
-        return (
-            "the program waits in its debugger: run pytest with -s, and the test with instance.attach()"
-            ' (docs/testing.md, "Debuggers")'
-        )
-    if info is None:
+    error = "" if found.cause is None else found.cause.summary
+    if found.cause is not None and found.cause.cure:
+        error += f"\n({found.cause.cure})"
+    if info is not None and not has_ended(info):
+        if stdout.decode("utf-8", "replace").endswith(_DEBUGGERS):
+            return (
+                "the program waits in its debugger: run pytest with -s, and the test with instance.attach()"
+                ' (docs/testing.md, "Debuggers")'
+            )
+        return f"it has not ended; it has told of {error}" if error else "it has not ended"
+    if error and found.exit_code != 0:
+        return error
+    if info is None or info.terminated is None:
         return "how it ended is not known"
-    return "it has not ended" if info.terminated is None else info.terminated.reason
+    return info.terminated.reason
 
 
 def _state(info: GetInstanceResponse) -> str:
