@@ -14,7 +14,7 @@ import requests
 from scramjet_client._base import Closing, public
 from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
 from scramjet_client.http.body import BodySource, BodyWriter
-from scramjet_client.http.calls import JsonAnswer, parsed, tried
+from scramjet_client.http.calls import JsonAnswer, Outages, parsed, tried
 from scramjet_client.http.connection import Session
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.exchange import Exchange
@@ -100,6 +100,7 @@ class HttpClient(Closing):
         self.memo: dict[str, Any] = {}
         """What upper layers have learned of this hub, such as its generation."""
         self._retries = retries
+        self._outages = Outages(self.api_base)
         self.verify = verify
         self.cert = cert
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
@@ -206,6 +207,7 @@ class HttpClient(Closing):
         return tried(
             attempt,
             self._retries,
+            outages=self._outages,
             again=method == "GET" and exchange is None,
             deadline=ends if exchange is None else exchange.deadline,
             sleep=self.tuning.sleep,
@@ -393,6 +395,7 @@ class HttpClient(Closing):
         return tried(
             attempt,
             self._retries,
+            outages=self._outages,
             again=False,
             deadline=exchange.deadline,
             sleep=self.tuning.sleep,

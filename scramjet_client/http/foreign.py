@@ -6,7 +6,7 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 
 import requests
 import urllib3
@@ -40,6 +40,10 @@ def is_timeout(exception: BaseException) -> bool:
 def root_text(exception: BaseException) -> str:
     """Return the words of the innermost cause: "[Errno 111] Connection refused", not three reprs."""
     *_, root = causes(exception)
+    if isinstance(root, IncompleteRead):
+        # Its own text is a repr, and counts what was held in a buffer, which nobody asked about.
+        missing = f", with {root.expected} bytes still to come" if root.expected else ""
+        return f"the connection closed before the end{missing}"
     return str(root) or type(root).__name__
 
 
