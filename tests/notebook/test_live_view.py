@@ -66,7 +66,7 @@ def threads(kernel: Kernel) -> str:
 
 def test_view_is_live_while_other_cells_run(kernel: Kernel, instance: InstanceClient):
     """The cell ends at once, others run, and output, log, health and rates go on to be drawn in it."""
-    shown = kernel.run("instance.show(interval=0.1)", cell="a").shown
+    shown = kernel.run("instance.show(widget=False, interval=0.1)", cell="a").shown
     first = kernel.drawn(shown[0], lambda page: "&lt;b&gt;line" in page and "health" in page)
     other = kernel.run("print(6 * 7)", cell="b")
     later = kernel.drawn(shown[0], lambda page: page.count("logged") > 5 and "well &amp;" in page)
@@ -82,7 +82,7 @@ def test_view_is_live_while_other_cells_run(kernel: Kernel, instance: InstanceCl
 
 def test_view_ends_with_the_instance(kernel: Kernel, instance: InstanceClient):
     """When the instance ends its end is drawn, with the last line of its output, and no thread is left."""
-    shown = kernel.run("view = instance.show(interval=0.1)").shown[0]
+    shown = kernel.run("view = instance.show(widget=False, interval=0.1)").shown[0]
     kernel.drawn(shown, lambda page: "logged" in page)
     instance.send_event("finish")
     last = kernel.drawn(shown, lambda page: "stopped" in page)
@@ -95,7 +95,7 @@ def test_view_ends_with_the_instance(kernel: Kernel, instance: InstanceClient):
 
 def test_view_ends_when_its_cell_is_run_again(kernel: Kernel, instance: InstanceClient):
     """Running the cell again ends its view before the new run begins; running another one does not."""
-    kernel.run("first = instance.show()", cell="a")
+    kernel.run("first = instance.show(widget=False)", cell="a")
     kernel.run("pass", cell="b")
     between = kernel.run("print(first.done)", cell="b").text
     again = kernel.run("print(first.done)", cell="a").text
@@ -106,8 +106,8 @@ def test_view_ends_when_its_cell_is_run_again(kernel: Kernel, instance: Instance
 def test_one_view_for_an_instance(kernel: Kernel, instance: InstanceClient):
     """A second view of the same instance ends the first, and a `with` block its own."""
     code = (
-        "first = instance.show()\n"
-        "with instance.show(streams=['log']) as second: print(first.done)\n"
+        "first = instance.show(widget=False)\n"
+        "with instance.show(widget=False, streams=['log']) as second: print(first.done)\n"
         "print(second.done)"
     )
 
@@ -116,7 +116,7 @@ def test_one_view_for_an_instance(kernel: Kernel, instance: InstanceClient):
 
 def test_interrupt_ends_the_views(kernel: Kernel, instance: InstanceClient):
     """A SIGINT during a cell ends the views of the kernel, and neither the kernel nor the instance."""
-    request = kernel.begin("view = instance.show()\nprint('waiting')\nview.wait()")
+    request = kernel.begin("view = instance.show(widget=False)\nprint('waiting')\nview.wait()")
     ran = kernel.end(request, on_text=kernel.interrupt)
 
     assert ran.error == "KeyboardInterrupt"
@@ -129,7 +129,7 @@ def test_hub_that_goes_away_is_shown(kernel: Kernel):
     """When the hub is gone the cell says what happened, and `wait` raises it."""
     with hub_process() as url, HostClient(url) as other:
         id = other.deploy(chatter).start().id
-        code = f"view = HostClient({url!r}).get_instance_client({id!r}).show(interval=0.1)"
+        code = f"view = HostClient({url!r}).get_instance_client({id!r}).show(widget=False, interval=0.1)"
         shown = kernel.run(code).shown[0]
         kernel.drawn(shown, lambda page: "logged" in page)
     last = kernel.drawn(shown, lambda page: '#d62728">Stream' in page or '#d62728">Hub' in page)
