@@ -137,7 +137,7 @@ def head(state: ViewState) -> str:
     moment = html.escape(state.moment)
     if state.ended:
         style, dot, after = "", _BAD if bad else _PAST, html.escape(state.ended)
-        note = f"{after} · as of {moment}" if moment else after
+        note = f"{after}, {moment}" if moment else after
     else:
         colour = _LIVE.get(state.facts[0], "#ff7f0e")
         name = "scramjet-" + colour[1:]

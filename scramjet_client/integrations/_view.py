@@ -212,7 +212,8 @@ class LiveView(Closing):
         for tail in self._tails.values():
             tail.stop()
         if closed:
-            self._ended = f"{self._why}; the instance was {self._known[0]} then"
+            self._known = [f"was {self._known[0]}", *self._known[1:]]
+            self._ended = self._why
             return
         self._look()
         self._ended = "the view has ended" if self._error is None else "the view broke off"
