@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from scramjet_client.http.settings import Timeouts
     from scramjet_client.http.tuning import KeepAlive, Tuning
     from scramjet_client.instances.client import InstanceClient
+    from scramjet_client.instances.first_input import ChangedInputWarning
     from scramjet_client.instances.follow import Follow
     from scramjet_client.instances.run import CompletedInstance
     from scramjet_client.models import (
@@ -177,6 +178,7 @@ _NAMES = {
     ),
     "http.settings": ("Timeouts",),
     "instances.client": ("InstanceClient",),
+    "instances.first_input": ("ChangedInputWarning",),
     "instances.follow": ("Follow",),
     "instances.run": ("CompletedInstance",),
     "models": (
@@ -264,6 +266,7 @@ __all__ = [
     "PreviewRow",
     "SecretWarning",
     # streams
+    "ChangedInputWarning",
     "EventStream",
     "Follow",
     "Gap",

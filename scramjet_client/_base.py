@@ -1,9 +1,10 @@
-"""What every public class has: a picture for notebooks, and a `with` for what has a `close()`."""
+"""What public classes have: a picture for notebooks, a `with` for `close()`; and how texts of others are shown."""
 
 from __future__ import annotations
 
 import html
 import logging
+import re
 from collections.abc import Iterable
 from types import TracebackType
 from typing import NoReturn, TypeVar
@@ -90,3 +91,43 @@ class Closing(Live):
     def close(self) -> None:
         """Give up what this holds; safe to call twice."""
         raise NotImplementedError
+
+
+_UNSEEN = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: they move the cursor, set titles, write to the clipboard
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # reorder what is shown
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f"
+    "\u3164\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U00013430-\U00013455"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # take no room, or none that is seen
+    "\u2028\u2029"  # end a line for some programs
+    "\ud800-\udfff"  # halves of characters, which no terminal can be sent
+    "]"
+)
+"""Characters that do something else than show themselves. Not `str.isprintable`, which changes with the Unicode
+tables of Python, and counts spaces of other widths and new emoji."""
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return text that can only be seen: each character that would act on a terminal is shown as an escape.
+
+    Args:
+        text: What a hub, a program or a file says.
+        keep: Characters that may stay all the same, such as "\n".
+    """
+    return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
+
+
+def printable_json(text: str) -> str:
+    """Return JSON that means the same, without characters that would act on a terminal.
+
+    Line ends between its parts stay as they are.
+    """
+    return _UNSEEN.sub(
+        lambda found: found[0] if found[0] in "\n\r\t" else _json_escape(found[0]), text
+    )
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,6 +37,12 @@ from scramjet_client.http.settings import (
 
 VARIABLES = ("SCRAMJET_API_URL", "SCRAMJET_TOKEN", "SCRAMJET_CA_BUNDLE", "SCRAMJET_TIMEOUT")
 """The variables that `resolve` reads; `resolve_platform` has SCRAMJET_MIDDLEWARE_URL for the first."""
+
+_LARGEST = 1_000_000
+"""Bytes of a file of settings; those of `si` have some hundreds."""
+
+_DIGITS = 100
+"""Digits of a number in one."""
 
 
 @attrs.frozen(kw_only=True)
@@ -136,7 +143,29 @@ def profile_settings(name: str | None = None) -> ProfileSettings:
         ConfigurationError: There is none, or it can't be used; says which file, and the line.
     """
     path, shown = _chosen(name)
-    return _profile(path, shown)
+    found = _profile(path, shown)
+    if found is None:
+        raise _broken(path, None, "there is no such file")
+    return found
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles that there are, in order."""
+    folder = _home()
+    return (
+        [] if folder is None else sorted(each.stem for each in (folder / "profiles").glob("*.json"))
+    )
+
+
+def chosen_settings() -> dict[str, Any]:
+    """Return what the file says in which `si` keeps which profile is in use; {} where there is none.
+
+    Raises:
+        ConfigurationError: It can't be used; says why.
+    """
+    folder = _home()
+    loaded = None if folder is None else _load(folder / "si-config.json")
+    return {} if loaded is None else loaded[1]
 
 
 # -- the environment ------------------------------------------------------------------------------
@@ -249,10 +278,14 @@ def _with_kept_token(settings: Settings) -> Settings:
 
 def _hub_of(name: str | None) -> _Place:
     """Return the hub of a profile, or the default where `si` was never used."""
-    path, shown = _chosen(name)
-    if name is None and shown == "default" and not path.exists():
+    if name is None and _home() is None and not _named():
         return _Place(api_base=DEFAULT_API_BASE, source="the default")
+    path, shown = _chosen(name)
     profile = _profile(path, shown)
+    if profile is None:
+        if name is None and shown == "default":
+            return _Place(api_base=DEFAULT_API_BASE, source="the default")
+        raise _broken(path, None, "there is no such file")
     source = f"si profile {shown!r} ({path})"
     if not profile.production:
         return _Place(api_base=profile.api_base, source=source)
@@ -270,29 +303,47 @@ def _platform_of(name: str | None) -> _Place:
 
 def _chosen(name: str | None) -> tuple[Path, str]:
     """Return the file of a profile, and its name."""
-    folder = Path.home() / ".si"
+    if name is None and _variable("SI_CONFIG_PATH"):
+        path = Path(_variable("SI_CONFIG_PATH"))
+        return path, str(path)
+    folder = _home()
+    if folder is None:
+        raise ConfigurationError(
+            "the profiles of si can't be found: this user has no home folder; set HOME"
+        )
     if name is None:
-        if _variable("SI_CONFIG_PATH"):
-            path = Path(_variable("SI_CONFIG_PATH"))
-            return path, str(path)
         name = _variable("SI_CONFIG") or _current(folder / "si-config.json") or "default"
-    if not name or Path(name).name != name:
+    if not name or Path(name).name != name or "\0" in name:
         raise ConfigurationError(f"{name!r} is not the name of a profile of si")
     return folder / "profiles" / f"{name}.json", name
 
 
+def _named() -> str:
+    return _variable("SI_CONFIG_PATH") or _variable("SI_CONFIG")
+
+
+def _home() -> Path | None:
+    """Return the folder of `si`; None for a user without a home, as services may have."""
+    try:
+        return Path.home() / ".si"
+    except RuntimeError:
+        return None
+
+
 def _current(path: Path) -> str | None:
     """Return the name of the profile that `si` was told to use."""
-    if not path.exists():
+    loaded = _load(path)
+    if loaded is None:
         return None
-    text, value = _load(path)
+    text, value = loaded
     return _text(path, text, value, "profile") or None
 
 
-def _profile(path: Path, name: str) -> ProfileSettings:
-    if not path.exists():
-        raise _broken(path, None, "there is no such file")
-    text, value = _load(path)
+def _profile(path: Path, name: str) -> ProfileSettings | None:
+    loaded = _load(path)
+    if loaded is None:
+        return None
+    text, value = loaded
     environment = _text(path, text, value, "env") or "development"
     if environment not in ("development", "production"):
         sentence = f"env must be development or production, not {environment!r}"
@@ -320,10 +371,16 @@ def _profile(path: Path, name: str) -> ProfileSettings:
 def _hub_of_session(profile: ProfileSettings) -> str:
     """Return the address of the hub that `si` was last told to use in this shell session."""
     session = os.getsid(0) if hasattr(os, "getsid") else ""
-    path = Path(tempfile.gettempdir()) / ".si-tmp" / str(session) / "session-config.json"
+    # Where the temporary folder itself is may be said by a link, as on macOS; nobody else makes that.
+    shared = Path(os.path.realpath(tempfile.gettempdir()))
+    folders = [shared, shared / ".si-tmp", shared / ".si-tmp" / str(session)]
     space = hub = ""
-    if path.exists():
-        text, value = _load(path)
+    loaded = None
+    if all(_is_our_folder(each, shared=each is shared) for each in folders):
+        path = folders[-1] / "session-config.json"
+        loaded = _load(path, private=True)
+    if loaded is not None:
+        text, value = loaded
         space = _text(path, text, value, "lastSpaceId")
         hub = _text(path, text, value, "lastHubId")
     if not space or not hub:
@@ -335,21 +392,148 @@ def _hub_of_session(profile: ProfileSettings) -> str:
     return f"{profile.middleware_base}/{below}"
 
 
-def _load(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return the text and the object of a JSON file."""
+# -- files ----------------------------------------------------------------------------------------
+
+
+def _is_our_folder(path: Path, *, shared: bool) -> bool:
+    """Say whether there is a folder, in which nobody else can put a file in the place of one of ours.
+
+    Raises:
+        ConfigurationError: Somebody else can, or it is no folder.
+    """
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _broken(path, None, f"{error.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise _broken(path, None, f"it is {_kind(found)}, where a folder must be")
+    _check_owner(path, found, shared=shared)
+    return True
+
+
+def _check_owner(path: Path, found: os.stat_result, *, shared: bool = False) -> None:
+    """Refuse what another user of this machine can have made, or can change.
+
+    Args:
+        path: A file or folder of the shared temporary folder, or that folder.
+        found: What the system says of it.
+        shared: Whether others may write to it, if its sticky bit keeps them from what is not theirs.
+    """
+    if not hasattr(os, "getuid"):
+        # Windows has a temporary folder for each user.
+        return
+    if found.st_uid not in (os.getuid(), 0):
+        raise _broken(
+            path,
+            None,
+            f"it belongs to another user ({found.st_uid}), who may lead you to a hub of his",
+        )
+    others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if others and not (shared and found.st_mode & stat.S_ISVTX):
+        raise _broken(path, None, f"others can write to it; `chmod go-w {path}` ends that")
+
+
+def _kind(found: os.stat_result) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFLNK: "a symbolic link",
+        stat.S_IFREG: "a file",
+    }
+    return kinds.get(stat.S_IFMT(found.st_mode), "of another kind")
+
+
+def _contents(path: Path, *, private: bool) -> bytes | None:
+    """Return what a file holds, None where there is none; nothing but a regular file of some size is read.
+
+    Args:
+        path: The file.
+        private: Whether it must be one that no other user can have made.
+    """
+    # O_NONBLOCK, for the opening of a FIFO waits until somebody writes to it.
+    names = ["O_NONBLOCK", "O_NOCTTY", "O_BINARY", *(["O_NOFOLLOW"] if private else [])]
+    flags = sum((getattr(os, each, 0) for each in names), os.O_RDONLY)
+    try:
+        descriptor = os.open(path, flags)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        said = "it is a symbolic link" if private and path.is_symlink() else error.strerror
         raise _broken(path, None, f"{said}") from None
     try:
-        value = json.loads(text)
+        # Before it becomes a file of Python, which no folder can be.
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise _broken(path, None, f"it is {_kind(found)}, where a file must be")
+        if private:
+            _check_owner(path, found)
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise _broken(path, None, f"{error.strerror}") from None
+    finally:
+        os.close(descriptor)
+    if len(data) > _LARGEST:
+        raise _broken(path, None, f"it is larger than {_LARGEST // 1000} kB, which no settings are")
+    return data
+
+
+def _load(path: Path, *, private: bool = False) -> tuple[str, dict[str, Any]] | None:
+    """Return the text and the object of a JSON file, None where there is no such file."""
+    data = _contents(path, private=private)
+    if data is None:
+        return None
+    try:
+        # Editors of Windows begin a file with a mark of its encoding.
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _broken(path, None, "it is not UTF-8") from None
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_once, parse_int=_number, parse_constant=_no_number
+        )
     except json.JSONDecodeError as error:
         # Not chained: the error holds the text, and the text may hold a token.
         raise _broken(path, error.lineno, f"{error.msg}, column {error.colno}") from None
+    except _Refused as error:
+        raise _broken(path, _line_of(text, error.key), str(error)) from None
+    except RecursionError:
+        raise _broken(path, None, "it is nested too deeply") from None
     if not isinstance(value, dict):
         raise _broken(path, 1, "it must be an object")
     return text, value
+
+
+class _Refused(ValueError):
+    """Something that JSON has, and settings don't."""
+
+    def __init__(self, said: str, key: str = "") -> None:
+        super().__init__(said)
+        self.key = key
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise _Refused(f"{twice[:40]!r} is in it twice", twice)
+    return found
+
+
+def _number(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise _Refused(f"a number has {len(digits)} digits")
+    return int(digits)
+
+
+def _no_number(word: str) -> float:
+    raise _Refused(f"{word} is no number of JSON")
 
 
 def _text(path: Path, text: str, value: dict[str, Any], key: str) -> str:
@@ -357,6 +541,8 @@ def _text(path: Path, text: str, value: dict[str, Any], key: str) -> str:
     if not isinstance(found, str):
         sentence = f"{key} must be a text, not {type(found).__name__}"
         raise _broken(path, _line_of(text, key), sentence)
+    if any("\ud800" <= each <= "\udfff" for each in found):
+        raise _broken(path, _line_of(text, key), f"{key} can't be used: half a character is in it")
     return found
 
 
@@ -370,9 +556,9 @@ def _url(path: Path, text: str, value: dict[str, Any], key: str) -> str | None:
 
 
 def _line_of(text: str, key: str) -> int | None:
-    """Return the line on which a key of a JSON text stands."""
-    found = re.search(rf'"{key}"\s*:', text)
-    return None if found is None else text.count("\n", 0, found.start()) + 1
+    """Return the line on which a key of a JSON text stands, the last of them where it is there twice."""
+    found = list(re.finditer(rf'"{re.escape(key)}"\s*:', text)) if key else []
+    return text.count("\n", 0, found[-1].start()) + 1 if found else None
 
 
 def _broken(path: Path, line: int | None, what: str) -> ConfigurationError:

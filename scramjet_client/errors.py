@@ -45,7 +45,7 @@ from concurrent.futures import CancelledError
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from scramjet_client._base import public
+from scramjet_client._base import printable, public
 
 __all__ = [
     "AuthenticationError",
@@ -90,7 +90,8 @@ class ScramjetError(Exception):
 
     Attributes:
         code: Machine-readable name of the kind of error, one word per class.
-        message: One sentence: what failed, on what, what the other side said.
+        message: One sentence: what failed, on what, what the other side said, as it said it. The text of the
+            error (`str`) is the same with control characters escaped, so that it can be printed.
         status: HTTP status that the hub meant, or None where there was no answer.
         url: URL of the request without credentials, or None.
         body: Text of the hub's answer, or None.
@@ -116,6 +117,10 @@ class ScramjetError(Exception):
         self.status = status
         self.url = url
         self.body = body
+
+    def __str__(self) -> str:
+        """Return the message as it can be shown: what a hub says in it moves no cursor."""
+        return printable(super().__str__(), keep="\n\t")
 
 
 class HubConnectionError(ScramjetError, ConnectionError):

@@ -123,8 +123,9 @@ class GetHealthResponse(Shown):
     """The last monitoring message of an instance.
 
     Attributes:
-        status: "healthy" or "unhealthy" as the program's health check said, else "unknown".
-        message: What the check added, if anything.
+        status: "healthy" or "unhealthy" as the program's health check said, else "unknown". Of an instance that has
+            ended it is "unhealthy" after a crash and "unknown" otherwise.
+        message: What the check added, if anything; or that the instance has ended.
         uptime: Seconds since the instance started, where the hub says it or this client knows the start.
         extra: Every other figure that came, such as `processId` or a container's memory.
         raw: The hub's JSON. After the end of an instance some hubs go on repeating the last one.

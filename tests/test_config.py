@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -268,3 +269,159 @@ def test_token_that_no_header_can_hold(token: str):
         HostClient(token=token)
 
     assert "Injected" not in str(caught.value)
+
+
+# -- files that are no settings, or not ours ------------------------------------------------------
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _link_to(target: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
+def _holding(data: bytes) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        path.write_bytes(data)
+
+    return make
+
+
+BAD_FILES: list[tuple[str, Callable[[Path], object], str]] = [
+    ("a FIFO", _fifo, "FIFO"),
+    ("/dev/zero", _link_to("/dev/zero"), "device"),
+    ("/dev/null", _link_to("/dev/null"), "device"),
+    ("a folder", Path.mkdir, "folder"),
+    ("itself", lambda path: path.symlink_to(path), "symbolic links"),
+    ("huge", _holding(b'{"a": "' + b"x" * 5_000_000 + b'"}'), "larger"),
+    ("deep", _holding(b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"), "deeply"),
+    ("a long number", _holding(b'{"a": ' + b"9" * 5_000 + b"}"), "5000 digits"),
+    ("a negative one", _holding(b'{"a": -' + b"9" * 5_000 + b"}"), "5001 digits"),
+    ("twice", _holding(b'{"apiUrl": "http://a",\n"apiUrl": "http://b"}'), "line 2: .*twice"),
+    ("twice inside", _holding(b'{"a": {"b": 1, "b": 2}}'), "twice"),
+    ("NaN", _holding(b'{"a": NaN}'), "NaN"),
+    ("no UTF-8", _holding(b'{"a": "\xff"}'), "UTF-8"),
+    ("UTF-16", _holding('{"a": 1}'.encode("utf-16")), "UTF-8"),
+    ("NULs", _holding(b"\0" * 100), "Expecting value"),
+    ("half a character", _holding(b'{"apiUrl": "http://\\ud800"}'), "apiUrl|can't be used"),
+]
+
+
+@pytest.mark.parametrize("place", ["profile", "path", "chosen"])
+@pytest.mark.parametrize(
+    ("make", "words"), [each[1:] for each in BAD_FILES], ids=[each[0] for each in BAD_FILES]
+)
+def test_files_that_are_no_settings(
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Path], object],
+    words: str,
+    place: str,
+):
+    """Whatever is in the place of a file of settings is a ConfigurationError, and holds nobody up."""
+    path = (
+        home.root
+        / ".si"
+        / {"profile": "profiles/bad.json", "path": "x", "chosen": "si-config.json"}[place]
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make(path)
+    if place == "path":
+        monkeypatch.setenv("SI_CONFIG_PATH", str(path))
+    if place == "chosen" and "apiUrl" in words:
+        pytest.skip("no address is in it")
+
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        resolve(profile="bad" if place == "profile" else None)
+
+    assert caught.value.path == str(path)
+
+
+def test_a_mark_of_the_encoding(home: Home):
+    """A file that an editor of Windows has written is read."""
+    path = home.profile("default", {"apiUrl": "http://10.0.0.1"})
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert resolve().api_base == "http://10.0.0.1"
+
+
+def test_no_home(monkeypatch: pytest.MonkeyPatch, home: Home):
+    """A user without a home, as a service may be, has the default, and is told where a profile was named."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+
+    assert resolve().api_base == DEFAULT
+    with pytest.raises(ConfigurationError, match="HOME"):
+        resolve(profile="lab")
+
+
+def _session(home: Home) -> list[Path]:
+    """Choose a hub as si does; return the shared folder, its folder there, that of the session, and the file."""
+    home.profile("default", PLATFORM)
+    value = {"lastSpaceId": "space", "lastHubId": "hub"}
+    file = home.write(f"tmp/.si-tmp/{os.getsid(0)}/session-config.json", value)
+    return [file.parent.parent.parent, file.parent.parent, file.parent, file]
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_session_that_others_can_write(home: Home, number: int, mode: int):
+    """A file or folder of the session that others can write to is refused, with what ends that."""
+    path = _session(home)[number]
+    path.chmod(mode)
+
+    with pytest.raises(ConfigurationError, match="others can write to it; `chmod go-w") as caught:
+        resolve()
+
+    assert caught.value.path == str(path)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_session_of_another_user(home: Home, monkeypatch: pytest.MonkeyPatch, number: int):
+    """What belongs to another user is refused, whatever its mode."""
+    path = _session(home)[number]
+    if os.getuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(path, 12345, 12345)
+
+    with pytest.raises(ConfigurationError, match="another user") as caught:
+        resolve()
+
+    assert caught.value.path == str(path)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_session_by_a_link(home: Home, number: int):
+    """A symbolic link in the place of a folder or the file is refused, wherever it leads."""
+    path = _session(home)[number]
+    path.rename(home.root / "elsewhere")
+    path.symlink_to(home.root / "elsewhere")
+
+    with pytest.raises(ConfigurationError, match="symbolic link"):
+        resolve()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"), [each[1:] for each in BAD_FILES[:3]], ids=[each[0] for each in BAD_FILES[:3]]
+)
+def test_session_that_is_no_file(home: Home, make: Callable[[Path], object], words: str):
+    """A FIFO or device in the place of the session's file is refused, and holds nobody up."""
+    path = _session(home)[3]
+    path.unlink()
+    make(path)
+
+    with pytest.raises(ConfigurationError, match=f"{words}|symbolic link"):
+        resolve()
+
+
+def test_session_in_a_shared_folder(home: Home):
+    """The temporary folder itself is everybody's, if its sticky bit keeps what is theirs."""
+    shared = _session(home)[0]
+    shared.chmod(0o1777)
+
+    assert resolve().api_base.endswith("/space/space/api/v1/sth/hub/api/v1")

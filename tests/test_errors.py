@@ -29,8 +29,7 @@ from scramjet_client.errors import (
     UploadCancelledError,
     UploadError,
 )
-from scramjet_client.http.foreign import translated
-from scramjet_client.http.refusals import from_response
+from scramjet_client.http.failures import from_response, translated
 from tests.support.waiting import LIMIT
 
 URL = "http://hub.test/api/v1/instance/abc"

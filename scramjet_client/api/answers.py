@@ -7,8 +7,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from scramjet_client.errors import InvalidResponseError
-from scramjet_client.http.calls import JsonAnswer
-from scramjet_client.http.untrusted import as_number, as_object, as_text, is_count, is_number
+from scramjet_client.http.answers import (
+    JsonAnswer,
+    as_number,
+    as_object,
+    as_text,
+    is_count,
+    is_number,
+)
 from scramjet_client.models import (
     AccessKey,
     ConnectedHub,
@@ -22,6 +28,7 @@ from scramjet_client.models import (
     GetSequenceResponse,
     GetStatusResponse,
     GetVersionResponse,
+    HealthStatus,
     InstanceStatus,
     LoadCheckResponse,
     ManagerInfo,
@@ -180,16 +187,34 @@ def has_ended(info: GetInstanceResponse) -> bool:
     return info.terminated is not None or info.status in ("stopped", "crashed")
 
 
-def health_from(answer: JsonAnswer, started: str | None) -> GetHealthResponse:
-    """Return an instance's health; `started` is its start, where the caller knows it."""
+def health_from(
+    answer: JsonAnswer, started: str | None, info: GetInstanceResponse | None = None
+) -> GetHealthResponse:
+    """Return an instance's health.
+
+    Args:
+        answer: The program's last word about it, which hubs repeat after its end.
+        started: The instance's start, where the caller knows it.
+        info: The instance's info, where the caller knows it. That it has ended goes before the program's last word.
+    """
     value = object_in(answer, "health")
     healthy = value.get("healthy")
     uptime = value.get("uptime")
     if not is_number(uptime):
         uptime = seconds_since(started)
+    status: HealthStatus = "unknown"
+    if isinstance(healthy, bool):
+        status = "healthy" if healthy else "unhealthy"
+    message = as_text(value.get("message"))
+    if info is not None and has_ended(info):
+        status, message = "unknown", "the instance has ended"
+        if info.status == "crashed":
+            status, message = "unhealthy", "the instance has crashed"
+            if info.terminated is not None:
+                message += f": {info.terminated.reason}"
     return GetHealthResponse(
-        status=("healthy" if healthy else "unhealthy") if isinstance(healthy, bool) else "unknown",
-        message=as_text(value.get("message")),
+        status=status,
+        message=message,
         uptime=uptime,
         extra=_rest(value, "healthy", "message", "uptime"),
         raw=value,

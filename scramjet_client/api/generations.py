@@ -25,12 +25,33 @@ from scramjet_client.errors import (
 )
 from scramjet_client.models import GetEventResponse, GetVersionResponse
 from scramjet_client.streams.output import now
+from scramjet_client.uploads.sending import RouteLimits
 
 _FIRST_H1 = (0, 28, 2)
 _VERSION_LENGTH = 40
 """Characters of a hub's version that sentences repeat."""
 
 _EVENT, _STOP, _KILL = 5001, 4001, 4002
+
+
+@attrs.frozen(kw_only=True)
+class Intake:
+    """How one program takes its input, as far as the hub tells (docs/protocol.md, "The first input").
+
+    Attributes:
+        reading: Whether its runner has come as far as to read input.
+        returned: Whether its function has returned; one that has not may compute, and hold up its runner, or read.
+        decodes: Whether its runner is one of Node.js, which decodes the read that has the header lines of the first
+            input, and each read of text by itself.
+    """
+
+    reading: bool
+    returned: bool
+    decodes: bool
+
+
+UNKNOWN = Intake(reading=True, returned=True, decodes=True)
+"""What is assumed where a hub shows nothing of an instance."""
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +81,34 @@ class Dialect:
         if self.modern and stream_id not in ("stdin", "inout"):
             return None
         return f"{stream_id} of a {self.version} hub"
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What a hub of this generation and its runners change on the way, one sentence each."""
+        first = "the first input of a Node.js program is held back until its runner has read the header lines"
+        text = (
+            "Node.js programs get U+FFFD for characters of text/plain, x-ndjson and long events that a read splits; "
+            "ASCII, and input without a type, arrive whole"
+        )
+        if self.modern:
+            return (first, text, "stdin and inout carry UTF-8 alone")
+        return (first, text, "all streams carry UTF-8 alone")
+
+    def intake(self, info: Mapping[str, Any], config: Mapping[str, Any]) -> Intake:
+        """Return how a program takes its input, by the hub's info of its instance and its sequence's config.
+
+        Only Node.js runners decode the beginning of the first input. They read it from their first message about
+        topics on, which H1 shows as `requires`, be it empty, and send another one when the function has
+        returned, which it shows as `provides`; H0 shows nothing.
+        """
+        engines = config.get("engines")
+        python = config.get("language") == "py" or (
+            isinstance(engines, Mapping) and "python3" in engines
+        )
+        if python or info.get("terminated"):
+            return Intake(reading=True, returned=True, decodes=False)
+        returned = not self.modern or "provides" in info
+        return Intake(reading=returned or "requires" in info, returned=returned, decodes=True)
 
     def stop_body(self, timeout: float, can_call_keepalive: bool) -> Any:
         """Return the body of `_stop`; H1 would take H0's list silently, as 7 s."""
@@ -120,9 +169,13 @@ def dialect_of(client: HttpClient) -> Dialect:
     return dialect
 
 
-def body_limit(client: HttpClient) -> float | None:
-    """Return the seconds that one request body to this hub may last, or None; H0 cuts bodies that last."""
-    return None if dialect_of(client).modern else client.tuning.body_lifetime
+def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
+    """Return what the hub does to bodies on a route; H0 cuts bodies that last."""
+    spoken = dialect_of(client)
+    return RouteLimits(
+        body_lifetime=None if spoken.modern else client.tuning.body_lifetime,
+        utf8_only=spoken.utf8_only(stream_id),
+    )
 
 
 def _ask(client: HttpClient) -> Dialect:

@@ -16,10 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for name in ("click", "rich"):
         if find_spec(name) is None:
-            print(
-                f"Error: the scramjet command needs the package {name!r}: pip install 'scramjet_client[cli]'",
-                file=sys.stderr,
-            )
+            if sys.stderr is not None:
+                said = f"the scramjet command needs the package {name!r}"
+                print(f"Error: {said}: pip install 'scramjet_client[cli]'", file=sys.stderr)
             return 1
     try:
         # Here and not on top, where it would fail without the extra.

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import click
-
-from scramjet_client.cli import _exits, _output
+from scramjet_client.cli import _exits, _output, _say
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import ScramjetError
 
@@ -26,14 +24,14 @@ def for_each(session: Session, given: Sequence[str], act: Callable[[str], tuple[
             id, answer = act(each)
         except ScramjetError as error:
             if first is not None:
-                click.echo(f"Error: {_exits.sentence(error)}", err=True)
+                _say.error(_exits.sentence(error))
             first = first or error
             continue
         message = getattr(answer, "message", "")
         if session.json:
             _output.line({**_output.plain(answer), "id": id})
         else:
-            click.echo(id)
+            _say.out(id)
             if message:
                 session.note(f"{id}: {message}")
     if first is not None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import click
 
 from scramjet_client.errors import (
+    AuthenticationError,
     ConfigurationError,
     HubConnectionError,
     HubResponseError,
+    InstanceNotFoundError,
     NotFoundError,
     ScramjetError,
+    SequenceNotFoundError,
     StreamInterruptedError,
+    TopicNotFoundError,
 )
 
 FAILED = 1
@@ -26,6 +30,9 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (BrokenPipeError, PIPE_CLOSED),
+    (KeyboardInterrupt, INTERRUPTED),
+    (click.Abort, INTERRUPTED),
     (ConfigurationError, CONFIGURATION),
     (NotFoundError, NOT_FOUND),
     (TimeoutError, TIMEOUT),
@@ -36,11 +43,30 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (OSError, FAILED),
     # An extra that is missing; its message says how to install it.
     (ImportError, FAILED),
+    (MemoryError, FAILED),
     # What the client refuses before anything is sent.
     (ValueError, USAGE),
     (TypeError, USAGE),
 )
 """The first that fits counts."""
+
+
+_ADVICE: tuple[tuple[type[BaseException], str], ...] = (
+    (InstanceNotFoundError, "`scramjet inst list` shows those that there are"),
+    (SequenceNotFoundError, "`scramjet seq list` shows those that there are"),
+    (TopicNotFoundError, "`scramjet topic list` shows those that there are"),
+    (NotFoundError, "`scramjet hub doctor` finds out whether its URL is right"),
+    (
+        AuthenticationError,
+        "SCRAMJET_TOKEN gives it a token; `scramjet hub doctor` says which is used",
+    ),
+    (
+        HubConnectionError,
+        "`scramjet hub start` starts a hub here; `scramjet hub doctor` says which is meant",
+    ),
+    (StreamInterruptedError, "`scramjet hub doctor` says whether the hub still answers"),
+)
+"""What to do about an error; where a message says it, or there is nothing to be done, there is none."""
 
 
 class UnknownEnd(click.ClickException):
@@ -53,19 +79,45 @@ class UnknownEnd(click.ClickException):
 
 
 class Interrupted(Exception):
-    """The user has interrupted, and what had to be done about it is done."""
+    """The user has interrupted, and what had to be done about it is done.
+
+    Args:
+        killed: Whether twice, so that nothing more is waited for.
+    """
+
+    def __init__(self, *, killed: bool = False) -> None:
+        super().__init__()
+        self.killed = killed
 
 
 def code_of(error: BaseException) -> int:
     """Return the exit code that an error means."""
+    if isinstance(error, click.ClickException):
+        return error.exit_code
     return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
 
 
 def sentence(error: BaseException) -> str:
-    """Return what went wrong on one line."""
+    """Return what went wrong on one line, and what to do; "" for what is no error."""
+    if code_of(error) in (INTERRUPTED, PIPE_CLOSED):
+        return ""
     if code_of(error) == BUG:
         return f"this is a defect of the scramjet command: {error!r} (--debug shows where)"
-    if isinstance(error, OSError) and not isinstance(error, ScramjetError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
-    return " ".join(str(error).split())
+    if isinstance(error, click.ClickException):
+        said = error.format_message()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            said = f"{said.rstrip('.')}{_how(error.ctx, said)}"
+    elif isinstance(error, OSError) and not isinstance(error, ScramjetError) and error.strerror:
+        said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        said = str(error) or "there is not enough memory"
+    advice = next((words for kind, words in _ADVICE if isinstance(error, kind)), "")
+    return " ".join((f"{said}; {advice}" if advice and "`scramjet" not in said else said).split())
+
+
+def _how(ctx: click.Context, said: str) -> str:
+    """Return how a command is used, for what is said of a wrong use of it."""
+    if "--help`" in said or "did you mean" in said:
+        return ""
+    usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
+    return f" (usage: {usage})"

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from scramjet_client.cli._verbs import Group
 
-class LazyGroup(click.Group):
+
+class LazyGroup(Group):
     """A group of groups that are named by where they are: `module:attribute`, and what its help says of them.
 
     Args:

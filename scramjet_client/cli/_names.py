@@ -32,11 +32,12 @@ def instance_of(session: Session, given: str) -> InstanceClient:
 
 
 def sequence_of(session: Session, given: str) -> SequenceClient:
-    """Return the sequence of an id, of the beginning of one, or of the name of its package."""
+    """Return the sequence of an id, of the beginning of one, or the newest of the name of its package."""
     host = session.host
     if len(given) < _WHOLE_ID:
         known = host.list_sequences()
-        found = [each.id for each in known if each.name == given] or _beginning(
+        # Hubs list them in the order in which they came.
+        found = [each.id for each in known if each.name == given][-1:] or _beginning(
             given, [each.id for each in known]
         )
         given = _one(given, found, "sequence", SequenceNotFoundError, session)
@@ -64,7 +65,7 @@ def send(
     session: Session, path: str, *, requirements: Any = None, replaced: str | None = None
 ) -> SequenceClient:
     """Send a package with a progress bar, as a new sequence or in the place of one."""
-    package: Any = sys.stdin.buffer if path == "-" else Path(path)
+    package: Any = getattr(sys.stdin, "buffer", sys.stdin) if path == "-" else Path(path)
     host = session.host
     with progress(session, "package") as report:
         if replaced is not None:

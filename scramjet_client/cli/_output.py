@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
@@ -10,8 +12,9 @@ from itertools import zip_longest
 from typing import Any
 
 import attrs
-import click
 
+from scramjet_client._base import printable, printable_json
+from scramjet_client.cli import _say
 from scramjet_client.cli._session import Session
 
 _NARROW = 80
@@ -29,6 +32,11 @@ _STYLES = {
     "unhealthy": "red",
 }
 """Colours of the words that say how something is."""
+
+
+def has_ended(instance: Any) -> bool:
+    """Say whether a listed instance has ended; one that a hub adopted ends without `terminated`."""
+    return instance.terminated is not None or instance.status in ("stopped", "crashed")
 
 
 def plain(value: Any) -> Any:
@@ -49,12 +57,13 @@ def plain(value: Any) -> Any:
 def document(value: Any) -> None:
     """Print one JSON document: on one line for pipes, indented on a terminal."""
     indent = 2 if sys.stdout.isatty() else None
-    click.echo(json.dumps(plain(value), indent=indent, ensure_ascii=False))
+    _say.raw_out(printable_json(json.dumps(plain(value), indent=indent, ensure_ascii=False)))
 
 
 def line(value: Any) -> None:
     """Print one line of JSON lines."""
-    click.echo(json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False))
+    text = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
+    _say.raw_out(printable_json(text))
 
 
 def listing(
@@ -77,15 +86,15 @@ def listing(
     if session.json:
         document(list(items))
         return
-    rows = [[_clean(cell) for cell in row(each)] for each in items]
+    rows = [[printable(cell) for cell in row(each)] for each in items]
     if first_only:
         for each in rows:
-            click.echo(each[0])
+            _say.out(each[0])
     elif sys.stdout.isatty():
         _rich_table(columns, rows)
     else:
         for text in _aligned([list(columns), *rows]):
-            click.echo(text)
+            _say.out(text)
 
 
 def details(session: Session, value: Any, pairs: Sequence[tuple[str, Any]]) -> None:
@@ -93,17 +102,16 @@ def details(session: Session, value: Any, pairs: Sequence[tuple[str, Any]]) -> N
     if session.json:
         document(value)
         return
-    rows = [[name, _clean(str(each))] for name, each in pairs if each not in (None, "", {}, [], ())]
+    rows = [
+        [printable(name), printable(str(each))]
+        for name, each in pairs
+        if each not in (None, "", {}, [], ())
+    ]
     if sys.stdout.isatty():
         _rich_table(None, rows)
     else:
         for text in _aligned([[f"{name}:", each] for name, each in rows]):
-            click.echo(text)
-
-
-def _clean(text: str) -> str:
-    """Return text in which nothing can move the cursor or change colours."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+            _say.out(text)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -118,10 +126,18 @@ def _rich_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(highlight=False, soft_wrap=False)
+    # Into a text, for rich has ways of its own where a terminal is gone.
+    console = Console(
+        file=io.StringIO(),
+        width=shutil.get_terminal_size().columns,
+        force_terminal=True,
+        no_color=not _say.shows_colours(sys.stdout),
+        highlight=False,
+        soft_wrap=False,
+    )
     table = Table(box=None, pad_edge=False, show_header=columns is not None, header_style="bold")
-    shown = columns if columns is not None else ["", ""]
-    for number, name in enumerate(shown):
+    heads = columns if columns is not None else ["", ""]
+    for number, name in enumerate(heads):
         fixed = number == 0
         table.add_column(
             name,
@@ -135,7 +151,9 @@ def _rich_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
             cells[0] = cells[0][:_SHORT_ID]
         head, *rest = cells
         table.add_row(Text(head), *(Text(cell, style=_STYLES.get(cell, "")) for cell in rest))
-    console.print(table)
+    with console.capture() as shown:
+        console.print(table)
+    _say.raw_out(shown.get().rstrip("\n"))
 
 
 # -- figures for people ---------------------------------------------------------------------------

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import TextIO, cast
 
+from scramjet_client._base import printable
 from scramjet_client.cli._output import size
 from scramjet_client.cli._session import Session
 
@@ -44,6 +47,32 @@ def progress(session: Session, label: str, *, shown: bool = True) -> Iterator[Re
     session.note(f"{label}: {size(through)} in {seconds:.1f} s, {size(through / seconds)}/s")
 
 
+class _Unbroken(io.TextIOBase):
+    """Stderr for a bar: where the terminal is gone, there is nobody to be shown it, and no reason to fail."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send it on its way."""
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
+
+    def isatty(self) -> bool:
+        """Say whether it is a terminal."""
+        return self._file.isatty()
+
+    def fileno(self) -> int:
+        """Return the number of the file, by which its width is found."""
+        return self._file.fileno()
+
+
 @contextlib.contextmanager
 def _bar(label: str) -> Iterator[Report]:
     from rich.console import Console  # noqa: PLC0415
@@ -57,18 +86,18 @@ def _bar(label: str) -> Iterator[Report]:
     )
 
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=cast("TextIO", _Unbroken(sys.stderr))),
         transient=True,
         # What goes to stdout is not text.
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    task = bar.add_task(label, total=None)
+    task = bar.add_task(printable(label), total=None)
     changed_at = float("-inf")
 
     def move(done: int, total: int | None) -> None:

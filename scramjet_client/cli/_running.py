@@ -7,22 +7,27 @@ import contextlib
 import io
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 
 from scramjet_client.api.answers import ENDED_BY_ITSELF, STOPPED
-from scramjet_client.cli import _exits, _output
-from scramjet_client.cli._session import Session, warn
-from scramjet_client.cli._streams import readable, source
+from scramjet_client.cli import _crash, _exits, _output, _say
+from scramjet_client.cli._session import Session
+from scramjet_client.cli._streams import log_line, source
+from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import (
     BadParametersError,
+    HubResponseError,
     HubTimeoutError,
     InstanceNotFoundError,
     RunTimeoutError,
     ScramjetError,
+    SequenceNotFoundError,
     StopTimeoutError,
+    UnsupportedByHubError,
 )
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.follow import Feeds, Follow
@@ -31,6 +36,18 @@ from scramjet_client.models import GetInstanceResponse
 
 _LOOK = 0.1
 """Seconds between two looks at the upload and the clock."""
+
+_FORGOTTEN = 10.0
+"""Seconds in which a hub may still see the end of an instance that is over."""
+
+_ASKED = 0.5
+"""Seconds in which a request has left."""
+
+_IN_USE = 409
+
+_KEPT_LINES = 50
+_LONGEST_LINE = 100_000
+"""Lines of a log, and bytes of each, in which the reason of a crash is looked for."""
 
 _LAST_WORDS = 2.0
 """Seconds in which what an instance wrote before it was ended may still come."""
@@ -66,12 +83,6 @@ class Shown:
     collected: bool
 
 
-def log_line(line: bytes) -> None:
-    """Print a line of a log to stderr, for people."""
-    sys.stderr.write(readable(line.rstrip(b"\r\n"), sys.stderr) + "\n")
-    sys.stderr.flush()
-
-
 def exit_code(info: GetInstanceResponse) -> int:
     """Return the exit code that the end of an instance means to a shell; 0 for a good one.
 
@@ -86,6 +97,50 @@ def exit_code(info: GetInstanceResponse) -> int:
     if code in (*ENDED_BY_ITSELF, STOPPED):
         return 0
     return code if 0 < code < 256 else _exits.FAILED
+
+
+def remove(sequence: SequenceClient, *, patient: bool) -> None:
+    """Delete a sequence that was sent for one run; say so if it stays.
+
+    Args:
+        sequence: The sequence.
+        patient: Whether to see to it where the hub still counts the instance as one.
+    """
+    deadline = time.monotonic() + _FORGOTTEN
+    try:
+        while patient and time.monotonic() < deadline:
+            if _removed(sequence):
+                return
+            time.sleep(_LOOK)
+        sequence.delete()
+    except SequenceNotFoundError:
+        return
+    except (ScramjetError, KeyboardInterrupt) as error:
+        said = error.message if isinstance(error, ScramjetError) else "interrupted"
+        _say.warn(
+            f"the sequence stays on the hub ({said}); `scramjet seq rm {sequence.id}` deletes it"
+        )
+
+
+def _removed(sequence: SequenceClient) -> bool:
+    """Delete a sequence, and return whether that is done, or sure to be done soon."""
+    try:
+        sequence.delete()
+    except HubResponseError as error:
+        if error.status != _IN_USE:
+            raise
+    else:
+        return True
+    # 1.x counts an instance as one for 15 s after its end. Deletion by force lasts as long, and goes on when
+    # nobody waits for it; there is no other instance that it could kill.
+    try:
+        sequence.delete(force=True, timeout=_ASKED)
+    except UnsupportedByHubError:
+        # 0.x sees the end within moments.
+        return False
+    except HubTimeoutError:
+        pass
+    return True
 
 
 def run(
@@ -134,6 +189,8 @@ class _Run:
         self._deadline = None if limit is None else time.monotonic() + limit
         self._shown = shown
         self._kept = {name: io.BytesIO() for name in ("output", "stdout", "stderr", "log")}
+        # Where what a program that crashed says of it is looked for.
+        self._last_of_log: deque[bytes] = deque(maxlen=_KEPT_LINES)
 
     def through(self) -> GetInstanceResponse:
         """Feed and show until it has ended."""
@@ -148,26 +205,58 @@ class _Run:
                 following = stack.enter_context(instance.follow(**self._targets()))
                 self._feed_until_end(following)
                 info = self._last_info(known)
+                failed = info.terminated is not None and exit_code(info) != 0
                 if self._shown.log or self._shown.collected:
                     log.wait()
+                elif failed:
+                    self._await_reason(log)
             except KeyboardInterrupt:
-                self._interrupted(following)
-                raise _exits.Interrupted from None
+                killed = self._interrupted(following)
+                raise _exits.Interrupted(killed=killed) from None
+            except InstanceNotFoundError as error:
+                # 0.x forgets an instance with its end, which may come before its streams are opened.
+                raise _exits.UnknownEnd(instance.id) from error
         if self._shown.collected:
             self._print_document(info)
+        if failed:
+            self._say_why(info)
         return info
+
+    def _await_reason(self, log: Follow) -> None:
+        """Wait until the log has said why the program failed, or does not."""
+        deadline = time.monotonic() + _LAST_WORDS
+        while time.monotonic() < deadline and not _crash.own_error(list(self._last_of_log)):
+            with contextlib.suppress(HubTimeoutError):
+                log.wait(_LOOK)
+                return
+
+    def _say_why(self, info: GetInstanceResponse) -> None:
+        """Say why the program failed, as far as it told."""
+        said = _crash.own_error(self._last_of_log)
+        if said and not self._shown.log:
+            _say.err(said, keep=_say.LINES)
+        elif not said and info.status == "crashed":
+            _say.error(
+                f"instance {info.id!r} crashed and its log does not say why; its stderr may"
+                f" (`scramjet inst info {info.id}` shows what its hub knows)"
+            )
 
     def _targets(self) -> dict[str, Any]:
         if self._shown.collected:
             return {name: self._kept[name] for name in ("output", "stdout", "stderr")}
-        aside = sys.stderr.buffer if self._shown.output_only else True
-        return {"output": True, "stdout": aside, "stderr": True}
+        aside = sys.stderr.buffer if self._shown.output_only else _say.Data()
+        return {"output": _say.Data(), "stdout": aside, "stderr": True}
 
     def _log_target(self) -> Any:
-        if self._shown.collected:
-            return self._kept["log"]
+        def take(line: bytes) -> None:
+            self._last_of_log.append(line[:_LONGEST_LINE])
+            if self._shown.collected:
+                self._kept["log"].write(line)
+            elif self._shown.log:
+                log_line(line)
+
         # One that nobody reads would hold the program back.
-        return log_line if self._shown.log else lambda _line: None
+        return take
 
     def _feed_until_end(self, following: Follow) -> None:
         with contextlib.ExitStack() as stack:
@@ -206,30 +295,32 @@ class _Run:
                 raise
             raise _LimitOver from None
 
-    def _interrupted(self, following: Follow | None) -> None:
-        """Ask the instance to stop; kill it when the user does not want to wait for that."""
+    def _interrupted(self, following: Follow | None) -> bool:
+        """Ask the instance to stop; kill it when the user does not want to wait for that, and return whether so."""
         self._session.note("stopping the instance; Ctrl-C again kills it")
         try:
             try:
                 self._instance.stop()
             except StopTimeoutError as error:
-                warn(error.message)
+                _say.warn(error.message)
             if following is not None:
                 with contextlib.suppress(HubTimeoutError):
                     following.wait(_LAST_WORDS)
         except KeyboardInterrupt:
             self._kill()
+            return True
         except ScramjetError as error:
-            warn(error.message)
+            _say.warn(error.message)
+        return False
 
     def _kill(self) -> None:
         try:
             self._instance.kill(remove_immediately=True)
         except BadParametersError:
             # 1.x takes no kill after a stop, and kills by itself when the time of that is over.
-            warn(f"instance {self._instance.id!r} is stopping; its hub kills it within 7 s")
+            _say.warn(f"instance {self._instance.id!r} is stopping; its hub kills it within 7 s")
         except ScramjetError as error:
-            warn(error.message)
+            _say.warn(error.message)
 
     def _print_document(self, info: GetInstanceResponse) -> None:
         data = {name: _text_or_base64(file.getvalue()) for name, file in self._kept.items()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from scramjet_client.cli import _say
 
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
@@ -14,30 +16,35 @@ if TYPE_CHECKING:
 _COMPLETION_LIMIT = 1.0
 """Seconds that a hub gets to answer while a shell waits for what could come next."""
 
+_KEY = "scramjet_client.cli"
+
+
+def given(ctx: click.Context) -> MutableMapping[str, Any]:
+    """Return the options of the command itself, wherever on the line they stand."""
+    found: MutableMapping[str, Any] = ctx.meta.setdefault(_KEY, {})
+    return found
+
 
 class Session:
     """The settings of one run, and the client that is made of them when a command needs one.
 
     Args:
-        connection: Arguments of `HostClient.from_env`.
-        json: Whether results are for machines.
-        quiet: Whether notes and progress bars are left out.
-        debug: Whether errors come with their traceback.
+        options: What `given` returns; options behind the verb are added to it later.
     """
 
-    def __init__(
-        self,
-        connection: dict[str, Any],
-        *,
-        json: bool = False,
-        quiet: bool = False,
-        debug: bool = False,
-    ) -> None:
-        self.connection = connection
-        self.json = json
-        self.quiet = quiet
-        self.debug = debug
+    def __init__(self, options: MutableMapping[str, Any]) -> None:
+        self._options = options
         self._host: HostClient | None = None
+
+    @property
+    def json(self) -> bool:
+        """Whether results are for machines."""
+        return bool(self._options.get("json"))
+
+    @property
+    def debug(self) -> bool:
+        """Whether requests are shown, and errors come with their traceback."""
+        return bool(self._options.get("debug"))
 
     @property
     def host(self) -> HostClient:
@@ -45,7 +52,9 @@ class Session:
         from scramjet_client.clients.host import HostClient  # noqa: PLC0415
 
         if self._host is None:
-            self._host = HostClient.from_env(**self.connection)
+            self._host = HostClient.from_env(
+                **connection(self._options), timeout=self._options.get("timeout")
+            )
         return self._host
 
     def close(self) -> None:
@@ -56,43 +65,36 @@ class Session:
     @property
     def talks(self) -> bool:
         """Whether somebody sits at the terminal who wants to hear more than the result."""
-        return not self.quiet and not self.json and sys.stderr.isatty()
+        return not self._options.get("quiet") and not self.json and sys.stderr.isatty()
 
     def note(self, text: str) -> None:
         """Say something on stderr that only somebody at a terminal wants to hear."""
         if self.talks:
-            click.echo(paint(text, "2", sys.stderr), err=True)
+            _say.err((text, _say.DIM))
 
 
-def paint(text: str, code: str, file: TextIO) -> str:
-    """Return text in a colour of the terminal, if `file` is one that shows colours."""
-    shows = file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return f"\x1b[{code}m{text}\x1b[0m" if shows else text
-
-
-def warn(text: str) -> None:
-    """Say on stderr what must be heard in any case."""
-    click.echo(f"{paint('Warning:', '33', sys.stderr)} {text}", err=True)
+def connection(options: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `HostClient.from_env` that say which hub is meant."""
+    if options.get("url") is not None and options.get("profile") is not None:
+        raise click.UsageError("--url and --profile both say where the hub is; give one of them")
+    url = options.get("url")
+    if url is not None and "://" not in url:
+        raise click.UsageError(
+            f"--url must begin with http:// or https://, and normally ends with /api/v1: not {url!r}"
+        )
+    return {
+        "api_base": url,
+        "profile": options.get("profile"),
+        "token": options.get("token"),
+        "verify": False if options.get("insecure") else options.get("ca"),
+    }
 
 
 def completing(ctx: click.Context) -> HostClient:
     """Return a client for completing a word: it asks once, and not for long."""
     from scramjet_client.clients.host import HostClient  # noqa: PLC0415
 
-    given = ctx.find_root().params
-    return HostClient.from_env(
-        api_base=given.get("url"),
-        profile=given.get("profile"),
-        token=given.get("token"),
-        verify=verification(given.get("ca"), bool(given.get("insecure"))),
-        timeout=_COMPLETION_LIMIT,
-        retries=0,
-    )
-
-
-def verification(ca: str | None, insecure: bool) -> bool | str | None:
-    """Return what `verify` of a client means these options."""
-    return False if insecure else ca
+    return HostClient.from_env(**connection(given(ctx)), timeout=_COMPLETION_LIMIT, retries=0)
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -7,17 +7,17 @@ import json
 import os
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from scramjet_client.cli import _output
+from scramjet_client._base import printable_json
+from scramjet_client.cli import _output, _say
 from scramjet_client.cli._progress import progress
-from scramjet_client.cli._session import Session, paint
+from scramjet_client.cli._session import Session
 from scramjet_client.errors import StreamIdleError
 from scramjet_client.instances.keyboard import Keyboard
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SILENCE = 1.0
 """Seconds without a line after which a log that is not followed counts as read."""
+
+_NO_TIMES = 5.0
+"""Seconds after which a log that is not followed ends, if it never pauses and has no times."""
 
 _COLOURS = {"ERROR": "31", "FATAL": "31", "WARN": "33", "WARNING": "33", "DEBUG": "2", "TRACE": "2"}
 
@@ -77,9 +80,9 @@ def _is_regular(file: Any) -> bool:
 def copy(
     session: Session, stream: OutputStream, label: str, path: str | None, lines: int | None
 ) -> None:
-    """Copy a stream to stdout or to a file, byte for byte, as it comes."""
-    with stream, contextlib.ExitStack() as stack:
-        file = sys.stdout.buffer if path is None else stack.enter_context(open(path, "wb"))
+    """Copy a stream to stdout or to a file, byte for byte, as it comes; a silence too long for it ends it."""
+    with stream, contextlib.suppress(StreamIdleError), contextlib.ExitStack() as stack:
+        file: Any = _say.Data() if path is None else stack.enter_context(open(path, "wb"))
         # What is printed to a terminal is progress enough.
         shown = path is not None or not sys.stdout.isatty()
         report = stack.enter_context(progress(session, label, shown=shown))
@@ -93,37 +96,85 @@ def copy(
 
 def to_stdout(stream: OutputStream) -> None:
     """Copy a stream to stdout, byte for byte, as it comes."""
-    stream.pipe_to(sys.stdout.buffer)
+    stream.pipe_to(_say.Data().write)
 
 
-def show_log(session: Session, stream: OutputStream, lines: int | None) -> None:
-    """Print a log, one record a line; a stream that is not followed ends with a silence."""
+def show_log(session: Session, stream: OutputStream, lines: int | None, follow: bool) -> None:
+    """Print a log, one record a line; one that is not followed ends with what there is.
+
+    That is when nothing has come for a second, or, for a program that never pauses, with the first record
+    that is younger than this command.
+    """
+    asked, began = time.time(), time.monotonic()
+    youngest: float | None = None
     with stream, contextlib.suppress(StreamIdleError):
         for line in islice(stream.lines(), lines):
             if session.json:
-                sys.stdout.buffer.write(line + b"\n")
-                sys.stdout.buffer.flush()
+                _say.raw_out(_as_json(line))
             else:
-                click.echo(readable(line, sys.stdout))
+                _say.out(*readable(line), keep=_say.LINES)
+            reading = time.monotonic() - began
+            if follow or reading < SILENCE:
+                continue
+            if youngest is None:
+                # The hub's clock writes the times; its header has whole seconds.
+                youngest = asked + (session.host.doctor().clock_skew or 0.0) + 1.0
+            written = _written(line)
+            if written > youngest if written is not None else reading > _NO_TIMES:
+                return
 
 
-def readable(line: bytes, file: TextIO) -> str:
-    """Return a record of a log for people, to be printed to `file`; what is no record as it is."""
+def _written(line: bytes) -> float | None:
+    """Return when a record was written, if it says so."""
+    try:
+        return float(json.loads(line)["ts"]) / 1000
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
+
+
+def _as_json(line: bytes) -> str:
+    """Return a line of a log as one of JSON lines: a record as it is, anything else as a JSON text."""
+    text = line.decode("utf-8", "replace")
+    try:
+        json.loads(text, parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return printable_json(json.dumps(text, ensure_ascii=False))
+    # Between the parts of JSON these are spaces, and inside of them they can't stand.
+    return printable_json(text.replace("\t", " ").replace("\r", " "))
+
+
+def _no_json(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")
+
+
+def readable(line: bytes) -> list[_say.Piece]:
+    """Return a record of a log for people: time, level, who, and what; what is no record as it is."""
     text = line.decode("utf-8", "replace")
     try:
         record = json.loads(text)
         when = datetime.fromtimestamp(record["ts"] / 1000).isoformat(" ", "milliseconds")
         level, said = str(record["level"]), str(record["msg"])
-    except (ValueError, TypeError, KeyError, OverflowError, OSError):
-        return text
+    except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
+        return [_indented(text)]
     data = record.get("data") or []
     further = [
         each if isinstance(each, str) else json.dumps(each, ensure_ascii=False)
         for each in (data if isinstance(data, list) else [data])
     ]
-    head = paint(f"{level:<5}", _COLOURS.get(level, "32"), file)
     who = str(record.get("from") or "")
-    return " ".join([paint(when, "2", file), head, *([who] if who else []), said, *further])
+    words = " ".join([*([who] if who else []), said, *further])
+    head = (f"{level:<5}", _COLOURS.get(level, _say.GREEN))
+    return [(when, _say.DIM), " ", head, " ", _indented(words)]
+
+
+def _indented(text: str) -> str:
+    """Return text whose further lines can't be taken for records."""
+    return text.rstrip("\n").replace("\n", "\n    ")
+
+
+def log_line(line: bytes) -> None:
+    """Print a line of a log to stderr, for people."""
+    _say.err(*readable(line.rstrip(b"\r\n")), keep=_say.LINES)
 
 
 def show_event(session: Session, event: Any) -> None:
@@ -131,6 +182,6 @@ def show_event(session: Session, event: Any) -> None:
     if session.json:
         _output.line(event)
     elif isinstance(event.data, str):
-        click.echo(event.data)
+        _say.out(event.data, keep=_say.LINES)
     else:
         _output.line(event.data)

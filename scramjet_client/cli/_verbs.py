@@ -1,68 +1,195 @@
-"""What the commands have in common: `--json` on each, and arguments that complete themselves."""
+"""What the commands have in common: the options of the command itself, and what says so if one is not known."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
-from pathlib import Path
+import logging
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
+from click.core import ParameterSource
 
-from scramjet_client.cli._session import Session, completing
+from scramjet_client.cli import _exits, _say, _words
+from scramjet_client.cli._complete import (
+    complete_instance,
+    complete_profile,
+    complete_sequence,
+    complete_topic,
+)
+from scramjet_client.cli._session import Session, given
 from scramjet_client.models import CONTENT_TYPES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def _set_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    session = ctx.find_object(Session)
-    if value and session is not None:
-        session.json = True
+# -- options of the command itself ----------------------------------------------------------------
 
 
-class Verb(click.Command):
-    """A command that takes `--json` behind its name, too."""
+_PREFIX = "scramjet_"
+"""Begins the names of these options, so that they are none of a verb's own."""
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    name = str(param.name)
+    # One that was not given behind the verb must not undo the one before it.
+    if value is not None and ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        given(ctx)[name[len(_PREFIX) :]] = value
+
+
+def _option(*names: str, called: str, **rest: Any) -> click.Option:
+    return click.Option(
+        [*names, f"{_PREFIX}{called}"], expose_value=False, callback=_remember, **rest
+    )
+
+
+def _with_options(params: list[click.Parameter], *, hidden: bool) -> None:
+    """Add the options of the command itself, but those whose name means something else here."""
+    seconds = click.FloatRange(min=0, min_open=True)
+    url_help = "The hub's API. [env: SCRAMJET_API_URL]"
+    limit_help = "For each answer of the hub; streams have none. [env: SCRAMJET_TIMEOUT]"
+    options = [
+        _option("-u", "--url", "--api-url", called="url", metavar="URL", help=url_help),
+        _option(
+            "--token",
+            called="token",
+            metavar="TOKEN",
+            help="Others can see it here; better set SCRAMJET_TOKEN.",
+        ),
+        _option(
+            "-p",
+            "--profile",
+            called="profile",
+            metavar="NAME",
+            help="Profile of si that names the hub.",
+            shell_complete=complete_profile,
+        ),
+        _option(
+            "--ca", called="ca", metavar="FILE", help="CAs to trust. [env: SCRAMJET_CA_BUNDLE]"
+        ),
+        _option("--insecure", called="insecure", is_flag=True, help="Take any certificate."),
+        _option("--timeout", called="timeout", type=seconds, metavar="SECONDS", help=limit_help),
+        _option(
+            "--json",
+            called="json",
+            is_flag=True,
+            help="Results as one JSON document, or as JSON lines.",
+        ),
+        _option("--quiet", called="quiet", is_flag=True, help="No notes and no progress bars."),
+        _option(
+            "--debug",
+            called="debug",
+            is_flag=True,
+            help="Show requests, and where errors come from.",
+        ),
+    ]
+    taken = {name for param in params for name in (*param.opts, *param.secondary_opts)}
+    for option in options:
+        option.opts = [name for name in option.opts if name not in taken]
+        option.hidden = hidden
+        if option.opts:
+            params.append(option)
+
+
+# -- commands -------------------------------------------------------------------------------------
+
+_FURTHER = "--url, --profile, --token, --json, --debug and the other options of `scramjet` are taken here, too."
+
+
+class _Helped(click.Command):
+    """A command whose help is what its docstring means, and whose wrong options are answered."""
 
     def __init__(self, *args: Any, **rest: Any) -> None:
         super().__init__(*args, **rest)
-        help = "The result as one JSON document, or as JSON lines."
-        self.params.append(
-            click.Option(
-                ["--json"], is_flag=True, expose_value=False, callback=_set_json, help=help
-            )
-        )
+        # Docstrings with backslashes are raw ones; click takes the character for "leave these lines".
+        self.help = (self.help or "").replace("\\b\n", "\b\n")
+
+    def make_context(self, *args: Any, **rest: Any) -> click.Context:
+        """Read the line; --help and --version print here."""
+        with _say.named_stdout():
+            return super().make_context(*args, **rest)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the line; say of an option that is not known what may have been meant."""
+        if not args and isinstance(self, click.Group) and not ctx.resilient_parsing:
+            # Versions of click differ in how they end here.
+            _say.err(ctx.get_help(), keep=_say.LINES)
+            ctx.exit(_exits.USAGE)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(
+                _words.about_option(error.option_name, ctx.command, ctx.command_path), ctx
+            ) from None
 
 
-class Group(click.Group):
+class Verb(_Helped):
+    """A command that takes the options of `scramjet` behind its name, too."""
+
+    def __init__(self, *args: Any, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.epilog = self.epilog or _FURTHER
+        _with_options(self.params, hidden=True)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, and show what the client warns of, and for --debug what it logs."""
+        session = ctx.find_object(Session)
+        with _hearing(session is not None and session.debug):
+            return super().invoke(ctx)
+
+
+class Group(_Helped, click.Group):
     """A group of such commands."""
 
     command_class = Verb
+    shows_options = False
+    """Whether the options of `scramjet` are in its help."""
+
+    def __init__(self, *args: Any, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        _with_options(self.params, hidden=not self.shows_options)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a word; say of one that is not known what may have been meant."""
+        word = str(args[0])
+        if self.get_command(ctx, word) is None and not ctx.resilient_parsing:
+            if word.startswith("-"):
+                raise click.UsageError(_words.about_option(word, self, ctx.command_path), ctx)
+            raise click.UsageError(_words.about_command(word, self, ctx), ctx)
+        return super().resolve_command(ctx, args)
 
 
-def _completed(
-    list_them: Callable[[Any], list[tuple[str, str]]],
-) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    def complete(
-        ctx: click.Context, _param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        try:
-            with completing(ctx) as host:
-                found = list_them(host)
-        except Exception:
-            # Whatever it is, a shell that waits for a word is no place to say it.
-            return []
-        return [
-            CompletionItem(word, help=help) for word, help in found if word.startswith(incomplete)
-        ]
+class _Log(logging.Handler):
+    """Shows what the client logs."""
 
-    return complete
+    def emit(self, record: logging.LogRecord) -> None:
+        _say.err((record.getMessage(), _say.DIM))
 
 
-complete_instance = _completed(lambda host: [(i.id, i.status) for i in host.list_instances()])
-complete_sequence = _completed(lambda host: [(s.id, s.name) for s in host.list_sequences()])
-complete_topic = _completed(lambda host: [(t.name, t.content_type) for t in host.get_topics()])
+@contextlib.contextmanager
+def _hearing(debug: bool) -> Iterator[None]:
+    """Show what the client warns of, and for `debug` what it logs, while the block runs."""
+    logger = logging.getLogger("scramjet_client")
+    handler, level = _Log(), logger.level
+    if debug:
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            # The path and line of who called is of no use here.
+            warnings.showwarning = lambda message, *_rest: _say.warn(str(message))
+            warnings.simplefilter("always", UserWarning)
+            yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+# -- what several verbs take ----------------------------------------------------------------------
 
 
 def type_option(default: str) -> Callable[[_F], _F]:
@@ -70,9 +197,22 @@ def type_option(default: str) -> Callable[[_F], _F]:
     return click.option(
         "-t",
         "--type",
+        "--content-type",
         "content_type",
         type=click.Choice(CONTENT_TYPES),
         help=f"Content type. [default: {default}]",
+    )
+
+
+def follow_option(*, default: bool) -> Callable[[_F], _F]:
+    """Add `-f`, whether a stream is read on when nothing comes."""
+    usual = "[default]" if default else ""
+    return click.option(
+        "-f/-F",
+        "--follow/--no-follow",
+        "follow",
+        default=default,
+        help=f"Go on with what comes, or print what there is and end. {usual}".rstrip(),
     )
 
 
@@ -80,6 +220,7 @@ instance_argument = click.argument("instance", shell_complete=complete_instance)
 instances_argument = click.argument(
     "instances", nargs=-1, required=True, metavar="INSTANCE...", shell_complete=complete_instance
 )
+sequence_argument = click.argument("sequence", metavar="SEQ", shell_complete=complete_sequence)
 topic_argument = click.argument("topic", shell_complete=complete_topic)
 source_argument = click.argument(
     "file",
@@ -106,8 +247,12 @@ def json_value(kind: type, called: str) -> Callable[[Any], Any]:
     def convert(given: Any) -> Any:
         text = str(given)
         try:
-            text = Path(text[1:]).read_text("utf-8") if text.startswith("@") else text
-            value = json.loads(text)
+            if text.startswith("@"):
+                with open(text[1:], encoding="utf-8-sig") as file:
+                    text = file.read()
+            value = json.loads(text, parse_constant=_no_json)
+        except RecursionError:
+            raise click.BadParameter("it is nested too deeply") from None
         except (OSError, ValueError) as error:
             raise click.BadParameter(f"{given!r} is no JSON: {error}") from None
         if not isinstance(value, kind):
@@ -115,3 +260,7 @@ def json_value(kind: type, called: str) -> Callable[[Any], Any]:
         return value
 
     return convert
+
+
+def _no_json(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")

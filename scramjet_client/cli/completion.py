@@ -5,14 +5,17 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from scramjet_client.cli import _say
+from scramjet_client.cli._verbs import Verb
 
-@click.command()
+
+@click.command(cls=Verb)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     r"""Print what makes a shell complete this command.
 
-    Ids on the hub are completed, too, if it answers within a second.
+    Ids and names on the hub are completed, too, if it answers within a second.
 
     \b
     bash:  eval "$(scramjet completion bash)"        in ~/.bashrc
@@ -21,4 +24,4 @@ def completion(ctx: click.Context, shell: str) -> None:
     """
     found = get_completion_class(shell)
     assert found is not None
-    click.echo(found(ctx.find_root().command, {}, "scramjet", "_SCRAMJET_COMPLETE").source())
+    _say.raw_out(found(ctx.find_root().command, {}, "scramjet", "_SCRAMJET_COMPLETE").source())

@@ -30,7 +30,14 @@ def event() -> None:
 @click.option(
     "--wait", "answer", metavar="NAME", help="Wait for this event, listening before it is sent."
 )
-@click.option("--limit", type=float, metavar="SECONDS", help="Of --wait. [default: for ever]")
+@click.option(
+    "--limit",
+    "--timeout",
+    "limit",
+    type=float,
+    metavar="SECONDS",
+    help="Of --wait. [default: for ever]",
+)
 @pass_session
 def send(
     session: Session,
@@ -64,7 +71,9 @@ def send(
 @instance_argument
 @click.argument("name")
 @click.option("--last", is_flag=True, help="The last that the hub has seen, if there was one.")
-@click.option("--limit", type=float, metavar="SECONDS", help="[default: for ever]")
+@click.option(
+    "--limit", "--timeout", "limit", type=float, metavar="SECONDS", help="[default: for ever]"
+)
 @pass_session
 def wait(session: Session, instance: str, name: str, last: bool, limit: float | None) -> None:
     r"""Wait for the next event, and print its message.

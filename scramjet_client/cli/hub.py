@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scramjet_client.cli import _exits, _output, _streams
-from scramjet_client.cli._session import Session, pass_session, warn
-from scramjet_client.cli._verbs import Group, lines_option
+from scramjet_client.cli import _exits, _output, _say, _streams
+from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._verbs import Group, follow_option, lines_option
 
 if TYPE_CHECKING:
     from scramjet_client.hub import LocalHub
@@ -53,9 +53,9 @@ def start(session: Session, host: str, port: int, storage: str | None, no_token:
             path = None if token.path is None else str(token.path)
             _output.line({"url": running.url, "token_file": path})
         else:
-            click.echo(running.url)
+            _say.out(running.url)
         if no_token:
-            warn(token.sentence)
+            _say.warn(token.sentence)
         else:
             session.note(token.sentence)
         session.note("the hub runs until Ctrl-C")
@@ -88,7 +88,8 @@ def info(session: Session) -> None:
     version = host.get_version()
     entities = host.list_entities()
     modern = version.api_version is not None
-    running = sum(each.terminated is None for each in entities.instances)
+    ended = sum(_output.has_ended(each) for each in entities.instances)
+    running = len(entities.instances) - ended
     manager: Any = (host.get_status().cpm or None) if modern else None
     known = {
         "url": host.api_base,
@@ -98,8 +99,9 @@ def info(session: Session) -> None:
         "build": version.build,
         "runtime_adapter": host.get_config().runtime_adapter if modern else None,
         "sequences": len(entities.sequences),
-        "instances": len(entities.instances),
+        "instances": running,
         "running": running,
+        "ended": ended,
         "manager": manager,
     }
     pairs = [(name.replace("_", " "), value) for name, value in known.items()]
@@ -107,20 +109,20 @@ def info(session: Session) -> None:
 
 
 @hub.command()
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@follow_option(default=False)
 @lines_option
 @pass_session
 def log(session: Session, follow: bool, lines: int | None) -> None:
     r"""Print the hub's log.
 
-    Without -f it ends when nothing has come for a second.
+    Without -f it prints what there is, and ends.
 
     \b
     Example:
         scramjet hub log
     """
     idle = None if follow else _streams.SILENCE
-    _streams.show_log(session, session.host.get_log_stream(idle_timeout=idle), lines)
+    _streams.show_log(session, session.host.get_log_stream(idle_timeout=idle), lines, follow)
 
 
 @hub.command()
@@ -140,7 +142,7 @@ def doctor(ctx: click.Context, timeout: float) -> None:
     if session.json:
         _output.document(report.as_dict())
     else:
-        click.echo(str(report))
+        _say.out(str(report), keep=_say.LINES)
     if not report.reachable:
         ctx.exit(_exits.UNREACHABLE)
     if report.problems:

@@ -14,6 +14,7 @@ from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._verbs import (
     Group,
     file_option,
+    follow_option,
     instance_argument,
     instances_argument,
     lines_option,
@@ -40,6 +41,8 @@ inst.add_command(events)
 
 @inst.command("list")
 @click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
+# All of them are listed; who comes from docker asks for that.
+@click.option("-a", "--all", "_all", is_flag=True, hidden=True, expose_value=False)
 @pass_session
 def list_(session: Session, ids: bool) -> None:
     r"""List instances, those that have just ended included.
@@ -108,13 +111,13 @@ def health(session: Session, instance: str) -> None:
 
 @inst.command()
 @instance_argument
-@click.option("-f", "--follow", is_flag=True, help="Go on until the instance ends, or Ctrl-C.")
+@follow_option(default=False)
 @lines_option
 @pass_session
 def log(session: Session, instance: str, follow: bool, lines: int | None) -> None:
     r"""Print the log that nobody has read yet.
 
-    Without -f it ends when nothing has come for a second.
+    Without -f it prints what there is, and ends. With --json a record is one line of JSON, as it came.
 
     \b
     Example:
@@ -122,23 +125,27 @@ def log(session: Session, instance: str, follow: bool, lines: int | None) -> Non
     """
     idle = None if follow else _streams.SILENCE
     stream = _names.instance_of(session, instance).get_log_stream(idle_timeout=idle)
-    _streams.show_log(session, stream, lines)
+    _streams.show_log(session, stream, lines, follow)
 
 
 def _reader(stream_id: Any) -> None:
     """Add the command that reads a stream."""
     help = (
         f"Copy an instance's {stream_id} to stdout.\n\nByte for byte: what nobody has read yet, then what comes, "
-        "until it ends. Ctrl-C ends the reading; the instance goes on.\n\n\b\nExample:\n"
+        "until it ends. Ctrl-C ends the reading; the instance goes on. With --no-follow it ends when nothing has "
+        "come for a second.\n\n\b\nExample:\n"
         f"    scramjet inst {stream_id} $ID > file"
     )
 
-    def read(session: Session, /, instance: str, lines: int | None, path: str | None) -> None:
-        stream = _names.instance_of(session, instance).get_stream(stream_id)
+    def read(
+        session: Session, /, instance: str, follow: bool, lines: int | None, path: str | None
+    ) -> None:
+        idle = None if follow else _streams.SILENCE
+        stream = _names.instance_of(session, instance).get_stream(stream_id, idle_timeout=idle)
         _streams.copy(session, stream, stream_id, path, lines)
 
-    command = file_option(lines_option(instance_argument(pass_session(read))))
-    inst.command(stream_id, cls=click.Command, help=help)(command)
+    command = follow_option(default=True)(instance_argument(pass_session(read)))
+    inst.command(stream_id, help=help)(file_option(lines_option(command)))
 
 
 _reader("output")
@@ -199,7 +206,7 @@ def stdin(session: Session, instance: str, file: str, end: bool) -> None:
     _send(session, instance, "stdin", file, end=end)
 
 
-@inst.command(cls=click.Command)
+@inst.command()
 @instance_argument
 @source_argument
 @click.option("--no-end", is_flag=True, help="Leave the program's input open.")
@@ -227,7 +234,7 @@ def inout(
         _streams.to_stdout(stream)
 
 
-@inst.command(cls=click.Command)
+@inst.command()
 @instance_argument
 @click.option("--no-stdin", is_flag=True, help="Only look.")
 @click.option("--output", is_flag=True, help="Its output, too, goes to stdout.")
@@ -245,7 +252,7 @@ def attach(ctx: click.Context, instance: str, no_stdin: bool, output: bool, log:
     Example:
         scramjet inst attach $ID --output
     """
-    from scramjet_client.cli._running import exit_code, log_line  # noqa: PLC0415
+    from scramjet_client.cli._running import exit_code  # noqa: PLC0415
 
     session: Session = ctx.obj
     client = _names.instance_of(session, instance)
@@ -253,7 +260,7 @@ def attach(ctx: click.Context, instance: str, no_stdin: bool, output: bool, log:
     ended = client.attach(
         stdin=not no_stdin,
         output=True if output else None,
-        log=log_line if log else None,
+        log=_streams.log_line if log else None,
     )
     if ended is None:
         session.note(f"detached; {client.id} goes on")
@@ -316,7 +323,14 @@ def kill(session: Session, instances: tuple[str, ...], forget: bool) -> None:
 @inst.command()
 @instance_argument
 @click.option("--status", type=click.Choice(STATUSES), help="Wait for this, not for its end.")
-@click.option("--limit", type=float, metavar="SECONDS", help="Wait no longer. [default: for ever]")
+@click.option(
+    "--limit",
+    "--timeout",
+    "limit",
+    type=float,
+    metavar="SECONDS",
+    help="Wait no longer. [default: for ever]",
+)
 @click.pass_context
 def wait(ctx: click.Context, instance: str, status: Any, limit: float | None) -> None:
     r"""Wait until an instance has ended, and end as it did.

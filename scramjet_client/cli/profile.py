@@ -10,7 +10,8 @@ from typing import Any
 import attrs
 import click
 
-from scramjet_client.cli import _output
+from scramjet_client.cli import _output, _say
+from scramjet_client.cli._complete import complete_profile
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._verbs import Group
 
@@ -25,14 +26,22 @@ def profile() -> None:
     """
 
 
+_name_argument = click.argument("name", shell_complete=complete_profile)
+
+
 def _file(name: str) -> Path:
-    if not name or Path(name).name != name:
+    if not name or Path(name).name != name or "\0" in name:
         raise click.UsageError(f"{name!r} can't be the name of a profile")
-    return Path.home() / ".si" / "profiles" / f"{name}.json"
+    return _home() / "profiles" / f"{name}.json"
 
 
-def _names() -> list[str]:
-    return sorted(each.stem for each in (Path.home() / ".si" / "profiles").glob("*.json"))
+def _home() -> Path:
+    try:
+        return Path.home() / ".si"
+    except RuntimeError:
+        raise click.ClickException(
+            "profiles are kept in the home folder, and this user has none; set HOME"
+        ) from None
 
 
 def _current() -> str | None:
@@ -61,12 +70,12 @@ def list_(session: Session) -> None:
     Example:
         scramjet profile list
     """
-    from scramjet_client.config import profile_settings  # noqa: PLC0415
+    from scramjet_client.config import profile_names, profile_settings  # noqa: PLC0415
     from scramjet_client.errors import ConfigurationError  # noqa: PLC0415
 
     current = _current()
     known: list[dict[str, Any]] = []
-    for name in _names():
+    for name in profile_names():
         try:
             known.append(_described(profile_settings(name), current))
         except ConfigurationError as error:
@@ -80,7 +89,7 @@ def list_(session: Session) -> None:
 
 
 @profile.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_profile)
 @pass_session
 def show(session: Session, name: str | None) -> None:
     r"""Show a profile; without NAME the one in use.
@@ -127,11 +136,11 @@ def create(session: Session, name: str, url: str, chosen: bool) -> None:
     )
     if chosen:
         _choose(name)
-    _say(session, name)
+    _tell(session, name)
 
 
 @profile.command()
-@click.argument("name")
+@_name_argument
 @pass_session
 def use(session: Session, name: str) -> None:
     r"""Choose the profile that is used here and by `si`.
@@ -147,11 +156,11 @@ def use(session: Session, name: str) -> None:
     for variable in ("SCRAMJET_API_URL", "SI_CONFIG_PATH", "SI_CONFIG"):
         if os.environ.get(variable):
             session.note(f"{variable} is set and goes before it")
-    _say(session, name)
+    _tell(session, name)
 
 
 @profile.command()
-@click.argument("name")
+@_name_argument
 @pass_session
 def rm(session: Session, name: str) -> None:
     r"""Remove a profile.
@@ -166,17 +175,14 @@ def rm(session: Session, name: str) -> None:
     if name == _current() and name != _DEFAULT:
         raise click.ClickException(f"profile {name!r} is in use; choose another one first")
     path.unlink()
-    _say(session, name)
+    _tell(session, name)
 
 
 def _choose(name: str) -> None:
     """Write which profile is in use, and leave what else the file holds."""
-    path = Path.home() / ".si" / "si-config.json"
-    try:
-        settings = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        settings = {}
-    _write(path, {**(settings if isinstance(settings, dict) else {}), "profile": name})
+    from scramjet_client.config import chosen_settings  # noqa: PLC0415
+
+    _write(_home() / "si-config.json", {**chosen_settings(), "profile": name})
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
@@ -189,8 +195,8 @@ def _write(path: Path, value: dict[str, Any]) -> None:
     partial.replace(path)
 
 
-def _say(session: Session, name: str) -> None:
+def _tell(session: Session, name: str) -> None:
     if session.json:
         _output.document({"name": name})
     else:
-        click.echo(name)
+        _say.out(name)

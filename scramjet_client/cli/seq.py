@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-from scramjet_client.cli import _names, _output
+from scramjet_client.cli import _exits, _names, _output, _say
+from scramjet_client.cli._complete import complete_sequence
 from scramjet_client.cli._each import for_each
-from scramjet_client.cli._session import Session, pass_session, warn
-from scramjet_client.cli._verbs import Group, complete_sequence, json_value, type_option
+from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._verbs import Group, json_value, type_option
+from scramjet_client.errors import HubResponseError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+_IN_USE = 409
+"""Status of the answer where a sequence has instances."""
 
 
 @click.group(cls=Group)
 def seq() -> None:
     """Pack, send, start, run and remove sequences.
 
-    A SEQ is an id, the beginning of one, or the name of its package. Where PATH may stand, it is a folder with
-    a package.json, a Python file, or a package; a folder here is written `./folder`.
+    A SEQ is an id, the beginning of one, or the name of its package, whose newest is meant. Where PATH may stand,
+    it is a folder with a package.json, a Python file, or a package; a folder here is written `./folder`.
     """
 
 
@@ -98,7 +104,7 @@ def pack(
 
     with Package(path, requirements=requirements) as package:
         for each in package.warnings:
-            warn(each)
+            _say.warn(each)
         target = target or f"{package.name or 'sequence'}.tar.gz".replace("/", "-")
         if target == "-" and not list_only:
             if sys.stdout.isatty():
@@ -136,7 +142,7 @@ def pack(
                 ],
             )
         else:
-            click.echo(target)
+            _say.out(target)
 
 
 @seq.command()
@@ -163,26 +169,33 @@ def send(session: Session, path: str, replace: str | None, requirements: str | N
     if session.json:
         _output.document({"id": sent.id})
     else:
-        click.echo(sent.id)
+        _say.out(sent.id)
 
 
 @seq.command("list")
 @click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
 @pass_session
 def list_(session: Session, ids: bool) -> None:
-    r"""List the sequences on the hub.
+    r"""List the sequences on the hub, the newest last; INSTANCES are those that run.
 
     \b
     Example:
         scramjet seq list
     """
+    entities = session.host.list_entities()
+    running = _running_of(entities)
 
     def row(each: Any) -> list[str]:
         version = str(each.config.get("version") or "")
-        return [each.id, each.name, version, str(len(each.instances))]
+        return [each.id, each.name, version, str(running[each.id])]
 
     columns = ["ID", "NAME", "VERSION", "INSTANCES"]
-    _output.listing(session, session.host.list_sequences(), columns, row, first_only=ids)
+    _output.listing(session, entities.sequences, columns, row, first_only=ids)
+
+
+def _running_of(entities: Any) -> Counter[str]:
+    """Return how many instances of each sequence run."""
+    return Counter(each.sequence for each in entities.instances if not _output.has_ended(each))
 
 
 @seq.command()
@@ -226,7 +239,7 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
     if session.json:
         _output.document({"id": instance.id})
     else:
-        click.echo(instance.id)
+        _say.out(instance.id)
 
 
 @seq.command()
@@ -246,14 +259,18 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
 @type_option("application/octet-stream")
 @click.option("--log", is_flag=True, help="Print its log to stderr.")
 @click.option("--output-only", is_flag=True, help="Its stdout goes to stderr, as its stderr does.")
-@click.option("--limit", type=float, metavar="SECONDS", help="Kill it after so long.")
+@click.option(
+    "--limit", "--timeout", "limit", type=float, metavar="SECONDS", help="Kill it after so long."
+)
+@click.option("--keep", is_flag=True, help="Leave the sequence of a PATH on the hub.")
 @click.pass_context
 def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given: Any) -> None:
     r"""Run a sequence as a command of the shell.
 
     stdin is its input, its output and stdout go to stdout. Its input ends where stdin does. Ends with the
     exit code of the instance. Ctrl-C asks the instance to stop,
-    a second one kills it. If stdout is closed, as by `| head`, it is killed. A PATH is sent first.
+    a second one kills it. If stdout is closed, as by `| head`, it is killed. A PATH is sent first, and what was
+    sent is deleted at the end. If the program crashes, its own error goes to stderr.
 
     \b
     Example:
@@ -272,7 +289,15 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
         type=given["content_type"],
     )
     how = _running.Shown(log=given["log"], output_only=given["output_only"], collected=session.json)
-    info = _running.run(session, lambda: found.start(**options), feed, how, given["limit"])
+    patient = True
+    try:
+        info = _running.run(session, lambda: found.start(**options), feed, how, given["limit"])
+    except _exits.Interrupted as interrupted:
+        patient = not interrupted.killed
+        raise
+    finally:
+        if _names.is_path(sequence) and not given["keep"]:
+            _running.remove(found, patient=patient)
     ctx.exit(_running.exit_code(info))
 
 
@@ -295,3 +320,44 @@ def rm(session: Session, sequences: tuple[str, ...], force: bool) -> None:
         return found.id, found.delete(force=force)
 
     for_each(session, sequences, remove)
+
+
+@seq.command()
+@click.option("-a", "--all", "every", is_flag=True, help="The newest of each name, too.")
+@click.option("-l", "--list", "list_only", is_flag=True, help="Only show what would go.")
+@pass_session
+def prune(session: Session, every: bool, list_only: bool) -> None:
+    r"""Delete the sequences that nothing runs of and that no name means.
+
+    These are all but the newest of each name. Those of which an instance runs, or has run a moment ago, stay.
+
+    \b
+    Example:
+        scramjet seq prune
+    """
+    entities = session.host.list_entities()
+    running = _running_of(entities)
+    newest = {} if every else {each.name: each.id for each in entities.sequences}
+    unused = [
+        each.id
+        for each in entities.sequences
+        if not running[each.id] and newest.get(each.name) != each.id
+    ]
+    if list_only:
+        chosen = [each for each in entities.sequences if each.id in unused]
+        _output.listing(session, chosen, ["ID", "NAME"], lambda each: [each.id, each.name])
+        return
+
+    def remove(id: str) -> tuple[str, Any]:
+        return id, session.host.get_sequence_client(id).delete()
+
+    for id in unused:
+        try:
+            for_each(session, [id], remove)
+        except HubResponseError as error:
+            if error.status != _IN_USE:
+                raise
+            # Not by force, which would kill an instance that has been started since.
+            _say.warn(
+                f"sequence {id!r} stays: a hub counts an instance as one for 15 s after its end; prune again then"
+            )

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from scramjet_client.cli import _output, _streams
+from scramjet_client.cli import _output, _say, _streams
+from scramjet_client.cli._complete import complete_topic
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._progress import progress, stdin_is_free
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._verbs import (
     Group,
-    complete_topic,
     file_option,
+    follow_option,
     lines_option,
     source_argument,
     topic_argument,
@@ -64,7 +65,7 @@ def create(session: Session, topic: str, content_type: str | None) -> None:
     if session.json:
         _output.document(made)
     else:
-        click.echo(made.name)
+        _say.out(made.name)
 
 
 @topic.command()
@@ -88,24 +89,33 @@ def send(session: Session, topic: str, file: str, content_type: str | None) -> N
         _output.document(sent)
 
 
-@topic.command(cls=click.Command)
+@topic.command()
 @topic_argument
 @type_option(_NDJSON)
+@follow_option(default=True)
 @lines_option
 @file_option
 @pass_session
 def get(
-    session: Session, topic: str, content_type: str | None, lines: int | None, path: str | None
+    session: Session,
+    topic: str,
+    *,
+    content_type: str | None,
+    follow: bool,
+    lines: int | None,
+    path: str | None,
 ) -> None:
     r"""Copy what a topic carries to stdout.
 
-    Byte for byte, until Ctrl-C: topics of 1.x never end.
+    Byte for byte, until Ctrl-C: topics of 1.x never end. With --no-follow it ends when nothing has come for a
+    second.
 
     \b
     Example:
         scramjet topic get names -n 1
     """
-    stream = session.host.get_topic(topic, content_type or _NDJSON)
+    idle = None if follow else _streams.SILENCE
+    stream = session.host.get_topic(topic, content_type or _NDJSON, idle_timeout=idle)
     _streams.copy(session, stream, topic, path, lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import ssl
@@ -21,18 +22,22 @@ import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from scramjet_client import __version__
-from scramjet_client._base import Shown, public
+from scramjet_client._base import Shown, printable, public
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.generations import dialect_from
 from scramjet_client.api.http_client import HttpClient
+from scramjet_client.clients.diagnosis import diagnose, not_a_hub
 from scramjet_client.config import VARIABLES
 from scramjet_client.errors import ScramjetError
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration, duration
-from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass
+from scramjet_client.http.requester import BodyRequest
 from scramjet_client.http.settings import is_loopback, proxies_for, route, verification
+from scramjet_client.models import GetVersionResponse
+from scramjet_client.uploads.sending import answer_text
 from scramjet_client.uploads.sources import Source
+from scramjet_client.uploads.upload import Transfer, Upload
 
 _SKEW_LIMIT = 5.0
 """Seconds that the clocks may differ before it is a problem; the header has a resolution of one."""
@@ -63,8 +68,13 @@ class DoctorReport(Shown):
         reachable: Whether a hub answered.
         seconds: How long it took to answer, or to fail.
         clock_skew: Seconds that the hub's clock is ahead of this one, or None; a second is as good as none.
+        notes: What this hub changes of what it carries, one sentence each.
         ignored: What stands in the environment and is not used, one sentence each.
         problems: What is wrong, one sentence each.
+        cause: Why no hub was reached, in a word: "no-hub", "unknown-host", "timeout", "no-token",
+            "refused-token", "wrong-path", "proxy", "tls" or "not-a-hub"; None where one was, or where it is not
+            known.
+        advice: What to do about it, or None.
     """
 
     url: str
@@ -80,6 +90,9 @@ class DoctorReport(Shown):
     clock_skew: float | None
     ignored: tuple[str, ...]
     problems: tuple[str, ...]
+    cause: str | None = None
+    advice: str | None = None
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can hold."""
@@ -102,10 +115,12 @@ class DoctorReport(Shown):
             ("hub", told),
             ("hub's clock", skew),
             ("versions", ", ".join(f"{name} {value}" for name, value in self.versions.items())),
+            *(("note", each) for each in self.notes),
             *(("not used", each) for each in self.ignored),
             *(("PROBLEM", each) for each in self.problems),
+            *([("what to do", f"{self.advice} ({self.cause})")] if self.advice else []),
         ]
-        return "\n".join(f"{name + ':':<20}{value}" for name, value in lines)
+        return "\n".join(f"{name + ':':<20}{printable(value)}" for name, value in lines)
 
     # So that the last line of an interactive session shows it.
     __repr__ = __str__
@@ -118,14 +133,20 @@ def examine(
     client: HttpClient, sources: Mapping[str, str] | None, timeout: Duration
 ) -> DoctorReport:
     """Return the report of a client; `sources` says where its settings came from, as far as that is known."""
-    duration("timeout", timeout)
+    limit = duration("timeout", timeout)
+    probe = math.inf if limit is None else limit
     known = sources if sources is not None else {"api_base": "the client that it belongs to"}
     problems: list[str] = []
     ca, ca_problem = _trust(client, known)
     began = time.monotonic()
-    answer = _asked(client, timeout, problems)
+    answer, error = _asked(client, timeout, problems)
     seconds = time.monotonic() - began
-    hub = None if answer is None else _hub(answer, problems)
+    version = None if answer is None else _version(answer, problems)
+    hub = None if version is None else _hub(version)
+    if error is not None:
+        found = diagnose(error, client, known, probe)
+    else:
+        found = not_a_hub(client, probe) if hub is None else None
     skew = None if answer is None else _skew(answer, problems)
     if hub is not None and answer is not None:
         _between(client, answer, problems)
@@ -143,30 +164,41 @@ def examine(
         clock_skew=skew,
         ignored=tuple(_ignored(client, known)),
         problems=(*ca_problem, *problems),
+        cause=None if found is None else found.cause,
+        advice=None if found is None else found.advice,
+        notes=() if version is None else dialect_from(version).changes,
     )
 
 
 # -- the hub --------------------------------------------------------------------------------------
 
 
-def _asked(client: HttpClient, timeout: Duration, problems: list[str]) -> JsonAnswer | None:
+def _asked(
+    client: HttpClient, timeout: Duration, problems: list[str]
+) -> tuple[JsonAnswer | None, Exception | None]:
+    """Return the answer of the hub, or what went wrong instead."""
     try:
-        return client.request("GET", "version", timeout=timeout, subject="API version")
+        return client.request("GET", "version", timeout=timeout, subject="API version"), None
     except ScramjetError as error:
-        problems.append(f"{error.code}: {error.message}")
+        # On one line: a proxy's page has many.
+        problems.append(" ".join(f"{error.code}: {error.message}".split()))
+        return None, error
     except (OSError, ValueError) as error:
         let_interrupts_pass(error)
         # A CA bundle or certificate that is not there, or a header that can't be sent.
         problems.append(str(error))
-    return None
+        return None, error
 
 
-def _hub(answer: JsonAnswer, problems: list[str]) -> dict[str, str] | None:
+def _version(answer: JsonAnswer, problems: list[str]) -> GetVersionResponse | None:
     try:
-        version = version_from(answer)
+        return version_from(answer)
     except ScramjetError as error:
         problems.append(f"{error.code}: what answers is not a hub: {error.message}")
         return None
+
+
+def _hub(version: GetVersionResponse) -> dict[str, str]:
     generation = "1.x" if dialect_from(version).modern else "0.x"
     told = {"version": version.version, "generation": generation}
     further = {"service": version.service, "build": version.build}
@@ -187,15 +219,15 @@ def _between(client: HttpClient, answer: JsonAnswer, problems: list[str]) -> Non
         yield b" "
         let_go.wait(_HELD_LIMIT)
 
-    upload = client.prepare_upload(Source(held()), lambda text, *_: text, name="nothing")
-    post = client.poster(
-        route("instance", str(uuid.uuid4()), "input"),
-        {"Content-Type": "application/octet-stream", "x-end-stream": "false"},
+    request = BodyRequest(
+        path=route("instance", str(uuid.uuid4()), "input"),
+        headers={"Content-Type": "application/octet-stream", "x-end-stream": "false"},
     )
-    deadline = time.monotonic() + _HELD_LIMIT
-    upload.run_in_background(
-        lambda: upload.run(post, lambda writer: Exchange(writer=writer, deadline=deadline))
+    transfer = Transfer(
+        requester=client, request=request, name="nothing", convert=answer_text, timeout=_HELD_LIMIT
     )
+    upload = Upload(transfer, Source(held()))
+    upload.start()
     try:
         upload.exception(_REFUSAL_LIMIT)
     except FutureTimeoutError:

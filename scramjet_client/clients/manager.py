@@ -31,10 +31,9 @@ from scramjet_client.errors import (
     NotFoundError,
     ScramjetError,
 )
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer, json_in
 from scramjet_client.http.durations import Duration
 from scramjet_client.http.settings import route
-from scramjet_client.http.untrusted import json_in
 from scramjet_client.models import (
     ConnectedHub,
     DisconnectHubsResponse,

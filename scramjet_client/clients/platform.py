@@ -27,7 +27,7 @@ from scramjet_client.errors import (
     NotFoundError,
     ScramjetError,
 )
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration
 from scramjet_client.http.settings import TimeoutLike, route
 from scramjet_client.models import (

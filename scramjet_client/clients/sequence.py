@@ -13,10 +13,9 @@ from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.topics import checked_topic
 from scramjet_client.errors import SequenceNotFoundError, ServerError
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer, json_in
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.settings import route
-from scramjet_client.http.untrusted import json_in
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import CompletedInstance, refuse_check, run_new
 from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
@@ -192,11 +191,14 @@ class SequenceClient(Handle):
             self._client, self._id, package, requirements=requirements, progress=progress
         )
 
-    def delete(self, *, force: bool = False) -> DeleteSequenceResponse:
+    def delete(
+        self, *, force: bool = False, timeout: float | None = None
+    ) -> DeleteSequenceResponse:
         """Delete the sequence.
 
         Args:
             force: Kill its instances first (1.x); the hub then takes 15 to 31 s to answer.
+            timeout: Seconds to wait for the answer. A deletion that has begun goes on.
 
         Raises:
             SequenceNotFoundError: The hub has no such sequence.
@@ -208,7 +210,7 @@ class SequenceClient(Handle):
         if force:
             dialect_of(self._client).require("deleting a sequence by force")
         headers = {"x-seq-kill-inst": "true"} if force else None
-        answer = self._request("DELETE", headers=headers)
+        answer = self._request("DELETE", headers=headers, timeout=timeout)
         return DeleteSequenceResponse(id=id_from(answer, "a deletion"), raw=answer.value)
 
     def get_instance(self, id: str) -> InstanceClient:

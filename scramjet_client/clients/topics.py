@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-import requests
-
-from scramjet_client.api.generations import body_limit, dialect_of
+from scramjet_client.api.generations import dialect_of, route_limits
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
-from scramjet_client.http.body import BodySource
 from scramjet_client.http.durations import Duration
-from scramjet_client.http.exchange import Exchange
 from scramjet_client.models import (
     CONTENT_TYPES,
     CreateTopicResponse,
@@ -23,9 +18,10 @@ from scramjet_client.models import (
     SendStreamResponse,
 )
 from scramjet_client.streams.output import OutputStream
-from scramjet_client.uploads.file import Outbox, UploadWriter
-from scramjet_client.uploads.options import SendPlan, plan, sent
-from scramjet_client.uploads.sources import ProgressHook, Source, SourceLike, Utf8Only
+from scramjet_client.uploads.file import UploadWriter
+from scramjet_client.uploads.options import SendPlan, plan
+from scramjet_client.uploads.sending import Destination
+from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
 
 # Hubs compare the undecoded path with the name, so what needs encoding can't be reached.
@@ -152,6 +148,7 @@ class Topics:
         *,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> SendStreamResponse:
         """Send data to a topic, and wait until the hub has taken all of it.
 
@@ -168,6 +165,7 @@ class Topics:
             end: Whether the topic ends with this, for good. 1.x topics never end, whatever is said here.
             json: Whether the source gives values to be sent as JSON lines.
             progress: As in `InstanceClient.send_stream`.
+            timeout: Seconds for the whole send; None is no limit.
 
         Raises:
             TypeError, ValueError: A wrong argument, before anything is sent.
@@ -177,12 +175,17 @@ class Topics:
 
         Wire: POST /topic/{topic} (docs/protocol.md, "Topics").
         """
-        chosen = self._plan(
-            topic, request_init, content_type, end=end, json=json, progress=progress
+        chosen = _plan(
+            topic,
+            request_init,
+            content_type,
+            end=end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
         )
-        upload = self._prepared(topic, chosen, stream, chosen.body(stream))
-        self._runner(topic, chosen, upload)()
-        return upload.result()
+        answer: SendStreamResponse = self._to(topic, chosen).send(chosen, stream)
+        return answer
 
     def submit_topic(
         self,
@@ -194,99 +197,69 @@ class Topics:
         *,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending to a topic and return at once with the handle; see `send_topic`.
 
         Returns:
             An `Upload`. 1.x hubs say neither yes nor no before a topic's body has ended, unless they refuse it.
         """
-        chosen = self._plan(
-            topic, request_init, content_type, end=end, json=json, progress=progress
+        chosen = _plan(
+            topic,
+            request_init,
+            content_type,
+            end=end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
         )
-        upload = self._prepared(topic, chosen, stream, chosen.body(stream))
-        upload.run_in_background(self._runner(topic, chosen, upload))
-        return upload
+        return self._to(topic, chosen).submit(chosen, stream)
 
     def open_topic(self, topic: str, *, content_type: str | None = None) -> UploadWriter:
         """Open a topic as a file to be written to; `send_topic` has the arguments.
 
         Closing it ends this body, not the topic. Until then, others that send to the topic wait (1.x).
         """
-        chosen = self._plan(topic, None, content_type)
-        outbox = Outbox()
-        # The outbox gathers by itself, and must know what is on the wire.
-        upload = self._prepared(topic, chosen, None, Source(outbox), gather=False)
-        upload.run_in_background(self._runner(topic, chosen, upload))
-        return UploadWriter(outbox, upload, lambda: None)
+        chosen = _plan(topic, None, content_type)
+        return self._to(topic, chosen).open(chosen)
 
     send_named_data = send_topic
     get_named_data = get_topic
 
-    def _plan(
-        self,
-        topic: str,
-        request_init: RequestInit | None,
-        content_type: str | None,
-        **keywords: Any,
-    ) -> SendPlan:
-        return plan(
-            f"topic {checked_topic(topic)!r}",
-            request_init,
-            None,
-            {
-                "type": None if content_type is None else checked_type(content_type),
-                **keywords,
-            },
-            default_type=_NDJSON,
-        )
-
-    def _prepared(
-        self, topic: str, chosen: SendPlan, stream: Any, body: BodySource, *, gather: bool = True
-    ) -> Upload[SendStreamResponse]:
-        """Return an upload that has not begun; what this hub would change is refused here."""
-        text_only = dialect_of(self._client).utf8_only(chosen.stream_id)
-        if text_only is not None and isinstance(body, Source):
-            body = Utf8Only(body, text_only)
-        return self._client.prepare_upload(
-            body,
-            sent,
+    def _to(self, topic: str, chosen: SendPlan) -> Destination:
+        """Return where bodies for a topic go."""
+        client = self._client
+        # No limit for the head of the answer: it comes with the end of the body, and who has to wait for the
+        # turn, or for a reader, hears nothing until then, however long that takes.
+        return Destination(
+            requester=client,
+            path=f"topic/{topic}",
             name=chosen.stream_id,
-            gather=gather,
-            progress=chosen.reporter(stream),
+            limits=lambda: route_limits(client, chosen.stream_id),
             **_about(topic, chosen.type),
         )
 
-    def _runner(
-        self, topic: str, chosen: SendPlan, upload: Upload[SendStreamResponse]
-    ) -> Callable[[], None]:
-        """Return what runs an upload on the thread that calls it."""
-        limit = body_limit(self._client)
-        # Where a body may have to go on in another request, only a request of its own can end the topic.
-        end_apart = chosen.end and limit is not None
-        post = self._poster(topic, chosen, end=chosen.end and not end_apart)
-        make = chosen.exchange_maker(lambda: None)
 
-        def end() -> None:
-            self._client.send_stream(
-                f"topic/{topic}", b"", type=chosen.type, end=True, **_about(topic)
-            )
-
-        def run() -> None:
-            upload.run(post, make, body_limit=limit, afterwards=end if end_apart else None)
-
-        return run
-
-    def _poster(
-        self, topic: str, chosen: SendPlan, *, end: bool
-    ) -> Callable[[Exchange], requests.Response]:
-        headers = {
-            **chosen.headers,
-            "content-type": chosen.type,
-            "x-end-stream": "true" if end else "false",
-        }
-        # No limit for the head of the answer: it comes with the end of the body, and who has to wait for the
-        # turn, or for a reader, hears nothing until then, however long that takes.
-        return self._client.poster(f"topic/{topic}", headers, params=chosen.params)
+def _plan(
+    topic: str,
+    request_init: RequestInit | None,
+    content_type: str | None,
+    *,
+    end: bool | None = None,
+    json: bool | None = None,
+    progress: ProgressHook | None = None,
+    timeout: Duration | None = None,
+) -> SendPlan:
+    return plan(
+        f"topic {checked_topic(topic)!r}",
+        request_init,
+        type=None if content_type is None else checked_type(content_type),
+        end=end,
+        json=json,
+        progress=progress,
+        timeout=timeout,
+        default_type=_NDJSON,
+    )
 
 
 def _about(topic: str, content_type: str = "") -> dict[str, Any]:

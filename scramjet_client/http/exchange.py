@@ -18,11 +18,11 @@ from typing import Any
 import requests
 from urllib3.util import wait_for_read
 
+from scramjet_client.http.answers import too_long
 from scramjet_client.http.body import BodyWriter, shut
 from scramjet_client.http.chunked import ChunkedBody
 from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.interrupts import let_interrupts_pass
-from scramjet_client.http.untrusted import too_long
 
 READ_SIZE = 65536
 """Bytes of one read from the network."""

@@ -44,6 +44,8 @@ class Tuning(Shown):
         stop_settle: After that answer, how long the end of the process may take; runners take up to 1.2 s.
         log_settle: Silence after the end of an instance that ends its log, which hubs leave open.
         stream_settle: The same of its other streams, which hubs leave open for a program that lives on after a crash.
+        input_settle: How long a Node.js runner may take to read the header lines of its first input, before the first
+            byte that is not ASCII follows them: 0.06 s were seen, but a program that computes holds it up.
         exit_grace: How long the interpreter's end waits for uploads that run, all of them together.
         sleep: Waits between two attempts of a request.
     """
@@ -56,6 +58,7 @@ class Tuning(Shown):
     stop_settle: float = 3.0
     log_settle: float = 0.5
     stream_settle: float = 5.0
+    input_settle: float = 0.5
     exit_grace: float = 5.0
     sleep: Callable[[float], object] = attrs.field(default=time.sleep, repr=False)
 

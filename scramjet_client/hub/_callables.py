@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import marshal
+import os
 import pickle
 import sys
 import types
@@ -59,7 +61,7 @@ def write_package(folder: Path, name: str, function: Callable[..., Any]) -> None
     """
     parts = _parts(function)
     (folder / "main.py").write_text(
-        _MAIN.format(path=[each for each in sys.path if each], parts=pickle.dumps(parts)), "utf-8"
+        _MAIN.format(path=_absolute(sys.path), parts=pickle.dumps(parts)), "utf-8"
     )
     (folder / _ADAPTER.name).write_bytes(_ADAPTER.read_bytes())
     manifest = {
@@ -72,7 +74,7 @@ def write_package(folder: Path, name: str, function: Callable[..., Any]) -> None
 
 
 def _parts(function: Callable[..., Any]) -> dict[str, Any]:
-    if getattr(function, "__module__", None) != "__main__":
+    if not _is_main(getattr(function, "__module__", None)):
         try:
             return {"name": pickle.dumps(function)}
         except (pickle.PicklingError, AttributeError, TypeError):
@@ -82,6 +84,22 @@ def _parts(function: Callable[..., Any]) -> dict[str, Any]:
     parts: dict[str, Any] = {"modules": {}, "values": {}, "functions": {}}
     parts["function"] = _take(function, parts)
     return parts
+
+
+def _is_main(module_name: str | None) -> bool:
+    """Return whether a module is the program itself, which is another one in the process of the sequence."""
+    # "__mp_main__" is its name in the workers of multiprocessing. What has no specification was made by exec().
+    module = sys.modules.get(module_name or "")
+    return module_name in ("__main__", "__mp_main__") or getattr(module, "__spec__", None) is None
+
+
+def _absolute(path: Iterable[str]) -> list[str]:
+    """Return a module path as it is in another folder; "" is the current one."""
+    found = []
+    for each in path:
+        with contextlib.suppress(OSError):  # there is no current one
+            found.append(os.path.abspath(each))
+    return found
 
 
 def _take(function: types.FunctionType, parts: dict[str, Any]) -> dict[str, Any]:

@@ -153,7 +153,10 @@ class Instance:
         if not self._hello.is_set():
             code = self.process.last_word
             known = _REASONS.get(code) if isinstance(code, int) else None
-            return (known or "Runner failed").format(self.sequence.main)
+            if known is not None:
+                return known.format(self.sequence.main)
+            said = await self.process.last_line() if self.process.has_ended else ""
+            return f"Runner failed: {said}" if said else "Runner failed"
         return None
 
     async def _watch(self) -> None:
@@ -176,15 +179,22 @@ class Instance:
 
     def _judge(self) -> tuple[dict[str, Any], str]:
         """Return `terminated`, and a sentence for the log."""
-        code, word = self.process.returncode, self.process.last_word
-        assert code is not None
+        # What the runner says decides. The system may tell nothing, and cannot tell whose word a code is.
+        process = self.process
+        code, word, chosen = process.returncode, process.last_word, process.own_code
         if isinstance(word, int) and word in _REASONS:
             reason = _REASONS[word].format(self.sequence.main)
             return {"exitcode": word, "reason": reason}, reason
-        if code == 0:
+        if word == 0 or chosen == 0 or (chosen is None and code == 0):
             return {"exitcode": -1, "reason": "Instance completed"}, "Instance completed"
-        if self.process.killed and code in (137, -signal.SIGKILL):
+        if process.killed and chosen is None and code in (137, -signal.SIGKILL, None):
             return {"exitcode": 137, "reason": _REASONS[137]}, _REASONS[137]
+        code = chosen or code
+        if code is None:
+            return _RUNNER_FAILED, (
+                "the process ended in a way that the system did not tell the hub: "
+                "the hub's own process ignores SIGCHLD, or waits for processes that are not its own"
+            )
         if code > 0:
             said = f"the program ended its process with exit code {code}"
             return {"exitcode": code, "reason": "Runner failed"}, said
@@ -300,7 +310,6 @@ class Instance:
             )
             return
         if role == "provides":
-            topic.provider = self.id
             reader = self.process.output.attach()
             self._routes.append(asyncio.ensure_future(topic.take(reader)))
         else:

@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 import ssl
+import struct
 import tempfile
 import threading
 import warnings
@@ -94,6 +95,8 @@ class LocalHub:
         max_unpacked_size: Bytes of what is in it.
         max_package_files: Number of files and folders in it.
         max_json_size: Bytes of a JSON body.
+        max_connections: Connections at a time; fewer where the process may not open as many files.
+        head_timeout: Seconds that a connection gets until its first request is there and has shown the token.
 
     Raises:
         ValueError: It would be open to other machines without a token; or no header can carry the token.
@@ -116,6 +119,8 @@ class LocalHub:
         max_unpacked_size: int = defaults.MAX_UNPACKED_SIZE,
         max_package_files: int = defaults.MAX_PACKAGE_FILES,
         max_json_size: int = defaults.MAX_JSON_SIZE,
+        max_connections: int = defaults.MAX_CONNECTIONS,
+        head_timeout: float = defaults.HEAD_TIMEOUT,
     ) -> None:
         if os.name != "posix":
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
@@ -133,8 +138,8 @@ class LocalHub:
             max_package_size=max_package_size,
             max_unpacked_size=max_unpacked_size,
             max_package_files=max_package_files,
-            max_connections=_max_connections(),
-            head_timeout=defaults.HEAD_TIMEOUT,
+            max_connections=_affordable(max_connections),
+            head_timeout=head_timeout,
             max_json_size=max_json_size,
             token=token,
         )
@@ -142,6 +147,7 @@ class LocalHub:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._url = ""
+        self._pid = 0
         self._loop: asyncio.AbstractEventLoop
         self._state: State
         self._ending: asyncio.Event
@@ -174,7 +180,9 @@ class LocalHub:
             if self._thread is not None:
                 raise RuntimeError("the hub is started already")
             listener = self._listen()
-            storage = Path(tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent))
+            storage = Path(
+                tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
+            ).resolve()
             ready = threading.Event()
             # Ends with stop(). A daemon, so that a hub that nobody stops does not keep the interpreter; the
             # reaper then sees to its instances and files.
@@ -184,6 +192,7 @@ class LocalHub:
                 name="scramjet-local-hub",
                 daemon=True,
             )
+            self._pid = os.getpid()
             self._thread.start()
             ready.wait()
             self._url = self._address(listener.getsockname()[1])
@@ -193,8 +202,8 @@ class LocalHub:
         with self._lock:
             thread, self._thread = self._thread, None
             self._url = ""
-            if thread is None:
-                return
+            if thread is None or self._pid != os.getpid():
+                return  # the hub of a process that has forked this one is not this one's to stop
             with contextlib.suppress(RuntimeError):  # the loop has gone by another way
                 self._loop.call_soon_threadsafe(self._ending.set)
             thread.join()
@@ -213,7 +222,7 @@ class LocalHub:
         reaper = Reaper(storage)
         try:
             reaper.start()
-            asyncio.run(self._serve(listener, storage, reaper, ready))
+            _run_on_a_loop(self._serve(listener, storage, reaper, ready))
         finally:
             ready.set()
             reaper.close()
@@ -253,10 +262,10 @@ class LocalHub:
             beating.cancel()
             if server is not None:
                 server.close()
+            # Before the instances end, and twice: an output that is cut must not look like a complete one.
+            _cut_connections(runner)
             await state.clear()
-            for connection in runner.server.connections:
-                if connection.transport is not None:
-                    connection.transport.abort()
+            _cut_connections(runner)
             await runner.cleanup()
 
     # -- what it offers -------------------------------------------------------------------------------
@@ -332,15 +341,19 @@ class LocalHub:
     def _await(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         if self._thread is None:
             raise RuntimeError("the hub is not started")
+        if self._pid != os.getpid():
+            raise RuntimeError(
+                "the hub runs in the process that has forked this one: a client of its URL can be used here"
+            )
         return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
 
 
-def _max_connections() -> int:
+def _affordable(connections: int) -> int:
     """Return how many connections there may be; half of what may be open is left to instances and all else."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY:
-        return defaults.MAX_CONNECTIONS
-    return min(defaults.MAX_CONNECTIONS, max(1, allowed // 2))
+    return (
+        connections if allowed == resource.RLIM_INFINITY else min(connections, max(1, allowed // 2))
+    )
 
 
 def _check_token(token: str) -> None:
@@ -364,6 +377,34 @@ def _warn_of_an_open_hub(host: str) -> None:
         OpenHubWarning,
         stacklevel=3,
     )
+
+
+def _run_on_a_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run the hub on a loop of asyncio's own: those of `asyncio.run` depend on what the process is set to."""
+    loop = asyncio.SelectorEventLoop()
+    try:
+        loop.run_until_complete(main)
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def _cut_connections(runner: web.AppRunner) -> None:
+    """Reset all connections, which no client takes for the end of an answer."""
+    for connection in runner.server.connections if runner.server is not None else ():
+        transport = connection.transport
+        if transport is not None:
+            with contextlib.suppress(OSError, AttributeError):
+                transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+            transport.abort()
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from typing import cast
 
 _BLOCK = 262_144
 """Bytes that are read from an instance at once."""
@@ -101,6 +102,11 @@ class Pipe:
             self._unread_size += sum(map(len, left))
         self.made_room()
 
+    @property
+    def unread(self) -> bytes:
+        """What waits for the first reader."""
+        return b"".join(self._unread)
+
     def put(self, data: bytes) -> None:
         """Add data without waiting."""
         if self.ended or not data:
@@ -172,9 +178,9 @@ class Feed(asyncio.BaseProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio calls this)."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_FEED_LIMIT)
+        # Transports of other loops than asyncio's own are of no class of asyncio.
+        self._transport = cast("asyncio.WriteTransport", transport)
+        self._transport.set_write_buffer_limits(high=_FEED_LIMIT)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that nothing is read any more."""

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import signal
 import socket
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import scramjet
 
 from scramjet_client.hub._pipes import Feed, Pipe, pump
 from scramjet_client.hub._reaper import Reaper
 
-_RUNNER = Path(__file__).parent / "_runner" / "__main__.py"
+_RUNNER = Path(__file__).resolve().parent / "_runner" / "__main__.py"
+
+_FRAMEWORK = Path(scramjet.__file__ or "").resolve().parent.parent
+"""Where the runner finds the framework too, if this process had to change `sys.path` to find it."""
 
 _MESSAGE_LIMIT = 64 * 2**20
 """Bytes of one message from the runner; an event holds all of its message."""
@@ -36,8 +45,11 @@ class Process:
     Attributes:
         stdout, stderr, output, log: What comes out.
         stdin, input: What goes in.
-        returncode: As of `subprocess`, None while it runs.
+        has_ended: Whether the process has.
+        returncode: As of `subprocess`; None while it runs, and where the system does not tell this process
+            (SIGCHLD is ignored, or somebody else has asked for it).
         last_word: The exit code that the runner announced; None if the program ended the process itself.
+        own_code: The exit code that the program has chosen by `sys.exit()` and the like, if it has.
     """
 
     def __init__(self, on_message: Callable[[str, Any], None]) -> None:
@@ -46,11 +58,13 @@ class Process:
         self.log = Pipe(dropping=True)
         self.stdin: Feed
         self.input: Feed
+        self.has_ended = False
         self.returncode: int | None = None
         self.last_word: int | None = None
+        self.own_code: int | None = None
         self.killed = False
         self._on_message = on_message
-        self._process: asyncio.subprocess.Process
+        self._process: subprocess.Popen[bytes]
         self._writer: asyncio.WriteTransport
         self._exit: asyncio.Task[None]
         self._tasks: list[asyncio.Task[None]] = []
@@ -66,21 +80,22 @@ class Process:
             (in_r, in_w), (data_r, data_w) = (_open_pipe(theirs, ours) for _ in range(2))
             (out_r, out_w), (err_r, err_w) = (_open_pipe(ours, theirs) for _ in range(2))
             (put_r, put_w), (log_r, log_w) = (_open_pipe(ours, theirs) for _ in range(2))
-            passed = (far.fileno(), data_r, put_w, log_w)
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                str(_RUNNER),
-                *map(str, passed),
+            passed = (far, data_r, put_w, log_w)
+            # Not asyncio's: what becomes of its processes depends on the loop, the thread, and SIGCHLD.
+            self._process = subprocess.Popen(
+                [sys.executable, *_flags(), str(_RUNNER), *map(str, passed), str(_FRAMEWORK)],
                 stdin=in_r,
                 stdout=out_w,
                 stderr=err_w,
                 pass_fds=passed,
-                cwd=order["root"],
+                # The runner goes into the folder when it has loaded it.
+                cwd=Path(order["root"]).parent,
                 env=_environment(),
                 start_new_session=True,  # a group of its own, to be killed with all that it starts
             )
             ours.pop_all()  # from here on, each end has an owner
-        reaper.add(self._process.pid)
+        reaper.add(self.pid)
+        over = self._watch()
         self.stdin, self.input = await Feed.on(in_w), await Feed.on(data_w)
         await self._connect(near, order)
         for fd, pipe in [
@@ -90,8 +105,32 @@ class Process:
             (log_r, self.log),
         ]:
             self._tasks.append(asyncio.ensure_future(self._pump(fd, pipe)))
-        self._exit = asyncio.ensure_future(self._wait(reaper))
+        self._exit = asyncio.ensure_future(self._wait(over, reaper))
         return self
+
+    def _watch(self) -> asyncio.Future[int | None]:
+        """Start the thread that waits for the process's end, which ends it; return what will be the exit code."""
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[int | None] = loop.create_future()
+
+        def wait() -> None:
+            try:
+                code: int | None = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            except ChildProcessError:
+                code = None
+            # Popen would else wait for it once more.
+            self._process.returncode = 0 if code is None else code
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(over.set_result, code)
+
+        try:
+            # A daemon, as the process outlives a hub that nobody stops; the reaper then sees to it.
+            threading.Thread(target=wait, name="scramjet-hub-wait", daemon=True).start()
+        except RuntimeError as error:
+            self._signal_group()
+            self._process.wait()
+            raise OSError(errno.EAGAIN, f"no thread for an instance: {error}") from error
+        return over
 
     @property
     def pid(self) -> int:
@@ -106,7 +145,8 @@ class Process:
         transport, _ = await asyncio.get_running_loop().create_connection(
             lambda: asyncio.StreamReaderProtocol(reader), sock=ours
         )
-        self._writer = transport
+        # Transports of other loops than asyncio's own are of no class of asyncio.
+        self._writer = cast("asyncio.WriteTransport", transport)
         self.send("start", order)
         self._listening = asyncio.ensure_future(self._listen(reader))
 
@@ -116,11 +156,13 @@ class Process:
                 for kind, value in _message(line).items():
                     if kind == "end":
                         self.last_word = value
+                    elif kind == "exit":
+                        self.own_code = value
                     else:
                         self._on_message(kind, value)
 
-    async def _wait(self, reaper: Reaper) -> None:
-        code = await self._process.wait()
+    async def _wait(self, over: asyncio.Future[int | None], reaper: Reaper) -> None:
+        code = await over
         # What the program has started ends with it, and with that the last holders of its pipes.
         self._signal_group()
         reaper.discard(self.pid)
@@ -130,6 +172,7 @@ class Process:
         self.input.abort()
         self._writer.abort()
         self.returncode = code
+        self.has_ended = True
 
     def _signal_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -151,13 +194,19 @@ class Process:
         asyncio.get_running_loop().call_later(_KILL_GRACE, self._insist)
 
     def _insist(self) -> None:
-        if self.returncode is None:
+        if not self.has_ended:
             self._signal_group()
+
+    async def last_line(self) -> str:
+        """Return the last line that a process which has ended wrote to its stderr, as far as nobody has read it."""
+        await asyncio.wait(self._tasks, timeout=1)
+        said = self.stderr.unread.decode("utf-8", "replace").split("\n")
+        return next((each for each in reversed(said) if each.strip()), "")
 
     async def close(self) -> None:
         """Kill it at once, and free all that belongs to it."""
         self.killed = True
-        if self.returncode is None:
+        if not self.has_ended:
             self._signal_group()
         await self.exited()
         for task in self._tasks:
@@ -179,18 +228,45 @@ def _message(line: bytes) -> dict[str, Any]:
     return message if isinstance(message, dict) else {"unreadable": None}
 
 
+def _flags() -> list[str]:
+    """Return the options of this interpreter that say where it looks for modules and how it reads text."""
+    flags = [f"-Xutf8={sys.flags.utf8_mode}"]
+    if sys.flags.isolated:
+        flags.append("-I")
+    else:
+        flags += ["-E"] * bool(sys.flags.ignore_environment) + ["-s"] * bool(sys.flags.no_user_site)
+    return flags
+
+
 def _open_socket(
     theirs: contextlib.ExitStack, ours: contextlib.ExitStack
-) -> tuple[socket.socket, socket.socket]:
-    far, near = socket.socketpair()
-    theirs.callback(far.close)
+) -> tuple[int, socket.socket]:
+    """Return the runner's end of a new socket, which blocks, and the hub's, which does not."""
+    there, near = socket.socketpair()
     ours.callback(near.close)
+    near.setblocking(False)
+    far = _above_stdio(there.detach())
+    theirs.callback(os.close, far)
+    # The flag, and not a method of the socket: it is not blocking after socket.setdefaulttimeout(), nor where
+    # gevent has replaced sockets.
+    os.set_blocking(far, True)
     return far, near
 
 
 def _open_pipe(readers: contextlib.ExitStack, writers: contextlib.ExitStack) -> tuple[int, int]:
     """Return the two ends of a new pipe, each to be closed with those of its side."""
     reading, writing = os.pipe()
+    reading, writing = _above_stdio(reading), _above_stdio(writing)
     readers.callback(os.close, reading)
     writers.callback(os.close, writing)
     return reading, writing
+
+
+def _above_stdio(fd: int) -> int:
+    """Return the descriptor, or a copy in its place: a process without stdin gets 0, where the runner's must be."""
+    if fd > 2:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(fd)

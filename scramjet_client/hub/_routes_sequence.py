@@ -108,17 +108,28 @@ async def delete(exchange: Exchange, state: State, id: str) -> None:
         await exchange.answer({"error": f"The sequence {id} does not exist."}, 404)
         return
     if exchange.header("x-seq-kill-inst"):
-        # Until there are none: another client may start one meanwhile.
-        while instances := state.instances_of(sequence):
-            for instance in instances:
-                instance.kill(remove_immediately=True)
-            await asyncio.gather(*(each.unlisted.wait() for each in instances))
+        # As on a real hub, it goes on when the client does not wait for it.
+        await asyncio.shield(_delete_by_force(state, sequence))
     elif any(each.in_use for each in state.instances_of(sequence)):
         await exchange.answer({"error": "Can't remove- Sequence in use"}, 409)
         return
-    if state.sequences.get(id) is sequence:
-        state.remove(sequence)
+    _delete(state, sequence)
     await exchange.answer({"id": id})
+
+
+async def _delete_by_force(state: State, sequence: Sequence) -> None:
+    """Kill the instances, and delete their sequence when they are forgotten."""
+    # Until there are none: another client may start one meanwhile.
+    while instances := state.instances_of(sequence):
+        for instance in instances:
+            instance.kill(remove_immediately=True)
+        await asyncio.gather(*(each.unlisted.wait() for each in instances))
+    _delete(state, sequence)
+
+
+def _delete(state: State, sequence: Sequence) -> None:
+    if state.sequences.get(sequence.id) is sequence:
+        state.remove(sequence)
 
 
 async def describe(exchange: Exchange, state: State, id: str, what: str) -> None:

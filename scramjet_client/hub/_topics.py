@@ -30,7 +30,6 @@ class Topic:
     def __init__(self, name: str, content_type: str) -> None:
         self.name = name
         self.content_type = content_type
-        self.provider = ""
         self.pipe = Pipe()
         # One writer's body at a time, as on a real hub; instances write beside them.
         self.turn = asyncio.Lock()
@@ -39,7 +38,7 @@ class Topic:
         """Return what the list of topics says of it."""
         return {
             "contentType": self.content_type,
-            "localProvider": self.provider,
+            "localProvider": "",  # also where a Python instance provides it
             "topic": self.name,
             "topicName": self.name,
         }

@@ -6,33 +6,31 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, overload
-
-import attrs
-import requests
+from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import Live, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import body_limit, dialect_of
+from scramjet_client.api.generations import Intake, dialect_of, route_limits
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
     HubTimeoutError,
     InstanceEndedError,
     InstanceNotFoundError,
+    NotFoundError,
     ScramjetError,
     StreamIdleError,
 )
-from scramjet_client.http.body import BodySource
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
+from scramjet_client.instances.first_input import FirstInput
 from scramjet_client.instances.follow import Ending, Follow
-from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, stop, wait
+from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, look_briefly, stop, wait
 from scramjet_client.instances.run import (
     CompletedInstance,
-    Send,
     Unfinished,
     checked,
     refuse_check,
@@ -60,16 +58,14 @@ from scramjet_client.models import (
 from scramjet_client.streams.output import EventStream, OutputStream
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client.streams.targets import TargetLike, targets_of
-from scramjet_client.uploads.file import Outbox, UploadWriter
+from scramjet_client.uploads.file import UploadWriter
 from scramjet_client.uploads.options import (
-    CONVERT,
     OptionsLike,
-    SendPlan,
     checked_stream_id,
     plan,
-    sent,
 )
-from scramjet_client.uploads.sources import ProgressHook, Source, SourceLike, Utf8Only
+from scramjet_client.uploads.sending import Destination, InputGate
+from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
 
 if TYPE_CHECKING:
@@ -101,8 +97,10 @@ class InstanceClient(Handle):
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
-        # Streams whose input this client has ended: a later send would be answered and never taken.
-        self._ended_inputs: set[str] = set()
+        self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
+        self._first_input = FirstInput(
+            self._intake, self._send_nothing, self._client.tuning.input_settle
+        )
 
     @property
     def asked_to_end(self) -> bool:
@@ -174,9 +172,16 @@ class InstanceClient(Handle):
     def get_health(self) -> GetHealthResponse:
         """Return the program's last health message; waits for the first one after a start.
 
-        Wire: GET /instance/{id}/health (docs/protocol.md, "Health").
+        An instance that has ended is not healthy, though hubs go on repeating its last message: the status is then
+        "unhealthy" after a crash and "unknown" after another end, and the message says so. `.raw` is the hub's
+        answer as it came.
+
+        Wire: GET /instance/{id}/health, GET /instance/{id} (docs/protocol.md, "Health").
         """
-        return health_from(self._get("health"), self._started)
+        answer = self._get("health")
+        # It goes on answering what was true last, whatever has become of the instance since.
+        info = look_briefly(self._client, self._id, asked_to_end=self._asked_to_end)
+        return health_from(answer, self._started, info)
 
     def get_info(self) -> GetInstanceResponse:
         """Return what the hub knows of the instance.
@@ -199,7 +204,7 @@ class InstanceClient(Handle):
 
         Raises:
             HubTimeoutError: It still lives.
-            InstanceNotFoundError: The hub does not know it (any more).
+            InstanceNotFoundError: The hub does not know it (any more), and so nobody knows how it ended.
         """
         return self._wait(has_ended, "its end", timeout)
 
@@ -294,48 +299,6 @@ class InstanceClient(Handle):
 
     # -- sending --------------------------------------------------------------------------------
 
-    @overload
-    def send_stream(
-        self,
-        stream_id: InstanceInputStream,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: None = None,
-        *,
-        type: str | None = None,
-        end: bool | None = None,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-    ) -> SendStreamResponse: ...
-    @overload
-    def send_stream(
-        self,
-        stream_id: InstanceInputStream,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: None = None,
-        *,
-        type: str | None = None,
-        end: bool | None = None,
-        json: bool | None = None,
-        parse_response: Literal["text"],
-        progress: ProgressHook | None = None,
-    ) -> str: ...
-    @overload
-    def send_stream(
-        self,
-        stream_id: InstanceInputStream,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: None = None,
-        *,
-        type: str | None = None,
-        end: bool | None = None,
-        json: bool | None = None,
-        parse_response: Literal["stream"],
-        progress: ProgressHook | None = None,
-    ) -> OutputStream: ...
-    @overload
     def send_stream(
         self,
         stream_id: InstanceInputStream,
@@ -349,34 +312,32 @@ class InstanceClient(Handle):
         parse_response: ParseResponse | None = None,
         parse: ParseResponse | None = None,
         progress: ProgressHook | None = None,
-    ) -> Any: ...
-    def send_stream(
-        self,
-        stream_id: InstanceInputStream,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: OptionsLike | None = None,
-        **keywords: Any,
-    ) -> Any:
+        timeout: Duration | None = None,
+    ) -> SendStreamResponse | Any:
         """Send data to an input, and wait until the hub has taken all of it.
 
         The body is pulled from the source and written by a background thread while this one waits for the
         hub's answer, so a refusal is raised at once, whatever the source is doing. A program that does
-        not read holds the upload back. Two calls in a row arrive in that order.
+        not read holds the upload back. Two calls in a row arrive in that order. The first input of an instance
+        waits before its first byte that is not ASCII, until a Node.js program takes it unchanged.
 
         Args:
             stream_id: "stdin" or "input".
             stream: Text (sent as UTF-8), bytes-like, an open file, a `Path`, or an iterable of str or bytes.
             request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
             options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
-            **keywords: `type`, `end` (whether the program's input ends with this, default False), `json`,
-                `parse_response`, `parse`, and `progress`: called with the bytes sent so far and the bytes in
-                all (None where nobody knows) after each write, by the thread that writes; if it raises, the
-                upload fails.
+            type: Content type of what is sent.
+            end: Whether the program's input ends with this; False by default.
+            json: Whether `stream` gives values, to be sent as JSON lines.
+            parse_response: What to return: None for a `SendStreamResponse`, or the answer's body: "json"
+                parsed (None if empty), "text" as str, "stream" as a live `OutputStream` with `.upload`.
+            parse: The same, by its older name.
+            progress: Called with the bytes sent so far and the bytes in all (None where nobody knows) after
+                each write, by the thread that writes; if it raises, the upload fails.
+            timeout: Seconds for the whole send; None is no limit.
 
         Returns:
-            `SendStreamResponse`; with `parse_response` the answer's body: "json" parsed (None if empty),
-            "text" as str, "stream" as a live `OutputStream` with `.upload`.
+            `SendStreamResponse`, or what `parse_response` asks for.
 
         Raises:
             TypeError, ValueError: A wrong argument, before anything is sent; also a send after `end=True`.
@@ -384,31 +345,28 @@ class InstanceClient(Handle):
             UploadError: The source raised (the `__cause__`); the program sees no end of its input.
             UnsupportedByHubError: Bytes that this hub would change on the way, with their offset.
             InstanceEndedError: The instance ended before all was taken.
+            HubTimeoutError: It took longer than `timeout`.
             HubConnectionError: The connection broke.
 
         Wire: POST /instance/{id}/{stream} (docs/protocol.md, "Uploads").
         """
-        chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
-        body = chosen.body(stream)
+        chosen = plan(
+            checked_stream_id(stream_id, INPUT_STREAMS),
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            parse_response=parse_response,
+            parse=parse,
+            progress=progress,
+            timeout=timeout,
+        )
         if chosen.parse == "stream":
-            return self._opened(chosen, self._prepared(chosen, stream, body, sent))
-        upload = self._prepared(chosen, stream, body, CONVERT[chosen.parse])
-        self._runner(chosen, upload)()
-        return upload.result()
+            place = self._to(stream_id)
+            return self._conversation(place, place.stage(chosen, stream))
+        return self._to(stream_id).send(chosen, stream)
 
-    @overload
-    def send_input(
-        self,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: None = None,
-        *,
-        type: str | None = None,
-        end: bool | None = None,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-    ) -> SendStreamResponse: ...
-    @overload
     def send_input(
         self,
         stream: SourceLike,
@@ -421,16 +379,22 @@ class InstanceClient(Handle):
         parse_response: ParseResponse | None = None,
         parse: ParseResponse | None = None,
         progress: ProgressHook | None = None,
-    ) -> Any: ...
-    def send_input(
-        self,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        options: OptionsLike | None = None,
-        **keywords: Any,
-    ) -> Any:
-        """Send data to the program's input; see `send_stream`."""
-        return self.send_stream("input", stream, request_init, options, **keywords)
+        timeout: Duration | None = None,
+    ) -> SendStreamResponse | Any:
+        """Send data to the program's input, and wait until the hub has taken all of it; see `send_stream`."""
+        return self.send_stream(
+            "input",
+            stream,
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            parse_response=parse_response,
+            parse=parse,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def send_stdin(
         self,
@@ -439,9 +403,12 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> SendStreamResponse:
         """Send data to the program's standard input; see `send_stream`. Hubs carry UTF-8 alone there."""
-        return self.send_stream("stdin", stream, end=end, json=json, progress=progress)
+        chosen = plan("stdin", end=end, json=json, progress=progress, timeout=timeout)
+        answer: SendStreamResponse = self._to("stdin").send(chosen, stream)
+        return answer
 
     def submit_stream(
         self,
@@ -454,18 +421,25 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending and return at once with the handle; see `send_stream` for the arguments.
 
         Returns:
             An `Upload`, a `concurrent.futures.Future` of the `SendStreamResponse`. It has no deadline
-            unless `request_init` gives one. What goes wrong later is raised by its `result()`.
+            unless `timeout` gives one. What goes wrong later is raised by its `result()`.
         """
-        keywords = {"type": type, "end": end, "json": json, "progress": progress}
-        chosen = plan(checked_stream_id(stream_id, INPUT_STREAMS), request_init, options, keywords)
-        upload = self._prepared(chosen, stream, chosen.body(stream), sent)
-        upload.run_in_background(self._runner(chosen, upload))
-        return upload
+        chosen = plan(
+            checked_stream_id(stream_id, INPUT_STREAMS),
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
+        return self._to(stream_id).submit(chosen, stream)
 
     def submit_input(
         self,
@@ -477,6 +451,7 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending to the program's input; see `submit_stream`."""
         return self.submit_stream(
@@ -488,6 +463,7 @@ class InstanceClient(Handle):
             end=end,
             json=json,
             progress=progress,
+            timeout=timeout,
         )
 
     def submit_stdin(
@@ -497,9 +473,11 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending to the program's standard input; see `submit_stream`."""
-        return self.submit_stream("stdin", stream, end=end, json=json, progress=progress)
+        chosen = plan("stdin", end=end, json=json, progress=progress, timeout=timeout)
+        return self._to("stdin").submit(chosen, stream)
 
     def open_input(self, *, type: str | None = None) -> UploadWriter:
         """Open the program's input as a file to be written to.
@@ -509,11 +487,11 @@ class InstanceClient(Handle):
         Args:
             type: Content type of the input, as in `send_stream`.
         """
-        return self._open_writer("input", type)
+        return self._to("input").open(plan("input", type=type))
 
     def open_stdin(self) -> UploadWriter:
         """Open the program's standard input as a file to be written to; hubs carry UTF-8 alone there."""
-        return self._open_writer("stdin", None)
+        return self._to("stdin").open(plan("stdin"))
 
     def inout(
         self,
@@ -525,6 +503,7 @@ class InstanceClient(Handle):
         end: bool | None = None,
         json: bool | None = None,
         progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> OutputStream:
         """Send to the program's input and read its output at once.
 
@@ -539,6 +518,7 @@ class InstanceClient(Handle):
             end: Whether the program's input ends with this body.
             json: Whether the source gives values to be sent as JSON lines.
             progress: As in `send_stream`.
+            timeout: Seconds for the whole upload; None is no limit.
 
         Returns:
             The output, with the upload of the input as `.upload`. Closing it cancels an unfinished
@@ -548,13 +528,21 @@ class InstanceClient(Handle):
         Wire: POST /instance/{id}/inout on 1.x; GET output and POST input on 0.x, and where `end` is True,
         which `inout` can't say (docs/protocol.md, "Inout").
         """
-        keywords = {"type": type, "end": end, "json": json, "progress": progress}
-        chosen = plan("input", request_init, options, keywords)
+        chosen = plan(
+            "input",
+            request_init,
+            options,
+            type=type,
+            end=end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
         body = chosen.body(stream)
         if dialect_of(self._client).has_inout and not chosen.end:
-            chosen = attrs.evolve(chosen, stream_id="inout")
-            return self._opened(chosen, self._prepared(chosen, stream, body, sent))
-        return self._paired(chosen, self._prepared(chosen, stream, body, sent))
+            place = self._to("inout")
+            return self._conversation(place, place.stage(chosen, stream, body))
+        return self._paired(self._to("input").stage(chosen, stream, body))
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -563,7 +551,7 @@ class InstanceClient(Handle):
 
         Args:
             event_name: Any non-empty text.
-            message: Text; a 1.x hub takes any JSON value.
+            message: Text; a 1.x hub takes any JSON value. A long one for a Node.js program should be ASCII.
 
         Raises:
             UnsupportedByHubError: The message is not text and the hub is 0.x.
@@ -574,6 +562,7 @@ class InstanceClient(Handle):
         modern_only = not isinstance(message, str)
         # Text goes to every hub in the same way, so only other messages ask which one this is.
         body = dialect_of(self._client).event_body(event_name, message) if modern_only else None
+        self._first_input.event(event_name, message)
         answer = self._client.request(
             "POST",
             self._route("_event"),
@@ -756,15 +745,16 @@ class InstanceClient(Handle):
         checked(unfinished)
         if check:
             refuse_check(self._client)
-        sends: list[Send] = []
+        uploads: list[Upload[Any]] = []
         try:
             if input is not None:
-                sends.append(self._staged("input", input, type=type, json=json))
+                chosen = plan("input", type=type, json=json, end=True)
+                uploads.append(self._to("input").stage(chosen, input))
             if stdin is not None:
-                sends.append(self._staged("stdin", stdin))
-            completed = run(self, self._open_unlimited, sends, limit, unfinished)
+                uploads.append(self._to("stdin").stage(plan("stdin", end=True), stdin))
+            completed = run(self, self._open_unlimited, uploads, limit, unfinished)
         finally:
-            for upload, _ in sends:
+            for upload in uploads:
                 upload.cancel()
         if check:
             completed.check_returncode()
@@ -823,10 +813,12 @@ class InstanceClient(Handle):
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None
     ) -> GetInstanceResponse:
         limit = duration("timeout", timeout)
-        return wait(self.get_info, self._id, until, what, limit)
+        return wait(self._client, self.get_info, self._id, until, what, timeout=limit)
 
     def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        return wait(self.get_info, self._id, has_ended, "its end", None, known=known)
+        return wait(
+            self._client, self.get_info, self._id, has_ended, "its end", timeout=None, known=known
+        )
 
     def _output(
         self, stream_id: str, idle_timeout: Duration | None, exchange: Exchange | None
@@ -844,96 +836,54 @@ class InstanceClient(Handle):
     def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
         return self._output(stream_id, _NO_IDLE_LIMIT, exchange)
 
-    def _prepared(
-        self,
-        chosen: SendPlan,
-        stream: Any,
-        body: BodySource,
-        convert: Callable[[str, int, str], Any],
-        *,
-        gather: bool = True,
-    ) -> Upload[Any]:
-        """Return an upload that has not begun; what this hub would change is refused here."""
-        target = "input" if chosen.stream_id == "inout" else chosen.stream_id
-        if target in self._ended_inputs:
-            raise ValueError(f"{target} of {self._id!r} has been ended by this client")
-        text_only = dialect_of(self._client).utf8_only(chosen.stream_id)
-        if text_only is not None and isinstance(body, Source):
-            body = Utf8Only(body, text_only)
-        upload: Upload[Any] = self._client.prepare_upload(
-            body,
-            convert,
-            name=f"{chosen.stream_id} of {self._id!r}",
-            gather=gather,
-            progress=chosen.reporter(stream),
+    def _intake(self) -> Intake:
+        """Ask the hub how the program takes its input."""
+        info = self._get().value
+        info = info if isinstance(info, Mapping) else {}
+        sequence = info.get("sequence")
+        if isinstance(sequence, str):
+            # H0 says of an instance's sequence its id alone.
+            try:
+                sequence = self._client.request("GET", route("sequence", sequence)).value
+            except NotFoundError:
+                sequence = None
+        config = sequence.get("config") if isinstance(sequence, Mapping) else None
+        return dialect_of(self._client).intake(info, config if isinstance(config, Mapping) else {})
+
+    def _send_nothing(self, type: str) -> None:
+        """Send an empty body to the input, which stays open."""
+        self._client.send_stream(
+            self._route("input"), b"", type=type, end=False, answer_limit=5.0, **self._about
+        )
+
+    def _to(self, stream_id: str) -> Destination:
+        """Return where bodies for an input go; `inout` feeds the input too."""
+        client = self._client
+        # `inout` is answered when there is output, any other upload before the hub reads its body.
+        early = stream_id != "inout"
+        name = "input" if stream_id == "inout" else stream_id
+        guard = partial(self._first_input.guard, early_yes=early) if name == "input" else None
+        ended = ended_error(self._id, f"{stream_id} was being sent")
+        return Destination(
+            requester=client,
+            path=self._route(stream_id),
+            name=f"{stream_id} of {self._id!r}",
+            limits=lambda: route_limits(client, stream_id),
+            head_limit=client.timeouts.read if early else None,
+            watch=lambda: EndWatch(client, self._id, ended),
+            gate=self._gates[name],
+            guard=guard,
             **self._about,
         )
-        return upload
 
-    def _runner(self, chosen: SendPlan, upload: Upload[Any]) -> Callable[[], None]:
-        """Return what runs an upload on the thread that calls it."""
-        limit = body_limit(self._client)
-        # Where a body may have to go on in another request, only a request of its own can end the input.
-        end_apart = chosen.end and limit is not None
-        error = ended_error(self._id, f"{chosen.stream_id} was being sent")
-        make = chosen.exchange_maker(lambda: EndWatch(self._client, self._id, error))
-        self._note_end(chosen, upload)
-        post = self._poster(chosen, end=chosen.end and not end_apart)
-        end_input = partial(self._end_input, chosen)
-
-        def run() -> None:
-            upload.run(post, make, body_limit=limit, afterwards=end_input if end_apart else None)
-
-        return run
-
-    def _poster(self, chosen: SendPlan, *, end: bool) -> Callable[[Exchange], requests.Response]:
-        headers = {
-            **chosen.headers,
-            "content-type": chosen.type,
-            # Absent, it would mean "true"; only this spelling is understood.
-            "x-end-stream": "true" if end else "false",
-        }
-        # `inout` is answered when there is output, any other upload before the hub reads its body.
-        head_limit = None if chosen.stream_id == "inout" else self._client.timeouts.read
-        return self._client.poster(
-            self._route(chosen.stream_id), headers, params=chosen.params, head_limit=head_limit
-        )
-
-    def _end_input(self, chosen: SendPlan) -> None:
-        """End an input by a request of its own."""
-        self._client.send_stream(
-            self._route(chosen.stream_id), b"", type=chosen.type, end=True, **self._about
-        )
-
-    def _note_end(self, chosen: SendPlan, upload: Upload[Any]) -> None:
-        """Remember that the input is being ended, and forget it if that fails."""
-        if not chosen.end:
-            return
-        ended, stream_id = self._ended_inputs, chosen.stream_id
-        ended.add(stream_id)
-
-        def forget_failure(done: Any) -> None:
-            if done.exception() is not None:
-                ended.discard(stream_id)
-
-        upload.add_done_callback(forget_failure)
-
-    def _staged(self, stream_id: str, source: Any, **options: Any) -> Send:
-        """Return an upload that ends an input, and what runs it."""
-        chosen = plan(stream_id, None, None, {**options, "end": True})
-        upload = self._prepared(chosen, source, chosen.body(source), sent)
-        return upload, self._runner(chosen, upload)
-
-    def _opened(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
+    def _conversation(self, place: Destination, upload: Upload[SendStreamResponse]) -> OutputStream:
         """Send a body and return its answer as a stream, without waiting for the answer's head."""
-        self._note_end(chosen, upload)
-        exchange = chosen.exchange_maker(lambda: EndWatch(self._client, self._id))(upload.writer)
-        opener = upload.open(self._poster(chosen, end=chosen.end), exchange)
-        output = OutputStream(f"{chosen.stream_id} of {self._id!r}", exchange, opener)
+        exchange, opener = upload.open(EndWatch(self._client, self._id))
+        output = OutputStream(place.name, exchange, opener)
         output.upload = upload
         return output
 
-    def _paired(self, chosen: SendPlan, upload: Upload[SendStreamResponse]) -> OutputStream:
+    def _paired(self, upload: Upload[SendStreamResponse]) -> OutputStream:
         """`inout` by two requests: first the output, so that nothing is missed, then the input."""
         exchange = Exchange()
         output = self._output("output", None, exchange)
@@ -945,21 +895,8 @@ class InstanceClient(Handle):
 
         upload.add_done_callback(pass_on)  # type: ignore[arg-type]  # it is called with this Upload
         output.upload = upload
-        upload.run_in_background(self._runner(chosen, upload))
+        upload.start()
         return output
-
-    def _open_writer(self, stream_id: str, type: str | None) -> UploadWriter:
-        chosen = plan(stream_id, None, None, {"type": type})
-        outbox = Outbox()
-        # The outbox gathers by itself, and must know what is on the wire.
-        upload = self._prepared(chosen, None, Source(outbox), sent, gather=False)
-        upload.run_in_background(self._runner(chosen, upload))
-
-        def end() -> None:
-            self._end_input(chosen)
-            self._ended_inputs.add(stream_id)
-
-        return UploadWriter(outbox, upload, end)
 
     def _events(
         self, event_name: str, exchange: Exchange, idle_timeout: Duration | None = None

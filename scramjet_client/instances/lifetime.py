@@ -19,10 +19,11 @@ from scramjet_client.errors import (
     HubTimeoutError,
     InstanceEndedError,
     InstanceNotFoundError,
+    NotFoundError,
     ScramjetError,
     StopTimeoutError,
 )
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.settings import route
 from scramjet_client.models import (
@@ -79,7 +80,11 @@ class Instance(Protocol):
 
 
 def look(
-    client: HttpClient, instance_id: str, *, timeout: float | None = None
+    client: HttpClient,
+    instance_id: str,
+    *,
+    timeout: float | None = None,
+    asked_to_end: bool = False,
 ) -> GetInstanceResponse:
     """Return what the hub knows of an instance now."""
     return instance_from(
@@ -89,8 +94,19 @@ def look(
             timeout=timeout,
             subject=f"instance {instance_id!r}",
             not_found=InstanceNotFoundError,
-        )
+        ),
+        asked_to_end=asked_to_end,
     )
+
+
+def look_briefly(
+    client: HttpClient, instance_id: str, *, asked_to_end: bool
+) -> GetInstanceResponse | None:
+    """Return what the hub knows of an instance, None if it does not say, soon at least."""
+    try:
+        return look(client, instance_id, timeout=client.tuning.look, asked_to_end=asked_to_end)
+    except ScramjetError:
+        return None
 
 
 class _HubWatch:
@@ -362,18 +378,51 @@ def kill(
             )
 
 
+def _knows_sequence(client: HttpClient, info: GetInstanceResponse) -> bool:
+    """Return whether the hub says that it knows the sequence of an instance."""
+    if not info.sequence:
+        return False
+    try:
+        client.request("GET", route("sequence", info.sequence), timeout=client.tuning.look)
+    except (NotFoundError, HubTimeoutError):
+        return False
+    return True
+
+
+def _forgotten(
+    client: HttpClient, info: GetInstanceResponse, knew_sequence: bool
+) -> GetInstanceResponse:
+    """Return the info of an instance that its hub has forgotten, which 0.x does at its end and 1.x some time after.
+
+    Raises:
+        InstanceNotFoundError: The hub has forgotten its sequence too, and so knows of no end.
+    """
+    if has_ended(info):
+        return info
+    if knew_sequence and info.status != "stopping" and not _knows_sequence(client, info):
+        raise InstanceNotFoundError(
+            f"instance {info.id!r} is gone, and how it ended is not known: its hub does not know its sequence any"
+            " more either; the hub was started anew, or the sequence was deleted",
+            status=404,
+            url=f"{client.api_base}/{route('instance', info.id)}",
+        )
+    return attrs.evolve(info, status="stopped")
+
+
 def wait(
+    client: HttpClient,
     ask: Callable[[], GetInstanceResponse],
     instance_id: str,
     until: Callable[[GetInstanceResponse], bool],
     what: str,
-    timeout: float | None,
     *,
+    timeout: float | None,
     known: GetInstanceResponse | None = None,
 ) -> GetInstanceResponse:
     """Look at an instance until `until` is true of it; see `InstanceClient.wait` and `wait_for`.
 
     Args:
+        client: The hub.
         ask: Looks once.
         instance_id: The instance.
         until: What is waited for.
@@ -383,6 +432,8 @@ def wait(
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     info = known
+    # A hub that forgets what it knew before was started anew, and knows of no end.
+    known_before: bool | None = None
     pause = _FIRST_PAUSE
     while True:
         try:
@@ -390,8 +441,7 @@ def wait(
         except InstanceNotFoundError:
             if info is None:
                 raise
-            # 0.x forgets an instance with its end, 1.x some time after it.
-            info = attrs.evolve(info, status="stopped") if not has_ended(info) else info
+            info = _forgotten(client, info, bool(known_before))
         if until(info):
             return info
         if has_ended(info):
@@ -402,5 +452,7 @@ def wait(
                 f"instance {instance_id!r} was still {info.status} after {timeout} s,"
                 f" when {what} was awaited"
             )
+        if known_before is None:
+            known_before = _knows_sequence(client, info)
         time.sleep(pause if remaining is None else min(pause, remaining))
         pause = min(2 * pause, _FRESH)

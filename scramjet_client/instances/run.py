@@ -96,10 +96,6 @@ class CompletedInstance(Shown):
         raise error
 
 
-Send = tuple[Upload[Any], Callable[[], None]]
-"""An upload that has not begun, and what runs it."""
-
-
 def checked(unfinished: Unfinished) -> Unfinished:
     """Return what is to become of an instance, if it is one of the words for it."""
     if unfinished not in UNFINISHED:
@@ -167,7 +163,7 @@ def _kill_started(starting: Future[_I]) -> None:
 def run(
     instance: Instance,
     open_stream: Open,
-    sends: Sequence[Send],
+    uploads: Sequence[Upload[Any]],
     timeout: float | None,
     unfinished: Unfinished,
 ) -> CompletedInstance:
@@ -176,12 +172,12 @@ def run(
     Args:
         instance: The instance.
         open_stream: Opens one of its streams.
-        sends: What feeds it.
+        uploads: What feeds it; they have not begun.
         timeout: Seconds.
         unfinished: What becomes of the instance if this does not see its end.
     """
     try:
-        return _Run(instance, open_stream, sends, timeout).through()
+        return _Run(instance, open_stream, uploads, timeout).through()
     except BaseException as error:
         done = _finish(instance, unfinished)
         if isinstance(error, RunTimeoutError):
@@ -215,20 +211,20 @@ class _Run:
         self,
         instance: Instance,
         open_stream: Open,
-        sends: Sequence[Send],
+        uploads: Sequence[Upload[Any]],
         timeout: float | None,
     ) -> None:
         self._instance = instance
         self._name = f"instance {instance.id!r}"
         self._open = open_stream
-        self._sends = sends
+        self._uploads = uploads
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
         self._info: GetInstanceResponse | None = None
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
         self._news = threading.Event()
-        self._feeds = Feeds([upload for upload, _ in sends], self._news.set)
+        self._feeds = Feeds(uploads, self._news.set)
 
     def through(self) -> CompletedInstance:
         """Read, write and wait until the instance has ended."""
@@ -239,8 +235,8 @@ class _Run:
         targets = {stream_id: BinaryFile(file) for stream_id, file in self._collected.items()}
         try:
             with Follow(self._name, self._open, ending, targets, news=self._news.set) as reading:
-                for upload, start in self._sends:
-                    upload.run_in_background(start)
+                for upload in self._uploads:
+                    upload.start()
                 self._until_end(reading, ending)
                 self._drain(reading)
         except RunTimeoutError as error:

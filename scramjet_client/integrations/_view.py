@@ -15,7 +15,7 @@ from scramjet_client.errors import (
     InstanceNotFoundError,
     ScramjetError,
 )
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.settings import route
 from scramjet_client.instances.client import InstanceClient

@@ -195,7 +195,7 @@ class Package(Closing):
         self = cls.__new__(cls)
         entries = [*in_memory(made.files), *made.copied, manifest_entry(manifest)]
         self._begin(Contents(manifest, Found(entries), made.notes, made.secrets))
-        self._finish(requirements, Path.cwd())
+        self._finish(requirements, Path())
         missing = sorted(made.missing - self._vendored)
         if missing:
             self.warnings += (

@@ -11,6 +11,9 @@ besides whole lines is kept until the rest of its line comes: memory is one buff
 from __future__ import annotations
 
 import contextlib
+import io
+import itertools
+import queue
 import selectors
 import socket
 import threading
@@ -21,9 +24,9 @@ from functools import partial
 from typing import Optional
 
 from scramjet_client._base import Closing, public
-from scramjet_client.errors import ScramjetError, StreamBusyError
-from scramjet_client.http.exchange import READ_SIZE
-from scramjet_client.streams.membership import Looker, Member
+from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError
+from scramjet_client.http.exchange import READ_SIZE, WaitEnded
+from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream
 
 EndHook = Callable[[OutputStream, Optional[ScramjetError]], object]
@@ -269,3 +272,173 @@ class Multiplexer(Closing):
         self._selector.close()
         self._bell.close()
         self._button.close()
+
+
+class Member:
+    """One stream, taken from other readers for as long as it is a member.
+
+    Attributes:
+        stream: The stream.
+        descriptor: What to wait for, -1 for nothing: all of it has come.
+        more: Whether there may be more that wakes nobody: read with the last, but not given yet.
+        ended: Whether it gives nothing any more.
+        error: Why, if not by the hub's end of stream.
+        left: Whether it is no member any more.
+    """
+
+    def __init__(self, stream: OutputStream, limit: int, on_close: Callable[[], object]) -> None:
+        self.stream = stream
+        self.more: bool = False
+        self.ended: bool = False
+        self.left: bool = False
+        self.error: ScramjetError | None = None
+        self._reader = stream._reader
+        self._splitter = LineSplitter(repr(stream), keep_ends=False, limit=limit)
+        self._last = time.monotonic()
+        self._first = True
+        self._looking = False
+        self._outcome: Exception | None = None
+        self.descriptor: int
+        stream._begin(None)
+        try:
+            self._check(stream)
+        except BaseException:
+            stream._turn.release()
+            raise
+        self.descriptor, self._idle_limit = self._reader.exchange.polled()
+        stream._on_close = on_close
+
+    def _check(self, stream: OutputStream) -> None:
+        if stream.closed:
+            raise ValueError(f"{stream!r} is closed")
+        if not self._reader.live:
+            raise ValueError(
+                f"{stream!r} can't be waited for: its answer has not begun, or is compressed"
+            )
+
+    def read(self, buffer: memoryview, now: float) -> list[bytes]:
+        """Return the whole lines that have come, without waiting; look at the attributes afterwards."""
+        try:
+            data = self._data(buffer)
+        except ScramjetError as error:
+            self.ended, self.error = True, error
+            return []
+        self.more = data is not None and self._reader.pending
+        if data is None:
+            return []
+        if data:
+            # What was found of the silence before, too late to matter, is not true of what comes next.
+            self._last, self._outcome = now, None
+            return self._ending(*self._splitter.split_now(data))
+        self.ended = True
+        try:
+            last = self._splitter.last()
+        except LineTooLongError as error:
+            self.error = error
+            return []
+        return [last] if last else []
+
+    def _ending(self, lines: list[bytes], error: ScramjetError | None) -> list[bytes]:
+        """Return the lines; an error of the one after them ends the stream."""
+        if error is not None:
+            self.ended, self.error = True, error
+        return lines
+
+    def _data(self, buffer: memoryview) -> bytes | None:
+        """Return what has come, b"" at the end, None if nothing has."""
+        try:
+            data = self._take_first() if self._first else self._reader.take()
+        except BlockingIOError:
+            return self._nothing()
+        if data is not None:
+            return data
+        count = self._reader.readinto(buffer)
+        return self._nothing() if count is None else bytes(buffer[:count])
+
+    def _take_first(self) -> bytes | None:
+        """Return what the stream's other readers have left in its buffer, before all that comes."""
+        self._first = False
+        size = len(io.BufferedReader.peek(self.stream))
+        return io.BufferedReader.read1(self.stream, size) if size else self._reader.take()
+
+    def _nothing(self) -> bytes | None:
+        """Return what it means that nothing has come, if that is the outcome of a look or a limit; or raise it."""
+        outcome = self._outcome
+        if outcome is None:
+            return None
+        if isinstance(outcome, WaitEnded):
+            self._reader.exchange.fail(outcome)
+            return b""
+        raise outcome if isinstance(outcome, ScramjetError) else self._reader.ending(outcome)
+
+    def overdue(self, now: float) -> bool:
+        """Return whether it was silent for longer than its limit; the next read that finds nothing says so."""
+        overdue = self._idle_limit is not None and now - self._last >= self._idle_limit
+        if overdue:
+            self._outcome = socket.timeout("timed out")
+        return overdue
+
+    def look_due(self, now: float) -> bool:
+        """Return whether somebody has to look whether it will ever give anything again."""
+        exchange = self._reader.exchange
+        return (
+            exchange.on_idle is not None and not self._looking and now - self._last >= exchange.poll
+        )
+
+    def look(self) -> None:
+        """Look, on a thread that may wait; the next read that finds nothing acts on it."""
+        on_idle = self._reader.exchange.on_idle
+        try:
+            if on_idle is not None:
+                on_idle(time.monotonic() - self._last)
+        except (WaitEnded, ScramjetError) as outcome:
+            self._outcome = outcome
+        finally:
+            self._looking = False
+
+    def looked_at(self) -> None:
+        """Take note that a look has been asked for."""
+        self._looking = True
+
+    def leave(self) -> None:
+        """Give the stream back to its other readers, with what was read of a line."""
+        if self.left:
+            return
+        self.left = True
+        self._reader.give_back(self._splitter.take_back())
+        self._reader.exchange.waited_for(self._idle_limit)
+        self.stream._on_close = None
+        self.stream._turn.release()
+
+
+class Looker:
+    """The thread that looks at the instances of silent streams, so that a slow hub holds up no other stream.
+
+    It is a daemon, `scramjet-watch-N`, and exists from the first look on until `close`.
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(self) -> None:
+        self._asked: queue.SimpleQueue[Optional[tuple[Member, Callable[[], object]]]] = (
+            queue.SimpleQueue()
+        )
+        self._thread: threading.Thread | None = None
+
+    def ask(self, member: Member, then: Callable[[], object]) -> None:
+        """Have a member looked at, and `then` called on that thread."""
+        member.looked_at()
+        self._asked.put((member, then))
+        if self._thread is None:
+            name = f"scramjet-watch-{next(self._numbers)}"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        for member, then in iter(self._asked.get, None):
+            member.look()
+            then()
+
+    def close(self) -> None:
+        """End the thread, after the look that it may be at."""
+        self._asked.put(None)

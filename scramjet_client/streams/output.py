@@ -27,9 +27,10 @@ from scramjet_client.errors import (
     StreamBusyError,
     StreamClosedError,
 )
+from scramjet_client.http.answers import loads
 from scramjet_client.http.exchange import READ_SIZE, Exchange
-from scramjet_client.http.untrusted import loads
 from scramjet_client.models import GetEventResponse
+from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.reader import AnswerReader, Opener
 from scramjet_client.streams.targets import PieceTargetLike, piece_target
 
@@ -41,24 +42,6 @@ _PIECE = READ_SIZE
 
 _decode_json = json.JSONDecoder().raw_decode
 _without_last = itemgetter(slice(None, -1))
-
-
-def _bare(line: bytes) -> bytes:
-    return line[:-2] if line.endswith(b"\r\n") else line[:-1]
-
-
-class _Ahead:
-    """What a loop over lines has read and not given yet: whole lines, and the beginning of another."""
-
-    def __init__(self) -> None:
-        self.rest: Callable[[], bytes] = bytes
-        self.begun: list[bytes] = []
-
-    def take_back(self) -> bytes:
-        """Return it, and leave the loop nothing."""
-        data = b"".join([self.rest(), *self.begun])
-        self.begun.clear()
-        return data
 
 
 def _exclusive(method: Callable[..., Any]) -> Any:
@@ -110,7 +93,7 @@ class OutputStream(Live, io.BufferedReader):
         # Held during each read, by whoever reads.
         self._turn = threading.Lock()
         # Of the loop over lines that read last, if that was the last to read.
-        self._ahead: _Ahead | None = None
+        self._ahead: LineSplitter | None = None
         # Whether io's buffer may hold something; a loop reads past it where it holds nothing.
         self._buffered = False
         self._on_close: Callable[[], object] | None = None
@@ -136,7 +119,7 @@ class OutputStream(Live, io.BufferedReader):
         readline = _exclusive(io.BufferedReader.readline)
         peek = _exclusive(io.BufferedReader.peek)
 
-    def _begin(self, ahead: _Ahead | None) -> None:
+    def _begin(self, ahead: LineSplitter | None) -> None:
         """Begin to read, on behalf of the loop that `ahead` belongs to, if any; `_turn` is held from now on."""
         if not self._turn.acquire(blocking=False):
             raise StreamBusyError(
@@ -162,50 +145,26 @@ class OutputStream(Live, io.BufferedReader):
             LineTooLongError: A line has more than `limit` bytes; those before it have been given, and the
                 stream is closed.
         """
-        return chain.from_iterable(self._batches(bare=True, limit=limit))
+        return chain.from_iterable(self._batches(keep_ends=False, limit=limit))
 
     def _batches(
-        self, *, bare: bool = False, limit: int | None = None
+        self, *, keep_ends: bool = True, limit: int | None = None
     ) -> Iterator[Iterable[bytes]]:
         """Yield the lines that come together as one iterator, which gives them at C speed."""
-        ahead = _Ahead()
+        splitter = LineSplitter(self._reader.name, keep_ends=keep_ends, limit=limit)
         with self._loop():
-            while data := self._piece(ahead):
-                if data.find(b"\n") == len(data) - 1 and not ahead.begun:
-                    # One line, which is what comes where every line is waited for.
-                    if limit is not None and len(data) > limit:
-                        self._check_line(_bare(data), limit)
-                    yield (_bare(data) if bare else data,)
-                    continue
-                end = data.rfind(b"\n") + 1
-                if end:
-                    whole = b"".join([*ahead.begun, data[:end]])
-                    ahead.begun[:] = [data[end:]] if end < len(data) else []
-                    lines: Any = io.BytesIO(whole)
-                    ahead.rest = lines.read
-                    if limit is not None and len(whole) > limit:
-                        lines = self._checked_lines(lines, limit)
-                    yield map(_bare if b"\r" in whole else _without_last, lines) if bare else lines
-                else:
-                    ahead.begun.append(data)
-                if limit is not None and sum(map(len, ahead.begun)) > limit:
-                    # A carriage return at its end may be part of the line's end.
-                    self._check_line(b"".join(ahead.begun).removesuffix(b"\r"), limit)
-            last = ahead.take_back()
+            while data := self._piece(splitter):
+                yield self._closing_at_error(splitter, data) if limit else splitter.split(data)
+            last = splitter.last()
             if last:
-                if limit is not None:
-                    self._check_line(last, limit)
                 yield (last,)
 
-    def _checked_lines(self, lines: Iterable[bytes], limit: int) -> Iterator[bytes]:
-        for line in lines:
-            self._check_line(_bare(line), limit)
-            yield line
-
-    def _check_line(self, line: bytes, limit: int) -> None:
-        if len(line) > limit:
+    def _closing_at_error(self, splitter: LineSplitter, data: bytes) -> Iterator[bytes]:
+        try:
+            yield from splitter.split(data)
+        except LineTooLongError:
             self.close()
-            raise LineTooLongError(f"a line of {self._reader.name} has more than {limit} bytes")
+            raise
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what comes as it comes; the boundaries mean nothing."""
@@ -227,7 +186,7 @@ class OutputStream(Live, io.BufferedReader):
                 raise StreamClosedError(f"{self._reader.name} was closed") from None
             raise
 
-    def _piece(self, ahead: _Ahead | None) -> bytes:
+    def _piece(self, ahead: LineSplitter | None) -> bytes:
         self._begin(ahead)
         try:
             if not self._buffered:

@@ -16,7 +16,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.chunked import ChunkedBody
 from scramjet_client.http.exchange import READ_SIZE, Answer, Exchange, WaitEnded
-from scramjet_client.http.foreign import FOREIGN, is_timeout, root_text
+from scramjet_client.http.failures import FOREIGN, is_timeout, root_text
 from scramjet_client.http.interrupts import let_interrupts_pass
 
 Opener = Callable[[], requests.Response]

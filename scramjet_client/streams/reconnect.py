@@ -25,6 +25,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.exchange import Exchange
+from scramjet_client.streams.lines import LineSplitter, bare
 from scramjet_client.streams.output import OutputStream, json_line
 
 
@@ -151,8 +152,7 @@ class ReconnectingStream(Closing):
         self._on_gap = on_gap
         self._read_before = 0
         self._gap: Gap | None = None
-        # Pieces of a line whose end has not come.
-        self._held: list[bytes] = []
+        self._splitter = LineSplitter(name, keep_ends=True)
         self._closed = threading.Event()
         # Guards _exchange and _stream against being replaced while they are closed.
         self._lock = threading.Lock()
@@ -170,20 +170,17 @@ class ReconnectingStream(Closing):
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks():
-            first, *others = self._after_gap(chunk).split(b"\n")
-            self._held.append(first)
-            for begun in others:
-                yield b"".join(self._held) + b"\n"
-                self._held[:] = [begun]
-        rest = b"".join(self._held)
-        self._held.clear()
+            piece = self._after_gap(chunk)
+            if piece:
+                yield from self._splitter.split_now(piece)[0]
+        rest = self._splitter.last()
         if rest:
             yield rest
 
     def lines(self) -> Iterator[bytes]:
         r"""Yield the lines without their b"\n" or b"\r\n"."""
         for line in self:
-            yield line[:-2] if line.endswith(b"\r\n") else line.rstrip(b"\n")
+            yield bare(line)
 
     def records(self) -> Iterator[Any]:
         """Yield the JSON value of each line, skipping blank lines.
@@ -238,9 +235,8 @@ class ReconnectingStream(Closing):
             resumed=resumed,
             attempts=attempts,
             cause=cut,
-            unfinished=b"".join(self._held),
+            unfinished=self._splitter.take_back(),
         )
-        self._held.clear()
         self._gap = gap if gap.unfinished else self._gap
         self.gaps += 1
         self._tell(gap)

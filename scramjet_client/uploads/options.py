@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Union
 
 import attrs
 
-from scramjet_client.http.body import BodySource, BodyWriter
-from scramjet_client.http.durations import duration
-from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.body import BodySource
+from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.settings import checked_headers
-from scramjet_client.http.untrusted import json_in
 from scramjet_client.models import (
     CONTENT_TYPES,
     ParseResponse,
     RequestInit,
     SendStreamOptions,
-    SendStreamResponse,
 )
 from scramjet_client.uploads.sources import JsonLines, ProgressHook, Source, size_of
 
@@ -46,23 +42,14 @@ class SendPlan:
         """Return the body that a source makes; a source that can't be sent is a TypeError here."""
         return JsonLines(stream) if self.json else Source(stream)
 
-    def reporter(self, stream: Any) -> Callable[[int], object] | None:
-        """Return the progress callback of the writer, or None."""
-        return (
-            None
-            if self.progress is None
-            else reporter(self.progress, None if self.json else stream)
-        )
-
-    def exchange_maker(
-        self, watch: Callable[[], Callable[[float], object] | None]
-    ) -> Callable[[BodyWriter], Exchange]:
-        """Return what makes the exchange of each request of this send, all under one deadline."""
-        deadline = None if self.timeout is None else time.monotonic() + self.timeout
-        return lambda writer: Exchange(writer=writer, deadline=deadline, on_idle=watch())
+    def progress_callback(self, stream: Any) -> Callable[[int], object] | None:
+        """Return the progress callback, or None."""
+        if self.progress is None:
+            return None
+        return progress_callback(self.progress, None if self.json else stream)
 
 
-def reporter(hook: ProgressHook, stream: Any) -> Callable[[int], object]:
+def progress_callback(hook: ProgressHook, stream: Any) -> Callable[[int], object]:
     """Return `hook` as a function of the bytes sent alone, for the body that `stream` makes."""
     total = None if stream is None else size_of(stream)
 
@@ -118,19 +105,31 @@ def _options_of(options: OptionsLike | None, keywords: Mapping[str, Any]) -> Sen
 
 def plan(
     stream_id: str,
-    request_init: RequestInit | None,
-    options: OptionsLike | None,
-    keywords: Mapping[str, Any],
+    request_init: RequestInit | None = None,
+    options: OptionsLike | None = None,
     *,
+    type: str | None = None,
+    end: bool | None = None,
+    json: bool | None = None,
+    parse_response: ParseResponse | None = None,
+    parse: ParseResponse | None = None,
+    progress: ProgressHook | None = None,
+    timeout: Duration | None = None,
     default_type: str = _BINARY,
 ) -> SendPlan:
     """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
     init = _init_of(request_init)
-    progress = keywords.get("progress")
     if progress is not None and not callable(progress):
-        raise TypeError(f"progress must be callable, not {type(progress).__name__}")
+        raise TypeError(f"progress must be callable, not {progress.__class__.__name__}")
     chosen = _options_of(
-        options, {name: value for name, value in keywords.items() if name != "progress"}
+        options,
+        {
+            "type": type,
+            "end": end,
+            "json": json,
+            "parse_response": parse_response,
+            "parse": parse,
+        },
     )
     headers = {name.lower(): value for name, value in (init.get("headers") or {}).items()}
     kind = headers.pop("content-type", None)
@@ -140,37 +139,19 @@ def plan(
     usable = CONTENT_TYPES if stream_id != "stdin" else (_BINARY,)
     if kind not in usable:
         raise ValueError(f"type of {stream_id} must be one of {', '.join(usable)}, not {kind!r}")
+    limit = duration("timeout", timeout)
+    if limit is not None and init["timeout"] is not None and limit != init["timeout"]:
+        raise ValueError(
+            "timeout and request_init['timeout'] are two names of one option and differ"
+        )
     return SendPlan(
         stream_id=stream_id,
         type=kind,
         end=bool(chosen.end),
         parse=chosen.parse_response or chosen.parse,
-        json=chosen.json,
+        json=bool(chosen.json),
         headers=headers,
         params=init.get("params"),
-        timeout=init.get("timeout"),
+        timeout=init["timeout"] if limit is None else limit,
         progress=progress,
     )
-
-
-def sent(text: str, bytes_sent: int, reason: str) -> SendStreamResponse:
-    """Return the contract's answer to a send."""
-    return SendStreamResponse(bytes_written=bytes_sent, message=reason or None, raw=text)
-
-
-def _as_json(text: str, _bytes_sent: int, _reason: str) -> Any:
-    if not text.strip():
-        return None
-    return json_in(text, "a send")
-
-
-def _as_text(text: str, _bytes_sent: int, _reason: str) -> str:
-    return text
-
-
-CONVERT: dict[Any, Callable[[str, int, str], Any]] = {
-    None: sent,
-    "json": _as_json,
-    "text": _as_text,
-}
-"""What the answer's text, the bytes sent and the reason phrase become, by `parse_response`."""

@@ -404,10 +404,9 @@ class JsonLines:
         return self
 
     def __next__(self) -> bytes:
-        line = json.dumps(
-            next(self._items), ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        )
-        return line.encode("utf-8") + b"\n"
+        # In ASCII, which no hub and no runner can cut within a character.
+        line = json.dumps(next(self._items), separators=(",", ":"), allow_nan=False)
+        return line.encode("ascii") + b"\n"
 
     def close(self) -> None:
         """Close the generator that gave the values."""

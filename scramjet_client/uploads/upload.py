@@ -7,13 +7,20 @@ another one awaits the hub's answer. For `send_*` that is the caller; for `submi
 
 from __future__ import annotations
 
+import atexit
+import functools
 import itertools
+import os
 import threading
 import time
+import warnings
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Generic, Protocol, TypeVar
 
+import attrs
 import requests
 
 from scramjet_client._base import Live, logger, public
@@ -28,12 +35,12 @@ from scramjet_client.errors import (
     UploadCancelledError,
     UploadError,
 )
-from scramjet_client.http.body import BodyWriter
+from scramjet_client.http.answers import whole
+from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange, WaitEnded
-from scramjet_client.http.foreign import translated
-from scramjet_client.http.untrusted import whole
-from scramjet_client.uploads.at_exit import finish_at_exit
+from scramjet_client.http.failures import translated
+from scramjet_client.http.requester import BodyRequest, Requester
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
@@ -45,6 +52,35 @@ _REFUSAL_LIMIT = 5.0
 
 _CLOSING = 0.05
 """Seconds that the end of an upload waits for its source to be closed; one that blocks is closed later."""
+
+
+IdleHook = Callable[[float], object]
+"""Called with the seconds of silence while an answer is awaited; see `Exchange`."""
+
+
+@attrs.frozen(kw_only=True)
+class Transfer(Generic[_R]):
+    """What an upload does with its body.
+
+    Attributes:
+        requester: Sends the request.
+        request: The request that carries the body; sent again where the body goes on in another one.
+        name: What is fed, for messages: "input of 'abc'".
+        convert: Makes the result of the answer's text, the bytes sent and the reason phrase.
+        timeout: Seconds for all of it, or None.
+        watch: Makes the hook that looks, while an answer is awaited, whether there is still somebody to answer.
+        body_lifetime: Seconds after which the body goes on in another request, or None.
+        afterwards: Called when the hub has taken the whole body, before the upload counts as done.
+    """
+
+    requester: Requester
+    request: BodyRequest
+    name: str
+    convert: Callable[[str, int, str], _R]
+    timeout: float | None = None
+    watch: Callable[[], IdleHook | None] | None = None
+    body_lifetime: float | None = None
+    afterwards: Callable[[], object] | None = None
 
 
 @public
@@ -59,27 +95,31 @@ class Upload(Live, Future[_R]):
 
     def __init__(
         self,
-        name: str,
-        writer: BodyWriter,
-        convert: Callable[[str, int, str], _R],
-        refusal: Callable[[requests.Response], HubResponseError],
-        exit_grace: float,
+        transfer: Transfer[_R],
+        body: BodySource,
+        *,
+        gather: bool = True,
+        progress: Callable[[int], object] | None = None,
     ) -> None:
-        """Make one; the SDK does.
+        """Make one that has not begun; the SDK does.
 
         Args:
-            name: What it feeds.
-            writer: Writes the body.
-            convert: Makes the result of the answer's body, the bytes sent and the reason phrase.
-            refusal: Makes the error of an answer of 300 or more.
-            exit_grace: Seconds that the interpreter's end waits for it.
+            transfer: What it does.
+            body: What it sends.
+            gather: Whether small pieces that are ready together may go out together.
+            progress: Called with the bytes sent so far, by the thread that sends them.
         """
         super().__init__()
-        self.name = name
-        self.exit_grace = exit_grace
-        self.writer = writer
-        self._convert = convert
-        self._refusal = refusal
+        self.name: str = transfer.name
+        self.exit_grace: float = transfer.requester.tuning.exit_grace
+        self.writer: BodyWriter = BodyWriter(
+            body,
+            stall_limit=transfer.requester.timeouts.write,
+            gather=gather,
+            progress=progress,
+        )
+        self._transfer = transfer
+        self._deadline: float | None = None
         self._exchange: Exchange | None = None
         # Set at the head of the hub's answer, and at the end whatever it is.
         self._answered = threading.Event()
@@ -125,6 +165,10 @@ class Upload(Live, Future[_R]):
             self.result()
         return True
 
+    def wait_for_head(self, timeout: float) -> bool:
+        """Wait until the hub has begun to answer, or the upload has ended, and return whether; raises nothing."""
+        return self._answered.wait(timeout)
+
     def cancel(self) -> bool:
         """Stop, also while running: close the generator and the connection; return whether it did.
 
@@ -168,31 +212,17 @@ class Upload(Live, Future[_R]):
             self._exchange.abort()
         self.writer.abort()
 
-    def run(
-        self,
-        post: Callable[[Exchange], requests.Response],
-        new_exchange: Callable[[BodyWriter], Exchange],
-        *,
-        body_limit: float | None = None,
-        afterwards: Callable[[], object] | None = None,
-    ) -> None:
-        """Send the body and await its answer on the current thread.
-
-        Args:
-            post: Sends one request whose body the exchange's writer writes; returns at the answer's head.
-            new_exchange: Makes the exchange of each request.
-            body_limit: Seconds after which the body goes on in another request, or None.
-            afterwards: Called when the hub has taken the whole body, before the upload counts as done.
-        """
+    def run(self) -> None:
+        """Send the body and await its answer on the current thread."""
         self._begun = True
         if threading.current_thread().daemon:
             # The interpreter's end does not wait for this thread, so it has to for the upload.
             finish_at_exit(self)
         try:
-            reason, text = self._run(post, new_exchange, body_limit)
-            if afterwards is not None:
-                afterwards()
-            self._settle(self._convert(text, self.bytes_sent, reason))
+            reason, text = self._run()
+            if self._transfer.afterwards is not None:
+                self._transfer.afterwards()
+            self._settle(self._converted(text, reason))
         except Exception as error:
             foreign = not isinstance(error, (ScramjetError, WaitEnded))
             if foreign and not self._in_background and error is not self.writer.error:
@@ -215,28 +245,33 @@ class Upload(Live, Future[_R]):
         what = f"was ended by {type(error).__name__}"
         self._settle_error(self._because(error, UploadCancelledError, what))
 
-    def run_in_background(self, run: Callable[[], None]) -> None:
-        """Start `run` on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
+    def start(self) -> None:
+        """Run it on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
+        self._start(self.run)
+
+    def _start(self, work: Callable[[], None]) -> None:
         finish_at_exit(self)
         self._begun = self._in_background = True
-        threading.Thread(target=run, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
+        threading.Thread(target=work, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
 
-    def open(
-        self, post: Callable[[Exchange], requests.Response], exchange: Exchange
-    ) -> Callable[[], requests.Response]:
+    def open(self, watch: IdleHook | None) -> tuple[Exchange, Callable[[], requests.Response]]:
         """Send the body, and leave the answer to a reader: for answers that come while the body goes.
 
         The upload is done when its body is on the wire and the hub has begun to answer, or has let
         some time go by without a refusal; the request's own answer may never end.
         Returns when the head of the request has been sent, or could not be.
 
+        Args:
+            watch: Looks at the instance while nothing comes; ends the answer when the instance has ended.
+
         Returns:
-            A function that waits for the answer's head and returns the answer, or raises the refusal.
+            The exchange, and a function that waits for the answer's head and returns the answer, or raises
+            the refusal.
         """
+        exchange = self._new_exchange(watch)
         self._exchange = exchange
         self.writer.observe(on_end=self._body_ended, on_abort=self._body_aborted)
         answer: Future[requests.Response] = Future()
-        watch = exchange.on_idle
 
         def silence(seconds: float) -> None:
             # A refusal comes at once. Where neither it nor an output comes, and the instance lives, the
@@ -248,7 +283,7 @@ class Upload(Live, Future[_R]):
 
         def wait_for_head() -> None:
             try:
-                response = post(exchange)
+                response = self._post(exchange)
                 self._refuse(response, exchange)
             except BaseException as error:
                 shown = self._named(error)
@@ -263,7 +298,7 @@ class Upload(Live, Future[_R]):
             finally:
                 exchange.sent.set()
 
-        self.run_in_background(wait_for_head)
+        self._start(wait_for_head)
         try:
             exchange.sent.wait()
         except BaseException:
@@ -271,23 +306,33 @@ class Upload(Live, Future[_R]):
             raise
         if answer.done() and isinstance(answer.exception(), (HubConnectionError, HubTimeoutError)):
             self.result()
-        return answer.result
+        return exchange, answer.result
 
-    def _run(
-        self,
-        post: Callable[[Exchange], requests.Response],
-        new_exchange: Callable[[BodyWriter], Exchange],
-        body_limit: float | None,
-    ) -> tuple[str, str]:
+    def _new_exchange(self, watch: IdleHook | None) -> Exchange:
+        """Return the exchange of the next request; all of them have one deadline."""
+        if self._deadline is None and self._transfer.timeout is not None:
+            self._deadline = time.monotonic() + self._transfer.timeout
+        self._exchange = Exchange(writer=self.writer, deadline=self._deadline, on_idle=watch)
+        return self._exchange
+
+    def _post(self, exchange: Exchange) -> requests.Response:
+        """Send one request whose body the writer writes; return at the head of its answer."""
+        return self._transfer.requester.send_body(self._transfer.request, exchange)
+
+    def _converted(self, text: str, reason: str) -> _R:
+        return self._transfer.convert(text, self.bytes_sent, reason)
+
+    def _run(self) -> tuple[str, str]:
+        watch, body_lifetime = self._transfer.watch, self._transfer.body_lifetime
         while True:
-            exchange = self._exchange = new_exchange(self.writer)
+            exchange = self._new_exchange(None if watch is None else watch())
             if self._claimed:
                 # Cancelled between two requests.
                 self.abort()
-            timer = self._roll_over_timer(body_limit)
+            timer = self._roll_over_timer(body_lifetime)
             try:
                 with translated("POST", self.name):
-                    response = post(exchange)
+                    response = self._post(exchange)
                     try:
                         self._refuse(response, exchange)
                         self._yes = True
@@ -331,7 +376,8 @@ class Upload(Live, Future[_R]):
     def _refuse(self, response: requests.Response, exchange: Exchange) -> None:
         if response.status_code >= 300:
             exchange.deadline = time.monotonic() + _REFUSAL_LIMIT
-            refusal = self._refusal(response)
+            request = self._transfer.request
+            refusal = self._transfer.requester.refusal(response, request.subject, request.not_found)
             response.close()
             raise refusal
 
@@ -382,14 +428,14 @@ class Upload(Live, Future[_R]):
         self._yes = True
         self._answered.set()
         if self.writer.finished:
-            self._settle(self._convert("", self.bytes_sent, ""))
+            self._settle(self._converted("", ""))
 
     def _body_ended(self) -> None:
         """Called by the writer when it is through with the source of an `open` upload."""
         if self.writer.finished:
             # Without the hub's yes a refusal may still be on its way.
             if self._yes:
-                self._settle(self._convert("", self.bytes_sent, ""))
+                self._settle(self._converted("", ""))
         elif self.writer.error is not None:
             error = self._named(self.writer.error)
             if self.writer.blamed and self._exchange is not None and self._exchange.failure is None:
@@ -433,3 +479,76 @@ class Upload(Live, Future[_R]):
             error = super().exception()
             if error is not None:
                 logger.warning("%s (and nobody asked for the result)", error)
+
+
+class Unfinished(Protocol):
+    """What is waited for: an `Upload`."""
+
+    name: str
+    exit_grace: float
+    """Seconds from the beginning of the interpreter's end, which all of them have together."""
+
+    @property
+    def bytes_sent(self) -> int:
+        """How far it came."""
+
+    def done(self) -> bool:
+        """Say whether it is over."""
+
+    def cancelled(self) -> bool:
+        """Say whether that was wanted."""
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait until it is over."""
+
+
+_running: weakref.WeakSet[Unfinished] = weakref.WeakSet()
+# Guards it: a daemon thread may begin an upload while the interpreter's end looks through them.
+_lock = threading.Lock()
+
+
+def finish_at_exit(upload: Unfinished) -> None:
+    """Have the interpreter's end wait for an upload, and name it if it is cut all the same."""
+    _watch_forks()
+    with _lock:
+        if not _running:
+            # Here and not on import; anew, so that it runs before what was registered in between.
+            atexit.unregister(_finish)
+            atexit.register(_finish)
+        _running.add(upload)
+
+
+@functools.cache
+def _watch_forks() -> None:
+    """Have every child of a fork forget the uploads: their threads are the parent's, and so is their end."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_forget)
+
+
+def _forget() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held it at the fork, and is not here to give it back
+    _lock = threading.Lock()
+    _running.clear()
+
+
+def _finish() -> None:
+    # No thread can be started any more, but those that run go on until this returns.
+    began = time.monotonic()
+    with _lock:
+        unfinished = [each for each in _running if not each.done()]
+    for upload in unfinished:
+        try:
+            error = upload.exception(max(0.0, began + upload.exit_grace - time.monotonic()))
+        except FutureTimeoutError:
+            _warn(
+                f"the interpreter ends while the upload to {upload.name} runs: it is cut after"
+                f" {upload.bytes_sent} bytes"
+            )
+        else:
+            # By now nobody is left who could ask.
+            if error is not None and not upload.cancelled():
+                _warn(f"while the interpreter ended: {error}")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=3)

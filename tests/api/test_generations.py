@@ -26,7 +26,7 @@ from scramjet_client.api.answers import (
     version_from,
 )
 from scramjet_client.api.generations import Dialect, dialect_of
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.models import STATUSES
 from tests.support.wire import Conn, RawServer
 

@@ -12,8 +12,9 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -54,6 +55,8 @@ class Terminal:
         columns: Width of the terminal.
         stdin: A file in the place of the terminal.
         stdout: The same.
+        command: Another command in the place of `scramjet`.
+        cwd: Where it runs.
     """
 
     def __init__(
@@ -64,13 +67,15 @@ class Terminal:
         columns: int = 100,
         stdin: int | None = None,
         stdout: int | None = None,
+        command: Sequence[str] = COMMAND,
+        cwd: Path = ROOT,
     ) -> None:
         self._ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.raw = ""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _OWN_TERMINAL, *COMMAND, *arguments],
-            cwd=ROOT,
+            [sys.executable, "-c", _OWN_TERMINAL, *command, *arguments],
+            cwd=cwd,
             env=dict(env),
             stdin=theirs if stdin is None else stdin,
             stdout=theirs if stdout is None else stdout,
@@ -121,7 +126,7 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def terminal(arguments: list[str], env: Mapping[str, str], **options: int) -> Iterator[Terminal]:
+def terminal(arguments: list[str], env: Mapping[str, str], **options: Any) -> Iterator[Terminal]:
     """Run a command in a terminal while the block runs."""
     made = Terminal(arguments, env, **options)
     try:

@@ -13,6 +13,7 @@ from scramjet_client import HostClient, __version__
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Command, Started
 from tests.support.waiting import eventually
+from tests.support.wire import Conn, RawServer
 
 
 def document(text: str) -> Any:
@@ -196,6 +197,74 @@ def test_run_for_machines_that_fails(scramjet: Command, tmp_path: Path):
     assert (failed["returncode"], failed["output"]) == (23, {"base64": "/w=="})
 
 
+def test_run_leaves_nothing_behind(scramjet: Command, host: HostClient, folders: Path):
+    """`seq run PATH` can be run again at once, and what it has sent is gone soon after; not with `--keep`."""
+    for _ in range(2):
+        assert scramjet("seq", "run", folders / "many.py", "--output-only").out == b"on output\n"
+    scramjet("seq", "run", folders / "fails.py", code=23)
+    (kept,) = _sent_with_keep(scramjet, folders)
+
+    # A hub counts an instance as one for 15 s after its end.
+    eventually(lambda: [each.id for each in host.list_sequences()] == [kept], 60)
+
+
+def _sent_with_keep(scramjet: Command, folders: Path) -> list[str]:
+    before = set(scramjet("seq", "list", "-q").text.split())
+    scramjet("seq", "run", folders / "many.py", "--keep")
+    return sorted(set(scramjet("seq", "list", "-q").text.split()) - before)
+
+
+@pytest.mark.parametrize("how", [[], ["--log"], ["--json"]], ids=["plain", "log", "json"])
+def test_run_says_why_it_crashed(scramjet: Command, folders: Path, how: list[str]):
+    """A crash is told on stderr as Python tells it, once, without the frames of the runner."""
+    said = scramjet("seq", "run", folders / "fails.py", *how, code=23).err
+
+    assert said.count("RuntimeError: after that") == 1
+    assert "fails.py" in said
+    if not how:
+        assert said.splitlines()[0] == "Traceback (most recent call last):"
+        assert said.count("  File ") == 1
+
+
+def test_counts_are_of_what_runs(scramjet: Command, start: Started):
+    """`seq list` and `hub info` count the instances that run; those that have ended are told apart."""
+    instance = start("idle")
+    many = start("many")
+    many.wait(60)
+
+    rows = [line.split() for line in scramjet("seq", "list").text.splitlines()[1:]]
+    told = document(scramjet("hub", "info", "--json").text)
+
+    assert sorted(row[-1] for row in rows) == ["0", "1"]
+    assert (told["instances"], told["running"], told["ended"]) == (1, 1, 1)
+    assert instance.get_info().status == "running"
+
+
+def test_prune(scramjet: Command, start: Started):
+    """`seq prune` deletes what no name means and nothing runs of; `--all` what nothing runs of."""
+    old, newest, other = start.sequence("echo"), start.sequence("echo"), start.sequence("many")
+    busy = start("idle").get_info().sequence
+
+    assert scramjet("seq", "prune", "--list").text.split()[2:] == [old, "echo"]
+    assert scramjet("seq", "prune").text == f"{old}\n"
+    assert scramjet("seq", "prune").text == ""
+    assert set(scramjet("seq", "prune", "--all").text.split()) == {newest, other}
+    assert scramjet("seq", "list", "-q").text == f"{busy}\n"
+
+
+def test_prune_beside_what_has_just_ended(scramjet: Command, start: Started):
+    """What a hub still counts as in use stays, with a warning, and the others go."""
+    busy, free = start("many"), start.sequence("many")
+    start.sequence("many")
+    busy.wait(60)
+    sequence = busy.get_info().sequence
+
+    done = scramjet("seq", "prune")
+
+    assert done.text == f"{free}\n"
+    assert done.err.startswith(f"Warning: sequence '{sequence}' stays")
+
+
 def test_run_from_a_file_to_stdin(scramjet: Command, folders: Path, tmp_path: Path):
     """`seq run --input FILE --stdin` feeds the program's stdin."""
     (tmp_path / "lines").write_text("a\n")
@@ -275,6 +344,49 @@ def test_log(scramjet: Command, start: Started):
 
     assert any(line.split()[2] == "INFO" and line.endswith(" a word") for line in lines)
     assert any(each["msg"] == "a word" for each in told)
+
+
+def test_log_of_a_program_that_never_pauses(scramjet: Command, host: HostClient, tmp_path: Path):
+    """`inst log` ends without -f, though there is always more."""
+    (tmp_path / "talks.py").write_text(
+        "import asyncio\n"
+        "async def run(context, input):\n"
+        "    yield 'x'\n"
+        "    while True:\n"
+        "        context.logger.info('a word')\n"
+        "        await asyncio.sleep(0.02)  # fifty a second\n"
+    )
+    id = host.send_sequence(tmp_path / "talks.py").start().id
+
+    said = scramjet("inst", "log", id).text
+
+    assert "a word" in said
+    assert scramjet("inst", "log", id, "--no-follow", "-n", 1).text.count("\n") == 1
+    host.get_instance_client(id).kill()
+
+
+def test_what_there_is_of_a_stream(scramjet: Command, start: Started):
+    """`--no-follow` ends the other streams of an instance that goes on."""
+    id = start("events").id
+    with_output = start("deaf").id
+
+    assert scramjet("inst", "output", with_output, "--no-follow").out == b"running\n"
+    assert scramjet("inst", "stdout", id, "-F").out == b""
+    assert scramjet("inst", "output", start("many").id, "--follow").out == b"on output\n"
+
+
+def test_log_for_machines_is_json(scramjet: Command):
+    """With `--json` each line of a log is JSON, also where a hub sends none."""
+
+    def handle(conn: Conn) -> None:
+        conn.read_request()
+        lines = b'{"ts": 1,\t"msg": "\xc2\x9b"}\nno record\n[NaN]\n'
+        conn.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + lines)
+
+    with RawServer(handle) as server:
+        told = documents(scramjet("-u", server.url, "hub", "log", "--json").text)
+
+    assert told == [{"ts": 1, "msg": "\x9b"}, "no record", "[NaN]"]
 
 
 def test_inout(scramjet: Command, start: Started):

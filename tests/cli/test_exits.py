@@ -127,12 +127,21 @@ def test_usage(scramjet: Command, arguments: list[str]):
 
 
 def test_an_id_that_may_be_several(scramjet: Command, start: Started):
-    """The beginning of several ids, or the name of several sequences, is 2 and lists them."""
-    ids = [start.sequence("echo"), start.sequence("echo")]
+    """The beginning of several ids is 2 and lists them."""
+    # Of seventeen, two begin alike.
+    ids = [start.sequence("echo") for _ in range(17)]
+    letter = next(each for each in "0123456789abcdef" if sum(id[0] == each for id in ids) > 1)
 
-    said = scramjet("seq", "info", "echo", code=2).err
+    said = scramjet("seq", "info", letter, code=2).err
 
-    assert all(each in said for each in ids)
+    assert all(id in said for id in ids if id[0] == letter)
+
+
+def test_a_name_that_may_be_several(scramjet: Command, start: Started):
+    """The name of several sequences means the newest."""
+    ids = [start.sequence("echo") for _ in range(3)]
+
+    assert json.loads(scramjet("seq", "info", "echo", "--json").text)["id"] == ids[-1]
 
 
 def test_settings(scramjet: Command, monkeypatch: pytest.MonkeyPatch):
@@ -177,7 +186,8 @@ def test_codes_of_a_process(env: dict[str, str], folders: Path, start: Started):
 
     assert (found.code, found.out) == (66, b"")
     assert only_line(found.err).startswith("Error: ")
-    assert (failed.code, failed.out, failed.err) == (23, b"before\n", "")
+    assert (failed.code, failed.out) == (23, b"before\n")
+    assert failed.err.splitlines()[-1] == "RuntimeError: after that"
 
 
 @pytest.mark.parametrize(

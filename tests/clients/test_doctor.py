@@ -72,6 +72,29 @@ def test_report_of_a_hub(monkeypatch: pytest.MonkeyPatch):
     assert (report.ignored, report.problems) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("version", "carries"),
+    [
+        ({"version": "1.0.1", "service": "@scramjet/host"}, "stdin and inout carry UTF-8 alone"),
+        ({"version": "0.18.7"}, "all streams carry UTF-8 alone"),
+    ],
+    ids=["1.x", "0.x"],
+)
+def test_what_a_hub_changes_is_noted(version: dict[str, str], carries: str):
+    """The report says what this generation of hubs does to what it carries."""
+
+    def answer(conn: Conn) -> None:
+        conn.read_request()
+        conn.send_json("200 OK", version)
+
+    with RawServer(answer) as server, HostClient(server.url) as host:
+        report = host.doctor()
+
+    assert report.notes[-1] == carries
+    assert "Node.js" in report.notes[0]
+    assert f"note:               {carries}" in str(report)
+
+
 def test_report_is_printed_and_kept_without_the_token():
     """The printed lines and the dictionary tell the same, and neither holds the token."""
     with RawServer(NEW) as server, HostClient(server.url, token=TOKEN) as host:
@@ -231,3 +254,137 @@ def test_no_trust_at_all(certificates: Certificates):
     assert missing.client_certificate == "/nowhere/cert.pem"
     assert not missing.reachable
     assert "/nowhere/cert.pem" in missing.problems[1]
+
+
+# -- why, and what to do --------------------------------------------------------------------------
+
+
+def saying(head: str, body: str = "") -> Callable[[Conn], None]:
+    """Return a handler that gives one answer to everything."""
+
+    def handle(conn: Conn) -> None:
+        while (request := conn.read_request()) is not None:
+            conn.read_body(request)
+            length = f"Content-Length: {len(body.encode())}"
+            conn.send(f"HTTP/1.1 {head}\r\n{length}\r\n\r\n{body}".encode())
+
+    return handle
+
+
+def under_api(conn: Conn) -> None:
+    """Be a hub at /api/v1 alone."""
+    while (request := conn.read_request()) is not None:
+        found = request.target == "/api/v1/version"
+        body = b'{"version": "1.0.1", "apiVersion": "v1"}' if found else b"Not Found"
+        status = b"200 OK" if found else b"404 Not Found"
+        conn.send(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body)
+
+
+PAGE = "<!DOCTYPE html>\n<html>\n<h1>nginx</h1>\n</html>\n"
+
+ANSWERS = [
+    ("401 Unauthorized", '{"error": "no"}', None, "no-token", "SCRAMJET_TOKEN"),
+    ("403 Forbidden", "", None, "no-token", "SCRAMJET_TOKEN"),
+    ("401 Unauthorized", "", TOKEN, "refused-token", "argument token"),
+    ("403 Forbidden", '{"error": "no"}', TOKEN, "refused-token", "argument token"),
+    ("404 Not Found", "", None, "wrong-path", "/api/v1"),
+    ("404 Not Found", PAGE, None, "proxy", "web page"),
+    ("200 OK", PAGE, None, "proxy", "web page"),
+    ("403 Forbidden", PAGE, None, "proxy", "web page"),
+    ("302 Found\r\nLocation: http://login.invalid/", "", None, "proxy", "web page"),
+    ("407 Proxy Authentication Required", PAGE, None, "proxy", "login"),
+    ("502 Bad Gateway", PAGE, None, "proxy", "behind it"),
+    ("503 Service Unavailable", PAGE, None, "proxy", "behind it"),
+    ("504 Gateway Timeout", "", None, "proxy", "behind it"),
+    ("200 OK", "hello", None, "not-a-hub", "another service"),
+    ("200 OK", "{}", None, "not-a-hub", "another service"),
+    ("400 Bad Request", "The plain HTTP request was sent to HTTPS port", None, "tls", "https://"),
+]
+
+
+@pytest.mark.parametrize(("head", "body", "token", "cause", "words"), ANSWERS)
+def test_why_an_answer_is_none(head: str, body: str, token: str | None, cause: str, words: str):
+    """What answered, and what to do, is told apart; a page is one line."""
+    with (
+        RawServer(saying(head, body)) as server,
+        HostClient(server.url, token=token, retries=0) as host,
+    ):
+        report = host.doctor()
+
+    assert (report.reachable, report.cause) == (False, cause)
+    assert words in (report.advice or "")
+    assert all("\n" not in each for each in report.problems)
+    assert f"what to do:         {report.advice} ({cause})" in str(report)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/api", "/api/v2", "/v1", "/api/v1/api/v1"])
+def test_wrong_path(path: str):
+    """A hub elsewhere on the host is found and named, and the token is not sent there."""
+    with RawServer(under_api) as server:
+        origin = server.url.partition("/api/v1")[0]
+        with HostClient(f"{origin}{path}", token=TOKEN) as host:
+            report = host.doctor()
+
+    assert (report.cause, report.reachable) == ("wrong-path", False)
+    assert f"{origin}/api/v1;" in (report.advice or "")
+
+
+def test_no_hub(closed_port: int):
+    """Where nothing listens, it is said how to start a hub."""
+    with HostClient(f"http://127.0.0.1:{closed_port}/api/v1", retries=0) as host:
+        report = host.doctor()
+
+    assert report.cause == "no-hub"
+    assert "scramjet hub start" in (report.advice or "")
+
+
+def test_no_such_host():
+    """A name that nobody knows is told apart from a host without a hub."""
+    with HostClient("http://hub.invalid/api/v1", proxies={}, retries=0) as host:
+        assert host.doctor().cause in ("unknown-host", "timeout")
+
+
+def test_silence():
+    """A hub that takes the connection and says nothing is told apart, too."""
+    with RawServer(lambda conn: conn.wait_closed(60)) as server, HostClient(server.url) as host:
+        assert host.doctor(timeout=0.2).cause == "timeout"
+
+
+def test_proxy_that_is_away(closed_port: int):
+    """A proxy that can't be reached is not the hub's fault."""
+    proxies = {"http": f"http://127.0.0.1:{closed_port}"}
+    with HostClient("http://hub.invalid/api/v1", proxies=proxies, retries=0) as host:
+        report = host.doctor()
+
+    assert report.cause == "proxy"
+
+
+def test_tls(certificates: Certificates):
+    """TLS where none is, none where it is, an unknown CA, and another name are told apart by what to do."""
+
+    def no_tls(conn: Conn) -> None:
+        conn.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        conn.wait_closed(60)
+
+    with (
+        RawServer(no_tls) as plain,
+        RawServer(NEW, ssl_context=certificates.server_context()) as tls,
+    ):
+        cases = [
+            (plain.url.replace("http:", "https:"), None, "http://"),
+            (tls.url.replace("https:", "http:"), None, "https://"),
+            (tls.url, None, "CA is not known"),
+        ]
+        for url, verify, words in cases:
+            with HostClient(url, verify=verify, retries=0) as host:
+                report = host.doctor()
+            assert (report.cause, words in (report.advice or "")) == ("tls", True), report
+
+
+def test_a_hub_has_no_cause():
+    """Where a hub was reached, there is nothing to do."""
+    with RawServer(NEW) as server, HostClient(server.url) as host:
+        report = host.doctor()
+
+    assert (report.cause, report.advice) == (None, None)
+    assert "what to do" not in str(report)

@@ -162,6 +162,35 @@ def test_wait(start: Start, hub: Hub, language: str):
         assert info.status == "stopped"
 
 
+def test_health_of_a_crashed_instance(start: Start, hub: Hub, language: str):
+    """A crashed instance is not healthy, though its hub repeats what the program had said."""
+    instance = start(f"{language}-crash-later", 0.5)
+    assert instance.get_health().status == "healthy"
+    instance.wait(timeout=30)
+
+    if not hub.modern:
+        with pytest.raises(InstanceNotFoundError):
+            instance.get_health()
+        return
+    health = instance.get_health()
+    assert health.status == "unhealthy"
+    assert health.raw["healthy"] is True
+    assert str(health.message).startswith("the instance has crashed")
+
+
+def test_health_of_a_stopped_instance(start: Start, hub: Hub):
+    """An instance that was stopped is not healthy any more either, and has not failed."""
+    if not hub.modern:
+        pytest.skip("0.x forgets an instance with its end")
+    instance = start("py-stop-fast")
+    assert instance.get_health().status == "healthy"
+    instance.stop(2000)
+
+    health = instance.get_health()
+
+    assert (health.status, health.message) == ("unknown", "the instance has ended")
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -52,6 +52,19 @@ def test_input_reaches_the_program(start: Start, language: str, kind: str):
     assert second.bytes_written == 10
 
 
+def test_first_input_arrives_whole(hub: Hub, host: HostClient, language: str):
+    """What is sent directly after a start is not decoded with the hub's header lines, nor cut within a character."""
+    data = random.Random(16).randbytes(MEGABYTE) if hub.modern else ("ąę漢" * 130_000).encode()
+    instance = hub.sequence(host, f"{language}-echo").start(args=[])
+
+    with instance.get_stream("output") as output:
+        upload = instance.submit_input(data, end=True)
+        came = output.read()
+
+    assert came == data
+    assert upload.result(LIMIT).bytes_written == len(data)
+
+
 def test_stdin_reaches_the_program(start: Start, language: str):
     """What is sent to stdin is what the program reads there."""
     instance = start(f"{language}-stdin")

@@ -128,10 +128,9 @@ def test_refused_connections_are_used_once(closed: LocalHub):
     assert said.count(b"HTTP/1.1 ") == 1
 
 
-def test_heads_that_do_not_end(monkeypatch: pytest.MonkeyPatch):
+def test_heads_that_do_not_end():
     """A connection that does not say what it wants, or says it by and by, is closed after a while; others are not."""
-    monkeypatch.setattr("scramjet_client.hub._settings.HEAD_TIMEOUT", 1.0)
-    with LocalHub() as hub, Wire(hub.url) as known, contextlib.ExitStack() as stack:
+    with LocalHub(head_timeout=1.0) as hub, Wire(hub.url) as known, contextlib.ExitStack() as stack:
         right = {"Authorization": f"Bearer {hub.token}"}
         known.request("GET", "log", right)
         assert known.head().status == 200
@@ -144,10 +143,13 @@ def test_heads_that_do_not_end(monkeypatch: pytest.MonkeyPatch):
         assert known.chunk()
 
 
-def test_too_many_connections(monkeypatch: pytest.MonkeyPatch):
+def test_too_many_connections():
     """Where there are too many, those go that have not shown a token, and who has it comes in and stays."""
-    monkeypatch.setattr("scramjet_client.hub._settings.MAX_CONNECTIONS", 50)
-    with LocalHub() as hub, Wire(hub.url) as known, contextlib.ExitStack() as stack:
+    with (
+        LocalHub(max_connections=50) as hub,
+        Wire(hub.url) as known,
+        contextlib.ExitStack() as stack,
+    ):
         right = {"Authorization": f"Bearer {hub.token}"}
         known.request("GET", "log", right)
         assert known.head().status == 200

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from scramjet_client import HttpClient
-from scramjet_client.http.gathering import ENOUGH, Gathering
+from scramjet_client.http.body import ENOUGH, Gathering
 from tests.support.waiting import eventually
 from tests.support.wire import Conn, RawServer
 

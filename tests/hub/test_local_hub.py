@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from scramjet_client.hub import LocalHub
 from tests.hub.wire import ask, ended, info, opened, run, start
 from tests.support.certs import Certificates
 from tests.support.hubs import open_hub
+from tests.surroundings.programs import environment
 
 GREETING = "hello "
 
@@ -192,3 +195,88 @@ def test_missing_package_names_the_extra():
 
     assert "pip install 'scramjet_client[hub]'" in done.stderr
     assert "ImportError" in done.stderr
+
+
+def test_hub_in_a_forked_process(hub: LocalHub):
+    """What a fork has inherited is not its to stop, and a method says so instead of waiting for ever."""
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            hub.clear()
+        except RuntimeError:
+            hub.stop()
+            code = 0
+        finally:
+            os._exit(code)
+
+    assert os.waitpid(pid, 0)[1] == 0
+    assert hub.requests == []
+
+
+def test_runner_that_does_not_start(
+    url: str, hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Why an instance's process did not come to run is in the refusal of its start."""
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('not on this machine')\n")
+    sequence = hub.add_sequence("greet", greet)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    answer = ask(url, "POST", f"sequence/{sequence}/start", {})
+
+    assert answer.status == 400
+    assert answer.json["error"].startswith("Runner failed: ")
+    assert answer.json["error"].endswith("not on this machine")
+
+
+WITH_HELPER = """
+import helper
+from scramjet_client.hub import LocalHub
+with LocalHub() as hub, hub.client() as host:
+    sequence = host.get_sequence_client(hub.add_sequence("s", helper.run))
+    print(sequence.run(timeout=60).output)
+"""
+
+SPAWNING = """
+import multiprocessing
+from scramjet_client.hub import LocalHub
+
+async def run(context, input):
+    yield "from the program itself"
+
+def use():
+    with LocalHub() as hub, hub.client() as host:
+        sequence = host.get_sequence_client(hub.add_sequence("s", run))
+        print(sequence.run(timeout=60).output, flush=True)
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=use)
+    process.start()
+    process.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "output"),
+    [
+        (["-c", WITH_HELPER], "b'from a module beside it'\n"),
+        (["spawning.py"], "b'from the program itself'\n"),
+    ],
+)
+def test_functions_of_programs(tmp_path: Path, options: list[str], output: str):
+    """A function is found where the program has found it, or copied where it is the program's own."""
+    (tmp_path / "helper.py").write_text(
+        "async def run(context, input):\n    yield 'from a module beside it'\n"
+    )
+    (tmp_path / "spawning.py").write_text(SPAWNING)
+
+    done = subprocess.run(
+        [sys.executable, *options],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == (output, "")

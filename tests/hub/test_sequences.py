@@ -28,6 +28,11 @@ STREAM = "from scramjet.streams import Stream\n"
             b'{"a": 1}\n"x"\n',
         ),
         (
+            NDJSON.replace("application/", "text/")
+            + "async def run(context, input):\n    yield b'{}\\n'\n",
+            b"{}\n",
+        ),
+        (
             STREAM + "def run(context, input, *args):\n"
             "    out = Stream.read_from(args).map(lambda x: {'v': x})\n"
             "    out.provides, out.content_type = '', 'application/x-ndjson'\n    return out\n",
@@ -58,6 +63,15 @@ def test_what_a_sequence_may_return(url: str, main: str, output: bytes):
         ("def run(context, input):\n    return ['a']\n", "list"),
         ("def run(context, input):\n    return 'a'\n", "str"),
         ("async def run(context, input):\n    return {'a': 1}\n", "dict"),
+        (
+            "async def items():\n    yield 'a'\nasync def run(context, input):\n    return items()\n",
+            "async_generator",
+        ),
+        (
+            OCTETS.replace("application/octet-stream", "text/x-ndjson")
+            + "async def run(context, input):\n    yield {'a': 1}\n",
+            "must be bytes, not dict",
+        ),
         ("async def run(context, input):\n    yield b'bytes'\n", "must be str, not bytes"),
         (OCTETS + "async def run(context, input):\n    yield 'text'\n", "must be bytes, not str"),
         (
@@ -76,6 +90,24 @@ def test_what_a_sequence_may_not_return(url: str, main: str, said: str):
     assert said in messages
     if said in ("generator", "list", "str", "dict"):
         assert "return a scramjet.streams.Stream" in messages
+
+
+FOLDERS = """
+import os
+while_loading = os.path.exists("main.py")
+async def run(context, input):
+    yield f"{while_loading} {os.path.exists('main.py')} {os.path.exists('src')}"
+"""
+
+
+def test_working_folder(url: str):
+    """As on a real hub, it is the main file's once that is loaded, and another one before."""
+    manifest = {"main": "src/main.py", "engines": {"python3": ">=3.9"}}
+    files: dict[str, bytes | str] = {"package.json": json.dumps(manifest), "src/main.py": FOLDERS}
+    instance = start(url, upload(url, archive(files)))
+
+    with opened(url, f"instance/{instance}/output") as stream:
+        assert stream.read(1000) == b"False True False"
 
 
 def test_input_as_text_and_as_bytes(url: str):

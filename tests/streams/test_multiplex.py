@@ -23,8 +23,7 @@ from scramjet_client import (
     StreamInterruptedError,
 )
 from scramjet_client.http.exchange import Exchange, WaitEnded
-from scramjet_client.streams.membership import Member
-from scramjet_client.streams.multiplex import Multiplexer
+from scramjet_client.streams.multiplex import Member, Multiplexer
 from tests.support.certs import Certificates
 from tests.support.waiting import BUILD_LIMIT, LIMIT, eventually
 from tests.support.wire import Conn, RawServer

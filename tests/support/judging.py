@@ -28,7 +28,7 @@ import attrs
 from scramjet_client.api import answers as _answers
 from scramjet_client.api import generations as _dialect
 from scramjet_client.errors import InvalidResponseError
-from scramjet_client.http.calls import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
 from scramjet_client.hub._packages import PackageRefused, read_manifest, unpack
 from scramjet_client.hub._settings import Settings

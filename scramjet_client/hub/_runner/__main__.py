@@ -1,4 +1,7 @@
-"""Start of an instance's process: `python .../_runner/__main__.py CONTROL INPUT OUTPUT LOG`, four open files."""
+"""Start of an instance's process: `python .../_runner/__main__.py CONTROL INPUT OUTPUT LOG FRAMEWORK`.
+
+The first four are open files, the last one is the folder that the Scramjet framework lies in.
+"""
 
 from __future__ import annotations
 
@@ -26,4 +29,6 @@ def _load() -> None:
 
 if __name__ == "__main__":
     _load()
+    if importlib.util.find_spec("scramjet") is None:
+        sys.path.append(sys.argv[5])
     importlib.import_module(_NAME + "._program").main(*map(int, sys.argv[1:5]))

@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 _PARENT_POLL = 0.5
 """Seconds between two looks at whether the parent still lives."""
@@ -28,7 +28,10 @@ class Control:
     """
 
     def __init__(self, fd: int) -> None:
+        self._pid = os.getpid()
         self._socket = socket.socket(fileno=fd)
+        # It has the time limit of socket.setdefaulttimeout(), which a sitecustomize may have called.
+        self._socket.settimeout(None)
         self._lines = self._socket.makefile("rb")
         # Guards the sending side: the program's threads may emit while its loop sends health.
         self._sending = threading.Lock()
@@ -49,6 +52,11 @@ class Control:
         line = json.dumps({kind: value}).encode() + b"\n"
         with self._sending, contextlib.suppress(OSError):
             self._socket.sendall(line)
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is a process that the program has forked, which does not speak for the instance."""
+        return os.getpid() != self._pid
 
     def listen(self, on_message: Callable[[str, Any], object]) -> None:
         """Start the threads that pass on messages and watch the hub."""
@@ -135,8 +143,8 @@ class Output(asyncio.BaseProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio calls this)."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        # Transports of other loops than asyncio's own are of no class of asyncio.
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         """Let go whoever waits: nobody reads any more, or all is written."""
@@ -191,8 +199,7 @@ def encoder(content_type: str) -> Callable[[Any], bytes]:
     def binary(item: Any) -> bytes:
         if not isinstance(item, (bytes, bytearray, memoryview)):
             raise TypeError(
-                "the output is application/octet-stream, so its items must be bytes, "
-                f"not {type(item).__name__}"
+                f"the output is {content_type}, so its items must be bytes, not {type(item).__name__}"
             )
         return bytes(item)
 
@@ -203,7 +210,7 @@ def encoder(content_type: str) -> Callable[[Any], bytes]:
         "text/plain": text,
         "application/octet-stream": binary,
         "application/x-ndjson": ndjson,
-        "text/x-ndjson": ndjson,
+        "text/x-ndjson": binary,  # a hub's runner makes JSON of the items of the other one alone
     }
     if content_type not in known:
         raise ValueError(
@@ -217,13 +224,12 @@ class Source:
 
     Args:
         fd: The open pipe.
-        errors: What becomes of bytes that are not UTF-8, as in `bytes.decode`.
     """
 
-    def __init__(self, fd: int, *, errors: str = "strict") -> None:
+    def __init__(self, fd: int) -> None:
         self._fd = fd
         self._reader: Optional[asyncio.StreamReader] = None
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     async def read(self) -> bytes:
         """Return what has come, b"" at the end."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import logging
 import os
@@ -58,7 +57,11 @@ class AppContext:
     Attributes:
         config: `appConfig` of the start, {} if there was none.
         logger: A `logging.Logger` whose records go to the instance's log.
+        tells_failures: Whether the runner itself says on stderr and in the log what a program has raised. Those of
+            real hubs lose it; `scramjet_adapter` does it there.
     """
+
+    tells_failures = True
 
     def __init__(self, control: Control, logger: logging.Logger, config: Any) -> None:
         self.config = config
@@ -132,13 +135,3 @@ async def send_health(context: AppContext, control: Control) -> None:
     while True:
         await asyncio.sleep(1)
         control.send("health", context._health())
-
-
-def text_on(fd: int) -> io.TextIOWrapper:
-    """Return a text file that writes through to an open file at once."""
-    return io.TextIOWrapper(
-        io.FileIO(fd, "w", closefd=False),
-        encoding="utf-8",
-        errors="backslashreplace",
-        write_through=True,
-    )

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import logging
 import os
+import signal
 import sys
 from types import ModuleType
 from typing import Any, NoReturn
@@ -16,19 +17,23 @@ from typing import Any, NoReturn
 from scramjet.streams import Stream
 
 from ._channels import Control, Output, Source, encoder
-from ._context import AppContext, logger_on, send_health, text_on
+from ._context import AppContext, logger_on, send_health
+from ._failures import told
+from ._stdio import connect_outputs, connect_stdin
 
 # Exit codes (docs/protocol.md, "Exit codes").
 COMPLETED, NO_ENTRY, LOAD_FAILED, RUN_FAILED, STOPPED = 0, 21, 22, 23, 138
+INTERRUPTED = 130  # as of a shell
 
 _FLUSH_LIMIT = 1.0
-"""Seconds that a stopped instance waits for the hub to take the rest of its output."""
+"""Seconds that an instance which is stopped, or has failed, waits for the hub to take the rest of its output."""
 
 _INPUT_TYPES = ("text/plain", "application/octet-stream")
 
 _WHAT_TO_RETURN = (
     "return a scramjet.streams.Stream (for example Stream.read_from(values)), make run() an async generator "
-    "(`async def` with `yield`), or return None for no output"
+    "(`async def` with `yield`, called directly: an `async def` that returns one dies on a hub), "
+    "or return None for no output"
 )
 
 
@@ -44,10 +49,12 @@ class Program:
         self._input_fd, self._output_fd, log_fd = fds
         self._order = order
         self._logger = logger_on(log_fd)
+        self._log_lines = tuple(self._logger.handlers)
         self._output: Output | None = None
         self._input_type: asyncio.Future[str] | None = None
         self._source = Source(self._input_fd)
         self._stopping = False
+        self._loaded = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- loading --------------------------------------------------------------------------------------
@@ -73,13 +80,12 @@ class Program:
     # -- running --------------------------------------------------------------------------------------
 
     async def run(self) -> int:
-        """Load and run the sequence; return the code to exit with."""
+        """Load and run the sequence; return the code to exit with. Raises what the program raises."""
         loop = asyncio.get_running_loop()
         loop.set_task_factory(self._keep)
         loop.set_exception_handler(self._report)
         self._input_type = loop.create_future()
-        source = Source(0, errors="replace")
-        sys.stdin = Stream.from_callback(64, source.read_text)
+        connect_stdin()
         context = AppContext(self._control, self._logger, self._order.get("appConfig", {}))
         self._control.listen(
             lambda kind, value: loop.call_soon_threadsafe(self._heard, context, kind, value)
@@ -87,31 +93,25 @@ class Program:
         self._control.send("hello", {})
         # Before the program runs, as on a real hub: who asks for health is answered from now on.
         self._control.send("health", context._health())
-        try:
-            module = self.load()
-        except Refused as refusal:
-            return self._failed(LOAD_FAILED, str(refusal))
-        except Exception:
-            return self._failed(LOAD_FAILED, "the sequence raised while it was loaded", True)
+        module = self.load()
+        self._loaded = True
+        # As on a real hub: while it is loaded, a program is not in its folder yet.
+        os.chdir(os.path.dirname(self._order["entry"]))
         self._announce(getattr(module, "requires", None), "requires")
         asyncio.ensure_future(send_health(context, self._control))  # noqa: RUF006 - see _keep
-        try:
-            await self._run(module, context)
-        except Refused as refusal:
-            return self._failed(RUN_FAILED, str(refusal))
-        except Exception:
-            return self._failed(RUN_FAILED, "the sequence raised while it ran", True)
+        await self._run(module, context)
         return STOPPED if self._stopping else COMPLETED
 
     async def _run(self, module: ModuleType, context: AppContext) -> None:
         data = Stream.from_callback(64, self._read_input)
         result = module.run(context, data, *self._order["args"])
+        is_stream = inspect.isasyncgen(result)
         if inspect.iscoroutine(result):
             result = await result
         if result is None:
             self._logger.debug("run() returned None: there is no output")
             return
-        if not isinstance(result, Stream) and not inspect.isasyncgen(result):
+        if not isinstance(result, Stream) and not is_stream:
             raise Refused(
                 f"run() returned {type(result).__name__}, which is no stream: {_WHAT_TO_RETURN}"
             )
@@ -168,26 +168,64 @@ class Program:
             self._stopping = False
             self._logger.info("asked for more time, and lives on")
             return
-        if self._output is not None:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._output.finish(), _FLUSH_LIMIT)
+        await self.flush()
         self.leave(STOPPED)
 
     # -- the end --------------------------------------------------------------------------------------
 
-    def _failed(self, code: int, why: str, raised: bool = False) -> int:
-        self._logger.error(why, exc_info=raised)
-        return code
+    def judge(self, error: BaseException) -> tuple[int, str]:
+        """Say on stderr and in the log what ended the program; return its exit code, and who chose that."""
+        if isinstance(error, SystemExit):
+            code = error.code
+            self._logger.info("the program called sys.exit(%r)", code)
+            if code is not None and not isinstance(code, int):
+                print(code, file=sys.stderr)
+                code = 1
+            return (code or 0) & 0xFF, "exit"
+        if isinstance(error, Refused):
+            self._say(str(error), f"{error}\n")
+            return RUN_FAILED if self._loaded else LOAD_FAILED, "end"
+        if isinstance(error, KeyboardInterrupt):
+            self._say("the program raised KeyboardInterrupt", told(error))
+            return INTERRUPTED, "exit"
+        if not self._loaded:
+            self._say("the sequence raised while it was loaded", told(error))
+            return LOAD_FAILED, "end"
+        self._say("the sequence raised while it ran", told(error))
+        return RUN_FAILED, "end"
 
-    def leave(self, code: int) -> NoReturn:
-        """End the process; threads that the program has left running do not keep it."""
-        self._control.send("end", code)
+    def _say(self, what: str, details: str) -> None:
+        text = what if details.startswith(what) else f"{what}\n{details}"
+        record = self._logger.makeRecord(
+            self._logger.name, logging.ERROR, __file__, 0, text.rstrip("\n"), (), None
+        )
+        for handler in self._log_lines:  # the program may have disabled or emptied all loggers
+            handler.emit(record)
+        with contextlib.suppress(Exception):
+            sys.stderr.write(details)
+
+    async def flush(self) -> None:
+        """Let the hub take the rest of the output, as long as it goes on taking it."""
+        if self._output is not None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._output.finish(), _FLUSH_LIMIT)
+
+    def leave(self, code: int, said: str = "end") -> NoReturn:
+        """End the process; threads that the program has left running do not keep it.
+
+        Args:
+            code: The exit code.
+            said: "exit" if the program chose it, "end" if the runner did.
+        """
+        if not self._control.is_inherited:
+            self._control.send(said, code)
         with contextlib.suppress(Exception):
             atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
-        logging.shutdown()
+        with contextlib.suppress(Exception):
+            logging.shutdown()
         os._exit(code)
 
     def _announce(self, topic: Any, role: str) -> str | None:
@@ -216,19 +254,35 @@ def main(control_fd: int, input_fd: int, output_fd: int, log_fd: int) -> None:
     """Run the sequence that the hub names in its first message, and end the process."""
     for fd in (control_fd, input_fd, output_fd, log_fd):
         os.set_inheritable(fd, False)
-    sys.stdout, sys.stderr = text_on(1), text_on(2)
+    _reset_signals()
+    connect_outputs()
     control = Control(control_fd)
     order = control.read()["start"]
     program = Program(control, (input_fd, output_fd, log_fd), order)
     if not os.path.isfile(order["entry"]):
         program.leave(NO_ENTRY)
+    loop = asyncio.new_event_loop()
     try:
         # Not asyncio.run(): it would wait for tasks that the program has left running.
-        code = asyncio.new_event_loop().run_until_complete(program.run())
-    except SystemExit as exit_:
-        # The program's own word: like that of os._exit it is the process's code, and nothing more.
-        program._logger.info("the program called sys.exit(%r)", exit_.code)
-        code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
-        sys.stdout.flush()
-        os._exit(code & 0xFF)
-    program.leave(code)
+        code, said = loop.run_until_complete(program.run()), "end"
+    except BaseException as error:  # of the program, or of one of its tasks or callbacks
+        code, said = program.judge(error)
+        if not control.is_inherited:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            with contextlib.suppress(BaseException):
+                loop.run_until_complete(program.flush())
+    program.leave(code, said)
+
+
+def _reset_signals() -> None:
+    """Take signals as any program does at its start, whatever the hub's process has done with its own."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals():
+        # Python itself ignores these two, and wants to.
+        if number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", None)):
+            continue
+        if signal.getsignal(number) is signal.SIG_IGN:
+            interrupt = number == signal.SIGINT
+            with contextlib.suppress(OSError):
+                signal.signal(number, signal.default_int_handler if interrupt else signal.SIG_DFL)

@@ -10,17 +10,23 @@ import asyncio
 import inspect
 import json
 import os
+import sys
 import threading
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import scramjet
 from scramjet.streams import Stream
 
 _LINGER = 10.0
 """Seconds that a program lives on after its output on 0.x, as a Node one does: unread output is lost at its end."""
 
 _END = object()
+
+_FILE = os.path.basename(__file__)
+_BENEATH = tuple(os.path.dirname(each.__file__ or "") + os.sep for each in (asyncio, scramjet))
+"""Folders of what calls this file; left out above the function's first own line alone."""
 
 
 class _Output(Stream):  # type: ignore[misc]  # the framework has no types
@@ -30,43 +36,53 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
     """
 
     items: AsyncIterator[Any]
-    logger: Any
+    context: Any
     stopped: asyncio.Event
     failure: BaseException | None = None
 
     @classmethod
-    def of(cls, items: AsyncIterator[Any], logger: Any) -> _Output:
+    def of(cls, items: AsyncIterator[Any], context: Any) -> _Output:
         """Return an output that gives these items."""
 
         async def guarded() -> AsyncIterator[Any]:
             # The framework forgets what is raised here; it is raised again at the end.
-            try:
-                async for item in items:
-                    yield item
-            except Exception as error:
-                output.failure = error
+            while True:
+                try:
+                    item = await items.__anext__()
+                except StopAsyncIteration:
+                    return
+                except BaseException as error:
+                    output.failure = error
+                    return
+                yield item
 
         output: _Output = cls.read_from(guarded(), max_parallel=4)
-        output.items, output.logger, output.stopped = items, logger, asyncio.Event()
+        output.items, output.context, output.stopped = items, context, asyncio.Event()
         return output
 
     async def write_to(self, target: Any) -> Any:
-        """Write everything to what the runner gives; raise what the function raised."""
+        """Write everything to what the runner gives; end the process as the function says if it raises."""
         first = self._origin
-        if not hasattr(target, "write_eof"):
-            await self._write_all(target, getattr(target, "sync", None))
-            return target
-        # An asyncio.StreamWriter is the runner of 0.x, which exits without sending the rest: drain() shall
-        # wait until all is sent.
-        target.transport.set_write_buffer_limits(high=0)
+        linger = hasattr(target, "write_eof")
+        flush = getattr(target, "sync", None)
+        if linger:
+            # An asyncio.StreamWriter is of a real hub's runner, which exits without sending the rest: drain()
+            # shall wait until all is sent.
+            target.transport.set_write_buffer_limits(high=0)
+            flush = target.drain
         try:
-            await self._write_all(target, target.drain)
-        except Exception:
-            first.logger.error(traceback.format_exc())  # that runner tells nobody
-            raise
-        target.write_eof()
-        await asyncio.wait([asyncio.ensure_future(first.stopped.wait())], timeout=_LINGER)
-        return target
+            await self._write_all(target, flush)
+        except (asyncio.CancelledError, GeneratorExit):
+            raise  # the runner is ending already
+        except BaseException as error:
+            failure = error
+        else:
+            if linger:
+                target.write_eof()
+                await asyncio.wait([asyncio.ensure_future(first.stopped.wait())], timeout=_LINGER)
+            return target
+        # Outside of the `except`, for what is raised has no other cause.
+        raise _ending(failure, first.context)
 
     async def _write_all(self, target: Any, flush: Callable[[], Any] | None) -> None:
         first = self._origin
@@ -76,6 +92,41 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
                 await flush()
         if first.failure is not None:
             raise first.failure
+
+
+def _ending(error: BaseException, context: Any) -> BaseException:
+    """Return what ends the process as an exception of the function says, having told of it where no runner does."""
+    if getattr(context, "tells_failures", False):
+        return error
+    if isinstance(error, SystemExit):
+        if error.code is None or isinstance(error.code, int):
+            return error
+        said, code = f"{error.code}\n", 1
+    else:
+        said, code = _told(error), 130 if isinstance(error, KeyboardInterrupt) else 1
+        context.logger.error(said)
+    # Python would write it after the end of the loop, which carries stderr. So it has nothing left to say then.
+    sys.stderr.write(said)
+    return SystemExit(code)
+
+
+def _told(error: BaseException) -> str:
+    """Return the traceback of an exception without the frames of this file, and of what has called it."""
+    whole = traceback.TracebackException(type(error), error, error.__traceback__)
+    pending = [whole]
+    seen: set[int] = set()
+    while pending:
+        part = pending.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        frames = [each for each in part.stack if os.path.basename(each.filename) != _FILE]
+        while frames and frames[0].filename.startswith(_BENEATH):
+            del frames[0]
+        part.stack[:] = frames
+        further = [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())]
+        pending.extend(each for each in further if each is not None)
+    return "".join(whole.format())
 
 
 class _Input:
@@ -94,7 +145,7 @@ class _Input:
 
 
 class _Context:
-    """The context as a generator function sees it: `emit` from its thread is done by the loop's."""
+    """The context as a function sees it: `emit` may be called on any thread."""
 
     def __init__(self, context: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
@@ -105,7 +156,10 @@ class _Context:
 
     def emit(self, *args: Any) -> None:
         """Emit an event."""
-        self._loop.call_soon_threadsafe(self._context.emit, *args)
+        if asyncio._get_running_loop() is self._loop:
+            self._context.emit(*args)
+        else:
+            self._loop.call_soon_threadsafe(self._context.emit, *args)
 
 
 def adapted(
@@ -197,7 +251,7 @@ def _output(items: AsyncIterator[Any], output_type: str, context: Any) -> _Outpu
         async for item in items:
             yield _chunk(item, output_type)
 
-    output = _Output.of(chunks(), context.logger)
+    output = _Output.of(chunks(), context)
 
     async def stop(timeout: Any = None, can_keep_alive: Any = None) -> None:
         output.stopped.set()
@@ -211,8 +265,9 @@ async def _called(
     function: Callable[..., Any], context: Any, input: Any, args: tuple[Any, ...], blocking: bool
 ) -> AsyncIterator[Any]:
     loop = asyncio.get_running_loop()
+    given = input
     if _is_kind(function, inspect.isgeneratorfunction):
-        result: Any = function(_Context(context, loop), _Input(input, loop), *args)
+        given = _Input(input, loop)
     elif blocking:
 
         def call() -> Iterator[Any]:
@@ -222,33 +277,31 @@ async def _called(
             async for item in _expanded(result):
                 yield item
         return
-    else:
-        result = function(context, input, *args)
-    async for item in _expanded(result):
+    async for item in _expanded(function(_Context(context, loop), given, *args)):
         yield item
 
 
 async def _expanded(result: Any) -> AsyncIterator[Any]:
     """Yield the items of what a function has returned."""
-    if inspect.iscoroutine(result):  # a Stream has __await__ too, which raises
+    # A Stream has __await__ too, which raises.
+    while inspect.isawaitable(result) and not isinstance(result, Stream):
         result = await result
     if result is None:
         return
     if isinstance(result, AsyncIterable):
         async for item in result:
             yield item
-    elif inspect.isgenerator(result):
+    elif isinstance(result, Iterable) and not isinstance(
+        result, (str, bytes, bytearray, memoryview, dict)
+    ):
         async for item in _on_a_thread(result):
-            yield item
-    elif isinstance(result, Iterable) and not isinstance(result, (str, bytes, bytearray, dict)):
-        for item in result:
             yield item
     else:
         yield result
 
 
-async def _on_a_thread(items: Iterator[Any]) -> AsyncIterator[Any]:
-    """Yield what a generator gives, which may block for long; it is a step ahead and no more."""
+async def _on_a_thread(items: Iterable[Any]) -> AsyncIterator[Any]:
+    """Yield what a generator, or an iterator, gives, which may block for long; it is a step ahead and no more."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[tuple[Any, BaseException | None]] = asyncio.Queue(1)
 
@@ -259,7 +312,7 @@ async def _on_a_thread(items: Iterator[Any]) -> AsyncIterator[Any]:
         try:
             for item in items:
                 put(item)
-        except Exception as error:
+        except BaseException as error:  # sys.exit() too: it is the program's, not this thread's
             put(_END, error)
         else:
             put(_END)
@@ -268,6 +321,9 @@ async def _on_a_thread(items: Iterator[Any]) -> AsyncIterator[Any]:
     threading.Thread(target=work, name="generator", daemon=True).start()
     while True:
         item, error = await queue.get()
+        if isinstance(error, (GeneratorExit, asyncio.CancelledError)):
+            # Here they would mean that the runner is ending.
+            raise RuntimeError(f"the function raised {type(error).__name__}") from error
         if error is not None:
             raise error
         if item is _END:
@@ -277,8 +333,10 @@ async def _on_a_thread(items: Iterator[Any]) -> AsyncIterator[Any]:
 
 def _chunk(item: Any, output_type: str) -> Any:
     """Return an item as the runner takes it for this type: text and bytes as they are, others as a JSON line."""
-    if output_type.endswith("ndjson"):
+    if output_type == "application/x-ndjson":
         return item
+    if output_type == "text/x-ndjson":  # runners pass that one on as it is
+        return json.dumps(item).encode() + b"\n"
     if isinstance(item, (bytes, bytearray, memoryview)):
         data = bytes(item)
         return data if output_type == "application/octet-stream" else data.decode("utf-8")

@@ -1,10 +1,12 @@
-"""What a hub says is not believed: how much of it is read, in which coding, and what passes for JSON."""
+"""Bounded reading and validation of untrusted answers."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
+import attrs
 import requests
 
 from scramjet_client.errors import InvalidResponseError
@@ -147,3 +149,40 @@ def is_count(value: Any) -> bool:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+@attrs.frozen(kw_only=True)
+class JsonAnswer:
+    """A parsed answer: its status, reason phrase, value (None for an empty body), text and headers as they came."""
+
+    status: int
+    reason: str
+    value: Any
+    text: str
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer:
+    """Read an answer to its end and return its JSON; hubs do not always say that it is JSON.
+
+    Raises:
+        InvalidResponseError: It is not, or has more than `limit` bytes.
+    """
+    text = whole(response, limit).decode("utf-8", "replace")
+    try:
+        value = loads(text) if text.strip() else None
+    except ValueError as error:
+        raise InvalidResponseError(
+            f"{response.request.method} {response.url} answered {response.status_code} with what is"
+            f" not JSON: {error}",
+            status=response.status_code,
+            url=response.url,
+            body=text[:ERROR_LIMIT],
+        ) from error
+    return JsonAnswer(
+        status=response.status_code,
+        reason=response.reason or "",
+        value=value,
+        text=text,
+        headers=response.headers,
+    )

@@ -8,7 +8,7 @@ import pytest
 import urllib3
 
 from scramjet_client import HttpClient, StreamInterruptedError
-from scramjet_client.http.foreign import root_text
+from scramjet_client.http.failures import root_text
 from tests.support.wire import Conn, RawServer
 
 SAID: list[tuple[BaseException, str]] = [

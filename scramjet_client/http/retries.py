@@ -1,4 +1,4 @@
-"""JSON calls: the parsed answer, and the rule of what may be sent twice."""
+"""What may be sent again after a failure, and when."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
-import attrs
-import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
@@ -20,10 +18,9 @@ from scramjet_client._base import logger
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
-    InvalidResponseError,
     ScramjetError,
 )
-from scramjet_client.http.untrusted import ANSWER_LIMIT, ERROR_LIMIT, loads, whole
+from scramjet_client.http.interrupts import causes
 
 _R = TypeVar("_R")
 
@@ -40,43 +37,6 @@ _NOT_TRUSTED = (ssl.SSLCertVerificationError, CertificateError)
 
 _PASSING = (429, 502, 503, 504)
 """Refusals that may pass: too many requests, and a gateway whose hub is away."""
-
-
-@attrs.frozen(kw_only=True)
-class JsonAnswer:
-    """A parsed answer: its status, reason phrase, value (None for an empty body), text and headers as they came."""
-
-    status: int
-    reason: str
-    value: Any
-    text: str
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-
-
-def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer:
-    """Read an answer to its end and return its JSON; hubs do not always say that it is JSON.
-
-    Raises:
-        InvalidResponseError: It is not, or has more than `limit` bytes.
-    """
-    text = whole(response, limit).decode("utf-8", "replace")
-    try:
-        value = loads(text) if text.strip() else None
-    except ValueError as error:
-        raise InvalidResponseError(
-            f"{response.request.method} {response.url} answered {response.status_code} with what is"
-            f" not JSON: {error}",
-            status=response.status_code,
-            url=response.url,
-            body=text[:ERROR_LIMIT],
-        ) from error
-    return JsonAnswer(
-        status=response.status_code,
-        reason=response.reason or "",
-        value=value,
-        text=text,
-        headers=response.headers,
-    )
 
 
 class Outages:
@@ -190,16 +150,5 @@ def _pause(error: ScramjetError, number: int, *, again: bool) -> float | None:
 def _has_cause(
     error: ScramjetError, kind: type[BaseException] | tuple[type[BaseException], ...]
 ) -> bool:
-    """Say whether an error comes from one of a kind, by what requests and urllib3 wrapped into one another.
-
-    Not by `__context__`, which leads to errors that the caller may just be handling: a request that did
-    leave must not pass for one that did not.
-    """
-    pending: list[object] = [error.__cause__]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, kind):
-            return True
-        if isinstance(item, BaseException):
-            pending += [*item.args, getattr(item, "reason", None)]
-    return False
+    """Tell whether an error comes from one of a kind: a request that did leave must not pass for one that did not."""
+    return any(isinstance(cause, kind) for cause in causes(error))

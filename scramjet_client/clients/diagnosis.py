@@ -1,0 +1,223 @@
+"""Why a hub can't be reached, and what to do about it: the part of `doctor` that draws conclusions."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import attrs
+import requests
+from requests.utils import select_proxy
+
+from scramjet_client.api.http_client import HttpClient
+from scramjet_client.errors import (
+    HubResponseError,
+    HubTimeoutError,
+    InvalidResponseError,
+    ScramjetError,
+)
+from scramjet_client.http.interrupts import causes
+from scramjet_client.http.settings import proxies_for
+
+_API = "/api/v1"
+"""How the URL of a hub's API normally ends."""
+
+_LOGIN = 407
+_GATEWAY = (502, 503, 504)
+_NO_TOKEN = (401, 403)
+_MISSING = (404, 405)
+
+_PROBE = 3.0
+"""Seconds for each further question."""
+
+
+@attrs.frozen(kw_only=True)
+class Diagnosis:
+    """What keeps a client from a hub.
+
+    Attributes:
+        cause: One word for programs, such as "no-hub"; docs/cli.md has all of them.
+        advice: What to do, a sentence for people.
+    """
+
+    cause: str
+    advice: str
+
+
+def diagnose(
+    error: Exception, client: HttpClient, sources: Mapping[str, str], timeout: float
+) -> Diagnosis | None:
+    """Return what an error of the first question to a hub means, or None where that is not known."""
+    status = error.status if isinstance(error, ScramjetError) else None
+    found = list(causes(error))
+    if any(isinstance(each, requests.exceptions.ProxyError) for each in found):
+        return Diagnosis(
+            cause="proxy",
+            advice="the proxy did not let it through; check the proxy's address and login, or name the hub in NO_PROXY",
+        )
+    if any(isinstance(each, (ssl.SSLError, requests.exceptions.SSLError)) for each in found):
+        return Diagnosis(cause="tls", advice=_about_tls(str(error)))
+    if isinstance(error, HubTimeoutError):
+        return Diagnosis(
+            cause="timeout",
+            advice="something takes the connection, or drops it, and does not answer: a firewall, another service,"
+            " or a hub that is stuck",
+        )
+    if any(isinstance(each, socket.gaierror) for each in found):
+        return Diagnosis(
+            cause="unknown-host",
+            advice="no host of this name is known here; check the URL, or the DNS",
+        )
+    if any(isinstance(each, ConnectionRefusedError) for each in found):
+        return Diagnosis(
+            cause="no-hub",
+            advice="nothing listens there; `scramjet hub start` starts a hub here, --url or SCRAMJET_API_URL names"
+            " another one",
+        )
+    if status is None:
+        if isinstance(error, ScramjetError) and _speaks_tls(client, timeout):
+            return Diagnosis(cause="tls", advice="it speaks TLS there; begin the URL with https://")
+        return None
+    return _about_answer(error, status, client, sources, timeout)
+
+
+def _about_answer(
+    error: Exception,
+    status: int,
+    client: HttpClient,
+    sources: Mapping[str, str],
+    timeout: float,
+) -> Diagnosis | None:
+    """Return what an answer means that is not a hub's version."""
+    body = getattr(error, "body", None) or ""
+    page = body.lstrip()[:1] == "<"
+    if "HTTPS port" in body:
+        return Diagnosis(cause="tls", advice="it speaks TLS there; begin the URL with https://")
+    if status == _LOGIN:
+        return Diagnosis(
+            cause="proxy",
+            advice="a proxy wants a login; put user and password into the proxy's URL",
+        )
+    if status in _NO_TOKEN and not page:
+        return _about_token(client, sources)
+    if status in _GATEWAY:
+        return Diagnosis(
+            cause="proxy",
+            advice="a proxy answered, and the hub behind it did not; look whether the hub runs, and where the proxy"
+            " sends requests",
+        )
+    elsewhere = _api_elsewhere(client, timeout)
+    if elsewhere is not None:
+        return Diagnosis(cause="wrong-path", advice=f"a hub's API is at {elsewhere}; use this URL")
+    if page or 300 <= status < 400:
+        return Diagnosis(
+            cause="proxy",
+            advice="a web page came instead of a hub's answer: a proxy, a login page or another web server is there",
+        )
+    if status in _MISSING:
+        return Diagnosis(
+            cause="wrong-path",
+            advice=f"there is no hub's API at this path; its URL normally ends with {_API}",
+        )
+    if isinstance(error, InvalidResponseError):
+        return Diagnosis(
+            cause="not-a-hub", advice="another service is at this address; check host and port"
+        )
+    return None
+
+
+def not_a_hub(client: HttpClient, timeout: float) -> Diagnosis:
+    """Return what it means that something answered, in JSON, that has no version."""
+    elsewhere = _api_elsewhere(client, timeout)
+    if elsewhere is not None:
+        return Diagnosis(cause="wrong-path", advice=f"a hub's API is at {elsewhere}; use this URL")
+    return Diagnosis(
+        cause="not-a-hub", advice="another service is at this address; check host and port"
+    )
+
+
+def _about_token(client: HttpClient, sources: Mapping[str, str]) -> Diagnosis:
+    if client.token.is_set:
+        whose = sources.get("token", "argument token")
+        return Diagnosis(
+            cause="refused-token",
+            advice=f"the token of {whose} is not the one that this hub takes; ask for the right one",
+        )
+    return Diagnosis(
+        cause="no-token",
+        advice="this hub wants a token, and none was given; set SCRAMJET_TOKEN, or give token=",
+    )
+
+
+def _about_tls(said: str) -> str:
+    words = said.lower()
+    for sign, advice in (
+        ("wrong_version_number", "it does not speak TLS there; begin the URL with http://"),
+        ("wrong version number", "it does not speak TLS there; begin the URL with http://"),
+        ("record layer failure", "it does not speak TLS there; begin the URL with http://"),
+        ("expired", "its certificate has expired, or the clock of this machine is wrong"),
+        (
+            "not yet valid",
+            "the clock of this machine is wrong, or that of who made its certificate",
+        ),
+        ("mismatch", "its certificate is for another name; use the name that the certificate has"),
+        (
+            "doesn't match",
+            "its certificate is for another name; use the name that the certificate has",
+        ),
+        ("certificate required", "it wants a certificate of the client; give cert="),
+        (
+            "verify failed",
+            "its CA is not known here; --ca FILE, SCRAMJET_CA_BUNDLE or verify= names it",
+        ),
+    ):
+        if sign in words:
+            return advice
+    return "the two sides find no way to speak TLS; see what stands in front of the hub"
+
+
+def _api_elsewhere(client: HttpClient, timeout: float) -> str | None:
+    """Return the URL of a hub's API on the same host, if it is where such URLs normally lead.
+
+    Neither token nor headers are sent: a hub that refuses for want of a token is one, too.
+    """
+    parts = urlsplit(client.api_base)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    for base in dict.fromkeys((f"{client.api_base}{_API}", f"{origin}{_API}")):
+        if base != client.api_base and _is_hub(base, client, min(timeout, _PROBE)):
+            return base
+    return None
+
+
+def _is_hub(base: str, client: HttpClient, timeout: float) -> bool:
+    with HttpClient(
+        base, verify=client.verify, cert=client.cert, proxies=client.proxies, retries=0
+    ) as probe:
+        try:
+            value = probe.get("version", timeout=timeout)
+        except HubResponseError as error:
+            return error.status in _NO_TOKEN and not (error.body or "").lstrip().startswith("<")
+        except (ScramjetError, OSError, ValueError):
+            return False
+    return isinstance(value, dict) and isinstance(value.get("version"), str)
+
+
+def _speaks_tls(client: HttpClient, timeout: float) -> bool:
+    """Say whether the other side, which did not understand HTTP, shakes hands by TLS."""
+    parts = urlsplit(client.api_base)
+    proxied = select_proxy(client.api_base, proxies_for(client.api_base, client.proxies))
+    if parts.scheme != "http" or proxied or parts.hostname is None:
+        return False
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        contextlib.suppress(OSError, ValueError),
+        socket.create_connection((parts.hostname, parts.port or 80), min(timeout, _PROBE)) as plain,
+        context.wrap_socket(plain, server_hostname=parts.hostname),
+    ):
+        return True
+    return False

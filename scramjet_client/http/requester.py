@@ -1,0 +1,459 @@
+"""Requester: one requests session to one API, and every rule that holds for all of its requests."""
+
+from __future__ import annotations
+
+import contextlib
+import json as jsonlib
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import attrs
+import requests
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
+from requests.utils import check_header_validity
+
+from scramjet_client._base import Closing, logger
+from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
+from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding, parsed
+from scramjet_client.http.connection import Session
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
+from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.failures import from_response, translated
+from scramjet_client.http.interrupts import causes
+from scramjet_client.http.retries import Outages, tried
+from scramjet_client.http.settings import (
+    DEFAULT_API_BASE,
+    USER_AGENT,
+    TimeoutLike,
+    Timeouts,
+    Token,
+    checked_base,
+    checked_headers,
+    proxies_for,
+    secrets_of,
+    verification,
+)
+from scramjet_client.http.tuning import Tuning
+
+
+class RequestLogger(Protocol):
+    """What `add_logger` takes: told of each request, its answer or its failure, and its end."""
+
+    def request(self, method: str, url: str) -> object:
+        """Hear of a request that is about to be sent."""
+
+    def ok(self, method: str, url: str, status: int) -> object:
+        """Hear of the head of its answer."""
+
+    def error(self, method: str, url: str, error: BaseException) -> object:
+        """Hear of its failure, instead."""
+
+    def end(self, method: str, url: str, seconds: float) -> object:
+        """Hear that it is over, and how long it took to the answer's head."""
+
+
+@attrs.frozen(kw_only=True)
+class BodyRequest:
+    """A request whose body is written by a `BodyWriter`: where it goes, and what its answer may mean.
+
+    Attributes:
+        path: Path below the API's base.
+        headers: Its headers.
+        method: POST or PUT.
+        params: Query parameters.
+        head_limit: Seconds in which the hub must take something of the body, or answer; None is no limit.
+        rest_limit: Seconds for what follows the head of the answer, or None.
+        subject: What it is about, for refusals: "instance 'abc'".
+        not_found: The error that a 404 means.
+    """
+
+    path: str
+    headers: Mapping[str, str] = attrs.field(converter=checked_headers)
+    method: str = "POST"
+    params: Mapping[str, str] | None = None
+    head_limit: float | None = None
+    rest_limit: float | None = None
+    subject: str = ""
+    not_found: type[NotFoundError] = NotFoundError
+
+
+class Requester(Closing):
+    """Sends the requests of one API, and keeps every rule that holds for all of them. Safe to use from any thread.
+
+    The environment does not surprise: `.netrc` never replaces a token, proxy variables do not apply to
+    loopback hosts, redirects are not followed, no cookie is kept. A pooled connection that was idle for
+    more than 4 s, or was made before a fork, is not used again.
+
+    Args:
+        api_base: URL of the hub's API, such as "http://127.0.0.1:8000/api/v1".
+        token: Sent as `Authorization: Bearer`; never shown.
+        headers: Sent with each request.
+        timeout: `Timeouts`, or seconds for its `read`.
+        verify: True, False or the path of a CA bundle; None means REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE
+            where set, else the CAs of `certifi`.
+        cert: Path of a client certificate, or (certificate, key).
+        proxies: As in requests; None means the environment's, except for loopback hosts.
+        retries: How often a JSON GET is tried again after a broken connection or a refusal that may pass
+            (429, 502, 503, 504), and any request to which no connection came about. Nothing else is ever
+            sent twice. Always within the call's limit; see docs/reliability.md, "Retries".
+        tuning: Intervals and margins that the client keeps by itself; None means the defaults of `Tuning`.
+    """
+
+    answer_limit = ANSWER_LIMIT
+    """Bytes of an answer that is no stream; more are an InvalidResponseError. May be set on a client."""
+
+    def __init__(
+        self,
+        api_base: str = DEFAULT_API_BASE,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: TimeoutLike = None,
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        retries: int = 2,
+        tuning: Tuning | None = None,
+    ) -> None:
+        self.api_base: str = checked_base(api_base)
+        self.timeouts: Timeouts = Timeouts.of(timeout)
+        self.tuning: Tuning = Tuning() if tuning is None else tuning
+        self.memo: dict[str, Any] = {}
+        """What upper layers have learned of this hub, such as its generation."""
+        self._retries = retries
+        self._outages = Outages(self.api_base)
+        self.verify = verify
+        self.cert = cert
+        self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
+        self._loggers: list[RequestLogger] = []
+        session = self._session = Session(self.tuning)
+        self.token: Token = Token(token)
+        self._secrets = secrets_of(token, checked_headers(headers or {}))
+        session.auth = self.token
+        session.headers.update(
+            {
+                # Hubs split Accept naively, and refuse "application/json" on streams.
+                "Accept": "*/*",
+                "Accept-Encoding": "identity",
+                "User-Agent": USER_AGENT,
+                **checked_headers(headers or {}),
+            }
+        )
+        self.headers: Mapping[str, str | bytes] = session.headers
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.api_base}>"
+
+    def close(self) -> None:
+        """Close idle connections; streams that are open go on until they are closed."""
+        self._session.close()
+
+    def add_logger(self, logger: RequestLogger) -> None:
+        """Have `logger` told of each request from now on."""
+        self._loggers.append(logger)
+
+    # -- JSON -------------------------------------------------------------------------------------
+
+    def get(self, path: str, **options: Any) -> Any:
+        """Return the JSON value of a GET; options as of `request`."""
+        return self.request("GET", path, **options).value
+
+    def post(self, path: str, value: Any = None, **options: Any) -> Any:
+        """POST a value as JSON and return the answer's; options as of `request`."""
+        return self.request("POST", path, value, **options).value
+
+    def put(self, path: str, value: Any = None, **options: Any) -> Any:
+        """PUT a value as JSON and return the answer's; options as of `request`."""
+        return self.request("PUT", path, value, **options).value
+
+    def delete(self, path: str, **options: Any) -> Any:
+        """Return the JSON value of a DELETE; options as of `request`."""
+        return self.request("DELETE", path, **options).value
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        value: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        timeout: Duration | None = None,
+        subject: str = "",
+        not_found: type[NotFoundError] = NotFoundError,
+        exchange: Exchange | None = None,
+    ) -> JsonAnswer:
+        """Send one JSON request and return its parsed answer.
+
+        Args:
+            method: HTTP method.
+            path: Path below `api_base`, as `route` makes it.
+            value: What to send as JSON; None with GET sends nothing.
+            headers: Further headers.
+            params: Query parameters.
+            timeout: Seconds for the whole answer; None means `timeouts.read`.
+            subject: What the request is about, for errors: "instance 'abc'".
+            not_found: The error that a 404 means here.
+            exchange: The exchange to use, where the caller watches the wait; it then has its own limits.
+
+        Raises:
+            HubConnectionError: The hub could not be reached.
+            HubTimeoutError: No whole answer in time.
+            HubResponseError: The hub refused; the class follows the status.
+            InvalidResponseError: The answer is not JSON.
+        """
+        sent = dict(headers or {})
+        body: bytes | None = None
+        if method != "GET":
+            # Hubs require it, with exactly this spelling, on DELETE too, where there is no body.
+            sent["Content-Type"] = "application/json"
+            if method != "DELETE" or value is not None:
+                body = jsonlib.dumps(value, allow_nan=False).encode()
+        limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
+        ends = None if limit is None else time.monotonic() + limit
+
+        def attempt() -> JsonAnswer:
+            used = exchange or Exchange(deadline=ends)
+            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
+                response = self._send(used, method, path, headers=sent, params=params, body=body)
+                try:
+                    if response.status_code >= 300:
+                        raise self.refusal(response, subject, not_found)
+                    answer = parsed(response, self.answer_limit)
+                    # It is what errors keep of an answer that makes no sense.
+                    return attrs.evolve(answer, text=self._secrets.hidden_in(answer.text))
+                finally:
+                    response.close()
+
+        return tried(
+            attempt,
+            self._retries,
+            outages=self._outages,
+            again=method == "GET" and exchange is None,
+            deadline=ends if exchange is None else exchange.deadline,
+            sleep=self.tuning.sleep,
+        )
+
+    # -- the one way out, and back ----------------------------------------------------------------
+
+    def refusal(
+        self, response: requests.Response, subject: str, not_found: type[NotFoundError]
+    ) -> HubResponseError:
+        """Return the error that an answer of 300 or more means here; see `from_response`."""
+        hidden = self._secrets.hidden_in
+        return from_response(response, subject=subject, not_found=not_found, hidden=hidden)
+
+    def send_body(self, request: BodyRequest, exchange: Exchange) -> requests.Response:
+        """Send a request whose body the exchange's writer writes, and return at the head of its answer."""
+        with _head_within(exchange, request.head_limit, rest=request.rest_limit):
+            return self.reach(
+                exchange,
+                request.method,
+                request.path,
+                headers=request.headers,
+                params=request.params,
+                body=iter(()),
+            )
+
+    @contextlib.contextmanager
+    def _discreet(self) -> Iterator[None]:
+        """Hide in what is raised inside the block what the hub, or who answers for it, has repeated."""
+        try:
+            yield
+        except ScramjetError as error:
+            hidden = self._secrets.hidden_in
+            for cause in causes(error):
+                # The traceback would show it too.
+                if cause is not error and hidden(str(cause)) != str(cause):
+                    error.__cause__ = None
+                    error.__suppress_context__ = True
+            error.message = hidden(error.message)
+            error.args = (error.message, *error.args[1:])
+            error.body = None if error.body is None else hidden(error.body)
+            raise
+
+    def reach(self, exchange: Exchange, method: str, path: str, **how: Any) -> requests.Response:
+        """Send a request and return at the head of its answer; again while no connection comes about."""
+
+        def attempt() -> requests.Response:
+            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
+                return self._send(exchange, method, path, **how)
+
+        return tried(
+            attempt,
+            self._retries,
+            outages=self._outages,
+            again=False,
+            deadline=exchange.deadline,
+            sleep=self.tuning.sleep,
+            given_up=lambda: exchange.aborted,
+        )
+
+    def _send(
+        self,
+        exchange: Exchange,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        read_timeout: float | None = None,
+    ) -> requests.Response:
+        """Send one request and return at the head of its answer; raises what requests raises."""
+        url = f"{self.api_base}/{path}" if path else self.api_base
+        given = checked_headers(headers or {})
+        prepared = _prepared(
+            self._session, method, (self.api_base, path), headers=given, params=params, body=body
+        )
+        if exchange.writer is not None:
+            prepared.body = exchange.writer.body()  # type: ignore[assignment]  # requests takes iterators
+        exchange.size_limit = self.answer_limit
+        with _RequestEvents(self._loggers, method, url) as telling, exchange.use():
+            response = self._session.send(
+                prepared,
+                stream=True,
+                timeout=(_connect_limit(exchange, self.timeouts.connect), read_timeout),
+                verify=verification(self.verify),
+                cert=self.cert,
+                proxies=proxies_for(url, self.proxies),
+                allow_redirects=False,
+            )
+            telling.answered(response.status_code)
+        if not exchange.sent.is_set():
+            exchange.answered_elsewhere(prepared)
+        elif exchange.writer is not None:
+            # Who keeps an answer does not keep what was sent.
+            prepared.body = None
+        check_coding(response)
+        return response
+
+
+class _RequestEvents:
+    """Tells listeners of one request: a `with` block in which it is sent."""
+
+    def __init__(self, listeners: list[RequestLogger], method: str, url: str) -> None:
+        self._listeners = listeners
+        self._method = method
+        self._url = url
+
+    def __enter__(self) -> _RequestEvents:
+        self._began = time.monotonic()
+        for each in self._listeners:
+            each.request(self._method, self._url)
+        return self
+
+    def answered(self, status: int) -> None:
+        """Tell of the answer's head."""
+        logger.debug("%s %s -> %d", self._method, self._url, status)
+        for each in self._listeners:
+            each.ok(self._method, self._url, status)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        for each in self._listeners:
+            if error is not None:
+                each.error(self._method, self._url, error)
+            each.end(self._method, self._url, time.monotonic() - self._began)
+
+
+@lru_cache(maxsize=64)
+def _normal(api_base: str) -> str:
+    """Return a base as requests writes it on the wire: international names in ASCII, odd characters quoted."""
+    return (requests.Request("GET", api_base).prepare().url or api_base).rstrip("/")
+
+
+def _prepared(
+    session: requests.Session,
+    method: str,
+    url: tuple[str, str],
+    *,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    body: Any = None,
+) -> requests.PreparedRequest:
+    """Return a request that `session.send` takes.
+
+    Args:
+        session: Whose headers and credentials are added.
+        method: HTTP method, in capitals.
+        url: The API's base, and the path below it, quoted.
+        headers: Further headers.
+        params: Query parameters.
+        body: None, bytes, or an iterator, which is sent in chunks.
+
+    Raises:
+        requests.exceptions.InvalidHeader: A header can't be sent.
+        requests.exceptions.InvalidURL: The base is no URL.
+    """
+    base, path = url
+    prepared = requests.PreparedRequest()
+    prepared.method = method
+    prepared.url = f"{_normal(base)}/{path}" if path else _normal(base)
+    if params:
+        prepared.url += "?" + urlencode(params, doseq=True)
+    prepared.headers = CaseInsensitiveDict(session.headers)  # type: ignore[arg-type]  # str or bytes
+    for header in (headers or {}).items():
+        check_header_validity(header)
+        prepared.headers[header[0]] = header[1]
+    prepared.hooks = default_hooks()
+    prepared.body = body
+    if isinstance(body, bytes):
+        prepared.headers["Content-Length"] = str(len(body))
+    elif body is not None:
+        prepared.headers["Transfer-Encoding"] = "chunked"
+    elif method != "GET":
+        prepared.headers["Content-Length"] = "0"
+    if callable(session.auth):
+        session.auth(prepared)
+    return prepared
+
+
+def _connect_limit(exchange: Exchange, limit: float | None) -> float | None:
+    """Return how many seconds opening a connection may take: `limit`, or what the exchange has left."""
+    limits = [] if limit is None else [min(limit, LONGEST_WAIT)]
+    if exchange.deadline is not None:
+        # 0 would mean "do not wait"; that the time is over is found by the first read.
+        limits.append(min(max(0.001, exchange.deadline - time.monotonic()), LONGEST_WAIT))
+    return min(limits, default=None)
+
+
+@contextlib.contextmanager
+def _head_within(
+    exchange: Exchange, limit: float | None, *, rest: float | None = None
+) -> Iterator[None]:
+    """Give the head of an upload's answer a limit while the block runs that sends the request.
+
+    Counted from the last byte that the hub took: a gateway may read the whole body before it asks the hub, but
+    one that neither reads nor answers is not back-pressure. Afterwards a silent hub is.
+
+    Args:
+        exchange: The upload's.
+        limit: Seconds, or None.
+        rest: Seconds for what follows the head, or None.
+    """
+    writer, watch, poll = exchange.writer, exchange.on_idle, exchange.poll
+    if writer is None or limit is None:
+        yield
+        return
+    sent, since = writer.bytes_sent, time.monotonic()
+
+    def look(silence: float) -> object:
+        nonlocal sent, since
+        if writer.bytes_sent != sent:
+            sent, since = writer.bytes_sent, time.monotonic()
+        elif time.monotonic() - since >= limit:
+            raise socket.timeout("timed out")
+        return None if watch is None else watch(silence)
+
+    exchange.on_idle, exchange.poll = look, min(poll, limit)
+    try:
+        yield
+    finally:
+        exchange.on_idle, exchange.poll = watch, poll
+    if rest is not None:
+        exchange.deadline = time.monotonic() + rest

@@ -1,0 +1,44 @@
+"""What a program raised, as its author sees it: without the frames of what runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import traceback
+
+import scramjet
+
+_OURS = (os.path.dirname(os.path.abspath(__file__)) + os.sep, "scramjet_adapter.py")
+"""A path's beginning and a path's end: the runner, and what runs deployed functions."""
+
+_BENEATH = tuple(
+    os.path.dirname(os.path.abspath(module.__file__ or "")) + os.sep
+    for module in (asyncio, scramjet)
+)
+"""What stands between the runner and the program; it is left out above the program's first own line alone."""
+
+
+def told(error: BaseException) -> str:
+    """Return the traceback of an exception, its causes included."""
+    whole = traceback.TracebackException(type(error), error, error.__traceback__)
+    _cut(whole, set())
+    return "".join(whole.format())
+
+
+def _cut(told: traceback.TracebackException, seen: set[int]) -> None:
+    if id(told) in seen:
+        return
+    seen.add(id(told))
+    frames = [each for each in told.stack if not _is_ours(each.filename)]
+    while frames and (
+        frames[0].filename.startswith(_BENEATH) or "<frozen importlib" in frames[0].filename
+    ):
+        del frames[0]
+    told.stack[:] = frames
+    for further in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
+        if further is not None:
+            _cut(further, seen)
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_OURS[0]) or filename.endswith(_OURS[1])
