@@ -14,7 +14,7 @@ from typing import TypeVar
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from scramjet_client._base import logger
+from scramjet_client._base import logger, show_briefly
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -115,6 +115,9 @@ def tried(
                 _note_end(error, outages)
                 raise
             outages.failed(error, pause)
+        except BaseException as error:  # an interrupt, from deep inside
+            show_briefly(error)
+            raise
         else:
             outages.succeeded()
             return answer

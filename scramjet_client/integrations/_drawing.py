@@ -24,7 +24,9 @@ _WIDTH, _HEIGHT = 480, 72
 _LONGEST = 400
 """Characters of one line that are shown."""
 
-_WRAP = "max-height:16em;overflow:auto;display:flex;flex-direction:column-reverse;margin:0 0 .5em 1em"
+_WRAP = (
+    "max-height:16em;overflow:auto;display:flex;flex-direction:column-reverse;margin:0 0 .5em 1em"
+)
 """A box that shows its end, wherever its content is scrolled from: the newest lines are the last ones."""
 
 _PRE = "margin:0;padding:0;background:none;white-space:pre-wrap;font-family:monospace;font-size:90%"

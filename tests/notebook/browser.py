@@ -37,7 +37,11 @@ class Lab:
     def __init__(self, folder: Path, cells: list[str]) -> None:
         self.path = folder / "shown.ipynb"
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        book.metadata.kernelspec = {
+            "name": "python3",
+            "display_name": "Python 3",
+            "language": "python",
+        }
         nbformat.write(book, self.path)
         self._folder = folder
 

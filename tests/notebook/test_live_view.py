@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from scramjet_client import HostClient, InstanceClient
+from scramjet_client import HostClient, InstanceClient, InstanceNotFoundError
 from tests.notebook.hub_process import hub_process
 from tests.notebook.kernel import Kernel
 from tests.support.waiting import eventually
@@ -125,6 +126,64 @@ def test_interrupt_ends_the_views(kernel: Kernel, instance: InstanceClient):
     assert instance.get_info().status == "running"
 
 
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [("run()", "stopped"), ("run(unfinished='leave')", "running")],
+)
+def test_interrupted_run_ends_the_instance_unless_told_otherwise(
+    kernel: Kernel, silent: InstanceClient, call: str, status: str
+):
+    """A `run` that is interrupted does what `unfinished` says, as in a script."""
+    request = kernel.begin(f"{WHEN_IT_WAITS}instance.{call}")
+    ran = kernel.end(request, on_text=kernel.interrupt)
+
+    assert ran.error == "KeyboardInterrupt"
+    eventually(lambda: _status(silent) in (status, "crashed" if status == "stopped" else status))
+
+
+def _status(instance: InstanceClient) -> str:
+    try:
+        return instance.get_info().status
+    except InstanceNotFoundError:
+        return "stopped"
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["host.get_status()", "instance.get_info()", "instance.run()", "instance.get_stream('output')"],
+)
+def test_a_traceback_is_a_few_frames(kernel: Kernel, call: str):
+    """An error shows the caller's lines, the call, and the way to the rest, which is there."""
+    code = "from scramjet_client import HostClient\nhost = HostClient('http://127.0.0.1:9')\n"
+    kernel.run(code.replace("host =", "nowhere ="))
+    call = call.replace("host.", "nowhere.").replace(
+        "instance.", "nowhere.get_instance_client('x')."
+    )
+    ran = kernel.run(f"def mine():\n    return {call}\nmine()")
+    rest = kernel.run("import traceback; traceback.print_last()").text
+
+    assert ran.error == "HubConnectionError"
+    assert len(re.findall("^File ", ran.traceback, re.MULTILINE)) == 1, ran.traceback
+    assert "in mine()" in ran.traceback
+    assert "Connection refused" in ran.traceback
+    assert "urllib3" not in ran.traceback
+    assert "traceback.print_last()" in ran.traceback
+    assert "NewConnectionError" in rest
+
+
+def test_errors_of_the_caller_stay_in_the_traceback(kernel: Kernel):
+    """What the caller's own source raised is shown, and the caller's error before is, too."""
+    code = (
+        "from scramjet_client import HubConnectionError\n"
+        "try: {}['mine']\n"
+        "except KeyError: raise HubConnectionError('later')"
+    )
+    ran = kernel.run(code)
+
+    assert "KeyError: 'mine'" in ran.traceback
+    assert "HubConnectionError: later" in ran.traceback
+
+
 def test_hub_that_goes_away_is_shown(kernel: Kernel):
     """When the hub is gone the cell says what happened, and `wait` raises it."""
     with hub_process() as url, HostClient(url) as other:
@@ -177,6 +236,7 @@ def test_interrupt_stops_the_wait_and_not_the_kernel(
     ran = kernel.end(request, on_text=kernel.interrupt)
 
     assert ran.error == "KeyboardInterrupt"
+    assert len(re.findall("^File ", ran.traceback, re.MULTILINE)) <= 6, ran.traceback
     assert kernel.run("print(6 * 7)").text == "42\n"
     assert silent.get_info().status == "running"
     if what == "follow":  # it goes on without its handle
