@@ -212,7 +212,7 @@ def translated(method: str, url: str) -> Iterator[None]:
     except FOREIGN as error:
         let_interrupts_pass(error)
         if is_timeout(error):
-            raise HubTimeoutError(
-                f"{method} {url} timed out: {root_text(error)}", url=url
-            ) from error
+            text = root_text(error)
+            said = "" if "timed out" in text else f": {text}"
+            raise HubTimeoutError(f"{method} {url} timed out{said}", url=url) from error
         raise HubConnectionError(f"{method} {url} failed: {root_text(error)}", url=url) from error

@@ -29,7 +29,7 @@ _WRAP = (
 )
 """A box that shows its end, wherever its content is scrolled from: the newest lines are the last ones."""
 
-_PRE = "margin:0;padding:0;background:none;white-space:pre-wrap;font-family:monospace;font-size:90%"
+_PRE = "flex:none;margin:0;padding:0;background:none;white-space:pre-wrap;font-family:monospace;font-size:90%"
 _FAILED = (
     "margin:.25em 0;padding:.25em .75em;border-left:4px solid;white-space:pre-wrap;"
     f"overflow-wrap:anywhere;font-family:monospace;color:{_BAD}"

@@ -20,7 +20,7 @@ function section(stream, model) {
     model.set("closed", details.open ? others : [...others, stream.name]);
     model.save_changes();
   });
-  return { details, summary, text, lines: new Map() };
+  return { details, summary, box, text, lines: new Map() };
 }
 
 function selectedIn(node) {
@@ -35,6 +35,9 @@ function setHTML(node, markup) {
 }
 
 function append(part, lines) {
+  // The box is filled from its end, where its scrollTop is 0. Browsers keep what is seen in its place while
+  // something is added, which is right for a reader who has scrolled up alone.
+  const atEnd = part.box.scrollTop > -4;
   for (const [name, text] of lines) {
     let line = part.lines.get(name);
     if (line === undefined) {
@@ -51,6 +54,7 @@ function append(part, lines) {
     line.remove();
     part.lines.delete(name);
   }
+  if (atEnd) part.box.scrollTop = 0;
 }
 
 function render({ model, el }) {

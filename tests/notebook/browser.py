@@ -95,7 +95,7 @@ class Lab:
     @staticmethod
     def _browser() -> Chrome:
         options = ChromeOptions()
-        for each in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1100,900"):
+        for each in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=900,1500"):
             options.add_argument(each)
         options.binary_location = "/usr/bin/chromium"
         return Chrome(options=options, service=Service("/usr/bin/chromedriver"))
@@ -150,9 +150,9 @@ class Lab:
         """Choose a theme: light or dark."""
         self.do("apputils:change-theme", theme=THEMES[name])
 
-    def picture(self, path: Path) -> None:
-        """Keep a picture of the notebook."""
-        self.page.find_element("css selector", ".jp-Notebook").screenshot(str(path))
+    def picture(self, path: Path, cell: int) -> None:
+        """Keep a picture of one cell."""
+        self.page.find_elements("css selector", ".jp-Cell")[cell].screenshot(str(path))
 
     def saved(self) -> dict[str, Any]:
         """Save the notebook, and return it."""

@@ -63,13 +63,13 @@ def lab(hub: str, tmp_path: Path) -> Callable[..., Lab]:
     return lambda *cells: Lab(tmp_path, [PROGRAM % hub, *cells])
 
 
-def keep(lab: Lab, name: str) -> None:
+def keep(lab: Lab, name: str, cell: int = 1) -> None:
     """Keep pictures in both themes, where they are wanted."""
     folder = os.environ.get("PICTURES")
     if folder:
         for theme in ("light", "dark"):
             lab.theme(theme)
-            lab.picture(Path(folder) / f"{name}-{theme}.png")
+            lab.picture(Path(folder) / f"{name}-{theme}.png", cell)
 
 
 @pytest.mark.parametrize("widget", [True, False])
@@ -148,5 +148,6 @@ def test_an_error_of_the_program_stands_on_its_own(lab: Callable[..., Lab]):
         page.run_next()
         page.shows(lambda text: "INSTANCE_NOT_FOUND" in text or "not found" in text)
         keep(page, "notebook-crash")
+        keep(page, "notebook-error", cell=2)
 
     assert "ValueError: no number in line 3" in crashed
