@@ -163,15 +163,11 @@ def test_a_day_in_small(tmp_path: Path):
     assert "No space left on device" in said
     judge_outages([line for line in said.splitlines() if " scramjet_client: " in line])
     assert not re.search(r"IncompleteRead|ConnectionPool|object at 0x|Traceback|\*\*\*", said)
-    assert len(said.splitlines()) < 60
+    assert "timed out: timed out" not in said
 
 
 def judge_outages(lines: list[str]) -> None:
     """Check that each outage is a line for its begin and one for its end, in turn."""
-    kinds = [
-        "begin" if "trying again" in line else "end"
-        for line in lines
-        if "answers again" in line or "trying again" in line
-    ]
-    assert kinds == ["begin", "end"] * (len(kinds) // 2), lines
+    kinds = [kind for line in lines for kind in ("trying again", "answers again") if kind in line]
+    assert kinds == ["trying again", "answers again"] * (len(kinds) // 2), lines
     assert len(kinds) // 2 >= 3

@@ -1,7 +1,7 @@
 """The live view in JupyterLab, in a browser: what a person sees, and can do while it is live.
 
-Needs jupyterlab, selenium, anywidget and a Chromium with its driver, and takes minutes. With PICTURES set to a
-folder, it keeps pictures there.
+Needs a Chromium with its driver, and `pip install jupyterlab selenium anywidget`; takes minutes. With PICTURES set
+to a folder, it keeps pictures there.
 """
 
 from __future__ import annotations
