@@ -29,6 +29,9 @@ _WRAP = (
 )
 """A box that shows its end, wherever its content is scrolled from: the newest lines are the last ones."""
 
+_HUB = "CSIController"
+"""Writes what the hub does for this instance into its log: a line for each look of the view's own, for one."""
+
 _PRE = "flex:none;margin:0;padding:0;background:none;white-space:pre-wrap;font-family:monospace;font-size:90%"
 _FAILED = (
     "margin:.25em 0;padding:.25em .75em;border-left:4px solid;white-space:pre-wrap;"
@@ -237,6 +240,8 @@ def _record(line: str) -> list[str]:
         level, message = record["level"], str(record["msg"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return [_overwritten(line)]
+    if level in ("TRACE", "DEBUG") and record.get("from") == _HUB:
+        return []
     first, *others = message.splitlines() or [""]
     return [f"{level:<5} {first}", *(f"{'':<5} {each}" for each in others)]
 

@@ -149,6 +149,7 @@ class Lab:
     def theme(self, name: str) -> None:
         """Choose a theme: light or dark."""
         self.do("apputils:change-theme", theme=THEMES[name])
+        self.until("return !document.querySelector('#jupyterlab-splash')")
 
     def picture(self, path: Path, cell: int) -> None:
         """Keep a picture of one cell."""

@@ -80,6 +80,14 @@ TAILS = [
         2,
         ["        frame", "      ValueError: no number in line 3"],
     ),
+    (
+        "log",
+        b'{"level":"INFO","msg":"a"}\n{"msg":"Get info","level":"DEBUG","from":"CSIController"}\n'
+        b'{"msg":"Instance completed","level":"INFO","from":"CSIController"}\n',
+        2,
+        ["INFO  a", "INFO  Instance completed"],
+    ),
+    ("log", b'{"level":"DEBUG","msg":"mine","from":"PythonRunner"}', 2, ["DEBUG mine"]),
     ("log", b'{"level":"INFO","msg":""}', 2, ["INFO  "]),
     ("log", b'{"level":"INFO","msg":7}', 2, ["INFO  7"]),
     (
