@@ -378,7 +378,8 @@ def managers_from(answer: JsonAnswer) -> list[ManagerInfo]:
 def info_from(answer: JsonAnswer) -> GetInfoResponse:
     """Return what a multi-manager says of itself."""
     value = object_in(answer, "info")
-    port, count = value.get("apiPort"), value.get("managersCount")
+    port: Any = value.get("apiPort")
+    count: Any = value.get("managersCount")
     return GetInfoResponse(
         id=str(value.get("id", "")),
         api_base=str(value.get("apiBase", "")),
