@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-_SCRIPT = Path(__file__).with_name("view.js")
+from scramjet_client.integrations._script import SCRIPT
+
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -20,7 +20,7 @@ def live_widget() -> Any:
     except ImportError:
         return None
     traitlets = import_module("traitlets")
-    widget = anywidget.AnyWidget(_esm=_SCRIPT.read_text(encoding="utf-8"))
+    widget = anywidget.AnyWidget(_esm=SCRIPT)
     widget.add_traits(
         state=traitlets.Dict().tag(sync=True),
         closed=traitlets.List().tag(sync=True),
