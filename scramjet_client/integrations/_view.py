@@ -18,9 +18,10 @@ from scramjet_client.errors import (
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.settings import route
+from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import StreamState, ViewState
-from scramjet_client.models import GetInstanceResponse, Termination
+from scramjet_client.models import Cause, GetInstanceResponse, Termination
 
 _numbers = itertools.count(1)
 
@@ -253,17 +254,26 @@ class LiveView(Closing):
         except InstanceNotFoundError:
             # 0.x forgets an instance with its end.
             self._known = ["gone"]
+            found = self._evidence()
+            self._failure = _failure(found.cause if found.fatal else None)
             return
         except ScramjetError as error:
             # If the hub is down, the streams say so themselves.
             self._known = ["unknown", str(error)]
             return
         if has_ended(info):
+            info = settled(info, self._evidence())
             self._known = [info.status, *_end(info.terminated)]
+            self._failure = _failure(info.cause)
             return
         uptime = seconds_since(info.started)
         up = [] if uptime is None else [f"up {uptime:.0f} s"]
         self._known = [info.status, *self._health(info.started), *up]
+
+    def _evidence(self) -> Evidence:
+        """Return what the streams that are shown tell of the end."""
+        ends = {name: tail.end for name, tail in self._tails.items()}
+        return evidence(ends.get("stderr", b""), ends.get("log", b""))
 
     def _health(self, started: str | None) -> list[str]:
         try:
@@ -279,6 +289,16 @@ class LiveView(Closing):
             timeout=_LOOK_LIMIT,
             not_found=InstanceNotFoundError,
         )
+
+
+def _failure(cause: Cause | None) -> str:
+    """Return the program's error with its place and, where that is known, what to do about it."""
+    if cause is None:
+        return ""
+    lines = [cause.summary]
+    if cause.file is not None:
+        lines.append(f"{cause.file}, line {cause.line}")
+    return "\n".join([*lines, *([cause.cure] if cause.cure else [])])
 
 
 def _end(how: Termination | None) -> list[str]:

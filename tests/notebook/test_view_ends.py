@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -63,6 +65,44 @@ def test_last_picture(instance: InstanceClient, how: str):
     assert drawn[-1].facts[0] == status
     assert drawn[-1].streams["output"].rates[-1] == 0
     assert "animation" not in as_html(drawn[-1])
+
+
+async def fail(context, input):
+    """Give a line, and fail."""
+    yield "line 1\n"
+    raise ValueError("no number in line 3 <b>" + "x" * 500 + " end")
+
+
+async def leave(context, input):
+    """Give a line, and end with a code."""
+    yield "line 1\n"
+    sys.exit(3)
+
+
+FAILURES: list[tuple[Any, str, list[str]]] = [
+    # (program, its status, what its error says)
+    (fail, "crashed", ["ValueError: no number in line 3 &lt;b&gt;", "in fail, line ", ".py, line "]),
+    (leave, "crashed", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "status", "said"), FAILURES)
+def test_error_of_the_program_stands_on_its_own(
+    host: HostClient, program: Any, status: str, said: list[str]
+):
+    """The last picture has it in red, with file and line, and what the program gave before."""
+    drawn: list[ViewState] = []
+    started = host.deploy(program).start()
+    with LiveView(
+        started, drawn.append, streams=["output", "stdout", "stderr", "log"], lines=3, interval=0.05
+    ) as view:
+        view.wait(60)
+    page = as_html(drawn[-1])
+
+    assert drawn[-1].facts[0] == status
+    assert all(each in page for each in said), page
+    assert bool(drawn[-1].failure) == bool(said)
+    assert "line 1" in page
 
 
 def test_last_picture_when_the_hub_is_gone():
