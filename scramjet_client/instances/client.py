@@ -345,7 +345,8 @@ class InstanceClient(Handle):
     ) -> OutputStream:
         """Open the log: one JSON object a line; `.records()` gives them parsed.
 
-        It ends when the instance has ended, also on hubs that would leave it open.
+        It ends when the instance has ended, also on hubs that would leave it open. On a 1.0 hub, one reader that leaves
+        ends it for all: open it once, and keep it.
 
         Args:
             timeout: Seconds after which the stream ends here; `timeout=10` is the log of ten seconds.
