@@ -15,10 +15,11 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 from aiohttp import web
 
@@ -90,13 +91,15 @@ class LocalHub:
         ssl_context: A server's context, to speak TLS.
         storage: Folder in which the hub makes one for its sequences, and removes it at the end; None means
             the system's folder for temporary files.
-        instance_lifetime: Seconds for which an ended instance stays listed; a real hub's are about 195.
+        instance_lifetime: Seconds for which an ended instance stays listed; a real hub's are about 195. None is for
+            ever.
         max_package_size: Bytes of an uploaded package.
         max_unpacked_size: Bytes of what is in it.
         max_package_files: Number of files and folders in it.
         max_json_size: Bytes of a JSON body.
         max_connections: Connections at a time; fewer where the process may not open as many files.
-        head_timeout: Seconds that a connection gets until its first request is there and has shown the token.
+        head_timeout: Seconds that a connection gets until its first request is there and has shown the token. None is
+            no limit.
 
     Raises:
         ValueError: It would be open to other machines without a token; or no header can carry the token.
@@ -114,13 +117,13 @@ class LocalHub:
         token: str | Literal[_Token.RANDOM] | None = _Token.RANDOM,
         ssl_context: ssl.SSLContext | None = None,
         storage: str | Path | None = None,
-        instance_lifetime: float = defaults.INSTANCE_LIFETIME,
+        instance_lifetime: float | timedelta | None = defaults.INSTANCE_LIFETIME,
         max_package_size: int = defaults.MAX_PACKAGE_SIZE,
         max_unpacked_size: int = defaults.MAX_UNPACKED_SIZE,
         max_package_files: int = defaults.MAX_PACKAGE_FILES,
         max_json_size: int = defaults.MAX_JSON_SIZE,
         max_connections: int = defaults.MAX_CONNECTIONS,
-        head_timeout: float = defaults.HEAD_TIMEOUT,
+        head_timeout: float | timedelta | None = defaults.HEAD_TIMEOUT,
     ) -> None:
         if os.name != "posix":
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
@@ -154,6 +157,12 @@ class LocalHub:
 
     def __repr__(self) -> str:
         return f"<LocalHub {self._url or 'stopped'}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # A copy would have the same thread, and stop it twice.
+        raise TypeError(
+            "this LocalHub can't be pickled or copied: make another one where it is needed, or give its url and token"
+        )
 
     def __enter__(self) -> LocalHub:
         self.start()
