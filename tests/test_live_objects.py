@@ -129,9 +129,14 @@ def test_pipe_to_takes_what_follow_takes(
     }[kind]() == TEXT
 
 
+async def never(data: bytes) -> None:
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
     ("make", "error"),
     [
+        (lambda path: never, TypeError),
         (lambda path: 5, TypeError),
         (lambda path: None, TypeError),
         (lambda path: closed(io.StringIO()), ValueError),

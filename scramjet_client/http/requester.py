@@ -206,7 +206,7 @@ class Requester(Closing):
             HubResponseError: The hub refused; the class follows the status.
             InvalidResponseError: The answer is not JSON.
         """
-        sent = dict(headers or {})
+        sent = dict(checked_headers(headers or {}))
         body: bytes | None = None
         if method != "GET":
             # Hubs require it, with exactly this spelling, on DELETE too, where there is no body.
@@ -322,6 +322,9 @@ class Requester(Closing):
                 allow_redirects=False,
             )
             telling.answered(response.status_code)
+        if response.request is None:
+            # Of one that a test has made by hand.
+            response.request, response.url = prepared, response.url or url
         if not exchange.sent.is_set():
             exchange.answered_elsewhere(prepared)
         elif exchange.writer is not None:

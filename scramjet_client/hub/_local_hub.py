@@ -15,6 +15,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -183,7 +184,7 @@ class LocalHub:
 
         Raises:
             RuntimeError: It is started already.
-            OSError: The address cannot be listened on.
+            OSError: The address cannot be listened on, or the system has no more processes or files for it.
         """
         with self._lock:
             if self._thread is not None:
@@ -192,18 +193,22 @@ class LocalHub:
             storage = Path(
                 tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
             ).resolve()
-            ready = threading.Event()
+            listening: Future[None] = Future()
             # Ends with stop(). A daemon, so that a hub that nobody stops does not keep the interpreter; the
             # reaper then sees to its instances and files.
             self._thread = threading.Thread(
                 target=self._run,
-                args=(listener, storage, ready),
+                args=(listener, storage, listening),
                 name="scramjet-local-hub",
                 daemon=True,
             )
             self._pid = os.getpid()
             self._thread.start()
-            ready.wait()
+            try:
+                listening.result()
+            except BaseException:
+                self._thread = None
+                raise
             self._url = self._address(listener.getsockname()[1])
 
     def stop(self) -> None:
@@ -226,20 +231,23 @@ class LocalHub:
         scheme = "http" if self._tls is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{BASE}"
 
-    def _run(self, listener: socket.socket, storage: Path, ready: threading.Event) -> None:
+    def _run(self, listener: socket.socket, storage: Path, listening: Future[None]) -> None:
         """Be the hub's thread: its loop, and whatever happens, the end of its instances."""
         reaper = Reaper(storage)
         try:
             reaper.start()
-            _run_on_a_loop(self._serve(listener, storage, reaper, ready))
+            _run_on_a_loop(self._serve(listener, storage, reaper, listening))
+        except BaseException as error:
+            if listening.done():
+                raise
+            listening.set_exception(error)
         finally:
-            ready.set()
             reaper.close()
             listener.close()
             remove(storage)
 
     async def _serve(
-        self, listener: socket.socket, storage: Path, reaper: Reaper, ready: threading.Event
+        self, listener: socket.socket, storage: Path, reaper: Reaper, listening: Future[None]
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
@@ -265,7 +273,7 @@ class LocalHub:
                 backlog=_BACKLOG,
             )
             state.log.note("INFO", "LocalHub is listening", self._address(state.port))
-            ready.set()
+            listening.set_result(None)
             await self._ending.wait()
         finally:
             beating.cancel()

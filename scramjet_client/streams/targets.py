@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from inspect import iscoroutinefunction
 from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing
@@ -173,14 +174,21 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
             raise ValueError(f"{stream_id} is a file that was not opened for writing")
         return _TextFile(value) if _takes_text(value) else BinaryFile(value)
     if callable(value):
+        _refuse_async(value, stream_id)
         return _Lines(value)
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
 
 
+def _refuse_async(value: Any, name: str) -> None:
+    if iscoroutinefunction(value):
+        raise TypeError(f"{name} must be an ordinary function; nobody here awaits an async one")
+
+
 def piece_target(value: PieceTargetLike, name: str) -> Target:
     """Return what takes a stream in pieces; raises what `target` raises."""
+    _refuse_async(value, name)
     found = (
         _Pieces(value) if callable(value) and not hasattr(value, "write") else target(value, name)
     )
