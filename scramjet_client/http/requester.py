@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json as jsonlib
 import socket
 import time
@@ -322,16 +323,22 @@ class Requester(Closing):
                 allow_redirects=False,
             )
             telling.answered(response.status_code)
-        if response.request is None:
-            # Of one that a test has made by hand.
-            response.request, response.url = prepared, response.url or url
         if not exchange.sent.is_set():
+            _complete(response, prepared)
             exchange.answered_elsewhere(prepared)
         elif exchange.writer is not None:
             # Who keeps an answer does not keep what was sent.
             prepared.body = None
         check_coding(response)
         return response
+
+
+def _complete(response: requests.Response, request: requests.PreparedRequest) -> None:
+    """Give a response that a test has made by hand what those of an adapter have."""
+    if response.request is None:
+        response.request, response.url = request, response.url or request.url or ""
+    if response.raw is None:
+        response.raw = io.BytesIO(response.content or b"")
 
 
 class _RequestEvents:

@@ -237,7 +237,7 @@ def test_an_answer_that_was_made_by_hand(host: HostClient):
         host.get_instance_client("x").get_info()
 
     wrong = requests.Response()
-    wrong.status_code, wrong.raw = 200, io.BytesIO(b"said")
+    wrong.status_code, wrong._content = 200, b"said"
     with (
         mock.patch("requests.Session.send", return_value=wrong),
         pytest.raises(
@@ -245,6 +245,14 @@ def test_an_answer_that_was_made_by_hand(host: HostClient):
         ),
     ):
         host.get_version()
+
+    lines = requests.Response()
+    lines.status_code, lines._content = 200, b"a\nb\n"
+    with (
+        mock.patch("requests.Session.send", return_value=lines),
+        host.get_instance_client("x").get_stream("output") as output,
+    ):
+        assert list(output.lines()) == [b"a", b"b"]
 
 
 MATCHED: dict[str, tuple[Any, dict[str, Any]]] = {
