@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
+from scramjet_client._base import Rows
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.answers import (
     JsonAnswer,
@@ -50,11 +51,14 @@ _STATUS: dict[str, InstanceStatus] = {
     "errored": "crashed",
 }
 
-ENDED_BY_ITSELF = (-1, 0)
-STOPPED = 138
-KILLED = 137
-UNKNOWN_END = 213
+_GOOD_ENDS = (-1, 0)
+_STOPPED = 138
+_KILLED = 137
+_UNKNOWN_END = 213
 """Runner exit codes (docs/protocol.md, "Exit codes")."""
+
+OWN_CODE = "Runner failed"
+"""Reason that goes with a code that the program chose itself."""
 
 _INSTANCE_FIELDS = frozenset(
     ("id", "sequence", "status", "ports", "created", "started", "ended", "terminated")
@@ -146,7 +150,22 @@ def load_from(answer: JsonAnswer) -> LoadCheckResponse:
 def _termination(value: Any) -> Termination | None:
     if not isinstance(value, dict) or not is_count(value.get("exitcode")):
         return None
-    return Termination(exit_code=value["exitcode"], reason=str(value.get("reason", "")))
+    reason = str(value.get("reason", ""))
+    return Termination(exit_code=exit_code(value["exitcode"], reason), reason=reason, raw=value)
+
+
+def exit_code(code: int, reason: str) -> int | None:
+    """Return an exit code as `subprocess` has it, from a runner's; None for an end that the hub does not know.
+
+    Args:
+        code: The runner's (docs/protocol.md, "Exit codes").
+        reason: The hub's words. "Runner failed" says that the code is the process's own.
+    """
+    if code == _UNKNOWN_END:
+        return None
+    if code in _GOOD_ENDS or (code == _STOPPED and reason != OWN_CODE):
+        return 0
+    return -9 if code == _KILLED and reason != OWN_CODE else code
 
 
 def _status(
@@ -155,8 +174,9 @@ def _status(
     if terminated is not None:
         # A stop changes the status of an instance that had ended before, for good.
         code = terminated.exit_code
-        by_us = code == UNKNOWN_END and asked_to_end
-        return "stopped" if code in (*ENDED_BY_ITSELF, STOPPED, KILLED) or by_us else "crashed"
+        if code is None:
+            return "stopped" if asked_to_end else "unknown"
+        return "crashed" if code > 0 else "stopped"
     default: InstanceStatus = "stopping" if asked_to_end else "running"
     # A word that this version does not know is no end; `raw` has it.
     return _STATUS.get(as_text(value.get("status")) or "", default)
@@ -190,7 +210,7 @@ def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> Ge
 
 def has_ended(info: GetInstanceResponse) -> bool:
     """Say whether a listed instance has ended; an adopted one ends without `terminated`."""
-    return info.terminated is not None or info.status in ("stopped", "crashed")
+    return info.terminated is not None or info.status in ("stopped", "crashed", "unknown")
 
 
 def health_from(
@@ -256,17 +276,17 @@ def sequence_from(answer: JsonAnswer | Any) -> GetSequenceResponse:
 
 def sequences_from(answer: JsonAnswer | Any) -> list[GetSequenceResponse]:
     """Return a list of sequences."""
-    return [sequence_from(item) for item in list_in(answer, "sequences")]
+    return Rows(sequence_from(item) for item in list_in(answer, "sequences"))
 
 
 def instances_from(answer: JsonAnswer | Any) -> list[GetInstanceResponse]:
     """Return a list of instances; 0.x lists only their ids and sequences."""
-    return [instance_from(item) for item in list_in(answer, "instances")]
+    return Rows(instance_from(item) for item in list_in(answer, "instances"))
 
 
 def ids_from(answer: JsonAnswer) -> list[str]:
     """Return a list of ids."""
-    return [str(item) for item in list_in(answer, "instances of a sequence")]
+    return Rows(str(item) for item in list_in(answer, "instances of a sequence"))
 
 
 def entities_from(answer: JsonAnswer) -> GetEntitiesResponse:
@@ -292,7 +312,7 @@ def id_from(answer: JsonAnswer | Any, what: str) -> str:
 
 def hubs_from(answer: JsonAnswer) -> list[ConnectedHub]:
     """Return the hubs of a manager."""
-    return [_hub(object_in(each, "a hub")) for each in list_in(answer, "hubs")]
+    return Rows(_hub(object_in(each, "a hub")) for each in list_in(answer, "hubs"))
 
 
 def _hub(value: dict[str, Any]) -> ConnectedHub:
@@ -315,7 +335,7 @@ def _hub(value: dict[str, Any]) -> ConnectedHub:
 
 def topics_from(answer: JsonAnswer) -> list[ManagerTopic]:
     """Return the topics of a manager."""
-    return [_topic(object_in(each, "a topic")) for each in list_in(answer, "topics")]
+    return Rows(_topic(object_in(each, "a topic")) for each in list_in(answer, "topics"))
 
 
 def _topic(value: dict[str, Any]) -> ManagerTopic:
@@ -340,7 +360,7 @@ def _actor(value: dict[str, Any]) -> TopicActor:
 
 def store_items_from(answer: JsonAnswer) -> list[StoreItem]:
     """Return the packages in a manager's store."""
-    return [store_item_from(each) for each in list_in(answer, "store items")]
+    return Rows(store_item_from(each) for each in list_in(answer, "store items"))
 
 
 def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
@@ -371,7 +391,7 @@ def disconnected_from(answer: JsonAnswer) -> DisconnectHubsResponse:
 def managers_from(answer: JsonAnswer) -> list[ManagerInfo]:
     """Return managers, or spaces."""
     values = [object_in(each, "a manager") for each in list_in(answer, "managers")]
-    return [ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values]
+    return Rows(ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values)
 
 
 def info_from(answer: JsonAnswer) -> GetInfoResponse:
@@ -391,14 +411,14 @@ def info_from(answer: JsonAnswer) -> GetInfoResponse:
 def access_keys_from(answer: JsonAnswer) -> list[AccessKey]:
     """Return the access keys of a space."""
     values = list_in(object_in(answer, "access keys").get("accessKeys"), "access keys")
-    return [
+    return Rows(
         AccessKey(
             created=as_text(each.get("created")),
             description=str(each.get("description", "")),
             raw=each,
         )
         for each in (object_in(value, "an access key") for value in values)
-    ]
+    )
 
 
 def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:

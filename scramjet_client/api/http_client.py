@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from scramjet_client._base import public
@@ -25,6 +25,10 @@ class ClientProvider(Protocol):
     @property
     def client(self) -> HttpClient:
         """The HTTP client to send with."""
+
+
+stream_listeners: list[Callable[[str, OutputStream], object]] = []
+"""Told of each stream that any client of this process opens, by its path: a test's report has what the test read."""
 
 
 @public
@@ -98,6 +102,8 @@ class HttpClient(Requester):
         stream = OutputStream(name or path, exchange, lambda: response)
         # Closed before it is read, it has to know what to close.
         stream._reader.open()
+        for opened in stream_listeners:
+            opened(path, stream)
         return stream
 
     def send_stream(

@@ -12,10 +12,16 @@ from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.topics import checked_topic
-from scramjet_client.errors import SequenceNotFoundError, ServerError
+from scramjet_client.errors import (
+    BadParametersError,
+    InsufficientResourcesError,
+    SequenceNotFoundError,
+    ServerError,
+)
 from scramjet_client.http.answers import JsonAnswer, json_in
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.settings import route
+from scramjet_client.instances.cause import cured
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import CompletedInstance, refuse_check, run_new
 from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
@@ -111,7 +117,11 @@ class SequenceClient(Handle):
             "instanceId": instance_id,
         }
         body = dialect_of(self._client).start_body(app_config, args, further)
-        answer = self._request("POST", "start", value=body, timeout=timeout)
+        try:
+            answer = self._request("POST", "start", value=body, timeout=timeout)
+        except (BadParametersError, InsufficientResourcesError) as error:
+            cured(error)
+            raise
         return InstanceClient(id_from(answer, "start"), self)
 
     def run(

@@ -319,6 +319,21 @@ class LocalHub(Guided):
         if failures:
             raise failures[0]
 
+    def _last_words(self, instance_id: str) -> dict[str, bytes] | None:
+        """Return the end of what an instance wrote to stdout, stderr and log, whoever has read it.
+
+        Takes nothing from those who read. None if the hub does not know the instance (any more).
+        """
+
+        def last() -> dict[str, bytes] | None:
+            instance = self._state.instances.get(instance_id)
+            process = getattr(instance, "process", None)
+            if process is None:
+                return None
+            return {name: getattr(process, name).last for name in ("stdout", "stderr", "log")}
+
+        return self._call(last)
+
     def clear(self) -> None:
         """End all instances, and forget them, all sequences, topics, and requests."""
         self._await(self._state.clear)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+import warnings
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,10 +31,12 @@ from scramjet_client.instances.attach import attach
 from scramjet_client.instances.first_input import FirstInput
 from scramjet_client.instances.follow import Follow
 from scramjet_client.instances.input_type import InputType
+from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error, kill, stop
 from scramjet_client.instances.run import (
     CompletedInstance,
     Unfinished,
+    check_end,
     checked,
     refuse_check,
     run,
@@ -76,6 +80,9 @@ if TYPE_CHECKING:
 _NO_IDLE_LIMIT = float("inf")
 """Seconds; a limit for all streams of a client (`Timeouts.idle`) is not meant for those that are read together,
 where one of them is always silent."""
+
+_LIKELY_SECONDS = 100
+"""Milliseconds below which a stop's time was probably meant as seconds: no program can do much in less."""
 
 # Hubs compare the undecoded path with the name, so what needs encoding can't be asked for.
 _READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
@@ -176,6 +183,9 @@ class InstanceClient(Handle):
         Returns:
             What happened; `.raw` is the hub's answer, if it was awaited.
 
+        Warns:
+            UserWarning: `timeout` is so small a number that seconds may have been meant; a timedelta never warns.
+
         Raises:
             InstanceNotFoundError: The hub has no such instance.
             StopTimeoutError: The instance did not end by itself in that time: it still runs, or the hub
@@ -188,6 +198,13 @@ class InstanceClient(Handle):
         if not isinstance(can_call_keepalive, bool):
             raise TypeError(
                 f"can_call_keepalive must be a bool, not {type(can_call_keepalive).__name__}"
+            )
+        if 0 < time_left < _LIKELY_SECONDS and not isinstance(timeout, timedelta):
+            warnings.warn(
+                f"stop({timeout!r}) gives the program {time_left:g} milliseconds: for {time_left:g} seconds say"
+                f" stop({1000 * time_left:g}) or stop(timedelta(seconds={time_left:g}))",
+                UserWarning,
+                stacklevel=2,
             )
         self._asked_to_end = True
         return stop(self._client, self._id, time_left, can_call_keepalive)
@@ -238,21 +255,28 @@ class InstanceClient(Handle):
     def get_info(self) -> GetInstanceResponse:
         """Return what the hub knows of the instance.
 
+        Some hubs say the same of each end of a program, good or bad: the status is then "unknown", until `wait` or
+        `run` have found out more.
+
         Wire: GET /instance/{id} (docs/protocol.md, "Info").
         """
         info = instance_from(self._get(), asked_to_end=self._asked_to_end)
         self._started = info.started
-        return info
+        return last_words_of(self._client).known(info)
 
     def wait(self, timeout: Duration | None = None) -> GetInstanceResponse:
         """Wait until the instance has ended.
+
+        After a failure, and where the hub does not tell a good end from a bad one, what is left of the program's stderr
+        and log is read for its error. Nothing of it is lost: the next `get_stream` begins with it.
 
         Args:
             timeout: Seconds; None is for ever.
 
         Returns:
-            Its last info, with exit code and reason in `.terminated`; an 0.x hub says neither, and the
-            info is then the last one before the end, with the status "stopped".
+            Its last info, with exit code and reason in `.terminated`, and the program's own error in `.cause`, as far
+            as they are told. An 0.x hub says nothing, and the info is then the last one before the end, with the
+            status "stopped".
 
         Raises:
             HubTimeoutError: It still lives.
@@ -285,6 +309,7 @@ class InstanceClient(Handle):
         *,
         timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
+        check: bool = False,
     ) -> OutputStream:
         """Open an output: what the program wrote and nobody has read yet, then live until its end.
 
@@ -292,6 +317,10 @@ class InstanceClient(Handle):
             stream_id: "stdout", "stderr", "output" or "log".
             timeout: Seconds after which the stream ends here, whatever the program does; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+            check: Whether reading raises `InstanceFailedError` at the end, after all bytes were given, if the program
+                has failed. Otherwise the output of a program that crashed ends as any pipe does. The end of the
+                instance is waited for, which for a Node.js program comes 10 s after that of its output. A `read()` to
+                the end raises too; what it has read is the error's `output`.
 
         Returns:
             A binary file; close it, or use it in a `with` block.
@@ -299,11 +328,17 @@ class InstanceClient(Handle):
         Raises:
             ValueError: There is no such stream.
             InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
+            UnsupportedByHubError: `check` was asked for on an 0.x hub, which does not tell how programs end.
 
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
-        known = checked_stream_id(stream_id, OUTPUT_STREAMS)
-        return self._output(known, idle_timeout, None, timeout)
+        checked_stream_id(stream_id, OUTPUT_STREAMS)
+        if check:
+            refuse_check(self._client)
+        stream = self._output(stream_id, idle_timeout, None, timeout)
+        if check:
+            stream._at_end = self._check_end
+        return stream
 
     def get_log_stream(
         self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
@@ -569,6 +604,7 @@ class InstanceClient(Handle):
         json: bool | None = None,
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
     ) -> OutputStream:
         """Send to the program's input and read its output at once.
 
@@ -580,19 +616,23 @@ class InstanceClient(Handle):
             request_init: As in `send_stream`.
             options: As in `send_stream`; each is also a keyword.
             type: Content type of the input.
-            end: Whether the program's input ends with this body.
+            end: Whether the program's input ends with this body. None means yes; False keeps it open for more.
             json: Whether the source gives values to be sent as JSON lines.
             progress: As in `send_stream`.
             timeout: Seconds for the whole upload; None is no limit.
+            idle_timeout: Seconds without a byte of output after which reading raises `StreamIdleError`.
 
         Returns:
             The output, with the upload of the input as `.upload`. Closing it cancels an unfinished
             upload. It ends when the output or the instance does. A refusal by the hub is raised by the
             first read, or by the upload, whichever is asked first.
 
-        Wire: POST /instance/{id}/inout on 1.x; GET output and POST input on 0.x, and where `end` is True,
-        which `inout` can't say (docs/protocol.md, "Inout").
+        Wire: GET output and POST input; with `end=False` and no `idle_timeout` POST /instance/{id}/inout on 1.x, which
+        can say neither (docs/protocol.md, "Inout").
         """
+        limit = duration("idle_timeout", idle_timeout)
+        if end is None and _end_of(options) is None:
+            end = True
         chosen = plan(
             "input",
             request_init,
@@ -604,10 +644,10 @@ class InstanceClient(Handle):
             timeout=timeout,
         )
         body = chosen.body(stream)
-        if dialect_of(self._client).has_inout and not chosen.end:
+        if dialect_of(self._client).has_inout and not chosen.end and limit is None:
             place = self._to("inout")
             return self._conversation(place, place.stage(chosen, stream, body))
-        return self._paired(self._to("input").stage(chosen, stream, body))
+        return self._paired(self._to("input").stage(chosen, stream, body), limit)
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -885,6 +925,9 @@ class InstanceClient(Handle):
 
     # -- how it is done -------------------------------------------------------------------------
 
+    def _check_end(self) -> None:
+        check_end(self.wait())
+
     def _get(self, *rest: str) -> JsonAnswer:
         return self._client.request("GET", self._route(*rest), **self._about)
 
@@ -920,7 +963,7 @@ class InstanceClient(Handle):
     ) -> OutputStream:
         if exchange is None and stream_id == "log":
             exchange = self._watcher().exchange(stream_id)
-        return self._client.get_stream(
+        stream: OutputStream = self._client.get_stream(
             self._route(stream_id),
             name=f"{stream_id} of {self._id!r}",
             timeout=timeout,
@@ -928,6 +971,9 @@ class InstanceClient(Handle):
             **self._about,
             exchange=exchange,
         )
+        # What was read of it to find out why the instance ended.
+        stream._reader.give_back(last_words_of(self._client).take(self._id, stream_id))
+        return stream
 
     def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
         return self._output(stream_id, _NO_IDLE_LIMIT, exchange)
@@ -980,10 +1026,13 @@ class InstanceClient(Handle):
         output.upload = upload
         return output
 
-    def _paired(self, upload: Upload[SendStreamResponse]) -> OutputStream:
+    def _paired(
+        self, upload: Upload[SendStreamResponse], idle_timeout: float | None
+    ) -> OutputStream:
         """`inout` by two requests: first the output, so that nothing is missed, then the input."""
-        exchange = Exchange()
-        output = self._output("output", None, exchange)
+        # A Node.js program may live on after a crash, and its output stays open.
+        exchange = self._watcher().exchange("output")
+        output = self._output("output", idle_timeout, exchange)
 
         def pass_on(done: Upload[SendStreamResponse]) -> None:
             error = done.exception()
@@ -1055,6 +1104,12 @@ class ExpectedEvent(Live):
                 raise HubTimeoutError(
                     f"event {self._name!r} of instance {self._instance.id!r} did not come within {limit}"
                 ) from quiet(error)
+
+
+def _end_of(options: OptionsLike | None) -> bool | None:
+    """Return what the options of a send say of its end; None for nothing."""
+    end = options.get("end") if isinstance(options, Mapping) else getattr(options, "end", None)
+    return None if end is None else bool(end)
 
 
 def _readable(event_name: str) -> str:

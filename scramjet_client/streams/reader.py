@@ -38,6 +38,7 @@ class AnswerReader(io.RawIOBase):
         "_read",
         "_response",
         "bytes_read",
+        "heard",
         "name",
         "shut_here",
     )
@@ -45,6 +46,8 @@ class AnswerReader(io.RawIOBase):
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self.name: str = name
         self.bytes_read: int = 0
+        self.heard: Callable[[bytes], object] | None = None
+        """Given a copy of all that comes from the hub, where somebody wants one."""
         self._direct = True
         self._exchange = exchange
         self._opener = opener
@@ -83,6 +86,8 @@ class AnswerReader(io.RawIOBase):
             self._failed(error)
             count = 0
         self._came(count)
+        if self.heard is not None:
+            self.heard(bytes(memoryview(buffer)[:count]))
         return count
 
     def take(self) -> bytes | None:
@@ -106,6 +111,8 @@ class AnswerReader(io.RawIOBase):
             data = b""
         if data:
             self.bytes_read += len(data)
+            if self.heard is not None:
+                self.heard(data)
         elif data is not None:
             self._came(0)
         return data
