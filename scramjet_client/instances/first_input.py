@@ -219,4 +219,6 @@ class GuardedBody:
 
     def close(self) -> None:
         """Close the body."""
+        # A connection that goes back to its pool leads here, by the error of a write, and must keep no upload.
+        self.upload = None
         self._body.close()
