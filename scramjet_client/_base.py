@@ -11,6 +11,8 @@ from traceback import format_exception
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
+from scramjet_client._names import advised
+
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)
 _I = TypeVar("_I")
@@ -25,7 +27,7 @@ PUBLIC = "scramjet_client"
 def public(cls: _T) -> _T:
     """Mark a class as part of the interface: tracebacks, pickles and `help()` name it by its public place."""
     cls.__module__ = PUBLIC
-    return cls
+    return advised(cls)
 
 
 _LONGEST = 400

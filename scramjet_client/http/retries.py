@@ -113,7 +113,8 @@ def tried(
             late = deadline is not None and time.monotonic() + (pause or 0) >= deadline
             if pause is None or late or given_up():
                 _note_end(error, outages)
-                raise
+                # Where it came from is ours alone; its cause says the rest.
+                raise error.with_traceback(None)  # noqa: B904 - it is its own
             outages.failed(error, pause)
         except BaseException as error:  # an interrupt, from deep inside
             show_briefly(error)
