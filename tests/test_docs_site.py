@@ -187,7 +187,7 @@ def test_every_error_has_cause_and_cure() -> None:
 
 
 def test_picture_is_what_the_program_prints() -> None:
-    """The picture of README.md shows its first program, and what that prints now; it is small enough for a page."""
+    """The picture of README.md shows its live program, and what that prints now; it is small enough for a page."""
     script = ROOT / "docs" / "make_picture.py"
     spec = importlib.util.spec_from_file_location("make_picture", script)
     assert spec
@@ -199,6 +199,6 @@ def test_picture_is_what_the_program_prints() -> None:
 
     assert shown == made.text_of(made.draw())
     assert shown[-4:] == ["HELLOADA", "HELLOGRACE", "HELLOMARGARET", "37bytessent"]
-    assert {"".join(line.split()) for line in made.first_program().splitlines()} <= {*shown, ""}
+    assert {"".join(line.split()) for line in made.live_program().splitlines()} <= {*shown, ""}
     assert len(picture) < 100_000
     assert "](docs/picture.svg)" in (ROOT / "README.md").read_text("utf-8")

@@ -79,9 +79,10 @@ def test_version_is_in_one_place(dist: Path, wheel: Path) -> None:
     assert [each.name for each in files if says.search(each.read_text("utf-8"))] == ["__init__.py"]
 
 
-def first_program() -> str:
-    """Return the first program of README.md."""
-    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+def live_program() -> str:
+    """Return the program of README.md's section "Live streams"."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    found = re.search(r"^## Live streams\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
     assert found
     return found[1]
 
@@ -116,8 +117,8 @@ def pythons() -> dict[str, str]:
 
 
 def smoke(python: str, folder: Path) -> str:
-    """Run README.md's first program and the command by an interpreter, and return what was said."""
-    (folder / "first.py").write_text(first_program(), "utf-8")
+    """Run README.md's live program and the command by an interpreter, and return what was said."""
+    (folder / "first.py").write_text(live_program(), "utf-8")
     version = run(
         python, "-c", "import scramjet_client as s; print(s.__version__, s.__file__)", cwd=folder
     )
@@ -137,7 +138,7 @@ def smoke(python: str, folder: Path) -> str:
     ],
 )
 def test_wheel_works_on_every_python_found(wheel: Path, tmp_path: Path, which: slice) -> None:
-    """The wheel is installed with its hub and command on each Python from 3.9 on, and the first program runs."""
+    """The wheel is installed with its hub and command on each Python from 3.9 on, and README's live program runs."""
     found = sorted(pythons().items(), key=lambda each: tuple(map(int, each[0].split("."))))[which]
     if not found:
         pytest.skip("there is one Python here")
