@@ -19,11 +19,10 @@ import pytest
 
 import scramjet_client
 from tests.support import npm
-from tests.support.distribution import ROOT, install, run
+from tests.support.distribution import ROOT, install, pythons, run
 from tests.support.waiting import BUILD_LIMIT, LIMIT
 
 CONSUMER = ROOT / "tests" / "consumer"
-PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
 FOR_DEVELOPERS = {"test", "fuzz", "mutants", "bench", "lint", "docs", "dev"}
 """Extras that `make` installs; the others are what users choose."""
@@ -85,35 +84,6 @@ def live_program() -> str:
     found = re.search(r"^## Live streams\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
     assert found
     return found[1]
-
-
-def pythons() -> dict[str, str]:
-    """Return the interpreters of this machine by their minor version; that of the tests first."""
-    running = ".".join(map(str, sys.version_info[:2]))
-    found = {running: sys.executable}
-    for minor in PYTHONS:
-        named = [shutil.which(f"python{minor}") or ""]
-        if shutil.which("pyenv"):
-            listed = subprocess.run(
-                ["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False
-            ).stdout.split()
-            root = subprocess.run(
-                ["pyenv", "root"], capture_output=True, text=True, check=False
-            ).stdout.strip()
-            named += [
-                f"{root}/versions/{each}/bin/python"
-                for each in listed
-                if each.startswith(f"{minor}.")
-            ]
-        for each in named:
-            # pyenv's shims of versions that are not selected are there, and do not run.
-            if (
-                each
-                and subprocess.run([each, "-c", ""], capture_output=True, check=False).returncode
-                == 0
-            ):
-                found.setdefault(minor, each)
-    return found
 
 
 def smoke(python: str, folder: Path) -> str:
