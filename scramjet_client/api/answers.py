@@ -87,6 +87,12 @@ def _rest(value: dict[str, Any], *known: str) -> dict[str, Any]:
     return {key: item for key, item in value.items() if key not in known}
 
 
+def _some(value: dict[str, Any], key: str) -> list[Any]:
+    """Return the list of a key that may be missing; anything else in its place is nothing."""
+    found = value.get(key)
+    return found if isinstance(found, list) else []
+
+
 def status_from(answer: JsonAnswer) -> GetStatusResponse:
     """Return a hub's connection to its manager."""
     value = object_in(answer, "status")
@@ -301,7 +307,7 @@ def _hub(value: dict[str, Any]) -> ConnectedHub:
         last_connected=as_text(info.get("lastConnected")),
         last_disconnected=as_text(info.get("lastDisconnected")),
         description=as_text(value.get("description")),
-        tags=tuple(str(each) for each in value.get("tags") or ()),
+        tags=tuple(str(each) for each in _some(value, "tags")),
         disconnect_reason=as_text(value.get("disconnectReason")),
         raw=value,
     )
@@ -316,7 +322,7 @@ def _topic(value: dict[str, Any]) -> ManagerTopic:
     return ManagerTopic(
         name=str(value.get("name", "")),
         content_type=str(value.get("contentType", "")),
-        actors=tuple(_actor(object_in(each, "an actor")) for each in value.get("actors") or ()),
+        actors=tuple(_actor(object_in(each, "an actor")) for each in _some(value, "actors")),
         raw=value,
     )
 
@@ -351,7 +357,7 @@ def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
 def disconnected_from(answer: JsonAnswer) -> DisconnectHubsResponse:
     """Return the hubs that a manager has disconnected."""
     value = object_in(answer, "disconnect")
-    hubs = [object_in(each, "a hub") for each in value.get("disconnected") or ()]
+    hubs = [object_in(each, "a hub") for each in _some(value, "disconnected")]
     return DisconnectHubsResponse(
         manager_id=str(value.get("managerId", "")),
         disconnected=tuple(
@@ -371,12 +377,13 @@ def managers_from(answer: JsonAnswer) -> list[ManagerInfo]:
 def info_from(answer: JsonAnswer) -> GetInfoResponse:
     """Return what a multi-manager says of itself."""
     value = object_in(answer, "info")
-    port = value.get("apiPort")
+    port: Any = value.get("apiPort")
+    count: Any = value.get("managersCount")
     return GetInfoResponse(
         id=str(value.get("id", "")),
         api_base=str(value.get("apiBase", "")),
-        api_port=port if isinstance(port, int) else None,
-        managers_count=int(value.get("managersCount") or 0),
+        api_port=port if is_count(port) else None,
+        managers_count=count if is_count(count) else 0,
         raw=value,
     )
 
@@ -386,7 +393,9 @@ def access_keys_from(answer: JsonAnswer) -> list[AccessKey]:
     values = list_in(object_in(answer, "access keys").get("accessKeys"), "access keys")
     return [
         AccessKey(
-            created=each.get("created"), description=str(each.get("description", "")), raw=each
+            created=as_text(each.get("created")),
+            description=str(each.get("description", "")),
+            raw=each,
         )
         for each in (object_in(value, "an access key") for value in values)
     ]
@@ -398,6 +407,6 @@ def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:
     count = value.get("keysRevoked")
     return RevokeAccessKeysResponse(
         message=as_text(value.get("message")) or answer.reason,
-        keys_revoked=count if isinstance(count, int) else None,
+        keys_revoked=count if is_count(count) else None,
         raw=answer.value,
     )

@@ -15,7 +15,6 @@ from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
     HubTimeoutError,
-    InstanceEndedError,
     InstanceNotFoundError,
     NotFoundError,
     ScramjetError,
@@ -27,8 +26,8 @@ from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.first_input import FirstInput
-from scramjet_client.instances.follow import Ending, Follow
-from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, look_briefly, stop, wait
+from scramjet_client.instances.follow import Follow
+from scramjet_client.instances.lifetime import ended_error, kill, stop
 from scramjet_client.instances.run import (
     CompletedInstance,
     Unfinished,
@@ -36,6 +35,7 @@ from scramjet_client.instances.run import (
     refuse_check,
     run,
 )
+from scramjet_client.instances.watcher import EndWatcher, fetch_info_or_none
 from scramjet_client.models import (
     INPUT_STREAMS,
     OUTPUT_STREAMS,
@@ -98,9 +98,7 @@ class InstanceClient(Handle):
         self._started: str | None = None
         self._asked_to_end = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
-        self._first_input = FirstInput(
-            self._intake, self._send_nothing, self._client.tuning.input_settle
-        )
+        self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
 
     @property
     def asked_to_end(self) -> bool:
@@ -180,7 +178,7 @@ class InstanceClient(Handle):
         """
         answer = self._get("health")
         # It goes on answering what was true last, whatever has become of the instance since.
-        info = look_briefly(self._client, self._id, asked_to_end=self._asked_to_end)
+        info = fetch_info_or_none(self._client, self._id, asked_to_end=self._asked_to_end)
         return health_from(answer, self._started, info)
 
     def get_info(self) -> GetInstanceResponse:
@@ -287,7 +285,7 @@ class InstanceClient(Handle):
         def new_exchange() -> Exchange:
             # The log is one that 1.x hubs never end.
             ends = stream_id != "log"
-            return Exchange(on_idle=None if ends else EndWatch(self._client, self._id))
+            return Exchange() if ends else self._watcher().exchange(stream_id)
 
         return ReconnectingStream(
             f"{stream_id} of {self._id!r}",
@@ -653,9 +651,7 @@ class InstanceClient(Handle):
 
         Wire: GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
         """
-        return self._events(
-            event_name, Exchange(on_idle=EndWatch(self._client, self._id)), idle_timeout
-        )
+        return self._events(event_name, self._watcher().exchange(), idle_timeout)
 
     # -- streams together -----------------------------------------------------------------------
 
@@ -695,8 +691,7 @@ class InstanceClient(Handle):
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
         targets = targets_of(stdout=stdout, stderr=stderr, output=output, log=log)
-        ending = Ending(self._client, self._id)
-        return Follow(f"instance {self._id!r}", self._open_unlimited, ending, targets)
+        return Follow(f"instance {self._id!r}", self._open_unlimited, self._watcher(), targets)
 
     def run(
         self,
@@ -812,19 +807,31 @@ class InstanceClient(Handle):
     def _wait(
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None
     ) -> GetInstanceResponse:
-        limit = duration("timeout", timeout)
-        return wait(self._client, self.get_info, self._id, until, what, timeout=limit)
+        return self._wait_until(until, what, duration("timeout", timeout))
 
     def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        return wait(
-            self._client, self.get_info, self._id, has_ended, "its end", timeout=None, known=known
+        return self._wait_until(has_ended, "its end", None, known)
+
+    def _wait_until(
+        self,
+        until: Callable[[GetInstanceResponse], bool],
+        what: str,
+        timeout: float | None,
+        known: GetInstanceResponse | None = None,
+    ) -> GetInstanceResponse:
+        ended = ended_error(self._id, f"{what} was awaited")
+        return self._watcher().wait_until(
+            until, what, timeout, ask=self.get_info, ended=ended, known=known
         )
+
+    def _watcher(self) -> EndWatcher:
+        return EndWatcher(self._client, self._id)
 
     def _output(
         self, stream_id: str, idle_timeout: Duration | None, exchange: Exchange | None
     ) -> OutputStream:
         if exchange is None and stream_id == "log":
-            exchange = Exchange(on_idle=EndWatch(self._client, self._id))
+            exchange = self._watcher().exchange(stream_id)
         return self._client.get_stream(
             self._route(stream_id),
             name=f"{stream_id} of {self._id!r}",
@@ -870,7 +877,7 @@ class InstanceClient(Handle):
             name=f"{stream_id} of {self._id!r}",
             limits=lambda: route_limits(client, stream_id),
             head_limit=client.timeouts.read if early else None,
-            watch=lambda: EndWatch(client, self._id, ended),
+            watch=lambda: self._watcher().on_idle(ended),
             gate=self._gates[name],
             guard=guard,
             **self._about,
@@ -878,7 +885,7 @@ class InstanceClient(Handle):
 
     def _conversation(self, place: Destination, upload: Upload[SendStreamResponse]) -> OutputStream:
         """Send a body and return its answer as a stream, without waiting for the answer's head."""
-        exchange, opener = upload.open(EndWatch(self._client, self._id))
+        exchange, opener = upload.open(self._watcher().on_idle())
         output = OutputStream(place.name, exchange, opener)
         output.upload = upload
         return output
@@ -913,13 +920,10 @@ class InstanceClient(Handle):
         return EventStream(event_name, raw, lambda value: dialect.event(event_name, value))
 
     def _event_exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
-        error: Callable[[GetInstanceResponse | None], InstanceEndedError] = ended_error(
-            self._id, f"event {event_name!r} was awaited"
-        )
         limit = duration("timeout", timeout)
-        return Exchange(
+        return self._watcher().exchange(
             deadline=None if limit is None else time.monotonic() + limit,
-            on_idle=EndWatch(self._client, self._id, error),
+            error=ended_error(self._id, f"event {event_name!r} was awaited"),
         )
 
 

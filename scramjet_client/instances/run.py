@@ -26,8 +26,9 @@ from scramjet_client.errors import (
     ScramjetError,
     UnsupportedByHubError,
 )
-from scramjet_client.instances.follow import Ending, Feeds, Follow, Open
-from scramjet_client.instances.lifetime import Instance, look
+from scramjet_client.instances.follow import Feeds, Follow, Open
+from scramjet_client.instances.lifetime import Instance
+from scramjet_client.instances.watcher import EndWatcher, fetch_info
 from scramjet_client.models import OUTPUT_STREAMS, GetInstanceResponse
 from scramjet_client.streams.targets import BinaryFile
 from scramjet_client.uploads.upload import Upload
@@ -230,14 +231,14 @@ class _Run:
         """Read, write and wait until the instance has ended."""
         instance = self._instance
         # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
-        info = self._info = look(instance.client, instance.id, timeout=self._remaining())
-        ending = Ending(instance.client, instance.id, looks=False)
+        info = self._info = fetch_info(instance.client, instance.id, timeout=self._remaining())
+        watcher = EndWatcher(instance.client, instance.id)
         targets = {stream_id: BinaryFile(file) for stream_id, file in self._collected.items()}
         try:
-            with Follow(self._name, self._open, ending, targets, news=self._news.set) as reading:
+            with Follow(self._name, self._open, watcher, targets, news=self._news.set) as reading:
                 for upload in self._uploads:
                     upload.start()
-                self._until_end(reading, ending)
+                self._until_end(reading, watcher)
                 self._drain(reading)
         except RunTimeoutError as error:
             error.info = info
@@ -246,10 +247,10 @@ class _Run:
             raise
         return self._completed(info)
 
-    def _until_end(self, reading: Follow, ending: Ending) -> None:
+    def _until_end(self, reading: Follow, watcher: EndWatcher) -> None:
         """Wait until the instance has ended, or something has gone wrong."""
         pause = _FIRST_PAUSE
-        while not self._has_ended(reading, ending):
+        while not self._has_ended(reading, watcher):
             if reading.done:
                 reading.wait()
             self._feeds.check()
@@ -259,9 +260,9 @@ class _Run:
             pause = _FIRST_PAUSE if happened else min(2 * pause, _LAST_PAUSE)
 
     @staticmethod
-    def _has_ended(reading: Follow, ending: Ending) -> bool:
+    def _has_ended(reading: Follow, watcher: EndWatcher) -> bool:
         try:
-            return ending.look()
+            return watcher.has_ended()
         except HubTimeoutError:
             return False
         except HubConnectionError:

@@ -165,6 +165,8 @@ class AnswerReader(io.RawIOBase):
         else:
             self._body = answer.chunked_body()
             self._read = answer.read_plain if self._body is None else self._body.readinto
+        if self._exchange.is_noise is not None and self._body is None:
+            self._read = _heard(self._read, self._exchange.came)
         return self._read
 
     def ending(self, error: BaseException) -> ScramjetError:
@@ -202,6 +204,19 @@ class AnswerReader(io.RawIOBase):
             self.interrupt()
             self.release()
         super().close()
+
+
+def _heard(
+    read: Callable[[memoryview], int], heard: Callable[[bytes], object]
+) -> Callable[[memoryview], int]:
+    """Return a reader that tells what it reads."""
+
+    def telling(buffer: memoryview) -> int:
+        count = read(buffer)
+        heard(bytes(buffer[:count]))
+        return count
+
+    return telling
 
 
 def _decoded(response: requests.Response) -> Callable[[memoryview], int]:

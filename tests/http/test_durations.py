@@ -21,9 +21,11 @@ from scramjet_client import (
     Timeouts,
 )
 from scramjet_client.http.durations import duration, milliseconds
+from scramjet_client.http.requester import BodyRequest
 from scramjet_client.hub import LocalHub
+from scramjet_client.uploads.sending import answer_text
 from scramjet_client.uploads.sources import Source
-from scramjet_client.uploads.upload import Upload
+from scramjet_client.uploads.upload import Transfer, Upload
 
 ECHO = Path(__file__).parent.parent / "sequences" / "py-echo"
 
@@ -81,7 +83,11 @@ class NowhereScene(Scene):
         return self.host.get_instance_client("x")
 
     def submit(self) -> Upload[Any]:
-        return self.host.client.prepare_upload(Source(b""), lambda *_: None, name="x")
+        request = BodyRequest(path="x", headers={})
+        transfer = Transfer(
+            requester=self.host.client, request=request, name="x", convert=answer_text
+        )
+        return Upload(transfer, Source(b""))
 
     def ended(self) -> InstanceClient:
         return Scene(self.hub, self.host, self.host.send_sequence(ECHO)).ended()

@@ -30,7 +30,7 @@ from scramjet_client import (
     UploadCancelledError,
     UploadError,
 )
-from scramjet_client.instances.lifetime import _HubWatch
+from scramjet_client.instances.watcher import SharedLooks
 from scramjet_client.testing import Cut, FaultProxy, Pass, Stall
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.tuned import tuned
@@ -470,13 +470,13 @@ def test_many_waits_share_one_look(h1_hub: H1Hub, h1_host: HostClient):
 def test_one_list_serves_all_looks_of_a_second(h1_hub: H1Hub, h1_host: HostClient):
     """From the fourth one on, all that look within a second are served by one list."""
     now = 0.0
-    watch = _HubWatch(h1_host.client, clock=lambda: now)
+    looks = SharedLooks(h1_host.client, clock=lambda: now)
     ids = [h1_hub.add_instance().id for _ in range(10)]
 
     def asked() -> list[str]:
         del h1_hub.requests[:]
         for id in ids:
-            info = watch.look(id)
+            info = looks.fetch(id)
             assert info is not None
             assert info.id == id
         return [each.target.rpartition("/")[2] for each in h1_hub.requests]
