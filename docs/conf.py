@@ -160,7 +160,8 @@ def _found(name: str) -> tuple[Any, bool]:
 def _row(name: str, value: object, of_class: bool) -> str:
     """Return a row of a list-table: a link, and what it does."""
     shown = name.rpartition(".")[2] + ("()" if of_class and callable(value) else "")
-    lines = [(inspect.getdoc(value) or "").partition("\n")[0]]
+    first = (inspect.getdoc(value) or "").partition("\n")[0]
+    lines = [first.partition(" Wire:")[0]]
     _to_rst(None, "", name, value, None, lines)
     return f"   * - :py:obj:`{shown} <{name}>`\n     - {lines[0]}"
 

@@ -166,6 +166,27 @@ def test_methods_are_described(pages: dict[Path, Page]) -> None:
     assert missing - described == set()
 
 
+@pytest.mark.parametrize(
+    "name", ["HostClient", "SequenceClient", "InstanceClient", "OutputStream", "Upload"]
+)
+def test_reference_begins_with_tables_of_methods(
+    name: str, pages: dict[Path, Page], site: Path
+) -> None:
+    """The first page of the reference has a line for each method of a class, which leads to it."""
+    shown = {urldefrag(link)[1] for link in pages[site / "reference" / "index.html"].links}
+    described = set().union(*(page.anchors for page in pages.values()))
+    methods = {each for each in described if each.startswith(f"scramjet_client.{name}.")}
+    inherited = {f"scramjet_client.{name}.{each}" for each in dir(io.BufferedReader)}
+
+    assert methods - inherited - _fields(name) <= shown
+    assert methods & shown
+
+
+def _fields(name: str) -> set[str]:
+    annotations = vars(getattr(scramjet_client, name)).get("__annotations__", {})
+    return {f"scramjet_client.{name}.{each}" for each in annotations}
+
+
 def test_every_error_has_cause_and_cure() -> None:
     """Each class of errors.py has a section of its code in docs/errors.md, with what causes it and what to do."""
     text = (ROOT / "docs" / "errors.md").read_text("utf-8")
