@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
+from scramjet_client._names import advised
+
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)
 
@@ -22,7 +24,7 @@ PUBLIC = "scramjet_client"
 def public(cls: _T) -> _T:
     """Mark a class as part of the interface: tracebacks, pickles and `help()` name it by its public place."""
     cls.__module__ = PUBLIC
-    return cls
+    return advised(cls)
 
 
 _LONGEST = 400

@@ -50,11 +50,14 @@ _STATUS: dict[str, InstanceStatus] = {
     "errored": "crashed",
 }
 
-ENDED_BY_ITSELF = (-1, 0)
-STOPPED = 138
-KILLED = 137
-UNKNOWN_END = 213
+_GOOD_ENDS = (-1, 0)
+_STOPPED = 138
+_KILLED = 137
+_UNKNOWN_END = 213
 """Runner exit codes (docs/protocol.md, "Exit codes")."""
+
+OWN_CODE = "Runner failed"
+"""Reason that goes with a code that the program chose itself."""
 
 _INSTANCE_FIELDS = frozenset(
     ("id", "sequence", "status", "ports", "created", "started", "ended", "terminated")
@@ -146,7 +149,22 @@ def load_from(answer: JsonAnswer) -> LoadCheckResponse:
 def _termination(value: Any) -> Termination | None:
     if not isinstance(value, dict) or not is_count(value.get("exitcode")):
         return None
-    return Termination(exit_code=value["exitcode"], reason=str(value.get("reason", "")))
+    reason = str(value.get("reason", ""))
+    return Termination(exit_code=exit_code(value["exitcode"], reason), reason=reason, raw=value)
+
+
+def exit_code(code: int, reason: str) -> int | None:
+    """Return an exit code as `subprocess` has it, from a runner's; None for an end that the hub does not know.
+
+    Args:
+        code: The runner's (docs/protocol.md, "Exit codes").
+        reason: The hub's words. "Runner failed" says that the code is the process's own.
+    """
+    if code == _UNKNOWN_END:
+        return None
+    if code in _GOOD_ENDS or (code == _STOPPED and reason != OWN_CODE):
+        return 0
+    return -9 if code == _KILLED and reason != OWN_CODE else code
 
 
 def _status(
@@ -155,8 +173,9 @@ def _status(
     if terminated is not None:
         # A stop changes the status of an instance that had ended before, for good.
         code = terminated.exit_code
-        by_us = code == UNKNOWN_END and asked_to_end
-        return "stopped" if code in (*ENDED_BY_ITSELF, STOPPED, KILLED) or by_us else "crashed"
+        if code is None:
+            return "stopped" if asked_to_end else "unknown"
+        return "crashed" if code > 0 else "stopped"
     default: InstanceStatus = "stopping" if asked_to_end else "running"
     # A word that this version does not know is no end; `raw` has it.
     return _STATUS.get(as_text(value.get("status")) or "", default)
@@ -190,7 +209,7 @@ def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> Ge
 
 def has_ended(info: GetInstanceResponse) -> bool:
     """Say whether a listed instance has ended; an adopted one ends without `terminated`."""
-    return info.terminated is not None or info.status in ("stopped", "crashed")
+    return info.terminated is not None or info.status in ("stopped", "crashed", "unknown")
 
 
 def health_from(

@@ -110,7 +110,12 @@ class Topics:
         )
 
     def get_topic(
-        self, topic: str, content_type: str = _NDJSON, *, idle_timeout: Duration | None = None
+        self,
+        topic: str,
+        content_type: str = _NDJSON,
+        *,
+        timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
     ) -> OutputStream:
         """Open a topic for reading: what nobody has read yet, then live. It never ends by itself on 1.x.
 
@@ -119,6 +124,7 @@ class Topics:
         Args:
             topic: Its name, as in `create_topic`.
             content_type: What the reader expects; another one than the topic's is refused.
+            timeout: Seconds after which the stream ends here; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
 
         Returns:
@@ -132,6 +138,7 @@ class Topics:
         return self._client.get_stream(
             f"topic/{checked_topic(topic)}",
             name=f"topic {topic!r}",
+            timeout=timeout,
             idle_timeout=idle_timeout,
             # The type that is expected stands in this header, of all.
             headers={"Content-Type": checked_type(content_type)},

@@ -63,7 +63,8 @@ def tried(
             pause = _pause(error, number, again=again) if number < retries else None
             late = deadline is not None and time.monotonic() + (pause or 0) >= deadline
             if pause is None or late or given_up():
-                raise
+                # Where it came from is ours alone; its cause says the rest.
+                raise error.with_traceback(None)  # noqa: B904 - it is its own
             logger.warning("%s; trying again in %.2f s", error, pause)
         # Not inside the handler: the next failure is not a consequence of this one.
         sleep(pause)

@@ -122,7 +122,9 @@ class FirstInput:
         """Say once that a Node.js program may get other text than is sent."""
         if not self._warned and self._intake is not None and self._intake.decodes:
             self._warned = True
-            advice = "send it without a type and decode it in the program, or send ASCII, as json=True does"
+            advice = (
+                "send it as bytes and decode it in the program, or send ASCII, as json=True does"
+            )
             warnings.warn(f"{name}: {_SPLIT}; {advice}", ChangedInputWarning, stacklevel=2)
 
     def event(self, event_name: str, message: Any) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from scramjet_client.api.answers import KILLED, has_ended
+from scramjet_client.api.answers import OWN_CODE, has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
@@ -75,17 +76,52 @@ def ended_error(
     """Return what makes the error for something that can't come any more."""
 
     def make(info: GetInstanceResponse | None) -> InstanceEndedError:
-        error = InstanceEndedError(f"instance {instance_id!r} ended while {what}{_how(info)}")
+        error = InstanceEndedError(f"instance {instance_id!r} ended while {what}{how(info)}")
         error.info = info
+        error.cause = None if info is None else info.cause
         return error
 
     return make
 
 
-def _how(info: GetInstanceResponse | None) -> str:
+LOOK_FURTHER = "its stderr and its log may say why, and the hub's own log"
+"""What to do where the error of a program is not known."""
+
+
+def how(info: GetInstanceResponse | None) -> str:
+    """Return how an instance ended, as the end of a sentence; "" where there is nothing to be said."""
     if info is None or info.terminated is None:
-        return ""
-    return f" ({info.terminated.reason}, exit code {info.terminated.exit_code})"
+        return "" if info is None or info.cause is None else f": {told(info)}"
+    code, reason = info.terminated.exit_code, info.terminated.reason
+    if not code:
+        good = code == 0 and reason and reason != OWN_CODE
+        return f" ({reason})" if good else ""
+    return f": {told(info)}"
+
+
+def told(info: GetInstanceResponse) -> str:
+    """Return why an instance failed, in the program's words where they are known."""
+    if info.cause is not None:
+        cure = f". {info.cause.cure[0].upper()}{info.cause.cure[1:]}" if info.cause.cure else ""
+        return f"{info.cause.summary}{cure}"
+    if info.terminated is None:
+        return LOOK_FURTHER
+    code, reason = info.terminated.exit_code, info.terminated.reason
+    if code is None:
+        return LOOK_FURTHER
+    if code < 0:
+        killed = "it was killed" if reason == OWN_CODE or not reason else reason
+        return f"it was ended by {_signal_name(-code)}" if info.status == "crashed" else killed
+    if reason == OWN_CODE:
+        return f"it ended with exit code {code}; {LOOK_FURTHER}"
+    return f"{reason}, exit code {code}; {LOOK_FURTHER}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def stop(
@@ -98,7 +134,7 @@ def stop(
         info = fetch_info(client, instance_id)
         if has_ended(info):
             return SendStopInstanceResponse(
-                message=f"the instance had already ended{_how(info)}", acknowledged=True, raw=None
+                message=f"the instance had already ended{how(info)}", acknowledged=True, raw=None
             )
     given = f"instance {instance_id!r} did not stop within {timeout_ms:g} ms"
     url = f"{client.api_base}/{route('instance', instance_id)}"
@@ -114,11 +150,11 @@ def stop(
     if not ended:
         raise StopTimeoutError(f"{given} and still runs", url=url)
     end = None if watcher.info is None else watcher.info.terminated
-    if end is not None and end.exit_code == KILLED:
-        raise StopTimeoutError(f"{given} and was killed{_how(watcher.info)}", url=url)
+    if end is not None and end.exit_code == -9:
+        raise StopTimeoutError(f"{given} and was killed", url=url)
     when = "before the time was over" if answer is None else "when the time was over"
     return SendStopInstanceResponse(
-        message=f"the instance ended {when}{_how(watcher.info)}",
+        message=f"the instance ended {when}{how(watcher.info)}",
         acknowledged=True,
         raw=None if answer is None else answer.value,
     )
@@ -175,7 +211,7 @@ def kill(
             info = fetch_info(client, instance_id)
             if has_ended(info):
                 return SendKillInstanceResponse(
-                    message=f"the instance had already ended{_how(info)}",
+                    message=f"the instance had already ended{how(info)}",
                     killed=False,
                     raw=info.raw,
                 )

@@ -21,6 +21,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.settings import route
+from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.models import GetInstanceResponse
 
 ErrorMaker = Callable[[Optional[GetInstanceResponse]], Exception]
@@ -364,6 +365,8 @@ class EndWatcher:
         while True:
             try:
                 info = ask()
+                if has_ended(info):
+                    info = last_words_of(self._client).of(info)
             except InstanceNotFoundError:
                 if info is None:
                     raise
@@ -445,11 +448,10 @@ class _Silence:
             self._confirmed_at = None
             return watcher.seen_alive
         if self._is_over(silence):
-            raise (
-                WaitEnded("its instance has ended")
-                if self._error is None
-                else self._error(watcher.info)
-            )
+            if self._error is None:
+                raise WaitEnded("its instance has ended")
+            info = watcher.info
+            raise self._error(None if info is None else last_words_of(watcher._client).of(info))
         return False
 
     def _pause(self, silence: float) -> float:

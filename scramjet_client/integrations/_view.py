@@ -20,7 +20,7 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.settings import route
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import StreamState, ViewState
-from scramjet_client.models import GetInstanceResponse
+from scramjet_client.models import GetInstanceResponse, Termination
 
 _numbers = itertools.count(1)
 
@@ -206,9 +206,7 @@ class LiveView(Closing):
             self._known = ["unknown", str(error)]
             return
         if has_ended(info):
-            how = info.terminated
-            told = [] if how is None else [f"{how.reason}, exit code {how.exit_code}"]
-            self._known = [info.status, *told]
+            self._known = [info.status, *_end(info.terminated)]
             return
         uptime = seconds_since(info.started)
         up = [] if uptime is None else [f"up {uptime:.0f} s"]
@@ -228,3 +226,10 @@ class LiveView(Closing):
             timeout=_LOOK_LIMIT,
             not_found=InstanceNotFoundError,
         )
+
+
+def _end(how: Termination | None) -> list[str]:
+    """Return how an instance ended, in words; a code where one says more."""
+    if how is None:
+        return []
+    return [f"{how.reason}, exit code {how.exit_code}" if how.exit_code else how.reason]

@@ -223,7 +223,7 @@ def test_each_retry_is_in_the_log(proxy: FaultProxy, caplog: pytest.LogCaptureFi
 
     lines = [each.getMessage() for each in caplog.records]
     assert len(lines) == 2
-    assert "Remote end closed connection" in lines[0]
+    assert "the other side closed the connection" in lines[0]
     assert "502" in lines[1]
     assert all("trying again in 0." in line for line in lines)
 
@@ -232,7 +232,7 @@ def test_a_certificate_is_not_tried_again(certificates: Certificates):
     """A hub that is not trusted is not trusted the next time either."""
     with RawServer(lambda conn: None, ssl_context=certificates.server_context()) as server:
         with HttpClient(server.url, retries=5) as client:
-            with pytest.raises(ScramjetError, match="CERTIFICATE_VERIFY_FAILED"):
+            with pytest.raises(ScramjetError, match="certificate verify failed"):
                 client.get("a")
 
         assert server.connections == 1

@@ -150,7 +150,7 @@ def test_duplex(hub: SpoilingHub, host: HostClient):
     instance = host.get_instance_client(node.id)
     data = TEXT.encode()
 
-    with instance.inout(TEXT) as output:
+    with instance.inout(TEXT, end=False) as output:
         came = output.read(len(data))
 
     assert came == data

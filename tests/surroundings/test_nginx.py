@@ -106,7 +106,7 @@ def test_everything_is_live_through_the_nginx_of_the_guide(hub: LocalHub, tmp_pa
         instance = host.deploy(echo).start()
         with (
             instance.get_event_stream("came") as events,
-            instance.inout(held_open(let_go)) as stream,
+            instance.inout(held_open(let_go), end=False) as stream,
         ):
             assert stream.readline() == b"a\n"
             assert next(events).data == 2
