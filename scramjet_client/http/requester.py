@@ -30,7 +30,7 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, sec
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import from_response, translated, wrong_path
 from scramjet_client.http.interrupts import causes
-from scramjet_client.http.retries import tried
+from scramjet_client.http.retries import Outages, tried
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
@@ -131,6 +131,7 @@ class Requester(Closing):
         self.memo: dict[str, Any] = {}
         """What upper layers have learned of this hub, such as its generation."""
         self._retries = retries
+        self._outages = Outages(self.api_base)
         self.verify = verify
         self.cert = cert
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
@@ -240,6 +241,7 @@ class Requester(Closing):
         return tried(
             attempt,
             self._retries,
+            outages=self._outages,
             again=method == "GET" and exchange is None,
             deadline=ends if exchange is None else exchange.deadline,
             sleep=self.tuning.sleep,
@@ -314,6 +316,7 @@ class Requester(Closing):
         return tried(
             attempt,
             self._retries,
+            outages=self._outages,
             again=False,
             deadline=exchange.deadline,
             sleep=self.tuning.sleep,
