@@ -18,6 +18,7 @@ from typing import Any
 import requests
 from urllib3.util import wait_for_read
 
+from scramjet_client._base import show_briefly
 from scramjet_client.http.answers import too_long
 from scramjet_client.http.body import BodyWriter, shut
 from scramjet_client.http.chunked import ChunkedBody
@@ -77,6 +78,14 @@ class Exchange:
         self.heard_noise: bool = False
         """Whether noise came last."""
         self._waited = 0.0
+        self.until: float | None = None
+        """`time.monotonic()` at which reading ends as at the end of the body, or None."""
+        self.limit = ""
+        """The deadline in words, for the error: "60 s (Timeouts.read)"."""
+        self.overdue = ""
+        """Which limit has passed, in words; "" while none has."""
+        self.idle_limit: float | None = None
+        """Seconds of silence that a reader allows, for the error."""
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
         self.sent: threading.Event = threading.Event()
@@ -136,6 +145,7 @@ class Exchange:
             or self.on_idle is not None
             or self.writer is not None
             or self.idle is not None
+            or self.until is not None
         )
 
     def polled(self) -> tuple[int, float | None]:
@@ -175,6 +185,10 @@ class Exchange:
                 # Closed by another thread just now, it needs none.
                 with contextlib.suppress(OSError):
                     self._sock.settimeout(limit if self.idle is None else None)
+
+    def is_late(self) -> bool:
+        """Return whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     @property
     def aborted(self) -> bool:
@@ -285,20 +299,29 @@ class _Inlet(io.RawIOBase):
         except ValueError as error:
             let_interrupts_pass(error)
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
+        except BaseException as error:  # an interrupt, where most of them come
+            show_briefly(error)
+            raise
 
     @staticmethod
     def _slice(exchange: Exchange, limit: float | None, began: float) -> float | None:
         """Return how long the next wait may take; raises when a limit has passed, whatever keeps coming."""
         now = time.monotonic()
+        if exchange.until is not None and now >= exchange.until:
+            raise WaitEnded("its time is over")
         ends = [
             *([exchange.deadline] if exchange.deadline is not None else []),
             *([began + limit] if limit is not None else []),
         ]
         if ends and now >= min(ends):
+            if exchange.is_late():
+                exchange.overdue = exchange.limit
             raise socket.timeout("timed out")
         waits = [min(end - now, LONGEST_WAIT) for end in ends]
         if exchange.on_idle is not None:
             waits.append(exchange.poll)
+        if exchange.until is not None:
+            waits.append(exchange.until - now)
         return min(waits, default=None)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import Live, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
@@ -23,12 +23,14 @@ from scramjet_client.errors import (
     StreamIdleError,
 )
 from scramjet_client.http.answers import JsonAnswer
-from scramjet_client.http.durations import Duration, duration, milliseconds
+from scramjet_client.http.durations import Duration, duration, milliseconds, seconds
 from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.failures import quiet
 from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.first_input import FirstInput
 from scramjet_client.instances.follow import Follow
+from scramjet_client.instances.input_type import InputType
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error, kill, stop
 from scramjet_client.instances.run import (
@@ -61,7 +63,7 @@ from scramjet_client.models import (
 )
 from scramjet_client.streams.output import EventStream, OutputStream
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
-from scramjet_client.streams.targets import TargetLike, targets_of
+from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import UploadWriter
 from scramjet_client.uploads.options import (
     OptionsLike,
@@ -97,6 +99,57 @@ class InstanceClient(Handle):
         host: Whose `.client` talks to the hub; a `HostClient`, normally.
     """
 
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "cancel": "stop() or kill()",
+        "call": "run(input=...)",
+        "communicate": "run(input=...)",
+        "delete": "kill(remove_immediately=True)",
+        "emit": "send_event(name, message)",
+        "events": "get_event_stream(name)",
+        "execute": "run(input=...)",
+        "exit_code": "wait().terminated.exit_code, or run().returncode",
+        "exitcode": "wait().terminated.exit_code, or run().returncode",
+        "get_error": 'get_stream("stderr")',
+        "get_input": "send_input(source)",
+        "get_logs": "get_log_stream()",
+        "get_output": 'get_stream("output")',
+        "get_output_stream": 'get_stream("output")',
+        "get_result": "run(input=...).output",
+        "get_status": "get_info().status",
+        "get_stderr": 'get_stream("stderr")',
+        "get_stdout": 'get_stream("stdout")',
+        "info": "get_info()",
+        "input": "send_input(source), or open_input()",
+        "is_running": 'get_info().status == "running"',
+        "join": "wait()",
+        "listen": "get_event_stream(name)",
+        "log": "get_log_stream()",
+        "log_stream": "get_log_stream()",
+        "logs": "get_log_stream()",
+        "on": "get_event_stream(name)",
+        "output": 'get_stream("output")',
+        "poll": "get_info()",
+        "read": 'get_stream("output")',
+        "receive": 'get_stream("output")',
+        "remove": "kill(remove_immediately=True)",
+        "result": "run(input=...).output",
+        "returncode": "wait().terminated.exit_code, or run().returncode",
+        "send": "send_input(source)",
+        "send_data": "send_input(source)",
+        "start": "SequenceClient.start(), which gives an instance",
+        "status": "get_info().status",
+        "stderr": 'get_stream("stderr")',
+        "stdin": "send_stdin(source), or open_stdin()",
+        "stdout": 'get_stream("stdout")',
+        "stream": 'get_stream("output")',
+        "tail": "follow(log=True)",
+        "terminate": "stop()",
+        "wait_for_completion": "wait()",
+        "wait_for_end": "wait()",
+        "wait_until_done": "wait()",
+        "write": "send_input(source), or open_input()",
+    }
+
     _kind = "instance"
     _not_found = InstanceNotFoundError
 
@@ -106,6 +159,7 @@ class InstanceClient(Handle):
         self._asked_to_end = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
         self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
+        self._input_type = InputType(self._intake)
 
     @property
     def asked_to_end(self) -> bool:
@@ -253,6 +307,7 @@ class InstanceClient(Handle):
         self,
         stream_id: InstanceOutputStream,
         *,
+        timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
         check: bool = False,
     ) -> OutputStream:
@@ -260,6 +315,7 @@ class InstanceClient(Handle):
 
         Args:
             stream_id: "stdout", "stderr", "output" or "log".
+            timeout: Seconds after which the stream ends here, whatever the program does; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
             check: Whether reading raises `InstanceFailedError` at the end, after all bytes were given, if the program
                 has failed. Otherwise the output of a program that crashed ends as any pipe does. The end of the
@@ -279,18 +335,24 @@ class InstanceClient(Handle):
         checked_stream_id(stream_id, OUTPUT_STREAMS)
         if check:
             refuse_check(self._client)
-        stream = self._output(stream_id, idle_timeout, None)
+        stream = self._output(stream_id, idle_timeout, None, timeout)
         if check:
             stream._at_end = self._check_end
         return stream
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
         """Open the log: one JSON object a line; `.records()` gives them parsed.
 
         It ends when the instance has ended, also on hubs that would leave it open. On a 1.0 hub, one reader that leaves
         ends it for all: open it once, and keep it.
+
+        Args:
+            timeout: Seconds after which the stream ends here; `timeout=10` is the log of ten seconds.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
         """
-        return self.get_stream("log", idle_timeout=idle_timeout)
+        return self.get_stream("log", timeout=timeout, idle_timeout=idle_timeout)
 
     def get_reconnecting_stream(
         self,
@@ -364,7 +426,8 @@ class InstanceClient(Handle):
             stream: Text (sent as UTF-8), bytes-like, an open file, a `Path`, or an iterable of str or bytes.
             request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
             options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
-            type: Content type of what is sent.
+            type: Content type of what is sent. None means "text/plain" for text, "application/octet-stream" for
+                bytes, and JSON lines for values; that of an instance's first input holds for all that follow.
             end: Whether the program's input ends with this; False by default.
             json: Whether `stream` gives values, to be sent as JSON lines.
             parse_response: What to return: None for a `SendStreamResponse`, or the answer's body: "json"
@@ -686,17 +749,22 @@ class InstanceClient(Handle):
         return ExpectedEvent(self, event_name, timeout)
 
     def get_event_stream(
-        self, event_name: str, *, idle_timeout: Duration | None = None
+        self,
+        event_name: str,
+        *,
+        timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
     ) -> EventStream:
         """Return the events of a name from now on; ends when the instance has ended.
 
         Args:
             event_name: Letters, digits and `-._~`.
+            timeout: Seconds after which the stream ends here; None is no limit.
             idle_timeout: Seconds without an event after which reading raises `StreamIdleError`.
 
         Wire: GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
         """
-        return self._events(event_name, self._watcher().exchange(), idle_timeout)
+        return self._events(event_name, self._watcher().exchange(), idle_timeout, timeout)
 
     # -- streams together -----------------------------------------------------------------------
 
@@ -711,7 +779,10 @@ class InstanceClient(Handle):
         """Have streams written to files, callables or the terminal as they come; returns at once.
 
         A callable is given each line as bytes with its newline, which the last one may lack (of the log:
-        one JSON document each). A binary file or a path is given the bytes as they come. A text file
+        one JSON document each). What is for text is given text: `print`, a logger's method and the `write`
+        of a text file, and a callable whose first parameter is annotated `str`. Where a person reads it, in
+        the terminal, by `print` or by a logger, a record of the log is time, level and text. A binary file
+        or a path is given the bytes as they come. A text file
         is given text, decoded from UTF-8. `True` is this program's stdout; for stderr and the log its
         stderr. Files are flushed after each piece, and stay open; that of a path is made anew. A thread
         for each stream calls the callable or the file.
@@ -745,6 +816,7 @@ class InstanceClient(Handle):
         *,
         type: str | None = None,
         json: bool | None = None,
+        output: TargetLike = None,
         timeout: Duration | None = None,
         check: bool = False,
         unfinished: Unfinished = "kill",
@@ -752,7 +824,8 @@ class InstanceClient(Handle):
         """Feed the program, collect all that it gives, and wait for its end, as `subprocess.run` does.
 
         Sends, reads output, stdout, stderr and log, and watches the instance at the same time, so
-        that nothing waits for anything else. All that comes is kept in memory.
+        that nothing waits for anything else. All that comes is kept in memory, but for an `output` that
+        goes elsewhere.
 
         A Node.js program lives on for 10 s after its output has ended, unless it says otherwise. An 0.x hub
         does not say how a program ended, and forgets it with what nobody has read yet.
@@ -763,6 +836,8 @@ class InstanceClient(Handle):
             stdin: The same for its stdin.
             type: Content type of the input, as in `send_stream`.
             json: Whether `input` gives values to be sent as JSON lines.
+            output: Where its output goes instead, as it comes: a path, a file or a callable, as in `follow`.
+                `CompletedInstance.output` is then empty.
             timeout: Seconds; None is for ever.
             check: Whether a bad end is an error, as `CompletedInstance.check_returncode` says.
             unfinished: What becomes of the instance when its end is not seen: at a timeout, an error or
@@ -786,16 +861,21 @@ class InstanceClient(Handle):
         if check:
             refuse_check(self._client)
         uploads: list[Upload[Any]] = []
+        elsewhere = target(output, "output")
         try:
             if input is not None:
                 chosen = plan("input", type=type, json=json, end=True)
                 uploads.append(self._to("input").stage(chosen, input))
             if stdin is not None:
                 uploads.append(self._to("stdin").stage(plan("stdin", end=True), stdin))
-            completed = run(self, self._open_unlimited, uploads, limit, unfinished)
+            completed = run(
+                self, self._open_unlimited, uploads, limit, unfinished, output=elsewhere
+            )
         finally:
             for upload in uploads:
                 upload.cancel()
+            if elsewhere is not None:
+                elsewhere.close()
         if check:
             completed.check_returncode()
         return completed
@@ -837,7 +917,7 @@ class InstanceClient(Handle):
     def show(self, **options: Any) -> LiveView:
         """Show the instance live in this cell of a notebook; returns at once. Needs the extra "notebook".
 
-        What it reads is taken from other readers. Options and endings: `scramjet_client.integrations.notebook.show`.
+        Later readers miss what it has read. Options and endings: `scramjet_client.integrations.notebook.show`.
         """
         # Not on top: IPython is for notebooks alone.
         from scramjet_client.integrations.notebook import show  # noqa: PLC0415
@@ -876,13 +956,18 @@ class InstanceClient(Handle):
         return EndWatcher(self._client, self._id)
 
     def _output(
-        self, stream_id: str, idle_timeout: Duration | None, exchange: Exchange | None
+        self,
+        stream_id: str,
+        idle_timeout: Duration | None,
+        exchange: Exchange | None,
+        timeout: Duration | None = None,
     ) -> OutputStream:
         if exchange is None and stream_id == "log":
             exchange = self._watcher().exchange(stream_id)
         stream: OutputStream = self._client.get_stream(
             self._route(stream_id),
             name=f"{stream_id} of {self._id!r}",
+            timeout=timeout,
             idle_timeout=idle_timeout,
             **self._about,
             exchange=exchange,
@@ -931,6 +1016,7 @@ class InstanceClient(Handle):
             watch=lambda: self._watcher().on_idle(ended),
             gate=self._gates[name],
             guard=guard,
+            types=self._input_type if name == "input" else None,
             **self._about,
         )
 
@@ -960,13 +1046,18 @@ class InstanceClient(Handle):
         return output
 
     def _events(
-        self, event_name: str, exchange: Exchange, idle_timeout: Duration | None = None
+        self,
+        event_name: str,
+        exchange: Exchange,
+        idle_timeout: Duration | None = None,
+        timeout: Duration | None = None,
     ) -> EventStream:
         path = self._route("events", _readable(event_name))
         dialect = dialect_of(self._client)
         raw: OutputStream = self._client.get_stream(
             path,
             name=f"events {event_name!r} of {self._id!r}",
+            timeout=timeout,
             idle_timeout=idle_timeout,
             **self._about,
             exchange=exchange,
@@ -975,10 +1066,13 @@ class InstanceClient(Handle):
 
     def _event_exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
         limit = duration("timeout", timeout)
-        return self._watcher().exchange(
+        exchange = self._watcher().exchange(
             deadline=None if limit is None else time.monotonic() + limit,
             error=ended_error(self._id, f"event {event_name!r} was awaited"),
         )
+        if limit is not None:
+            exchange.limit = f"{seconds(limit)} (timeout)"
+        return exchange
 
 
 class ExpectedEvent(Live):
@@ -996,8 +1090,8 @@ class ExpectedEvent(Live):
         self._timeout = timeout
 
     def __enter__(self) -> ExpectedEvent:
-        exchange = self._instance._event_exchange(self._name, self._timeout)
-        self._events = self._instance._events(self._name, exchange)
+        self._exchange = self._instance._event_exchange(self._name, self._timeout)
+        self._events = self._instance._events(self._name, self._exchange)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
@@ -1007,10 +1101,10 @@ class ExpectedEvent(Live):
             try:
                 self.value = next(self._events)
             except StreamIdleError as error:
+                limit = self._exchange.overdue or seconds(self._exchange.idle_limit or 0)
                 raise HubTimeoutError(
-                    f"event {self._name!r} of instance {self._instance.id!r} did not come"
-                    f" within {self._timeout} s"
-                ) from error
+                    f"event {self._name!r} of instance {self._instance.id!r} did not come within {limit}"
+                ) from quiet(error)
 
 
 def _end_of(options: OptionsLike | None) -> bool | None:

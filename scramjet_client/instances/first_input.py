@@ -122,7 +122,9 @@ class FirstInput:
         """Say once that a Node.js program may get other text than is sent."""
         if not self._warned and self._intake is not None and self._intake.decodes:
             self._warned = True
-            advice = "send it without a type and decode it in the program, or send ASCII, as json=True does"
+            advice = (
+                "send it as bytes and decode it in the program, or send ASCII, as json=True does"
+            )
             warnings.warn(f"{name}: {_SPLIT}; {advice}", ChangedInputWarning, stacklevel=2)
 
     def event(self, event_name: str, message: Any) -> None:
@@ -182,10 +184,12 @@ class GuardedBody:
 
     Attributes:
         upload: The upload that sends it.
+        whole: All of it, where it is in memory.
     """
 
     def __init__(self, first: FirstInput, body: BodySource, *, type: str, early_yes: bool) -> None:
         self.upload: Upload[Any] | None = None
+        self.whole: memoryview | None = body.whole
         self._first = first
         self._body = body
         self._type = type
@@ -215,4 +219,6 @@ class GuardedBody:
 
     def close(self) -> None:
         """Close the body."""
+        # A connection that goes back to its pool leads here, by the error of a write, and must keep no upload.
+        self.upload = None
         self._body.close()

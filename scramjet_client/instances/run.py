@@ -7,13 +7,14 @@ import io
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
 
 from scramjet_client._base import Shown, logger, public
+from scramjet_client._names import Guided
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.http_client import HttpClient
@@ -32,7 +33,7 @@ from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import Instance, told
 from scramjet_client.instances.watcher import EndWatcher, fetch_info
 from scramjet_client.models import OUTPUT_STREAMS, Cause, GetInstanceResponse
-from scramjet_client.streams.targets import BinaryFile
+from scramjet_client.streams.targets import BinaryFile, Target
 from scramjet_client.uploads.upload import Upload
 
 _I = TypeVar("_I", bound=Instance)
@@ -53,7 +54,7 @@ _numbers = itertools.count(1)
 
 @public
 @attrs.frozen(kw_only=True)
-class CompletedInstance(Shown):
+class CompletedInstance(Guided, Shown):
     """An instance that has ended, and all that it gave.
 
     Attributes:
@@ -66,6 +67,21 @@ class CompletedInstance(Shown):
         stderr: Its whole stderr.
         log: Its log, one JSON object a line.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "code": "returncode",
+        "error": "check_returncode()",
+        "exit_code": "returncode",
+        "exitcode": "returncode",
+        "id": "info.id",
+        "logs": "log",
+        "ok": "returncode == 0",
+        "raise_for_status": "check_returncode()",
+        "result": "output",
+        "results": "output",
+        "status": "info.status",
+        "text": "output.decode()",
+    }
 
     info: GetInstanceResponse
     returncode: int | None
@@ -193,6 +209,8 @@ def run(
     uploads: Sequence[Upload[Any]],
     timeout: float | None,
     unfinished: Unfinished,
+    *,
+    output: Target | None = None,
 ) -> CompletedInstance:
     """Run an instance to its end; see `InstanceClient.run`.
 
@@ -202,9 +220,10 @@ def run(
         uploads: What feeds it; they have not begun.
         timeout: Seconds.
         unfinished: What becomes of the instance if this does not see its end.
+        output: Where its output goes instead of memory.
     """
     try:
-        return _Run(instance, open_stream, uploads, timeout).through()
+        return _Run(instance, open_stream, uploads, timeout, output).through()
     except BaseException as error:
         done = _finish(instance, unfinished)
         if isinstance(error, RunTimeoutError):
@@ -240,7 +259,9 @@ class _Run:
         open_stream: Open,
         uploads: Sequence[Upload[Any]],
         timeout: float | None,
+        output: Target | None,
     ) -> None:
+        self._output = output
         self._instance = instance
         self._name = f"instance {instance.id!r}"
         self._open = open_stream
@@ -259,7 +280,11 @@ class _Run:
         # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
         info = self._info = fetch_info(instance.client, instance.id, timeout=self._remaining())
         watcher = EndWatcher(instance.client, instance.id)
-        targets = {stream_id: BinaryFile(file) for stream_id, file in self._collected.items()}
+        targets: dict[str, Target] = {
+            stream_id: BinaryFile(file) for stream_id, file in self._collected.items()
+        }
+        if self._output is not None:
+            targets["output"] = self._output
         try:
             with Follow(self._name, self._open, watcher, targets, news=self._news.set) as reading:
                 for upload in self._uploads:

@@ -263,14 +263,15 @@ class OutputStream(Live, io.BufferedReader):
         """Send everything until the end to a file, a path, a callable or the terminal; return the bytes copied.
 
         What `InstanceClient.follow` takes is taken here: a binary file is given the bytes as they come, a text file
-        text, decoded from UTF-8; True is this program's stdout. A callable is given pieces of bytes. A file is
-        left open; each piece is flushed when it has come.
+        text, decoded from UTF-8; True is this program's stdout. A callable is given pieces of bytes, and lines where
+        it is for text, as `print` is. A log is shown to people as time, level and text. A file is left open; each
+        piece is flushed when it has come.
 
         Raises:
             TypeError, ValueError: It can't be written to; before anything is read.
         """
         copied = 0
-        with piece_target(target, "target") as taker:
+        with piece_target(target, "target", log=self._reader.name.startswith("log of")) as taker:
             for chunk in self.chunks():
                 taker.write(chunk)
                 copied += len(chunk)

@@ -15,8 +15,9 @@ from scramjet_client.errors import (
     StreamInterruptedError,
 )
 from scramjet_client.http.chunked import ChunkedBody
+from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import READ_SIZE, Answer, Exchange, WaitEnded
-from scramjet_client.http.failures import FOREIGN, is_timeout, root_text
+from scramjet_client.http.failures import FOREIGN, is_timeout, quiet, root_text
 from scramjet_client.http.interrupts import let_interrupts_pass
 
 Opener = Callable[[], requests.Response]
@@ -37,6 +38,7 @@ class AnswerReader(io.RawIOBase):
         "_read",
         "_response",
         "bytes_read",
+        "heard",
         "name",
         "shut_here",
     )
@@ -44,6 +46,8 @@ class AnswerReader(io.RawIOBase):
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self.name: str = name
         self.bytes_read: int = 0
+        self.heard: Callable[[bytes], object] | None = None
+        """Given a copy of all that comes from the hub, where somebody wants one."""
         self._direct = True
         self._exchange = exchange
         self._opener = opener
@@ -82,6 +86,8 @@ class AnswerReader(io.RawIOBase):
             self._failed(error)
             count = 0
         self._came(count)
+        if self.heard is not None:
+            self.heard(bytes(memoryview(buffer)[:count]))
         return count
 
     def take(self) -> bytes | None:
@@ -105,6 +111,8 @@ class AnswerReader(io.RawIOBase):
             data = b""
         if data:
             self.bytes_read += len(data)
+            if self.heard is not None:
+                self.heard(data)
         elif data is not None:
             self._came(0)
         return data
@@ -135,7 +143,7 @@ class AnswerReader(io.RawIOBase):
             raise error
         elif isinstance(error, (*FOREIGN, AttributeError, ValueError)):
             # http.client meets a None where its connection was a moment ago when it is closed below it.
-            raise self.ending(error) from error
+            raise self.ending(error) from quiet(error)
         else:
             raise error
 
@@ -180,11 +188,20 @@ class AnswerReader(io.RawIOBase):
         elif isinstance(failure, ScramjetError):
             ending = failure
         elif is_timeout(error):
-            ending = StreamIdleError(f"{self.name} was silent for longer than its limit, {after}")
+            ending = StreamIdleError(f"{self.name} {self._late()}, {after}")
         else:
             ending = StreamInterruptedError(f"{self.name} was cut {after}: {root_text(error)}")
         self._exchange.fail(ending)
         return ending
+
+    def _late(self) -> str:
+        """Return which limit of a read has passed, in words."""
+        if self._exchange.overdue:
+            return f"was not over within {self._exchange.overdue}"
+        idle = self._exchange.idle_limit
+        return "was silent for " + (
+            "longer than its limit" if idle is None else f"{seconds(idle)} (idle_timeout)"
+        )
 
     def release(self) -> None:
         """Give the connection up; it is not used again."""

@@ -258,7 +258,7 @@ ENDS = [
     End(by_text, 1, said=b"the reason"),
     End(by_quit),
     End(by_raising),
-    End(without_a_code, -1),
+    End(without_a_code, 0),
     End(interrupted, 130, said=b"KeyboardInterrupt: the reason"),
     End(interrupted_async, 130, said=b"KeyboardInterrupt: the reason"),
     End(raising, 23, said=b"ValueError: the reason"),
