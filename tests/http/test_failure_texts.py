@@ -21,7 +21,7 @@ SAID: list[tuple[BaseException, str]] = [
         urllib3.exceptions.ProtocolError("Connection broken", IncompleteRead(b"", 9)),
         "the connection closed before the end, with 9 bytes still to come",
     ),
-    (ConnectionRefusedError(111, "Connection refused"), "[Errno 111] Connection refused"),
+    (ConnectionRefusedError(111, "Connection refused"), "connection refused"),
     (EOFError(), "EOFError"),
 ]
 

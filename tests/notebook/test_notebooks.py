@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def test_first_steps():
     )
     assert said[4].startswith("SendStreamResponse(bytes_written=40, status='success'")
     assert said[5] == "['a line of 18 characters', 'a line of 20 characters']"
-    assert said[6] == "Termination(exit_code=-1, reason='Instance completed')"
+    assert said[6] == "Termination(exit_code=0, reason='Instance completed')"
     assert said[7].startswith('{"line": "brevity is the soul of wit", "words": 6}')
     assert said[8].startswith("INSTANCE_NOT_FOUND - instance 'nobody' not found")
 
@@ -64,8 +65,9 @@ def test_live_view():
     """The bar comes to its end, all is sent, and the view ends with the instance."""
     said = results("live_view")
 
-    assert "sending: 100%" in said[2]
-    assert "600k/600k" in said[2]
+    if find_spec("ipywidgets") is None:  # else the bar is a widget, which has no text
+        assert "sending: 100%" in said[2]
+        assert "600k/600k" in said[2]
     assert "bytes_written=600000" in said[2]
     assert said[3] == "True"
 
