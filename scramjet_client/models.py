@@ -193,7 +193,7 @@ class Cause(Shown):
             text = text[:_LONGEST_SUMMARY] + "…"
         if self.line is not None:
             where = self.function
-            if not where or where.startswith("<"):
+            if not where or where.endswith(">"):
                 where = re.split(r"[/\\]", self.file or "")[-1]
             text += f" (in {where}, line {self.line})" if where else f" (line {self.line})"
         return printable(text)

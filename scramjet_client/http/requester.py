@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json as jsonlib
 import socket
 import time
@@ -212,7 +213,7 @@ class Requester(Closing):
             HubResponseError: The hub refused; the class follows the status.
             InvalidResponseError: The answer is not JSON.
         """
-        sent = dict(headers or {})
+        sent = dict(checked_headers(headers or {}))
         body: bytes | None = None
         if method != "GET":
             # Hubs require it, with exactly this spelling, on DELETE too, where there is no body.
@@ -355,12 +356,21 @@ class Requester(Closing):
             )
             telling.answered(response.status_code)
         if not exchange.sent.is_set():
+            _complete(response, prepared)
             exchange.answered_elsewhere(prepared)
         elif exchange.writer is not None:
             # Who keeps an answer does not keep what was sent.
             prepared.body = None
         check_coding(response)
         return response
+
+
+def _complete(response: requests.Response, request: requests.PreparedRequest) -> None:
+    """Give a response that a test has made by hand what those of an adapter have."""
+    if response.request is None:
+        response.request, response.url = request, response.url or request.url or ""
+    if response.raw is None:
+        response.raw = io.BytesIO(response.content or b"")
 
 
 class _RequestEvents:

@@ -50,8 +50,10 @@ _THROWN = re.compile(
 )
 _THROWN_FAR = re.compile(r"^(?:Uncaught )?[A-Za-z_$]?[\w$.]{0,199}(?:Error|Exception)\b")
 
+_ABOVE = re.compile(r"^(?P<file>[^\s:][^\n]{0,4095}\.\w{1,5}):(?P<line>\d{1,9})$")
+
 _OURS = re.compile(
-    r"hub[/\\]_runner[/\\]|python-runner[/\\]|[/\\]scramjet_adapter\.py$|^scramjet_adapter\.py$|^<frozen "
+    r"hub[/\\]_runner[/\\]|python-runner[/\\]|(?:^|[/\\])scramjet_(?:adapter|program)\.py$|^<frozen "
 )
 """Files of what runs a program: never of interest to its author."""
 
@@ -457,8 +459,9 @@ def _thrown(text: str) -> Cause | None:
     stack = [line for line in lines[start : end + 1] if not _is_of_node(line)]
     places = [place for line in stack if (place := _place(line)) is not None]
     users = [each for each in places if not _LIBRARY.search(each.file)]
-    place = users[0] if users else None
-    message = (thrown["message"] or "").strip()
+    place = users[0] if users else _place_above(lines[max(0, head - 20) : head])
+    # The files that led to a missing module are the runner's own, but for the first.
+    message = (thrown["message"] or "").partition("\nRequire stack:\n")[0].strip()
     shown = f"{thrown['type']}: {message}" if message else thrown["type"]
     return Cause(
         type=thrown["type"],
@@ -487,6 +490,14 @@ def _place(line: str) -> _Place | None:
     if place is None:
         return None
     return _Place(file=place["file"], line=int(place["line"]), function=place["function"])
+
+
+def _place_above(lines: list[str]) -> _Place | None:
+    """Return the place that Node.js writes above an error of syntax."""
+    found = [each for line in lines if (each := _ABOVE.match(line))]
+    if not found:
+        return None
+    return _Place(file=found[-1]["file"], line=int(found[-1]["line"]), function=None)
 
 
 def _is_of_node(line: str) -> bool:

@@ -62,8 +62,8 @@ def show(
 ) -> LiveView:
     """Show an instance live in this cell; returns at once, so that other cells can run.
 
-    The streams that it shows are taken from other readers: a hub gives each byte to one of them alone. A
-    second view of the same instance ends the first.
+    A reader that opens a stream later does not get what the view has read by then. Readers at the same time
+    both get everything. A second view of the same instance ends the first.
 
     It ends when the instance has ended, when its cell is run again, when a cell is interrupted, at the end of
     a `with` block, and by `close()`.

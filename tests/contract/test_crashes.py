@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from scramjet_client import (
     InstanceEndedError,
     InstanceFailedError,
     OutputStream,
+    RunTimeoutError,
     UnsupportedByHubError,
 )
 from scramjet_client.models import GetInstanceResponse
@@ -300,3 +302,22 @@ def test_bytes_before_the_end(hub: Hub, begin: Callable[[Program], InstanceClien
         assert caught.value.output == b"first\n"
     with begin(failing).get_stream("output") as output:
         assert output.read() == b"first\n"
+
+
+def telling(context: Any, input: Any) -> Any:
+    yield "first\n"
+    try:
+        parse("BOOM")
+    except ValueError:
+        traceback.print_exc()
+    threading.Event().wait()
+
+
+def test_error_of_a_program_that_does_not_end(hub: Hub, host: HostClient):
+    """A run that takes too long says the error that the program has told of, which may be why."""
+    with pytest.raises(RunTimeoutError) as caught:
+        host.deploy(telling).run(timeout=5)
+
+    assert caught.value.output == b"first\n"
+    assert caught.value.cause.summary.startswith(BOOM)
+    assert caught.value.cause.summary in str(caught.value)

@@ -8,8 +8,15 @@ from typing import Any
 import attrs
 import pytest
 
+from scramjet_client import (
+    BadParametersError,
+    HostClient,
+    HubResponseError,
+    InsufficientResourcesError,
+)
 from scramjet_client.instances.cause import cure_of, evidence
 from scramjet_client.models import Cause
+from tests.support.wire import Conn, RawServer
 
 RUNNER = "/opt/hub/node_modules/@scramjet/python-runner/runner.py"
 MAIN = "/tmp/hub/sequences/2f10d171-a743-420c-8c7b-ba5d481eff84/main.py"
@@ -265,15 +272,14 @@ CASES = [
         "missing module of Node",
         None,
         log=log(("Runner", "ERROR", "Sequence error:", [MISSING])),
-        summary=f"Error: Cannot find module 'nothere-x' Require stack: - {INDEX} - {NODE_RUNNER}"
-        " (in Object.<anonymous>, line 1)",
+        summary="Error: Cannot find module 'nothere-x' (in index.js, line 1)",
         cure="has not got this module",
     ),
     Case(
         "syntax error of Node",
         None,
         log=log(("Runner", "ERROR", "Sequence syntax error.", [SYNTAX])),
-        summary="SyntaxError: Unexpected end of input",
+        summary="SyntaxError: Unexpected end of input (in index.js, line 1)",
     ),
     Case(
         "uncaught",
@@ -382,3 +388,36 @@ def test_cures_are_known():
 def test_summary_without_a_place():
     """A sentence of the runner is shown as it is."""
     assert Cause(type="", message="run() returned list").summary == "run() returned list"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "kind", "cure"),
+    [
+        ("400 Bad Request", "Runner failed", BadParametersError, "issue 1051"),
+        (
+            "400 Bad Request",
+            "Sequence entrypoint path x.py is invalid. Check `main` field in Sequence package.json",
+            BadParametersError,
+            "must name a file of the package",
+        ),
+        ("419 Insufficient resources", "no memory", InsufficientResourcesError, "end some"),
+        ("507 Insufficient Storage", "no memory", InsufficientResourcesError, "end some"),
+    ],
+)
+def test_start_that_is_refused(status: str, said: str, kind: type[HubResponseError], cure: str):
+    """The refusal of a start says what the hub said, and what to do about it."""
+
+    def serve(conn: Conn) -> None:
+        while (request := conn.read_request()) is not None:
+            conn.read_body(request)
+            if request.method == "GET":
+                conn.send_json("200 OK", {"version": "1.0.1", "apiVersion": "v1", "service": "x"})
+            else:
+                conn.send_json(status, {"error": said})
+
+    with RawServer(serve) as server, HostClient(server.url) as host, pytest.raises(kind) as caught:
+        host.get_sequence_client("s").start()
+
+    assert said in str(caught.value)
+    assert cure in str(caught.value)
+    assert str(caught.value) == caught.value.message

@@ -78,14 +78,14 @@ def test_answer_is_a_table():
         id="abc",
         sequence="def",
         status="stopped",
-        terminated=Termination(exit_code=138, reason="Instance stopped"),
+        terminated=Termination(exit_code=0, reason="Instance stopped"),
         extra={"args": "secret"},
         raw={"token": "secret"},
     )
     shown = Text(info._repr_html_())
 
     assert shown.cells[:5] == ["GetInstanceResponse", "id", "abc", "sequence", "def"]
-    assert "Termination(exit_code=138, reason='Instance stopped')" in shown.cells
+    assert "Termination(exit_code=0, reason='Instance stopped')" in shown.cells
     assert "secret" not in info._repr_html_()
 
 
