@@ -250,6 +250,8 @@ class InstanceClient(Handle):
         answer = self._get("health")
         # It goes on answering what was true last, whatever has become of the instance since.
         info = fetch_info_or_none(self._client, self._id, asked_to_end=self._asked_to_end)
+        if info is not None:
+            info = last_words_of(self._client).known(info)
         return health_from(answer, self._started, info)
 
     def get_info(self) -> GetInstanceResponse:
