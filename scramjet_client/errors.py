@@ -45,7 +45,7 @@ from concurrent.futures import CancelledError
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from scramjet_client._base import printable, public
+from scramjet_client._base import printable, public, traceback_lines
 
 __all__ = [
     "AuthenticationError",
@@ -117,6 +117,10 @@ class ScramjetError(Exception):
         self.status = status
         self.url = url
         self.body = body
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: a few frames, without the chain of the libraries beneath."""
+        return traceback_lines(self)
 
     def __str__(self) -> str:
         """Return the message as it can be shown: what a hub says in it moves no cursor."""

@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
+from scramjet_client._base import Rows
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.answers import (
     JsonAnswer,
@@ -275,17 +276,17 @@ def sequence_from(answer: JsonAnswer | Any) -> GetSequenceResponse:
 
 def sequences_from(answer: JsonAnswer | Any) -> list[GetSequenceResponse]:
     """Return a list of sequences."""
-    return [sequence_from(item) for item in list_in(answer, "sequences")]
+    return Rows(sequence_from(item) for item in list_in(answer, "sequences"))
 
 
 def instances_from(answer: JsonAnswer | Any) -> list[GetInstanceResponse]:
     """Return a list of instances; 0.x lists only their ids and sequences."""
-    return [instance_from(item) for item in list_in(answer, "instances")]
+    return Rows(instance_from(item) for item in list_in(answer, "instances"))
 
 
 def ids_from(answer: JsonAnswer) -> list[str]:
     """Return a list of ids."""
-    return [str(item) for item in list_in(answer, "instances of a sequence")]
+    return Rows(str(item) for item in list_in(answer, "instances of a sequence"))
 
 
 def entities_from(answer: JsonAnswer) -> GetEntitiesResponse:
@@ -311,7 +312,7 @@ def id_from(answer: JsonAnswer | Any, what: str) -> str:
 
 def hubs_from(answer: JsonAnswer) -> list[ConnectedHub]:
     """Return the hubs of a manager."""
-    return [_hub(object_in(each, "a hub")) for each in list_in(answer, "hubs")]
+    return Rows(_hub(object_in(each, "a hub")) for each in list_in(answer, "hubs"))
 
 
 def _hub(value: dict[str, Any]) -> ConnectedHub:
@@ -334,7 +335,7 @@ def _hub(value: dict[str, Any]) -> ConnectedHub:
 
 def topics_from(answer: JsonAnswer) -> list[ManagerTopic]:
     """Return the topics of a manager."""
-    return [_topic(object_in(each, "a topic")) for each in list_in(answer, "topics")]
+    return Rows(_topic(object_in(each, "a topic")) for each in list_in(answer, "topics"))
 
 
 def _topic(value: dict[str, Any]) -> ManagerTopic:
@@ -359,7 +360,7 @@ def _actor(value: dict[str, Any]) -> TopicActor:
 
 def store_items_from(answer: JsonAnswer) -> list[StoreItem]:
     """Return the packages in a manager's store."""
-    return [store_item_from(each) for each in list_in(answer, "store items")]
+    return Rows(store_item_from(each) for each in list_in(answer, "store items"))
 
 
 def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
@@ -390,7 +391,7 @@ def disconnected_from(answer: JsonAnswer) -> DisconnectHubsResponse:
 def managers_from(answer: JsonAnswer) -> list[ManagerInfo]:
     """Return managers, or spaces."""
     values = [object_in(each, "a manager") for each in list_in(answer, "managers")]
-    return [ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values]
+    return Rows(ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values)
 
 
 def info_from(answer: JsonAnswer) -> GetInfoResponse:
@@ -410,14 +411,14 @@ def info_from(answer: JsonAnswer) -> GetInfoResponse:
 def access_keys_from(answer: JsonAnswer) -> list[AccessKey]:
     """Return the access keys of a space."""
     values = list_in(object_in(answer, "access keys").get("accessKeys"), "access keys")
-    return [
+    return Rows(
         AccessKey(
             created=as_text(each.get("created")),
             description=str(each.get("description", "")),
             raw=each,
         )
         for each in (object_in(value, "an access key") for value in values)
-    ]
+    )
 
 
 def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:

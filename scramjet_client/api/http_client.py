@@ -11,6 +11,7 @@ from scramjet_client.errors import NotFoundError
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.requester import BodyRequest, Requester
+from scramjet_client.http.settings import checked_headers
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.uploads.options import progress_callback
 from scramjet_client.uploads.sending import answer_text
@@ -134,7 +135,7 @@ class HttpClient(Requester):
             progress: Called with the bytes sent and the bytes in all (or None), by the thread that sends.
             answer_limit: Seconds in which the hub must take something of the body, or answer.
         """
-        all_headers = {"Content-Type": type, **(headers or {})}
+        all_headers = {"Content-Type": type, **checked_headers(headers or {})}
         if end is not None:
             all_headers["x-end-stream"] = "true" if end else "false"
         request = BodyRequest(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scramjet_client._base import public
+from scramjet_client._base import Rows, public
 from scramjet_client.api.answers import (
     config_from,
     entities_from,
@@ -262,7 +262,7 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /sequences.
         """
-        found = [each.id for each in self.list_sequences() if each.name == name]
+        found = Rows(each.id for each in self.list_sequences() if each.name == name)
         if not found:
             raise SequenceNotFoundError(f"there is no sequence of the name {name!r} on the hub")
         return found

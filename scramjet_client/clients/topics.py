@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from scramjet_client._base import Rows
 from scramjet_client.api.generations import dialect_of, route_limits
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
@@ -67,7 +68,7 @@ class Topics:
             raise InvalidResponseError(
                 "the hub's answer for topics is not a list", body=answer.text
             )
-        return [_topic(each) for each in answer.value if isinstance(each, dict)]
+        return Rows(_topic(each) for each in answer.value if isinstance(each, dict))
 
     def create_topic(self, topic: str, content_type: str = _NDJSON) -> CreateTopicResponse:
         """Make a topic (1.x; on 0.x the first send or read makes one).

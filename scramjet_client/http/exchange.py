@@ -18,6 +18,7 @@ from typing import Any
 import requests
 from urllib3.util import wait_for_read
 
+from scramjet_client._base import show_briefly
 from scramjet_client.http.answers import too_long
 from scramjet_client.http.body import BodyWriter, shut
 from scramjet_client.http.chunked import ChunkedBody
@@ -298,6 +299,9 @@ class _Inlet(io.RawIOBase):
         except ValueError as error:
             let_interrupts_pass(error)
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
+        except BaseException as error:  # an interrupt, where most of them come
+            show_briefly(error)
+            raise
 
     @staticmethod
     def _slice(exchange: Exchange, limit: float | None, began: float) -> float | None:

@@ -209,7 +209,9 @@ def root_text(exception: BaseException) -> str:
     if isinstance(root, RemoteDisconnected):
         return "the other side closed the connection without an answer"
     if isinstance(root, IncompleteRead):
-        return "the connection ended before the answer did"
+        # Its own text is a repr, and counts what was held in a buffer, which nobody asked about.
+        missing = f", with {root.expected} bytes still to come" if root.expected else ""
+        return f"the connection closed before the end{missing}"
     if isinstance(root, ssl.SSLError):
         return _OPENSSL.sub("", str(root)) or type(root).__name__
     if isinstance(root, OSError) and root.strerror:
@@ -288,7 +290,8 @@ def _late(
         return f"no hub at {base}: no connection within {within}; check the host and the port"
     if overdue:
         return f"{request} was not answered within {overdue}"
-    return f"{request} timed out: {root_text(error)}"
+    said = root_text(error)
+    return f"{request} timed out" if "timed out" in said else f"{request} timed out: {said}"
 
 
 def _broken(error: BaseException, request: str, base: str) -> str:

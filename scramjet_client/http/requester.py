@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json as jsonlib
 import socket
 import time
@@ -30,7 +31,7 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, sec
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import from_response, translated, wrong_path
 from scramjet_client.http.interrupts import causes
-from scramjet_client.http.retries import tried
+from scramjet_client.http.retries import Outages, tried
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
@@ -131,6 +132,7 @@ class Requester(Closing):
         self.memo: dict[str, Any] = {}
         """What upper layers have learned of this hub, such as its generation."""
         self._retries = retries
+        self._outages = Outages(self.api_base)
         self.verify = verify
         self.cert = cert
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
@@ -211,7 +213,7 @@ class Requester(Closing):
             HubResponseError: The hub refused; the class follows the status.
             InvalidResponseError: The answer is not JSON.
         """
-        sent = dict(headers or {})
+        sent = dict(checked_headers(headers or {}))
         body: bytes | None = None
         if method != "GET":
             # Hubs require it, with exactly this spelling, on DELETE too, where there is no body.
@@ -240,6 +242,7 @@ class Requester(Closing):
         return tried(
             attempt,
             self._retries,
+            outages=self._outages,
             again=method == "GET" and exchange is None,
             deadline=ends if exchange is None else exchange.deadline,
             sleep=self.tuning.sleep,
@@ -314,6 +317,7 @@ class Requester(Closing):
         return tried(
             attempt,
             self._retries,
+            outages=self._outages,
             again=False,
             deadline=exchange.deadline,
             sleep=self.tuning.sleep,
@@ -352,12 +356,21 @@ class Requester(Closing):
             )
             telling.answered(response.status_code)
         if not exchange.sent.is_set():
+            _complete(response, prepared)
             exchange.answered_elsewhere(prepared)
         elif exchange.writer is not None:
             # Who keeps an answer does not keep what was sent.
             prepared.body = None
         check_coding(response)
         return response
+
+
+def _complete(response: requests.Response, request: requests.PreparedRequest) -> None:
+    """Give a response that a test has made by hand what those of an adapter have."""
+    if response.request is None:
+        response.request, response.url = request, response.url or request.url or ""
+    if response.raw is None:
+        response.raw = io.BytesIO(response.content or b"")
 
 
 class _RequestEvents:

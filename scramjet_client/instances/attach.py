@@ -38,14 +38,14 @@ def attach(
     wait: Callable[[GetInstanceResponse], GetInstanceResponse],
 ) -> GetInstanceResponse | None:
     """Connect an instance until it ends or the user detaches; see `InstanceClient.attach`."""
-    # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
-    known = instance.get_info()
-    keys = _keyboard(stdin)
     news = threading.Event()
     watcher = EndWatcher(instance.client, instance.id)
     name = f"instance {instance.id!r}"
-    feeds = None
+    keys = feeds = None
     try:
+        # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
+        known = instance.get_info()
+        keys = _keyboard(stdin)
         with Follow(name, open_stream, watcher, targets_of(**targets), news=news.set) as shown:
             if keys is not None:
                 feeds = Feeds([instance.submit_stdin(keys, end=True)], news.set)

@@ -347,7 +347,8 @@ class InstanceClient(Handle):
     ) -> OutputStream:
         """Open the log: one JSON object a line; `.records()` gives them parsed.
 
-        It ends when the instance has ended, also on hubs that would leave it open.
+        It ends when the instance has ended, also on hubs that would leave it open. On a 1.0 hub, one reader that leaves
+        ends it for all: open it once, and keep it.
 
         Args:
             timeout: Seconds after which the stream ends here; `timeout=10` is the log of ten seconds.
@@ -918,7 +919,7 @@ class InstanceClient(Handle):
     def show(self, **options: Any) -> LiveView:
         """Show the instance live in this cell of a notebook; returns at once. Needs the extra "notebook".
 
-        What it reads is taken from other readers. Options and endings: `scramjet_client.integrations.notebook.show`.
+        Readers that come later miss what it has read. Options and endings: `scramjet_client.integrations.notebook.show`.
         """
         # Not on top: IPython is for notebooks alone.
         from scramjet_client.integrations.notebook import show  # noqa: PLC0415

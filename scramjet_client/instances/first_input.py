@@ -184,10 +184,12 @@ class GuardedBody:
 
     Attributes:
         upload: The upload that sends it.
+        whole: All of it, where it is in memory.
     """
 
     def __init__(self, first: FirstInput, body: BodySource, *, type: str, early_yes: bool) -> None:
         self.upload: Upload[Any] | None = None
+        self.whole: memoryview | None = body.whole
         self._first = first
         self._body = body
         self._type = type
@@ -217,4 +219,6 @@ class GuardedBody:
 
     def close(self) -> None:
         """Close the body."""
+        # A connection that goes back to its pool leads here, by the error of a write, and must keep no upload.
+        self.upload = None
         self._body.close()

@@ -71,8 +71,8 @@ class InputType:
             return VALUES if self._is_node() else TEXT
         if not isinstance(body, Source) or not body.kind_within(_FIRST_ITEM):
             return BINARY
-        if body.sample is not None:
-            data = bytes(body.sample)
+        if body.whole is not None:
+            data = bytes(body.whole)
             whole_characters = len(data) <= _SPLIT_FROM or data.isascii()
             short_lines = max(map(len, data.split(b"\n"))) < _LINE_LIMIT
             if whole_characters and short_lines:

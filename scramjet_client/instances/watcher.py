@@ -39,8 +39,8 @@ _LOOK_LEAST = 8.0
 
 _FIRST_ECHO = 2.0
 _ECHO_LIMIT = 30.0
-"""Seconds that a log waits for the echo of the last look: while nobody knows whether the hub gives any, and where it
-does. A hub may be told not to log what it does for itself."""
+"""Seconds that a log waits for the echo of the last look: where none has come by it so far, and where one has. A hub
+may be told not to log what it does for itself, and a log of 1.x that a reader has left gives nothing to the others."""
 
 _LONG_LINE = 65536
 """Bytes after which a line is none of the hub's own."""
@@ -106,6 +106,8 @@ class SharedLooks:
         self._sights: dict[str, _Sight] = {}
         self._list: dict[str, GetInstanceResponse] = {}
         self._listed_at = float("-inf")
+        self.gives_echoes: bool | None = None
+        """Whether looks show in logs; None while nobody knows."""
         # Guards all of the above; held during the request for the list, whose answer all others wait for.
         self._lock = threading.Lock()
 
@@ -164,12 +166,12 @@ class HubLines:
     line comes proves that nothing is stuck on the way: it is the echo of a look (docs/protocol.md, "Output streams").
 
     Attributes:
-        echoed: Whether an echo has come since somebody has set this to False.
+        echoes: How many echoes have come.
         begun: Whether a line has begun and not ended.
     """
 
     def __init__(self) -> None:
-        self.echoed: bool = False
+        self.echoes: int = 0
         self.begun: bool = False
         self._rest = b""
         self._long = False
@@ -196,7 +198,7 @@ class HubLines:
             return False
         if not isinstance(record, dict) or record.get("from") != "CSIController":
             return False
-        self.echoed = self.echoed or str(record.get("msg")).startswith("Get info")
+        self.echoes += str(record.get("msg")).startswith("Get info")
         return True
 
 
@@ -431,6 +433,7 @@ class _Silence:
         self._error = error
         self._lines = lines
         self._confirmed_at: float | None = None
+        self._echoes_before = 0
 
     def __call__(self, silence: float) -> bool:
         """Look where it is time to; `silence` is how many seconds nothing has come.
@@ -438,9 +441,7 @@ class _Silence:
         Returns:
             Whether the last look has seen the instance live.
         """
-        watcher, lines = self._watcher, self._lines
-        if lines is not None and lines.echoed:
-            watcher._client.memo["echoes"] = True
+        watcher = self._watcher
         watcher.try_to_look(self._pause(silence))
         ended_at = watcher.ended_at
         quiet = 0.0 if ended_at is None else min(silence, time.monotonic() - ended_at)
@@ -462,25 +463,25 @@ class _Silence:
     def _is_over(self, silence: float) -> bool:
         watcher, lines = self._watcher, self._lines
         if self._confirmed_at is None:
-            if lines is not None:
-                lines.echoed = False
-            confirmed_at = time.monotonic()
+            echoes, moment = 0 if lines is None else lines.echoes, time.monotonic()
             try:
                 watcher.fetch_info()
             except (HubConnectionError, HubTimeoutError):
                 return False
             if watcher.ended_at is None:
                 return False
-            self._confirmed_at = confirmed_at
+            self._confirmed_at, self._echoes_before = moment, echoes
         if lines is None or watcher.gone:
             return True
-        if lines.echoed:
+        if lines.echoes > self._echoes_before:
             return not lines.begun or silence >= watcher._client.tuning.stream_settle
-        return self._echo_is_overdue(time.monotonic() - self._confirmed_at)
+        return self._echo_is_overdue(lines, time.monotonic() - self._confirmed_at)
 
-    def _echo_is_overdue(self, waited: float) -> bool:
-        memo = self._watcher._client.memo
-        known = memo.get("echoes")
-        if known is None and waited >= _FIRST_ECHO:
-            known = memo["echoes"] = False
-        return known is False or waited >= _ECHO_LIMIT
+    def _echo_is_overdue(self, lines: HubLines, waited: float) -> bool:
+        looks = SharedLooks.of(self._watcher._client)
+        if lines.echoes:
+            looks.gives_echoes = True
+            return waited >= _ECHO_LIMIT
+        if looks.gives_echoes is None and waited >= _FIRST_ECHO:
+            looks.gives_echoes = False
+        return looks.gives_echoes is False or waited >= _FIRST_ECHO

@@ -25,6 +25,7 @@ from typing import Optional
 
 from scramjet_client._base import Closing, public
 from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError
+from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
 from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream
@@ -65,6 +66,7 @@ class Multiplexer(Closing):
         until_closed: bool = False,
         tick: float = 1.0,
     ) -> None:
+        self._tick_every = interval("tick", tick)
         self._limit = limit
         self._on_end = on_end
         self._until_closed = until_closed
@@ -85,8 +87,7 @@ class Multiplexer(Closing):
         self._lock = threading.Lock()
         self._closed = False
         self._hooks = HookThread()
-        self._tick_every = tick
-        self._next_tick = time.monotonic() + tick
+        self._next_tick = time.monotonic() + self._tick_every
         try:
             for stream in streams:
                 self.add(stream)

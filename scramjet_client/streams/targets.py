@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from inspect import iscoroutinefunction
 from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing
@@ -274,10 +275,16 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
             return BinaryFile(value)
         return _screen(value) if log and _is_screen(value) else _TextFile(value)
     if callable(value):
+        _refuse_async(value, stream_id)
         return _text_lines(value, log=log) or _Lines(value)
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
+
+
+def _refuse_async(value: Any, name: str) -> None:
+    if iscoroutinefunction(value):
+        raise TypeError(f"{name} must be an ordinary function; nobody here awaits an async one")
 
 
 def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Target:
@@ -288,6 +295,7 @@ def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Tar
         name: The argument's name, for errors.
         log: Whether the stream is a log, to be shown to people as they read it.
     """
+    _refuse_async(value, name)
     found: Target | None
     if callable(value) and not hasattr(value, "write"):
         found = _text_lines(value, log=log) or _Pieces(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import iscoroutinefunction
 from typing import Any, Union
 
 import attrs
@@ -57,8 +58,16 @@ def _is_record(stream: Any) -> bool:
     return isinstance(stream, Mapping)
 
 
+def _check_hook(hook: ProgressHook | None) -> None:
+    if hook is not None and not callable(hook):
+        raise TypeError(f"progress must be callable, not {type(hook).__name__}")
+    if iscoroutinefunction(hook):
+        raise TypeError("progress must be an ordinary function; nobody here awaits an async one")
+
+
 def progress_callback(hook: ProgressHook, stream: Any) -> Callable[[int], object]:
     """Return `hook` as a function of the bytes sent alone, for the body that `stream` makes."""
+    _check_hook(hook)
     total = None if stream is None else size_of(stream)
 
     def report(sent: int) -> object:
@@ -127,8 +136,7 @@ def plan(
 ) -> SendPlan:
     """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
     init = _init_of(request_init)
-    if progress is not None and not callable(progress):
-        raise TypeError(f"progress must be callable, not {progress.__class__.__name__}")
+    _check_hook(progress)
     chosen = _options_of(
         options,
         {

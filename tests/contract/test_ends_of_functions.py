@@ -293,7 +293,7 @@ def test_end(end: End, hub: Hub, host: HostClient):
 
     assert got == end.output
     assert end.said in b"".join(said)
-    if hub.name == "local":
+    if hub.is_local:
         terminated = instance.get_info().terminated
         assert terminated is not None
         assert terminated.exit_code == end.code

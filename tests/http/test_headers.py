@@ -60,6 +60,18 @@ NAMES: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [[("X", "a")], "X: a", 5, {"X"}, {1: "a"}, {"X": 1}, {"X": None}, {"X": ["a"]}],
+    ids=repr,
+)
+@pytest.mark.parametrize("place", PLACES)
+def test_what_are_no_headers_is_refused_by_name(place: str, headers: Any):
+    """Headers are a dict of text, as they were given to no one's socket yet."""
+    with pytest.raises(TypeError, match=r"header.* must be a (str|dict of str), not"):
+        PLACES[place](headers)
+
+
 @pytest.mark.parametrize("name", NAMES, ids=repr)
 @pytest.mark.parametrize("place", PLACES)
 def test_a_header_that_breaks_framing_is_refused_where_it_is_given(place: str, name: Any):

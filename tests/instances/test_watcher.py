@@ -11,7 +11,7 @@ import pytest
 
 from scramjet_client import HostClient, InstanceClient, Multiplexer, StreamIdleError, Tuning
 from scramjet_client.http.exchange import WaitEnded
-from scramjet_client.instances.watcher import EndWatcher, HubLines
+from scramjet_client.instances.watcher import EndWatcher, HubLines, SharedLooks
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.tuned import tuned
 from tests.support.waiting import LIMIT, eventually
@@ -82,7 +82,7 @@ def test_lines_of_the_hub(pieces: list[bytes], noise: list[bool], echoed: bool):
     lines = HubLines()
 
     assert [lines(piece) for piece in pieces] == noise
-    assert lines.echoed is echoed
+    assert (lines.echoes > 0) is echoed
 
 
 def test_log_that_is_never_silent_ends(instance: InstanceClient, there: Instance):
@@ -150,11 +150,11 @@ def test_end_of_a_log_waits_for_the_echo(h1_hub: H1Hub, there: Instance):
     there.on_look = lambda: looks.append(None)
     there.end()
     with tuned(h1_hub.url, tuning=Tuning(log_settle=0.0)) as host:
-        host.client.memo["echoes"] = True
         exchange = EndWatcher(host.client, there.id).exchange("log")
         assert exchange.on_idle is not None
         assert exchange.is_noise is not None
         on_idle = exchange.on_idle
+        assert exchange.is_noise(ECHO) is True
         eventually(lambda: on_idle(2.0) or len(looks) == 2)
 
         assert on_idle(100.0) is False
@@ -175,7 +175,7 @@ def test_log_of_a_hub_without_echoes(h1_hub: H1Hub, there: Instance):
         for expected in (PROGRAM, b""):
             with host.get_instance_client(there.id).get_log_stream() as log:
                 assert log.read() == expected
-        assert host.client.memo["echoes"] is False
+        assert SharedLooks.of(host.client).gives_echoes is False
 
 
 @plain
