@@ -178,6 +178,7 @@ def test_import_starts_nothing_and_needs_the_core_alone():
         "chardet",
         "idna",
         "requests",
+        "socks",  # where requests looks for SOCKS proxies
         "urllib3",
     }
     assert set(done.stdout.split()) - core - {"scramjet_client"} == set()

@@ -1,4 +1,4 @@
-"""The tutorial works where people type it: at the prompts of Python and IPython. As a file it is run by test_docs.py."""
+"""The tutorial works where people type it: at the prompts of Python and IPython."""
 
 from __future__ import annotations
 

@@ -917,7 +917,7 @@ class InstanceClient(Handle):
     def show(self, **options: Any) -> LiveView:
         """Show the instance live in this cell of a notebook; returns at once. Needs the extra "notebook".
 
-        Readers that come later miss what it has read. Options and endings: `scramjet_client.integrations.notebook.show`.
+        Later readers miss what it has read. Options and endings: `scramjet_client.integrations.notebook.show`.
         """
         # Not on top: IPython is for notebooks alone.
         from scramjet_client.integrations.notebook import show  # noqa: PLC0415
