@@ -368,3 +368,32 @@ def test_a_body_is_not_asked_for_without_the_token():
         assert head.status == 401
         wire.body(head)
         assert wire.closed()
+
+
+MALFORMED = [
+    "GET / HTTP/1.1\r\nAuthorization: Bearer hunter2\x01\r\n\r\n",
+    "GET / HTTP/1.1\r\nAuthorization: Bearer hunter2\x1b[2J\r\n\r\n",
+    "GET /?token=hunter2\x00 HTTP/1.1\r\n\r\n",
+    "GET / HTTP/1.1\r\nAuthorization : Bearer hunter2\r\n\r\n",
+    "GET / HTTP/1.1\r\nAuthorization: Bearer hunter2\n\r\n\r\n",
+    "GET / HTTP/1.1\r\nX: y\r\n hunter2\r\n\r\n",
+    "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\nX: hunter2\r\n\r\n",
+    "GET / HTTP/hunter2\r\n\r\n",
+    "hunter2\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nhunter2\r\n",
+]
+
+
+@pytest.mark.parametrize("request_", MALFORMED)
+def test_nothing_is_said_of_what_is_no_request(
+    request_: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+):
+    """A stranger's malformed request, in which there may be a token, is in no log and on nobody's terminal."""
+    with LocalHub() as hub:
+        with Wire(hub.url) as wire:
+            wire.sock.sendall(request_.encode())
+            assert wire.head().status in (400, 401)
+        hub.check()
+
+    assert caplog.text == ""
+    assert capfd.readouterr() == ("", "")
