@@ -195,8 +195,10 @@ def translated(method: str, url: str) -> Iterator[None]:
     except ScramjetError:
         raise
     except requests.exceptions.InvalidSchema as error:
+        _forget_requests(error)
         raise ValueError(f"cannot use {url!r}: {error}") from error
     except requests.exceptions.InvalidHeader as error:
+        _forget_requests(error)
         if any(isinstance(cause, urllib3.exceptions.InvalidHeader) for cause in causes(error)):
             raise InvalidResponseError(
                 f"{method} {url} was answered with a bad header: {root_text(error)[:200]}", url=url
@@ -206,9 +208,17 @@ def translated(method: str, url: str) -> Iterator[None]:
             f"a header of {method} {url} can't be sent: it has line ends in it"
         ) from None
     except FOREIGN as error:
+        _forget_requests(error)
         let_interrupts_pass(error)
         if is_timeout(error):
             raise HubTimeoutError(
                 f"{method} {url} timed out: {root_text(error)}", url=url
             ) from error
         raise HubConnectionError(f"{method} {url} failed: {root_text(error)}", url=url) from error
+
+
+def _forget_requests(exception: BaseException) -> None:
+    """Take the request out of errors of requests, which become causes of ours: the token is in its headers."""
+    for cause in causes(exception):
+        if isinstance(cause, requests.RequestException):
+            cause.request = cause.response = None

@@ -66,7 +66,7 @@ class Visitor(web.RequestHandler):
         super().data_received(data)
 
     def log_exception(self, *args: Any, **options: Any) -> None:
-        """Log a defect, but no request that is malformed (aiohttp calls this): a stranger's, perhaps with a token in it."""
+        """Log a defect (aiohttp calls this), but no malformed request, which may have a token in it."""
         if not isinstance(options.get("exc_info"), HttpProcessingError):
             super().log_exception(*args, **options)
 

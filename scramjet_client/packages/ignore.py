@@ -116,7 +116,10 @@ _CODE = (
 """Endings of programs and of what is written about them, of which a name proves nothing."""
 
 # What editors and people add to the name of a copy. File managers do it in the language of the desktop.
-_OF_A_COPY = r"(?:copy|kopie|kopia|kopi|copie|copia|c\u00f3pia|\u043a\u043e\u043f\u0438\u044f|\u526f\u672c|\u30b3\u30d4\u30fc)"
+_OF_A_COPY = (
+    r"(?:copy|kopie|kopia|kopi|copie|copia|c\u00f3pia"
+    r"|\u043a\u043e\u043f\u0438\u044f|\u526f\u672c|\u30b3\u30d4\u30fc)"
+)
 _COPY_MARK = rf"(?: ?\(\d+\)| ?\((?:[^()]+ )?{_OF_A_COPY}\)|(?: [-\u2013\u2014])? {_OF_A_COPY}(?: ?\(?\d+\)?)?)"
 _COPY = re.compile(
     r"^(?P<name>.+?)(?:~+\d*|\.~\d+~|[-._ ]?(?:bak|bkp|backup|old|orig(?:inal)?|save|saved|copy|tmp|temp|prev(?:ious)?|"
@@ -128,7 +131,8 @@ _COPY_BEFORE_END = re.compile(
     rf"^(?P<name>.+?)(?:{_COPY_MARK}|[-._ ](?:bak|backup|old|orig|copy))(?P<end>\.\w+)$"
 )
 _COPY_BEFORE = re.compile(
-    r"^(?:\.#|#|backup of |~\$|\s+|(?:[^ ]+ )?(?:copy|kopie|kopia|copie|copia) (?:of |von |de |van |di )?)(?P<name>.+?)#?$"
+    r"^(?:\.#|#|backup of |~\$|\s+"
+    r"|(?:[^ ]+ )?(?:copy|kopie|kopia|copie|copia) (?:of |von |de |van |di )?)(?P<name>.+?)#?$"
 )
 
 _PRIVATE_KEY = re.compile(
@@ -302,11 +306,15 @@ def _last(rules: list[_Rule], path: str, is_folder: bool) -> str:
     return ""
 
 
+_ORIGINALS_LIMIT = 100
+"""Names that one name is tried as; a long one of nothing but dots and digits has thousands."""
+
+
 def _originals(path: str) -> list[str]:
     """Return a path, and those that it may be a copy or an editor's leftover of."""
     folder, slash, name = path.rpartition("/")
     found, waiting = [], [name]
-    while waiting:
+    while waiting and len(found) < _ORIGINALS_LIMIT:
         name = waiting.pop(0)
         if name in found or not name.strip("."):
             continue

@@ -782,7 +782,8 @@ def test_secret_names_are_told_of(tmp_path: Path, name: str):
     "before",
     ["V = 'x'", "V = 3", "import re\nV = re.compile('token')", "tokens = 5; V = tokens", "V = ('a', 'b')",
      "PASSAGE = 'a b'; V = PASSAGE", "compass = 'n'; V = compass", "KEY = 'name'; V = KEY", "V = {'key': 'name'}",
-     "V = 'the password: choose one'", "V = len('open')", "import os\nHOME = os.environ['HOME']\nV = 'other'", "V = None", "V = 'see https://example.org/a:b@c'"],
+     "V = 'the password: choose one'", "V = len('open')",
+     "import os\nHOME = os.environ['HOME']\nV = 'other'", "V = None", "V = 'see https://example.org/a:b@c'"],
 )  # fmt: skip
 def test_other_values_are_not_told_of(tmp_path: Path, before: str):
     """A plain constant gives no warning."""
