@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scramjet_client import Fleet, HostClient, ManagerClient, Multiplexer
+from scramjet_client.hub import LocalHub
 from tests.streams.test_output import Said
 from tests.support.waiting import eventually
 
@@ -43,6 +44,7 @@ def live(h1_hub: Any, h1_host: HostClient) -> Iterator[dict[str, Any]]:
                     "ExpectedEvent": instance.expect_event("a"),
                     "Follow": follow,
                     "Multiplexer": multiplexer,
+                    "LocalHub": LocalHub(),
                     "Fleet": Fleet(ManagerClient("http://127.0.0.1:9/api/v1")),
                 }
 
@@ -127,9 +129,14 @@ def test_pipe_to_takes_what_follow_takes(
     }[kind]() == TEXT
 
 
+async def never(data: bytes) -> None:
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
     ("make", "error"),
     [
+        (lambda path: never, TypeError),
         (lambda path: 5, TypeError),
         (lambda path: None, TypeError),
         (lambda path: closed(io.StringIO()), ValueError),

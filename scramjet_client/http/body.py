@@ -31,6 +31,10 @@ def shut(sock: socket.socket | Recorded) -> None:
 class BodySource(Protocol):
     """What a `BodyWriter` writes: non-empty pieces, and `close()` when no more are wanted."""
 
+    @property
+    def whole(self) -> memoryview | None:
+        """All of it, where it is in memory: what a mock may look at before it answers."""
+
     def __iter__(self) -> Iterator[bytes | memoryview]: ...
     def __next__(self) -> bytes | memoryview: ...
     def close(self) -> None:
@@ -140,7 +144,7 @@ class BodyWriter:
 
         A connection of this package does not: it attaches itself.
         """
-        whole = getattr(self._source, "whole", None)
+        whole = None if self._source is None else self._source.whole
         if whole is not None and isinstance(whole.obj, bytes) and len(whole.obj) == len(whole):
             return whole.obj
         self._pull = self._pulled()
@@ -347,7 +351,9 @@ class BodyWriter:
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None:
                 if remaining <= 0:
-                    raise TimeoutError(f"the hub took nothing for {self._stall_limit} s")
+                    raise TimeoutError(
+                        f"the hub took nothing for {self._stall_limit:g} s (Timeouts.write)"
+                    )
                 remaining = min(remaining, LONGEST_WAIT)
             try:
                 if isinstance(sock, DUPLEX):

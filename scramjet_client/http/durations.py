@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import numbers
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Union
 
 Duration = Union[float, timedelta]
@@ -19,9 +21,17 @@ _MOST_MILLISECONDS = 2**31 - 1
 """Longest time of a stop: hubs run on Node.js, whose timers take a longer one for 1 ms."""
 
 
-def _as_float(value: Any) -> float:
+def _number(value: Any, refusal: Callable[[], TypeError]) -> float:
+    """Return a real number as a float; what is no number, or has a unit of its own, is a TypeError."""
+    real = isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool)
+    # numpy's spans count as integers, and float() gives them in whatever unit they have.
+    if not real or getattr(getattr(value, "dtype", None), "kind", "") == "m":
+        raise refusal()
     try:
         return float(value)
+    except ValueError:
+        # A Decimal that signals that it is no number.
+        return math.nan
     except OverflowError:
         # An integer of more than 308 digits.
         return math.inf if value >= 0 else -math.inf
@@ -45,17 +55,24 @@ def duration(name: str, value: object, *, zero: bool = False) -> float | None:
         return None
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
-    elif isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(
-            f"{name} must be a number of seconds or a timedelta, not {type(value).__name__}"
-        )
     else:
-        seconds = _as_float(value)
+        seconds = _number(
+            value,
+            lambda: TypeError(
+                f"{name} must be a number of seconds or a timedelta, not {type(value).__name__}"
+            ),
+        )
     if not (seconds >= 0 if zero else seconds > 0):
         least = "0 or more" if zero else "more than 0"
         raise ValueError(f"{name} must be {least} seconds, not {value!r}")
     # The most that a lock waits for: 292 years.
     return None if math.isinf(seconds) else min(seconds, threading.TIMEOUT_MAX)
+
+
+def interval(name: str, value: object, *, zero: bool = False) -> float:
+    """Return a time between two looks in seconds, which is at most the longest wait; raises what `duration` raises."""
+    seconds = duration(name, value, zero=zero)
+    return LONGEST_WAIT if seconds is None else min(seconds, LONGEST_WAIT)
 
 
 def milliseconds(name: str, value: object) -> float:
@@ -67,11 +84,19 @@ def milliseconds(name: str, value: object) -> float:
     """
     if isinstance(value, timedelta):
         found: float = value / timedelta(milliseconds=1)
-    elif isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be milliseconds or a timedelta, not {type(value).__name__}")
     else:
-        found = _as_float(value)
+        found = _number(
+            value,
+            lambda: TypeError(
+                f"{name} must be milliseconds or a timedelta, not {type(value).__name__}"
+            ),
+        )
     if not found >= 0:
         raise ValueError(f"{name} must be 0 or more milliseconds, not {value!r}")
     found = min(found, _MOST_MILLISECONDS)
     return int(found) if found == int(found) else found
+
+
+def seconds(value: float) -> str:
+    """Return seconds as errors say them."""
+    return f"{value:g} s"

@@ -160,8 +160,14 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
         TypeError: A name or value is no text.
         ValueError: It would break its line, is beyond Latin-1, or is one that the client sets itself.
     """
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a dict of str, not {type(headers).__name__}")
     for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str):
+        if not isinstance(name, str):
+            raise TypeError(
+                f"the name of the header {name!r} must be a str, not {type(name).__name__}"
+            )
+        if not isinstance(value, str):
             raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"the header {name[:80]!r} can't be sent")

@@ -8,6 +8,13 @@ from collections.abc import Callable
 import attrs
 
 from scramjet_client._base import Shown, public
+from scramjet_client.http.durations import interval
+
+_LONGEST_SILENCE = 32767
+"""Seconds of keep-alive that Linux can count."""
+
+_MOST_PROBES = 127
+"""Probes of keep-alive that Linux can count."""
 
 
 @public
@@ -24,6 +31,14 @@ class KeepAlive(Shown):
     idle: int = 30
     interval: int = 10
     count: int = 3
+
+    def __attrs_post_init__(self) -> None:
+        """Hold the values to what a system can count."""
+        if not isinstance(self.count, int) or not 1 <= self.count <= _MOST_PROBES:
+            raise ValueError(f"count must be 1 to {_MOST_PROBES} probes, not {self.count!r}")
+        for name in ("idle", "interval"):
+            seconds = interval(name, getattr(self, name))
+            object.__setattr__(self, name, max(1, min(round(seconds), _LONGEST_SILENCE)))
 
 
 @public
@@ -46,6 +61,9 @@ class Tuning(Shown):
         stream_settle: The same of its other streams, which hubs leave open for a program that lives on after a crash.
         input_settle: How long a Node.js runner may take to read the header lines of its first input, before the first
             byte that is not ASCII follows them: 0.06 s were seen, but a program that computes holds it up.
+        input_reading: How long a program may take to be seen to read; a runner that came back to a restarted hub
+            never says so.
+        input_return: How long a function that has not returned may compute before its first input is sent all the same.
         exit_grace: How long the interpreter's end waits for uploads that run, all of them together.
         sleep: Waits between two attempts of a request.
     """
@@ -59,8 +77,17 @@ class Tuning(Shown):
     log_settle: float = 0.5
     stream_settle: float = 5.0
     input_settle: float = 0.5
+    input_reading: float = 30.0
+    input_return: float = 1.0
     exit_grace: float = 5.0
     sleep: Callable[[float], object] = attrs.field(default=time.sleep, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Hold the times to what a duration is."""
+        for field in attrs.fields(type(self)):
+            if isinstance(field.default, float):
+                seconds = interval(field.name, getattr(self, field.name), zero=True)
+                object.__setattr__(self, field.name, seconds)
 
     def settle(self, stream_id: str) -> float:
         """Return the silence that ends a stream whose instance has ended."""

@@ -14,14 +14,17 @@ import struct
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 
 from aiohttp import web
 
+from scramjet_client._names import Guided, advised
 from scramjet_client.hub import _settings as defaults
 from scramjet_client.hub._app import BASE, App
 from scramjet_client.hub._callables import write_package
@@ -73,7 +76,8 @@ class _Token(enum.Enum):
     RANDOM = "a random one"
 
 
-class LocalHub:
+@advised
+class LocalHub(Guided):
     """A hub for one machine and for tests: it runs Python sequences as processes of this machine.
 
     Speaks the 1.0 dialect of a Transform Hub (docs/protocol.md). Use it in a `with` block, or call `start()`
@@ -90,13 +94,15 @@ class LocalHub:
         ssl_context: A server's context, to speak TLS.
         storage: Folder in which the hub makes one for its sequences, and removes it at the end; None means
             the system's folder for temporary files.
-        instance_lifetime: Seconds for which an ended instance stays listed; a real hub's are about 195.
+        instance_lifetime: Seconds for which an ended instance stays listed; a real hub's are about 195. None is for
+            ever.
         max_package_size: Bytes of an uploaded package.
         max_unpacked_size: Bytes of what is in it.
         max_package_files: Number of files and folders in it.
         max_json_size: Bytes of a JSON body.
         max_connections: Connections at a time; fewer where the process may not open as many files.
-        head_timeout: Seconds that a connection gets until its first request is there and has shown the token.
+        head_timeout: Seconds that a connection gets until its first request is there and has shown the token. None is
+            no limit.
 
     Raises:
         ValueError: It would be open to other machines without a token; or no header can carry the token.
@@ -106,6 +112,20 @@ class LocalHub:
         OpenHubWarning: It needs no token.
     """
 
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "address": "url",
+        "api_base": "url",
+        "base_url": "url",
+        "close": "stop()",
+        "deploy": "client().deploy(function)",
+        "get_client": "client()",
+        "host": "url",
+        "host_client": "client()",
+        "port": "url",
+        "send_sequence": "client().send_sequence(package)",
+        "shutdown": "stop()",
+    }
+
     def __init__(
         self,
         host: str = "127.0.0.1",
@@ -114,13 +134,13 @@ class LocalHub:
         token: str | Literal[_Token.RANDOM] | None = _Token.RANDOM,
         ssl_context: ssl.SSLContext | None = None,
         storage: str | Path | None = None,
-        instance_lifetime: float = defaults.INSTANCE_LIFETIME,
+        instance_lifetime: float | timedelta | None = defaults.INSTANCE_LIFETIME,
         max_package_size: int = defaults.MAX_PACKAGE_SIZE,
         max_unpacked_size: int = defaults.MAX_UNPACKED_SIZE,
         max_package_files: int = defaults.MAX_PACKAGE_FILES,
         max_json_size: int = defaults.MAX_JSON_SIZE,
         max_connections: int = defaults.MAX_CONNECTIONS,
-        head_timeout: float = defaults.HEAD_TIMEOUT,
+        head_timeout: float | timedelta | None = defaults.HEAD_TIMEOUT,
     ) -> None:
         if os.name != "posix":
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
@@ -155,6 +175,12 @@ class LocalHub:
     def __repr__(self) -> str:
         return f"<LocalHub {self._url or 'stopped'}>"
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # A copy would have the same thread, and stop it twice.
+        raise TypeError(
+            "this LocalHub can't be pickled or copied: make another one where it is needed, or give its url and token"
+        )
+
     def __enter__(self) -> LocalHub:
         self.start()
         return self
@@ -174,7 +200,7 @@ class LocalHub:
 
         Raises:
             RuntimeError: It is started already.
-            OSError: The address cannot be listened on.
+            OSError: The address cannot be listened on, or the system has no more processes or files for it.
         """
         with self._lock:
             if self._thread is not None:
@@ -183,18 +209,22 @@ class LocalHub:
             storage = Path(
                 tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
             ).resolve()
-            ready = threading.Event()
+            listening: Future[None] = Future()
             # Ends with stop(). A daemon, so that a hub that nobody stops does not keep the interpreter; the
             # reaper then sees to its instances and files.
             self._thread = threading.Thread(
                 target=self._run,
-                args=(listener, storage, ready),
+                args=(listener, storage, listening),
                 name="scramjet-local-hub",
                 daemon=True,
             )
             self._pid = os.getpid()
             self._thread.start()
-            ready.wait()
+            try:
+                listening.result()
+            except BaseException:
+                self._thread = None
+                raise
             self._url = self._address(listener.getsockname()[1])
 
     def stop(self) -> None:
@@ -217,20 +247,23 @@ class LocalHub:
         scheme = "http" if self._tls is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{BASE}"
 
-    def _run(self, listener: socket.socket, storage: Path, ready: threading.Event) -> None:
+    def _run(self, listener: socket.socket, storage: Path, listening: Future[None]) -> None:
         """Be the hub's thread: its loop, and whatever happens, the end of its instances."""
         reaper = Reaper(storage)
         try:
             reaper.start()
-            _run_on_a_loop(self._serve(listener, storage, reaper, ready))
+            _run_on_a_loop(self._serve(listener, storage, reaper, listening))
+        except BaseException as error:
+            if listening.done():
+                raise
+            listening.set_exception(error)
         finally:
-            ready.set()
             reaper.close()
             listener.close()
             remove(storage)
 
     async def _serve(
-        self, listener: socket.socket, storage: Path, reaper: Reaper, ready: threading.Event
+        self, listener: socket.socket, storage: Path, reaper: Reaper, listening: Future[None]
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
@@ -256,7 +289,7 @@ class LocalHub:
                 backlog=_BACKLOG,
             )
             state.log.note("INFO", "LocalHub is listening", self._address(state.port))
-            ready.set()
+            listening.set_result(None)
             await self._ending.wait()
         finally:
             beating.cancel()
@@ -302,6 +335,21 @@ class LocalHub:
         failures = self._call(lambda: list(self._state.failures))
         if failures:
             raise failures[0]
+
+    def _last_words(self, instance_id: str) -> dict[str, bytes] | None:
+        """Return the end of what an instance wrote to stdout, stderr and log, whoever has read it.
+
+        Takes nothing from those who read. None if the hub does not know the instance (any more).
+        """
+
+        def last() -> dict[str, bytes] | None:
+            instance = self._state.instances.get(instance_id)
+            process = getattr(instance, "process", None)
+            if process is None:
+                return None
+            return {name: getattr(process, name).last for name in ("stdout", "stderr", "log")}
+
+        return self._call(last)
 
     def clear(self) -> None:
         """End all instances, and forget them, all sequences, topics, and requests."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
+import threading
+from datetime import timedelta
+from typing import Any
+
 import attrs
 
 EXIT_DELAY = 15.0
@@ -16,6 +21,29 @@ MAX_JSON_SIZE = 2**20
 
 MAX_CONNECTIONS = 4096
 HEAD_TIMEOUT = 30.0
+
+
+def _seconds(name: str, value: Any, *, least: float) -> float:
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    seconds: Any = value
+    if value is None:
+        return threading.TIMEOUT_MAX
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"{name} must be a number of seconds or a timedelta, not {type(value).__name__}"
+        )
+    if not seconds >= least:
+        raise ValueError(f"{name} must be {least} seconds or more, not {value!r}")
+    return float(min(seconds, threading.TIMEOUT_MAX))
+
+
+def _instance_lifetime(value: float | timedelta | None) -> float:
+    return _seconds("instance_lifetime", value, least=0)
+
+
+def _head_timeout(value: float | timedelta | None) -> float:
+    return _seconds("head_timeout", value, least=0.001)
 
 
 @attrs.frozen(kw_only=True)
@@ -33,12 +61,12 @@ class Settings:
         token: Needed on every route, if there is one; else requests of foreign web pages are refused.
     """
 
-    instance_lifetime: float = INSTANCE_LIFETIME
+    instance_lifetime: float = attrs.field(default=INSTANCE_LIFETIME, converter=_instance_lifetime)
     max_package_size: int = MAX_PACKAGE_SIZE
     max_unpacked_size: int = MAX_UNPACKED_SIZE
     max_package_files: int = MAX_PACKAGE_FILES
     max_connections: int = MAX_CONNECTIONS
-    head_timeout: float = HEAD_TIMEOUT
+    head_timeout: float = attrs.field(default=HEAD_TIMEOUT, converter=_head_timeout)
     max_json_size: int = MAX_JSON_SIZE
     token: str | None = attrs.field(default=None, repr=False)
 

@@ -313,7 +313,8 @@ _ORIGINALS_LIMIT = 100
 def _originals(path: str) -> list[str]:
     """Return a path, and those that it may be a copy or an editor's leftover of."""
     folder, slash, name = path.rpartition("/")
-    found, waiting = [], [name]
+    found: list[str] = []
+    waiting = [name]
     while waiting and len(found) < _ORIGINALS_LIMIT:
         name = waiting.pop(0)
         if name in found or not name.strip("."):

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import codecs
-import datetime
 import http.client
+import inspect
 import io
+import itertools
 import json
 import math
-import numbers
+import mmap
 import os
 import stat
+import tarfile
 import tempfile
+import threading
+import types
+import warnings
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Union
 
 from scramjet_client.errors import UnsupportedByHubError
+from scramjet_client.uploads.refusals import is_array, is_dict_like, is_masked, refusal
 
 Item = Union[str, bytes, bytearray, memoryview]
-SourceLike = Union[Item, Path, Iterable[Item], Any]
-"""What may be sent: text, bytes-like, an open file, a `Path`, or an iterable of str or bytes."""
+SourceLike = Union[Item, Path, "os.PathLike[str]", Iterable[Item], Any]
+"""What may be sent: text, bytes-like, an open file, a `Path` or its like, or an iterable of str or bytes."""
 
 ProgressHook = Callable[[int, Union[int, None]], object]
 """Progress callback: (bytes of the source that are on the wire, bytes in all or None where nobody knows)."""
@@ -28,64 +35,8 @@ ProgressHook = Callable[[int, Union[int, None]], object]
 PIECE = 65536
 """Bytes in one piece of a file or of a long bytes object: large enough for speed, small enough to stop at."""
 
-_KINDS = "bytes, str, an open file, a Path, or an iterable of bytes or str"
-
 _BYTE_FORMATS = ("B", "b", "c")
 """Of the buffer protocol: memory that is single bytes. Anything else is numbers or text in this machine's layout."""
-
-
-# -- kinds that are refused -----------------------------------------------------------------------
-
-
-def _is_array(value: object) -> bool:
-    """Whether this is an array or a table of numpy, pandas, polars, torch..., which all offer this to numpy."""
-    kind = type(value)
-    return hasattr(kind, "__array__") or hasattr(kind, "__array_interface__")
-
-
-def _advice(value: object) -> str:
-    """Return what to send instead of something that is refused, or ""."""
-    kind = type(value)
-    dtype = str(getattr(value, "dtype", ""))
-    if hasattr(kind, "to_csv"):
-        return "send .to_csv() or .to_json()"
-    if hasattr(kind, "write_csv"):
-        return "send .write_csv() or .write_ndjson()"
-    if getattr(value, "typecode", "") in ("u", "w"):
-        return "send its text: ''.join(value)"
-    if isinstance(value, memoryview):
-        return "send .tobytes() if its memory is meant"
-    if kind.__module__ == "_ctypes" or any(base.__module__ == "_ctypes" for base in kind.__mro__):
-        return "send bytes(value) if its memory is meant"
-    if hasattr(kind, "tobytes") and _is_numeric(value, dtype):
-        return "send .tobytes() if its memory is meant, str(value), or .tolist() with json=True"
-    if _is_array(value):
-        return "send .tolist() with json=True, or an iterable of str"
-    if isinstance(value, AsyncIterable):
-        return "give an ordinary iterable; an async one can't be run here"
-    if isinstance(value, type) or callable(value):
-        return "call it, and send what it returns"
-    if isinstance(value, Mapping):
-        return "send json.dumps(value), or give json=True"
-    if isinstance(value, (int, float)):
-        return "send str(value), or give json=True"
-    if isinstance(value, (numbers.Number, datetime.date, datetime.time)):
-        return "send str(value)"
-    return ""
-
-
-def _is_numeric(value: object, dtype: str) -> bool:
-    kind = getattr(getattr(value, "dtype", None), "kind", None)
-    return kind in ("b", "i", "u", "f", "c") if dtype else True
-
-
-def _refuse(value: object, what: str = "a source", kinds: str = _KINDS) -> TypeError:
-    advice = _advice(value)
-    name = type(value).__name__
-    dtype = getattr(value, "dtype", None)
-    if dtype is not None and not hasattr(type(value), "to_csv"):
-        name = f"{name} of {dtype}"
-    return TypeError(f"{what} must be {kinds}, not {name}{'; ' + advice if advice else ''}")
 
 
 # -- memory ---------------------------------------------------------------------------------------
@@ -104,16 +55,23 @@ def _buffer_of(value: Any) -> memoryview | None:
     except TypeError:
         return None
     except (ValueError, BufferError) as error:
-        if _is_array(value):
+        if is_array(value):
             return None
         raise ValueError(f"the source can't be read: {error}") from None
     # A number of numpy's has no shape; a date of numpy's offers its memory as bytes.
-    if view.format not in _BYTE_FORMATS or getattr(value, "shape", None) == ():
-        raise _refuse(value)
+    if view.format not in _BYTE_FORMATS or getattr(value, "shape", None) == () or is_masked(value):
+        raise refusal(value)
     if not view.nbytes:
         # A view with a zero in its shape can't be cast.
         return memoryview(b"")
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+
+
+def _memory_of(value: Any) -> memoryview | None:
+    """Return a source that is memory; what reads as well, as a map of a file does, is a file."""
+    if isinstance(value, str):
+        return memoryview(value.encode("utf-8"))
+    return None if hasattr(type(value), "read") else _buffer_of(value)
 
 
 def encode(item: object, what: str = "an item of the source") -> bytes | memoryview:
@@ -127,7 +85,7 @@ def encode(item: object, what: str = "an item of the source") -> bytes | memoryv
     except TypeError:
         found = None
     if found is None:
-        raise _refuse(item, what, "bytes or str")
+        raise refusal(item, what, "bytes or str")
     return found
 
 
@@ -138,6 +96,11 @@ def _pieces(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
     view = memoryview(data)
     for start in range(0, len(view), PIECE):
         yield view[start : start + PIECE]
+
+
+def _joined(items: list[bytes | memoryview]) -> memoryview | None:
+    """Return short items as one piece of memory; None for more, of which no copy is made."""
+    return memoryview(b"".join(items)) if sum(map(len, items)) <= PIECE else None
 
 
 def _gathered(items: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
@@ -241,8 +204,23 @@ def _reads(file: Any) -> Iterator[Any]:
         yield ways[best]()
 
 
+def _takes_size(read: Callable[..., object]) -> bool:
+    """Say whether `read` can be asked for a number of bytes; those that give all at once do it again and again."""
+    try:
+        inspect.signature(read).bind(PIECE)
+    except TypeError:
+        return False
+    except ValueError:
+        # Of C's functions not all tell.
+        return True
+    return True
+
+
 def _checked_file(file: Any) -> None:
     """Refuse a file that can't be read, before anything is sent."""
+    archive = hasattr(file, "namelist")
+    if archive or inspect.iscoroutinefunction(file.read) or not _takes_size(file.read):
+        raise refusal(file)
     if getattr(file, "closed", False) is True:
         raise ValueError("the source is a closed file")
     if not isinstance(file, io.IOBase) or file.readable():
@@ -258,20 +236,21 @@ def _checked_file(file: Any) -> None:
         )
 
 
-def _file_items(file: Any) -> Iterator[object]:
+def _file_items(file: Any) -> Iterator[bytes | memoryview]:
     """Read a file without holding back what a pipe has given already."""
     # http.client takes a body that is cut for a whole one.
     missing = file.length if type(file) is http.client.HTTPResponse else None
     for item in _reads(file):
         if item is None:
             raise BlockingIOError("the source is a non-blocking file with nothing to read")
-        if not len(item):
+        data = encode(item, "what a file gives")
+        if not len(data):
             if missing:
                 raise http.client.IncompleteRead(b"", missing)
             return
         if missing is not None:
-            missing -= len(item)
-        yield item
+            missing -= len(data)
+        yield data
 
 
 _PLAIN_FILES = (io.BytesIO, io.FileIO, io.BufferedReader, io.BufferedRandom)
@@ -280,18 +259,19 @@ _PLAIN_FILES = (io.BytesIO, io.FileIO, io.BufferedReader, io.BufferedRandom)
 
 def size_of(value: Any) -> int | None:
     """Return how many bytes a source will give, or None if that can't be told without reading it."""
-    if isinstance(value, str):
-        return len(value.encode("utf-8"))
-    whole = _buffer_of(value)
+    whole = _memory_of(value)
     if whole is not None:
         return len(whole)
     try:
-        if isinstance(value, Path):
+        if _is_path(value):
+            value = _as_path(value)
             # Opened, a pipe would wait.
             if not value.is_file():
                 return None
             with value.open("rb") as file:
                 return size_of(file)
+        if type(value) is mmap.mmap:
+            return max(0, len(value) - value.tell())
         file = _delegate(value)
         if type(file) not in _PLAIN_FILES:
             return None
@@ -312,6 +292,21 @@ def _has_byte(descriptor: int, at: int) -> bool:
     return at >= 0 and (not hasattr(os, "pread") or bool(os.pread(descriptor, 1, at)))
 
 
+_NO_BODIES = (Mapping, AsyncIterable, type, types.ModuleType, tarfile.TarFile)
+"""What can be iterated or read, and gives something else than a body."""
+
+
+def _is_path(value: Any) -> bool:
+    """Say whether this is the name of a file; what can be opened by itself may give something else than the file."""
+    return isinstance(value, Path) or (
+        isinstance(value, os.PathLike) and not hasattr(value, "read") and not hasattr(value, "open")
+    )
+
+
+def _as_path(value: Any) -> Path:
+    return value if isinstance(value, Path) else Path(os.fsdecode(value))
+
+
 class Source:
     """One body to be sent: iterate it once, then `close()` it.
 
@@ -320,38 +315,84 @@ class Source:
 
     `close()` closes a generator (so that its `finally` blocks run) and a file opened here from a
     `Path`. A file that the caller opened stays open, and is read from where it stands.
+
+    Attributes:
+        whole: All of the data, where it is in memory; None for a generator, a file or a long list.
     """
 
     def __init__(self, value: SourceLike) -> None:
-        self.whole: memoryview | None = (
-            memoryview(value.encode("utf-8")) if isinstance(value, str) else _buffer_of(value)
-        )
-        """All of the data, where it is bytes in memory."""
+        self.whole: memoryview | None = _memory_of(value)
+        self.text: bool | None = isinstance(value, str) if self.whole is not None else False
+        """Whether it gives text; None where only its first item can tell (see `kind_within`)."""
+        self._ahead: Future[Any] | None = None
+        self._raw: Iterator[Any] = iter(())
+        self._late = False
         self._close: Callable[[], object] | None = None
         # A temporary file is gone with the last reference to its wrapper.
         self._kept = value
         self._items = self._start(value)
 
     def _start(self, value: Any) -> Iterator[bytes | memoryview]:
-        if isinstance(value, Path):
-            return self._start_path(value)
+        if _is_path(value):
+            return self._start_path(_as_path(value))
         if self.whole is not None:
             return _pieces(self.whole)
-        if isinstance(value, (Mapping, AsyncIterable, type)) or _is_array(value):
-            raise _refuse(value)
-        if hasattr(value, "read"):
+        if isinstance(value, _NO_BODIES) or is_array(value) or is_dict_like(value):
+            raise refusal(value)
+        if callable(getattr(value, "read", None)):
             file = _delegate(value)
             _checked_file(file)
-            return (encode(item) for item in _file_items(file))
+            self.text = _gives_text(file)
+            return _file_items(file)
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
+            self.text = bool(value) and all(isinstance(item, str) for item in value)
+            self.whole = _joined(encoded)
             return _gathered(encoded)
         try:
             items = iter(value)
-        except TypeError:
-            raise _refuse(value) from None
+        except TypeError as error:
+            raise refusal(value) from error
+        except StopIteration as error:
+            # Passed on, it would end a loop of the caller's in silence.
+            raise RuntimeError("the source raised StopIteration before its first item") from error
         self._close = getattr(items, "close", None)
-        return (encode(item) for item in items)
+        self._raw = items
+        self.text = None
+        return self._encoded()
+
+    def _encoded(self) -> Iterator[bytes | memoryview]:
+        if self._ahead is not None:
+            first = self._ahead.result()
+            if first is _NOTHING:
+                return
+            if self._late and isinstance(first, str):
+                warnings.warn(
+                    "the first item of the source came late, so its text is sent as bytes; type= says what it is",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            yield encode(first)
+        for item in self._raw:
+            yield encode(item)
+
+    def kind_within(self, seconds: float) -> bool | None:
+        """Return whether it gives text, None if it has given nothing in that time; before it is iterated.
+
+        The first item of an iterable is fetched by a daemon thread, `scramjet-first-N`, which ends with it.
+        """
+        if self.text is None and self._ahead is None:
+            self._ahead = Future()
+            name = f"scramjet-first-{next(_numbers)}"
+            threading.Thread(
+                target=_fetch, args=(self._raw, self._ahead), name=name, daemon=True
+            ).start()
+            wait([self._ahead], seconds)
+            self._late = not self._ahead.done()
+            if not self._late:
+                failed = self._ahead.exception() is not None
+                self.text = not failed and isinstance(self._ahead.result(), str)
+        return self.text
 
     def _start_path(self, path: Path) -> Iterator[bytes | memoryview]:
         if path.is_fifo():
@@ -361,13 +402,12 @@ class Source:
             return items
         file = path.open("rb")
         self._close = file.close
-        return (encode(item) for item in _file_items(file))
+        return _file_items(file)
 
     @staticmethod
     def _fifo_items(path: Path) -> Iterator[bytes | memoryview]:
         with path.open("rb") as file:
-            for item in _file_items(file):
-                yield encode(item)
+            yield from _file_items(file)
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         return self
@@ -381,38 +421,88 @@ class Source:
 
     def close(self) -> None:
         """Close what was opened or is being run. Must not be called while another thread is inside `next`."""
-        self._items = iter(())
+        self._items = self._raw = iter(())
         self._kept = None
         close, self._close = self._close, None
         if close is not None:
-            close()
+            if self._ahead is None:
+                close()
+            else:
+                # At once, where the first item has come; else with it.
+                self._ahead.add_done_callback(lambda _done: close())
+
+
+_NOTHING = object()
+"""Instead of the first item of an iterable that has none."""
+
+_numbers = itertools.count(1)
+
+
+def _fetch(items: Iterator[Any], ahead: Future[Any]) -> None:
+    try:
+        ahead.set_result(next(items, _NOTHING))
+    except BaseException as error:  # raised where the item is asked for
+        ahead.set_exception(error)
+
+
+def _gives_text(file: Any) -> bool:
+    """Whether a file was opened as text."""
+    if isinstance(file, (io.RawIOBase, io.BufferedIOBase)) or "b" in str(getattr(file, "mode", "")):
+        return False
+    return isinstance(file, io.TextIOBase) or getattr(file, "encoding", None) is not None
+
+
+def _json_line(value: object) -> bytes:
+    # In ASCII, which no hub and no runner can cut within a character.
+    line = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_no_json)
+    return line.encode("ascii") + b"\n"
+
+
+def _no_json(value: object) -> object:
+    raise refusal(value, "a value for json=True", "a dict, a list, a str, a number, a bool or None")
 
 
 class JsonLines:
-    """Values -> one JSON document per line, for `json=True`: a generator or list gives one line an item."""
+    """Values -> one JSON document per line, for `json=True`: a generator or list gives one line an item.
+
+    Attributes:
+        whole: All of the lines, where they are short and their values in memory; else None.
+    """
 
     def __init__(self, value: Any) -> None:
-        if _is_array(value) and hasattr(type(value), "columns"):
+        if is_array(value) and hasattr(type(value), "columns"):
             # Its items are the names of its columns.
             raise TypeError(
                 f"json=True can't send a {type(value).__name__}; send .to_dict('records') with json=True"
             )
-        single = isinstance(value, (str, Mapping)) or not isinstance(value, Iterable)
-        self._items = iter([value] if single else value)
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            # Its items are numbers.
+            raise TypeError(
+                f"json=True can't send {type(value).__name__}; send JSON that is ready without json=True"
+            )
+        self.whole: memoryview | None = None
+        self._close: Callable[[], object] | None = None
+        single = isinstance(value, str) or is_dict_like(value) or not isinstance(value, Iterable)
+        if single or isinstance(value, (list, tuple)):
+            # What is no JSON is found before anything is sent.
+            lines: list[bytes | memoryview] = list(map(_json_line, [value] if single else value))
+            self.whole = _joined(lines)
+            self._lines = _gathered(lines)
+        else:
+            items = iter(value)
+            self._close = getattr(items, "close", None)
+            self._lines = map(_json_line, items)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[bytes | memoryview]:
         return self
 
-    def __next__(self) -> bytes:
-        # In ASCII, which no hub and no runner can cut within a character.
-        line = json.dumps(next(self._items), separators=(",", ":"), allow_nan=False)
-        return line.encode("ascii") + b"\n"
+    def __next__(self) -> bytes | memoryview:
+        return next(self._lines)
 
     def close(self) -> None:
         """Close the generator that gave the values."""
-        close = getattr(self._items, "close", None)
-        if close is not None:
-            close()
+        if self._close is not None:
+            self._close()
 
 
 class Utf8Only:

@@ -5,25 +5,34 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import urllib3
 
 from scramjet_client import (
     HostClient,
     InstanceClient,
     InstanceNotFoundError,
+    KeepAlive,
+    Multiplexer,
     Reconnect,
     SequenceClient,
     Timeouts,
+    Tuning,
 )
 from scramjet_client.http.durations import duration, milliseconds
+from scramjet_client.http.requester import BodyRequest
 from scramjet_client.hub import LocalHub
+from scramjet_client.uploads.sending import answer_text
 from scramjet_client.uploads.sources import Source
-from scramjet_client.uploads.upload import Upload
+from scramjet_client.uploads.upload import Transfer, Upload
 
 ECHO = Path(__file__).parent.parent / "sequences" / "py-echo"
 
@@ -81,7 +90,11 @@ class NowhereScene(Scene):
         return self.host.get_instance_client("x")
 
     def submit(self) -> Upload[Any]:
-        return self.host.client.prepare_upload(Source(b""), lambda *_: None, name="x")
+        request = BodyRequest(path="x", headers={})
+        transfer = Transfer(
+            requester=self.host.client, request=request, name="x", convert=answer_text
+        )
+        return Upload(transfer, Source(b""))
 
     def ended(self) -> InstanceClient:
         return Scene(self.hub, self.host, self.host.send_sequence(ECHO)).ended()
@@ -157,12 +170,18 @@ PLACES: dict[str, tuple[str, Callable[[Scene, Any], object]]] = {
     "first_delay": ("first_delay", lambda scene, value: Reconnect(first_delay=value)),
     "max_delay": ("max_delay", lambda scene, value: Reconnect(max_delay=value)),
     "give_up_after": ("give_up_after", lambda scene, value: Reconnect(give_up_after=value)),
+    "keep-alive": ("idle", lambda scene, value: KeepAlive(idle=value)),
+    "look": ("look", lambda scene, value: Tuning(look=value)),
+    "input_settle": ("input_settle", lambda scene, value: Tuning(input_settle=value)),
+    "tick": ("tick", lambda scene, value: Multiplexer(tick=value).close()),
     "stop": ("timeout", lambda scene, value: scene.instance().stop(value)),
 }
 
 LONG = [86400 * 25, 1e10, math.inf, timedelta.max]
 
-WRONG = [math.nan, -1, -math.inf, timedelta(seconds=-1), True, "5", b"5", [5], 5j]
+WRONG = [
+    math.nan, -1, -math.inf, timedelta(seconds=-1), True, "5", b"5", [5], 5j, np.timedelta64(5, "ns")
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", LONG, ids=lambda value: repr(value)[:30])
@@ -197,10 +216,17 @@ def test_an_expected_event_is_refused_before_its_block(nowhere: Scene, value: An
         (1, 1.0),
         (0.5, 0.5),
         (Fraction(1, 2), 0.5),
+        (Decimal("0.5"), 0.5),
+        (np.float32(0.5), 0.5),
+        (np.int64(2), 2.0),
+        (pd.Timedelta("1min"), 60.0),
         (timedelta(minutes=1), 60.0),
         (None, None),
         (math.inf, None),
         (10**400, None),
+        (Fraction(10**400, 3), None),
+        (Decimal("inf"), None),
+        (np.float32("inf"), None),
         (86400 * 50, 86400.0 * 50),
         (timedelta(days=25), 86400.0 * 25),
     ],
@@ -208,6 +234,61 @@ def test_an_expected_event_is_refused_before_its_block(nowhere: Scene, value: An
 def test_a_duration_is_seconds(value: object, seconds: float | None):
     """Seconds and timedeltas are seconds; None and infinite are no limit."""
     assert duration("timeout", value) == seconds
+
+
+HUB_PLACES: dict[str, Callable[[Any], LocalHub]] = {
+    "instance_lifetime": lambda value: LocalHub(instance_lifetime=value),
+    "head_timeout": lambda value: LocalHub(head_timeout=value),
+}
+
+
+@pytest.mark.parametrize("value", [86400 * 25, 1e10, math.inf, 10**400, timedelta.max, None])
+@pytest.mark.parametrize("place", HUB_PLACES)
+def test_a_hub_takes_a_long_time(place: str, value: Any):
+    """The times of a LocalHub may be as long as those of a client."""
+    with HUB_PLACES[place](value) as hub, hub.client() as host:
+        assert host.get_config()
+        assert host.get_version().version
+
+
+@pytest.mark.parametrize("value", [math.nan, -1, timedelta(-1), True, "5", [5]], ids=repr)
+@pytest.mark.parametrize("place", HUB_PLACES)
+def test_a_hub_refuses_what_is_no_duration(place: str, value: Any):
+    """What is no length of time is refused before the hub starts, and named."""
+    with pytest.raises((TypeError, ValueError), match=f"^{place} must be"):
+        HUB_PLACES[place](value)
+
+
+def test_keep_alive_is_whole_seconds():
+    """What a system can't count is rounded or refused, and no error of a socket."""
+    assert KeepAlive(idle=0.2, interval=timedelta(minutes=1)).interval == 60  # type: ignore[arg-type]
+    assert KeepAlive(idle=0.2).idle == 1  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="count must be"):
+        KeepAlive(count=0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.timedelta64(5, "s"),
+        np.bool_(True),
+        np.array(5),
+        pd.NaT,
+        Decimal("nan"),
+        Decimal("sNaN"),
+        datetime(2020, 1, 1),
+        time(0, 5),
+        range(3),
+        urllib3.Timeout(3),
+        (3, 5),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_only_looks_like_a_duration_is_refused_by_name(value: object):
+    """Numbers with a unit of their own, and pairs of limits as requests takes them, are no seconds."""
+    for name, use in {"timeout": duration, "stop": milliseconds}.items():
+        with pytest.raises((TypeError, ValueError), match=f"^{name} must be"):
+            use(name, value)
 
 
 def test_zero_is_for_looking_once():

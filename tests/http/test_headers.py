@@ -32,7 +32,9 @@ PLACES: dict[str, Callable[[Any], object]] = {
     "submit_input": lambda headers: (
         nowhere().get_instance_client("x").submit_input(b"", {"headers": headers})
     ),
-    "inout": lambda headers: nowhere().get_instance_client("x").inout(b"", {"headers": headers}),
+    "inout": lambda headers: (
+        nowhere().get_instance_client("x").inout(b"", {"headers": headers}, end=False)
+    ),
     "send_topic": lambda headers: nowhere().send_topic("x", b"", {"headers": headers}),
     "submit_topic": lambda headers: nowhere().submit_topic("x", b"", {"headers": headers}),
 }
@@ -56,6 +58,18 @@ NAMES: list[Any] = [
     "Content-Length\r\n",
     "X\r\nContent-Length",
 ]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[("X", "a")], "X: a", 5, {"X"}, {1: "a"}, {"X": 1}, {"X": None}, {"X": ["a"]}],
+    ids=repr,
+)
+@pytest.mark.parametrize("place", PLACES)
+def test_what_are_no_headers_is_refused_by_name(place: str, headers: Any):
+    """Headers are a dict of text, as they were given to no one's socket yet."""
+    with pytest.raises(TypeError, match=r"header.* must be a (str|dict of str), not"):
+        PLACES[place](headers)
 
 
 @pytest.mark.parametrize("name", NAMES, ids=repr)

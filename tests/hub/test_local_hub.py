@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from scramjet_client.hub import LocalHub
+from scramjet_client.hub import LocalHub, _reaper
 from tests.hub.wire import ask, ended, info, opened, run, start
 from tests.support.certs import Certificates
 from tests.support.hubs import open_hub
@@ -226,6 +226,22 @@ def test_runner_that_does_not_start(
     assert answer.status == 400
     assert answer.json["error"].startswith("Runner failed: ")
     assert answer.json["error"].endswith("not on this machine")
+
+
+def test_a_start_that_fails_says_why(monkeypatch: pytest.MonkeyPatch):
+    """What keeps a hub from starting is raised by `start`, and the hub may be started again."""
+    hub = LocalHub()
+    with monkeypatch.context() as patch:
+        patch.setattr(_reaper.subprocess, "Popen", refusing)
+        with pytest.raises(BlockingIOError, match="no more processes"):
+            hub.start()
+
+    with hub, hub.client() as host:
+        assert host.get_version().version
+
+
+def refusing(*_: object, **__: object) -> None:
+    raise BlockingIOError("no more processes")
 
 
 WITH_HELPER = """

@@ -165,7 +165,8 @@ id_rsa2 id_rsa_work id_ed25519-github id_rsa.txt server.pem.txt id_rsa.key.txt k
 .env2 .env_backup .env.production.local env.production env.local dotenv .envs .dev.vars
 .netrc.work .netrc2 netrc _netrc.txt .git-credentials-store .npmrc.work .authinfo .cvspass .subversion .curlrc
 .Xauthority .si .si-tmp .dbt .fly .codex .pulumi auth.json rclone.conf cookies.txt logins.json gha-creds-0a1b.json
-wp-config.php.bak kube.config kube-config.yaml config.kube k3s.yaml tfplan prod.tfplan db.sqlite3-journal db.sqlite3-wal data.db-shm
+wp-config.php.bak kube.config kube-config.yaml config.kube k3s.yaml tfplan prod.tfplan db.sqlite3-journal
+db.sqlite3-wal data.db-shm
 .jupyter/jupyter_server_config.json .local/share/jupyter/runtime
 """
 

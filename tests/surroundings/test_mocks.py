@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import subprocess
@@ -17,9 +18,15 @@ import pytest
 import requests
 import requests_mock
 import responses
+import responses.matchers
 from requests.adapters import BaseAdapter
 
-from scramjet_client import HostClient, InstanceNotFoundError, UploadError
+from scramjet_client import (
+    HostClient,
+    InstanceNotFoundError,
+    InvalidResponseError,
+    UploadError,
+)
 from scramjet_client.errors import HubTimeoutError
 from tests.support.waiting import eventually
 
@@ -123,7 +130,7 @@ def written(host: HostClient) -> None:
 
 
 def conversed(host: HostClient) -> None:
-    with host.get_instance_client("x").inout(iter(["a", "b"])) as stream:
+    with host.get_instance_client("x").inout(iter(["a", "b"]), end=False) as stream:
         assert stream.read() == b"said"
         assert stream.upload is not None
         assert stream.upload.result(60).bytes_written == 2
@@ -217,6 +224,73 @@ def test_a_body_in_memory_is_there_when_a_mock_looks(host: HostClient):
         host.get_instance_client("x").send_input("ab")
 
     assert seen == [b"ab"]
+
+
+def test_an_answer_that_was_made_by_hand(host: HostClient):
+    """A `requests.Response` that knows no request of its own is as good as one that a mock makes."""
+    said = requests.Response()
+    said.status_code, said.raw = 404, io.BytesIO(b"no such instance")
+    with (
+        mock.patch("requests.Session.send", return_value=said),
+        pytest.raises(InstanceNotFoundError, match=r"GET .*/instance/x answered 404"),
+    ):
+        host.get_instance_client("x").get_info()
+
+    wrong = requests.Response()
+    wrong.status_code, wrong._content = 200, b"said"
+    with (
+        mock.patch("requests.Session.send", return_value=wrong),
+        pytest.raises(
+            InvalidResponseError, match=r"GET .*/version answered 200 with what is not JSON"
+        ),
+    ):
+        host.get_version()
+
+    lines = requests.Response()
+    lines.status_code, lines._content = 200, b"a\nb\n"
+    with (
+        mock.patch("requests.Session.send", return_value=lines),
+        host.get_instance_client("x").get_stream("output") as output,
+    ):
+        assert list(output.lines()) == [b"a", b"b"]
+
+
+MATCHED: dict[str, tuple[Any, dict[str, Any]]] = {
+    "text": ('{"a": 1}', {}),
+    "json": ({"a": 1}, {"json": True}),
+    "list": (['{"a"', ": 1}"], {}),
+    "json of a list": ([{"a": 1}], {"json": True}),
+}
+
+
+@pytest.mark.parametrize("kind", MATCHED)
+def test_a_matcher_sees_what_is_in_memory(host: HostClient, kind: str):
+    """Mocks that choose their answer by the body have it, also on the first input of an instance."""
+    source, options = MATCHED[kind]
+    with responses.RequestsMock() as mocked:
+        mocked.get(f"{BASE}/version", json=VERSION)
+        mocked.post(
+            f"{BASE}/instance/x/input", match=[responses.matchers.json_params_matcher({"a": 1})]
+        )
+        host.get_instance_client("x").send_input(source, **options)
+
+    with requests_mock.Mocker() as mocker:
+        mocker.post(
+            f"{BASE}/instance/x/input",
+            additional_matcher=lambda request: request.json() == {"a": 1},
+        )
+        host.get_instance_client("x").send_input(source, **options)
+
+
+def test_a_sequence_is_sent_to_a_mock(host: HostClient, tmp_path: Path):
+    """A package is sent, and recorded, as other uploads are."""
+    (tmp_path / "package.json").write_text('{"name": "x", "version": "1.0.0", "main": "x.py"}')
+    (tmp_path / "x.py").write_text("def run(context, input): ...")
+    for way in (with_responses, with_requests_mock, with_a_patch):
+        with way(200, host) as recorded:
+            assert host.send_sequence(tmp_path).id == "s"
+            (asked,) = recorded()
+            assert gzip.decompress(asked[1])
 
 
 def test_an_adapter_that_reads_a_part_gets_the_rest_read(host: HostClient):

@@ -80,6 +80,12 @@ def test_a_hook_that_raises_fails_the_upload_by_its_name(instance: InstanceClien
 
 
 def test_a_hook_that_can_not_be_called_is_refused_before_anything_is_sent(instance: InstanceClient):
-    """`progress=True`, say, is a TypeError."""
+    """`progress=True`, say, is a TypeError; so is an async one, which would never run."""
+
+    async def hook(sent: int, total: int | None) -> None:
+        raise AssertionError
+
+    with pytest.raises(TypeError, match="progress must be an ordinary function"):
+        instance.send_input(b"x", progress=hook)
     with pytest.raises(TypeError, match="progress must be callable, not bool"):
         instance.send_input(b"x", progress=True)  # type: ignore[arg-type]

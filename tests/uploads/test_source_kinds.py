@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import bz2
 import codecs
+import collections
+import concurrent.futures
 import contextlib
 import ctypes
+import dataclasses
 import datetime
 import decimal
+import email
 import gzip
 import hashlib
 import http.client
@@ -18,15 +23,19 @@ import io
 import lzma
 import mmap
 import os
+import pickle
+import queue
 import socket
+import sqlite3
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import click.utils
@@ -66,6 +75,11 @@ class ScratchDir:
         os.write(writing, data)
         os.close(writing)
         return self.keep(os.fdopen(reading, mode))
+
+    def coroutine(self) -> Any:
+        made = AsyncFile().read()
+        self.ends.callback(made.close)
+        return made
 
     def served(self) -> str:
         """Return the address of a web server that gives the data."""
@@ -197,6 +211,47 @@ class ShoutInherited(ShoutBuffered):
     """Inherits from a reader that does something, and adds nothing."""
 
 
+class ShoutMap(mmap.mmap):
+    def read(self, size: int | None = -1) -> bytes:
+        return shouted(super().read(size))
+
+
+class Pieces:
+    """A file that gives what it is made of."""
+
+    def __init__(self, *pieces: Any) -> None:
+        self._pieces = list(pieces)
+
+    def read(self, size: int = -1) -> Any:
+        return self._pieces.pop(0)
+
+
+class NoFile:
+    read = True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("ab")
+
+
+class Indexed:
+    def __getitem__(self, at: int) -> str:
+        return "ab"[at]
+
+
+class Named:
+    def __init__(self, name: str | bytes) -> None:
+        self._name = name
+
+    def __fspath__(self) -> str | bytes:
+        return self._name
+
+
+def cursor(row_factory: Any = None) -> sqlite3.Cursor:
+    base = sqlite3.connect(":memory:")
+    base.row_factory = row_factory
+    return base.execute("select 'x' as name")
+
+
 class OnlyRead:
     def __init__(self, data: bytes) -> None:
         self._file = io.BytesIO(data)
@@ -319,6 +374,28 @@ READ: dict[str, tuple[Make, bytes]] = {
     ),
     "fsspec": (lambda made: made.keep(fsspec.open(f"file://{made.file()}").open()), DATA),
     "mmap": (lambda made: mapped(made), DATA),
+    "mmap in the middle": (lambda made: moved(mapped(made), 3), DATA[3:]),
+    "read of mmap": (lambda made: ShoutMap(made.open().fileno(), 0, prot=mmap.PROT_READ), SHOUTED),
+    "text and bytes in turn": (
+        lambda made: Pieces(b"a", "\u017c", bytearray(b"b"), ""),
+        "ażb".encode(),
+    ),
+    "attribute of that name": (lambda made: NoFile(), b"ab"),
+    # Names of files.
+    "PurePath": (lambda made: PurePath(made.file()), DATA),
+    "DirEntry": (lambda made: next(iter(list(os.scandir(made.file().parent)))), DATA),
+    "PathLike": (lambda made: Named(str(made.file())), DATA),
+    "PathLike of bytes": (lambda made: Named(os.fsencode(made.file())), DATA),
+    # What is iterated.
+    "set": (lambda made: {TEXT}, DATA),
+    "values of a dict": (lambda made: {1: TEXT}.values(), DATA),
+    "map": (lambda made: map(str, range(3)), b"012"),
+    "by index": (lambda made: Indexed(), b"ab"),
+    "iter with an end": (lambda made: iter(io.BytesIO(DATA).read, b""), DATA),
+    "cursor of single values": (lambda made: cursor(lambda _, row: row[0]), b"x"),
+    "closed generator": (lambda made: closed(item for item in "ab"), b""),
+    "nothing in a list": (lambda made: [], b""),
+    "nothing in a range": (lambda made: range(0), b""),
     "raw file": (lambda made: made.open(buffering=0), DATA),
     "in the middle": (lambda made: moved(made.open(), 3), DATA[3:]),
     "in the middle of a file for both": (lambda made: moved(made.open(mode="r+b"), 3), DATA[3:]),
@@ -479,6 +556,41 @@ async def items() -> Any:
     yield b"a"
 
 
+class Tensor:
+    def __array__(self) -> Any:
+        return np.arange(3)
+
+    def __iter__(self) -> Any:
+        return iter([b"a"])
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+Row = collections.namedtuple("Row", "name")
+
+
+class AsyncFile:
+    async def read(self, size: int = -1) -> bytes:
+        return b"a"
+
+
+class ReadsAll:
+    """As an answer of httpx, which gives all of it every time."""
+
+    def read(self) -> bytes:
+        return b"a"
+
+
+def tarred(made: ScratchDir) -> tarfile.TarFile:
+    path = made.file()
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("member"))
+    return made.keep(tarfile.open(path))
+
+
 REFUSED: dict[str, tuple[Make, str]] = {
     "numpy objects": (lambda made: np.array(["a", None], dtype=object), r"of object.*\.tolist\(\)"),
     "numpy text": (lambda made: np.array(["a"]), r"of <U1.*\.tolist\(\)"),
@@ -513,6 +625,33 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "class": (lambda made: io.BytesIO, r"call it"),
     "function": (lambda made: items, r"not function.*call it"),
     "async generator": (lambda made: items(), r"async_generator"),
+    "masked array": (lambda made: np.ma.array(np.zeros(2, "u1"), mask=[1, 0]), r"Masked.*filled"),
+    "iterator of numpy": (lambda made: np.arange(3).flat, r"flatiter.*\.tolist\(\)"),
+    "like a tensor": (lambda made: Tensor(), r"Tensor.*\.tolist\(\)"),
+    "buffer of pickle": (lambda made: pickle.PickleBuffer(np.zeros(2)), r"bytes\(value\)"),
+    "span of numpy": (lambda made: np.timedelta64(1, "s"), r"timedelta64.*str\(value\)"),
+    "timedelta": (lambda made: datetime.timedelta(1), r"timedelta.*str\(value\)"),
+    "dataclass": (lambda made: Point(1), r"Point.*asdict"),
+    "namedtuple in a list": (lambda made: [Row("a")], r"item 0 .*Row.*json=True"),
+    "message of email": (lambda made: email.message_from_string("a: b"), r"Message.*dict\(value\)"),
+    "row of a database": (lambda made: cursor(sqlite3.Row).fetchone(), r"Row.*dict\(value\)"),
+    "coroutine": (lambda made: made.coroutine(), r"coroutine.*await it"),
+    "future": (lambda made: concurrent.futures.Future(), r"Future.*\.result\(\)"),
+    "queue": (lambda made: queue.Queue(), r"Queue.*iter\(value\.get, None\)"),
+    "async file": (lambda made: AsyncFile(), r"AsyncFile.*await its read"),
+    "asyncio's reader": (
+        lambda made: asyncio.StreamReader.__new__(asyncio.StreamReader),
+        r"StreamReader.*an async one",
+    ),
+    "read without size": (lambda made: ReadsAll(), r"ReadsAll.*what its read\(\) returns"),
+    "archive": (lambda made: zipped(made), r"ZipFile.*open it"),
+    "member that is not open": (lambda made: zipfile.Path(zipped(made), "member"), r"Path"),
+    "tar": (lambda made: tarred(made), r"TarFile.*extractfile"),
+    "fsspec that is not open": (lambda made: fsspec.open(str(made.file())), r"OpenFile.*open it"),
+    "socket": (lambda made: socket_with(made), r"socket.*makefile"),
+    "module": (lambda made: os, r"module"),
+    "Path in a list": (lambda made: [made.file()], r"item 0 .*read_bytes"),
+    "files in a list": (lambda made: [made.open()], r"item 0 .*one after the other"),
     "item of numpy": (lambda made: [b"a", np.float64(1)], r"item 1 .*float64"),
     "item of a view": (lambda made: [memoryview(array.array("i", [1]))], r"item 0 .*memoryview"),
     "item None": (lambda made: ("a", None), r"item 1 .*NoneType"),
@@ -594,6 +733,55 @@ def test_what_can_not_be_read_is_refused_at_once(made: ScratchDir, kind: str):
         Source(make(made))
 
 
+NO_JSON: dict[str, tuple[Any, str]] = {
+    "bytes": (b'{"a": 1}', r"json=True can't send bytes; .*without json=True"),
+    "bytearray": (bytearray(b"1"), r"can't send bytearray"),
+    "datetime": (datetime.datetime.now(), r"datetime.*str\(value\)"),
+    "in a list": ([datetime.date.today()], r"date.*str\(value\)"),
+    "in a dict": ({"a": decimal.Decimal(1)}, r"Decimal.*str\(value\)"),
+    "numpy": ([np.int64(1)], r"int64.*\.tolist\(\)"),
+    "dataclass": (Point(1), r"Point.*asdict"),
+    "path": (Path("x"), r"Path.*read_bytes"),
+    "row": (cursor(sqlite3.Row).fetchone(), r"Row.*dict\(value\)"),
+    "async": (AsyncFile(), r"AsyncFile.*await"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_JSON)
+def test_what_is_no_json_is_refused_at_once(kind: str):
+    """A value in memory that is no JSON is found before anything is sent, and told what to do."""
+    value, message = NO_JSON[kind]
+
+    with pytest.raises(TypeError, match=message):
+        JsonLines(value)
+
+
+def test_what_is_no_json_in_a_generator_says_what_to_do():
+    """A value of a generator is held to the same."""
+    lines = JsonLines(iter([1, datetime.date.today()]))
+
+    assert next(lines) == b"1\n"
+    with pytest.raises(TypeError, match=r"str\(value\)"):
+        next(lines)
+
+
+def test_a_source_does_not_stop_its_caller():
+    """StopIteration of a source's own is no end of a loop in which it is sent."""
+
+    class Stops:
+        def __iter__(self) -> Any:
+            raise StopIteration
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        Source(Stops())
+
+
+def test_a_file_that_gives_no_bytes_is_named():
+    """What `read` returns is held to what an item of a generator is."""
+    with pytest.raises(TypeError, match="what a file gives must be bytes or str, not int"):
+        sent(Source(Pieces(5)))
+
+
 def test_a_frame_is_no_json_lines():
     """The items of a DataFrame are the names of its columns, which nobody means."""
     with pytest.raises(TypeError, match=r"\.to_dict\('records'\)"):
@@ -631,6 +819,8 @@ TOTALS: dict[str, tuple[Make, int | None]] = {
     "in the middle": (lambda made: moved(made.open(), 3), len(DATA) - 3),
     "BytesIO in the middle": (lambda made: moved(io.BytesIO(DATA), 3), len(DATA) - 3),
     "beyond the end": (lambda made: moved(made.open(), 300), 0),
+    "mmap": (lambda made: moved(mapped(made), 3), len(DATA) - 3),
+    "PathLike": (lambda made: Named(str(made.file())), len(DATA)),
     "sparse": (lambda made: sparse(made), 1 << 20),
     "text": (lambda made: made.open(mode="r", encoding="utf-8"), None),
     "StringIO": (lambda made: io.StringIO(TEXT), None),

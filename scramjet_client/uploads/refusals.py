@@ -1,0 +1,131 @@
+"""What is no body, and what to send instead: one table, to which a further kind is one line."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import dataclasses
+import datetime
+import enum
+import inspect
+import numbers
+import os
+import pickle
+import socket
+import uuid
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from typing import Any
+
+KINDS = "bytes, str, an open file, a Path, or an iterable of bytes or str"
+
+
+def is_array(value: object) -> bool:
+    """Whether this is an array or a table of numpy, pandas, polars, torch..., which all offer this to numpy."""
+    kind = type(value)
+    return hasattr(kind, "__array__") or hasattr(kind, "__array_interface__")
+
+
+def is_masked(value: object) -> bool:
+    """Whether this is an array whose memory has values, too, that do not count."""
+    return hasattr(type(value), "__array__") and hasattr(type(value), "filled")
+
+
+def is_dict_like(value: object) -> bool:
+    """Whether this gives its keys where it is iterated: mappings, messages of email, rows of databases."""
+    return isinstance(value, Mapping) or (
+        hasattr(type(value), "keys") and hasattr(type(value), "__getitem__")
+    )
+
+
+def refusal(value: object, what: str = "a source", kinds: str = KINDS) -> TypeError:
+    """Return the error for something that can't be sent, with what to send instead."""
+    name = type(value).__name__
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and not _has(value, "to_csv"):
+        name = f"{name} of {dtype}"
+    advice = next((advice for fits, advice in _ADVICE if fits(value)), "")
+    return TypeError(f"{what} must be {kinds}, not {name}{'; ' + advice if advice else ''}")
+
+
+def _has(value: object, name: str) -> bool:
+    return callable(getattr(type(value), name, None))
+
+
+def _of(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kinds)
+
+
+def _with(name: str) -> Callable[[Any], bool]:
+    return lambda value: _has(value, name)
+
+
+def _kind_of_numbers(value: Any) -> str:
+    return str(getattr(getattr(value, "dtype", None), "kind", ""))
+
+
+_ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
+    (_with("to_csv"), "send .to_csv() or .to_json()"),
+    (_with("write_csv"), "send .write_csv() or .write_ndjson()"),
+    (
+        lambda value: getattr(value, "typecode", "") in ("u", "w"),
+        "send its text: ''.join(value)",
+    ),
+    (_of(memoryview), "send .tobytes() if its memory is meant"),
+    (_of(pickle.PickleBuffer), "send bytes(value) if its memory is meant"),
+    (
+        lambda value: any(base.__module__ == "_ctypes" for base in type(value).__mro__),
+        "send bytes(value) if its memory is meant",
+    ),
+    (is_masked, "send what its .filled() returns, or .tolist() with json=True"),
+    (
+        lambda value: _kind_of_numbers(value) in ("M", "m"),
+        "send str(value), or .astype(str).tolist()",
+    ),
+    (
+        lambda value: _has(value, "tobytes") and _kind_of_numbers(value) in ("", *"biufc"),
+        "send .tobytes() if its memory is meant, str(value), or .tolist() with json=True",
+    ),
+    (is_array, "send .tolist() with json=True, or an iterable of str"),
+    (_of(AsyncIterable), "give an ordinary iterable; an async one can't be run here"),
+    (
+        lambda value: inspect.iscoroutinefunction(getattr(value, "read", None)),
+        "await its read(), and send what that gives",
+    ),
+    (_of(Awaitable), "await it, and send what it gives"),
+    (_of(concurrent.futures.Future), "send its .result()"),
+    (_of(type), "call it, and send what it returns"),
+    (callable, "call it, and send what it returns"),
+    (_of(Mapping), "send json.dumps(value), or give json=True"),
+    (_of(bool, int, float), "send str(value), or give json=True"),
+    (dataclasses.is_dataclass, "send dataclasses.asdict(value) with json=True"),
+    (_with("model_dump_json"), "send .model_dump_json()"),
+    # Rows of csv, of databases and of DataFrames.
+    (_of(list, tuple), "join its fields to a line, or give json=True"),
+    (is_dict_like, "send dict(value) with json=True"),
+    (_of(set, frozenset), "send sorted(value)"),
+    (_with("read_bytes"), "send its .read_bytes(), or str(value) for its name"),
+    (_of(os.DirEntry), "send Path(value), or its name"),
+    (
+        lambda value: _has(value, "get_nowait") and not inspect.iscoroutinefunction(value.get),
+        "send iter(value.get, None), and put None at the end",
+    ),
+    (_of(socket.socket), "send its .makefile('rb')"),
+    # Archives, and files that are opened later.
+    (_with("extractfile"), "send a member: what its extractfile() returns"),
+    (_with("open"), "open it, and send the file that it gives"),
+    (_with("read"), "send what its read() returns, or its files one after the other"),
+    (_with("__bytes__"), "send bytes(value)"),
+    (
+        _of(
+            numbers.Number,
+            datetime.date,
+            datetime.time,
+            datetime.timedelta,
+            uuid.UUID,
+            enum.Enum,
+            collections.UserString,
+        ),
+        "send str(value)",
+    ),
+)
+"""What to send instead, by what a value is: the first that fits."""
