@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import html
 import io
 import posixpath
 import tempfile
@@ -19,7 +18,7 @@ from typing import IO, Any, Union
 
 import attrs
 
-from scramjet_client._base import Closing, Shown, callers_level, public
+from scramjet_client._base import Closing, Shown, callers_level, in_html, public
 from scramjet_client.packages import requirements as _vendoring
 from scramjet_client.packages.files import SECRET, Found, PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import ADAPTER, read_function
@@ -99,15 +98,13 @@ class PackagePreview:
     def _repr_html_(self) -> str:
         cells = "".join(
             "<tr>"
-            + "".join(
-                f"<td>{html.escape(cell)}</td>" for cell in (each.name, _size(each), each.note)
-            )
+            + "".join(f"<td>{in_html(cell)}</td>" for cell in (each.name, _size(each), each.note))
             + "</tr>"
             for each in self.rows
         )
-        told = "".join(f"<p>warning: {html.escape(each)}</p>" for each in self.warnings)
+        told = "".join(f"<p>warning: {in_html(each)}</p>" for each in self.warnings)
         head = "<tr><th>name</th><th>bytes</th><th></th></tr>"
-        return f"<table><caption>{html.escape(self._total())}</caption>{head}{cells}</table>{told}"
+        return f"<table><caption>{in_html(self._total())}</caption>{head}{cells}</table>{told}"
 
     def _total(self) -> str:
         going = [each.size for each in self.rows if each.size is not None]

@@ -726,6 +726,13 @@ def test_module_that_is_nowhere_is_named(tmp_path: Path):
         ("V = 'postgres://me:hunter22@db.example/x'", "looks like a secret"),
         ("V = {'db': [{'password': 'x'}]}", "looks like a secret"),
         ("V = 'prefix ' + 'from-the-environment'", "looks like a secret"),
+        ("V = bytearray(b'postgres://me:hunter22@db.example/x')", "looks like a secret"),
+        ("import re\nV = re.compile('postgres://me:hunter22@db.example/x')", "looks like a secret"),
+        ("import pathlib\nV = pathlib.Path('AKIAIOSFODNN7EXAMPLE')", "looks like a secret"),
+        ("V = {'AKIAIOSFODNN7EXAMPLE': 1}", "looks like a secret"),
+        ("V = {('x', b'AKIAIOSFODNN7EXAMPLE'): 1}", "looks like a secret"),
+        ("V = {'db': {'passphrase': b'x'}}", "looks like a secret"),
+        ("V = 'Server=x;User Id=sa;Password=Sup3rSecret;'", "looks like a secret"),
     ],
 )  # fmt: skip
 def test_value_from_elsewhere_is_told_of(tmp_path: Path, before: str, words: str):
@@ -740,7 +747,29 @@ def test_value_from_elsewhere_is_told_of(tmp_path: Path, before: str, words: str
 
 
 @pytest.mark.parametrize(
-    "name", ["TOKEN", "API_KEY", "api_key", "DB_PASSWORD", "clientSecret", "passwd", "AUTH"]
+    "name",
+    [
+        "TOKEN",
+        "API_KEY",
+        "api_key",
+        "DB_PASSWORD",
+        "clientSecret",
+        "passwd",
+        "AUTH",
+        "PGPASSWORD",
+        "DB_PASS",
+        "dbpass",
+        "SIGNING_KEY",
+        "encryptionKey",
+        "FERNET_KEY",
+        "JWT",
+        "CONNECTION_STRING",
+        "conn_str",
+        "WEBHOOK_URL",
+        "secretKeys",
+        "session_cookie",
+        "AWS_KEY",
+    ],
 )
 def test_secret_names_are_told_of(tmp_path: Path, name: str):
     """A constant with the name of a secret is one."""
@@ -752,7 +781,9 @@ def test_secret_names_are_told_of(tmp_path: Path, name: str):
 @pytest.mark.parametrize(
     "before",
     ["V = 'x'", "V = 3", "import re\nV = re.compile('token')", "tokens = 5; V = tokens", "V = ('a', 'b')",
-     "V = len('open')", "import os\nHOME = os.environ['HOME']\nV = 'other'", "V = None", "V = 'see https://example.org/a:b@c'"],
+     "PASSAGE = 'a b'; V = PASSAGE", "compass = 'n'; V = compass", "KEY = 'name'; V = KEY", "V = {'key': 'name'}",
+     "V = 'the password: choose one'", "V = len('open')",
+     "import os\nHOME = os.environ['HOME']\nV = 'other'", "V = None", "V = 'see https://example.org/a:b@c'"],
 )  # fmt: skip
 def test_other_values_are_not_told_of(tmp_path: Path, before: str):
     """A plain constant gives no warning."""
