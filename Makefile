@@ -19,7 +19,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-slow test-long mutants lint fuzz soak bench docs matrix clean
+.PHONY: help demo test test-quick test-slow test-long mutants lint fuzz soak bench compare docs matrix clean
 
 # Tests start hundreds of interpreters; without kept bytecode each of them compiles the package again.
 export PYTHONDONTWRITEBYTECODE :=
@@ -63,6 +63,9 @@ soak: $(VENV)/.stamp-test ## Do random operations through faults, and account fo
 
 bench: $(VENV)/.stamp-bench ## Measure this client beside its peers (ARGS="--quick", ARGS="output-100")
 	$(RUN) -m benchmarks $(ARGS)
+
+compare: $(VENV)/.stamp-hub ## Compare LocalHub with a 1.x hub that runs, request for request and program for program (HUB=URL, ARGS="-k request", ARGS=--all)
+	$(RUN) -m compare '$(HUB)' $(ARGS)
 
 docs: $(VENV)/.stamp-test ## Build the documentation into build/docs, and check its links and its code
 	$(RUN) -m sphinx --fail-on-warning --keep-going -q -b html -d build/doctrees docs build/docs

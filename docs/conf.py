@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
+import types
 from pathlib import Path
 from typing import Any
+
+from sphinx.util.docutils import SphinxDirective
 
 import scramjet_client
 
@@ -78,9 +83,11 @@ def _to_rst(_app: Any, _what: str, _name: str, _obj: Any, _opt: Any, lines: list
     lines[:] = text.split("\n")
 
 
-def _no_signature(_app: Any, what: str, *_rest: Any) -> tuple[str, None] | None:
+def _no_signature(
+    _app: Any, what: str, _name: str, _obj: Any, _opt: Any, signature: str | None, _gives: Any
+) -> tuple[str, None] | None:
     """Leave out how errors are made: that is not what readers do with them."""
-    return ("", None) if what == "exception" else None
+    return ("", None) if what == "exception" and signature else None
 
 
 def _public(app: Any, env: Any, node: Any, content: Any) -> Any:
@@ -93,8 +100,76 @@ def _public(app: Any, env: Any, node: Any, content: Any) -> Any:
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, content)
 
 
+class Names(SphinxDirective):
+    """A table of names of this package, each with the first line of its docstring.
+
+    .. names::
+
+       scramjet_client.HostClient
+    """
+
+    has_content = True
+
+    def run(self) -> list[Any]:
+        """Return the table."""
+        rows = [_row(name, *_found(name)) for name in self.names()]
+        return self.parse_text_to_nodes(
+            "\n".join([".. list-table::", "   :widths: 35 65", "", *rows])
+        )
+
+    def names(self) -> list[str]:
+        """Return the names that are given."""
+        return list(self.content)
+
+
+class Methods(Names):
+    """A table of the methods and properties of a class.
+
+    .. methods:: scramjet_client.HostClient
+    """
+
+    required_arguments = 1
+    has_content = False
+
+    def names(self) -> list[str]:
+        """Return the names of what this package gives to the class, in the order of the alphabet."""
+        name = self.arguments[0]
+        owner, _ = _found(name)
+        own: dict[str, object] = {}
+        for base in owner.__mro__:
+            if base.__module__.startswith("scramjet_client"):
+                own = {**vars(base), **own}
+        kinds = (types.FunctionType, property, classmethod, staticmethod)
+        return sorted(
+            f"{name}.{each}"
+            for each, value in own.items()
+            if not each.startswith("_") and isinstance(value, kinds) and inspect.getdoc(value)
+        )
+
+
+def _found(name: str) -> tuple[Any, bool]:
+    """Return what a full name names, and whether it belongs to a class."""
+    module, _, last = name.rpartition(".")
+    try:
+        owner: Any = importlib.import_module(module)
+    except ImportError:
+        owner, _ = _found(module)
+    return getattr(owner, last), inspect.isclass(owner)
+
+
+def _row(name: str, value: object, of_class: bool) -> str:
+    """Return a row of a list-table: a link, and what it does."""
+    shown = name.rpartition(".")[2] + ("()" if of_class and callable(value) else "")
+    first = (inspect.getdoc(value) or "").partition("\n")[0]
+    lines = [first.partition(" Wire:")[0]]
+    _to_rst(None, "", name, value, None, lines)
+    return f"   * - :py:obj:`{shown} <{name}>`\n     - {lines[0]}"
+
+
 def setup(app: Any) -> None:
     """Connect what is above."""
+    app.add_directive("names", Names)
+    app.add_directive("methods", Methods)
     app.connect("source-read", _from_root)
     app.connect("autodoc-process-docstring", _to_rst, priority=400)  # napoleon comes at 500
     app.connect("autodoc-process-signature", _no_signature)

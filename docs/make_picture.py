@@ -1,4 +1,4 @@
-"""Draw docs/picture.svg: the first program of README.md, run in a terminal.
+"""Draw docs/picture.svg: the program of README.md's section "Live streams", run in a terminal.
 
     python docs/make_picture.py
 
@@ -27,17 +27,18 @@ TITLE = "scramjet_client"
 WIDTH = 88  # columns: the longest line of the program
 
 
-def first_program() -> str:
-    """Return the first Python block of README.md."""
-    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+def live_program() -> str:
+    """Return the first Python block of README.md's section "Live streams"."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    found = re.search(r"^## Live streams\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
     if found is None:
-        raise ValueError("README.md has no Python block")
+        raise ValueError('README.md has no Python block in "Live streams"')
     return found[1]
 
 
 def draw() -> str:
     """Run the program and return the picture of it."""
-    program = first_program()
+    program = live_program()
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     _type(console, "cat first.py")
     console.print(Syntax(program.rstrip(), "python", theme="monokai", background_color="default"))

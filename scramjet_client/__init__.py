@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from scramjet_client.instances.run import CompletedInstance
     from scramjet_client.models import (
         AccessKey,
+        Cause,
         ConnectedHub,
         CreateAccessKeyResponse,
         CreateTopicResponse,
@@ -183,6 +184,7 @@ _NAMES = {
     "instances.run": ("CompletedInstance",),
     "models": (
         "AccessKey",
+        "Cause",
         "ConnectedHub",
         "CreateAccessKeyResponse",
         "CreateTopicResponse",
@@ -300,6 +302,7 @@ __all__ = [
     # answers of managers and fleets
     "AccessKey",
     "BroadcastResponse",
+    "Cause",
     "ConnectedHub",
     "CreateAccessKeyResponse",
     "DisconnectedHub",

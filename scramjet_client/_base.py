@@ -5,12 +5,17 @@ from __future__ import annotations
 import html
 import logging
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
+from traceback import format_exception
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
+from scramjet_client._names import advised
+
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)
+_I = TypeVar("_I")
 
 logger: logging.Logger = logging.getLogger("scramjet_client")
 logger.addHandler(logging.NullHandler())
@@ -22,11 +27,14 @@ PUBLIC = "scramjet_client"
 def public(cls: _T) -> _T:
     """Mark a class as part of the interface: tracebacks, pickles and `help()` name it by its public place."""
     cls.__module__ = PUBLIC
-    return cls
+    return advised(cls)
 
 
 _LONGEST = 400
 """Characters of one value that are shown."""
+
+_MOST_ROWS = 100
+"""Items of one list that are shown."""
 
 _CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
 
@@ -54,8 +62,17 @@ class Shown:
             for name, value in self._facts()
         )
         if not rows:
-            return f"<pre>{html.escape(repr(self))}</pre>"
+            # Not every frontend has a font of its own for it.
+            return f'<pre style="font-family:monospace">{html.escape(repr(self))}</pre>'
         return f"<table><caption>{html.escape(type(self).__name__)}</caption>{rows}</table>"
+
+
+class Rows(list[_I]):
+    """A list that notebooks show as a table, a row for each item; otherwise a list like any other."""
+
+    def _repr_html_(self) -> str:
+        count = f"{len(self)} items" if len(self) != 1 else "1 item"
+        return _table(self, count)
 
 
 class Live(Shown):
@@ -69,7 +86,30 @@ class Live(Shown):
         )
 
 
+def _table(items: Sequence[object], caption: str) -> str:
+    """Return items as the rows of a table, whose columns are what any of them has a value for."""
+    rows = [_row(each) for each in items[:_MOST_ROWS]]
+    names = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
+    head = "".join(f'<th style="{_CELL}">{html.escape(name)}</th>' for name in names)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td style="{_CELL}">{_cell(row.get(name, ""))}</td>' for name in names)
+        + "</tr>"
+        for row in rows
+    )
+    if len(items) > len(rows):
+        caption += f", the first {len(rows)} of them"
+    return f"<table><caption>{html.escape(caption)}</caption><tr>{head}</tr>{body}</table>"
+
+
+def _row(item: object) -> dict[str, object]:
+    facts = dict(item._facts()) if isinstance(item, Shown) else {}
+    return facts or {"": item}
+
+
 def _cell(value: object) -> str:
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], Shown):
+        return _table(value, "")
     text = value if isinstance(value, str) else repr(value)
     return html.escape(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
 
@@ -91,6 +131,80 @@ class Closing(Live):
     def close(self) -> None:
         """Give up what this holds; safe to call twice."""
         raise NotImplementedError
+
+
+_BENEATH = {
+    "scramjet_client", "requests", "urllib3", "http", "socket", "ssl", "selectors",
+    "contextlib", "threading", "concurrent", "queue",
+}  # fmt: skip
+"""Packages whose frames are of no interest to who has called this one."""
+
+
+def traceback_lines(error: BaseException) -> list[str]:
+    """Return a traceback with the caller's frames, the call into this package, and no more of it.
+
+    IPython asks errors for it by `_render_traceback_`. What it leaves out is in `__traceback__` and `__cause__`,
+    which nothing of this changes.
+    """
+    shown = _alone(error)
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if shell is None:
+        lines = format_exception(type(shown), shown, shown.__traceback__)
+        found = "".join(lines).splitlines()
+    else:
+        found = shell.InteractiveTB.structured_traceback(type(shown), shown, shown.__traceback__)
+    return [*found, "(all frames and causes: import traceback; traceback.print_last())"]
+
+
+def show_briefly(error: BaseException) -> None:
+    """Have IPython show an interrupt as it shows a `ScramjetError`."""
+    if "IPython" in sys.modules and not isinstance(error, Exception):
+        error._render_traceback_ = lambda: traceback_lines(error)  # type: ignore[attr-defined]
+
+
+def _alone(error: BaseException) -> BaseException:
+    """Return a copy of an error without what lies beneath; causes that are the caller's own stay."""
+    shown = type(error).__new__(type(error), *error.args)
+    shown.args = error.args
+    shown.__dict__.update(error.__dict__)
+    shown.__traceback__ = _outer(error.__traceback__)
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is None or type(cause).__module__.partition(".")[0] in _BENEATH or _inner(cause):
+        shown.__suppress_context__ = True
+    else:
+        shown.__cause__ = _alone(cause)
+    return shown
+
+
+def _inner(error: BaseException) -> bool:
+    """Tell whether an error was raised by what lies beneath, and caught there."""
+    trace, names = error.__traceback__, set()
+    while trace is not None:
+        names.add(_top(trace))
+        trace = trace.tb_next
+    return names <= _BENEATH
+
+
+def _top(trace: TracebackType) -> str:
+    name: str = trace.tb_frame.f_globals.get("__name__") or ""
+    return name.partition(".")[0]
+
+
+def _outer(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without what is beneath the call into this package."""
+    kept: list[TracebackType] = []
+    inside = False
+    while trace is not None:
+        top = _top(trace)
+        if not inside or top not in _BENEATH:
+            kept.append(trace)
+            inside = top == "scramjet_client"
+        trace = trace.tb_next
+    found: TracebackType | None = None
+    for each in reversed(kept):
+        found = TracebackType(found, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return found
 
 
 _UNSEEN = re.compile(

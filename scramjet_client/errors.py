@@ -4,7 +4,7 @@
     ├── HubConnectionError               CANNOT_CONNECT            also ConnectionError
     ├── HubTimeoutError                  REQUEST_TIMEOUT           also TimeoutError
     │   ├── StopTimeoutError             STOP_TIMEOUT
-    │   └── RunTimeoutError              RUN_TIMEOUT               .output .stdout .stderr .log
+    │   └── RunTimeoutError              RUN_TIMEOUT               .output .stdout .stderr .log .cause
     ├── HubResponseError                 REQUEST_ERROR             the hub answered 3xx, 4xx or 5xx
     │   ├── BadParametersError           BAD_PARAMETERS            400
     │   ├── AuthenticationError          NEED_AUTHENTICATION       401
@@ -28,8 +28,8 @@
     │   └── LineTooLongError             LINE_TOO_LONG             also ValueError
     ├── UploadError                      UPLOAD_FAILED
     │   └── UploadCancelledError         UPLOAD_CANCELLED          also concurrent.futures.CancelledError
-    ├── InstanceEndedError               INSTANCE_ENDED            .info
-    ├── InstanceFailedError              INSTANCE_FAILED           .completed
+    ├── InstanceEndedError               INSTANCE_ENDED            .info .cause
+    ├── InstanceFailedError              INSTANCE_FAILED           .completed .info .cause .output
     ├── FleetError                       FLEET_INCOMPLETE          .errors, by hub
     ├── UnsupportedByHubError            UNSUPPORTED_BY_HUB
     └── ConfigurationError               CONFIGURATION_ERROR       also ValueError; .path .line
@@ -45,7 +45,7 @@ from concurrent.futures import CancelledError
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from scramjet_client._base import printable, public
+from scramjet_client._base import printable, public, traceback_lines
 
 __all__ = [
     "AuthenticationError",
@@ -118,6 +118,10 @@ class ScramjetError(Exception):
         self.url = url
         self.body = body
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: a few frames, without the chain of the libraries beneath."""
+        return traceback_lines(self)
+
     def __str__(self) -> str:
         """Return the message as it can be shown: what a hub says in it moves no cursor."""
         return printable(super().__str__(), keep="\n\t")
@@ -150,6 +154,7 @@ class RunTimeoutError(HubTimeoutError):
         stderr: The same of its stderr.
         log: The same of its log.
         info: Its `GetInstanceResponse` as it was last seen, or None.
+        cause: An error that the program has told of on its stderr, which may be why it did not end; or None.
     """
 
     code = "RUN_TIMEOUT"
@@ -158,6 +163,7 @@ class RunTimeoutError(HubTimeoutError):
     stderr: bytes = b""
     log: bytes = b""
     info: Any = None
+    cause: Any = None
 
 
 class HubResponseError(ScramjetError):
@@ -313,21 +319,29 @@ class InstanceEndedError(ScramjetError):
 
     Attributes:
         info: The instance's last known `GetInstanceResponse`, or None where the hub has forgotten it.
+        cause: The program's own error, a `Cause`, if it ended by one that was told; else None.
     """
 
     code = "INSTANCE_ENDED"
     info: Any = None
+    cause: Any = None
 
 
 class InstanceFailedError(ScramjetError):
     """The instance ended otherwise than by itself or by a stop.
 
     Attributes:
-        completed: The `CompletedInstance`, with all that it gave.
+        completed: The `CompletedInstance` of a `run`, with all that it gave; else None.
+        info: Its last `GetInstanceResponse`.
+        cause: The program's own error, a `Cause`, as far as it was told; else None.
+        output: What a `read()` to the end of a `get_stream(..., check=True)` had read; else b"".
     """
 
     code = "INSTANCE_FAILED"
     completed: Any = None
+    info: Any = None
+    cause: Any = None
+    output: bytes = b""
 
 
 class FleetError(ScramjetError):

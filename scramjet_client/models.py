@@ -6,13 +6,14 @@ Every answer keeps the hub's JSON as it came in `.raw`, and keys that this versi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal, TypedDict, Union
 
 import attrs
 
-from scramjet_client._base import Shown, public
+from scramjet_client._base import Shown, printable, public
 
 InstanceInputStream = Literal["stdin", "input"]
 """The streams of an instance that can be written."""
@@ -20,10 +21,15 @@ InstanceInputStream = Literal["stdin", "input"]
 InstanceOutputStream = Literal["stdout", "stderr", "output", "log"]
 """The streams of an instance that can be read."""
 
-InstanceStatus = Literal["starting", "running", "stopping", "stopped", "crashed"]
+InstanceStatus = Literal["starting", "running", "stopping", "stopped", "crashed", "unknown"]
+"""The contract's five words, and "unknown": it has ended, and nothing tells whether well (docs/protocol.md)."""
+
 STATUSES = ("starting", "running", "stopping", "stopped", "crashed")
 HealthStatus = Literal["healthy", "unhealthy", "unknown"]
 ParseResponse = Literal["json", "text", "stream"]
+
+_LONGEST_SUMMARY = 300
+"""Characters of a program's error that a message repeats."""
 
 INPUT_STREAMS = ("stdin", "input")
 OUTPUT_STREAMS = ("stdout", "stderr", "output", "log")
@@ -141,10 +147,59 @@ class GetHealthResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class Termination(Shown):
-    """How an instance ended: the runner's exit code and its meaning in words."""
+    """How an instance ended.
 
-    exit_code: int
+    Attributes:
+        exit_code: As of `subprocess`: 0 for a good end, that by a stop included; the program's own code for a failure;
+            -9 if it was killed. None where the hub does not say: 1.x gives 213 for an end that it knows nothing of.
+        reason: The hub's words.
+        raw: What the hub said: `{"exitcode", "reason"}`.
+    """
+
+    exit_code: int | None
     reason: str
+    raw: Any = _raw()
+
+
+@public
+@attrs.frozen(kw_only=True)
+class Cause(Shown):
+    """The error that ended a program, as the program itself told it on its stderr or in its log.
+
+    Attributes:
+        type: Name of its type, such as "ValueError"; "" for a sentence of the hub's runner.
+        message: Its text.
+        traceback: The traceback, or the stack, without the lines of what runs the program; "" where there is none.
+        file: File of the innermost line of yours, as the hub knows it; None where it is not told.
+        line: Its number.
+        function: Its function.
+        cure: What to do, for failures that are known.
+    """
+
+    type: str
+    message: str
+    traceback: str = attrs.field(default="", repr=False)
+    file: str | None = None
+    line: int | None = None
+    function: str | None = None
+    cure: str | None = attrs.field(default=None, repr=False)
+
+    @property
+    def summary(self) -> str:
+        """The error on one line: `ValueError: no number in line 3 (in count, line 12)`."""
+        named = f"{self.type}: {self.message}" if self.type and self.message else self.type
+        text = " ".join((named or self.message).split())
+        if len(text) > _LONGEST_SUMMARY:
+            text = text[:_LONGEST_SUMMARY] + "…"
+        if self.line is not None:
+            where = self.function
+            if not where or where.endswith(">"):
+                where = re.split(r"[/\\]", self.file or "")[-1]
+            text += f" (in {where}, line {self.line})" if where else f" (line {self.line})"
+        return printable(text)
+
+    def __str__(self) -> str:
+        return self.summary
 
 
 @public
@@ -155,12 +210,14 @@ class GetInstanceResponse(Shown):
     Attributes:
         id: The instance's id.
         sequence: Id of the sequence that it runs.
-        status: The contract's word for its state; the hub's own is in `raw["status"]` where it has one.
+        status: The contract's word for its state, or "unknown": it has ended, and nothing tells whether well. The hub's
+            own is in `raw["status"]` where it has one.
         ports: Open ports by name; no hub fills it.
         created: ISO 8601 time; where the hub leaves it out, that of `started`.
         started: ISO 8601 time, or None before the start.
         ended: ISO 8601 time, or None before the end and on 0.x hubs.
         terminated: How it ended; None while it runs and on 0.x hubs.
+        cause: The program's own error after a crash, from `wait` and `run`, which look for it; else None.
         extra: Everything else by the hub's own names (`appConfig`, `args`, `provides`...).
         raw: The hub's JSON.
     """
@@ -173,6 +230,7 @@ class GetInstanceResponse(Shown):
     started: str | None = None
     ended: str | None = None
     terminated: Termination | None = None
+    cause: Cause | None = attrs.field(default=None, repr=False)
     extra: Mapping[str, Any] = _extra()
     raw: Any = _raw()
 

@@ -10,6 +10,7 @@ test asks for one of its fixtures. docs/testing.md is its guide. `-p no:scramjet
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,10 @@ except ImportError as _error:
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
     from scramjet_client.hub import LocalHub
-    from scramjet_client.integrations.pytest_hub import GivenHub, InstanceFactory
+    from scramjet_client.integrations.pytest_hub import GivenHub, InstanceFactory, Witness
 
-_FACTORY = "_scramjet_instances"
-"""Attribute of a test that has asked for instances."""
+_WITNESS = "_scramjet_witness"
+"""Attribute of a test that has asked for a hub's client."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,36 +55,56 @@ def scramjet_hub(request: pytest.FixtureRequest) -> Iterator[LocalHub | GivenHub
 
 
 @pytest.fixture
-def scramjet_host(scramjet_hub: LocalHub | GivenHub) -> Iterator[HostClient]:
-    """A client of the hub, which is cleared after the test."""
+def scramjet_host(
+    request: pytest.FixtureRequest, scramjet_hub: LocalHub | GivenHub
+) -> Iterator[HostClient]:
+    """A client of the hub, which is cleared after the test.
+
+    If the test fails, its report has how its instances are and what they have said.
+    """
     from scramjet_client.integrations.pytest_hub import host_of  # noqa: PLC0415
 
-    with host_of(scramjet_hub) as host:
+    with host_of(scramjet_hub) as (host, witness):
+        setattr(request.node, _WITNESS, witness)
         yield host
 
 
 @pytest.fixture
-def scramjet_instance(
-    request: pytest.FixtureRequest, scramjet_host: HostClient
-) -> Iterator[InstanceFactory]:
+def scramjet_instance(scramjet_host: HostClient) -> Iterator[InstanceFactory]:
     """A factory: give it a function, a folder, a file or a package, and get a running instance.
 
     `scramjet_instance(program, *args, **options)`: `args` are the program's further arguments, the options those
-    of `SequenceClient.start`. The instances are killed after the test. If it fails, its report has
-    what they wrote to stdout, stderr and log and nobody has read.
+    of `SequenceClient.start`. The instances are killed after the test. If it fails, its report has the program's
+    error, how it ended, and the end of its stdout, stderr and log.
     """
     from scramjet_client.integrations.pytest_hub import InstanceFactory  # noqa: PLC0415
 
     with InstanceFactory(scramjet_host) as factory:
-        setattr(request.node, _FACTORY, factory)
         yield factory
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Add to the report of a test that failed what its instances have said."""
+    """Add to the report of what failed how the test's instances are, and what they have said."""
     outcome: Any = yield
     report = outcome.get_result()
-    factory: InstanceFactory | None = getattr(item, _FACTORY, None)
-    if factory is not None and report.when == "call" and report.failed:
-        report.sections += factory.sections()
+    witness: Witness | None = getattr(item, _WITNESS, None)
+    if witness is not None and report.failed:
+        report.sections += witness.sections()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_exception_interact(
+    node: pytest.Item | pytest.Collector, report: pytest.CollectReport | pytest.TestReport
+) -> None:
+    """Show that before `--pdb` asks what to do; it shows itself what was captured alone."""
+    plugins = node.config.pluginmanager
+    terminal, capture = plugins.getplugin("terminalreporter"), plugins.getplugin("capturemanager")
+    sections = [each for each in report.sections if each[0].startswith("scramjet ")]
+    if terminal is None or not sections or not node.config.getoption("usepdb", False):
+        return
+    with contextlib.nullcontext() if capture is None else capture.global_and_fixture_disabled():
+        terminal.ensure_newline()
+        for title, text in sections:
+            terminal.section(title, sep="-")
+            terminal.write_line(text)

@@ -33,8 +33,9 @@ ROOMS = [
 APART = {"hub", "testing"}
 """Rooms that import nothing of the others, and may be imported by `cli`, `integrations` and the plugin."""
 
-GROUND = {"_kept_tokens"}
-"""Imports nothing of the rest, and may be imported by all: where a hub keeps its token, and a client finds it."""
+GROUND = {"_kept_tokens", "_names"}
+"""Import nothing of the rest, and may be imported by all: where a hub keeps its token, and a client finds it; names
+that are guessed."""
 
 LATE = {
     ("instances/client.py", "integrations.notebook"): "show() needs IPython",

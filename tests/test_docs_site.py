@@ -166,6 +166,27 @@ def test_methods_are_described(pages: dict[Path, Page]) -> None:
     assert missing - described == set()
 
 
+@pytest.mark.parametrize(
+    "name", ["HostClient", "SequenceClient", "InstanceClient", "OutputStream", "Upload"]
+)
+def test_reference_begins_with_tables_of_methods(
+    name: str, pages: dict[Path, Page], site: Path
+) -> None:
+    """The first page of the reference has a line for each method of a class, which leads to it."""
+    shown = {urldefrag(link)[1] for link in pages[site / "reference" / "index.html"].links}
+    described = set().union(*(page.anchors for page in pages.values()))
+    methods = {each for each in described if each.startswith(f"scramjet_client.{name}.")}
+    inherited = {f"scramjet_client.{name}.{each}" for each in dir(io.BufferedReader)}
+
+    assert methods - inherited - _fields(name) <= shown
+    assert methods & shown
+
+
+def _fields(name: str) -> set[str]:
+    annotations = vars(getattr(scramjet_client, name)).get("__annotations__", {})
+    return {f"scramjet_client.{name}.{each}" for each in annotations}
+
+
 def test_every_error_has_cause_and_cure() -> None:
     """Each class of errors.py has a section of its code in docs/errors.md, with what causes it and what to do."""
     text = (ROOT / "docs" / "errors.md").read_text("utf-8")
@@ -187,7 +208,7 @@ def test_every_error_has_cause_and_cure() -> None:
 
 
 def test_picture_is_what_the_program_prints() -> None:
-    """The picture of README.md shows its first program, and what that prints now; it is small enough for a page."""
+    """The picture of README.md shows its live program, and what that prints now; it is small enough for a page."""
     script = ROOT / "docs" / "make_picture.py"
     spec = importlib.util.spec_from_file_location("make_picture", script)
     assert spec
@@ -199,6 +220,6 @@ def test_picture_is_what_the_program_prints() -> None:
 
     assert shown == made.text_of(made.draw())
     assert shown[-4:] == ["HELLOADA", "HELLOGRACE", "HELLOMARGARET", "37bytessent"]
-    assert {"".join(line.split()) for line in made.first_program().splitlines()} <= {*shown, ""}
+    assert {"".join(line.split()) for line in made.live_program().splitlines()} <= {*shown, ""}
     assert len(picture) < 100_000
     assert "](docs/picture.svg)" in (ROOT / "README.md").read_text("utf-8")

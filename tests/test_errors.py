@@ -192,7 +192,7 @@ def test_errors_of_the_caller_are_not_those_of_the_request():
     try:
         raise TimeoutError("the caller's own")
     except TimeoutError:
-        with pytest.raises(HubConnectionError, match="Connection refused"), translated("GET", URL):
+        with pytest.raises(HubConnectionError, match="connection refused"), translated("GET", URL):
             raise ConnectionRefusedError(111, "Connection refused")  # noqa: B904 - as requests does
 
 

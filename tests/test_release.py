@@ -19,11 +19,10 @@ import pytest
 
 import scramjet_client
 from tests.support import npm
-from tests.support.distribution import ROOT, install, run
+from tests.support.distribution import ROOT, install, pythons, run
 from tests.support.waiting import BUILD_LIMIT, LIMIT
 
 CONSUMER = ROOT / "tests" / "consumer"
-PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
 FOR_DEVELOPERS = {"test", "fuzz", "mutants", "bench", "lint", "docs", "dev"}
 """Extras that `make` installs; the others are what users choose."""
@@ -79,45 +78,17 @@ def test_version_is_in_one_place(dist: Path, wheel: Path) -> None:
     assert [each.name for each in files if says.search(each.read_text("utf-8"))] == ["__init__.py"]
 
 
-def first_program() -> str:
-    """Return the first program of README.md."""
-    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+def live_program() -> str:
+    """Return the program of README.md's section "Live streams"."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    found = re.search(r"^## Live streams\n.*?```python\n(.*?)```", text, re.MULTILINE | re.DOTALL)
     assert found
     return found[1]
 
 
-def pythons() -> dict[str, str]:
-    """Return the interpreters of this machine by their minor version; that of the tests first."""
-    running = ".".join(map(str, sys.version_info[:2]))
-    found = {running: sys.executable}
-    for minor in PYTHONS:
-        named = [shutil.which(f"python{minor}") or ""]
-        if shutil.which("pyenv"):
-            listed = subprocess.run(
-                ["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False
-            ).stdout.split()
-            root = subprocess.run(
-                ["pyenv", "root"], capture_output=True, text=True, check=False
-            ).stdout.strip()
-            named += [
-                f"{root}/versions/{each}/bin/python"
-                for each in listed
-                if each.startswith(f"{minor}.")
-            ]
-        for each in named:
-            # pyenv's shims of versions that are not selected are there, and do not run.
-            if (
-                each
-                and subprocess.run([each, "-c", ""], capture_output=True, check=False).returncode
-                == 0
-            ):
-                found.setdefault(minor, each)
-    return found
-
-
 def smoke(python: str, folder: Path) -> str:
-    """Run README.md's first program and the command by an interpreter, and return what was said."""
-    (folder / "first.py").write_text(first_program(), "utf-8")
+    """Run README.md's live program and the command by an interpreter, and return what was said."""
+    (folder / "first.py").write_text(live_program(), "utf-8")
     version = run(
         python, "-c", "import scramjet_client as s; print(s.__version__, s.__file__)", cwd=folder
     )
@@ -137,7 +108,7 @@ def smoke(python: str, folder: Path) -> str:
     ],
 )
 def test_wheel_works_on_every_python_found(wheel: Path, tmp_path: Path, which: slice) -> None:
-    """The wheel is installed with its hub and command on each Python from 3.9 on, and the first program runs."""
+    """The wheel is installed with its hub and command on each Python from 3.9 on, and README's live program runs."""
     found = sorted(pythons().items(), key=lambda each: tuple(map(int, each[0].split("."))))[which]
     if not found:
         pytest.skip("there is one Python here")

@@ -78,7 +78,7 @@ def ping_pong(job: Job) -> Done:
             came.acquire()
 
     with HostClient(job.base) as host:
-        stream = host.get_instance_client(job.instance).inout(pings(), type="text/plain")
+        stream = host.get_instance_client(job.instance).inout(pings(), type="text/plain", end=False)
         for _ in range(job.times):
             assert stream.readline() == item
             waits.append(time.monotonic_ns() - sent_at)

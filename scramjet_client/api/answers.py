@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
+from scramjet_client._base import Rows
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.answers import (
     JsonAnswer,
@@ -50,11 +51,14 @@ _STATUS: dict[str, InstanceStatus] = {
     "errored": "crashed",
 }
 
-ENDED_BY_ITSELF = (-1, 0)
-STOPPED = 138
-KILLED = 137
-UNKNOWN_END = 213
+_GOOD_ENDS = (-1, 0)
+_STOPPED = 138
+_KILLED = 137
+_UNKNOWN_END = 213
 """Runner exit codes (docs/protocol.md, "Exit codes")."""
+
+OWN_CODE = "Runner failed"
+"""Reason that goes with a code that the program chose itself."""
 
 _INSTANCE_FIELDS = frozenset(
     ("id", "sequence", "status", "ports", "created", "started", "ended", "terminated")
@@ -85,6 +89,12 @@ def list_in(answer: JsonAnswer | Any, what: str) -> list[Any]:
 
 def _rest(value: dict[str, Any], *known: str) -> dict[str, Any]:
     return {key: item for key, item in value.items() if key not in known}
+
+
+def _some(value: dict[str, Any], key: str) -> list[Any]:
+    """Return the list of a key that may be missing; anything else in its place is nothing."""
+    found = value.get(key)
+    return found if isinstance(found, list) else []
 
 
 def status_from(answer: JsonAnswer) -> GetStatusResponse:
@@ -140,7 +150,22 @@ def load_from(answer: JsonAnswer) -> LoadCheckResponse:
 def _termination(value: Any) -> Termination | None:
     if not isinstance(value, dict) or not is_count(value.get("exitcode")):
         return None
-    return Termination(exit_code=value["exitcode"], reason=str(value.get("reason", "")))
+    reason = str(value.get("reason", ""))
+    return Termination(exit_code=exit_code(value["exitcode"], reason), reason=reason, raw=value)
+
+
+def exit_code(code: int, reason: str) -> int | None:
+    """Return an exit code as `subprocess` has it, from a runner's; None for an end that the hub does not know.
+
+    Args:
+        code: The runner's (docs/protocol.md, "Exit codes").
+        reason: The hub's words. "Runner failed" says that the code is the process's own.
+    """
+    if code == _UNKNOWN_END:
+        return None
+    if code in _GOOD_ENDS or (code == _STOPPED and reason != OWN_CODE):
+        return 0
+    return -9 if code == _KILLED and reason != OWN_CODE else code
 
 
 def _status(
@@ -149,8 +174,9 @@ def _status(
     if terminated is not None:
         # A stop changes the status of an instance that had ended before, for good.
         code = terminated.exit_code
-        by_us = code == UNKNOWN_END and asked_to_end
-        return "stopped" if code in (*ENDED_BY_ITSELF, STOPPED, KILLED) or by_us else "crashed"
+        if code is None:
+            return "stopped" if asked_to_end else "unknown"
+        return "crashed" if code > 0 else "stopped"
     default: InstanceStatus = "stopping" if asked_to_end else "running"
     # A word that this version does not know is no end; `raw` has it.
     return _STATUS.get(as_text(value.get("status")) or "", default)
@@ -184,7 +210,7 @@ def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> Ge
 
 def has_ended(info: GetInstanceResponse) -> bool:
     """Say whether a listed instance has ended; an adopted one ends without `terminated`."""
-    return info.terminated is not None or info.status in ("stopped", "crashed")
+    return info.terminated is not None or info.status in ("stopped", "crashed", "unknown")
 
 
 def health_from(
@@ -250,17 +276,17 @@ def sequence_from(answer: JsonAnswer | Any) -> GetSequenceResponse:
 
 def sequences_from(answer: JsonAnswer | Any) -> list[GetSequenceResponse]:
     """Return a list of sequences."""
-    return [sequence_from(item) for item in list_in(answer, "sequences")]
+    return Rows(sequence_from(item) for item in list_in(answer, "sequences"))
 
 
 def instances_from(answer: JsonAnswer | Any) -> list[GetInstanceResponse]:
     """Return a list of instances; 0.x lists only their ids and sequences."""
-    return [instance_from(item) for item in list_in(answer, "instances")]
+    return Rows(instance_from(item) for item in list_in(answer, "instances"))
 
 
 def ids_from(answer: JsonAnswer) -> list[str]:
     """Return a list of ids."""
-    return [str(item) for item in list_in(answer, "instances of a sequence")]
+    return Rows(str(item) for item in list_in(answer, "instances of a sequence"))
 
 
 def entities_from(answer: JsonAnswer) -> GetEntitiesResponse:
@@ -286,7 +312,7 @@ def id_from(answer: JsonAnswer | Any, what: str) -> str:
 
 def hubs_from(answer: JsonAnswer) -> list[ConnectedHub]:
     """Return the hubs of a manager."""
-    return [_hub(object_in(each, "a hub")) for each in list_in(answer, "hubs")]
+    return Rows(_hub(object_in(each, "a hub")) for each in list_in(answer, "hubs"))
 
 
 def _hub(value: dict[str, Any]) -> ConnectedHub:
@@ -301,7 +327,7 @@ def _hub(value: dict[str, Any]) -> ConnectedHub:
         last_connected=as_text(info.get("lastConnected")),
         last_disconnected=as_text(info.get("lastDisconnected")),
         description=as_text(value.get("description")),
-        tags=tuple(str(each) for each in value.get("tags") or ()),
+        tags=tuple(str(each) for each in _some(value, "tags")),
         disconnect_reason=as_text(value.get("disconnectReason")),
         raw=value,
     )
@@ -309,14 +335,14 @@ def _hub(value: dict[str, Any]) -> ConnectedHub:
 
 def topics_from(answer: JsonAnswer) -> list[ManagerTopic]:
     """Return the topics of a manager."""
-    return [_topic(object_in(each, "a topic")) for each in list_in(answer, "topics")]
+    return Rows(_topic(object_in(each, "a topic")) for each in list_in(answer, "topics"))
 
 
 def _topic(value: dict[str, Any]) -> ManagerTopic:
     return ManagerTopic(
         name=str(value.get("name", "")),
         content_type=str(value.get("contentType", "")),
-        actors=tuple(_actor(object_in(each, "an actor")) for each in value.get("actors") or ()),
+        actors=tuple(_actor(object_in(each, "an actor")) for each in _some(value, "actors")),
         raw=value,
     )
 
@@ -334,7 +360,7 @@ def _actor(value: dict[str, Any]) -> TopicActor:
 
 def store_items_from(answer: JsonAnswer) -> list[StoreItem]:
     """Return the packages in a manager's store."""
-    return [store_item_from(each) for each in list_in(answer, "store items")]
+    return Rows(store_item_from(each) for each in list_in(answer, "store items"))
 
 
 def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
@@ -351,7 +377,7 @@ def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
 def disconnected_from(answer: JsonAnswer) -> DisconnectHubsResponse:
     """Return the hubs that a manager has disconnected."""
     value = object_in(answer, "disconnect")
-    hubs = [object_in(each, "a hub") for each in value.get("disconnected") or ()]
+    hubs = [object_in(each, "a hub") for each in _some(value, "disconnected")]
     return DisconnectHubsResponse(
         manager_id=str(value.get("managerId", "")),
         disconnected=tuple(
@@ -365,18 +391,19 @@ def disconnected_from(answer: JsonAnswer) -> DisconnectHubsResponse:
 def managers_from(answer: JsonAnswer) -> list[ManagerInfo]:
     """Return managers, or spaces."""
     values = [object_in(each, "a manager") for each in list_in(answer, "managers")]
-    return [ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values]
+    return Rows(ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values)
 
 
 def info_from(answer: JsonAnswer) -> GetInfoResponse:
     """Return what a multi-manager says of itself."""
     value = object_in(answer, "info")
-    port = value.get("apiPort")
+    port: Any = value.get("apiPort")
+    count: Any = value.get("managersCount")
     return GetInfoResponse(
         id=str(value.get("id", "")),
         api_base=str(value.get("apiBase", "")),
-        api_port=port if isinstance(port, int) else None,
-        managers_count=int(value.get("managersCount") or 0),
+        api_port=port if is_count(port) else None,
+        managers_count=count if is_count(count) else 0,
         raw=value,
     )
 
@@ -384,12 +411,14 @@ def info_from(answer: JsonAnswer) -> GetInfoResponse:
 def access_keys_from(answer: JsonAnswer) -> list[AccessKey]:
     """Return the access keys of a space."""
     values = list_in(object_in(answer, "access keys").get("accessKeys"), "access keys")
-    return [
+    return Rows(
         AccessKey(
-            created=each.get("created"), description=str(each.get("description", "")), raw=each
+            created=as_text(each.get("created")),
+            description=str(each.get("description", "")),
+            raw=each,
         )
         for each in (object_in(value, "an access key") for value in values)
-    ]
+    )
 
 
 def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:
@@ -398,6 +427,6 @@ def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:
     count = value.get("keysRevoked")
     return RevokeAccessKeysResponse(
         message=as_text(value.get("message")) or answer.reason,
-        keys_revoked=count if isinstance(count, int) else None,
+        keys_revoked=count if is_count(count) else None,
         raw=answer.value,
     )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import requests
 
 from scramjet_client._base import Closing, Live
+from scramjet_client._names import Guided
 from scramjet_client.api.http_client import ClientProvider, HttpClient
 from scramjet_client.errors import HubResponseError, NotFoundError
 from scramjet_client.http.settings import TimeoutLike, route
@@ -15,7 +16,7 @@ from scramjet_client.http.settings import TimeoutLike, route
 _H = TypeVar("_H", bound="Handle")
 
 
-class Handle(Live):
+class Handle(Guided, Live):
     """A client of one instance or sequence of a hub. Safe to use from any number of threads.
 
     Nothing is asked of the hub when one is made, and it holds no connection of its own.
@@ -68,7 +69,7 @@ class Handle(Live):
 _A = TypeVar("_A", bound="ApiClient")
 
 
-class ApiClient(Closing):
+class ApiClient(Guided, Closing):
     """The client of one API. Safe to use from any number of threads; one for each process is enough.
 
     Nothing is asked of the other side until a method is called.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from scramjet_client._base import public
 from scramjet_client.errors import NotFoundError
-from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.http.settings import checked_headers
@@ -26,6 +26,10 @@ class ClientProvider(Protocol):
     @property
     def client(self) -> HttpClient:
         """The HTTP client to send with."""
+
+
+stream_listeners: list[Callable[[str, OutputStream], object]] = []
+"""Told of each stream that any client of this process opens, by its path: a test's report has what the test read."""
 
 
 @public
@@ -56,6 +60,7 @@ class HttpClient(Requester):
         path: str,
         *,
         name: str = "",
+        timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
         headers: Mapping[str, str] | None = None,
         subject: str = "",
@@ -67,6 +72,7 @@ class HttpClient(Requester):
         Args:
             path: Path below `api_base`.
             name: What it is, for messages; None means the path.
+            timeout: Seconds after which reading ends, as at the end of the stream; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises; None means `timeouts.idle`.
             headers: Further headers.
             subject: What the request is about, for errors.
@@ -74,15 +80,18 @@ class HttpClient(Requester):
             exchange: The exchange to use, where the caller watches the wait. Its deadline, if any, holds
                 for reading too.
         """
+        reading = duration("timeout", timeout)
         idle = (
             self.timeouts.idle if idle_timeout is None else duration("idle_timeout", idle_timeout)
         )
         exchange = exchange or Exchange()
+        exchange.idle_limit = idle
         if idle is not None and idle > LONGEST_WAIT:
             exchange.idle, idle = idle, None
         deadline = exchange.deadline
         if deadline is None and self.timeouts.read is not None:
             exchange.deadline = time.monotonic() + self.timeouts.read
+            exchange.limit = f"{seconds(self.timeouts.read)} (Timeouts.read)"
         response = self.reach(exchange, "GET", path, headers=headers, read_timeout=idle)
         if response.status_code >= 300:
             try:
@@ -90,9 +99,12 @@ class HttpClient(Requester):
             finally:
                 response.close()
         exchange.deadline = deadline
+        exchange.until = None if reading is None else time.monotonic() + reading
         stream = OutputStream(name or path, exchange, lambda: response)
         # Closed before it is read, it has to know what to close.
         stream._reader.open()
+        for opened in stream_listeners:
+            opened(path, stream)
         return stream
 
     def send_stream(

@@ -27,6 +27,7 @@ _STYLES = {
     "starting": "cyan",
     "stopping": "yellow",
     "crashed": "red",
+    "unknown": "yellow",
     "stopped": "bright_black",
     "healthy": "green",
     "unhealthy": "red",
@@ -36,7 +37,7 @@ _STYLES = {
 
 def has_ended(instance: Any) -> bool:
     """Say whether a listed instance has ended; one that a hub adopted ends without `terminated`."""
-    return instance.terminated is not None or instance.status in ("stopped", "crashed")
+    return instance.terminated is not None or instance.status in ("stopped", "crashed", "unknown")
 
 
 def plain(value: Any) -> Any:

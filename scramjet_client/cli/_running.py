@@ -9,12 +9,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import attrs
 
-from scramjet_client.api.answers import ENDED_BY_ITSELF, STOPPED
-from scramjet_client.cli import _crash, _exits, _output, _say
+from scramjet_client.cli import _exits, _output, _say
 from scramjet_client.cli._session import Session
 from scramjet_client.cli._streams import log_line, source
 from scramjet_client.clients.sequence import SequenceClient
@@ -29,10 +28,12 @@ from scramjet_client.errors import (
     StopTimeoutError,
     UnsupportedByHubError,
 )
+from scramjet_client.instances.cause import evidence
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.follow import Feeds, Follow
+from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.run import run_new
-from scramjet_client.models import GetInstanceResponse
+from scramjet_client.models import Cause, GetInstanceResponse
 
 _LOOK = 0.1
 """Seconds between two looks at the upload and the clock."""
@@ -84,19 +85,23 @@ class Shown:
 
 
 def exit_code(info: GetInstanceResponse) -> int:
-    """Return the exit code that the end of an instance means to a shell; 0 for a good one.
+    """Return the exit code that the end of an instance means to a shell: 0 for a good one, 128 and more for a signal.
 
     Raises:
-        UnknownEnd: The hub does not say how it ended (0.x).
+        UnknownEnd: Nothing tells how it ended.
     """
     if info.terminated is None:
         if info.status == "crashed":
             return _exits.FAILED
         raise _exits.UnknownEnd(info.id)
     code = info.terminated.exit_code
-    if code in (*ENDED_BY_ITSELF, STOPPED):
-        return 0
-    return code if 0 < code < 256 else _exits.FAILED
+    if code is None:
+        if info.status == "stopped":
+            return 0
+        raise _exits.UnknownEnd(info.id)
+    if code < 0:
+        return 128 - code
+    return code if code < 256 else _exits.FAILED
 
 
 def remove(sequence: SequenceClient, *, patient: bool) -> None:
@@ -172,6 +177,32 @@ class _LimitOver(Exception):
     """The time of a run is over."""
 
 
+class _Tail(io.RawIOBase):
+    """A binary file that passes on what is written, and keeps the end of it."""
+
+    def __init__(self, file: BinaryIO, tail: bytearray) -> None:
+        super().__init__()
+        self._file = file
+        self._end = tail
+
+    def write(self, data: Any) -> int:
+        """Write a piece, and send it on its way."""
+        self._file.write(data)
+        self._file.flush()
+        self._end += data
+        del self._end[:-_LONGEST_LINE]
+        return len(data)
+
+    def writable(self) -> bool:
+        """Say that it takes bytes."""
+        return True
+
+
+def _is_good(info: GetInstanceResponse) -> bool:
+    """Say whether an ended instance is known to have ended well."""
+    return info.terminated is not None and info.terminated.exit_code == 0
+
+
 class _Run:
     """One run."""
 
@@ -191,6 +222,7 @@ class _Run:
         self._kept = {name: io.BytesIO() for name in ("output", "stdout", "stderr", "log")}
         # Where what a program that crashed says of it is looked for.
         self._last_of_log: deque[bytes] = deque(maxlen=_KEPT_LINES)
+        self._last_of_stderr = bytearray()
 
     def through(self) -> GetInstanceResponse:
         """Feed and show until it has ended."""
@@ -205,11 +237,11 @@ class _Run:
                 following = stack.enter_context(instance.follow(**self._targets()))
                 self._feed_until_end(following)
                 info = self._last_info(known)
-                failed = info.terminated is not None and exit_code(info) != 0
                 if self._shown.log or self._shown.collected:
                     log.wait()
-                elif failed:
+                elif not _is_good(info):
                     self._await_reason(log)
+                info = self._settled(info)
             except KeyboardInterrupt:
                 killed = self._interrupted(following)
                 raise _exits.Interrupted(killed=killed) from None
@@ -218,34 +250,59 @@ class _Run:
                 raise _exits.UnknownEnd(instance.id) from error
         if self._shown.collected:
             self._print_document(info)
-        if failed:
+        if info.status == "crashed":
             self._say_why(info)
         return info
+
+    def _settled(self, info: GetInstanceResponse) -> GetInstanceResponse:
+        """Return the info with what was read of its end."""
+        words = last_words_of(self._instance.client)
+        return words.learn(info, bytes(self._last_of_stderr), b"".join(self._last_of_log))
 
     def _await_reason(self, log: Follow) -> None:
         """Wait until the log has said why the program failed, or does not."""
         deadline = time.monotonic() + _LAST_WORDS
-        while time.monotonic() < deadline and not _crash.own_error(list(self._last_of_log)):
+        while time.monotonic() < deadline:
+            told = evidence(bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
+            if told.exit_code is not None or told.cause is not None:
+                return
             with contextlib.suppress(HubTimeoutError):
                 log.wait(_LOOK)
                 return
 
     def _say_why(self, info: GetInstanceResponse) -> None:
-        """Say why the program failed, as far as it told."""
-        said = _crash.own_error(self._last_of_log)
-        if said and not self._shown.log:
-            _say.err(said, keep=_say.LINES)
-        elif not said and info.status == "crashed":
-            _say.error(
-                f"instance {info.id!r} crashed and its log does not say why; its stderr may"
-                f" (`scramjet inst info {info.id}` shows what its hub knows)"
-            )
+        """Say why the program failed, as far as it told, unless that was shown already."""
+        cause = info.cause
+        if cause is None:
+            how = info.terminated
+            if how is not None and how.exit_code is not None and how.reason != "Runner failed":
+                _say.error(
+                    f"instance {info.id!r} crashed and neither its stderr nor its log says why; the hub's own log may"
+                    f" (`scramjet inst info {info.id}` shows what its hub knows)"
+                )
+            return
+        shown = self._shown.log or (not self._shown.collected and self._was_shown(cause))
+        if not shown:
+            _say.err(cause.traceback.strip("\n") or cause.summary, keep=_say.LINES)
+        if cause.cure is not None:
+            _say.error(cause.cure)
+
+    def _was_shown(self, cause: Cause) -> bool:
+        """Say whether the program's stderr, which is shown as it comes, ended with this error."""
+        said = f"{cause.type}: {cause.message}" if cause.type else cause.message
+        return said.encode() in self._last_of_stderr
 
     def _targets(self) -> dict[str, Any]:
         if self._shown.collected:
-            return {name: self._kept[name] for name in ("output", "stdout", "stderr")}
+            stderr = _Tail(self._kept["stderr"], self._last_of_stderr)
+            return {
+                "output": self._kept["output"],
+                "stdout": self._kept["stdout"],
+                "stderr": stderr,
+            }
         aside = sys.stderr.buffer if self._shown.output_only else _say.Data()
-        return {"output": _say.Data(), "stdout": aside, "stderr": True}
+        stderr = _Tail(sys.stderr.buffer, self._last_of_stderr)
+        return {"output": _say.Data(), "stdout": aside, "stderr": stderr}
 
     def _log_target(self) -> Any:
         def take(line: bytes) -> None:
@@ -325,7 +382,7 @@ class _Run:
     def _print_document(self, info: GetInstanceResponse) -> None:
         data = {name: _text_or_base64(file.getvalue()) for name, file in self._kept.items()}
         log = self._kept["log"].getvalue().decode("utf-8", "replace").splitlines()
-        code = None if info.terminated is None else exit_code(info)
+        code = None if info.terminated is None else info.terminated.exit_code
         _output.document({"id": info.id, "returncode": code, "info": info, **data, "log": log})
 
 

@@ -9,7 +9,6 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import StreamIdleError
 from scramjet_client.instances.keyboard import Keyboard
+from scramjet_client.streams.records import indented, record_of
 
 if TYPE_CHECKING:
     from scramjet_client.streams.output import OutputStream
@@ -150,26 +150,11 @@ def _no_json(word: str) -> Any:
 def readable(line: bytes) -> list[_say.Piece]:
     """Return a record of a log for people: time, level, who, and what; what is no record as it is."""
     text = line.decode("utf-8", "replace")
-    try:
-        record = json.loads(text)
-        when = datetime.fromtimestamp(record["ts"] / 1000).isoformat(" ", "milliseconds")
-        level, said = str(record["level"]), str(record["msg"])
-    except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
-        return [_indented(text)]
-    data = record.get("data") or []
-    further = [
-        each if isinstance(each, str) else json.dumps(each, ensure_ascii=False)
-        for each in (data if isinstance(data, list) else [data])
-    ]
-    who = str(record.get("from") or "")
-    words = " ".join([*([who] if who else []), said, *further])
-    head = (f"{level:<5}", _COLOURS.get(level, _say.GREEN))
-    return [(when, _say.DIM), " ", head, " ", _indented(words)]
-
-
-def _indented(text: str) -> str:
-    """Return text whose further lines can't be taken for records."""
-    return text.rstrip("\n").replace("\n", "\n    ")
+    record = record_of(text)
+    if record is None:
+        return [indented(text)]
+    head = (f"{record.level:<5}", _COLOURS.get(record.level, _say.GREEN))
+    return [(record.when, _say.DIM), " ", head, " ", indented(record.words)]
 
 
 def log_line(line: bytes) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 from typing import Any
 
 import click
 
-from scramjet_client.cli import _names, _output, _streams
+from scramjet_client.cli import _names, _output, _say, _streams
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
 from scramjet_client.cli._session import Session, pass_session
@@ -22,9 +23,7 @@ from scramjet_client.cli._verbs import (
     type_option,
 )
 from scramjet_client.cli.events import event, events
-from scramjet_client.models import STATUSES
-
-_MILLISECONDS = 1000
+from scramjet_client.models import STATUSES, GetInstanceResponse
 
 
 @click.group(cls=Group)
@@ -81,7 +80,7 @@ def info(session: Session, instance: str) -> None:
         ("created", found.created),
         ("started", found.started),
         ("ended", found.ended),
-        ("exit code", None if how is None else f"{how.exit_code} ({how.reason})"),
+        ("exit code", None if how is None else f"{_code(how.exit_code)} ({how.reason})"),
         *((name, value) for name, value in found.extra.items()),
     ]
     _output.details(session, found, pairs)
@@ -296,7 +295,7 @@ def stop(session: Session, instances: tuple[str, ...], seconds: float, keepalive
 
     def end(given: str) -> tuple[str, Any]:
         client = _names.instance_of(session, given)
-        return client.id, client.stop(round(seconds * _MILLISECONDS), keepalive)
+        return client.id, client.stop(timedelta(seconds=seconds), keepalive)
 
     for_each(session, instances, end)
 
@@ -350,4 +349,16 @@ def wait(ctx: click.Context, instance: str, status: Any, limit: float | None) ->
     if session.json:
         _output.document(found)
     if status is None:
+        _say_cause(found)
         ctx.exit(exit_code(found))
+
+
+def _say_cause(info: GetInstanceResponse) -> None:
+    if info.cause is not None:
+        _say.error(f"instance {info.id!r} failed: {info.cause}")
+        if info.cause.cure is not None:
+            _say.error(info.cause.cure)
+
+
+def _code(exit_code: int | None) -> str:
+    return "not known" if exit_code is None else str(exit_code)

@@ -59,7 +59,7 @@ def diagnose(
             advice="the proxy did not let it through; check the proxy's address and login, or name the hub in NO_PROXY",
         )
     if any(isinstance(each, (ssl.SSLError, requests.exceptions.SSLError)) for each in found):
-        return Diagnosis(cause="tls", advice=_about_tls(str(error)))
+        return Diagnosis(cause="tls", advice=_about_tls(" ".join(map(str, found))))
     if isinstance(error, HubTimeoutError):
         return Diagnosis(
             cause="timeout",

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Union
 
 import attrs
 
-from scramjet_client._base import Closing, Live, Shown, logger, public
+from scramjet_client._base import Closing, Live, Rows, Shown, logger, public
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.clients.host import HostClient
@@ -367,9 +367,9 @@ class Fleet(Live):
             sequence: An id; or a name, as each hub gives an id of its own to what is sent to it.
         """
         found = self.ask(
-            lambda host: [
+            lambda host: Rows(
                 each for each in host.list_sequences() if sequence in (each.id, each.name)
-            ]
+            )
         )
         return FleetAnswer({hub: each for hub, each in found.items() if each}, found.errors)
 
@@ -480,11 +480,11 @@ def _event(event_name: str, message: Any) -> Callable[[InstanceClient], SendEven
 def _living(host: HostClient, sequence: str) -> list[InstanceClient]:
     """Return the instances of a sequence on a hub; what has been deleted is known by its id alone."""
     ids = {each.id for each in host.list_sequences() if each.name == sequence} | {sequence}
-    return [
+    return Rows(
         host.get_instance_client(each.id)
         for each in host.list_instances()
         if each.sequence in ids and not has_ended(each)
-    ]
+    )
 
 
 def _rank(host: HostClient) -> tuple[float, int, float]:

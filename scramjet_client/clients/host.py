@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from scramjet_client._base import public
+from scramjet_client._base import Rows, public
 from scramjet_client.api.answers import (
     config_from,
     entities_from,
@@ -62,6 +62,51 @@ class HostClient(Topics, ApiClient):
         proxies: As in requests; None means the environment's, except for loopback hosts.
         retries: How often a JSON GET, or a request that never left, is tried again.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "base_url": "api_base",
+        "config": "get_config()",
+        "create_instance": "get_sequence_client(id).start()",
+        "create_sequence": "send_sequence(package)",
+        "delete_instance": "get_instance_client(id).kill(remove_immediately=True)",
+        "deploy_sequence": "send_sequence(package), or deploy(function)",
+        "get_hub": "get_version() and get_config()",
+        "get_info": "get_version(), get_status() or get_config()",
+        "get_instance": "get_instance_client(id), or get_instance_info(id) for what the hub knows of it",
+        "get_instances": "list_instances()",
+        "get_load": "get_load_check()",
+        "get_logs": "get_log_stream()",
+        "get_sequence_info": "get_sequence(id)",
+        "get_sequences": "list_sequences()",
+        "health": "get_load_check()",
+        "instance": "get_instance_client(id)",
+        "instances": "list_instances()",
+        "kill_instance": "get_instance_client(id).kill()",
+        "list_topics": "get_topics()",
+        "load": "get_load_check()",
+        "log": "get_log_stream()",
+        "logs": "get_log_stream()",
+        "overwrite_sequence": "update_sequence(id, package)",
+        "ping": "get_version(), or doctor()",
+        "publish": "send_topic(topic, source)",
+        "remove_sequence": "delete_sequence(id)",
+        "run": "deploy(function).run(), or get_sequence_client(id).run()",
+        "run_sequence": "get_sequence_client(id).run()",
+        "sequence": "get_sequence_client(id)",
+        "sequences": "list_sequences()",
+        "start": "get_sequence_client(id).start()",
+        "start_instance": "get_sequence_client(id).start()",
+        "start_sequence": "get_sequence_client(id).start()",
+        "status": "get_status()",
+        "stop_instance": "get_instance_client(id).stop()",
+        "subscribe": "get_topic(topic)",
+        "topic": "get_topic(topic)",
+        "topics": "get_topics()",
+        "upload": "send_sequence(package)",
+        "upload_sequence": "send_sequence(package)",
+        "url": "api_base",
+        "version": "get_version().version",
+    }
 
     _sources: Mapping[str, str] | None = None
 
@@ -168,14 +213,36 @@ class HostClient(Topics, ApiClient):
         """Return the load of the hub's machine. Wire: GET /load-check."""
         return load_from(self._client.request("GET", "load-check"))
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the hub's log: what it has kept, then live; one JSON object a line. Wire: GET /log."""
-        return self._client.get_stream("log", name="log of the hub", idle_timeout=idle_timeout)
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the hub's log: what it has kept, then live; one JSON object a line.
 
-    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the hub's audit (1.x): history, then live; one JSON object a line. Wire: GET /audit."""
+        Args:
+            timeout: Seconds after which the stream ends here; None is no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Wire: GET /log.
+        """
+        return self._client.get_stream(
+            "log", name="log of the hub", timeout=timeout, idle_timeout=idle_timeout
+        )
+
+    def get_audit_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the hub's audit (1.x): history, then live; one JSON object a line.
+
+        Args:
+            timeout: Seconds after which the stream ends here; None is no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Wire: GET /audit.
+        """
         dialect_of(self._client).require("the audit")
-        return self._client.get_stream("audit", name="audit of the hub", idle_timeout=idle_timeout)
+        return self._client.get_stream(
+            "audit", name="audit of the hub", timeout=timeout, idle_timeout=idle_timeout
+        )
 
     # -- sequences --------------------------------------------------------------------------------
 
@@ -195,7 +262,7 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /sequences.
         """
-        found = [each.id for each in self.list_sequences() if each.name == name]
+        found = Rows(each.id for each in self.list_sequences() if each.name == name)
         if not found:
             raise SequenceNotFoundError(f"there is no sequence of the name {name!r} on the hub")
         return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from scramjet_client._base import public
 from scramjet_client.api.answers import (
@@ -69,6 +70,25 @@ class ManagerClient(ApiClient):
     Safe to use from any number of threads. The arguments are those of `HostClient`.
     """
 
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "get_host": "get_host_client(id)",
+        "get_hub": "get_host_client(id)",
+        "get_hub_client": "get_host_client(id)",
+        "get_hubs": "get_hosts()",
+        "get_load_check": "get_load()",
+        "get_logs": "get_log_stream()",
+        "get_topic": "get_named_data(topic)",
+        "hosts": "get_hosts()",
+        "hubs": "get_hosts()",
+        "list_hosts": "get_hosts()",
+        "list_hubs": "get_hosts()",
+        "list_instances": "get_instances()",
+        "list_sequences": "get_sequences()",
+        "list_topics": "get_topics()",
+        "send_topic": "send_named_data(topic, source)",
+        "url": "api_base",
+    }
+
     def _use(self, client: HttpClient) -> None:
         super()._use(client)
         # What is learned of a hub, its generation for one, is kept for the next client of it.
@@ -89,16 +109,38 @@ class ManagerClient(ApiClient):
         """Return the manager's configuration as it gives it; it may hold secrets. Wire: GET /config."""
         return object_in(self._get("config"), "config")
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the manager's log, one JSON object a line. Wire: GET /log."""
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the manager's log, one JSON object a line.
+
+        Args:
+            timeout: Seconds after which the stream ends here; None is no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Wire: GET /log.
+        """
         return self._client.get_stream(
-            "log", name="log of the manager", idle_timeout=idle_timeout, **_ABOUT
+            "log", name="log of the manager", timeout=timeout, idle_timeout=idle_timeout, **_ABOUT
         )
 
-    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the manager's audit, one JSON object a line. Wire: GET /audit."""
+    def get_audit_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the manager's audit, one JSON object a line.
+
+        Args:
+            timeout: Seconds after which the stream ends here; None is no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Wire: GET /audit.
+        """
         return self._client.get_stream(
-            "audit", name="audit of the manager", idle_timeout=idle_timeout, **_ABOUT
+            "audit",
+            name="audit of the manager",
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            **_ABOUT,
         )
 
     # -- its hubs ---------------------------------------------------------------------------------
@@ -241,13 +283,20 @@ class ManagerClient(ApiClient):
     # -- data across hubs -------------------------------------------------------------------------
 
     def get_named_data(
-        self, topic: str, content_type: str = _BINARY, *, idle_timeout: Duration | None = None
+        self,
+        topic: str,
+        content_type: str = _BINARY,
+        *,
+        timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
     ) -> OutputStream:
         """Open a topic that goes across hubs for reading; see `HostClient.get_topic`.
 
         Wire: GET /topic/{topic}.
         """
-        return self._topics.get_topic(topic, content_type, idle_timeout=idle_timeout)
+        return self._topics.get_topic(
+            topic, content_type, timeout=timeout, idle_timeout=idle_timeout
+        )
 
     def send_named_data(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from scramjet_client._base import public
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
@@ -12,15 +12,22 @@ from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.topics import checked_topic
-from scramjet_client.errors import SequenceNotFoundError, ServerError
+from scramjet_client.errors import (
+    BadParametersError,
+    InsufficientResourcesError,
+    SequenceNotFoundError,
+    ServerError,
+)
 from scramjet_client.http.answers import JsonAnswer, json_in
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.settings import route
+from scramjet_client.instances.cause import cured
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import CompletedInstance, refuse_check, run_new
 from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
 from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.packages.requirements import Requirements
+from scramjet_client.streams.targets import TargetLike
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
 # A hub looks at the length alone, and an instance whose id would need encoding can't be asked for again.
@@ -35,6 +42,27 @@ class SequenceClient(Handle):
         id: The sequence's id.
         host: Whose `.client` talks to the hub; a `HostClient`, normally.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "call": "run(input=...)",
+        "config": "get_info().config",
+        "create_instance": "start()",
+        "execute": "run(input=...)",
+        "get_instance_client": "get_instance(id)",
+        "get_instances": "list_instances()",
+        "info": "get_info()",
+        "instances": "list_instances()",
+        "launch": "start()",
+        "name": "get_info().name",
+        "remove": "delete()",
+        "replace": "overwrite(package)",
+        "start_instance": "start()",
+        "status": "get_info()",
+        "stop": "get_instance(id).stop()",
+        "submit": "start()",
+        "update": "overwrite(package)",
+        "upload": "overwrite(package)",
+    }
 
     _kind = "sequence"
     _not_found = SequenceNotFoundError
@@ -89,7 +117,11 @@ class SequenceClient(Handle):
             "instanceId": instance_id,
         }
         body = dialect_of(self._client).start_body(app_config, args, further)
-        answer = self._request("POST", "start", value=body, timeout=timeout)
+        try:
+            answer = self._request("POST", "start", value=body, timeout=timeout)
+        except (BadParametersError, InsufficientResourcesError) as error:
+            cured(error)
+            raise
         return InstanceClient(id_from(answer, "start"), self)
 
     def run(
@@ -99,6 +131,7 @@ class SequenceClient(Handle):
         *,
         type: str | None = None,
         json: bool | None = None,
+        output: TargetLike = None,
         timeout: Duration | None = None,
         check: bool = False,
         app_config: Mapping[str, Any] | None = None,
@@ -117,6 +150,7 @@ class SequenceClient(Handle):
             stdin: As in `InstanceClient.run`.
             type: As in `InstanceClient.run`.
             json: As in `InstanceClient.run`.
+            output: As in `InstanceClient.run`.
             timeout: Seconds for all of it; None is for ever.
             check: As in `InstanceClient.run`.
             app_config: As in `start`, like those that follow.
@@ -148,7 +182,9 @@ class SequenceClient(Handle):
             )
 
         def run_it(instance: InstanceClient, left: float | None) -> CompletedInstance:
-            return instance.run(input, stdin, type=type, json=json, timeout=left, check=check)
+            return instance.run(
+                input, stdin, type=type, json=json, output=output, timeout=left, check=check
+            )
 
         return run_new(start, run_it, limit)
 

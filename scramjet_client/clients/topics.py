@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from scramjet_client._base import Rows
 from scramjet_client.api.generations import dialect_of, route_limits
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
@@ -67,7 +68,7 @@ class Topics:
             raise InvalidResponseError(
                 "the hub's answer for topics is not a list", body=answer.text
             )
-        return [_topic(each) for each in answer.value if isinstance(each, dict)]
+        return Rows(_topic(each) for each in answer.value if isinstance(each, dict))
 
     def create_topic(self, topic: str, content_type: str = _NDJSON) -> CreateTopicResponse:
         """Make a topic (1.x; on 0.x the first send or read makes one).
@@ -110,7 +111,12 @@ class Topics:
         )
 
     def get_topic(
-        self, topic: str, content_type: str = _NDJSON, *, idle_timeout: Duration | None = None
+        self,
+        topic: str,
+        content_type: str = _NDJSON,
+        *,
+        timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
     ) -> OutputStream:
         """Open a topic for reading: what nobody has read yet, then live. It never ends by itself on 1.x.
 
@@ -119,6 +125,7 @@ class Topics:
         Args:
             topic: Its name, as in `create_topic`.
             content_type: What the reader expects; another one than the topic's is refused.
+            timeout: Seconds after which the stream ends here; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
 
         Returns:
@@ -132,6 +139,7 @@ class Topics:
         return self._client.get_stream(
             f"topic/{checked_topic(topic)}",
             name=f"topic {topic!r}",
+            timeout=timeout,
             idle_timeout=idle_timeout,
             # The type that is expected stands in this header, of all.
             headers={"Content-Type": checked_type(content_type)},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -162,6 +164,25 @@ class JsonAnswer:
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
+_PAGE = re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
+_UNSEEN = re.compile(
+    r"<(script|style|title)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL
+)
+
+_FIRST_WORDS = 80
+"""Characters of a page without a title that are repeated."""
+
+
+def page_title(text: str) -> str:
+    """Return what a web page says in one line, "" for what is no page: proxies answer with pages of their own."""
+    if not _PAGE.match(text):
+        return ""
+    title = _TITLE.search(text)
+    words = _UNSEEN.sub(" ", title.group(2) if title else text)
+    return " ".join(html.unescape(words).split())[:_FIRST_WORDS]
+
+
 def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer:
     """Read an answer to its end and return its JSON; hubs do not always say that it is JSON.
 
@@ -172,9 +193,12 @@ def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer
     try:
         value = loads(text) if text.strip() else None
     except ValueError as error:
+        page = page_title(text)
+        what = (
+            f"with a web page ({page!r}), not JSON" if page else f"with what is not JSON: {error}"
+        )
         raise InvalidResponseError(
-            f"{response.request.method} {response.url} answered {response.status_code} with what is"
-            f" not JSON: {error}",
+            f"{response.request.method} {response.url} answered {response.status_code} {what}",
             status=response.status_code,
             url=response.url,
             body=text[:ERROR_LIMIT],

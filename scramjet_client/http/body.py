@@ -351,7 +351,9 @@ class BodyWriter:
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None:
                 if remaining <= 0:
-                    raise TimeoutError(f"the hub took nothing for {self._stall_limit} s")
+                    raise TimeoutError(
+                        f"the hub took nothing for {self._stall_limit:g} s (Timeouts.write)"
+                    )
                 remaining = min(remaining, LONGEST_WAIT)
             try:
                 if isinstance(sock, DUPLEX):

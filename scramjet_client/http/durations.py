@@ -95,3 +95,8 @@ def milliseconds(name: str, value: object) -> float:
         raise ValueError(f"{name} must be 0 or more milliseconds, not {value!r}")
     found = min(found, _MOST_MILLISECONDS)
     return int(found) if found == int(found) else found
+
+
+def seconds(value: float) -> str:
+    """Return seconds as errors say them."""
+    return f"{value:g} s"

@@ -18,6 +18,7 @@ from typing import Any
 import requests
 from urllib3.util import wait_for_read
 
+from scramjet_client._base import show_briefly
 from scramjet_client.http.answers import too_long
 from scramjet_client.http.body import BodyWriter, shut
 from scramjet_client.http.chunked import ChunkedBody
@@ -33,6 +34,9 @@ _HEAD_ALLOWANCE = 8 * 2**20
 _POLL = 1.0
 """Seconds between two calls of `Exchange.on_idle` while nothing arrives."""
 
+
+_AT_ONCE = 0.001
+"""Seconds that stand for none: of a TLS socket, 0 would make one that does not wait."""
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that has the later close of a socket reset its connection."""
@@ -67,6 +71,21 @@ class Exchange:
         self.poll = poll
         self.idle: float | None = None
         """Seconds of silence after which a read raises, where that is longer than a socket's limit can be."""
+        self.is_noise: Callable[[bytes], bool] | None = None
+        """Says of what has come whether it leaves the answer as silent as it was; None where nothing does."""
+        self.silence: float = 0.0
+        """Seconds that reads have waited since something else than noise came."""
+        self.heard_noise: bool = False
+        """Whether noise came last."""
+        self._waited = 0.0
+        self.until: float | None = None
+        """`time.monotonic()` at which reading ends as at the end of the body, or None."""
+        self.limit = ""
+        """The deadline in words, for the error: "60 s (Timeouts.read)"."""
+        self.overdue = ""
+        """Which limit has passed, in words; "" while none has."""
+        self.idle_limit: float | None = None
+        """Seconds of silence that a reader allows, for the error."""
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
         self.sent: threading.Event = threading.Event()
@@ -126,6 +145,7 @@ class Exchange:
             or self.on_idle is not None
             or self.writer is not None
             or self.idle is not None
+            or self.until is not None
         )
 
     def polled(self) -> tuple[int, float | None]:
@@ -136,11 +156,26 @@ class Exchange:
         """
         with self._lock:
             self._polled = True
+            # Who asks also measures.
+            self.silence = self._waited = 0.0
             if self._sock is None:
                 return -1, None
             limit = self._sock.gettimeout()
             self._sock.settimeout(0)
             return self._sock.fileno(), limit if self.idle is None else self.idle
+
+    def broke_silence(self, began: float) -> None:
+        """Take note that something has come after a silence since `began`; `came` says what it was."""
+        if self.is_noise is not None:
+            self._waited = time.monotonic() - began
+
+    def came(self, data: bytes) -> None:
+        """Take note of what has come: where it is noise, the silence goes on."""
+        assert self.is_noise is not None
+        self.heard_noise = self.is_noise(data)
+        if not self.heard_noise:
+            self._waited = 0.0
+        self.silence = self._waited
 
     def waited_for(self, limit: float | None) -> None:
         """Undo `polled`."""
@@ -150,6 +185,10 @@ class Exchange:
                 # Closed by another thread just now, it needs none.
                 with contextlib.suppress(OSError):
                     self._sock.settimeout(limit if self.idle is None else None)
+
+    def is_late(self) -> bool:
+        """Return whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     @property
     def aborted(self) -> bool:
@@ -217,8 +256,11 @@ class _Inlet(io.RawIOBase):
 
     def taken_over(self, begun: bytes) -> ChunkedBody:
         """Return a reader for the chunked body that comes now, `begun` being its first bytes."""
-        limits = self._exchange is not None and self._exchange.waits_apart
-        return ChunkedBody(self._sock, begun, self.limited if limits else None)
+        exchange = self._exchange
+        wait = self.limited if exchange is not None and exchange.waits_apart else None
+        if exchange is not None and exchange.is_noise is not None:
+            return _HeardBody(self._sock, begun, wait, exchange.came)
+        return ChunkedBody(self._sock, begun, wait)
 
     def limited(self, receive: Callable[[], Any]) -> Any:
         """Do one read from the socket within the exchange's limits."""
@@ -226,16 +268,23 @@ class _Inlet(io.RawIOBase):
         if exchange is None or not exchange.waits_apart:
             return receive()
         limit = self._sock.gettimeout()
-        began = time.monotonic()
+        # Where noise came last, the silence before it goes on, and the hook has its turn as soon as nothing is there.
+        began = time.monotonic() - exchange.silence
+        at_once = exchange.heard_noise
         while True:
             seconds = self._slice(exchange, exchange.idle or limit, began)
+            if at_once:
+                seconds, at_once = _AT_ONCE, False
             if type(self._sock) is socket.socket:
                 if self._wait(seconds):
+                    exchange.broke_silence(began)
                     return receive()
             else:
                 self._sock.settimeout(seconds)
                 try:
-                    return receive()
+                    data = receive()
+                    exchange.broke_silence(began)
+                    return data
                 except socket.timeout as error:
                     let_interrupts_pass(error)
                 finally:
@@ -250,20 +299,29 @@ class _Inlet(io.RawIOBase):
         except ValueError as error:
             let_interrupts_pass(error)
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
+        except BaseException as error:  # an interrupt, where most of them come
+            show_briefly(error)
+            raise
 
     @staticmethod
     def _slice(exchange: Exchange, limit: float | None, began: float) -> float | None:
         """Return how long the next wait may take; raises when a limit has passed, whatever keeps coming."""
         now = time.monotonic()
+        if exchange.until is not None and now >= exchange.until:
+            raise WaitEnded("its time is over")
         ends = [
             *([exchange.deadline] if exchange.deadline is not None else []),
             *([began + limit] if limit is not None else []),
         ]
         if ends and now >= min(ends):
+            if exchange.is_late():
+                exchange.overdue = exchange.limit
             raise socket.timeout("timed out")
         waits = [min(end - now, LONGEST_WAIT) for end in ends]
         if exchange.on_idle is not None:
             waits.append(exchange.poll)
+        if exchange.until is not None:
+            waits.append(exchange.until - now)
         return min(waits, default=None)
 
     def close(self) -> None:
@@ -274,6 +332,32 @@ class _Inlet(io.RawIOBase):
                 self._exchange.connection_given_back()
             self._hold.close()
         super().close()
+
+
+class _HeardBody(ChunkedBody):
+    """A chunked body that tells what comes."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        begun: bytes,
+        wait: Callable[[Callable[[], Any]], Any] | None,
+        heard: Callable[[bytes], object],
+    ) -> None:
+        super().__init__(sock, begun, wait)
+        self._heard = heard
+
+    def take(self) -> bytes | None:
+        data = super().take()
+        if data:
+            self._heard(data)
+        return data
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = super().readinto(buffer)
+        if count:
+            self._heard(bytes(buffer[:count]))
+        return count
 
 
 class Answer(http.client.HTTPResponse):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import errno
-import html
 import json
 import re
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from scramjet_client.errors import (
     AuthenticationError,
@@ -31,8 +34,11 @@ from scramjet_client.errors import (
     ServerError,
     UnprocessableEntityError,
 )
-from scramjet_client.http.answers import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads
+from scramjet_client.http.answers import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads, page_title
+from scramjet_client.http.durations import seconds
+from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import causes, let_interrupts_pass
+from scramjet_client.http.settings import is_loopback
 
 _BY_STATUS: dict[int, type[HubResponseError]] = {
     400: BadParametersError,
@@ -72,25 +78,6 @@ def describe_body(text: str) -> str:
         return text[:SENTENCE_LIMIT]
 
 
-_PAGE = re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
-_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
-_UNSEEN = re.compile(
-    r"<(script|style|title)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.IGNORECASE | re.DOTALL
-)
-
-_FIRST_WORDS = 80
-"""Characters of a page without a title that are repeated."""
-
-
-def page_title(text: str) -> str:
-    """Return what a web page says in one line, "" for what is no page: proxies answer with pages of their own."""
-    if not _PAGE.match(text):
-        return ""
-    title = _TITLE.search(text)
-    words = _UNSEEN.sub(" ", title.group(2) if title else text)
-    return " ".join(html.unescape(words).split())[:_FIRST_WORDS]
-
-
 def _platform_code(text: str) -> int | None:
     """Return `error.code` of a body, or None: hubs have texts there, a platform numbers."""
     try:
@@ -108,6 +95,8 @@ def from_response(
     subject: str = "",
     not_found: type[NotFoundError] = NotFoundError,
     hidden: Callable[[str], str] = str,
+    base: str = "",
+    token: bool = False,
 ) -> HubResponseError:
     """Return the error for an answer of 300 or more; reads what is left of its body.
 
@@ -116,6 +105,8 @@ def from_response(
         subject: What the request was about, to begin the sentence with ("instance 'abc'").
         not_found: The class that a 404 means on this route.
         hidden: Returns a text without secrets.
+        base: The hub's address.
+        token: Whether the request had a token.
     """
     method = (response.request.method if response.request is not None else None) or "GET"
     url = response.url or ""
@@ -141,11 +132,35 @@ def from_response(
         said = f"a redirect to {address!r}, which is not followed"
     if len(said) > SENTENCE_LIMIT:
         said = f"{said[:SENTENCE_LIMIT]}…"
-    what = f"{subject} not found" if status == 404 and subject else f"{subject} refused".lstrip()
+    what, cure = _meaning(status, subject, base, token)
     sentence = f"{what}: {method} {url} answered {response.status_code}"
-    error = kind(f"{sentence} ({said})" if said else sentence, status=status, url=url, body=body)
+    sentence = f"{sentence} ({said})" if said else sentence
+    error = kind(f"{sentence}{cure}", status=status, url=url, body=body)
     error.retry_after = _seconds_until(response.headers.get("Retry-After", ""))
     return error
+
+
+def _meaning(status: int, subject: str, base: str, token: bool) -> tuple[str, str]:
+    """Return what a refusal means, and what to do about it ("" where the hub's words say it)."""
+    about = f" for {subject}" if subject else ""
+    if status == 401 and token:
+        return f"the token was refused{about}", "; it may have expired, or be another hub's"
+    if status == 401:
+        return f"a token is needed{about}", "; token= gives one, or SCRAMJET_TOKEN and from_env()"
+    if status == 403 and token:
+        return f"the token does not allow this{about}", ""
+    if status == 404:
+        return f"{subject} not found" if subject else "no such path", wrong_path(base)
+    return f"{subject} refused".lstrip(), ""
+
+
+def wrong_path(base: str) -> str:
+    """Return what to do about an address without the path of a hub's API; "" where it has a path."""
+    path = urlsplit(base).path.strip("/") if base else "none"
+    if path not in ("", "api"):
+        return ""
+    right = f"{base.rstrip('/')}/{'v1' if path else 'api/v1'}"
+    return f"; a hub's API is below /api/v1, so its address may be {right}"
 
 
 def _seconds_until(retry_after: str) -> float | None:
@@ -161,6 +176,14 @@ def _seconds_until(retry_after: str) -> float | None:
 
 # socket.timeout is an OSError of its own on Python 3.9.
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, socket.timeout)
+
+_OPENSSL = re.compile(r"^\[[^\]]*\] |\s*\(_ssl\.c:\d+\)$")
+"""Where in OpenSSL, and in Python's use of it, an error was found: "[SSL: X] ... (_ssl.c:1006)"."""
+
+_CONNECTING = urllib3.exceptions.ConnectTimeoutError
+"""No connection came about in time. urllib3 1.26 derives its error for any other failed connection from it."""
+
+_E = TypeVar("_E", bound=BaseException)
 
 
 def is_timeout(exception: BaseException) -> bool:
@@ -178,9 +201,33 @@ def is_timeout(exception: BaseException) -> bool:
 
 
 def root_text(exception: BaseException) -> str:
-    """Return the words of the innermost cause: "[Errno 111] Connection refused", not three reprs."""
+    """Return the words of the innermost cause: "connection refused", not three reprs."""
     *_, root = causes(exception)
+    if isinstance(root, urllib3.exceptions.NewConnectionError):
+        # urllib3 1.26 names no cause, and raises it where it handles the cause.
+        root = root.__context__ or root
+    if isinstance(root, RemoteDisconnected):
+        return "the other side closed the connection without an answer"
+    if isinstance(root, IncompleteRead):
+        # Its own text is a repr, and counts what was held in a buffer, which nobody asked about.
+        missing = f", with {root.expected} bytes still to come" if root.expected else ""
+        return f"the connection closed before the end{missing}"
+    if isinstance(root, ssl.SSLError):
+        return _OPENSSL.sub("", str(root)) or type(root).__name__
+    if isinstance(root, OSError) and root.strerror:
+        return root.strerror[:1].lower() + root.strerror[1:]
     return str(root) or type(root).__name__
+
+
+def quiet(exception: _E) -> _E:
+    """Return a foreign exception to be a `__cause__`: tracebacks show it in a line, without its frames and causes.
+
+    What it came from is its `__context__`, for who asks.
+    """
+    exception.__traceback__ = None
+    exception.__context__ = exception.__cause__ or exception.__context__
+    exception.__cause__ = None
+    return exception
 
 
 FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
@@ -188,8 +235,23 @@ FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPExceptio
 
 
 @contextmanager
-def translated(method: str, url: str) -> Iterator[None]:
-    """Turn whatever requests, urllib3 or the socket raise inside the block into errors of this package."""
+def translated(
+    method: str,
+    url: str,
+    *,
+    base: str = "",
+    connect: float | None = None,
+    exchange: Exchange | None = None,
+) -> Iterator[None]:
+    """Turn whatever requests, urllib3 or the socket raise inside the block into errors of this package.
+
+    Args:
+        method: HTTP method.
+        url: The request's URL, or what it is for.
+        base: The hub's address, for what is known of the hub as a whole.
+        connect: Seconds that opening the connection may take.
+        exchange: Which knows what limit has passed.
+    """
     try:
         yield
     except ScramjetError:
@@ -200,15 +262,60 @@ def translated(method: str, url: str) -> Iterator[None]:
         if any(isinstance(cause, urllib3.exceptions.InvalidHeader) for cause in causes(error)):
             raise InvalidResponseError(
                 f"{method} {url} was answered with a bad header: {root_text(error)[:200]}", url=url
-            ) from error
+            ) from quiet(error)
         # Its text holds the header's value, which may be a secret.
         raise ValueError(
             f"a header of {method} {url} can't be sent: it has line ends in it"
         ) from None
     except FOREIGN as error:
         let_interrupts_pass(error)
+        overdue = "" if exchange is None else exchange.overdue
         if is_timeout(error):
-            raise HubTimeoutError(
-                f"{method} {url} timed out: {root_text(error)}", url=url
-            ) from error
-        raise HubConnectionError(f"{method} {url} failed: {root_text(error)}", url=url) from error
+            if exchange is not None and exchange.deadline is not None:
+                # What was left of it may have been less than what a connection may take.
+                overdue = overdue or (exchange.limit if exchange.is_late() else "")
+            sentence = _late(error, f"{method} {url}", base or url, connect, overdue)
+            raise HubTimeoutError(sentence, url=url) from quiet(error)
+        sentence = _broken(error, f"{method} {url}", base or url)
+        raise HubConnectionError(sentence, url=url) from quiet(error)
+
+
+def _late(
+    error: BaseException, request: str, base: str, connect: float | None, overdue: str
+) -> str:
+    """Return what to say of a time limit that has passed: which, and how long it was."""
+    found = list(causes(error))
+    if any(isinstance(cause, _CONNECTING) for cause in found):
+        within = overdue or (f"{seconds(connect)} (Timeouts.connect)" if connect else "its limit")
+        return f"no hub at {base}: no connection within {within}; check the host and the port"
+    if overdue:
+        return f"{request} was not answered within {overdue}"
+    said = root_text(error)
+    return f"{request} timed out" if "timed out" in said else f"{request} timed out: {said}"
+
+
+def _broken(error: BaseException, request: str, base: str) -> str:
+    """Return what to say of a connection that broke, or did not come about, and what to do."""
+    found = list(causes(error))
+    said = root_text(error)
+    if any(
+        isinstance(cause, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError))
+        for cause in found
+    ):
+        return f"the proxy does not lead to {base}: {said}; doctor() says which proxy is used"
+    for cause in found:
+        if isinstance(cause, (ssl.SSLCertVerificationError, CertificateError)):
+            return f"the certificate of {base} is not trusted: {said}; verify= names its CA"
+        if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", "") in _NO_TLS:
+            return f"{base} does not speak TLS; its address may begin with http://"
+    if not any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in found):
+        return f"{request} failed: {said}"
+    if "refused" in said and is_loopback(base):
+        cure = "`scramjet hub start` starts one here"
+    else:
+        cure = "check the host and the port"
+    return f"no hub at {base}: {said}; {cure}"
+
+
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+"""How OpenSSL calls an answer that is not TLS, in its versions."""

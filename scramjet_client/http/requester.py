@@ -19,14 +19,19 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
 
 from scramjet_client._base import Closing, logger
-from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
+from scramjet_client.errors import (
+    HubResponseError,
+    InvalidResponseError,
+    NotFoundError,
+    ScramjetError,
+)
 from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding, parsed
 from scramjet_client.http.connection import Session
-from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.http.failures import from_response, translated
+from scramjet_client.http.failures import from_response, translated, wrong_path
 from scramjet_client.http.interrupts import causes
-from scramjet_client.http.retries import tried
+from scramjet_client.http.retries import Outages, tried
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
@@ -127,6 +132,7 @@ class Requester(Closing):
         self.memo: dict[str, Any] = {}
         """What upper layers have learned of this hub, such as its generation."""
         self._retries = retries
+        self._outages = Outages(self.api_base)
         self.verify = verify
         self.cert = cert
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
@@ -216,10 +222,13 @@ class Requester(Closing):
                 body = jsonlib.dumps(value, allow_nan=False).encode()
         limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
         ends = None if limit is None else time.monotonic() + limit
+        named = "Timeouts.read" if timeout is None else "timeout"
 
         def attempt() -> JsonAnswer:
             used = exchange or Exchange(deadline=ends)
-            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
+            if exchange is None and limit is not None:
+                used.limit = f"{seconds(limit)} ({named})"
+            with self._discreet(), self._translated(used, method, path):
                 response = self._send(used, method, path, headers=sent, params=params, body=body)
                 try:
                     if response.status_code >= 300:
@@ -233,6 +242,7 @@ class Requester(Closing):
         return tried(
             attempt,
             self._retries,
+            outages=self._outages,
             again=method == "GET" and exchange is None,
             deadline=ends if exchange is None else exchange.deadline,
             sleep=self.tuning.sleep,
@@ -245,7 +255,14 @@ class Requester(Closing):
     ) -> HubResponseError:
         """Return the error that an answer of 300 or more means here; see `from_response`."""
         hidden = self._secrets.hidden_in
-        return from_response(response, subject=subject, not_found=not_found, hidden=hidden)
+        return from_response(
+            response,
+            subject=subject,
+            not_found=not_found,
+            hidden=hidden,
+            base=self.api_base,
+            token=self.token.is_set,
+        )
 
     def send_body(self, request: BodyRequest, exchange: Exchange) -> requests.Response:
         """Send a request whose body the exchange's writer writes, and return at the head of its answer."""
@@ -259,6 +276,18 @@ class Requester(Closing):
                 body=iter(()),
             )
 
+    def _translated(
+        self, exchange: Exchange, method: str, path: str
+    ) -> contextlib.AbstractContextManager[None]:
+        """Return the block in which a request may raise what requests raises."""
+        return translated(
+            method,
+            f"{self.api_base}/{path}" if path else self.api_base,
+            base=self.api_base,
+            connect=self.timeouts.connect,
+            exchange=exchange,
+        )
+
     @contextlib.contextmanager
     def _discreet(self) -> Iterator[None]:
         """Hide in what is raised inside the block what the hub, or who answers for it, has repeated."""
@@ -271,6 +300,8 @@ class Requester(Closing):
                 if cause is not error and hidden(str(cause)) != str(cause):
                     error.__cause__ = None
                     error.__suppress_context__ = True
+            if isinstance(error, InvalidResponseError):
+                error.message += wrong_path(self.api_base)
             error.message = hidden(error.message)
             error.args = (error.message, *error.args[1:])
             error.body = None if error.body is None else hidden(error.body)
@@ -280,12 +311,13 @@ class Requester(Closing):
         """Send a request and return at the head of its answer; again while no connection comes about."""
 
         def attempt() -> requests.Response:
-            with self._discreet(), translated(method, f"{self.api_base}/{path}"):
+            with self._discreet(), self._translated(exchange, method, path):
                 return self._send(exchange, method, path, **how)
 
         return tried(
             attempt,
             self._retries,
+            outages=self._outages,
             again=False,
             deadline=exchange.deadline,
             sleep=self.tuning.sleep,
@@ -454,6 +486,7 @@ def _head_within(
         if writer.bytes_sent != sent:
             sent, since = writer.bytes_sent, time.monotonic()
         elif time.monotonic() - since >= limit:
+            exchange.overdue = f"{seconds(limit)} (Timeouts.read)"
             raise socket.timeout("timed out")
         return None if watch is None else watch(silence)
 
@@ -464,3 +497,4 @@ def _head_within(
         exchange.on_idle, exchange.poll = watch, poll
     if rest is not None:
         exchange.deadline = time.monotonic() + rest
+        exchange.limit = f"{seconds(rest)} (Timeouts.read)"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,7 +14,7 @@ from typing import TypeVar
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from scramjet_client._base import logger
+from scramjet_client._base import logger, show_briefly
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -37,10 +39,56 @@ _PASSING = (429, 502, 503, 504)
 """Refusals that may pass: too many requests, and a gateway whose hub is away."""
 
 
+class Outages:
+    """Logs when calls begin to fail and when they succeed again: two lines, however many calls fail between.
+
+    The attempts in between are logged on the level DEBUG.
+
+    Args:
+        hub: What is called, for the log.
+    """
+
+    def __init__(self, hub: str) -> None:
+        self._hub = hub
+        self._failed = 0
+        self._began = 0.0
+        # Guards the two above: a client is used by many threads.
+        self._lock = threading.Lock()
+
+    def failed(self, error: ScramjetError, pause: float | None) -> None:
+        """Take note of a failed attempt; `pause` is None where it is raised instead of tried again."""
+        with self._lock:
+            if not self._failed and pause is None:
+                # The caller hears of it, and nothing else was said.
+                return
+            begins = not self._failed
+            self._failed += 1
+            if begins:
+                self._began = time.monotonic()
+        if pause is None:
+            return
+        level = logging.WARNING if begins else logging.DEBUG
+        logger.log(level, "%s; trying again in %.2f s", error, pause)
+
+    def succeeded(self) -> None:
+        """Take note of an answer."""
+        if not self._failed:
+            return
+        with self._lock:
+            failed, self._failed = self._failed, 0
+            seconds = time.monotonic() - self._began
+        if failed:
+            attempts = "1 attempt" if failed == 1 else f"{failed} attempts"
+            logger.warning(
+                "%s answers again: %s failed within %.1f s", self._hub, attempts, seconds
+            )
+
+
 def tried(
     attempt: Callable[[], _R],
     retries: int,
     *,
+    outages: Outages,
     again: bool,
     deadline: float | None,
     sleep: Callable[[float], object],
@@ -51,6 +99,7 @@ def tried(
     Args:
         attempt: Sends a request; raises errors of this package.
         retries: How often it may be tried again.
+        outages: Told of what fails, and of answers.
         again: Whether a repetition is harmless; what never left is tried again in any case.
         deadline: `time.monotonic()` beyond which nothing is tried, or None.
         sleep: Waits between two attempts.
@@ -58,16 +107,32 @@ def tried(
     """
     for number in itertools.count():
         try:
-            return attempt()
+            answer = attempt()
         except ScramjetError as error:
             pause = _pause(error, number, again=again) if number < retries else None
             late = deadline is not None and time.monotonic() + (pause or 0) >= deadline
             if pause is None or late or given_up():
-                raise
-            logger.warning("%s; trying again in %.2f s", error, pause)
+                _note_end(error, outages)
+                # Where it came from is ours alone; its cause says the rest.
+                raise error.with_traceback(None)  # noqa: B904 - it is its own
+            outages.failed(error, pause)
+        except BaseException as error:  # an interrupt, from deep inside
+            show_briefly(error)
+            raise
+        else:
+            outages.succeeded()
+            return answer
         # Not inside the handler: the next failure is not a consequence of this one.
         sleep(pause)
     raise AssertionError("unreachable")
+
+
+def _note_end(error: ScramjetError, outages: Outages) -> None:
+    """Tell of an error that is raised: a refusal is an answer, too, unless a gateway gives it for a hub."""
+    if isinstance(error, HubResponseError) and error.status not in _PASSING:
+        outages.succeeded()
+    else:
+        outages.failed(error, None)
 
 
 def _pause(error: ScramjetError, number: int, *, again: bool) -> float | None:

@@ -12,7 +12,18 @@ from urllib.parse import quote, quote_plus
 _HIDDEN = "***"
 
 _SHORTEST = 8
-"""Characters from which on a secret is looked for within base64, where a shorter one may be found by chance."""
+"""Characters from which on a secret is looked for within other text, and within base64, where a shorter one may
+be found by chance."""
+
+_SHORTEST_WORD = 3
+"""Characters from which on a secret is looked for as a word. A shorter one is a word like any other, and hidden
+only behind what introduces a secret."""
+
+_BEGINS = r"(?:(?<![a-z0-9])|(?<=%[0-9a-f]{2})|(?<=\\[nrtbf]))"
+_ENDS = r"(?![a-z0-9])"
+"""Where a word begins and ends; what escapes a character before it is no part of it."""
+
+_INTRODUCED = r"((?:bearer|basic|authorization|cookie|token|key|secret|password)(?:[\s:=\"'\\]|%[0-9a-f]{2})+)"
 
 
 class Secrets:
@@ -23,15 +34,28 @@ class Secrets:
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        forms = {form for value in values if value for form in _forms(value)}
+        forms = {(form, len(value)) for value in values if value for form in _forms(value)}
         # Long ones first: one form may be part of another.
+        ordered = sorted(forms, key=lambda each: len(each[0]), reverse=True)
         self._pattern = re.compile(
-            "|".join(map(re.escape, sorted(forms, key=len, reverse=True))) or "(?!)", re.IGNORECASE
+            "|".join(_pattern(*each) for each in ordered) or "(?!)", re.IGNORECASE
         )
 
     def hidden_in(self, text: str) -> str:
         """Return a text without them."""
-        return self._pattern.sub(_HIDDEN, text)
+        return self._pattern.sub(
+            lambda found: (found[found.lastindex] if found.lastindex else "") + _HIDDEN, text
+        )
+
+
+def _pattern(form: str, length: int) -> str:
+    """Return what finds a form of a secret of a length, so that a short one does not hide words."""
+    if length >= _SHORTEST:
+        return re.escape(form)
+    before = _BEGINS if length >= _SHORTEST_WORD else _INTRODUCED
+    # Other than a letter or digit at its own edge, it is no word there.
+    begins = before if form[0].isalnum() or length < _SHORTEST_WORD else ""
+    return begins + re.escape(form) + (_ENDS if form[-1].isalnum() else "")
 
 
 def _forms(value: str) -> Iterator[str]:

@@ -61,6 +61,9 @@ class Tuning(Shown):
         stream_settle: The same of its other streams, which hubs leave open for a program that lives on after a crash.
         input_settle: How long a Node.js runner may take to read the header lines of its first input, before the first
             byte that is not ASCII follows them: 0.06 s were seen, but a program that computes holds it up.
+        input_reading: How long a program may take to be seen to read; a runner that came back to a restarted hub
+            never says so.
+        input_return: How long a function that has not returned may compute before its first input is sent all the same.
         exit_grace: How long the interpreter's end waits for uploads that run, all of them together.
         sleep: Waits between two attempts of a request.
     """
@@ -74,6 +77,8 @@ class Tuning(Shown):
     log_settle: float = 0.5
     stream_settle: float = 5.0
     input_settle: float = 0.5
+    input_reading: float = 30.0
+    input_return: float = 1.0
     exit_grace: float = 5.0
     sleep: Callable[[float], object] = attrs.field(default=time.sleep, repr=False)
 

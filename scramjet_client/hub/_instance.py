@@ -321,19 +321,23 @@ class Instance:
         """The log's pipe."""
         return self.process.log
 
-    def note(self, level: str, message: str) -> None:
+    def note(self, level: str, message: str, *data: Any) -> None:
         """Add a line to the instance's log."""
         line = {
             "msg": message,
             "level": level,
             "ts": milliseconds(),
+            **({"data": list(data)} if data else {}),
             "from": "CSIController",
             "CSIController": {"id": self.id},
         }
         self.process.log.put(compact(line) + b"\n")
 
     def info(self) -> dict[str, Any]:
-        """Return what `GET instance/ID` answers."""
+        """Return what `GET instance/ID` answers; that it was asked shows in the instance's log, as on a real hub."""
+        times = {"created": self._created, "started": self._started, "ended": self._ended}
+        known = {key: value for key, value in times.items() if value is not None}
+        self.note("DEBUG", "Get info [seq, info]", self.sequence.brief(), known)
         config = self._start.app_config
         optional = {
             "appConfig": config if self._start.has_app_config else None,

@@ -14,16 +14,17 @@ import struct
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 
 from aiohttp import web
 
+from scramjet_client._names import Guided, advised
 from scramjet_client.hub import _settings as defaults
 from scramjet_client.hub._app import BASE, App
 from scramjet_client.hub._callables import write_package
@@ -75,7 +76,8 @@ class _Token(enum.Enum):
     RANDOM = "a random one"
 
 
-class LocalHub:
+@advised
+class LocalHub(Guided):
     """A hub for one machine and for tests: it runs Python sequences as processes of this machine.
 
     Speaks the 1.0 dialect of a Transform Hub (docs/protocol.md). Use it in a `with` block, or call `start()`
@@ -109,6 +111,20 @@ class LocalHub:
     Warns:
         OpenHubWarning: It needs no token.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "address": "url",
+        "api_base": "url",
+        "base_url": "url",
+        "close": "stop()",
+        "deploy": "client().deploy(function)",
+        "get_client": "client()",
+        "host": "url",
+        "host_client": "client()",
+        "port": "url",
+        "send_sequence": "client().send_sequence(package)",
+        "shutdown": "stop()",
+    }
 
     def __init__(
         self,
@@ -319,6 +335,21 @@ class LocalHub:
         failures = self._call(lambda: list(self._state.failures))
         if failures:
             raise failures[0]
+
+    def _last_words(self, instance_id: str) -> dict[str, bytes] | None:
+        """Return the end of what an instance wrote to stdout, stderr and log, whoever has read it.
+
+        Takes nothing from those who read. None if the hub does not know the instance (any more).
+        """
+
+        def last() -> dict[str, bytes] | None:
+            instance = self._state.instances.get(instance_id)
+            process = getattr(instance, "process", None)
+            if process is None:
+                return None
+            return {name: getattr(process, name).last for name in ("stdout", "stderr", "log")}
+
+        return self._call(last)
 
     def clear(self) -> None:
         """End all instances, and forget them, all sequences, topics, and requests."""

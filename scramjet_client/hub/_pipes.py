@@ -71,10 +71,14 @@ class Pipe:
     Args:
         dropping: Forget the oldest chunks where a writer can't or shall not be held: while nobody reads, and
             beyond `UNREAD_LIMIT` by those who `put()`.
+        remembers: Bytes of what came last that `last` gives, whoever has read them.
     """
 
-    def __init__(self, *, dropping: bool = False) -> None:
+    def __init__(self, *, dropping: bool = False, remembers: int = 0) -> None:
         self._dropping = dropping
+        self._remembers = remembers
+        self._last: deque[bytes] = deque()
+        self._last_size = 0
         self._unread: deque[bytes] = deque()
         self._unread_size = 0
         self._readers: list[Reader] = []
@@ -111,6 +115,11 @@ class Pipe:
         """Add data without waiting."""
         if self.ended or not data:
             return
+        if self._remembers:
+            self._last.append(data[-self._remembers :])
+            self._last_size += len(self._last[-1])
+            while self._last_size - len(self._last[0]) >= self._remembers:
+                self._last_size -= len(self._last.popleft())
         for reader in self._readers:
             reader.put(data)
         if not self._readers:
@@ -118,6 +127,11 @@ class Pipe:
             self._unread_size += len(data)
             while self._dropping and self._unread_size > UNREAD_LIMIT:
                 self._unread_size -= len(self._unread.popleft())
+
+    @property
+    def last(self) -> bytes:
+        """The end of all that came."""
+        return b"".join(self._last)[-self._remembers :] if self._remembers else b""
 
     async def write(self, data: bytes) -> None:
         """Add data, and wait until there is room for more."""

@@ -33,6 +33,9 @@ _MESSAGE_LIMIT = 64 * 2**20
 _TOKENS = ("SCRAMJET_HUB_TOKEN", "SCRAMJET_TOKEN")
 """Variables with what lets others into this hub, or this user into another one."""
 
+_REMEMBERED = 65536
+"""Bytes of the end of stdout, stderr and log that the hub keeps, whoever has read them: for reports of tests."""
+
 _KILL_GRACE = 2.0
 """Seconds that a process gets to follow the order to end, before it is killed by signal."""
 
@@ -53,9 +56,10 @@ class Process:
     """
 
     def __init__(self, on_message: Callable[[str, Any], None]) -> None:
-        self.stdout, self.stderr, self.output = Pipe(), Pipe(), Pipe()
+        self.stdout, self.stderr = Pipe(remembers=_REMEMBERED), Pipe(remembers=_REMEMBERED)
+        self.output = Pipe()
         # A program that logs is not held because nobody looks at its log.
-        self.log = Pipe(dropping=True)
+        self.log = Pipe(dropping=True, remembers=_REMEMBERED)
         self.stdin: Feed
         self.input: Feed
         self.has_ended = False

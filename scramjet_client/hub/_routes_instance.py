@@ -10,6 +10,7 @@ from scramjet_client.hub._events import answer_event
 from scramjet_client.hub._http import UNDEFINED, Exchange, Unacceptable, Unparsable, for_ever
 from scramjet_client.hub._instance import Instance
 from scramjet_client.hub._pipes import Feed, Pipe
+from scramjet_client.hub._records import compact
 from scramjet_client.hub._state import State
 
 _STOP_LIMIT = 2**53
@@ -209,12 +210,19 @@ def _second(body: Any, key: str) -> Any:
             f"{'undefined' if body is UNDEFINED else 'object null'} is not iterable {symbol}"
         )
     if not isinstance(body, (list, str)):
-        raise Thrown(
-            f"{'object' if isinstance(body, dict) else type(body).__name__} is not iterable {symbol}"
+        what = (
+            "object"
+            if isinstance(body, dict)
+            else f"{_javascript_type(body)} {compact(body).decode()}"
         )
+        raise Thrown(f"{what} is not iterable {symbol}")
     if len(body) < 2 or body[1] is None:
         raise Thrown(f"Cannot read properties of undefined (reading '{key}')")
     return body[1]
+
+
+def _javascript_type(value: Any) -> str:
+    return "boolean" if isinstance(value, bool) else "number"
 
 
 async def _stop(exchange: Exchange, instance: Instance, body: Any) -> None:

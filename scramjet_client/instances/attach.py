@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scramjet_client.instances.follow import Ending, Feeds, Follow, Open
+from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.keyboard import Keyboard
 from scramjet_client.instances.lifetime import Instance
+from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.models import GetInstanceResponse
 from scramjet_client.streams.targets import TargetLike, targets_of
 
@@ -37,15 +38,15 @@ def attach(
     wait: Callable[[GetInstanceResponse], GetInstanceResponse],
 ) -> GetInstanceResponse | None:
     """Connect an instance until it ends or the user detaches; see `InstanceClient.attach`."""
-    # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
-    known = instance.get_info()
-    keys = _keyboard(stdin)
     news = threading.Event()
-    ending = Ending(instance.client, instance.id)
+    watcher = EndWatcher(instance.client, instance.id)
     name = f"instance {instance.id!r}"
-    feeds = None
+    keys = feeds = None
     try:
-        with Follow(name, open_stream, ending, targets_of(**targets), news=news.set) as shown:
+        # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
+        known = instance.get_info()
+        keys = _keyboard(stdin)
+        with Follow(name, open_stream, watcher, targets_of(**targets), news=news.set) as shown:
             if keys is not None:
                 feeds = Feeds([instance.submit_stdin(keys, end=True)], news.set)
             while not shown.done:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+import warnings
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import Live, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
@@ -15,27 +17,31 @@ from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
     HubTimeoutError,
-    InstanceEndedError,
     InstanceNotFoundError,
     NotFoundError,
     ScramjetError,
     StreamIdleError,
 )
 from scramjet_client.http.answers import JsonAnswer
-from scramjet_client.http.durations import Duration, duration, milliseconds
+from scramjet_client.http.durations import Duration, duration, milliseconds, seconds
 from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.failures import quiet
 from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.first_input import FirstInput
-from scramjet_client.instances.follow import Ending, Follow
-from scramjet_client.instances.lifetime import EndWatch, ended_error, kill, look_briefly, stop, wait
+from scramjet_client.instances.follow import Follow
+from scramjet_client.instances.input_type import InputType
+from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.instances.lifetime import ended_error, kill, stop
 from scramjet_client.instances.run import (
     CompletedInstance,
     Unfinished,
+    check_end,
     checked,
     refuse_check,
     run,
 )
+from scramjet_client.instances.watcher import EndWatcher, fetch_info_or_none
 from scramjet_client.models import (
     INPUT_STREAMS,
     OUTPUT_STREAMS,
@@ -57,7 +63,7 @@ from scramjet_client.models import (
 )
 from scramjet_client.streams.output import EventStream, OutputStream
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
-from scramjet_client.streams.targets import TargetLike, targets_of
+from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import UploadWriter
 from scramjet_client.uploads.options import (
     OptionsLike,
@@ -75,6 +81,9 @@ _NO_IDLE_LIMIT = float("inf")
 """Seconds; a limit for all streams of a client (`Timeouts.idle`) is not meant for those that are read together,
 where one of them is always silent."""
 
+_LIKELY_SECONDS = 100
+"""Milliseconds below which a stop's time was probably meant as seconds: no program can do much in less."""
+
 # Hubs compare the undecoded path with the name, so what needs encoding can't be asked for.
 _READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
 
@@ -90,6 +99,57 @@ class InstanceClient(Handle):
         host: Whose `.client` talks to the hub; a `HostClient`, normally.
     """
 
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "cancel": "stop() or kill()",
+        "call": "run(input=...)",
+        "communicate": "run(input=...)",
+        "delete": "kill(remove_immediately=True)",
+        "emit": "send_event(name, message)",
+        "events": "get_event_stream(name)",
+        "execute": "run(input=...)",
+        "exit_code": "wait().terminated.exit_code, or run().returncode",
+        "exitcode": "wait().terminated.exit_code, or run().returncode",
+        "get_error": 'get_stream("stderr")',
+        "get_input": "send_input(source)",
+        "get_logs": "get_log_stream()",
+        "get_output": 'get_stream("output")',
+        "get_output_stream": 'get_stream("output")',
+        "get_result": "run(input=...).output",
+        "get_status": "get_info().status",
+        "get_stderr": 'get_stream("stderr")',
+        "get_stdout": 'get_stream("stdout")',
+        "info": "get_info()",
+        "input": "send_input(source), or open_input()",
+        "is_running": 'get_info().status == "running"',
+        "join": "wait()",
+        "listen": "get_event_stream(name)",
+        "log": "get_log_stream()",
+        "log_stream": "get_log_stream()",
+        "logs": "get_log_stream()",
+        "on": "get_event_stream(name)",
+        "output": 'get_stream("output")',
+        "poll": "get_info()",
+        "read": 'get_stream("output")',
+        "receive": 'get_stream("output")',
+        "remove": "kill(remove_immediately=True)",
+        "result": "run(input=...).output",
+        "returncode": "wait().terminated.exit_code, or run().returncode",
+        "send": "send_input(source)",
+        "send_data": "send_input(source)",
+        "start": "SequenceClient.start(), which gives an instance",
+        "status": "get_info().status",
+        "stderr": 'get_stream("stderr")',
+        "stdin": "send_stdin(source), or open_stdin()",
+        "stdout": 'get_stream("stdout")',
+        "stream": 'get_stream("output")',
+        "tail": "follow(log=True)",
+        "terminate": "stop()",
+        "wait_for_completion": "wait()",
+        "wait_for_end": "wait()",
+        "wait_until_done": "wait()",
+        "write": "send_input(source), or open_input()",
+    }
+
     _kind = "instance"
     _not_found = InstanceNotFoundError
 
@@ -98,9 +158,8 @@ class InstanceClient(Handle):
         self._started: str | None = None
         self._asked_to_end = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
-        self._first_input = FirstInput(
-            self._intake, self._send_nothing, self._client.tuning.input_settle
-        )
+        self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
+        self._input_type = InputType(self._intake)
 
     @property
     def asked_to_end(self) -> bool:
@@ -124,6 +183,9 @@ class InstanceClient(Handle):
         Returns:
             What happened; `.raw` is the hub's answer, if it was awaited.
 
+        Warns:
+            UserWarning: `timeout` is so small a number that seconds may have been meant; a timedelta never warns.
+
         Raises:
             InstanceNotFoundError: The hub has no such instance.
             StopTimeoutError: The instance did not end by itself in that time: it still runs, or the hub
@@ -136,6 +198,13 @@ class InstanceClient(Handle):
         if not isinstance(can_call_keepalive, bool):
             raise TypeError(
                 f"can_call_keepalive must be a bool, not {type(can_call_keepalive).__name__}"
+            )
+        if 0 < time_left < _LIKELY_SECONDS and not isinstance(timeout, timedelta):
+            warnings.warn(
+                f"stop({timeout!r}) gives the program {time_left:g} milliseconds: for {time_left:g} seconds say"
+                f" stop({1000 * time_left:g}) or stop(timedelta(seconds={time_left:g}))",
+                UserWarning,
+                stacklevel=2,
             )
         self._asked_to_end = True
         return stop(self._client, self._id, time_left, can_call_keepalive)
@@ -180,27 +249,34 @@ class InstanceClient(Handle):
         """
         answer = self._get("health")
         # It goes on answering what was true last, whatever has become of the instance since.
-        info = look_briefly(self._client, self._id, asked_to_end=self._asked_to_end)
+        info = fetch_info_or_none(self._client, self._id, asked_to_end=self._asked_to_end)
         return health_from(answer, self._started, info)
 
     def get_info(self) -> GetInstanceResponse:
         """Return what the hub knows of the instance.
 
+        Some hubs say the same of each end of a program, good or bad: the status is then "unknown", until `wait` or
+        `run` have found out more.
+
         Wire: GET /instance/{id} (docs/protocol.md, "Info").
         """
         info = instance_from(self._get(), asked_to_end=self._asked_to_end)
         self._started = info.started
-        return info
+        return last_words_of(self._client).known(info)
 
     def wait(self, timeout: Duration | None = None) -> GetInstanceResponse:
         """Wait until the instance has ended.
+
+        After a failure, and where the hub does not tell a good end from a bad one, what is left of the program's stderr
+        and log is read for its error. Nothing of it is lost: the next `get_stream` begins with it.
 
         Args:
             timeout: Seconds; None is for ever.
 
         Returns:
-            Its last info, with exit code and reason in `.terminated`; an 0.x hub says neither, and the
-            info is then the last one before the end, with the status "stopped".
+            Its last info, with exit code and reason in `.terminated`, and the program's own error in `.cause`, as far
+            as they are told. An 0.x hub says nothing, and the info is then the last one before the end, with the
+            status "stopped".
 
         Raises:
             HubTimeoutError: It still lives.
@@ -228,13 +304,23 @@ class InstanceClient(Handle):
     # -- reading --------------------------------------------------------------------------------
 
     def get_stream(
-        self, stream_id: InstanceOutputStream, *, idle_timeout: Duration | None = None
+        self,
+        stream_id: InstanceOutputStream,
+        *,
+        timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
+        check: bool = False,
     ) -> OutputStream:
         """Open an output: what the program wrote and nobody has read yet, then live until its end.
 
         Args:
             stream_id: "stdout", "stderr", "output" or "log".
+            timeout: Seconds after which the stream ends here, whatever the program does; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+            check: Whether reading raises `InstanceFailedError` at the end, after all bytes were given, if the program
+                has failed. Otherwise the output of a program that crashed ends as any pipe does. The end of the
+                instance is waited for, which for a Node.js program comes 10 s after that of its output. A `read()` to
+                the end raises too; what it has read is the error's `output`.
 
         Returns:
             A binary file; close it, or use it in a `with` block.
@@ -242,17 +328,31 @@ class InstanceClient(Handle):
         Raises:
             ValueError: There is no such stream.
             InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
+            UnsupportedByHubError: `check` was asked for on an 0.x hub, which does not tell how programs end.
 
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
-        return self._output(checked_stream_id(stream_id, OUTPUT_STREAMS), idle_timeout, None)
+        checked_stream_id(stream_id, OUTPUT_STREAMS)
+        if check:
+            refuse_check(self._client)
+        stream = self._output(stream_id, idle_timeout, None, timeout)
+        if check:
+            stream._at_end = self._check_end
+        return stream
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
         """Open the log: one JSON object a line; `.records()` gives them parsed.
 
-        It ends when the instance has ended, also on hubs that would leave it open.
+        It ends when the instance has ended, also on hubs that would leave it open. On a 1.0 hub, one reader that leaves
+        ends it for all: open it once, and keep it.
+
+        Args:
+            timeout: Seconds after which the stream ends here; `timeout=10` is the log of ten seconds.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
         """
-        return self.get_stream("log", idle_timeout=idle_timeout)
+        return self.get_stream("log", timeout=timeout, idle_timeout=idle_timeout)
 
     def get_reconnecting_stream(
         self,
@@ -287,7 +387,7 @@ class InstanceClient(Handle):
         def new_exchange() -> Exchange:
             # The log is one that 1.x hubs never end.
             ends = stream_id != "log"
-            return Exchange(on_idle=None if ends else EndWatch(self._client, self._id))
+            return Exchange() if ends else self._watcher().exchange(stream_id)
 
         return ReconnectingStream(
             f"{stream_id} of {self._id!r}",
@@ -326,7 +426,8 @@ class InstanceClient(Handle):
             stream: Text (sent as UTF-8), bytes-like, an open file, a `Path`, or an iterable of str or bytes.
             request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
             options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
-            type: Content type of what is sent.
+            type: Content type of what is sent. None means "text/plain" for text, "application/octet-stream" for
+                bytes, and JSON lines for values; that of an instance's first input holds for all that follow.
             end: Whether the program's input ends with this; False by default.
             json: Whether `stream` gives values, to be sent as JSON lines.
             parse_response: What to return: None for a `SendStreamResponse`, or the answer's body: "json"
@@ -504,6 +605,7 @@ class InstanceClient(Handle):
         json: bool | None = None,
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
     ) -> OutputStream:
         """Send to the program's input and read its output at once.
 
@@ -515,19 +617,23 @@ class InstanceClient(Handle):
             request_init: As in `send_stream`.
             options: As in `send_stream`; each is also a keyword.
             type: Content type of the input.
-            end: Whether the program's input ends with this body.
+            end: Whether the program's input ends with this body. None means yes; False keeps it open for more.
             json: Whether the source gives values to be sent as JSON lines.
             progress: As in `send_stream`.
             timeout: Seconds for the whole upload; None is no limit.
+            idle_timeout: Seconds without a byte of output after which reading raises `StreamIdleError`.
 
         Returns:
             The output, with the upload of the input as `.upload`. Closing it cancels an unfinished
             upload. It ends when the output or the instance does. A refusal by the hub is raised by the
             first read, or by the upload, whichever is asked first.
 
-        Wire: POST /instance/{id}/inout on 1.x; GET output and POST input on 0.x, and where `end` is True,
-        which `inout` can't say (docs/protocol.md, "Inout").
+        Wire: GET output and POST input; with `end=False` and no `idle_timeout` POST /instance/{id}/inout on 1.x, which
+        can say neither (docs/protocol.md, "Inout").
         """
+        limit = duration("idle_timeout", idle_timeout)
+        if end is None and _end_of(options) is None:
+            end = True
         chosen = plan(
             "input",
             request_init,
@@ -539,10 +645,10 @@ class InstanceClient(Handle):
             timeout=timeout,
         )
         body = chosen.body(stream)
-        if dialect_of(self._client).has_inout and not chosen.end:
+        if dialect_of(self._client).has_inout and not chosen.end and limit is None:
             place = self._to("inout")
             return self._conversation(place, place.stage(chosen, stream, body))
-        return self._paired(self._to("input").stage(chosen, stream, body))
+        return self._paired(self._to("input").stage(chosen, stream, body), limit)
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -643,19 +749,22 @@ class InstanceClient(Handle):
         return ExpectedEvent(self, event_name, timeout)
 
     def get_event_stream(
-        self, event_name: str, *, idle_timeout: Duration | None = None
+        self,
+        event_name: str,
+        *,
+        timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
     ) -> EventStream:
         """Return the events of a name from now on; ends when the instance has ended.
 
         Args:
             event_name: Letters, digits and `-._~`.
+            timeout: Seconds after which the stream ends here; None is no limit.
             idle_timeout: Seconds without an event after which reading raises `StreamIdleError`.
 
         Wire: GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
         """
-        return self._events(
-            event_name, Exchange(on_idle=EndWatch(self._client, self._id)), idle_timeout
-        )
+        return self._events(event_name, self._watcher().exchange(), idle_timeout, timeout)
 
     # -- streams together -----------------------------------------------------------------------
 
@@ -670,7 +779,10 @@ class InstanceClient(Handle):
         """Have streams written to files, callables or the terminal as they come; returns at once.
 
         A callable is given each line as bytes with its newline, which the last one may lack (of the log:
-        one JSON document each). A binary file or a path is given the bytes as they come. A text file
+        one JSON document each). What is for text is given text: `print`, a logger's method and the `write`
+        of a text file, and a callable whose first parameter is annotated `str`. Where a person reads it, in
+        the terminal, by `print` or by a logger, a record of the log is time, level and text. A binary file
+        or a path is given the bytes as they come. A text file
         is given text, decoded from UTF-8. `True` is this program's stdout; for stderr and the log its
         stderr. Files are flushed after each piece, and stay open; that of a path is made anew. A thread
         for each stream calls the callable or the file.
@@ -695,8 +807,7 @@ class InstanceClient(Handle):
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
         targets = targets_of(stdout=stdout, stderr=stderr, output=output, log=log)
-        ending = Ending(self._client, self._id)
-        return Follow(f"instance {self._id!r}", self._open_unlimited, ending, targets)
+        return Follow(f"instance {self._id!r}", self._open_unlimited, self._watcher(), targets)
 
     def run(
         self,
@@ -705,6 +816,7 @@ class InstanceClient(Handle):
         *,
         type: str | None = None,
         json: bool | None = None,
+        output: TargetLike = None,
         timeout: Duration | None = None,
         check: bool = False,
         unfinished: Unfinished = "kill",
@@ -712,7 +824,8 @@ class InstanceClient(Handle):
         """Feed the program, collect all that it gives, and wait for its end, as `subprocess.run` does.
 
         Sends, reads output, stdout, stderr and log, and watches the instance at the same time, so
-        that nothing waits for anything else. All that comes is kept in memory.
+        that nothing waits for anything else. All that comes is kept in memory, but for an `output` that
+        goes elsewhere.
 
         A Node.js program lives on for 10 s after its output has ended, unless it says otherwise. An 0.x hub
         does not say how a program ended, and forgets it with what nobody has read yet.
@@ -723,6 +836,8 @@ class InstanceClient(Handle):
             stdin: The same for its stdin.
             type: Content type of the input, as in `send_stream`.
             json: Whether `input` gives values to be sent as JSON lines.
+            output: Where its output goes instead, as it comes: a path, a file or a callable, as in `follow`.
+                `CompletedInstance.output` is then empty.
             timeout: Seconds; None is for ever.
             check: Whether a bad end is an error, as `CompletedInstance.check_returncode` says.
             unfinished: What becomes of the instance when its end is not seen: at a timeout, an error or
@@ -746,16 +861,21 @@ class InstanceClient(Handle):
         if check:
             refuse_check(self._client)
         uploads: list[Upload[Any]] = []
+        elsewhere = target(output, "output")
         try:
             if input is not None:
                 chosen = plan("input", type=type, json=json, end=True)
                 uploads.append(self._to("input").stage(chosen, input))
             if stdin is not None:
                 uploads.append(self._to("stdin").stage(plan("stdin", end=True), stdin))
-            completed = run(self, self._open_unlimited, uploads, limit, unfinished)
+            completed = run(
+                self, self._open_unlimited, uploads, limit, unfinished, output=elsewhere
+            )
         finally:
             for upload in uploads:
                 upload.cancel()
+            if elsewhere is not None:
+                elsewhere.close()
         if check:
             completed.check_returncode()
         return completed
@@ -797,7 +917,7 @@ class InstanceClient(Handle):
     def show(self, **options: Any) -> LiveView:
         """Show the instance live in this cell of a notebook; returns at once. Needs the extra "notebook".
 
-        What it reads is taken from other readers. Options and endings: `scramjet_client.integrations.notebook.show`.
+        Readers that come later miss what it has read. Options and endings: `scramjet_client.integrations.notebook.show`.
         """
         # Not on top: IPython is for notebooks alone.
         from scramjet_client.integrations.notebook import show  # noqa: PLC0415
@@ -806,32 +926,55 @@ class InstanceClient(Handle):
 
     # -- how it is done -------------------------------------------------------------------------
 
+    def _check_end(self) -> None:
+        check_end(self.wait())
+
     def _get(self, *rest: str) -> JsonAnswer:
         return self._client.request("GET", self._route(*rest), **self._about)
 
     def _wait(
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None
     ) -> GetInstanceResponse:
-        limit = duration("timeout", timeout)
-        return wait(self._client, self.get_info, self._id, until, what, timeout=limit)
+        return self._wait_until(until, what, duration("timeout", timeout))
 
     def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        return wait(
-            self._client, self.get_info, self._id, has_ended, "its end", timeout=None, known=known
+        return self._wait_until(has_ended, "its end", None, known)
+
+    def _wait_until(
+        self,
+        until: Callable[[GetInstanceResponse], bool],
+        what: str,
+        timeout: float | None,
+        known: GetInstanceResponse | None = None,
+    ) -> GetInstanceResponse:
+        ended = ended_error(self._id, f"{what} was awaited")
+        return self._watcher().wait_until(
+            until, what, timeout, ask=self.get_info, ended=ended, known=known
         )
 
+    def _watcher(self) -> EndWatcher:
+        return EndWatcher(self._client, self._id)
+
     def _output(
-        self, stream_id: str, idle_timeout: Duration | None, exchange: Exchange | None
+        self,
+        stream_id: str,
+        idle_timeout: Duration | None,
+        exchange: Exchange | None,
+        timeout: Duration | None = None,
     ) -> OutputStream:
         if exchange is None and stream_id == "log":
-            exchange = Exchange(on_idle=EndWatch(self._client, self._id))
-        return self._client.get_stream(
+            exchange = self._watcher().exchange(stream_id)
+        stream: OutputStream = self._client.get_stream(
             self._route(stream_id),
             name=f"{stream_id} of {self._id!r}",
+            timeout=timeout,
             idle_timeout=idle_timeout,
             **self._about,
             exchange=exchange,
         )
+        # What was read of it to find out why the instance ended.
+        stream._reader.give_back(last_words_of(self._client).take(self._id, stream_id))
+        return stream
 
     def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
         return self._output(stream_id, _NO_IDLE_LIMIT, exchange)
@@ -870,23 +1013,27 @@ class InstanceClient(Handle):
             name=f"{stream_id} of {self._id!r}",
             limits=lambda: route_limits(client, stream_id),
             head_limit=client.timeouts.read if early else None,
-            watch=lambda: EndWatch(client, self._id, ended),
+            watch=lambda: self._watcher().on_idle(ended),
             gate=self._gates[name],
             guard=guard,
+            types=self._input_type if name == "input" else None,
             **self._about,
         )
 
     def _conversation(self, place: Destination, upload: Upload[SendStreamResponse]) -> OutputStream:
         """Send a body and return its answer as a stream, without waiting for the answer's head."""
-        exchange, opener = upload.open(EndWatch(self._client, self._id))
+        exchange, opener = upload.open(self._watcher().on_idle())
         output = OutputStream(place.name, exchange, opener)
         output.upload = upload
         return output
 
-    def _paired(self, upload: Upload[SendStreamResponse]) -> OutputStream:
+    def _paired(
+        self, upload: Upload[SendStreamResponse], idle_timeout: float | None
+    ) -> OutputStream:
         """`inout` by two requests: first the output, so that nothing is missed, then the input."""
-        exchange = Exchange()
-        output = self._output("output", None, exchange)
+        # A Node.js program may live on after a crash, and its output stays open.
+        exchange = self._watcher().exchange("output")
+        output = self._output("output", idle_timeout, exchange)
 
         def pass_on(done: Upload[SendStreamResponse]) -> None:
             error = done.exception()
@@ -899,13 +1046,18 @@ class InstanceClient(Handle):
         return output
 
     def _events(
-        self, event_name: str, exchange: Exchange, idle_timeout: Duration | None = None
+        self,
+        event_name: str,
+        exchange: Exchange,
+        idle_timeout: Duration | None = None,
+        timeout: Duration | None = None,
     ) -> EventStream:
         path = self._route("events", _readable(event_name))
         dialect = dialect_of(self._client)
         raw: OutputStream = self._client.get_stream(
             path,
             name=f"events {event_name!r} of {self._id!r}",
+            timeout=timeout,
             idle_timeout=idle_timeout,
             **self._about,
             exchange=exchange,
@@ -913,14 +1065,14 @@ class InstanceClient(Handle):
         return EventStream(event_name, raw, lambda value: dialect.event(event_name, value))
 
     def _event_exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
-        error: Callable[[GetInstanceResponse | None], InstanceEndedError] = ended_error(
-            self._id, f"event {event_name!r} was awaited"
-        )
         limit = duration("timeout", timeout)
-        return Exchange(
+        exchange = self._watcher().exchange(
             deadline=None if limit is None else time.monotonic() + limit,
-            on_idle=EndWatch(self._client, self._id, error),
+            error=ended_error(self._id, f"event {event_name!r} was awaited"),
         )
+        if limit is not None:
+            exchange.limit = f"{seconds(limit)} (timeout)"
+        return exchange
 
 
 class ExpectedEvent(Live):
@@ -938,8 +1090,8 @@ class ExpectedEvent(Live):
         self._timeout = timeout
 
     def __enter__(self) -> ExpectedEvent:
-        exchange = self._instance._event_exchange(self._name, self._timeout)
-        self._events = self._instance._events(self._name, exchange)
+        self._exchange = self._instance._event_exchange(self._name, self._timeout)
+        self._events = self._instance._events(self._name, self._exchange)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
@@ -949,10 +1101,16 @@ class ExpectedEvent(Live):
             try:
                 self.value = next(self._events)
             except StreamIdleError as error:
+                limit = self._exchange.overdue or seconds(self._exchange.idle_limit or 0)
                 raise HubTimeoutError(
-                    f"event {self._name!r} of instance {self._instance.id!r} did not come"
-                    f" within {self._timeout} s"
-                ) from error
+                    f"event {self._name!r} of instance {self._instance.id!r} did not come within {limit}"
+                ) from quiet(error)
+
+
+def _end_of(options: OptionsLike | None) -> bool | None:
+    """Return what the options of a send say of its end; None for nothing."""
+    end = options.get("end") if isinstance(options, Mapping) else getattr(options, "end", None)
+    return None if end is None else bool(end)
 
 
 def _readable(event_name: str) -> str:

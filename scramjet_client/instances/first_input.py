@@ -25,6 +25,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.body import BodySource
+from scramjet_client.http.tuning import Tuning
 from scramjet_client.uploads.upload import Upload
 
 _BINARY = "application/octet-stream"
@@ -47,14 +48,6 @@ _SLOWNESS_LIMIT = 10.0
 _ONE_READ = 1024
 """Bytes of text that travel in one packet and are read at once, as a rule."""
 
-
-_READING_LIMIT = 30.0
-"""Seconds in which a program must be seen to read; a runner that came back to a restarted hub never says so."""
-
-_RETURN_LIMIT = 1.0
-"""Seconds in which a function that has not returned may compute; one that reads its input returns after its end."""
-
-
 _SPLIT = (
     "a Node.js program gets U+FFFD for a character that is split between two reads of its runner"
 )
@@ -70,18 +63,18 @@ class FirstInput:
 
     Args:
         look: Asks the hub how the program takes its input.
-        settle: Seconds that a Node.js runner gets to read the header lines.
         send_nothing: Sends an empty body of a content type, after which the input stays open.
+        tuning: How long is waited for what.
     """
 
     def __init__(
         self,
         look: Callable[[], Intake],
         send_nothing: Callable[[str], object],
-        settle: float,
+        tuning: Tuning,
     ) -> None:
         self._look = look
-        self._settle = settle
+        self._tuning = tuning
         self._send_nothing = send_nothing
         self._intake: Intake | None = None
         """Known once the header lines have been read."""
@@ -115,7 +108,7 @@ class FirstInput:
             return
         if intake.decodes:
             slow = min(_SLOWNESS * seconds, _SLOWNESS_LIMIT)
-            wait([upload], max(self._settle, slow))
+            wait([upload], max(self._tuning.input_settle, slow))
         if not intake.reading:
             warnings.warn(
                 f"{upload.name}: the hub does not show that the program reads, so U+FFFD may stand in place of bytes "
@@ -129,7 +122,9 @@ class FirstInput:
         """Say once that a Node.js program may get other text than is sent."""
         if not self._warned and self._intake is not None and self._intake.decodes:
             self._warned = True
-            advice = "send it without a type and decode it in the program, or send ASCII, as json=True does"
+            advice = (
+                "send it as bytes and decode it in the program, or send ASCII, as json=True does"
+            )
             warnings.warn(f"{name}: {_SPLIT}; {advice}", ChangedInputWarning, stacklevel=2)
 
     def event(self, event_name: str, message: Any) -> None:
@@ -170,19 +165,18 @@ class FirstInput:
                 # A hub that shows nothing, or something in front of it: only time is left.
                 intake = UNKNOWN
             now = time.monotonic()
-            left = began + _patience(intake) - now
+            left = began + self._patience(intake) - now
             if left <= 0:
                 return intake or UNKNOWN, now - asked
             wait([upload], min(pause, left))
             pause = min(2 * pause, _LOOK_PAUSE_LIMIT)
         return None, 0.0
 
-
-def _patience(intake: Intake | None) -> float:
-    """Return the seconds for which a program that is in this state is looked at again."""
-    if intake is None or not intake.reading:
-        return _READING_LIMIT
-    return 0.0 if intake.returned else _RETURN_LIMIT
+    def _patience(self, intake: Intake | None) -> float:
+        """Return the seconds for which a program that is in this state is looked at again."""
+        if intake is None or not intake.reading:
+            return self._tuning.input_reading
+        return 0.0 if intake.returned else self._tuning.input_return
 
 
 class GuardedBody:
@@ -225,4 +219,6 @@ class GuardedBody:
 
     def close(self) -> None:
         """Close the body."""
+        # A connection that goes back to its pool leads here, by the error of a write, and must keep no upload.
+        self.upload = None
         self._body.close()

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any
 
 from scramjet_client._base import Closing, logger, public
-from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -23,8 +22,8 @@ from scramjet_client.errors import (
     UploadError,
 )
 from scramjet_client.http.durations import Duration, duration
-from scramjet_client.http.exchange import Exchange, WaitEnded
-from scramjet_client.instances.lifetime import glance
+from scramjet_client.http.exchange import Exchange
+from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.streams.targets import Target
 from scramjet_client.uploads.upload import Upload
@@ -34,9 +33,6 @@ _numbers = itertools.count(1)
 _POLL = 0.25
 """Seconds between two thoughts of a silent stream about its end."""
 
-_LOOK_EVERY = 1.0
-"""Seconds between two looks at the instance, by all silent streams of one `Follow` together."""
-
 _JOIN_LIMIT = 5.0
 """Seconds that `close` waits for a target that is just being written to."""
 
@@ -45,57 +41,6 @@ _END_AFTER_CUT = 5.0
 
 Open = Callable[[str, Exchange], OutputStream]
 """Opens a stream of the instance."""
-
-
-class Ending:
-    """Knows whether an instance has ended, for everybody who reads its streams.
-
-    Args:
-        client: The hub.
-        instance_id: The instance.
-        looks: Whether silent streams look at the instance; else somebody calls `look`.
-    """
-
-    def __init__(self, client: HttpClient, instance_id: str, *, looks: bool = True) -> None:
-        self._client = client
-        self._id = instance_id
-        self._looks = looks
-        self._ended_at: float | None = None
-        self._looked_at = time.monotonic()
-        # Held by the one stream that looks; guards _looked_at.
-        self._looking = threading.Lock()
-
-    def look(self) -> bool:
-        """Look at the instance; return whether it has ended."""
-        if self._ended_at is None and glance(self._client, self._id):
-            self._ended_at = time.monotonic()
-        return self._ended_at is not None
-
-    def exchange(self, stream_id: str) -> Exchange:
-        """Return the exchange of a stream that ends soon after the instance has."""
-        settle = self._client.tuning.settle(stream_id)
-        return Exchange(on_idle=lambda silence: self._silent(settle, silence), poll=_POLL)
-
-    def _silent(self, settle: float, silence: float) -> None:
-        if self._ended_at is None and self._looks:
-            self._look_sometimes()
-        ended_at = self._ended_at
-        # What was on its way when the instance ended is not cut off.
-        if ended_at is not None and min(silence, time.monotonic() - ended_at) >= settle:
-            raise WaitEnded("its instance has ended")
-
-    def _look_sometimes(self) -> None:
-        if not self._looking.acquire(blocking=False):
-            return
-        try:
-            if time.monotonic() - self._looked_at >= _LOOK_EVERY:
-                self._looked_at = time.monotonic()
-                self.look()
-        except (HubConnectionError, HubTimeoutError):
-            # If the hub is down, the connection that is being read says so itself.
-            pass
-        finally:
-            self._looking.release()
 
 
 class Feeds:
@@ -163,11 +108,12 @@ class _Copying:
     def __str__(self) -> str:
         return f"{', '.join(self._targets)} of {self.name}"
 
-    def start(self, open_stream: Open, ending: Ending) -> None:
+    def start(self, open_stream: Open, watcher: EndWatcher) -> None:
         """Open the streams and start a thread for each."""
         try:
             for stream_id in self._targets:
-                self._streams[stream_id] = open_stream(stream_id, ending.exchange(stream_id))
+                exchange = watcher.exchange(stream_id, poll=_POLL)
+                self._streams[stream_id] = open_stream(stream_id, exchange)
             for stream_id in self._targets:
                 name = f"scramjet-follow-{next(_numbers)}"
                 thread = threading.Thread(
@@ -283,7 +229,7 @@ class Follow(Closing):
         self,
         name: str,
         open_stream: Open,
-        ending: Ending,
+        watcher: EndWatcher,
         targets: Mapping[str, Target],
         *,
         news: Callable[[], object] = lambda: None,
@@ -293,12 +239,12 @@ class Follow(Closing):
         Args:
             name: What is followed, for messages: "instance 'abc'".
             open_stream: Opens one stream.
-            ending: How the end of the instance is known.
+            watcher: Sees the end of the instance.
             targets: Where each stream goes; closed when it has ended.
             news: Called by the threads when a stream has ended or failed.
         """
         self._copying = _Copying(name, targets, news)
-        self._copying.start(open_stream, ending)
+        self._copying.start(open_stream, watcher)
         _end_at_exit(self._copying)
 
     def __repr__(self) -> str:

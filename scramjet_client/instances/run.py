@@ -7,14 +7,15 @@ import io
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
 
 from scramjet_client._base import Shown, logger, public
-from scramjet_client.api.answers import ENDED_BY_ITSELF, STOPPED, has_ended
+from scramjet_client._names import Guided
+from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import dialect_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
@@ -26,10 +27,13 @@ from scramjet_client.errors import (
     ScramjetError,
     UnsupportedByHubError,
 )
-from scramjet_client.instances.follow import Ending, Feeds, Follow, Open
-from scramjet_client.instances.lifetime import Instance, look
-from scramjet_client.models import OUTPUT_STREAMS, GetInstanceResponse
-from scramjet_client.streams.targets import BinaryFile
+from scramjet_client.instances.cause import evidence
+from scramjet_client.instances.follow import Feeds, Follow, Open
+from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.instances.lifetime import Instance, told
+from scramjet_client.instances.watcher import EndWatcher, fetch_info
+from scramjet_client.models import OUTPUT_STREAMS, Cause, GetInstanceResponse
+from scramjet_client.streams.targets import BinaryFile, Target
 from scramjet_client.uploads.upload import Upload
 
 _I = TypeVar("_I", bound=Instance)
@@ -50,19 +54,34 @@ _numbers = itertools.count(1)
 
 @public
 @attrs.frozen(kw_only=True)
-class CompletedInstance(Shown):
+class CompletedInstance(Guided, Shown):
     """An instance that has ended, and all that it gave.
 
     Attributes:
         info: Its last info; on an 0.x hub the last one before its end, with the status "stopped".
-        returncode: 0 if the program ended by itself, or by a stop that it obeyed; else the runner's exit
-            code. None where the hub does not say it (0.x). What the hub says of a good end is -1, 0 or 138,
-            and is in `info.terminated`.
+        returncode: As of `subprocess`: 0 if the program ended by itself, or by a stop that it obeyed; its own code for
+            a failure; -9 if it was killed. None where nothing tells: 0.x hubs do not, nor 1.x hubs of some ends. What
+            the hub says is in `info.terminated.raw`.
         output: Its whole output.
         stdout: Its whole stdout.
         stderr: Its whole stderr.
         log: Its log, one JSON object a line.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "code": "returncode",
+        "error": "check_returncode()",
+        "exit_code": "returncode",
+        "exitcode": "returncode",
+        "id": "info.id",
+        "logs": "log",
+        "ok": "returncode == 0",
+        "raise_for_status": "check_returncode()",
+        "result": "output",
+        "results": "output",
+        "status": "info.status",
+        "text": "output.decode()",
+    }
 
     info: GetInstanceResponse
     returncode: int | None
@@ -71,29 +90,53 @@ class CompletedInstance(Shown):
     stderr: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
     log: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
 
+    @property
+    def cause(self) -> Cause | None:
+        """The program's own error, as far as it was told."""
+        return self.info.cause
+
+    @property
+    def traceback(self) -> str:
+        """The traceback of the program's own error as text, without the lines of what runs it; "" if there is none."""
+        return "" if self.cause is None else self.cause.traceback
+
     def check_returncode(self) -> None:
         """Raise unless `returncode` is 0.
 
-        1.x hubs that run programs as processes give every end of a Python program the code 213, good or
-        bad, which is raised too.
-
         Raises:
-            InstanceFailedError: It was killed, or it crashed.
-            UnsupportedByHubError: The hub does not say how it ended (0.x).
+            InstanceFailedError: It was killed, or it crashed; says the program's own error.
+            UnsupportedByHubError: How it ended is not known: the hub does not say (0.x), and nor do its stderr and its
+                log.
 
         Wire: docs/protocol.md, "Exit codes".
         """
         if self.returncode == 0:
             return
-        how = self.info.terminated
-        if how is None and self.info.status != "crashed":
-            raise UnsupportedByHubError(
-                f"how instance {self.info.id!r} ended is not known: its hub does not say"
-            )
-        said = "" if how is None else f": {how.reason}, exit code {how.exit_code}"
-        error = InstanceFailedError(f"instance {self.info.id!r} failed{said}")
+        if self.returncode is None and self.info.status != "crashed":
+            raise UnsupportedByHubError(unknown_end(self.info))
+        error = failed_error(self.info)
         error.completed = self
         raise error
+
+
+def unknown_end(info: GetInstanceResponse) -> str:
+    """Return a sentence for an end of which nothing tells whether it was a good one."""
+    more = "" if info.terminated is None else ", and neither its stderr nor its log tells"
+    return f"how instance {info.id!r} ended is not known: its hub does not say{more}"
+
+
+def failed_error(info: GetInstanceResponse) -> InstanceFailedError:
+    """Return the error for an instance that was killed, or that crashed."""
+    error = InstanceFailedError(f"instance {info.id!r} failed: {told(info)}")
+    error.info, error.cause = info, info.cause
+    return error
+
+
+def check_end(info: GetInstanceResponse) -> None:
+    """Raise if an instance is known to have ended badly."""
+    code = None if info.terminated is None else info.terminated.exit_code
+    if info.status == "crashed" or code:
+        raise failed_error(info)
 
 
 def checked(unfinished: Unfinished) -> Unfinished:
@@ -166,6 +209,8 @@ def run(
     uploads: Sequence[Upload[Any]],
     timeout: float | None,
     unfinished: Unfinished,
+    *,
+    output: Target | None = None,
 ) -> CompletedInstance:
     """Run an instance to its end; see `InstanceClient.run`.
 
@@ -175,9 +220,10 @@ def run(
         uploads: What feeds it; they have not begun.
         timeout: Seconds.
         unfinished: What becomes of the instance if this does not see its end.
+        output: Where its output goes instead of memory.
     """
     try:
-        return _Run(instance, open_stream, uploads, timeout).through()
+        return _Run(instance, open_stream, uploads, timeout, output).through()
     except BaseException as error:
         done = _finish(instance, unfinished)
         if isinstance(error, RunTimeoutError):
@@ -213,7 +259,9 @@ class _Run:
         open_stream: Open,
         uploads: Sequence[Upload[Any]],
         timeout: float | None,
+        output: Target | None,
     ) -> None:
+        self._output = output
         self._instance = instance
         self._name = f"instance {instance.id!r}"
         self._open = open_stream
@@ -230,26 +278,36 @@ class _Run:
         """Read, write and wait until the instance has ended."""
         instance = self._instance
         # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
-        info = self._info = look(instance.client, instance.id, timeout=self._remaining())
-        ending = Ending(instance.client, instance.id, looks=False)
-        targets = {stream_id: BinaryFile(file) for stream_id, file in self._collected.items()}
+        info = self._info = fetch_info(instance.client, instance.id, timeout=self._remaining())
+        watcher = EndWatcher(instance.client, instance.id)
+        targets: dict[str, Target] = {
+            stream_id: BinaryFile(file) for stream_id, file in self._collected.items()
+        }
+        if self._output is not None:
+            targets["output"] = self._output
         try:
-            with Follow(self._name, self._open, ending, targets, news=self._news.set) as reading:
+            with Follow(self._name, self._open, watcher, targets, news=self._news.set) as reading:
                 for upload in self._uploads:
                     upload.start()
-                self._until_end(reading, ending)
+                self._until_end(reading, watcher)
                 self._drain(reading)
         except RunTimeoutError as error:
             error.info = info
-            for stream_id, data in self._data().items():
-                setattr(error, stream_id, data)
+            data = self._data()
+            for stream_id, each in data.items():
+                setattr(error, stream_id, each)
+            # Runners of real hubs survive what an async generator raises, and then wait for ever.
+            error.cause = evidence(data["stderr"], b"").cause
+            if error.cause is not None:
+                error.message += f"; its stderr says {error.cause.summary}"
+                error.args = (error.message,)
             raise
         return self._completed(info)
 
-    def _until_end(self, reading: Follow, ending: Ending) -> None:
+    def _until_end(self, reading: Follow, watcher: EndWatcher) -> None:
         """Wait until the instance has ended, or something has gone wrong."""
         pause = _FIRST_PAUSE
-        while not self._has_ended(reading, ending):
+        while not self._has_ended(reading, watcher):
             if reading.done:
                 reading.wait()
             self._feeds.check()
@@ -259,9 +317,9 @@ class _Run:
             pause = _FIRST_PAUSE if happened else min(2 * pause, _LAST_PAUSE)
 
     @staticmethod
-    def _has_ended(reading: Follow, ending: Ending) -> bool:
+    def _has_ended(reading: Follow, watcher: EndWatcher) -> bool:
         try:
-            return ending.look()
+            return watcher.has_ended()
         except HubTimeoutError:
             return False
         except HubConnectionError:
@@ -294,6 +352,7 @@ class _Run:
             info = self._instance.get_info()
         if not has_ended(info):
             info = attrs.evolve(info, status="stopped")
+        data = self._data()
+        info = last_words_of(self._instance.client).learn(info, data["stderr"], data["log"])
         code = None if info.terminated is None else info.terminated.exit_code
-        returncode = 0 if code in (*ENDED_BY_ITSELF, STOPPED) else code
-        return CompletedInstance(info=info, returncode=returncode, **self._data())
+        return CompletedInstance(info=info, returncode=code, **data)

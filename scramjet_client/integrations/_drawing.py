@@ -5,21 +5,38 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import attrs
 
 COLOURS = {"output": "#1f77b4", "stdout": "#2ca02c", "stderr": "#d62728", "log": "#9467bd"}
 """The colour of each stream, in the plot and beside its name: they can be told apart on dark and light pages."""
 
-_DOTS = {"running": "#2ca02c", "stopped": "#7f7f7f", "crashed": "#d62728"}
+_LIVE = {"running": "#2ca02c", "starting": "#ff7f0e", "stopping": "#ff7f0e"}
+"""The colour of the dot while the view is live."""
+
+_PAST = "#7f7f7f"
+_BAD = "#d62728"
 _WIDTH, _HEIGHT = 480, 72
 """Units of the plot, which are pixels where there is room for them."""
 
 _LONGEST = 400
 """Characters of one line that are shown."""
 
-_PRE = "margin:0 0 .5em 1em;max-height:16em;overflow:auto;white-space:pre-wrap;font-size:90%"
+_WRAP = (
+    "max-height:16em;overflow:auto;display:flex;flex-direction:column-reverse;margin:0 0 .5em 1em"
+)
+"""A box that shows its end, wherever its content is scrolled from: the newest lines are the last ones."""
+
+_HUB = "CSIController"
+"""Writes what the hub does for this instance into its log: a line for each look of the view's own, for one."""
+
+_PRE = "flex:none;margin:0;padding:0;background:none;white-space:pre-wrap;font-family:monospace;font-size:90%"
+_FAILED = (
+    "margin:.25em 0;padding:.25em .75em;border-left:4px solid;white-space:pre-wrap;"
+    f"overflow-wrap:anywhere;font-family:monospace;color:{_BAD}"
+)
 
 # What moves the cursor or sets colours in a terminal, and other characters that no page can show.
 _UNSHOWN = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
@@ -27,11 +44,19 @@ _UNSHOWN = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 
 @attrs.frozen(kw_only=True)
 class StreamState:
-    """One stream of a view: bytes so far, bytes a second over time (the latest last), its last bytes."""
+    """One stream of a view: bytes so far, bytes a second over time (the latest last), its last bytes.
+
+    Attributes:
+        received: Bytes so far.
+        rates: Bytes a second.
+        tail: The last bytes.
+        newlines: How many line ends have come so far, which numbers the lines of `tail`.
+    """
 
     received: int
     rates: Sequence[float]
     tail: bytes
+    newlines: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -45,6 +70,10 @@ class ViewState:
         interval: Seconds between two rates.
         lines: Lines of each stream that are shown.
         error: What ended the view, "" for nothing.
+        failure: The error of the program, with its place, "" for none.
+        moment: When this was so: "2026-11-30 10:02:33".
+        ended: Why nothing is drawn after this, "" while the view is live.
+        life: Seconds after which a picture that no other one follows is no longer live.
     """
 
     title: str
@@ -53,32 +82,98 @@ class ViewState:
     interval: float
     lines: int
     error: str = ""
+    failure: str = ""
+    moment: str = ""
+    ended: str = ""
+    life: float = 6.0
 
 
-def as_html(state: ViewState) -> str:
-    """Return the view as a piece of a page; nothing that came from the hub is markup in it."""
-    dot = f'<span style="color:{_DOTS.get(state.facts[0], "#ff7f0e")}">●</span>'
-    facts = html.escape(" · ".join(state.facts))
-    parts = [f"<div>{dot} <b>{html.escape(state.title)}</b> {facts}</div>", plot(state)]
+def as_html(state: ViewState, closed: Collection[str] = ()) -> str:
+    """Return the view as a piece of a page; nothing that came from the hub is markup in it.
+
+    Args:
+        state: What is shown.
+        closed: The streams whose section is closed.
+    """
+    parts = [head(state), plot(state)]
     for name, stream in state.streams.items():
-        told = f"{size(stream.received)}, {size(stream.rates[-1] if stream.rates else 0)}/s"
-        mark = f'<span style="color:{COLOURS[name]}">■</span>'
         shown = html.escape("\n".join(last_lines(name, stream.tail, state.lines)))
         parts.append(
-            f"<details open><summary>{mark} {name}: {told}</summary>"
-            f'<pre style="{_PRE}">{shown}</pre></details>'
+            f"<details{'' if name in closed else ' open'}><summary>{_summary(name, stream)}</summary>"
+            f'<div style="{_WRAP}"><pre style="{_PRE}">{shown}</pre></div></details>'
         )
-    if state.error:
-        parts.append(f'<pre style="color:#d62728">{html.escape(state.error)}</pre>')
-    return "\n".join(parts)
+    return "\n".join([*parts, trouble(state)])
+
+
+def as_parts(state: ViewState) -> dict[str, Any]:
+    """Return the view in pieces, for a page that replaces what has changed; as HTML, but for the lines."""
+    return {
+        "head": head(state),
+        "plot": plot(state),
+        "trouble": trouble(state),
+        "streams": [
+            {
+                "name": name,
+                "summary": _summary(name, stream),
+                "lines": numbered_lines(name, stream, state.lines),
+                "box": _WRAP,
+                "text": _PRE,
+            }
+            for name, stream in state.streams.items()
+        ],
+    }
 
 
 def as_text(state: ViewState) -> str:
     """Return the view in one line, for where no HTML is shown."""
     streams = [f"{name} {size(stream.received)}" for name, stream in state.streams.items()]
-    return ", ".join(
-        [f"{state.title}: {state.facts[0]}", *streams, *([state.error] * bool(state.error))]
+    troubles = [each for each in (state.ended, state.failure, state.error) if each]
+    return ", ".join([f"{state.title}: {state.facts[0]}", *streams, *troubles])
+
+
+def head(state: ViewState) -> str:
+    """Return the line of facts, which says by itself when it is no longer live.
+
+    A page can't know whether another picture will follow, and a notebook keeps the last one. So what is
+    drawn is a picture of the past, and for some seconds an animation has it look live.
+    """
+    facts = html.escape(" · ".join(state.facts))
+    bad = bool(state.failure or state.error) or state.facts[0] == "crashed"
+    moment = html.escape(state.moment)
+    if state.ended:
+        style, dot, after = "", _BAD if bad else _PAST, html.escape(state.ended)
+        note = f"{after}, {moment}" if moment else after
+    else:
+        colour = _LIVE.get(state.facts[0], "#ff7f0e")
+        name = "scramjet-" + colour[1:]
+        style = (
+            f"<style>@keyframes {name}{{from,to{{color:{colour}}}}}"
+            "@keyframes scramjet-unseen{from,to{visibility:hidden}}</style>"
+        )
+        dot = f"{_PAST};animation:{name} {state.life:g}s"
+        note = f"as of {moment}" if moment else ""
+        note += (
+            f' <i style="animation:scramjet-unseen {state.life:g}s">'
+            "(a saved picture: nothing draws it anew)</i>"
+        )
+    return (
+        f'{style}<div><span style="color:{dot}">●</span> <b>{html.escape(state.title)}</b>'
+        f' {facts} <span style="opacity:.7">· {note}</span></div>'
     )
+
+
+def trouble(state: ViewState) -> str:
+    """Return the program's error, and what ended the view, each on its own."""
+    return "\n".join(
+        f'<pre style="{_FAILED}">{html.escape(_UNSHOWN.sub("", each))}</pre>'
+        for each in (state.failure, state.error)
+        if each
+    )
+
+
+def _summary(name: str, stream: StreamState) -> str:
+    told = f"{size(stream.received)}, {size(stream.rates[-1] if stream.rates else 0)}/s"
+    return f'<span style="color:{COLOURS[name]}">■</span> {name}: {told}'
 
 
 def plot(state: ViewState) -> str:
@@ -111,19 +206,57 @@ def _points(rates: Sequence[float], top: float) -> str:
 
 def last_lines(name: str, tail: bytes, count: int) -> list[str]:
     """Return the last lines of a stream as text; those of a log without what a person does not read."""
-    lines = tail.decode("utf-8", "replace").splitlines()[-count:]
-    if name == "log":
-        lines = [_log_line(line) for line in lines]
-    lines = [_UNSHOWN.sub("", line) for line in lines]
-    return [line if len(line) <= _LONGEST else line[:_LONGEST] + "…" for line in lines]
+    return [text for _number, text in _lines(name, tail)[-count:]]
 
 
-def _log_line(line: str) -> str:
+def numbered_lines(name: str, stream: StreamState, count: int) -> list[tuple[str, str]]:
+    """Return the last lines, each with a name of its own that it keeps from one picture to the next."""
+    begun = stream.newlines - stream.tail.count(b"\n")
+    found: list[tuple[str, str]] = []
+    part = previous = -1
+    for number, text in _lines(name, stream.tail):
+        part = part + 1 if number == previous else 0
+        previous = number
+        found.append((f"{begun + number}.{part}", text))
+    return found[-count:]
+
+
+def _lines(name: str, tail: bytes) -> list[tuple[int, str]]:
+    """Return lines as they are shown, each with the number of the line of the stream that it is of."""
+    found: list[tuple[int, str]] = []
+    lines = tail.decode("utf-8", "replace").split("\n")
+    if not lines[-1]:
+        lines.pop()
+    for number, line in enumerate(lines):
+        # A record of a log may hold a whole traceback, whose last line is the one that matters.
+        shown = _record(line) if name == "log" else [_overwritten(line)]
+        found += [(number, _cut(_UNSHOWN.sub("", each))) for each in shown]
+    return found
+
+
+def _record(line: str) -> list[str]:
     try:
         record = json.loads(line)
-        return f"{record['level']:<5} {record['msg']}"
+        level, message = record["level"], str(record["msg"])
     except (ValueError, TypeError, KeyError, RecursionError):
+        return [_overwritten(line)]
+    if level in ("TRACE", "DEBUG") and record.get("from") == _HUB:
+        return []
+    first, *others = message.splitlines() or [""]
+    return [f"{level:<5} {first}", *(f"{'':<5} {each}" for each in others)]
+
+
+def _overwritten(line: str) -> str:
+    """Return what a terminal shows of a line in which a bar has gone back to its beginning again and again."""
+    return next((part for part in reversed(line.split("\r")) if part), "")
+
+
+def _cut(line: str) -> str:
+    """Return a line without its middle, if it is long: what is said begins and ends it."""
+    if len(line) <= _LONGEST:
         return line
+    half = _LONGEST // 2
+    return f"{line[:half]} … {line[-half:]}"
 
 
 def size(count: float) -> str:

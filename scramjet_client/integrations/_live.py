@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import itertools
+import os
 import queue
 import select
 import socket
@@ -12,6 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from scramjet_client.errors import ScramjetError
 
 LOOK = 0.5
 """Seconds between two looks whether the browser is still there, while the source is silent."""
@@ -28,13 +32,20 @@ for _name in ("POLLRDHUP", "POLLHUP", "POLLERR"):
 
 
 def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
-    """Return what says whether the browser has closed its connection.
+    """Return what says whether the browser has closed its connection; to be asked by the server's thread.
 
     Args:
-        environ: A WSGI environment. Gunicorn and Werkzeug's own server (from 2.0) put the socket there; with
-            others, and on Windows, the answer is always no.
+        environ: A WSGI environment. Gunicorn and Werkzeug's own server (from 2.0) put the socket there, waitress
+            what asks it, and uWSGI has a module that knows the file descriptor. With others, and on Windows,
+            the answer is always no.
     """
-    sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    # Waitress knows it after a write that failed, or at once where it reads ahead (channel_request_lookahead).
+    asked: Callable[[], bool] | None = environ.get("waitress.client_disconnected")
+    if asked is not None:
+        return asked
+    sock = (
+        environ.get("gunicorn.socket") or environ.get("werkzeug.socket") or _uwsgi_socket(environ)
+    )
     if sock is None or not hasattr(select, "poll"):
         return lambda: False
 
@@ -51,6 +62,31 @@ def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
             return True
 
     return look
+
+
+class _Descriptor:
+    """The socket of a request under uWSGI, of which only the number is known; not closed from here."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        """Return the number."""
+        return self._number
+
+    def recv(self, size: int, flags: int) -> bytes:
+        """Do as a socket's `recv`."""
+        with socket.socket(fileno=os.dup(self._number)) as copy:
+            return copy.recv(size, flags | getattr(socket, "MSG_DONTWAIT", 0))
+
+
+def _uwsgi_socket(environ: dict[str, Any]) -> _Descriptor | None:
+    """Return the socket of the request that this thread serves, if the server is uWSGI."""
+    if "uwsgi.version" not in environ:
+        return None
+    # There is no such module elsewhere: the server itself makes it.
+    number = importlib.import_module("uwsgi").connection_fd()
+    return None if number < 0 else _Descriptor(number)
 
 
 def _peek(sock: Any) -> bytes:
@@ -77,6 +113,8 @@ class LiveBody:
         first: What to send before all: an empty one has the server send the headers.
         heartbeat: What to send whenever nothing came for `every` seconds, or None.
         every: Seconds.
+        last: What to send when the source has failed, made of its error; None raises the error. Not asked after
+            `close()`, as a source that is closed here fails because of it.
 
     Raises (when iterated):
         ScramjetError: The source ended otherwise than by its end; servers then cut the connection.
@@ -92,7 +130,8 @@ class LiveBody:
         *,
         first: bytes = b"",
         heartbeat: bytes | None = None,
-        every: float = 15.0,
+        every: float = 5.0,
+        last: Callable[[ScramjetError], bytes] | None = None,
     ) -> None:
         self._items = items
         self._source = source
@@ -100,6 +139,7 @@ class LiveBody:
         self._first: bytes | None = first
         self._heartbeat = heartbeat
         self._every = every
+        self._last = last
         self._ready: queue.Queue[Any] = queue.Queue(_AHEAD)
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -148,6 +188,9 @@ class LiveBody:
                     break
         except Exception as error:  # raised again by who iterates
             end = error
+            if isinstance(error, ScramjetError) and self._last is not None and not self._closed:
+                self._ready.put(self._last(error))
+                end = _END
         if inspect.isgenerator(self._source):
             # Another thread can't close a generator that runs.
             self._source.close()

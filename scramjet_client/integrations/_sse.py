@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
 
-from scramjet_client.errors import ScramjetError
 from scramjet_client.models import GetEventResponse
+from scramjet_client.streams.output import OutputStream
 
 LINE_LIMIT = 1 << 20
 """Bytes that a line of a stream may have."""
@@ -96,8 +96,7 @@ def _json(value: Any) -> str:
 
 def items_of(stream: Any) -> Iterable[Any]:
     """Return what of a stream becomes an event each: lines of bytes or text without their ends, else items."""
-    lines = getattr(stream, "lines", None)
-    return lines(LINE_LIMIT) if callable(lines) else map(_bare, stream)
+    return stream.lines(LINE_LIMIT) if isinstance(stream, OutputStream) else map(_bare, stream)
 
 
 def _bare(item: Any) -> Any:
@@ -114,31 +113,21 @@ def encoded(
     name: str | None,
     first_id: int | None,
     end: str | None,
-    failed: str | None,
-    told: Callable[[ScramjetError], dict[str, str]],
 ) -> Iterator[bytes]:
-    """Yield events as bytes, and one that says how it ended, without which a browser connects again.
+    """Yield events as bytes, and one that says that it has ended, without which a browser connects again.
 
     Args:
         items: What to send.
         name: Name of the events, or None.
         first_id: Number of the first, or None for no numbers.
         end: Name of the event after the last, or None for none.
-        failed: Name of the event after an error, whose data is its code and message, or None to raise it.
-        told: Makes that data of an error.
     """
     numbers: Iterator[str | None] = (
         itertools.repeat(None) if first_id is None else map(str, itertools.count(first_id))
     )
-    try:
-        for item in items:
-            event = as_event(item, name)
-            number = next(numbers)
-            yield (event if event.id is not None else attrs.evolve(event, id=number)).encode()
-    except ScramjetError as error:
-        if failed is None:
-            raise
-        yield ServerSentEvent(event=failed, data=_json(told(error))).encode()
-        return
+    for item in items:
+        event = as_event(item, name)
+        number = next(numbers)
+        yield (event if event.id is not None else attrs.evolve(event, id=number)).encode()
     if end is not None:
         yield ServerSentEvent(event=end).encode()

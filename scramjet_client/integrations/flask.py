@@ -36,7 +36,13 @@ from scramjet_client.errors import HubResponseError, ScramjetError, UploadError
 from scramjet_client.http.durations import LONGEST_WAIT, duration
 from scramjet_client.integrations._answers import status_of, told
 from scramjet_client.integrations._live import LiveBody, has_left
-from scramjet_client.integrations._sse import HEARTBEAT, ServerSentEvent, encoded, items_of
+from scramjet_client.integrations._sse import (
+    HEARTBEAT,
+    ServerSentEvent,
+    as_event,
+    encoded,
+    items_of,
+)
 
 if TYPE_CHECKING:
     from scramjet_client.api.http_client import HttpClient
@@ -152,7 +158,7 @@ def _clients() -> _Clients:
     found = current_app.extensions.get(_KEY)
     if found is None:
         raise RuntimeError(
-            f"Scramjet is not set up for {current_app.name!r}: call Scramjet(app) or init_app(app) first"
+            f"the extension is not set up for {current_app.name!r}: call Scramjet(app) or init_app(app) first"
         )
     clients: _Clients = found
     return clients
@@ -181,10 +187,9 @@ def stream_response(
 ) -> Response:
     """Return an answer that sends what a live stream gives, as it comes.
 
-    The headers are sent at once. The stream is closed when it has ended, and when the browser leaves: at the
-    next write, or, while the stream is silent, within half a second where the server lets it be seen (Gunicorn;
-    Werkzeug's own from 2.0). If it ends with an error, the connection is cut, so that nobody takes the part for
-    the whole.
+    The headers are sent at once. The stream is closed when it has ended, and when the browser leaves: at a write
+    that fails, or, while the stream is silent, within half a second where the server lets it be seen (docs/flask.md,
+    "Servers"). If it ends with an error, the connection is cut, so that nobody takes the part for the whole.
 
     Args:
         stream: An `OutputStream`, or any iterable of bytes or str, which is closed if it has a `close()`.
@@ -204,7 +209,7 @@ def event_stream_response(
     event: str | None = None,
     ids: bool = False,
     retry: float | None = None,
-    heartbeat: float = 15.0,
+    heartbeat: float = 5.0,
     end: str | None = "end",
     failed: str | None = "failed",
     headers: Mapping[str, str] | None = None,
@@ -215,7 +220,8 @@ def event_stream_response(
     instance's events (of an `EventStream`) under their own names with their data as JSON, other values as
     JSON, and a `ServerSentEvent` as it says.
 
-    It is closed as by `stream_response`; with other servers than those at the next heartbeat.
+    It is closed as by `stream_response`; with other servers than those at the second or third heartbeat, which is
+    within 15 seconds by default (docs/flask.md, "Servers").
 
     Args:
         stream: What to send; closed at the end if it has a `close()`.
@@ -223,7 +229,8 @@ def event_stream_response(
         ids: Whether to number them. A browser that comes back says the last number it has seen, and counting
             goes on from there; what it has missed is not sent again, as hubs keep nothing.
         retry: Seconds after which the browser is to connect again.
-        heartbeat: Seconds of silence after which a comment is sent, for proxies that cut silent connections.
+        heartbeat: Seconds of silence after which a comment is sent, for proxies that cut silent connections, and
+            for servers that find out by writing alone that a browser has left.
         end: Name of the event after the end, on which the page should call `close()`: an `EventSource`
             connects again otherwise. None sends none.
         failed: Name of the event for an error, with {"code": ..., "message": ...} as JSON. None cuts the
@@ -237,23 +244,17 @@ def event_stream_response(
     again = duration("retry", retry, zero=True)
     clients, log = current_app.extensions.get(_KEY), current_app.logger
 
-    def tell(error: ScramjetError) -> dict[str, str]:
+    def tell(error: ScramjetError) -> bytes:
         log.error("a stream of events ended: %s", error, exc_info=error)
-        return told(error, None if clients is None else clients.client)
+        known = told(error, None if clients is None else clients.client)
+        return as_event(known, failed).encode()
 
-    events = encoded(
-        items_of(stream),
-        name=event,
-        first_id=_next_id() if ids else None,
-        end=end,
-        failed=failed,
-        told=tell,
-    )
+    events = encoded(items_of(stream), name=event, first_id=_next_id() if ids else None, end=end)
     # A comment has the browser told at once that it is connected.
     first = b": connected\n\n" if again is None else f"retry: {again * 1000:.0f}\n\n".encode()
     body = LiveBody(
         events, stream, has_left(request.environ),
-        first=first, heartbeat=HEARTBEAT, every=silence,
+        first=first, heartbeat=HEARTBEAT, every=silence, last=None if failed is None else tell,
     )  # fmt: skip
     return _live(body, "text/event-stream", 200, headers)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import io
+import sys
 import warnings
 import weakref
 from collections.abc import Iterable
@@ -38,8 +39,9 @@ except ImportError as _error:
 from scramjet_client._base import Closing
 from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.instances.client import InstanceClient
-from scramjet_client.integrations._drawing import ViewState, as_html, as_text
+from scramjet_client.integrations._drawing import ViewState, as_html, as_parts, as_text
 from scramjet_client.integrations._view import LiveView
+from scramjet_client.integrations._widget import live_widget, view_of
 from scramjet_client.models import OUTPUT_STREAMS, InstanceOutputStream
 from scramjet_client.uploads.options import checked_stream_id
 
@@ -56,11 +58,12 @@ def show(
     streams: Iterable[InstanceOutputStream] = ("output", "stdout", "stderr", "log"),
     lines: int = 12,
     interval: float = 0.5,
+    widget: bool | None = None,
 ) -> LiveView:
     """Show an instance live in this cell; returns at once, so that other cells can run.
 
-    The streams that it shows are taken from other readers: a hub gives each byte to one of them alone. A
-    second view of the same instance ends the first.
+    A reader that opens a stream later does not get what the view has read by then. Readers at the same time
+    both get everything. A second view of the same instance ends the first.
 
     It ends when the instance has ended, when its cell is run again, when a cell is interrupted, at the end of
     a `with` block, and by `close()`.
@@ -70,9 +73,12 @@ def show(
         streams: What to read of it: those that nobody else reads.
         lines: How many lines of each are shown, the last ones.
         interval: Seconds between two drawings.
+        widget: Whether to draw by a widget, in which sections stay closed and text stays selected; it needs
+            anywidget, and a frontend that knows widgets. None is where anywidget is installed.
 
     Raises:
         RuntimeError: This is no notebook.
+        ImportError: A widget is asked for, and anywidget is not installed.
         InstanceNotFoundError: The hub has no such instance.
     """
     names = [checked_stream_id(name, OUTPUT_STREAMS) for name in streams]
@@ -81,11 +87,25 @@ def show(
         raise RuntimeError(
             "show() draws in a cell of a notebook, and this is none; follow() and attach() work everywhere"
         )
-    _close(view for view in _views if view.instance.id == instance.id)
-    handle = display({"text/plain": f"instance {instance.id}"}, raw=True, display_id=True)
+    live = live_widget() if widget is not False else None
+    if widget and live is None:
+        raise ImportError("widget=True needs anywidget: pip install anywidget", name="anywidget")
+    _close(
+        (view for view in _views if view.instance.id == instance.id),
+        "another view of it was made",
+    )
+    first = {"text/plain": f"instance {instance.id}", **({} if live is None else view_of(live))}
+    handle = display(first, raw=True, display_id=True)
 
     def draw(state: ViewState) -> None:
-        handle.update({"text/html": as_html(state), "text/plain": as_text(state)}, raw=True)
+        if live is not None and not state.ended:
+            live.state = as_parts(state)
+            return
+        # Notebooks keep no widgets, so the last picture is one that they keep.
+        closed = () if live is None else live.closed
+        handle.update({"text/html": as_html(state, closed), "text/plain": as_text(state)}, raw=True)
+        if live is not None:
+            live.close()
 
     view = LiveView(instance, draw, streams=names, lines=lines, interval=interval)
     _end_with_cells(shell)
@@ -100,9 +120,9 @@ def _cell(shell: Any) -> str | None:
     return found
 
 
-def _close(views: Iterable[LiveView]) -> None:
+def _close(views: Iterable[LiveView], why: str) -> None:
     for view in list(views):
-        view.close()
+        view.end(why)
         _views.pop(view, None)
 
 
@@ -112,23 +132,26 @@ def _end_with_cells(shell: Any) -> None:
         return
     shell.events.register("pre_run_cell", _before_cell)
     shell.events.register("post_run_cell", _after_cell)
-    atexit.register(lambda: _close(_views))
+    atexit.register(lambda: _close(_views, "the kernel has ended"))
 
 
 def _before_cell(info: Any) -> None:
     cell = getattr(info, "cell_id", None)
-    _close(view for view, at in list(_views.items()) if cell is not None and at == cell)
+    _close(
+        (view for view, at in list(_views.items()) if cell is not None and at == cell),
+        "its cell was run again",
+    )
 
 
 def _after_cell(result: Any) -> None:
     if isinstance(result.error_in_exec, (KeyboardInterrupt, asyncio.CancelledError)):
-        _close(_views)
+        _close(_views, "a cell was interrupted")
 
 
 class TransferBar(Closing):
     """A bar of tqdm for one transfer: a hook for `progress=`, and a wrapper of a stream.
 
-    In a notebook with ipywidgets it is a widget, elsewhere text on stderr.
+    In a notebook with ipywidgets it is a widget, without them text; in a terminal it is text on stderr.
 
     Args:
         label: What stands before the bar.
@@ -138,6 +161,9 @@ class TransferBar(Closing):
 
     def __init__(self, label: str = "", *, total: int | None = None, **options: Any) -> None:
         given = {"unit": "B", "unit_scale": True, **options}
+        if getattr(get_ipython(), "kernel", None) is not None:
+            # Notebooks draw stderr as a pink box. The widget does not mind.
+            given.setdefault("file", sys.stdout)
         self._bar = tqdm(desc=label or None, total=total, **given)
 
     def __call__(self, sent: int, total: int | None) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import threading
 import time
-from collections.abc import Callable, Iterator
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Union
+from urllib.parse import unquote
 
 import attrs
 import pytest
 
 from scramjet_client._base import Closing
+from scramjet_client.api.answers import has_ended
+from scramjet_client.api.http_client import stream_listeners
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.config import resolve
@@ -22,14 +30,15 @@ from scramjet_client.errors import (
     InstanceNotFoundError,
     ScramjetError,
     SequenceNotFoundError,
-    StreamIdleError,
     TopicNotFoundError,
     UnsupportedByHubError,
 )
+from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.instances.client import InstanceClient
-from scramjet_client.models import CreateTopicResponse
+from scramjet_client.models import CreateTopicResponse, GetInstanceResponse, InstanceOutputStream
 from scramjet_client.packages.package import PackageLike
 from scramjet_client.packages.requirements import Requirements
+from scramjet_client.streams.output import OutputStream
 from scramjet_client.uploads.sources import ProgressHook
 
 if TYPE_CHECKING:
@@ -46,7 +55,15 @@ _READ_LIMIT = 5.0
 """Seconds for what a failed test's instances have to say, however much they go on saying."""
 
 _SHOWN = 16384
-"""Bytes of a stream that a report shows: the last ones."""
+"""Characters of a stream that a report shows: the last ones."""
+
+_KEPT = 1 << 20
+"""Bytes of the end of each stream that are kept while a test runs: of a hub's log most is not shown."""
+
+_STREAMS: tuple[InstanceOutputStream, ...] = ("stdout", "stderr", "log")
+"""What a report shows."""
+
+_PATH = re.compile(rf"instance/([^/]+)/({'|'.join(_STREAMS)})")
 
 _END_LIMIT = 20.0
 """Seconds that a killed instance gets to be gone."""
@@ -116,16 +133,25 @@ def hub_for(config: pytest.Config) -> Iterator[LocalHub | GivenHub]:
 
 
 @contextlib.contextmanager
-def host_of(hub: LocalHub | GivenHub) -> Iterator[HostClient]:
-    """Give a client, and afterwards remove what came to the hub: all of a LocalHub, else what this client sent."""
+def host_of(hub: LocalHub | GivenHub) -> Iterator[tuple[HostClient, Witness]]:
+    """Give a client, and who hears its instances; then remove what came to the hub: of a given hub what it sent."""
     with hub.client() as host:
         try:
-            yield host
+            remembered = None if isinstance(hub, GivenHub) else hub._last_words
+            with Witness(host, partial(_instances_of, host), remembered) as witness:
+                yield host, witness
         finally:
             if isinstance(hub, GivenHub):
                 hub.clear(host)
             else:
                 hub.clear()
+
+
+def _instances_of(host: HostClient) -> list[str]:
+    """Return the ids of all instances of a LocalHub, else of those that this client has brought about."""
+    if isinstance(host, _Recording):
+        return host.instances()
+    return [each.id for each in host.list_instances()]
 
 
 class _Recording(HostClient):
@@ -153,6 +179,14 @@ class _Recording(HostClient):
         created = super().create_topic(topic, *args, **options)
         self._topics.append(topic)
         return created
+
+    def instances(self) -> list[str]:
+        """Return the ids of the instances of the sequences that were sent, as far as the hub knows them."""
+        found: list[str] = []
+        for sequence in self._sequences:
+            with contextlib.suppress(SequenceNotFoundError):
+                found += sequence.list_instances()
+        return found
 
     def remove_all(self) -> list[SequenceClient]:
         """Kill the instances of the sequences that were sent, and delete those and the topics.
@@ -234,58 +268,219 @@ class InstanceFactory(Closing):
         self.instances.append(instance)
         return instance
 
-    def sections(self) -> list[tuple[str, str]]:
-        """Return a title and a text for each of their streams that has something nobody has read."""
-        if not self.instances:
-            return []
-        asked = [(each, name) for each in self.instances for name in ("stdout", "stderr", "log")]
-        with ThreadPoolExecutor(min(len(asked), 12), "scramjet-report") as threads:
-            texts = list(threads.map(lambda what: _last_words(*what), asked))
-        states = {each.id: _state(each) for each in self.instances}
-        return [
-            (f"scramjet {name} of instance {instance.id} ({states[instance.id]})", text)
-            for (instance, name), text in zip(asked, texts)
-            if text
-        ]
-
     def close(self) -> None:
         """Kill what still runs."""
         for instance in self.instances:
             end(instance)
 
 
-def _last_words(instance: InstanceClient, name: Any) -> str:
-    """Return the end of what a stream gives, which need not have ended; never raises."""
-    said = b""
+class _End:
+    """The end of a stream, as those heard it who read it."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._reader: Callable[[], OutputStream | None] = lambda: None
+        # Guards all of it: a test may read one stream on several threads.
+        self._lock = threading.Lock()
+
+    def hear(self, reader: weakref.ref[OutputStream], data: bytes) -> None:
+        """Take what a reader has read. Of two at a time, who both get all, one is heard."""
+        with self._lock:
+            heard = self._reader()
+            if heard is None or heard.closed:
+                self._reader = reader
+            elif self._reader is not reader:
+                return
+            self._pieces.append(data)
+            self._size += len(data)
+            while self._size - len(self._pieces[0]) >= _KEPT:
+                self._size -= len(self._pieces.popleft())
+
+    def __bytes__(self) -> bytes:
+        with self._lock:
+            return b"".join(self._pieces)[-_KEPT:]
+
+
+class Witness(Closing):
+    """Knows what instances have said while a test runs, whoever read it, for the test's report.
+
+    A LocalHub remembers it. Of another hub it is heard here: what this process reads, by whichever client.
+
+    Args:
+        host: A client of the hub.
+        instances: Returns the ids of the instances that the test has to do with.
+        remembered: Returns what the hub itself remembers of an instance, by stream, if it is a LocalHub.
+    """
+
+    def __init__(
+        self,
+        host: HostClient,
+        instances: Callable[[], Iterable[str]],
+        remembered: Callable[[str], Mapping[str, bytes] | None] | None,
+    ) -> None:
+        self._host = host
+        self._instances = instances
+        self._remembered = remembered
+        self._ends: dict[tuple[str, str], _End] = {}
+        self._closed = False
+        stream_listeners.append(self._opened)
+
+    def _opened(self, path: str, stream: OutputStream) -> None:
+        found = _PATH.fullmatch(path)
+        if found is not None:
+            end = self._ends.setdefault((unquote(found[1]), found[2]), _End())
+            # The stream must not hold itself: who loses it closes it.
+            stream._reader.heard = partial(end.hear, weakref.ref(stream))
+
+    def sections(self) -> list[tuple[str, str]]:
+        """Return a title and a text for how each instance is, and for each of its streams that has said something.
+
+        Of a hub that remembers nothing, what nobody has read is read now.
+        """
+        ids = self._ids()
+        if not ids:
+            return []
+        with ThreadPoolExecutor(min(3 * len(ids), 12), "scramjet-report") as threads:
+            if self._remembered is None and not self._closed:
+                # What is read is heard.
+                asked = [
+                    (self._host.get_instance_client(id), name) for id in ids for name in _STREAMS
+                ]
+                list(threads.map(lambda what: _read_on(*what), asked))
+            return [each for found in threads.map(self._of, ids) for each in found]
+
+    def _ids(self) -> list[str]:
+        ids = dict.fromkeys(id for id, _ in self._ends)
+        with contextlib.suppress(ScramjetError):
+            if not self._closed:
+                ids = {**dict.fromkeys(self._instances()), **ids}
+        return list(ids)
+
+    def _of(self, id: str) -> list[tuple[str, str]]:
+        said: dict[str, bytes] = {name: bytes(self._ends.get((id, name), b"")) for name in _STREAMS}
+        info, state = None, "ended with the test"
+        if not self._closed:
+            said.update((self._remembered and self._remembered(id)) or {})
+            info, state = self._look(id)
+        found = evidence(said["stderr"], said["log"])
+        if info is not None and has_ended(info):
+            info = settled(info, found)
+            state = _state(info)
+        texts = {name: said[name].decode("utf-8", "replace") for name in _STREAMS}
+        texts["log"] = readable_log(texts["log"])
+        titled = [(f"scramjet instance {id} ({state})", _how(info, found, said["stdout"]))]
+        titled += [
+            (f"scramjet {name} of instance {id} ({state})", text.strip("\n")[-_SHOWN:])
+            for name, text in texts.items()
+        ]
+        return [(title, text) for title, text in titled if text]
+
+    def _look(self, id: str) -> tuple[GetInstanceResponse | None, str]:
+        """Return the info of an instance, if it can be had, and what there is to say of its state."""
+        try:
+            info = self._host.get_instance_client(id).get_info()
+        except InstanceNotFoundError:
+            return None, "gone"
+        except ScramjetError as error:
+            return None, str(error)
+        return info, _state(info)
+
+    def close(self) -> None:
+        """Hear nothing more, and ask the hub nothing."""
+        if not self._closed:
+            self._closed = True
+            stream_listeners.remove(self._opened)
+
+
+def _read_on(instance: InstanceClient, name: InstanceOutputStream) -> None:
+    """Read what a stream has to give, which need not have ended; never raises."""
     deadline = time.monotonic() + _READ_LIMIT
-    try:
-        with instance.get_stream(name, idle_timeout=_SILENCE) as stream:
-            for chunk in stream.chunks():
-                said = (said + chunk)[-_SHOWN:]
-                if time.monotonic() > deadline:
-                    break
-    except StreamIdleError:
-        pass
-    except ScramjetError as error:
-        said += f"\n({name} could not be read: {error})".encode()
-    text = said.decode("utf-8", "replace").strip("\n")
-    return "\n".join(map(_readable, text.splitlines())) if name == "log" else text
+    with (
+        contextlib.suppress(ScramjetError),
+        instance.get_stream(name, idle_timeout=_SILENCE) as stream,
+    ):
+        for _ in stream.chunks():
+            if time.monotonic() > deadline:
+                break
 
 
-def _readable(line: str) -> str:
-    """Return a line of a log as level, message and data; a traceback then has its lines."""
+_FOLDED = ("TRACE", "DEBUG")
+
+_LONGEST = 200
+"""Characters of a record of a hub's own; some have whole documents in them."""
+
+_PROGRAMS = ("Sequence", "PythonRunner")
+"""Whose records may be the program's own: Python programs and their runners have one name."""
+
+_RUNNERS = re.compile(
+    r"Connecting to \S+:\d+\.\.\.|Connected\.|Sent ID |Control message received: |Loading sequence from |"
+    r"Sequence returned no output|Decoding input stream|Opening input in binary mode|Input stream forwarded|"
+    r"Output type not set|Output stream will be |Output will be |"
+    r"(?:server_host|server_port|instance_id|sequence_path): "
+)
+"""How the runner's own records at DEBUG begin (hubs 0.18 and 1.0)."""
+
+
+def readable_log(text: str) -> str:
+    """Return a log as level, message and data, a traceback with its lines; the platform's details are counted."""
+    lines, folded = [], 0
+    for line in text.splitlines():
+        record = _record(line)
+        if record is None:
+            lines.append(line)
+        elif record.get("level") in _FOLDED and _is_of_the_platform(record):
+            folded += 1
+        else:
+            data = record.get("data")
+            words = [record["level"], record["msg"], *(data if isinstance(data, list) else [])]
+            said = " ".join(map(str, words))
+            if record.get("from") not in _PROGRAMS and len(said) > _LONGEST:
+                said = f"{said[:_LONGEST]}..."
+            lines.append(said)
+    if folded and lines:
+        lines.insert(0, f"({folded} lines of the hub at TRACE and DEBUG are left out)")
+    return "\n".join(lines)
+
+
+def _record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
-        words = [record["level"], record["msg"], *map(str, record.get("data") or [])]
-        return " ".join(words)
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return line
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(record, dict) and "level" in record and "msg" in record
+    return record if whole else None
 
 
-def _state(instance: InstanceClient) -> str:
-    try:
-        info = instance.get_info()
-    except ScramjetError as error:
-        return str(error)
+def _is_of_the_platform(record: dict[str, Any]) -> bool:
+    return record.get("from") not in _PROGRAMS or bool(
+        record.get("from") == "PythonRunner" and _RUNNERS.match(str(record["msg"]))
+    )
+
+
+_DEBUGGERS = ("(Pdb) ", "(Pdb++) ", "ipdb> ")
+"""What a program prints last that waits for somebody to debug it."""
+
+
+def _how(info: GetInstanceResponse | None, found: Evidence, stdout: bytes) -> str:
+    """Return the program's error, else how the instance ended, else what keeps it."""
+    error = "" if found.cause is None else found.cause.summary
+    if found.cause is not None and found.cause.cure:
+        error += f"\n({found.cause.cure})"
+    if info is not None and not has_ended(info):
+        if stdout.decode("utf-8", "replace").endswith(_DEBUGGERS):
+            return (
+                "the program waits in its debugger: run pytest with -s, and the test with instance.attach()"
+                ' (docs/testing.md, "Debuggers")'
+            )
+        return f"it has not ended; it has told of {error}" if error else "it has not ended"
+    if error and found.exit_code != 0:
+        return error
+    if info is None or info.terminated is None:
+        return "how it ended is not known"
+    return info.terminated.reason
+
+
+def _state(info: GetInstanceResponse) -> str:
     code = None if info.terminated is None else info.terminated.exit_code
     return info.status if code is None else f"{info.status}, exit code {code}"

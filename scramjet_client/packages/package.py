@@ -20,7 +20,7 @@ from typing import IO, Any, Union
 
 import attrs
 
-from scramjet_client._base import Closing, public
+from scramjet_client._base import Closing, Shown, public
 from scramjet_client.packages import requirements as _vendoring
 from scramjet_client.packages.files import SECRET, Found, PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import ADAPTER, read_function
@@ -55,7 +55,7 @@ class SecretWarning(PackageWarning):
 
 @public
 @attrs.frozen(kw_only=True)
-class PreviewRow:
+class PreviewRow(Shown):
     """One file of a preview.
 
     Attributes:

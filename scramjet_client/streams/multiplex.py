@@ -86,7 +86,7 @@ class Multiplexer(Closing):
         # Guards _members, _closed and the start of iterating, which are changed from any thread.
         self._lock = threading.Lock()
         self._closed = False
-        self._looker = Looker()
+        self._hooks = HookThread()
         self._next_tick = time.monotonic() + self._tick_every
         try:
             for stream in streams:
@@ -240,8 +240,8 @@ class Multiplexer(Closing):
         for member in list(self._members.values()):
             if member.overdue(now):
                 self._wake(member)
-            elif member.look_due(now):
-                self._looker.ask(member, partial(self._order, partial(self._wake, member)))
+            elif member.hook_due(now):
+                self._hooks.ask(member, partial(self._order, partial(self._wake, member)))
 
     def _enter(self, member: Member) -> None:
         if self._has(member):
@@ -269,7 +269,7 @@ class Multiplexer(Closing):
         for member in members:
             self._leave(member)
             member.stream.close()
-        self._looker.close()
+        self._hooks.close()
         self._selector.close()
         self._bell.close()
         self._button.close()
@@ -297,7 +297,7 @@ class Member:
         self._splitter = LineSplitter(repr(stream), keep_ends=False, limit=limit)
         self._last = time.monotonic()
         self._first = True
-        self._looking = False
+        self._hook_runs = False
         self._outcome: Exception | None = None
         self.descriptor: int
         stream._begin(None)
@@ -328,8 +328,9 @@ class Member:
         if data is None:
             return []
         if data:
-            # What was found of the silence before, too late to matter, is not true of what comes next.
-            self._last, self._outcome = now, None
+            if not self._reader.exchange.heard_noise:
+                # What was found of the silence before, too late to matter, is not true of what comes next.
+                self._last, self._outcome = now, None
             return self._ending(*self._splitter.split_now(data))
         self.ended = True
         try:
@@ -379,15 +380,17 @@ class Member:
             self._outcome = socket.timeout("timed out")
         return overdue
 
-    def look_due(self, now: float) -> bool:
-        """Return whether somebody has to look whether it will ever give anything again."""
+    def hook_due(self, now: float) -> bool:
+        """Return whether the hook of its exchange is to be called, which may find that it has ended."""
         exchange = self._reader.exchange
         return (
-            exchange.on_idle is not None and not self._looking and now - self._last >= exchange.poll
+            exchange.on_idle is not None
+            and not self._hook_runs
+            and now - self._last >= exchange.poll
         )
 
-    def look(self) -> None:
-        """Look, on a thread that may wait; the next read that finds nothing acts on it."""
+    def call_hook(self) -> None:
+        """Call the hook of its exchange, on a thread that may wait; the next read that finds nothing acts on it."""
         on_idle = self._reader.exchange.on_idle
         try:
             if on_idle is not None:
@@ -395,11 +398,11 @@ class Member:
         except (WaitEnded, ScramjetError) as outcome:
             self._outcome = outcome
         finally:
-            self._looking = False
+            self._hook_runs = False
 
-    def looked_at(self) -> None:
-        """Take note that a look has been asked for."""
-        self._looking = True
+    def hook_ordered(self) -> None:
+        """Take note that the hook will be called."""
+        self._hook_runs = True
 
     def leave(self) -> None:
         """Give the stream back to its other readers, with what was read of a line."""
@@ -412,10 +415,10 @@ class Member:
         self.stream._turn.release()
 
 
-class Looker:
-    """The thread that looks at the instances of silent streams, so that a slow hub holds up no other stream.
+class HookThread:
+    """The thread that calls the hooks of silent streams, so that a slow hub holds up no other stream.
 
-    It is a daemon, `scramjet-watch-N`, and exists from the first look on until `close`.
+    It is a daemon, `scramjet-watch-N`, and exists from the first call on until `close`.
     """
 
     _numbers = itertools.count(1)
@@ -427,8 +430,8 @@ class Looker:
         self._thread: threading.Thread | None = None
 
     def ask(self, member: Member, then: Callable[[], object]) -> None:
-        """Have a member looked at, and `then` called on that thread."""
-        member.looked_at()
+        """Have the hook of a member called, and `then`, on that thread."""
+        member.hook_ordered()
         self._asked.put((member, then))
         if self._thread is None:
             name = f"scramjet-watch-{next(self._numbers)}"
@@ -437,9 +440,9 @@ class Looker:
 
     def _run(self) -> None:
         for member, then in iter(self._asked.get, None):
-            member.look()
+            member.call_hook()
             then()
 
     def close(self) -> None:
-        """End the thread, after the look that it may be at."""
+        """End the thread, after the call that it may be at."""
         self._asked.put(None)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import Closing, Live, public
 from scramjet_client.errors import (
+    InstanceFailedError,
     InvalidResponseError,
     LineTooLongError,
     ScramjetError,
@@ -52,9 +53,12 @@ def _exclusive(method: Callable[..., Any]) -> Any:
         self._begin(None)
         self._buffered = True
         try:
-            return method(self, *args)
+            got = method(self, *args)
         finally:
             self._turn.release()
+        if self._at_end is not None:
+            self._look_for_end(got, method is io.BufferedReader.read, *args)
+        return got
 
     return read
 
@@ -86,7 +90,7 @@ class OutputStream(Live, io.BufferedReader):
 
     upload: Upload[Any] | None = None
     # Like those of its reader.
-    __slots__ = ("_ahead", "_buffered", "_on_close", "_reader", "_turn")
+    __slots__ = ("_ahead", "_at_end", "_buffered", "_on_close", "_reader", "_turn")
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self._reader = AnswerReader(name, exchange, opener)
@@ -97,6 +101,8 @@ class OutputStream(Live, io.BufferedReader):
         # Whether io's buffer may hold something; a loop reads past it where it holds nothing.
         self._buffered = False
         self._on_close: Callable[[], object] | None = None
+        # Asked once at the end of the stream, when all was given; may raise.
+        self._at_end: Callable[[], object] | None = None
         super().__init__(self._reader, READ_SIZE)
 
     def __repr__(self) -> str:
@@ -118,6 +124,23 @@ class OutputStream(Live, io.BufferedReader):
         readinto1 = _exclusive(io.BufferedReader.readinto1)
         readline = _exclusive(io.BufferedReader.readline)
         peek = _exclusive(io.BufferedReader.peek)
+
+    def _look_for_end(self, got: Any, whole: bool, size: Any = None, *_: Any) -> None:
+        """Ask what the end means if a way of reading has come to it; `whole` is whether `read` is that way."""
+        if whole and (size is None or size < 0):
+            try:
+                self._ended()
+            except InstanceFailedError as error:
+                error.output = got
+                raise
+        elif not got and size != 0 and (not hasattr(size, "__len__") or len(size)):
+            self._ended()
+
+    def _ended(self) -> None:
+        """Ask once what the end of the stream means; raises it."""
+        ask, self._at_end = self._at_end, None
+        if ask is not None:
+            ask()
 
     def _begin(self, ahead: LineSplitter | None) -> None:
         """Begin to read, on behalf of the loop that `ahead` belongs to, if any; `_turn` is held from now on."""
@@ -158,6 +181,7 @@ class OutputStream(Live, io.BufferedReader):
             last = splitter.last()
             if last:
                 yield (last,)
+            self._ended()
 
     def _closing_at_error(self, splitter: LineSplitter, data: bytes) -> Iterator[bytes]:
         try:
@@ -170,6 +194,7 @@ class OutputStream(Live, io.BufferedReader):
         """Yield what comes as it comes; the boundaries mean nothing."""
         with self._loop():
             yield from iter(partial(self._piece, None), b"")
+            self._ended()
 
     @contextlib.contextmanager
     def _loop(self) -> Iterator[None]:
@@ -238,14 +263,15 @@ class OutputStream(Live, io.BufferedReader):
         """Send everything until the end to a file, a path, a callable or the terminal; return the bytes copied.
 
         What `InstanceClient.follow` takes is taken here: a binary file is given the bytes as they come, a text file
-        text, decoded from UTF-8; True is this program's stdout. A callable is given pieces of bytes. A file is
-        left open; each piece is flushed when it has come.
+        text, decoded from UTF-8; True is this program's stdout. A callable is given pieces of bytes, and lines where
+        it is for text, as `print` is. A log is shown to people as time, level and text. A file is left open; each
+        piece is flushed when it has come.
 
         Raises:
             TypeError, ValueError: It can't be written to; before anything is read.
         """
         copied = 0
-        with piece_target(target, "target") as taker:
+        with piece_target(target, "target", log=self._reader.name.startswith("log of")) as taker:
             for chunk in self.chunks():
                 taker.write(chunk)
                 copied += len(chunk)

@@ -15,8 +15,9 @@ from scramjet_client.errors import (
     StreamInterruptedError,
 )
 from scramjet_client.http.chunked import ChunkedBody
+from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import READ_SIZE, Answer, Exchange, WaitEnded
-from scramjet_client.http.failures import FOREIGN, is_timeout, root_text
+from scramjet_client.http.failures import FOREIGN, is_timeout, quiet, root_text
 from scramjet_client.http.interrupts import let_interrupts_pass
 
 Opener = Callable[[], requests.Response]
@@ -37,6 +38,7 @@ class AnswerReader(io.RawIOBase):
         "_read",
         "_response",
         "bytes_read",
+        "heard",
         "name",
         "shut_here",
     )
@@ -44,6 +46,8 @@ class AnswerReader(io.RawIOBase):
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self.name: str = name
         self.bytes_read: int = 0
+        self.heard: Callable[[bytes], object] | None = None
+        """Given a copy of all that comes from the hub, where somebody wants one."""
         self._direct = True
         self._exchange = exchange
         self._opener = opener
@@ -82,6 +86,8 @@ class AnswerReader(io.RawIOBase):
             self._failed(error)
             count = 0
         self._came(count)
+        if self.heard is not None:
+            self.heard(bytes(memoryview(buffer)[:count]))
         return count
 
     def take(self) -> bytes | None:
@@ -105,6 +111,8 @@ class AnswerReader(io.RawIOBase):
             data = b""
         if data:
             self.bytes_read += len(data)
+            if self.heard is not None:
+                self.heard(data)
         elif data is not None:
             self._came(0)
         return data
@@ -135,7 +143,7 @@ class AnswerReader(io.RawIOBase):
             raise error
         elif isinstance(error, (*FOREIGN, AttributeError, ValueError)):
             # http.client meets a None where its connection was a moment ago when it is closed below it.
-            raise self.ending(error) from error
+            raise self.ending(error) from quiet(error)
         else:
             raise error
 
@@ -165,6 +173,8 @@ class AnswerReader(io.RawIOBase):
         else:
             self._body = answer.chunked_body()
             self._read = answer.read_plain if self._body is None else self._body.readinto
+        if self._exchange.is_noise is not None and self._body is None:
+            self._read = _heard(self._read, self._exchange.came)
         return self._read
 
     def ending(self, error: BaseException) -> ScramjetError:
@@ -178,11 +188,20 @@ class AnswerReader(io.RawIOBase):
         elif isinstance(failure, ScramjetError):
             ending = failure
         elif is_timeout(error):
-            ending = StreamIdleError(f"{self.name} was silent for longer than its limit, {after}")
+            ending = StreamIdleError(f"{self.name} {self._late()}, {after}")
         else:
             ending = StreamInterruptedError(f"{self.name} was cut {after}: {root_text(error)}")
         self._exchange.fail(ending)
         return ending
+
+    def _late(self) -> str:
+        """Return which limit of a read has passed, in words."""
+        if self._exchange.overdue:
+            return f"was not over within {self._exchange.overdue}"
+        idle = self._exchange.idle_limit
+        return "was silent for " + (
+            "longer than its limit" if idle is None else f"{seconds(idle)} (idle_timeout)"
+        )
 
     def release(self) -> None:
         """Give the connection up; it is not used again."""
@@ -202,6 +221,19 @@ class AnswerReader(io.RawIOBase):
             self.interrupt()
             self.release()
         super().close()
+
+
+def _heard(
+    read: Callable[[memoryview], int], heard: Callable[[bytes], object]
+) -> Callable[[memoryview], int]:
+    """Return a reader that tells what it reads."""
+
+    def telling(buffer: memoryview) -> int:
+        count = read(buffer)
+        heard(bytes(buffer[:count]))
+        return count
+
+    return telling
 
 
 def _decoded(response: requests.Response) -> Callable[[memoryview], int]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import functools
+import inspect
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -11,11 +14,19 @@ from inspect import iscoroutinefunction
 from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing
+from scramjet_client.streams.records import log_text
 
-TargetLike = Union[Callable[[bytes], object], Any, "os.PathLike[str]", str, bool, None]
-"""A callable that is given each line, a file, a path, True for the terminal, or None for nothing."""
+TargetLike = Union[
+    Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool, None
+]
+"""A callable that is given each line, a file, a path, True for the terminal, or None for nothing.
 
-PieceTargetLike = Union[Callable[[bytes], object], Any, "os.PathLike[str]", str, bool]
+A callable is given bytes, unless it is for text: `print`, the `write` of a text file, a method of a logger, or one
+whose first parameter is annotated `str`."""
+
+PieceTargetLike = Union[
+    Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool
+]
 """The same where a callable is given pieces, and nothing is no target."""
 
 _TERMINAL = {"stderr": "stderr", "log": "stderr"}
@@ -57,7 +68,7 @@ class Target(Closing):
 class _Lines(Target):
     """A callable: it is given lines."""
 
-    def __init__(self, call: Callable[[bytes], object]) -> None:
+    def __init__(self, call: Callable[[Any], object]) -> None:
         self._call = call
 
     def take(self, stream: Readable) -> None:
@@ -71,11 +82,96 @@ class _Lines(Target):
 class _Pieces(Target):
     """A callable: it is given what comes, as it comes."""
 
-    def __init__(self, call: Callable[[bytes], object]) -> None:
+    def __init__(self, call: Callable[[Any], object]) -> None:
         self._call = call
 
     def write(self, chunk: bytes) -> None:
         self._call(chunk)
+
+
+class _TextLines(Target):
+    """A callable, or a file, that takes text: it is given lines, decoded from UTF-8.
+
+    Args:
+        call: It.
+        ends: Whether lines keep their newline.
+        log: Whether lines are records of a log, to be read by a person.
+    """
+
+    def __init__(self, call: Callable[[str], object], *, ends: bool, log: bool) -> None:
+        self._call = call
+        self._ends = ends
+        self._log = log
+        self._begun: list[bytes] = []
+
+    def take(self, stream: Readable) -> None:
+        for line in stream:
+            # Lines that came together with one whose call closed the stream.
+            if stream.closed:
+                return
+            self._give(line)
+
+    def write(self, chunk: bytes) -> None:
+        *lines, rest = chunk.split(b"\n")
+        for line in lines:
+            self._give(b"".join([*self._begun, line, b"\n"]))
+            self._begun.clear()
+        if rest:
+            self._begun.append(rest)
+
+    def finish(self) -> None:
+        if self._begun:
+            self._give(b"".join(self._begun))
+
+    def _give(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace")
+        if self._log:
+            text = log_text(text) + ("\n" if self._ends else "")
+        elif not self._ends:
+            text = text.removesuffix("\n").removesuffix("\r")
+        self._call(text)
+
+
+def _is_screen(file: Any) -> bool:
+    """Whether what is written to a file is read by a person at once."""
+    if any(file is each for each in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)):
+        return True
+    try:
+        return bool(file.isatty())
+    except (AttributeError, ValueError, OSError):
+        return False
+
+
+def _screen(file: Any) -> Target:
+    """Return what shows a log on a text file that a person reads."""
+
+    def show(text: str) -> None:
+        file.write(text)
+        _flush(file)
+
+    return _TextLines(show, ends=True, log=True)
+
+
+def _text_lines(call: Any, *, log: bool) -> Target | None:
+    """Return what gives lines of text to a callable that is for text, else None."""
+    inner = call
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    name, of = getattr(inner, "__name__", ""), getattr(inner, "__self__", None)
+    if name == "print" or isinstance(of, (logging.Logger, logging.LoggerAdapter)):
+        return _TextLines(call, ends=False, log=log)
+    if name == "write" and of is not None and _takes_text(of):
+        return _TextLines(call, ends=True, log=log and _is_screen(of))
+    return _TextLines(call, ends=True, log=False) if _wants_str(inner) else None
+
+
+def _wants_str(call: Any) -> bool:
+    """Whether the first parameter of a callable is annotated as text."""
+    try:
+        first = next(iter(inspect.signature(call).parameters.values()), None)
+    except (TypeError, ValueError):
+        return False
+    return first is not None and first.annotation in (str, "str")
 
 
 class BinaryFile(Target):
@@ -144,10 +240,12 @@ def _is_writable(file: Any) -> bool:
     return kind.writable is io.IOBase.writable and kind.__module__ not in ("io", "_io")
 
 
-def _terminal(name: str) -> Target:
+def _terminal(name: str, *, log: bool) -> Target:
     file = getattr(sys, name)
     if file is None:
         raise ValueError(f"there is no terminal: sys.{name} is None")
+    if log:
+        return _screen(file)
     binary = getattr(file, "buffer", None)
     # Jupyter's has none.
     return _TextFile(file) if binary is None else BinaryFile(binary, before=file)
@@ -161,10 +259,11 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
         ValueError: It is the terminal, and there is none; or a closed file.
         OSError: The file of a path can't be opened.
     """
+    log = stream_id == "log"
     if value is None or value is False:
         return None
     if value is True:
-        return _terminal(_TERMINAL.get(stream_id, "stdout"))
+        return _terminal(_TERMINAL.get(stream_id, "stdout"), log=log)
     if isinstance(value, (str, os.PathLike)):
         return BinaryFile(open(value, "wb"), opened_here=True)
     if hasattr(value, "write"):
@@ -172,10 +271,12 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
             raise ValueError(f"{stream_id} is a closed file")
         if not _is_writable(value):
             raise ValueError(f"{stream_id} is a file that was not opened for writing")
-        return _TextFile(value) if _takes_text(value) else BinaryFile(value)
+        if not _takes_text(value):
+            return BinaryFile(value)
+        return _screen(value) if log and _is_screen(value) else _TextFile(value)
     if callable(value):
         _refuse_async(value, stream_id)
-        return _Lines(value)
+        return _text_lines(value, log=log) or _Lines(value)
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
@@ -186,12 +287,22 @@ def _refuse_async(value: Any, name: str) -> None:
         raise TypeError(f"{name} must be an ordinary function; nobody here awaits an async one")
 
 
-def piece_target(value: PieceTargetLike, name: str) -> Target:
-    """Return what takes a stream in pieces; raises what `target` raises."""
+def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Target:
+    """Return what takes a stream in pieces; raises what `target` raises.
+
+    Args:
+        value: A target.
+        name: The argument's name, for errors.
+        log: Whether the stream is a log, to be shown to people as they read it.
+    """
     _refuse_async(value, name)
-    found = (
-        _Pieces(value) if callable(value) and not hasattr(value, "write") else target(value, name)
-    )
+    found: Target | None
+    if callable(value) and not hasattr(value, "write"):
+        found = _text_lines(value, log=log) or _Pieces(value)
+    elif log and (value is True or (_takes_text(value) and _is_screen(value))):
+        found = _terminal("stdout", log=True) if value is True else _screen(value)
+    else:
+        found = target(value, name)
     if found is None:
         raise TypeError(
             f"{name} must be a callable, a file, a path or True, not {type(value).__name__}"

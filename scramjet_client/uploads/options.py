@@ -27,10 +27,11 @@ OptionsLike = Union[SendStreamOptions, Mapping[str, Any]]
 
 @attrs.frozen(kw_only=True)
 class SendPlan:
-    """One send, with all of its settings checked."""
+    """One send, with all of its settings checked; `typed` is whether the caller has said the type."""
 
     stream_id: str
     type: str
+    typed: bool
     end: bool
     parse: ParseResponse | None
     json: bool
@@ -41,13 +42,20 @@ class SendPlan:
 
     def body(self, stream: Any) -> BodySource:
         """Return the body that a source makes; a source that can't be sent is a TypeError here."""
-        return JsonLines(stream) if self.json else Source(stream)
+        return JsonLines(stream) if self.json or _is_record(stream) else Source(stream)
 
     def progress_callback(self, stream: Any) -> Callable[[int], object] | None:
         """Return the progress callback, or None."""
         if self.progress is None:
             return None
-        return progress_callback(self.progress, None if self.json else stream)
+        return progress_callback(self.progress, None if self.json or _is_record(stream) else stream)
+
+
+def _is_record(stream: Any) -> bool:
+    """Whether a source is a value, or a list of values, that only JSON can carry."""
+    if isinstance(stream, (list, tuple)):
+        return bool(stream) and all(isinstance(each, Mapping) for each in stream)
+    return isinstance(stream, Mapping)
 
 
 def _check_hook(hook: ProgressHook | None) -> None:
@@ -124,7 +132,7 @@ def plan(
     parse: ParseResponse | None = None,
     progress: ProgressHook | None = None,
     timeout: Duration | None = None,
-    default_type: str = _BINARY,
+    default_type: str | None = None,
 ) -> SendPlan:
     """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
     init = _init_of(request_init)
@@ -143,7 +151,8 @@ def plan(
     kind = headers.pop("content-type", None)
     if kind is not None and chosen.type is not None and kind != chosen.type:
         raise ValueError(f"type is {chosen.type!r} and the header content-type {kind!r}")
-    kind = chosen.type or kind or default_type
+    said = chosen.type or kind or default_type
+    kind = said or _BINARY
     usable = CONTENT_TYPES if stream_id != "stdin" else (_BINARY,)
     if kind not in usable:
         raise ValueError(f"type of {stream_id} must be one of {', '.join(usable)}, not {kind!r}")
@@ -155,6 +164,7 @@ def plan(
     return SendPlan(
         stream_id=stream_id,
         type=kind,
+        typed=said is not None or stream_id == "stdin",
         end=bool(chosen.end),
         parse=chosen.parse_response or chosen.parse,
         json=bool(chosen.json),

@@ -37,6 +37,16 @@ class GuardedBody(BodySource, Protocol):
     upload: Upload[Any] | None
 
 
+class ContentTypes(Protocol):
+    """Knows how a program takes its input."""
+
+    def of(self, plan: SendPlan, body: BodySource, name: str) -> tuple[str, BodySource]:
+        """Return the content type of a body, and the body, refusing what would be changed."""
+
+    def begin(self, type: str, upload: Upload[Any]) -> None:
+        """Take note that an upload of a type begins."""
+
+
 class InputGate:
     """Whether an input still takes data: what is sent after its end would be answered, and never delivered."""
 
@@ -78,6 +88,7 @@ class Destination:
         watch: Makes the hook that looks, while an answer is awaited, whether the instance still lives.
         gate: Whether the input still takes data; None for topics, which have no end.
         guard: Wraps a body that has to wait before some of its bytes, given its content type.
+        types: Knows the content type of a body that is sent without one.
     """
 
     requester: Requester
@@ -90,6 +101,7 @@ class Destination:
     watch: Callable[[], IdleHook | None] | None = None
     gate: InputGate | None = None
     guard: Callable[[BodySource, str], GuardedBody] | None = None
+    types: ContentTypes | None = None
 
     def send(self, plan: SendPlan, stream: Any) -> Any:
         """Send a body, wait until the hub has taken all of it, and return what the plan makes of the answer."""
@@ -106,6 +118,8 @@ class Destination:
     def open(self, plan: SendPlan) -> UploadWriter:
         """Return a file; what is written to it is sent."""
         outbox = Outbox()
+        # What will be written to it is not known, and nobody waits for it.
+        plan = attrs.evolve(plan, typed=True)
         # The outbox gathers by itself, and must know what is on the wire.
         upload: Upload[SendStreamResponse] = self._upload(plan, Source(outbox), gather=False)
         upload.start()
@@ -136,6 +150,9 @@ class Destination:
         if limits.utf8_only is not None and isinstance(body, Source):
             body = Utf8Only(body, limits.utf8_only)
         guarded = None
+        if self.types is not None:
+            kind, body = self.types.of(plan, body, self.name)
+            plan = attrs.evolve(plan, type=kind)
         if self.guard is not None:
             body = guarded = self.guard(body, plan.type)
         # Where a body may have to go on in another request, only a request of its own can end the input.
@@ -153,6 +170,8 @@ class Destination:
         upload: Upload[Any] = Upload(transfer, body, gather=gather, progress=progress)
         if guarded is not None:
             guarded.upload = upload
+        if self.types is not None:
+            self.types.begin(plan.type, upload)
         if plan.end and self.gate is not None:
             self.gate.end_with(upload)
         return upload

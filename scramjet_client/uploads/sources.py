@@ -6,6 +6,7 @@ import codecs
 import http.client
 import inspect
 import io
+import itertools
 import json
 import math
 import mmap
@@ -13,8 +14,11 @@ import os
 import stat
 import tarfile
 import tempfile
+import threading
 import types
+import warnings
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Union
 
@@ -318,6 +322,11 @@ class Source:
 
     def __init__(self, value: SourceLike) -> None:
         self.whole: memoryview | None = _memory_of(value)
+        self.text: bool | None = isinstance(value, str) if self.whole is not None else False
+        """Whether it gives text; None where only its first item can tell (see `kind_within`)."""
+        self._ahead: Future[Any] | None = None
+        self._raw: Iterator[Any] = iter(())
+        self._late = False
         self._close: Callable[[], object] | None = None
         # A temporary file is gone with the last reference to its wrapper.
         self._kept = value
@@ -333,9 +342,11 @@ class Source:
         if callable(getattr(value, "read", None)):
             file = _delegate(value)
             _checked_file(file)
+            self.text = _gives_text(file)
             return _file_items(file)
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
+            self.text = bool(value) and all(isinstance(item, str) for item in value)
             self.whole = _joined(encoded)
             return _gathered(encoded)
         try:
@@ -346,7 +357,42 @@ class Source:
             # Passed on, it would end a loop of the caller's in silence.
             raise RuntimeError("the source raised StopIteration before its first item") from error
         self._close = getattr(items, "close", None)
-        return (encode(item) for item in items)
+        self._raw = items
+        self.text = None
+        return self._encoded()
+
+    def _encoded(self) -> Iterator[bytes | memoryview]:
+        if self._ahead is not None:
+            first = self._ahead.result()
+            if first is _NOTHING:
+                return
+            if self._late and isinstance(first, str):
+                warnings.warn(
+                    "the first item of the source came late, so its text is sent as bytes; type= says what it is",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            yield encode(first)
+        for item in self._raw:
+            yield encode(item)
+
+    def kind_within(self, seconds: float) -> bool | None:
+        """Return whether it gives text, None if it has given nothing in that time; before it is iterated.
+
+        The first item of an iterable is fetched by a daemon thread, `scramjet-first-N`, which ends with it.
+        """
+        if self.text is None and self._ahead is None:
+            self._ahead = Future()
+            name = f"scramjet-first-{next(_numbers)}"
+            threading.Thread(
+                target=_fetch, args=(self._raw, self._ahead), name=name, daemon=True
+            ).start()
+            wait([self._ahead], seconds)
+            self._late = not self._ahead.done()
+            if not self._late:
+                failed = self._ahead.exception() is not None
+                self.text = not failed and isinstance(self._ahead.result(), str)
+        return self.text
 
     def _start_path(self, path: Path) -> Iterator[bytes | memoryview]:
         if path.is_fifo():
@@ -375,11 +421,35 @@ class Source:
 
     def close(self) -> None:
         """Close what was opened or is being run. Must not be called while another thread is inside `next`."""
-        self._items = iter(())
+        self._items = self._raw = iter(())
         self._kept = None
         close, self._close = self._close, None
         if close is not None:
-            close()
+            if self._ahead is None:
+                close()
+            else:
+                # At once, where the first item has come; else with it.
+                self._ahead.add_done_callback(lambda _done: close())
+
+
+_NOTHING = object()
+"""Instead of the first item of an iterable that has none."""
+
+_numbers = itertools.count(1)
+
+
+def _fetch(items: Iterator[Any], ahead: Future[Any]) -> None:
+    try:
+        ahead.set_result(next(items, _NOTHING))
+    except BaseException as error:  # raised where the item is asked for
+        ahead.set_exception(error)
+
+
+def _gives_text(file: Any) -> bool:
+    """Whether a file was opened as text."""
+    if isinstance(file, (io.RawIOBase, io.BufferedIOBase)) or "b" in str(getattr(file, "mode", "")):
+        return False
+    return isinstance(file, io.TextIOBase) or getattr(file, "encoding", None) is not None
 
 
 def _json_line(value: object) -> bytes:

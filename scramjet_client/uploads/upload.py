@@ -37,7 +37,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import whole
 from scramjet_client.http.body import BodySource, BodyWriter
-from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translated
 from scramjet_client.http.requester import BodyRequest, Requester
@@ -313,6 +313,8 @@ class Upload(Live, Future[_R]):
         if self._deadline is None and self._transfer.timeout is not None:
             self._deadline = time.monotonic() + self._transfer.timeout
         self._exchange = Exchange(writer=self.writer, deadline=self._deadline, on_idle=watch)
+        if self._transfer.timeout is not None:
+            self._exchange.limit = f"{seconds(self._transfer.timeout)} (timeout)"
         return self._exchange
 
     def _post(self, exchange: Exchange) -> requests.Response:
@@ -331,7 +333,7 @@ class Upload(Live, Future[_R]):
                 self.abort()
             timer = self._roll_over_timer(body_lifetime)
             try:
-                with translated("POST", self.name):
+                with translated("POST", self.name, exchange=exchange):
                     response = self._post(exchange)
                     try:
                         self._refuse(response, exchange)
@@ -470,7 +472,8 @@ class Upload(Live, Future[_R]):
     def _settle_error(self, error: ScramjetError) -> bool:
         if not self._claim():
             return False
-        self.set_exception(error)
+        # It is raised where it is asked for; how this thread came to it is ours alone.
+        self.set_exception(error.with_traceback(None))
         self._answered.set()
         return True
 

@@ -162,7 +162,7 @@ def test_refused_connections_are_tried_again_for_everything(
                 client.post("a", {})
 
     assert caught.value.code == "CANNOT_CONNECT"
-    assert len(caplog.records) == 2
+    assert "trying again" in caplog.text
 
 
 def test_limit_is_for_the_whole_answer():

@@ -30,7 +30,7 @@ _OWN_TERMINAL = (
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
 
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[=>])")
 
 
 def environment(home: Path, url: str | None, **further: str) -> dict[str, str]:
@@ -98,6 +98,14 @@ class Terminal:
         deadline = time.monotonic() + LIMIT
         while text not in self.seen:
             assert self._more(deadline), f"{text!r} was not seen, but: {self.seen!r}"
+
+    def until_end_matches(self, pattern: str, since: int) -> None:
+        """Wait until the last line is as a pattern says, with a line or more since `raw` was so long."""
+        deadline = time.monotonic() + LIMIT
+        while not (
+            "\n" in self.raw[since:] and re.search(pattern, self.seen.rpartition("\n")[2].rstrip())
+        ):
+            assert self._more(deadline), f"no {pattern!r} was seen, but: {self.seen!r}"
 
     def end(self) -> int:
         """Wait until the command has ended, and return its exit code."""

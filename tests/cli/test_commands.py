@@ -216,14 +216,36 @@ def _sent_with_keep(scramjet: Command, folders: Path) -> list[str]:
 
 @pytest.mark.parametrize("how", [[], ["--log"], ["--json"]], ids=["plain", "log", "json"])
 def test_run_says_why_it_crashed(scramjet: Command, folders: Path, how: list[str]):
-    """A crash is told on stderr as Python tells it, once, without the frames of the runner."""
+    """A crash is told on stderr as Python tells it, once, without the frames of the runner; the log has it too."""
     said = scramjet("seq", "run", folders / "fails.py", *how, code=23).err
 
-    assert said.count("RuntimeError: after that") == 1
+    assert said.count("RuntimeError: after that") == (2 if how == ["--log"] else 1)
     assert "fails.py" in said
     if not how:
         assert said.splitlines()[0] == "Traceback (most recent call last):"
         assert said.count("  File ") == 1
+
+
+def test_wait_says_why_it_crashed(scramjet: Command, start: Started):
+    """`inst wait` ends as the program did, and says its error on one line."""
+    said = scramjet("inst", "wait", start("fails").id, code=23).err
+
+    assert "RuntimeError: after that (in run, line 4)" in said
+
+
+def test_no_code_of_a_hub_is_shown(scramjet: Command, start: Started):
+    """A good end and a graceful stop are 0 in every table, a kill is -9."""
+    many, stopped, killed = start("many"), start("idle"), start("idle")
+    many.wait(60)
+    said = scramjet("inst", "stop", stopped.id).text
+    scramjet("inst", "kill", killed.id)
+    scramjet("inst", "wait", killed.id, code=137)
+
+    for instance, code in ((many, "0 (Instance completed)"), (stopped, "0 (Instance stopped)")):
+        said += scramjet("inst", "info", instance.id).text
+        assert code in said
+    assert "-9 (Instance killed)" in scramjet("inst", "info", killed.id).text
+    assert "138" not in said.replace(many.id, "").replace(stopped.id, "")
 
 
 def test_counts_are_of_what_runs(scramjet: Command, start: Started):
@@ -448,7 +470,7 @@ def test_stop_and_wait(scramjet: Command, start: Started):
 
     assert scramjet("inst", "stop", one, two[:8]).text == f"{one}\n{two}\n"
     ended = document(scramjet("inst", "wait", one, "--json").text)
-    assert (ended["status"], ended["terminated"]["exit_code"]) == ("stopped", 138)
+    assert (ended["status"], ended["terminated"]["exit_code"]) == ("stopped", 0)
 
 
 def test_kill(scramjet: Command, start: Started):

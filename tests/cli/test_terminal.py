@@ -197,7 +197,7 @@ def test_interrupted_run_stops(env: dict[str, str], host: HostClient, folders: P
         assert screen.end() == 130
     ended = host.get_instance_client(_the_one(host)).get_info()
     assert ended.terminated is not None
-    assert ended.terminated.exit_code == 138
+    assert ended.terminated.exit_code == 0
     assert "Traceback" not in screen.seen
 
 

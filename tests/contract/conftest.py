@@ -3,6 +3,9 @@
 Every test is written once, for both generations. Where hubs differ the test says so, and why.
 `SCRAMJET_TEST_HUB_URL` names one more hub to run everything on.
 
+LocalHub is tested once more behind a line that is slow and stalls, and behind a real nginx: what is decided by silence
+or by seconds must not turn wrong there. Of that, `make test` runs a part (see `_PART`), and `make test-long` all.
+
 LocalHub runs Python sequences alone. So a test that takes a Node sequence for no reason of its own gets
 the Python one of the same name there, and a test that runs with both languages runs with one.
 """
@@ -15,6 +18,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -28,7 +32,9 @@ from scramjet_client import (
     SequenceClient,
 )
 from tests.support.hubs import open_hub
+from tests.support.nginx import NGINX, below, nginx
 from tests.support.real_hub import RealHub
+from tests.support.slow_proxy import SlowProxy
 from tests.support.waiting import LIMIT
 
 SEQUENCES = Path(__file__).parent.parent / "sequences"
@@ -58,22 +64,39 @@ class Hub:
 
     def own(self, name: str) -> str:
         """Return the name of the sequence that stands for another one on this hub."""
-        return name.replace("node-", "py-", 1) if self.name == "local" else name
+        return name.replace("node-", "py-", 1) if self.is_local else name
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is LocalHub, whatever stands before it."""
+        return self.name in _LOCAL
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what LocalHub has no second language for (see above)."""
     kept, left_out = [], []
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
-        twice = params.get("hub") == "local" and params.get("language") == "node"
+        hub = params.get("hub")
+        twice = hub in _LOCAL and params.get("language") == "node"
+        if hub in _BEHIND and item.path.stem not in _PART:
+            item.add_marker(pytest.mark.long)
         (left_out if twice else kept).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left_out)
 
 
+_LOCAL = ("local", "slow", "nginx")
+_BEHIND = ("slow", "nginx")
+"""Names of LocalHub, and of LocalHub behind something."""
+
+_PART = ("test_streams", "test_follow", "test_inout")
+"""Files of the suite that run behind something each time: most of what is decided by silence is in them."""
+
+
 def _hubs() -> list[str]:
-    return ["local", "real", *(["given"] if os.environ.get("SCRAMJET_TEST_HUB_URL") else [])]
+    return [*_LOCAL, "real", *(["given"] if os.environ.get("SCRAMJET_TEST_HUB_URL") else [])]
 
 
 @pytest.fixture(scope="session", params=_hubs())
@@ -81,11 +104,11 @@ def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
     """LocalHub, the real hub from npm, and the one that SCRAMJET_TEST_HUB_URL names."""
     name: str = request.param
     with contextlib.ExitStack() as stack:
-        if name == "local":
+        if name in _LOCAL:
             local = stack.enter_context(open_hub())
             # The hub's own failures are failures of its last test.
             stack.callback(local.check)
-            url = local.url
+            url = _behind(name, local.url, request, stack)
         elif name == "real":
             url = stack.enter_context(RealHub()).url
         else:
@@ -93,6 +116,24 @@ def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
         with HostClient(url) as host:
             modern = host.get_version().api_version is not None
         yield Hub(name=name, url=url, modern=modern)
+
+
+def _behind(
+    name: str, url: str, request: pytest.FixtureRequest, stack: contextlib.ExitStack
+) -> str:
+    """Return the address of a LocalHub by way of what is to stand before it."""
+    hub_port = urlsplit(url).port
+    assert hub_port is not None
+    if name == "slow":
+        proxy = stack.enter_context(SlowProxy(hub_port))
+        return f"http://127.0.0.1:{proxy.port}/api/v1"
+    if name == "nginx":
+        if NGINX is None:
+            pytest.skip("nginx is not installed; `make test` installs it as root on Debian")
+        folder = request.getfixturevalue("tmp_path_factory").mktemp("nginx")
+        port = stack.enter_context(nginx(folder, below("/a/hub"), hub_port))
+        return f"http://127.0.0.1:{port}/a/hub/api/v1"
+    return url
 
 
 @pytest.fixture
@@ -130,7 +171,7 @@ def start(hub: Hub, host: HostClient) -> Iterator[Start]:
         except BadParametersError:
             # A 1.x hub takes no kill after a stop; an instance that lives on goes with its sequence, for which
             # that hub takes 15 seconds. What runs on this machine can be killed without it.
-            if hub.name == "local":
+            if hub.is_local:
                 os.kill(instance.get_health().extra["processId"], signal.SIGKILL)
             elif not ended(instance):
                 host.delete_sequence(hub.sequence(host, name).id, force=True)

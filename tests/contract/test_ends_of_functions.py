@@ -258,7 +258,7 @@ ENDS = [
     End(by_text, 1, said=b"the reason"),
     End(by_quit),
     End(by_raising),
-    End(without_a_code, -1),
+    End(without_a_code, 0),
     End(interrupted, 130, said=b"KeyboardInterrupt: the reason"),
     End(interrupted_async, 130, said=b"KeyboardInterrupt: the reason"),
     End(raising, 23, said=b"ValueError: the reason"),
@@ -293,7 +293,7 @@ def test_end(end: End, hub: Hub, host: HostClient):
 
     assert got == end.output
     assert end.said in b"".join(said)
-    if hub.name == "local":
+    if hub.is_local:
         terminated = instance.get_info().terminated
         assert terminated is not None
         assert terminated.exit_code == end.code

@@ -120,7 +120,7 @@ def test_instance_ends_while_a_stream_is_read(instance: InstanceClient, what: st
     elif what == "log":
         stream = instance.get_log_stream()
     else:
-        stream = instance.inout(items(), type="text/plain")
+        stream = instance.inout(items(), type="text/plain", end=False)
     killer.start()
 
     with stream:

@@ -19,7 +19,7 @@ def test_ping_pong(start: Start, language: str):
     instance = start(f"{language}-echo")
     lines: queue.Queue[bytes | None] = queue.Queue()
 
-    with instance.inout(iter(lines.get, None), type="text/plain") as stream:
+    with instance.inout(iter(lines.get, None), type="text/plain", end=False) as stream:
         for n in range(1000):
             lines.put(b"line %d\n" % n)
             assert stream.readline() == b"line %d\n" % n
@@ -44,7 +44,7 @@ def test_source_that_raises(start: Start):
         yield b"a\n"
         raise KeyError("x")
 
-    with instance.inout(items()) as stream:
+    with instance.inout(items(), end=False) as stream:
         with pytest.raises(UploadError, match="KeyError"):
             stream.upload.result(LIMIT)
         with pytest.raises(UploadError, match="KeyError"):
@@ -61,7 +61,7 @@ def test_source_that_raises_after_an_answer(start: Start):
         assert came.wait(LIMIT)
         raise KeyError("x")
 
-    with instance.inout(items()) as stream:
+    with instance.inout(items(), end=False) as stream:
         assert stream.readline() == b"a\n"
         came.set()
         with pytest.raises(UploadError, match="KeyError"):
@@ -83,7 +83,7 @@ def test_close_cancels_the_upload(start: Start):
         finally:
             closed.set()
 
-    stream = instance.inout(items())
+    stream = instance.inout(items(), end=False)
     assert stream.readline() == b"x\n"
     stream.close()
 
@@ -96,7 +96,7 @@ def test_text_alone(start: Start):
     instance = start("node-echo")
 
     with pytest.raises(UnsupportedByHubError, match="offset 1"):
-        instance.inout(b"a\xff")
+        instance.inout(b"a\xff", end=False)
 
 
 def test_killed_hub():
@@ -109,7 +109,7 @@ def test_killed_hub():
 
     with RealHub() as hub, HostClient(hub.url) as host:
         instance = host.send_sequence(SEQUENCES / "node-echo").start()
-        stream = instance.inout(items())
+        stream = instance.inout(items(), end=False)
         assert stream.readline() == b"a\n"
 
         hub.kill()

@@ -144,7 +144,7 @@ def test_crash_while_loading(start: Start, hub: Hub, language: str):
 
     eventually(lambda: ended(instance))
     if hub.modern:
-        info = instance.get_info()
+        info = instance.wait(timeout=LIMIT)
         assert info.status == "crashed"
         assert info.terminated is not None
 
@@ -207,7 +207,7 @@ def test_health_of_a_stopped_instance(start: Start, hub: Hub):
         lambda nobody: nobody.send_input("x"),
         lambda nobody: nobody.send_stdin("x"),
         lambda nobody: nobody.submit_input("x").result(LIMIT),
-        lambda nobody: nobody.inout("x").read1(),
+        lambda nobody: nobody.inout("x", end=False).read1(),
     ],
 )
 def test_unknown_instance(host: HostClient, call):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import threading
@@ -9,7 +10,12 @@ import time
 
 import pytest
 
-from scramjet_client import HostClient, StreamClosedError, StreamInterruptedError
+from scramjet_client import (
+    HostClient,
+    InstanceNotFoundError,
+    StreamClosedError,
+    StreamInterruptedError,
+)
 from tests.contract.conftest import SEQUENCES, Hub, Start, ended
 from tests.support.real_hub import RealHub
 from tests.support.waiting import LIMIT
@@ -122,3 +128,34 @@ def test_two_readers(start: Start, hub: Hub):
         assert next(first).startswith(b"tick ")
         assert next(second).startswith(b"tick ")
         assert next(first).startswith(b"tick ")
+
+
+def test_log_ends_while_others_look(start: Start, host: HostClient):
+    """A 1.x hub writes each look at an instance into its log; that keeps the log of an ended one from no end."""
+    instance = start("py-ticker", 20)
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            with contextlib.suppress(InstanceNotFoundError):
+                instance.get_info()
+
+    def read() -> None:
+        with host.get_instance_client(instance.id).get_log_stream() as log:
+            logs.append(log.read())
+
+    logs: list[bytes] = []
+    looker = threading.Thread(target=look, name="test-looker")
+    readers = [threading.Thread(target=read, name="test-reader", daemon=True) for _ in range(2)]
+    for thread in (looker, *readers):
+        thread.start()
+    try:
+        instance.kill()
+        for reader in readers:
+            reader.join(LIMIT)
+            assert not reader.is_alive()
+    finally:
+        over.set()
+        looker.join(LIMIT)
+
+    assert len(logs) == 2

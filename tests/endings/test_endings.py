@@ -236,7 +236,7 @@ def test_inout_ended_before_its_first_output(
     hub.stalls[instance.id] = gate = threading.Event()
     items = Items(threading.Event())
     errors: list[BaseException] = []
-    stream = host.get_instance_client(instance.id).inout(items.start())
+    stream = host.get_instance_client(instance.id).inout(items.start(), end=False)
 
     def read() -> None:
         try:

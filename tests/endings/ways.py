@@ -106,7 +106,7 @@ class Transfer:
 
     def inout(self) -> None:
         """Send and read at once."""
-        with self._instance.inout(self.items.start()) as self.handle:
+        with self._instance.inout(self.items.start(), end=False) as self.handle:
             for line in self.handle:
                 self.got.append(line)
                 self.running.set()

@@ -164,7 +164,7 @@ def inout(world: World) -> None:
     lines.put(LINES[0])
     limit = min(world.limits.send, world.limits.silence)
     try:
-        with world.instance.inout(iter(lines.get, None), {"timeout": limit}) as stream:
+        with world.instance.inout(iter(lines.get, None), {"timeout": limit}, end=False) as stream:
             for line, after in zip(LINES, [*LINES[1:], None]):
                 world.received += stream.read(len(line))
                 lines.put(after)

@@ -56,23 +56,23 @@ PHASES = {
 OUTCOMES = {
     "ok": "it succeeds",
     "again": "it succeeds, after a retry",
-    "ok/lost": "`HubConnectionError`, or a retry if the connection had not come about",
+    "ok/lost": "`HubConnectionError`, or a retry if the connection was not open yet",
     "lost": "`HubConnectionError`",
-    "late": "`HubTimeoutError` when the limit is over",
-    "waits": "a stalled hub is back-pressure: it waits until `cancel()`, which gives `UploadCancelledError`",
+    "late": "`HubTimeoutError` at the limit",
+    "waits": "a stalled hub is back-pressure. The call waits until `cancel()`, which gives `UploadCancelledError`",
     "cut": "`StreamInterruptedError`",
-    "silent": "`StreamIdleError` when the limit for silence is over",
+    "silent": "`StreamIdleError` at the limit for silence",
     "400": "`BadParametersError`, the class of this status",
     "503": "`ServerError`, the class of this status",
-    "redirect": "`HubResponseError`; a redirect is not followed",
-    "a": "makes no sense: nothing has been said yet that could be slow, short or wrong",
-    "b": "makes no sense: the status of an answer comes once, and has come",
-    "c": "makes no sense: the hub never ends this answer, the client does",
-    "d": "makes no sense: the connection is in use",
-    "e": "makes no sense: it has a connection of its own, which is not used again",
-    "f": "makes no sense: only what the hub says can be wrong here, and it says nothing yet",
+    "redirect": "`HubResponseError`. The client follows no redirect",
+    "a": "impossible. Nothing has been sent yet that could be slow, short or wrong",
+    "b": "impossible. The status of an answer comes once, and has come",
+    "c": "impossible. The client ends this answer, not the hub",
+    "d": "impossible. The connection is in use",
+    "e": "impossible. The stream has a connection of its own, which is not used again",
+    "f": "impossible. Only the hub's bytes can be wrong here, and it sends none yet",
 }
-"""What the words of the table mean. Letters are reasons why a cell makes no sense."""
+"""What the words of the table mean. A letter says why a cell is impossible."""
 
 IMPOSSIBLE = {"a", "b", "c", "d", "e", "f"}
 

@@ -110,7 +110,7 @@ KINDS: dict[str, Callable[[InstanceClient], object]] = {
     "forgotten": lambda instance: instance.get_stream("output"),
     "log": lambda instance: instance.get_log_stream().close(),
     "events": lambda instance: instance.get_event_stream("tick").close(),
-    "inout": lambda instance: instance.inout([b"some data"]).close(),
+    "inout": lambda instance: instance.inout([b"some data"], end=False).close(),
     "send": lambda instance: instance.send_input([b"some", b"data"]),
     "submit": lambda instance: instance.submit_input([b"some", b"data"]).result(LIMIT),
     "cancelled": _cancelled,

@@ -16,6 +16,7 @@ from scramjet_client import (
     HttpClient,
     HubConnectionError,
     HubTimeoutError,
+    NotFoundError,
     ScramjetError,
     ServerError,
     Timeouts,
@@ -214,25 +215,60 @@ def test_pauses_grow_and_differ(closed_port: int):
     assert len({pause / limit for limit, pause in zip(limits, pauses)}) > 1
 
 
-def test_each_retry_is_in_the_log(proxy: FaultProxy, caplog: pytest.LogCaptureFixture):
-    """The log says what failed and how long the pause is, as a warning."""
+def test_an_outage_is_two_lines_in_the_log(proxy: FaultProxy, caplog: pytest.LogCaptureFixture):
+    """However many calls and attempts fail, the log says when it begins and why, and when it is over."""
+    with HttpClient(proxy.url, retries=2) as client:
+        with caplog.at_level(logging.INFO, "scramjet_client"):
+            proxy.next(*[Cut()] * 3)
+            with pytest.raises(HubConnectionError):
+                client.get("sequences")
+            proxy.next(Cut(), Answer(502))
+            client.get("sequences")
+            client.get("sequences")
+
+    first, last = [each.getMessage() for each in caplog.records]
+    assert "the other side closed the connection" in first
+    assert "trying again in 0." in first
+    assert last.startswith(f"{client.api_base} answers again: 5 attempts failed within ")
+    assert {each.levelname for each in caplog.records} == {"WARNING"}
+
+
+def test_each_attempt_is_in_the_log_for_who_debugs(
+    proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+):
+    """On the level DEBUG every attempt has its own line."""
     proxy.next(Cut(), Answer(502))
-    with caplog.at_level(logging.WARNING, "scramjet_client"):
+    with caplog.at_level(logging.DEBUG, "scramjet_client"):
         with HttpClient(proxy.url, retries=2) as client:
             client.get("sequences")
 
-    lines = [each.getMessage() for each in caplog.records]
+    lines = [each.getMessage() for each in caplog.records if "trying again" in each.getMessage()]
     assert len(lines) == 2
-    assert "Remote end closed connection" in lines[0]
+    assert "the other side closed the connection" in lines[0]
     assert "502" in lines[1]
-    assert all("trying again in 0." in line for line in lines)
+
+
+def test_a_refusal_ends_an_outage(proxy: FaultProxy, caplog: pytest.LogCaptureFixture):
+    """A hub that says no answers; one failure that is raised at once is no outage."""
+    with HttpClient(proxy.url, retries=1) as client:
+        with caplog.at_level(logging.INFO, "scramjet_client"):
+            proxy.next(Cut(), Answer(404))
+            with pytest.raises(NotFoundError):
+                client.get("sequences")
+            proxy.next(Cut())
+            with pytest.raises(HubConnectionError):
+                client.post("sequences")
+            client.get("sequences")
+
+    assert [each.getMessage()[-1] for each in caplog.records] == ["s", "s"]
+    assert "1 attempt failed" in caplog.messages[1]
 
 
 def test_a_certificate_is_not_tried_again(certificates: Certificates):
     """A hub that is not trusted is not trusted the next time either."""
     with RawServer(lambda conn: None, ssl_context=certificates.server_context()) as server:
         with HttpClient(server.url, retries=5) as client:
-            with pytest.raises(ScramjetError, match="CERTIFICATE_VERIFY_FAILED"):
+            with pytest.raises(ScramjetError, match="certificate verify failed"):
                 client.get("a")
 
         assert server.connections == 1

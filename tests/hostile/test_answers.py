@@ -94,7 +94,7 @@ CALLS: dict[str, Callable[[HostClient], Any]] = {
     "info": lambda host: host.get_instance_client("i").get_info(),
     "health": lambda host: host.get_instance_client("i").get_health(),
     "kill": lambda host: host.get_instance_client("i").kill(),
-    "stop": lambda host: host.get_instance_client("i").stop(1),
+    "stop": lambda host: host.get_instance_client("i").stop(100),
     "event": lambda host: host.get_instance_client("i").send_event("e", "m"),
     "start": lambda host: host.get_sequence_client("s").start(),
     "package": lambda host: host.send_sequence(b"x"),
@@ -273,7 +273,7 @@ LEADS: dict[str, Callable[[HostClient], Any]] = {
     "delete": lambda host: host.client.delete("x"),
     "stream": lambda host: host.get_instance_client("i").get_stream("output"),
     "upload": lambda host: host.get_instance_client("i").send_stdin(b"x"),
-    "inout": lambda host: host.get_instance_client("i").inout([b"x"]).read(),
+    "inout": lambda host: host.get_instance_client("i").inout([b"x"], end=False).read(),
     "package": lambda host: host.send_sequence(b"x"),
 }
 

@@ -54,8 +54,8 @@ CALLS: dict[str, Callable[[HostClient], Any]] = {
     "stream": lambda host: list(host.get_instance_client("i").get_log_stream().records()),
     "upload": lambda host: host.get_instance_client("i").send_stdin(iter([b"x"])),
     "submit": lambda host: host.get_instance_client("i").submit_stdin([b"x"]).result(LIMIT),
-    "inout": lambda host: host.get_instance_client("i").inout([b"x"]).read(),
-    "stop": lambda host: host.get_instance_client("i").stop(1),
+    "inout": lambda host: host.get_instance_client("i").inout([b"x"], end=False).read(),
+    "stop": lambda host: host.get_instance_client("i").stop(100),
     "bad header": lambda host: host.client.get("x", headers={"X-Key": f"{HEADER}\r\nX: y"}),
     "bad header of an upload": lambda host: host.client.send_stream(
         "x", b"", headers={"X-Key": f"{HEADER}\n"}

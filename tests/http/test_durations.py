@@ -30,6 +30,7 @@ from scramjet_client import (
 from scramjet_client.http.durations import duration, milliseconds
 from scramjet_client.http.requester import BodyRequest
 from scramjet_client.hub import LocalHub
+from scramjet_client.uploads.sending import answer_text
 from scramjet_client.uploads.sources import Source
 from scramjet_client.uploads.upload import Transfer, Upload
 
@@ -91,7 +92,7 @@ class NowhereScene(Scene):
     def submit(self) -> Upload[Any]:
         request = BodyRequest(path="x", headers={})
         transfer = Transfer(
-            requester=self.host.client, request=request, name="x", convert=lambda *_: None
+            requester=self.host.client, request=request, name="x", convert=answer_text
         )
         return Upload(transfer, Source(b""))
 

@@ -32,7 +32,9 @@ PLACES: dict[str, Callable[[Any], object]] = {
     "submit_input": lambda headers: (
         nowhere().get_instance_client("x").submit_input(b"", {"headers": headers})
     ),
-    "inout": lambda headers: nowhere().get_instance_client("x").inout(b"", {"headers": headers}),
+    "inout": lambda headers: (
+        nowhere().get_instance_client("x").inout(b"", {"headers": headers}, end=False)
+    ),
     "send_topic": lambda headers: nowhere().send_topic("x", b"", {"headers": headers}),
     "submit_topic": lambda headers: nowhere().submit_topic("x", b"", {"headers": headers}),
 }

@@ -7,7 +7,9 @@ import os
 import queue
 import threading
 import time
+import warnings
 from datetime import timedelta
+from typing import Any
 
 import psutil
 import pytest
@@ -30,7 +32,7 @@ from scramjet_client import (
     UploadCancelledError,
     UploadError,
 )
-from scramjet_client.instances.lifetime import _HubWatch
+from scramjet_client.instances.watcher import SharedLooks
 from scramjet_client.testing import Cut, FaultProxy, Pass, Stall
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.tuned import tuned
@@ -77,7 +79,7 @@ def test_info_in_the_contracts_words(instance: InstanceClient, there: Instance):
         ("completed", 138, "stopped"),
         ("stopping", 137, "stopped"),
         ("errored", 22, "crashed"),
-        ("errored", 213, "crashed"),
+        ("errored", 213, "unknown"),
         ("errored", None, "crashed"),
         ("a new word", None, "running"),
     ],
@@ -185,8 +187,36 @@ def test_wait_after_a_stop(instance: InstanceClient, there: Instance):
 
     info = instance.wait(timeout=LIMIT)
 
-    assert (info.status, info.terminated.exit_code) == ("stopped", 213)
+    assert (info.status, info.terminated.exit_code) == ("stopped", None)
+    assert info.terminated.raw == {"exitcode": 213, "reason": "Runner failed"}
     assert info.terminated.reason == "Runner failed"
+
+
+@pytest.mark.parametrize("given", [5, 1.5, 99, 0.001])
+def test_stop_for_so_few_milliseconds_warns(
+    instance: InstanceClient, there: Instance, given: float
+):
+    """A number that is likely to mean seconds is warned of where it was written; the stop is sent all the same."""
+    there.on_stop = lambda _timeout: there.end(138, "Instance stopped")
+
+    with pytest.warns(UserWarning, match=f"gives the program {given:g} milliseconds") as caught:
+        assert instance.stop(given).acknowledged
+
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "given", [0, 100, 7000, timedelta(milliseconds=5), timedelta(seconds=5), timedelta(0)]
+)
+def test_stop_that_does_not_warn(instance: InstanceClient, there: Instance, given: Any):
+    """A timedelta says what it is, 0 is at once, and 100 ms is a time."""
+    there.on_stop = lambda _timeout: there.end(138, "Instance stopped")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answer = instance.stop(given)
+
+    assert "138" not in answer.message
 
 
 def test_stop_of_what_has_ended(instance: InstanceClient, there: Instance):
@@ -252,7 +282,7 @@ def test_upload_headers(instance: InstanceClient, h1_hub: H1Hub, there: Instance
 
     posts = [each.headers for each in h1_hub.requests if each.method == "POST"]
     assert [each["x-end-stream"] for each in posts] == ["false", "true"]
-    assert [each["content-type"] for each in posts] == ["text/plain", "application/octet-stream"]
+    assert [each["content-type"] for each in posts] == ["text/plain", "text/plain"]
     assert {each["accept"] for each in posts} == {"*/*"}
     assert {each["accept-encoding"] for each in posts} == {"identity"}
     assert all("expect" not in each for each in posts)
@@ -353,7 +383,7 @@ def test_instance_that_ends_under_an_upload(instance: InstanceClient, there: Ins
     with pytest.raises(InstanceEndedError) as caught:
         instance.send_input("x")
 
-    assert caught.value.info.terminated.exit_code == -1
+    assert caught.value.info.terminated.exit_code == 0
 
 
 def test_time_limit_of_a_send(instance: InstanceClient, there: Instance):
@@ -470,13 +500,13 @@ def test_many_waits_share_one_look(h1_hub: H1Hub, h1_host: HostClient):
 def test_one_list_serves_all_looks_of_a_second(h1_hub: H1Hub, h1_host: HostClient):
     """From the fourth one on, all that look within a second are served by one list."""
     now = 0.0
-    watch = _HubWatch(h1_host.client, clock=lambda: now)
+    looks = SharedLooks(h1_host.client, clock=lambda: now)
     ids = [h1_hub.add_instance().id for _ in range(10)]
 
     def asked() -> list[str]:
         del h1_hub.requests[:]
         for id in ids:
-            info = watch.look(id)
+            info = looks.fetch(id)
             assert info is not None
             assert info.id == id
         return [each.target.rpartition("/")[2] for each in h1_hub.requests]
@@ -497,7 +527,7 @@ def test_ping_pong(instance: InstanceClient, there: Instance):
     """1,000 rounds on one connection whose answer has no status line before the first output."""
     lines: queue.Queue[bytes | None] = queue.Queue()
 
-    with instance.inout(iter(lines.get, None), type="text/plain") as stream:
+    with instance.inout(iter(lines.get, None), type="text/plain", end=False) as stream:
         for n in range(1000):
             lines.put(b"line %d\n" % n)
             assert stream.readline() == b"line %d\n" % n
@@ -510,7 +540,7 @@ def test_inout_refusal_is_raised_by_read_and_upload(h1_host: HostClient):
     """A refusal comes out of the first read and out of the upload."""
     nobody = h1_host.get_instance_client("nope")
 
-    with nobody.inout("x") as stream:
+    with nobody.inout("x", end=False) as stream:
         with pytest.raises(InstanceNotFoundError):
             stream.read()
         with pytest.raises(InstanceNotFoundError):
@@ -525,7 +555,7 @@ def test_inout_before_any_output(instance: InstanceClient):
         gate.wait(LIMIT)
         yield b"x"
 
-    stream = instance.inout(items())
+    stream = instance.inout(items(), end=False)
     stream.close()
     gate.set()
 
@@ -540,7 +570,7 @@ def test_inout_ends_with_its_instance(instance: InstanceClient, there: Instance)
         yield b"a\n"
         gate.wait(LIMIT)
 
-    with instance.inout(items()) as stream:
+    with instance.inout(items(), end=False) as stream:
         assert stream.readline() == b"a\n"
         there.end()
         assert stream.read() == b""
@@ -557,7 +587,7 @@ def test_inout_whose_instance_ends_without_a_word(instance: InstanceClient, ther
         gate.wait(LIMIT)
         yield b"x"
 
-    with instance.inout(items()) as stream:
+    with instance.inout(items(), end=False) as stream:
         there.status, there.terminated = "completed", {"exitcode": -1, "reason": "r"}
         assert stream.read() == b""
         with pytest.raises(UploadError, match="its instance has ended"):
@@ -573,10 +603,34 @@ def test_inout_with_end_goes_by_two_requests(instance: InstanceClient, there: In
     assert [route for route, _ in there.accepted] == ["input"]
 
 
+def test_inout_ends_the_input(instance: InstanceClient, there: Instance):
+    """The program's input ends with the source, unless `end=False` or the options say otherwise."""
+    with instance.inout(["a\n"], options={"end": False}):
+        eventually(lambda: there.accepted)
+    assert not there.input_ended
+
+    with instance.inout(["a\n"]) as stream:
+        stream.upload.result(LIMIT)
+    assert there.input_ended
+
+
+def test_inout_that_is_silent(instance: InstanceClient):
+    """`idle_timeout` holds for what is read, whatever the source does."""
+    gate = threading.Event()
+
+    def items():
+        yield "a\n"
+        gate.wait(LIMIT)
+
+    with instance.inout(items(), idle_timeout=0.3) as stream, pytest.raises(StreamIdleError):
+        stream.read()
+    gate.set()
+
+
 def test_inout_is_text_alone(instance: InstanceClient):
     """Other bytes would be changed by the hub, so they are refused with their offset."""
     with pytest.raises(UnsupportedByHubError, match="offset 2"):
-        instance.inout(b"ab\xff")
+        instance.inout(b"ab\xff", end=False)
 
 
 # -- events -----------------------------------------------------------------------------------------
@@ -695,7 +749,7 @@ def test_wait_for_what_is_forgotten(instance: InstanceClient, there: Instance, h
         (lambda i: i.get_stream("nope"), ValueError),
         (lambda i: i.get_stream("output", idle_timeout=0), ValueError),
         (lambda i: i.send_stream("output", "x"), ValueError),
-        (lambda i: i.send_input({"a": 1}), TypeError),
+        (lambda i: i.send_input(5), TypeError),
         (lambda i: i.send_input(None), TypeError),
         (lambda i: i.send_input("x", type="application/json"), ValueError),
         (lambda i: i.send_input("x", type="text/plain; charset=utf-8"), ValueError),
@@ -726,7 +780,7 @@ def test_wait_for_what_is_forgotten(instance: InstanceClient, there: Instance, h
         (lambda i: i.get_next_event("x", timeout="1"), TypeError),
         (lambda i: i.send_event(""), ValueError),
         (lambda i: i.send_event(5), TypeError),
-        (lambda i: i.inout({"a": 1}), TypeError),
+        (lambda i: i.inout(5), TypeError),
         (lambda i: i.inout("x", type="image/png"), ValueError),
     ],
 )

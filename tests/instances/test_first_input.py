@@ -133,18 +133,15 @@ def test_proxy_that_holds_requests_back(hub: SpoilingHub, host: HostClient, kind
     assert node.accepted == [("input", kind)] * 2
 
 
-def test_function_that_returns_after_its_input(
-    hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch
-):
+def test_function_that_returns_after_its_input(hub: SpoilingHub):
     """A function that returns when its input has ended is not waited for."""
-    monkeypatch.setattr(first_input, "_RETURN_LIMIT", 0.2)
     node = hub.add_node(computing=10**6)
     node.busy = -1.0
-    instance = host.get_instance_client(node.id)
 
-    upload = instance.submit_input(BYTES, end=False)
+    with tuned(hub.url, tuning=Tuning(input_settle=1.0, input_return=0.2)) as host:
+        upload = host.get_instance_client(node.id).submit_input(BYTES, end=False)
 
-    assert upload.result(30).bytes_written == len(BYTES)
+        assert upload.result(60).bytes_written == len(BYTES)
 
 
 def test_duplex(hub: SpoilingHub, host: HostClient):
@@ -153,7 +150,7 @@ def test_duplex(hub: SpoilingHub, host: HostClient):
     instance = host.get_instance_client(node.id)
     data = TEXT.encode()
 
-    with instance.inout(TEXT) as output:
+    with instance.inout(TEXT, end=False) as output:
         came = output.read(len(data))
 
     assert came == data
@@ -235,15 +232,13 @@ def test_cancel_while_it_waits(hub: SpoilingHub, patient: HostClient):
     assert upload.bytes_sent == 0
 
 
-def test_program_that_never_says_that_it_reads(
-    hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch
-):
+def test_program_that_never_says_that_it_reads(hub: SpoilingHub):
     """After a while the input is sent all the same, with a warning."""
-    monkeypatch.setattr(first_input, "_READING_LIMIT", 0.3)
     node = hub.add_node(loading=10**6)
 
-    with pytest.warns(ChangedInputWarning, match="does not show that the program reads"):
-        host.get_instance_client(node.id).send_input(BYTES)
+    with tuned(hub.url, tuning=Tuning(input_settle=0.1, input_reading=0.3)) as host:
+        with pytest.warns(ChangedInputWarning, match="does not show that the program reads"):
+            host.get_instance_client(node.id).send_input(BYTES)
 
 
 @pytest.mark.parametrize("type", ["text/plain", "application/x-ndjson", "text/x-ndjson"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -20,10 +21,11 @@ _LIMIT = 60.0
 
 @attrs.define
 class Ran:
-    """What came of a cell: texts of its streams, what it displayed, and the name of its error."""
+    """What came of a cell: texts of its streams, what it displayed, the name of its error, and its traceback."""
 
     text: str = ""
     error: str = ""
+    traceback: str = ""
     shown: list[dict[str, Any]] = attrs.field(factory=list)
 
 
@@ -80,6 +82,7 @@ class Kernel:
                 ran.shown.append(content)
             elif message["msg_type"] == "error":
                 ran.error = content["ename"]
+                ran.traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(content["traceback"]))
             elif content.get("execution_state") == "idle":
                 return ran
 

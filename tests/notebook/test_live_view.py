@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from scramjet_client import HostClient, InstanceClient
+from scramjet_client import HostClient, InstanceClient, InstanceNotFoundError
 from tests.notebook.hub_process import hub_process
 from tests.notebook.kernel import Kernel
 from tests.support.waiting import eventually
@@ -66,7 +67,7 @@ def threads(kernel: Kernel) -> str:
 
 def test_view_is_live_while_other_cells_run(kernel: Kernel, instance: InstanceClient):
     """The cell ends at once, others run, and output, log, health and rates go on to be drawn in it."""
-    shown = kernel.run("instance.show(interval=0.1)", cell="a").shown
+    shown = kernel.run("instance.show(widget=False, interval=0.1)", cell="a").shown
     first = kernel.drawn(shown[0], lambda page: "&lt;b&gt;line" in page and "health" in page)
     other = kernel.run("print(6 * 7)", cell="b")
     later = kernel.drawn(shown[0], lambda page: page.count("logged") > 5 and "well &amp;" in page)
@@ -82,20 +83,21 @@ def test_view_is_live_while_other_cells_run(kernel: Kernel, instance: InstanceCl
 
 def test_view_ends_with_the_instance(kernel: Kernel, instance: InstanceClient):
     """When the instance ends its end is drawn, with the last line of its output, and no thread is left."""
-    shown = kernel.run("view = instance.show(interval=0.1)").shown[0]
+    shown = kernel.run("view = instance.show(widget=False, interval=0.1)").shown[0]
     kernel.drawn(shown, lambda page: "logged" in page)
     instance.send_event("finish")
     last = kernel.drawn(shown, lambda page: "stopped" in page)
     waited = kernel.run("view.wait(60); print(view.done)")
 
-    assert "Instance completed, exit code -1" in last
+    assert "Instance completed" in last
+    assert "exit code" not in last
     assert waited.text == "True\n"
     assert threads(kernel) == ""
 
 
 def test_view_ends_when_its_cell_is_run_again(kernel: Kernel, instance: InstanceClient):
     """Running the cell again ends its view before the new run begins; running another one does not."""
-    kernel.run("first = instance.show()", cell="a")
+    kernel.run("first = instance.show(widget=False)", cell="a")
     kernel.run("pass", cell="b")
     between = kernel.run("print(first.done)", cell="b").text
     again = kernel.run("print(first.done)", cell="a").text
@@ -106,8 +108,8 @@ def test_view_ends_when_its_cell_is_run_again(kernel: Kernel, instance: Instance
 def test_one_view_for_an_instance(kernel: Kernel, instance: InstanceClient):
     """A second view of the same instance ends the first, and a `with` block its own."""
     code = (
-        "first = instance.show()\n"
-        "with instance.show(streams=['log']) as second: print(first.done)\n"
+        "first = instance.show(widget=False)\n"
+        "with instance.show(widget=False, streams=['log']) as second: print(first.done)\n"
         "print(second.done)"
     )
 
@@ -116,7 +118,7 @@ def test_one_view_for_an_instance(kernel: Kernel, instance: InstanceClient):
 
 def test_interrupt_ends_the_views(kernel: Kernel, instance: InstanceClient):
     """A SIGINT during a cell ends the views of the kernel, and neither the kernel nor the instance."""
-    request = kernel.begin("view = instance.show()\nprint('waiting')\nview.wait()")
+    request = kernel.begin("view = instance.show(widget=False)\nprint('waiting')\nview.wait()")
     ran = kernel.end(request, on_text=kernel.interrupt)
 
     assert ran.error == "KeyboardInterrupt"
@@ -125,11 +127,69 @@ def test_interrupt_ends_the_views(kernel: Kernel, instance: InstanceClient):
     assert instance.get_info().status == "running"
 
 
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [("run()", "stopped"), ("run(unfinished='leave')", "running")],
+)
+def test_interrupted_run_ends_the_instance_unless_told_otherwise(
+    kernel: Kernel, silent: InstanceClient, call: str, status: str
+):
+    """A `run` that is interrupted does what `unfinished` says, as in a script."""
+    request = kernel.begin(f"{WHEN_IT_WAITS}instance.{call}")
+    ran = kernel.end(request, on_text=kernel.interrupt)
+
+    assert ran.error == "KeyboardInterrupt"
+    eventually(lambda: _status(silent) in (status, "crashed" if status == "stopped" else status))
+
+
+def _status(instance: InstanceClient) -> str:
+    try:
+        return instance.get_info().status
+    except InstanceNotFoundError:
+        return "stopped"
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["host.get_status()", "instance.get_info()", "instance.run()", "instance.get_stream('output')"],
+)
+def test_a_traceback_is_a_few_frames(kernel: Kernel, call: str):
+    """An error shows the caller's lines, the call, and the way to the rest, which is there."""
+    code = "from scramjet_client import HostClient\nhost = HostClient('http://127.0.0.1:9')\n"
+    kernel.run(code.replace("host =", "nowhere ="))
+    call = call.replace("host.", "nowhere.").replace(
+        "instance.", "nowhere.get_instance_client('x')."
+    )
+    ran = kernel.run(f"def mine():\n    return {call}\nmine()")
+    rest = kernel.run("import traceback; traceback.print_last()").text
+
+    assert ran.error == "HubConnectionError"
+    assert len(re.findall("^File ", ran.traceback, re.MULTILINE)) == 1, ran.traceback
+    assert "in mine()" in ran.traceback
+    assert "connection refused" in ran.traceback
+    assert "urllib3" not in ran.traceback
+    assert "traceback.print_last()" in ran.traceback
+    assert "NewConnectionError" in rest
+
+
+def test_errors_of_the_caller_stay_in_the_traceback(kernel: Kernel):
+    """What the caller's own source raised is shown, and the caller's error before is, too."""
+    code = (
+        "from scramjet_client import HubConnectionError\n"
+        "try: {}['mine']\n"
+        "except KeyError: raise HubConnectionError('later')"
+    )
+    ran = kernel.run(code)
+
+    assert "KeyError: 'mine'" in ran.traceback
+    assert "HubConnectionError: later" in ran.traceback
+
+
 def test_hub_that_goes_away_is_shown(kernel: Kernel):
     """When the hub is gone the cell says what happened, and `wait` raises it."""
     with hub_process() as url, HostClient(url) as other:
         id = other.deploy(chatter).start().id
-        code = f"view = HostClient({url!r}).get_instance_client({id!r}).show(interval=0.1)"
+        code = f"view = HostClient({url!r}).get_instance_client({id!r}).show(widget=False, interval=0.1)"
         shown = kernel.run(code).shown[0]
         kernel.drawn(shown, lambda page: "logged" in page)
     last = kernel.drawn(shown, lambda page: '#d62728">Stream' in page or '#d62728">Hub' in page)
@@ -177,6 +237,7 @@ def test_interrupt_stops_the_wait_and_not_the_kernel(
     ran = kernel.end(request, on_text=kernel.interrupt)
 
     assert ran.error == "KeyboardInterrupt"
+    assert len(re.findall("^File ", ran.traceback, re.MULTILINE)) <= 6, ran.traceback
     assert kernel.run("print(6 * 7)").text == "42\n"
     assert silent.get_info().status == "running"
     if what == "follow":  # it goes on without its handle

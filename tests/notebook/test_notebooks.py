@@ -55,7 +55,7 @@ def test_first_steps():
     )
     assert said[4].startswith("SendStreamResponse(bytes_written=40, status='success'")
     assert said[5] == "['a line of 18 characters', 'a line of 20 characters']"
-    assert said[6] == "Termination(exit_code=-1, reason='Instance completed')"
+    assert said[6] == "Termination(exit_code=0, reason='Instance completed')"
     assert said[7].startswith('{"line": "brevity is the soul of wit", "words": 6}')
     assert said[8].startswith("INSTANCE_NOT_FOUND - instance 'nobody' not found")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,7 @@ from scramjet_client import (
     DoctorReport,
     FleetAnswer,
     GetConfigResponse,
+    GetEntitiesResponse,
     GetEventResponse,
     GetInstanceResponse,
     HostClient,
@@ -23,6 +27,17 @@ from scramjet_client import (
     SequenceClient,
     Termination,
 )
+from scramjet_client._base import Rows
+from scramjet_client.api.answers import (
+    access_keys_from,
+    hubs_from,
+    instances_from,
+    managers_from,
+    sequences_from,
+    store_items_from,
+    topics_from,
+)
+from scramjet_client.http.answers import JsonAnswer
 
 HOSTILE = "</td><script>alert('x')</script>&amp;"
 
@@ -63,14 +78,14 @@ def test_answer_is_a_table():
         id="abc",
         sequence="def",
         status="stopped",
-        terminated=Termination(exit_code=138, reason="Instance stopped"),
+        terminated=Termination(exit_code=0, reason="Instance stopped"),
         extra={"args": "secret"},
         raw={"token": "secret"},
     )
     shown = Text(info._repr_html_())
 
     assert shown.cells[:5] == ["GetInstanceResponse", "id", "abc", "sequence", "def"]
-    assert "Termination(exit_code=138, reason='Instance stopped')" in shown.cells
+    assert "Termination(exit_code=0, reason='Instance stopped')" in shown.cells
     assert "secret" not in info._repr_html_()
 
 
@@ -153,3 +168,61 @@ def test_show_outside_of_a_notebook():
     """In a script show() says what it needs, before it asks the hub anything."""
     with pytest.raises(RuntimeError, match="this is none"):
         HostClient("http://127.0.0.1:1/api/v1").get_instance_client("abc").show()
+
+
+LISTS: list[tuple[str, Callable[[], list[Any]]]] = [
+    ("sequences", lambda: sequences_from([{"id": "a", "config": {"name": HOSTILE}}])),
+    ("instances", lambda: instances_from([{"id": "a", "sequence": HOSTILE}])),
+    ("ids", lambda: Rows([HOSTILE])),
+    ("hubs", lambda: hubs_from(json_answer([{"id": HOSTILE}]))),
+    ("topics", lambda: topics_from(json_answer([{"name": HOSTILE, "actors": [{}]}]))),
+    ("store items", lambda: store_items_from(json_answer([{"id": HOSTILE}]))),
+    ("managers", lambda: managers_from(json_answer([{"id": HOSTILE}]))),
+    ("keys", lambda: access_keys_from(json_answer({"accessKeys": [{"description": HOSTILE}]}))),
+]
+
+
+def json_answer(value: Any) -> JsonAnswer:
+    return JsonAnswer(status=200, reason="OK", value=value, text="")
+
+
+@pytest.mark.parametrize(("name", "make"), LISTS, ids=[name for name, _ in LISTS])
+def test_every_list_is_a_table(name: str, make: Callable[[], list[Any]]):
+    """What a hub lists is a row each, escaped, and a list like any other for a program."""
+    found = make()
+    shown = Text(found._repr_html_())
+
+    assert shown.tags == {"table", "caption", "tr", "th", "td"}
+    assert HOSTILE in shown.cells or HOSTILE in "".join(shown.cells)
+    assert shown.cells[0] == "1 item"
+    assert found == list(found)
+    assert repr(found) == repr(list(found))
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+def test_rows_of_a_list():
+    """Columns are what any item has a value for, and of a long list the beginning is shown."""
+    some = [GetInstanceResponse(id=f"i{n}", sequence="s", status="running") for n in range(150)]
+    shown = Text(Rows(some)._repr_html_())
+
+    assert shown.cells[:4] == ["150 items, the first 100 of them", "id", "sequence", "status"]
+    assert "i99" in shown.cells
+    assert "i100" not in shown.cells
+    assert "started" not in shown.cells
+    assert Text(Rows([])._repr_html_()).cells == ["0 items"]
+
+
+def test_lists_inside_of_answers_are_tables():
+    """The sequences and instances of a hub are tables in the table of its entities."""
+    info = GetInstanceResponse(id="abc", sequence="def", status="running")
+    page = GetEntitiesResponse(sequences=(), instances=(info,))._repr_html_()
+
+    assert page.count("<table>") == 2
+    assert "abc" in Text(page).cells
+
+
+def test_text_is_in_a_font_for_it():
+    """The doctor's report stands in columns, whatever the frontend does with `<pre>`."""
+    report = HostClient("http://127.0.0.1:1/api/v1").doctor(timeout=1)
+
+    assert report._repr_html_().startswith('<pre style="font-family:monospace">')

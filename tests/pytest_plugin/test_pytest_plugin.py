@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scramjet_client import HostClient
+from scramjet_client.integrations.pytest_hub import readable_log
 from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
 from tests.support.releases import installed
@@ -127,6 +131,198 @@ def test_failed_test_shows_what_its_instances_said(project: pytest.Pytester) -> 
             ".*this was logged.*",
         ]
     )
+
+
+READERS = {
+    "nobody": "pass",
+    "run": 'instance.run("five\\n", type="text/plain", timeout=60)',
+    "streams": "for name in NAMES: instance.get_stream(name, idle_timeout=1).read(5)",
+    "lines": "for name in NAMES: next(instance.get_stream(name).lines())",
+    "follow": "instance.follow(stdout=HEARD, stderr=HEARD, log=HEARD).wait(60)",
+    "two at once": "one = instance.follow(log=HEARD); instance.follow(log=HEARD).wait(60); one.wait(60)",
+    "attach": "instance.attach(stdin=None, stdout=HEARD, stderr=HEARD, log=HEARD)",
+    "another client": "another(instance.id).run('five\\n', type='text/plain', timeout=60)",
+    "another process": "elsewhere(instance.id)",
+    "multiplexer": "list(Multiplexer([instance.get_stream(name) for name in NAMES[:2]]))",
+}
+"""Who reads the streams of a program that fails, in the words of a test."""
+
+HEARD = {"nobody", "run", "follow", "two at once", "attach", "another client", "multiplexer"}
+"""Those of them that a hub is not needed for to know what they have read: who reads all, in this process."""
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["own", "given"])
+def test_report_has_the_program_s_words_whoever_read_them(
+    project: pytest.Pytester, given: bool
+) -> None:
+    """A test that fails because its program did shows error, end, stdout, stderr and log, whoever has read them."""
+    readers = {way: code for way, code in READERS.items() if not given or way in HEARD}
+    project.makepyfile(f"""
+        import subprocess, sys
+        import pytest
+        from scramjet_client import HostClient, Multiplexer
+
+        NAMES, HEARD = ("stdout", "stderr", "log"), lambda line: None
+
+        async def program(context, input):
+            print("this was printed", flush=True)
+            print("this went wrong", file=sys.stderr, flush=True)
+            context.logger.warning("this was logged")
+            async for chunk in input:
+                yield int(chunk)
+
+        @pytest.mark.parametrize("way", {list(readers.values())!r}, ids={list(readers)!r})
+        def test_it(way, scramjet_hub, scramjet_instance):
+            def another(id):
+                return HostClient(scramjet_hub.url, token=scramjet_hub.token).get_instance_client(id)
+
+            def elsewhere(id):
+                code = "import sys; from scramjet_client import *;" \\
+                    "InstanceClient(sys.argv[1], HostClient(sys.argv[2], token=sys.argv[3])).run(timeout=60)"
+                command = [sys.executable, "-c", code, id, scramjet_hub.url, scramjet_hub.token]
+                subprocess.run(command, check=True)
+
+            instance = scramjet_instance(program)
+            if "run(" not in way:
+                instance.submit_input("five\\n", type="text/plain", end=True)
+            exec(way, {{**globals(), **locals()}})
+            instance.wait(60)
+            assert False
+    """)
+
+    with contextlib.ExitStack() as stack:
+        url = ["--scramjet-hub-url", stack.enter_context(open_hub()).url] if given else []
+        result = run(project, "-W", "ignore", *url)
+
+    result.assert_outcomes(failed=len(readers))
+    reports = re.split(r"\n_+ test_it\[(.*?)\] _+\n", result.stdout.str())[1:]
+    found = {
+        way: [
+            len(
+                re.findall(
+                    rf"^- ?scramjet {title} .*\(crashed, exit code \d+\)", report, re.MULTILINE
+                )
+            )
+            for title in ("instance", "stdout of", "stderr of", "log of")
+        ]
+        + [
+            report.count(f"\n{line}\n")
+            for line in ("this was printed", "this went wrong", "WARN this was logged")
+        ]
+        + [bool(re.search(r"scramjet instance .*\nValueError: invalid literal", report))]
+        for way, report in zip(reports[::2], reports[1::2])
+    }
+    assert found == {way: [1, 1, 1, 1, 1, 1, 1, True] for way in readers}
+
+
+@pytest.mark.parametrize("when", ["setup", "teardown"])
+def test_report_of_a_fixture_that_fails_has_it_too(project: pytest.Pytester, when: str) -> None:
+    """An instance that a fixture starts and asks is reported where that fixture fails."""
+    project.makepyfile(f"""
+        import pytest
+
+        def program(context, input):
+            context.logger.warning("this was logged")
+            raise LookupError("no such thing")
+
+        @pytest.fixture
+        def asked(scramjet_instance):
+            instance = scramjet_instance(program)
+            instance.run(timeout=60)
+            assert {when != "setup"}
+            yield
+            assert False
+
+        def test_it(asked):
+            pass
+    """)
+
+    result = run(project)
+
+    result.stdout.fnmatch_lines(["*scramjet log of instance*", "WARN this was logged"])
+    assert "LookupError: no such thing" in result.stdout.str()
+
+
+def test_report_has_instances_that_the_test_started_itself(project: pytest.Pytester) -> None:
+    """A test that has asked for the client alone, and started an instance by it, is reported as well."""
+    project.makepyfile("""
+        def program(context, input):
+            raise LookupError("no such thing")
+
+        def test_it(scramjet_host):
+            scramjet_host.deploy(program).start().wait(60)
+            assert False
+    """)
+
+    result = run(project)
+
+    result.stdout.re_match_lines(
+        [
+            r"-+ ?scramjet instance \S+ \(crashed, exit code \d+\)",
+            r"LookupError: no such thing \(in program, line \d+\)",
+        ]
+    )
+
+
+def test_report_on_a_real_hub_has_the_program_s_words_alone(project: pytest.Pytester) -> None:
+    """On a hub from npm the records of the hub at TRACE and DEBUG are counted, and those of the program are shown."""
+    project.makepyfile("""
+        async def program(context, input):
+            context.logger.debug("mine at debug")
+            async for chunk in input:
+                yield str(int(chunk))
+
+        def test_it(scramjet_instance):
+            instance = scramjet_instance(program)
+            assert instance.run("five\\n", type="text/plain", timeout=60).output == b"5"
+    """)
+    with RealHub() as hub:
+        result = run(project, "--scramjet-hub-url", hub.url)
+
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str()
+    assert "ValueError: invalid literal for int() with base 10" in text
+    assert re.search(r"\(\d+ lines of the hub at TRACE and DEBUG are left out\)", text)
+    assert re.findall(r"^(?:TRACE|DEBUG) .*", text, re.MULTILINE) == ["DEBUG mine at debug"]
+
+
+LOG = [
+    ({"level": "DEBUG", "msg": "mine", "from": "PythonRunner"}, "DEBUG mine"),
+    (
+        {"level": "DEBUG", "msg": "mine", "from": "Sequence", "data": ["x", {"a": 1}]},
+        "DEBUG mine x {'a': 1}",
+    ),
+    (
+        {"level": "ERROR", "msg": "Traceback:\n  ValueError", "from": "PythonRunner"},
+        "ERROR Traceback:\n  ValueError",
+    ),
+    (
+        {"level": "INFO", "msg": "Handshake", "from": "CSIController", "data": ["x" * 900]},
+        "INFO Handshake xxx...",
+    ),
+    ({"level": "DEBUG", "msg": "PING received", "from": "CSIController"}, None),
+    ({"level": "TRACE", "msg": "any", "from": "Runner"}, None),
+    ({"level": "DEBUG", "msg": "Control message received: 4004 {}", "from": "PythonRunner"}, None),
+    ({"level": "DEBUG", "msg": "Decoding input stream...", "from": "PythonRunner"}, None),
+    ({"msg": "no level"}, '{"msg": "no level"}'),
+    ([1], "[1]"),
+    ("not JSON at all", '"not JSON at all"'),
+]
+"""Records of logs, and what a report shows of them; None is nothing."""
+
+
+@pytest.mark.parametrize(("record", "shown"), LOG)
+def test_records_of_a_log_are_readable(record: object, shown: str | None) -> None:
+    """The program's records are shown at any level, the platform's from INFO on, and cut where they are long."""
+    text = readable_log(f"{json.dumps(record)}\nlast")
+
+    if shown is None:
+        assert text == "(1 lines of the hub at TRACE and DEBUG are left out)\nlast"
+    elif shown.endswith("..."):
+        assert text.startswith(shown[:-3])
+        assert len(text) < 220
+    else:
+        assert text == f"{shown}\nlast"
 
 
 def test_report_says_how_an_instance_ended(project: pytest.Pytester) -> None:

@@ -16,6 +16,8 @@ from tests.support.waiting import BUILD_LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+
 NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", ".nox", ".*_cache", ".hypothesis", "__pycache__", "node_modules",
     "*.egg-info", "build", "dist", "mutants",
@@ -101,3 +103,32 @@ def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the interpreter of an environment that has the wheel and what it depends on, and nothing else."""
     folder = made_once(tmp_path_factory, "bare", lambda folder: install(folder, str(wheel)))
     return interpreter_of(folder)
+
+
+def pythons() -> dict[str, str]:
+    """Return the interpreters of this machine by their minor version; that of the tests first."""
+    running = ".".join(map(str, sys.version_info[:2]))
+    found = {running: sys.executable}
+    for minor in PYTHONS:
+        named = [shutil.which(f"python{minor}") or ""]
+        if shutil.which("pyenv"):
+            listed = subprocess.run(
+                ["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False
+            ).stdout.split()
+            root = subprocess.run(
+                ["pyenv", "root"], capture_output=True, text=True, check=False
+            ).stdout.strip()
+            named += [
+                f"{root}/versions/{each}/bin/python"
+                for each in listed
+                if each.startswith(f"{minor}.")
+            ]
+        for each in named:
+            # pyenv's shims of versions that are not selected are there, and do not run.
+            if (
+                each
+                and subprocess.run([each, "-c", ""], capture_output=True, check=False).returncode
+                == 0
+            ):
+                found.setdefault(minor, each)
+    return found

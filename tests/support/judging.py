@@ -25,6 +25,7 @@ from typing import Any, Union
 
 import attrs
 
+import scramjet_client
 from scramjet_client.api import answers as _answers
 from scramjet_client.api import generations as _dialect
 from scramjet_client.errors import InvalidResponseError
@@ -175,9 +176,13 @@ def judge_model(result: Any) -> None:
 def _whole(value: Any) -> bool:
     if not hasattr(types, "UnionType"):
         return True  # Python 3.9 can't evaluate "X | None"
-    hints = typing.get_type_hints(type(value), vars(sys.modules[type(value).__module__]))
+    kind = type(value)
+    # A public class says its public place, and its annotations are names of the module that it is in.
+    public = scramjet_client._HOMES.get(kind.__name__)
+    home = sys.modules[f"scramjet_client.{public}" if public else kind.__module__]
+    hints = typing.get_type_hints(kind, vars(home))
     wrong = {n: getattr(value, n) for n, hint in hints.items() if not _is(getattr(value, n), hint)}
-    assert not wrong, (type(value).__name__, wrong)
+    assert not wrong, (kind.__name__, wrong)
     return True
 
 

@@ -85,6 +85,7 @@ class Instance:
 
     Attributes:
         on_stop: Called with the timeout when a stop comes; by default the instance ends at its end.
+        on_look: Called when its info is asked for; a hub then writes a line into its log.
         received: Bodies of `_event`, `_stop` and `_kill`, in their order.
         accepted: Route and content type of the uploads that came.
     """
@@ -100,6 +101,7 @@ class Instance:
         self.last: dict[str, Any] = {}
         self.listeners: list[tuple[str, Pipe]] = []
         self.on_stop: Callable[[float], None] = lambda _timeout: None
+        self.on_look: Callable[[], None] = lambda: None
         self._stopped = stopped
 
     def emit(self, name: str, message: Any) -> None:
@@ -293,6 +295,7 @@ class H1Hub:
 
     def _instance_get(self, conn: Conn, instance: Instance, kind: str, name: str) -> bool:
         if kind == "":
+            instance.on_look()
             conn.send_json("200 OK", instance.info())
         elif kind == "health":
             conn.send_json("200 OK", {"healthy": True, "processId": 17683})

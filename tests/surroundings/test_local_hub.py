@@ -26,7 +26,6 @@ PROGRAM = """
 {before}
 import sys
 sys.path.insert(0, {root!r})
-from scramjet_client import HostClient
 from scramjet_client.hub import LocalHub
 
 def shout(context, input):
@@ -48,7 +47,7 @@ def expect(found, expected, done):
         raise SystemExit(f"{{found!r}} instead of {{expected!r}}: {{done.info}} {{done.stderr}} {{done.log}}")
 
 def use():
-    with LocalHub() as hub, HostClient(hub.url) as host:
+    with LocalHub() as hub, hub.client() as host:
         done = host.deploy(shout).run("ąb\\n", type="text/plain", timeout=90)
         expect(done.output.decode(), "ĄB\\n[] [13, 25] 4", done)
         expect(done.stdout, b"began\\n", done)

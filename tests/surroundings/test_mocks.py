@@ -130,7 +130,7 @@ def written(host: HostClient) -> None:
 
 
 def conversed(host: HostClient) -> None:
-    with host.get_instance_client("x").inout(iter(["a", "b"])) as stream:
+    with host.get_instance_client("x").inout(iter(["a", "b"]), end=False) as stream:
         assert stream.read() == b"said"
         assert stream.upload is not None
         assert stream.upload.result(60).bytes_written == 2

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import re
-import shutil
-import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,57 +12,15 @@ import pytest
 
 from scramjet_client import HostClient, InstanceNotFoundError, ServerError
 from scramjet_client.hub import LocalHub
-from tests.support.waiting import eventually
-
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+from tests.support.nginx import NGINX, nginx, of_the_guide
 
 pytestmark = pytest.mark.skipif(
     NGINX is None, reason="nginx is not installed; `make test` installs it as root on Debian"
 )
 
-GUIDE = Path(__file__).parent.parent.parent / "docs" / "guides" / "nginx.md"
 DEFAULT = "location / {\n    proxy_pass http://127.0.0.1:8000;\n}\n"
 
 UNKNOWN = "11111111-2222-3333-4444-555555555555"
-
-
-def of_the_guide() -> str:
-    found = re.search(r"```nginx\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
-    assert found is not None
-    return found.group(1)
-
-
-@contextlib.contextmanager
-def nginx(folder: Path, location: str, hub_port: int) -> Iterator[int]:
-    """Run nginx in the foreground, as one process."""
-    assert NGINX is not None
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    temporary = "".join(
-        f"    {name}_temp_path {folder}/{name};\n"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;\n" if os.getuid() == 0 else ""
-    config = folder / "nginx.conf"
-    config.write_text(
-        f"daemon off;\nmaster_process off;\n{user}pid {folder}/pid;\nerror_log {folder}/error.log;\n"
-        f"events {{}}\nhttp {{\n    access_log off;\n{temporary}"
-        f"    server {{\n        listen 127.0.0.1:{port};\n"
-        f"{location.replace(':8000', f':{hub_port}')}    }}\n}}\n"
-    )
-    command = [NGINX, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(config)]
-    with subprocess.Popen(command) as process:
-        try:
-            eventually(lambda: _listens(port))
-            yield port
-        finally:
-            process.terminate()
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 async def echo(context: Any, input: Any) -> Any:
@@ -106,7 +59,7 @@ def test_everything_is_live_through_the_nginx_of_the_guide(hub: LocalHub, tmp_pa
         instance = host.deploy(echo).start()
         with (
             instance.get_event_stream("came") as events,
-            instance.inout(held_open(let_go)) as stream,
+            instance.inout(held_open(let_go), end=False) as stream,
         ):
             assert stream.readline() == b"a\n"
             assert next(events).data == 2

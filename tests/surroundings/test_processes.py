@@ -200,7 +200,7 @@ CALLS = {
     "wait": lambda: instance.wait(),
     "wait_for": lambda: instance.wait_for("stopped"),
     "stop": lambda: instance.stop(3_600_000),
-    "inout": lambda: instance.inout([b""]).read(),
+    "inout": lambda: instance.inout([b""], end=False).read(),
     "send": lambda: host.client.send_stream("instance/never/input", endless()),
     "result": lambda: instance.submit_stream("stdin", iter(lambda: signal.pause(), 0)).result(),
     "connect": lambda: HostClient("http://192.0.2.1:9/api/v1", timeout=None).get_version(),

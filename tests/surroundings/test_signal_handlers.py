@@ -129,7 +129,7 @@ def lines(instance: InstanceClient) -> None:
 
 
 def conversed(instance: InstanceClient) -> None:
-    with instance.inout(flood([])) as stream:
+    with instance.inout(flood([]), end=False) as stream:
         stream.read()
 
 

@@ -69,7 +69,10 @@ def test_ctrl_c_that_is_ignored(call: str, hub: H1Hub, certificates: Certificate
     assert (process.returncode, said, errors) == (0, "went on\n", "")
 
 
-HUBS = [("-m", "scramjet_client.hub"), ("-m", "scramjet_client", "hub", "start")]
+HUBS = [
+    ("-m", "scramjet_client.hub", "--no-token"),
+    ("-m", "scramjet_client", "hub", "start", "--no-token"),
+]
 
 
 @pytest.mark.parametrize("command", HUBS, ids=["module", "command"])

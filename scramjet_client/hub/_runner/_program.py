@@ -231,7 +231,9 @@ class Program:
     def _announce(self, topic: Any, role: str) -> str | None:
         """Tell the hub of a topic that is read or written, and return its content type."""
         if not isinstance(topic, dict):
-            self._control.send(role, {"topic": "", "contentType": None})
+            if role == "requires":
+                # A real runner says so of its input before it runs the program, and nothing of its output.
+                self._control.send(role, {"topic": "", "contentType": None})
             return None
         kind = topic.get("contentType")
         self._control.send(role, {"topic": topic.get(role) or "", "contentType": kind})

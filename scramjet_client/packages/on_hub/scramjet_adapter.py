@@ -99,12 +99,15 @@ def _ending(error: BaseException, context: Any) -> BaseException:
     if getattr(context, "tells_failures", False):
         return error
     if isinstance(error, SystemExit):
+        # Hubs that run programs as processes lose the code.
+        context.logger.info(f"the program called sys.exit({error.code!r})")
         if error.code is None or isinstance(error.code, int):
             return error
         said, code = f"{error.code}\n", 1
     else:
         said, code = _told(error), 130 if isinstance(error, KeyboardInterrupt) else 1
         context.logger.error(said)
+        context.logger.info(f"the program failed, with exit code {code}")
     # Python would write it after the end of the loop, which carries stderr. So it has nothing left to say then.
     sys.stderr.write(said)
     return SystemExit(code)

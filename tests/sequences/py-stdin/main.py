@@ -18,12 +18,20 @@ async def lines(chunks):
         yield rest
 
 
+def below(stream):
+    """Return the asyncio.StreamWriter that the runner of a real hub writes to; 1.0 has two layers on stderr."""
+    while hasattr(stream, "stream"):
+        stream = stream.stream
+    return stream
+
+
 async def flush(stream):
     """Wait until the hub has what was written, as far as the runner offers that."""
-    if hasattr(stream, "drain"):  # 0.x, an asyncio.StreamWriter within
-        stream.transport.set_write_buffer_limits(high=0)
-        await stream.drain()
-    elif hasattr(stream, "sync"):  # 1.x
+    writer = below(stream)
+    if hasattr(writer, "drain"):
+        writer.transport.set_write_buffer_limits(high=0)
+        await writer.drain()
+    elif hasattr(stream, "sync"):  # LocalHub
         await stream.sync()
 
 
@@ -37,10 +45,10 @@ def run(context, input, linger=10):
             sys.stderr.write("err:" + line)
             await flush(sys.stdout)
             await flush(sys.stderr)
-        if hasattr(sys.stdout, "write_eof"):
+        if hasattr(below(sys.stdout), "write_eof"):
             # Hub 0.x forgets an instance, and what nobody has read yet, when it exits.
-            sys.stdout.write_eof()
-            sys.stderr.write_eof()
+            below(sys.stdout).write_eof()
+            below(sys.stderr).write_eof()
             await asyncio.sleep(float(linger))
         await stop()
 

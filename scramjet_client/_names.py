@@ -1,0 +1,244 @@
+"""Names that people guess: a wrong keyword or attribute is refused with the right one, and some synonyms are taken.
+
+Nothing here is in the way of a right call: what is wrong is looked at once Python has refused it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import FunctionType, TracebackType
+from typing import Any, ClassVar, TypeVar
+
+_T = TypeVar("_T", bound=type)
+
+PACKAGE = __name__.partition(".")[0]
+
+SYNONYMS = {
+    "content_type": ("type",),
+    "type": ("content_type",),
+    "config": ("app_config",),
+    "url": ("api_base",),
+    "base_url": ("api_base",),
+    "sequence_id": ("id",),
+    "instance_id": ("id",),
+}
+"""Keywords that are taken where a method has one of these instead. One of them is documented, the other works."""
+
+_MEANT = {
+    "access_token": ("token",),
+    "address": ("api_base", "host"),
+    "api_key": ("token",),
+    "api_url": ("api_base",),
+    "arguments": ("args",),
+    "auth": ("token",),
+    "body": ("stream", "input", "value"),
+    "buffer": ("stream",),
+    "ca": ("verify",),
+    "callback": ("progress", "on_gap"),
+    "close": ("end",),
+    "configuration": ("app_config",),
+    "data": ("stream", "input", "message"),
+    "deps": ("requirements",),
+    "dependencies": ("requirements",),
+    "encoding": ("type",),
+    "env_vars": ("env",),
+    "event": ("event_name",),
+    "file": ("stream", "package", "target"),
+    "files": ("include",),
+    "func": ("function", "program"),
+    "hub_url": ("api_base",),
+    "idle": ("idle_timeout",),
+    "max_retries": ("retries",),
+    "memory": ("limits",),
+    "mime": ("type",),
+    "mimetype": ("type",),
+    "name": ("event_name", "topic", "stream_id", "id"),
+    "on_progress": ("progress",),
+    "params": ("app_config", "args", "params"),
+    "path": ("package", "stream", "target"),
+    "payload": ("stream", "message"),
+    "seconds": ("timeout",),
+    "source": ("stream", "function"),
+    "ssl_verify": ("verify",),
+    "stream": ("stream_id",),
+}
+"""What a wrong keyword may mean, where no name looks like it."""
+
+_IO = frozenset(dir(io.BufferedRandom)) | frozenset(dir(io.TextIOWrapper))
+"""Methods of files, which are called for each piece of data, and whose names are io's."""
+
+_FUNCTION = re.compile(r"^[\w.<>]+\(\)")
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return the known name that is most like another, or ""."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return found[0] if found else ""
+
+
+def advised(cls: _T) -> _T:
+    """Have the constructor and the methods of a class refuse wrong arguments by the words of its users.
+
+    Signatures stay what they are, also for `help()`, editors and type checkers.
+    """
+    for kind in cls.__mro__:
+        if kind.__module__.partition(".")[0] == PACKAGE and not issubclass(kind, BaseException):
+            for name, value in list(vars(kind).items()):
+                if _is_public(kind, name):
+                    advised_value = _advised(value, name)
+                    if advised_value is not None:
+                        setattr(kind, name, advised_value)
+    return cls
+
+
+def _is_public(cls: type, name: str) -> bool:
+    if name == "__init__":
+        # That of a Protocol is typing's own.
+        return not getattr(cls, "_is_protocol", False)
+    return not name.startswith("_") and not (issubclass(cls, io.IOBase) and name in _IO)
+
+
+def _advised(value: object, name: str) -> object | None:
+    """Return a method that gives advice, or None for what is no method, or has it already."""
+    if isinstance(value, (classmethod, staticmethod)):
+        inner = _advised(value.__func__, name)
+        return None if inner is None else type(value)(inner)  # type: ignore[arg-type]
+    if not isinstance(value, FunctionType) or hasattr(value, "__wrapped__"):
+        return None
+    code = value.__code__
+    if code.co_flags & inspect.CO_VARKEYWORDS or code.co_argcount + code.co_kwonlyargcount < 2:
+        return None
+    return _with_advice(value, name)
+
+
+def _with_advice(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*given: Any, **keywords: Any) -> Any:
+        try:
+            return function(*given, **keywords)
+        except BaseException as error:
+            if not isinstance(error, TypeError) or _began(error):
+                # This function is no place to look at (Python 3.11 and newer go by this).
+                error.__traceback__ = _inside(error)
+                raise
+            said = str(error)
+        # Python could not call it.
+        known = list(inspect.signature(function).parameters)
+        renamed = _renamed(keywords, known, given)
+        if renamed is not None:
+            return function(*given, **renamed)
+        raise TypeError(_refusal(_called(given, name), keywords, known, said))
+
+    return call
+
+
+def _began(error: BaseException) -> bool:
+    """Whether an error comes from the method itself, and not from the call of it."""
+    return error.__traceback__ is not None and error.__traceback__.tb_next is not None
+
+
+def _inside(error: BaseException) -> TracebackType | None:
+    trace = error.__traceback__
+    return trace if trace is None or trace.tb_next is None else trace.tb_next
+
+
+def _called(given: tuple[Any, ...], name: str) -> str:
+    """Return what a user calls a method: by the class that the user has."""
+    of = given[0] if given else None
+    cls = of if isinstance(of, type) else type(of)
+    return cls.__name__ if name == "__init__" else f"{cls.__name__}.{name}"
+
+
+def _renamed(
+    keywords: Mapping[str, Any], known: list[str], given: tuple[Any, ...]
+) -> dict[str, Any] | None:
+    """Return keywords with synonyms replaced, or None if that does not help."""
+    free = [name for name in known[len(given) :] if name not in keywords]
+    renamed: dict[str, Any] = {}
+    for name, value in keywords.items():
+        meant = (
+            [each for each in SYNONYMS.get(name, ()) if each in free] if name not in known else []
+        )
+        if name not in known and not meant:
+            return None
+        key = meant[0] if meant else name
+        if key in renamed:
+            return None
+        renamed[key] = value
+    return None if list(renamed) == list(keywords) else renamed
+
+
+def _meant(name: str, names: list[str]) -> str:
+    """Return which of these a wrong keyword means, or ""."""
+    guesses = {
+        guess: meant[0]
+        for guess, of in [*SYNONYMS.items(), *_MEANT.items()]
+        if (meant := [each for each in of if each in names])
+    }
+    found = nearest(name, [*names, *guesses])
+    return guesses.get(name) or (found if found in names else guesses.get(found, ""))
+
+
+def _refusal(called: str, keywords: Mapping[str, Any], known: list[str], said: str) -> str:
+    for name in keywords:
+        if name not in known:
+            names = [each for each in known if each not in ("self", "cls")]
+            right = _meant(name, names)
+            if right:
+                return f"{called}() has no argument {name!r}; it is called {right!r} here"
+            return f"{called}() has no argument {name!r}; it has {', '.join(names)}"
+    return _FUNCTION.sub(f"{called}()", said)
+
+
+class Guided:
+    """Gives a class an AttributeError that says what a guessed name is called here."""
+
+    __slots__ = ()
+
+    _guesses: ClassVar[Mapping[str, str]] = {}
+    """What to use instead of names that are guessed, by the guess."""
+
+    def _advice_on(self, name: str) -> str:
+        """Return what to use instead of a name that is not there, or ""."""
+        for cls in type(self).__mro__:
+            advice = vars(cls).get("_guesses", {}).get(name)
+            if advice:
+                return str(advice)
+        names = [each for each in dir(type(self)) if not each.startswith("_")]
+        verb, _, noun = name.partition("_")
+        for other in ("get", "list", "send", "open", "submit"):
+            same = [
+                each
+                for each in (f"{other}_{noun or verb}", f"{other}_{noun or verb}s")
+                if each in names
+            ]
+            if same:
+                return same[0] + "()"
+        guesses = {each for cls in type(self).__mro__ for each in vars(cls).get("_guesses", {})}
+        found = nearest(name, [*names, *guesses], 0.7)
+        if found in guesses:
+            return self._advice_on(found)
+        if not found:
+            return ""
+        return found + ("()" if callable(getattr(type(self), found)) else "")
+
+    def _missing(self, name: str) -> AttributeError:
+        advice = "" if name.startswith("_") else self._advice_on(name)
+        kind = type(self).__name__
+        error = AttributeError(f"{kind} has no {name!r}" + (f"; use {advice}" if advice else ""))
+        # Else Python adds a guess of its own to ours.
+        error.name, error.obj = name, None
+        return error
+
+
+def _getattr(self: Guided, name: str) -> Any:
+    raise self._missing(name)
+
+
+# Set from outside, so that type checkers go on refusing what is not there.
+Guided.__getattr__ = _getattr  # type: ignore[attr-defined]

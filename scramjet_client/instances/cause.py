@@ -1,0 +1,505 @@
+"""How a program ended, as its stderr and its log tell: the one place that reads what runners and programs write there.
+
+Hubs say little: an exit code of their runner's at best. The error itself stands on stderr or in the log, in the
+words of Python or Node.js. What is read here was written by others; nothing is believed beyond its form, and no
+more than the last part of it is looked at.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import signal
+from collections.abc import Iterable, Iterator
+
+import attrs
+
+from scramjet_client.errors import HubResponseError, InsufficientResourcesError
+from scramjet_client.models import Cause, GetInstanceResponse, InstanceStatus, Termination
+
+_TAIL = 256 * 1024
+"""Bytes of a stream's end that are looked at."""
+
+_LONGEST_TRACEBACK = 32 * 1024
+_LONGEST_MESSAGE = 2000
+_LONGEST_NAME = 200
+"""Characters of a `Cause`."""
+
+_MOST_FRAMES = 1000
+
+_HEADER = re.compile(
+    r"^(?P<group>  \+ Exception Group )?Traceback \(most recent call last\):[ ]*$", re.MULTILINE
+)
+_CHAINED = re.compile(
+    r"\n(?:The above exception was the direct cause of the following exception:"
+    r"|During handling of the above exception, another exception occurred:)\s*\Z"
+)
+_FRAME = re.compile(
+    r'^  File "(?P<file>[^"\n]{1,4096})", line (?P<line>\d{1,9})(?:, in (?P<function>[^\n]{1,200}))?$'
+)
+_RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]{0,199})(?:: ?(?P<message>.*))?$", re.DOTALL)
+
+_AT = re.compile(r"^ {2,}at (?P<where>.{1,4096})$")
+_PLACE = re.compile(
+    r"^(?:(?P<function>[^()]{1,200}) \()?(?P<file>[^()]{1,4096}?):(?P<line>\d{1,9})(?::\d{1,9})?\)?$"
+)
+_THROWN = re.compile(
+    r"^(?:Uncaught )?(?P<type>[A-Za-z_$][\w$.]{0,199})(?: \[\w+\])?(?:: (?P<message>.*))?$",
+    re.DOTALL,
+)
+_THROWN_FAR = re.compile(r"^(?:Uncaught )?[A-Za-z_$]?[\w$.]{0,199}(?:Error|Exception)\b")
+
+_ABOVE = re.compile(r"^(?P<file>[^\s:][^\n]{0,4095}\.\w{1,5}):(?P<line>\d{1,9})$")
+
+_OURS = re.compile(
+    r"hub[/\\]_runner[/\\]|python-runner[/\\]|(?:^|[/\\])scramjet_(?:adapter|program)\.py$|^<frozen "
+)
+"""Files of what runs a program: never of interest to its author."""
+
+_BENEATH = re.compile(r"[/\\](?:asyncio|scramjet|pyee)[/\\]|[/\\]concurrent[/\\]futures[/\\]")
+"""Files of what stands between the runner and the program; left out above the program's own first line alone."""
+
+_LIBRARY = re.compile(
+    r"[/\\](?:lib[/\\]python\d[^/\\]*|site-packages|dist-packages|__pypackages__|node_modules)[/\\]|^<|^node:"
+)
+"""Files that are not the user's: the line to blame is another one, where there is one."""
+
+_NODE_OURS = re.compile(r"^node:|node_modules[/\\](?:@scramjet|scramjet(?:-core)?)[/\\]")
+
+_RUNNER_MAIN = re.compile(r"python-runner[/\\]runner\.py$")
+
+_SIGNAL = re.compile(r"the process was ended by signal (?P<name>SIG[A-Z0-9]{1,12}|\d{1,3})")
+_EXIT = re.compile(r"the program called sys\.exit\((?P<code>.{0,4000})\)", re.DOTALL)
+
+_FAILED = re.compile(r"the program failed, with exit code (?P<code>\d{1,3})")
+"""Of LocalHub's runner, and of what runs deployed functions on other hubs."""
+
+_FINISHED = "Finished."
+_STOPPING = "Gracefully shutting down"
+_KILLING = "Control message received: 4002"
+"""Of hubs' own Python runners, in their log: the program has ended by itself, obeys a stop, was killed."""
+
+
+@attrs.frozen
+class _Disease:
+    """A known way to fail, and what to do about it."""
+
+    sign: re.Pattern[str]
+    cure: str
+
+
+_DISEASES = (
+    _Disease(
+        re.compile(r"IncompleteReadError"),
+        "the hub's Python runner dies at its handshake on CPython 3.11.5 and newer (transform-hub issue 1051):"
+        " give the hub an older CPython",
+    ),
+    _Disease(
+        re.compile(r"ModuleNotFoundError|^Error: Cannot find module"),
+        "the hub has not got this module: send it along, with `requirements=` for a Python program",
+    ),
+    _Disease(
+        re.compile(r"module '\w+' has no attribute 'run'|has no function `run"),
+        "the file that `main` of package.json names must define `run(context, input, *args)`",
+    ),
+    _Disease(
+        re.compile(r"has no attribute '(?:write_to|map)'|object has no attribute 'pipe'"),
+        "what `run` returns is no stream for this hub: return a scramjet.streams.Stream, or use `host.deploy`",
+    ),
+    _Disease(
+        re.compile(
+            r"data argument must be a bytes-like object|[Uu]nsupported content-?type|Content-Type is not supported"
+        ),
+        "the runner can't use this content type with what the program gives: text/plain takes str,"
+        " application/octet-stream bytes, application/x-ndjson values",
+    ),
+    _Disease(
+        re.compile(r"entrypoint path .{0,4096} is invalid"),
+        "`main` of package.json must name a file of the package",
+    ),
+    _Disease(
+        re.compile(r"^MemoryError|JavaScript heap out of memory|std::bad_alloc"),
+        "the program has run out of memory: give it more (`limits`), or have it hold less at a time",
+    ),
+)
+"""A further disease is one line. Signs are looked for in "Type: message"."""
+
+_SHORT_OF_RESOURCES = (
+    "the hub has not enough memory, CPU or disk free for another instance: end some, or lower the limits that it"
+    " was started with"
+)
+_RUNNER_FAILED = (
+    "its runner ended at the handshake; on CPython 3.11.5 and newer hubs' Python runners do (transform-hub issue"
+    " 1051): if this is a Python program, give the hub an older CPython. The hub's log says more"
+)
+"""What to do about a start that was refused."""
+
+
+def cure_of(text: str) -> str | None:
+    """Return what to do about a known way to fail, told by "Type: message"."""
+    text = text[:_LONGEST_MESSAGE]
+    return next((each.cure for each in _DISEASES if each.sign.search(text)), None)
+
+
+def cured(error: HubResponseError) -> None:
+    """Add to the refusal of a start what to do about it, where that is known."""
+    if isinstance(error, InsufficientResourcesError):
+        cure: str | None = _SHORT_OF_RESOURCES
+    else:
+        said = f"{error.message}\n{error.body or ''}"
+        cure = cure_of(said) or (_RUNNER_FAILED if "Runner failed" in said else None)
+    if cure is not None:
+        error.message += f"; {cure}"
+        error.args = (error.message,)
+
+
+@attrs.frozen(kw_only=True)
+class Evidence:
+    """What stderr and log tell of an end.
+
+    Attributes:
+        exit_code: 0 for a good end or a stop, the program's own code for a failure, the negative number of a signal;
+            None where nothing tells.
+        cause: The error, as far as it was told.
+        fatal: Whether that error, or a signal that the hub did not send, ended the program for sure.
+    """
+
+    exit_code: int | None = None
+    cause: Cause | None = None
+    fatal: bool = False
+
+
+def evidence(stderr: bytes, log: bytes) -> Evidence:
+    """Return what stderr and log tell of the end of an instance."""
+    records = list(_records(log))
+    python = _last_traceback(_text(stderr))
+    runner = [text for source, _, text in records if source == "PythonRunner"]
+    told = _told(records)
+    fatal = python is not None and python.by_runner and python.type != "SystemExit"
+    if told is not None:
+        cause = None if told.exit_code == 0 else told.cause or _best(python, records, stderr)
+        return attrs.evolve(told, cause=cause)
+    if runner and not fatal:
+        last = runner[-1]
+        if any(each.startswith(_STOPPING) for each in runner[-5:]) or last == _FINISHED:
+            return Evidence(exit_code=0)
+        if any(each.startswith(_KILLING) for each in runner[-5:]):
+            return Evidence(exit_code=-9)
+    if python is not None and python.type == "SystemExit":
+        return _own_exit(python)
+    cause = _best(python, records, stderr)
+    if fatal:
+        return Evidence(exit_code=1, cause=cause, fatal=True)
+    return Evidence(cause=cause)
+
+
+def _own_exit(traceback: _Traceback) -> Evidence:
+    """Return what a `SystemExit` says that went through the program's own lines; a runner's own says nothing."""
+    if not traceback.own:
+        return Evidence()
+    return _exit_of(traceback.message)
+
+
+def _exit_of(said: str) -> Evidence:
+    """Return what the argument of `sys.exit` means, as Python shows it."""
+    try:
+        value = ast.literal_eval(said) if said else None
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        value = said
+    if value is None:
+        return Evidence(exit_code=0)
+    if isinstance(value, int):
+        code = int(value) & 0xFF
+        return Evidence(exit_code=code, fatal=bool(code))
+    cause = Cause(type="SystemExit", message=_shortened(str(value)), traceback="")
+    return Evidence(exit_code=1, cause=cause, fatal=True)
+
+
+def _told(records: list[tuple[str, str, str]]) -> Evidence | None:
+    """Return what the log says outright of an end that has no code on the wire."""
+    for source, _, text in reversed(records[-50:]):
+        if source == "CSIController" and (found := _SIGNAL.fullmatch(text)):
+            return _signalled(found["name"])
+        if found := _EXIT.fullmatch(text):
+            return _exit_of(found["code"])
+        if found := _FAILED.fullmatch(text):
+            return Evidence(exit_code=int(found["code"]), fatal=True)
+    return None
+
+
+def _signalled(name: str) -> Evidence:
+    number = int(name) if name.isdigit() else getattr(signal, name, None)
+    return Evidence(exit_code=None if number is None else -int(number), fatal=True)
+
+
+def settled(info: GetInstanceResponse, found: Evidence) -> GetInstanceResponse:
+    """Return the info of an ended instance with what was found out of its end; what the hub knows goes before."""
+    how = info.terminated
+    if how is not None and how.exit_code is not None:
+        failed = how.exit_code > 0
+        return attrs.evolve(info, cause=found.cause) if failed and found.cause else info
+    code = found.exit_code
+    if code is None or (how is None and not found.fatal):
+        return info
+    status: InstanceStatus = "crashed" if code and (code > 0 or found.fatal) else "stopped"
+    reason = "" if how is None else how.reason
+    raw = None if how is None else how.raw
+    return attrs.evolve(
+        info,
+        status=status,
+        terminated=Termination(exit_code=code, reason=reason, raw=raw),
+        cause=found.cause if code > 0 else None,
+    )
+
+
+# -- the log --------------------------------------------------------------------------------------
+
+
+def _text(data: bytes) -> str:
+    return data[-_TAIL:].decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def _records(log: bytes) -> Iterator[tuple[str, str, str]]:
+    """Yield who wrote it, the level and the text of each record of a log's end."""
+    for line in log[-_TAIL:].splitlines():
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(record, dict):
+            continue
+        data = record.get("data")
+        parts = [record.get("msg"), *(data if isinstance(data, list) else [])]
+        text = "\n".join(each for each in parts if isinstance(each, str))
+        yield str(record.get("from", ""))[:_LONGEST_NAME], str(record.get("level", "")), text
+
+
+def _errors(records: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
+    for source, level, text in records:
+        if level in ("ERROR", "FATAL"):
+            yield source, text
+
+
+# -- which of them --------------------------------------------------------------------------------
+
+
+def _best(
+    python: _Traceback | None, records: list[tuple[str, str, str]], stderr: bytes
+) -> Cause | None:
+    """Return the error that tells most: one that was raised in a line of the user's, if there is one."""
+    if python is not None and python.type != "SystemExit":
+        return python.cause()
+    errors = list(_errors(records))
+    thrown = [found for source, text in errors if "Runner" in source and (found := _thrown(text))]
+    logged = [raised for _, text in errors if (raised := _last_traceback(text))]
+    causes = [
+        *(each for each in reversed(thrown) if each.file is not None),
+        *(each.cause() for each in reversed(logged)),
+        *reversed(thrown),
+    ]
+    if causes:
+        return causes[0]
+    on_stderr = _thrown(_text(stderr))
+    if on_stderr is not None:
+        return on_stderr
+    plain = [text for source, text in errors if _is_of_program(source)]
+    if not plain:
+        return None
+    said = _shortened(plain[-1].strip())
+    return Cause(type="", message=said, traceback="", cure=cure_of(said)) if said else None
+
+
+def _is_of_program(source: str) -> bool:
+    """Say whether a record is of what runs the program, and not of the hub, which only says that it failed."""
+    return "Runner" in source and "Adapter" not in source
+
+
+def _shortened(text: str, limit: int = _LONGEST_MESSAGE) -> str:
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+# -- Python ---------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class _Place:
+    file: str
+    line: int
+    function: str | None
+
+
+@attrs.frozen(kw_only=True)
+class _Traceback:
+    """A traceback of Python as it was read.
+
+    Attributes:
+        type, message: What was raised.
+        text: The traceback, without what is internal, those that it is chained to before it.
+        own: Its lines that are not internal.
+        by_runner: Whether it came through all of a hub's runner, so that it ended the program.
+    """
+
+    type: str
+    message: str
+    text: str
+    own: tuple[_Place, ...]
+    by_runner: bool
+
+    def cause(self) -> Cause:
+        users = [each for each in self.own if not _LIBRARY.search(each.file)]
+        own = users or list(self.own)
+        place = own[-1] if own else None
+        return Cause(
+            type=self.type,
+            message=_shortened(self.message),
+            traceback=_shortened(self.text, _LONGEST_TRACEBACK),
+            file=None if place is None else place.file,
+            line=None if place is None else place.line,
+            function=None if place is None else place.function,
+            cure=cure_of(f"{self.type}: {self.message}"),
+        )
+
+
+def _last_traceback(text: str) -> _Traceback | None:
+    """Return the last traceback of a text, with those that it is chained to."""
+    starts = [each.start() for each in _HEADER.finditer(text)][-20:]
+    if not starts:
+        return None
+    blocks = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)])]
+    first = len(blocks) - 1
+    while first and _CHAINED.search(blocks[first - 1]):
+        first -= 1
+    read = [_block(each) for each in blocks[first:]]
+    found = read[-1]
+    if found is None:
+        return None
+    whole = "\n".join(each.text.rstrip("\n") + "\n" for each in read if each is not None)
+    return attrs.evolve(found, text=whole)
+
+
+def _block(block: str) -> _Traceback | None:
+    """Read one traceback; None if it is cut off before what was raised."""
+    lines = block.split("\n")
+    grouped = lines[0].startswith("  + ")
+    body = [_ungrouped(each) for each in lines[1:]] if grouped else lines[1:]
+    frames: list[tuple[_Place | None, list[str]]] = []
+    at = next((at for at, each in enumerate(body) if not each.startswith(" ")), None)
+    if at is None:
+        return None
+    for line in body[:at]:
+        place = _FRAME.match(line)
+        if place is not None:
+            found = _Place(file=place["file"], line=int(place["line"]), function=place["function"])
+            frames.append((found, [line]))
+        elif frames:
+            frames[-1][1].append(line)
+    said, rest = _said(body[at:])
+    raised = _RAISED.match(said)
+    if raised is None:
+        return None
+    frames = frames[-_MOST_FRAMES:]
+    places = [place for place, _ in frames if place is not None]
+    kept = _cut(frames)
+    belongs = grouped or _CHAINED.search("\n" + rest) is not None
+    text = [
+        "Traceback (most recent call last):",
+        *(line for _, each in kept for line in each),
+        said,
+        *([rest.rstrip("\n")] if belongs else []),
+    ]
+    through = bool(places) and places[0].function == "<module>"
+    return _Traceback(
+        type=raised["type"],
+        message=(raised["message"] or "").strip("\n"),
+        text="\n".join(text),
+        own=tuple(place for place, _ in kept if place is not None),
+        by_runner=through and _RUNNER_MAIN.search(places[0].file) is not None,
+    )
+
+
+def _ungrouped(line: str) -> str:
+    return line[4:] if line.startswith("  | ") else line
+
+
+def _said(lines: list[str]) -> tuple[str, str]:
+    """Return the text of what was raised, notes included, and what follows it."""
+    end = next((at for at, each in enumerate(lines) if not each.strip()), len(lines))
+    inner = next((at for at, each in enumerate(lines) if each.startswith("  +-")), end)
+    end = min(end, inner)
+    return "\n".join(lines[:end])[: 4 * _LONGEST_MESSAGE], "\n".join(lines[end:])
+
+
+def _cut(frames: list[tuple[_Place | None, list[str]]]) -> list[tuple[_Place | None, list[str]]]:
+    """Leave out what is internal; what stands beneath the program, above its first own line alone."""
+    kept = [each for each in frames if each[0] is not None and not _OURS.search(each[0].file)]
+    while kept and kept[0][0] is not None and _BENEATH.search(kept[0][0].file):
+        del kept[0]
+    return kept
+
+
+# -- Node.js --------------------------------------------------------------------------------------
+
+
+def _thrown(text: str) -> Cause | None:
+    """Return the last error of a text that has a stack of Node.js below it."""
+    lines = text.split("\n")[-2000:]
+    end = next((at for at in range(len(lines) - 1, -1, -1) if _AT.match(lines[at])), None)
+    if end is None:
+        return None
+    start = end
+    while start and _AT.match(lines[start - 1]):
+        start -= 1
+    head = _head(lines, start)
+    if head is None:
+        return None
+    thrown = _THROWN.match("\n".join(lines[head:start]).rstrip("\n"))
+    if thrown is None:
+        return None
+    stack = [line for line in lines[start : end + 1] if not _is_of_node(line)]
+    places = [place for line in stack if (place := _place(line)) is not None]
+    users = [each for each in places if not _LIBRARY.search(each.file)]
+    place = users[0] if users else _place_above(lines[max(0, head - 20) : head])
+    # The files that led to a missing module are the runner's own, but for the first.
+    message = (thrown["message"] or "").partition("\nRequire stack:\n")[0].strip()
+    shown = f"{thrown['type']}: {message}" if message else thrown["type"]
+    return Cause(
+        type=thrown["type"],
+        message=_shortened(message),
+        traceback=_shortened("\n".join([shown, *stack]) + "\n", _LONGEST_TRACEBACK),
+        file=None if place is None else place.file,
+        line=None if place is None else place.line,
+        function=None if place is None else place.function,
+        cure=cure_of(shown),
+    )
+
+
+def _head(lines: list[str], start: int) -> int | None:
+    """Return the line where the error begins whose stack begins at `start`."""
+    for at in range(start - 1, max(-1, start - 20), -1):
+        if _THROWN_FAR.match(lines[at]):
+            return at
+    if start and lines[start - 1].strip():
+        return start - 1
+    return None
+
+
+def _place(line: str) -> _Place | None:
+    found = _AT.match(line)
+    place = None if found is None else _PLACE.match(found["where"].removeprefix("async "))
+    if place is None:
+        return None
+    return _Place(file=place["file"], line=int(place["line"]), function=place["function"])
+
+
+def _place_above(lines: list[str]) -> _Place | None:
+    """Return the place that Node.js writes above an error of syntax."""
+    found = [each for line in lines if (each := _ABOVE.match(line))]
+    if not found:
+        return None
+    return _Place(file=found[-1]["file"], line=int(found[-1]["line"]), function=None)
+
+
+def _is_of_node(line: str) -> bool:
+    place = _place(line)
+    return place is not None and bool(_NODE_OURS.search(place.file))

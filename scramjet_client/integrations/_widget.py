@@ -1,0 +1,33 @@
+"""The widget that draws a live view, where anywidget is installed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from scramjet_client.integrations._script import SCRIPT
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def live_widget() -> Any:
+    """Return a widget that draws its `state`, which `as_parts` makes, or None without anywidget.
+
+    The page tells the names of the sections that its reader has closed: `closed`.
+    """
+    try:
+        anywidget = import_module("anywidget")
+    except ImportError:
+        return None
+    traitlets = import_module("traitlets")
+    widget = anywidget.AnyWidget(_esm=SCRIPT)
+    widget.add_traits(
+        state=traitlets.Dict().tag(sync=True),
+        closed=traitlets.List().tag(sync=True),
+    )
+    return widget
+
+
+def view_of(widget: Any) -> dict[str, Any]:
+    """Return what displays a widget."""
+    return {_VIEW: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}

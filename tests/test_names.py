@@ -1,0 +1,215 @@
+"""Names that people guess: refused with the right one, or taken."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import traceback
+from typing import Any
+
+import pytest
+
+import scramjet_client
+from scramjet_client import (
+    CompletedInstance,
+    GetInstanceResponse,
+    HostClient,
+    HttpClient,
+    HubConnectionError,
+    InstanceClient,
+    KillMessageData,
+    ManagerClient,
+    SendStreamOptions,
+    Timeouts,
+)
+from scramjet_client._names import SYNONYMS, Guided
+from scramjet_client.hub import LocalHub
+
+HOST = HostClient("http://127.0.0.1:1/api/v1", retries=0)
+INSTANCE = HOST.get_instance_client("abc")
+SEQUENCE = HOST.get_sequence_client("s")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: HostClient(adress="x"), "HostClient() has no argument 'adress'; it is called 'api_base'"),
+        (lambda: HostClient(api_key="x"), "'token'"),
+        (lambda: HostClient(zzzzz="x"), "it has api_base, token"),
+        (lambda: HostClient("a", "b"), "HostClient() takes from 1 to 2"),
+        (lambda: HostClient("http://x", url="http://y"), "HostClient() has no argument 'url'"),
+        (lambda: HttpClient(timeouts=3), "HttpClient() has no argument 'timeouts'; it is called 'timeout'"),
+        (lambda: ManagerClient(tokn="x"), "ManagerClient() has no argument 'tokn'; it is called 'token'"),
+        (lambda: InstanceClient("abc"), "InstanceClient() missing 1 required positional argument: 'host'"),
+        (lambda: InstanceClient(idd="abc"), "InstanceClient() has no argument 'idd'; it is called 'id'"),
+        (INSTANCE.get_stream, "InstanceClient.get_stream() missing"),
+        (lambda: INSTANCE.stop(seconds=3), "InstanceClient.stop() has no argument 'seconds'; it is called 'timeout'"),
+        (lambda: INSTANCE.wait(time_out=3), "'timeout'"),
+        (lambda: INSTANCE.follow(logs=print), "'log'"),
+        (lambda: INSTANCE.run(stdn=b""), "'stdin'"),
+        (lambda: SEQUENCE.start(configuration={}), "no argument 'configuration'; it is called 'app_config'"),
+        (lambda: SEQUENCE.delete(forced=True), "'force'"),
+        (lambda: HOST.create_topic("t", type_="text/plain"), "no argument 'type_'; it is called 'content_type'"),
+        (lambda: HOST.deploy(func=print), "'function'"),
+        (lambda: HOST.send_sequence("x", deps=[]), "'requirements'"),
+        (lambda: HostClient.from_env(tokens="x"), "HostClient.from_env() has no argument 'tokens'"),
+        (lambda: Timeouts(reads=3), "Timeouts() has no argument 'reads'; it is called 'read'"),
+        (lambda: SendStreamOptions(typ="x"), "'type'"),
+        (lambda: KillMessageData(now=True), "it has remove_immediately"),
+        (lambda: LocalHub(prot=3), "LocalHub() has no argument 'prot'; it is called 'port'"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_refused_with_the_right_one(call, words):
+    """A wrong keyword is refused by the user's own words: the public class, and the name that is meant."""
+    with pytest.raises(TypeError) as caught:
+        call()
+
+    assert words in str(caught.value)
+    assert not re.search(r"ApiClient|Handle\b|Topics|__init__", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("make", "value"),
+    [
+        (lambda: HostClient(url="http://h/api/v1").api_base, "http://h/api/v1"),
+        (lambda: HttpClient(base_url="http://h/api/v1").api_base, "http://h/api/v1"),
+        (lambda: SendStreamOptions(content_type="text/plain").type, "text/plain"),
+        (lambda: HOST.get_instance_client(instance_id="abc").id, "abc"),
+        (lambda: HOST.get_sequence_client(sequence_id="s").id, "s"),
+    ],
+)
+def test_synonyms_are_taken(make, value):
+    """A word that other places use for the same thing works where there is no doubt."""
+    assert make() == value
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: SEQUENCE.start(config=3), "app_config must be a mapping"),
+        (lambda: HOST.create_topic("t", type="x"), "content_type must be one of"),
+    ],
+)
+def test_synonyms_mean_the_documented_word(call, words):
+    """What is wrong with the value of a synonym is said as of the word that is documented."""
+    with pytest.raises((TypeError, ValueError), match=words):
+        call()
+
+
+_MADE_HERE = {"Upload", "UploadWriter", "OutputStream", "Follow", "FleetFollow"}
+"""Handles, which users are given."""
+
+
+def _constructors() -> list[tuple[str, Any]]:
+    found = []
+    for name in sorted(set(scramjet_client.__all__) - _MADE_HERE):
+        cls = getattr(scramjet_client, name)
+        if not isinstance(cls, type) or issubclass(cls, (BaseException, dict)):
+            continue
+        if cls.__init__ is not object.__init__ and not getattr(cls, "_is_protocol", False):
+            found.append((name, cls))
+    return found
+
+
+@pytest.mark.parametrize(("name", "cls"), _constructors())
+def test_every_constructor_names_its_public_class(name, cls):
+    """A keyword that nothing has is refused by each constructor, without a word of what is inside."""
+    with pytest.raises(TypeError) as caught:
+        cls(no_such_argument_anywhere=1)
+
+    assert f"{name}() has no argument 'no_such_argument_anywhere'" in str(caught.value)
+
+
+def test_signatures_stay_true():
+    """Editors, help() and type checkers see the arguments that there are."""
+    assert list(inspect.signature(HostClient).parameters)[:3] == ["api_base", "token", "headers"]
+    assert str(inspect.signature(INSTANCE.wait)).startswith("(timeout:")
+    assert inspect.signature(Timeouts).parameters["read"].default == 60.0
+    assert "**" not in str(inspect.signature(HOST.create_topic))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="older Pythons show it")
+def test_advice_leaves_no_frame_in_a_traceback():
+    """A traceback shows the caller's line and the method's, and nothing of what gives advice or of other libraries."""
+    with pytest.raises(HubConnectionError) as caught:
+        HOST.get_version()
+
+    text = "".join(traceback.format_exception(None, caught.value, caught.value.__traceback__))
+    assert "/_names.py" not in text or "in call\n" not in text
+    assert "urllib3/" not in text
+    assert "requests/" not in text
+    assert "in get_version" in text
+    assert len(traceback.extract_tb(caught.value.__traceback__)) <= 4
+    assert caught.value.__cause__ is not None
+    assert caught.value.__cause__.__context__ is not None
+
+
+def _completed() -> CompletedInstance:
+    info = GetInstanceResponse(
+        id="abc", sequence="s", status="stopped", ports={}, created="", started=None, ended=None,
+        terminated=None, raw={},
+    )  # fmt: skip
+    return CompletedInstance(info=info, returncode=0, output=b"", stdout=b"", stderr=b"", log=b"")
+
+
+@pytest.mark.parametrize(
+    ("thing", "name", "right"),
+    [
+        (INSTANCE, "status", "get_info().status"),
+        (INSTANCE, "logs", "get_log_stream()"),
+        (INSTANCE, "output", 'get_stream("output")'),
+        (INSTANCE, "wait_for_completion", "wait()"),
+        (INSTANCE, "get_statuss", "get_info().status"),
+        (INSTANCE, "send_inputs", "send_input()"),
+        (HOST, "get_instances", "list_instances()"),
+        (HOST, "start_sequence", "get_sequence_client(id).start()"),
+        (HOST, "list_topics", "get_topics()"),
+        (HOST, "send_sequnce", "send_sequence()"),
+        (SEQUENCE, "instances", "list_instances()"),
+        (ManagerClient("http://h/api/v1"), "list_hosts", "get_hosts()"),
+        (ManagerClient("http://h/api/v1"), "list_store_items", "get_store_items()"),
+        (LocalHub(), "api_base", "url"),
+        (_completed(), "exit_code", "returncode"),
+    ],
+)
+def test_guessed_attributes_are_refused_with_the_right_one(thing, name, right):
+    """A likely guess is an AttributeError that says what the thing is called here."""
+    with pytest.raises(AttributeError) as caught:
+        getattr(thing, name)
+
+    assert str(caught.value) == f"{type(thing).__name__} has no {name!r}; use {right}"
+
+
+def _guided() -> list[type[Guided]]:
+    found, pending = [], [Guided]
+    while pending:
+        for each in pending.pop().__subclasses__():
+            found.append(each)
+            pending.append(each)
+    return found
+
+
+@pytest.mark.parametrize("cls", _guided(), ids=lambda cls: cls.__name__)
+def test_advice_names_what_is_there(cls):
+    """No guess is of a name that exists, and each piece of advice begins with one that does."""
+    for guess, advice in vars(cls).get("_guesses", {}).items():
+        assert guess not in dir(cls) or guess in getattr(cls, "__slots__", ()), guess
+        first = re.match(r"\w+", advice)
+        assert first is not None
+        assert first[0] in {*dir(cls), *vars(cls).get("__annotations__", {}), "SequenceClient"}, (
+            advice
+        )
+
+
+def test_probes_are_answered_as_ever():
+    """What looks whether there is an attribute hears that there is none."""
+    assert not hasattr(INSTANCE, "write")
+    assert not hasattr(INSTANCE, "__fspath__")
+    assert getattr(HOST, "zzz", None) is None
+
+
+def test_synonyms_lead_to_no_name_that_is_taken():
+    """No synonym is of a name that a method with both would mix up."""
+    for name, meant in SYNONYMS.items():
+        assert name not in meant
