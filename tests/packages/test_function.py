@@ -123,7 +123,7 @@ def undecorated(context, input):
     yield "a"
 
 
-class Holder:
+class Wrapping:
     @staticmethod
     @twice
     def held(context, input):
@@ -1039,7 +1039,7 @@ def test_wrappers_travel():
 
     assert list(names["decorated"](None, [])) == ["ABAB"]
 
-    exec(source_of(Package.from_function(Holder.held)), names)
+    exec(source_of(Package.from_function(Wrapping.held)), names)
 
     assert list(names["held"](None, [])) == ["aa"]
 
