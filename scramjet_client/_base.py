@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -37,6 +39,17 @@ _MOST_ROWS = 100
 """Items of one list that are shown."""
 
 _CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
+
+
+def callers_level() -> int:
+    """Return the `stacklevel` by which a warning of the function that asks is shown at the line that called the SDK."""
+    here = os.path.dirname(os.path.abspath(__file__)) + os.sep
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(
+        (here, contextlib.__file__)
+    ):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class Shown:

@@ -1,4 +1,4 @@
-"""The tutorial works where people type it: at the prompts of Python and IPython. As a file it is run by test_docs.py."""
+"""The tutorial works where people type it: at the prompts of Python and IPython."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def test_typed_line_by_line(checkout: Path, elsewhere: str) -> None:
     follow(command, typed, checkout, elsewhere, PYTHONPATH=str(ROOT), **BASIC)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="the prompt that edits blocks came with 3.13")
+@pytest.mark.skipif(
+    sys.version_info < (3, 13), reason="the prompt that edits blocks came with 3.13"
+)
 def test_typed_at_a_prompt_that_edits_blocks(checkout: Path, elsewhere: str) -> None:
     """The prompt of 3.13 takes the same lines, though it indents by itself."""
     follow((sys.executable,), typed, checkout, elsewhere, PYTHONPATH=str(ROOT))

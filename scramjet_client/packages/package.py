@@ -11,7 +11,6 @@ import contextlib
 import html
 import io
 import posixpath
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,7 @@ from typing import IO, Any, Union
 
 import attrs
 
-from scramjet_client._base import Closing, Shown, public
+from scramjet_client._base import Closing, Shown, callers_level, public
 from scramjet_client.packages import requirements as _vendoring
 from scramjet_client.packages.files import SECRET, Found, PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import ADAPTER, read_function
@@ -400,13 +399,7 @@ def _check_packed(path: Path) -> None:
 
 
 def _tell(package: Package) -> None:
-    # To be shown at the line that called the SDK, however deep in it this is.
-    here = str(Path(__file__).parents[1] / "_")[:-1]  # with its last slash
-    level, frame = 1, sys._getframe(0)
-    while frame.f_back is not None and (
-        frame.f_code.co_filename.startswith(here) or frame.f_code.co_filename == contextlib.__file__
-    ):
-        level, frame = level + 1, frame.f_back
+    level = callers_level()
     for each in package.warnings:
         kind = SecretWarning if each in package._secrets else PackageWarning
         warnings.warn(each, kind, stacklevel=level)

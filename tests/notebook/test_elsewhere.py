@@ -97,4 +97,4 @@ def test_nbconvert_keeps_a_picture(tmp_path: Path, hub: str, host: HostClient):
     assert re.search(r"as of \d{4}-\d\d-\d\d", page), page
     assert "a saved picture" in page
     assert "first" in page
-    assert "<caption>1 item</caption>" in page
+    assert re.search(r"<caption>\d+ items?</caption>", page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,9 @@ def test_live_view():
     """The bar comes to its end, all is sent, and the view ends with the instance."""
     said = results("live_view")
 
-    assert "sending: 100%" in said[2]
-    assert "600k/600k" in said[2]
+    if find_spec("ipywidgets") is None:  # else the bar is a widget, which has no text
+        assert "sending: 100%" in said[2]
+        assert "600k/600k" in said[2]
     assert "bytes_written=600000" in said[2]
     assert said[3] == "True"
 
