@@ -56,6 +56,12 @@ class Snippet:
         """Return the names that it needs to find around it when it runs; annotations are not among them."""
         return sorted(set(_outer(self._table())) - {self.name})
 
+    @property
+    def decorated(self) -> bool:
+        """Whether it is a function or class with decorators."""
+        (statement,) = ast.parse(self.text).body
+        return bool(getattr(statement, "decorator_list", ()))
+
     def names_when_defined(self) -> set[str]:
         """Return the names that it needs when it is defined: those in defaults, decorators and bodies of classes."""
         return set(_outer(self._table(), when_defined=True))

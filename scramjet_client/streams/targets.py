@@ -232,8 +232,12 @@ def _flush(file: Any) -> None:
 def _takes_text(file: Any) -> bool:
     if isinstance(file, io.TextIOBase):
         return True
-    if isinstance(file, (io.RawIOBase, io.BufferedIOBase)):
+    if isinstance(file, (io.RawIOBase, io.BufferedIOBase, codecs.StreamRecoder)):
         return False
+    if isinstance(file, (codecs.StreamWriter, codecs.StreamReaderWriter)):
+        # Their mode is that of the file below; those of zlib, hex... take bytes.
+        writer = getattr(file, "writer", file)
+        return getattr(writer, "charbuffertype", str) is not bytes
     # Files that are no io.IOBase: wrappers of tempfile and codecs, and what users write themselves.
     if "b" in str(getattr(file, "mode", "")):
         return False

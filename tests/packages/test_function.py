@@ -98,6 +98,47 @@ def odd(number: int) -> bool:
     return number != 0 and even(number - 1)
 
 
+def whisper(text: str) -> str:
+    return text.lower()
+
+
+hail = loudly(whisper)
+
+
+def twice(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapped(context: Any, input: Any) -> Any:
+        for item in function(context, input):
+            yield item * 2
+
+    return wrapped
+
+
+@twice
+def decorated(context, input):
+    yield hail("Ab")
+
+
+def undecorated(context, input):
+    yield "a"
+
+
+class Wrapping:
+    @staticmethod
+    @twice
+    def held(context, input):
+        yield "a"
+
+
+wrapped_later = twice(undecorated)
+wrapped_again = twice(decorated)
+
+
+@functools.wraps(undecorated)
+def pretends(context, input):
+    yield "b"
+
+
 @functools.cache
 def fibonacci(number: int) -> int:
     return number if number < 2 else fibonacci(number - 1) + fibonacci(number - 2)
@@ -1013,6 +1054,25 @@ def test_two_values_of_one_name_cannot_travel():
 
     with pytest.raises(ValueError, match=r"'LIMITS' .* with another value"):
         Package.from_function(mixes)
+
+
+@pytest.mark.parametrize("function", [wrapped_later, wrapped_again, pretends])
+def test_a_wrapper_that_no_source_names_is_refused(function: Any):
+    """What would travel is the function without its wrapper, which does something else."""
+    with pytest.raises(TypeError, match=r"wrapped after it was defined.*decorate it with @"):
+        Package.from_function(function)
+
+
+def test_wrappers_travel():
+    """A decorator travels, and so does a call that wraps a function that is used."""
+    names: dict[str, Any] = {}
+    exec(source_of(Package.from_function(decorated)), names)
+
+    assert list(names["decorated"](None, [])) == ["ABAB"]
+
+    exec(source_of(Package.from_function(Wrapping.held)), names)
+
+    assert list(names["held"](None, [])) == ["aa"]
 
 
 def test_function_without_source():
