@@ -55,7 +55,7 @@ UNKNOWN = Intake(reading=True, returned=True, decodes=True)
 
 
 @attrs.frozen(kw_only=True)
-class Dialect:
+class Generation:
     """What one hub speaks.
 
     Attributes:
@@ -158,27 +158,27 @@ class Dialect:
 _asking = threading.Lock()
 
 
-def dialect_of(client: HttpClient) -> Dialect:
+def generation_of(client: HttpClient) -> Generation:
     """Return what the client's hub speaks; asks it once."""
-    known = client.memo.get("dialect")
+    known = client.memo.get("generation")
     if known is None:
         with _asking:
-            known = client.memo.get("dialect") or _ask(client)
-            client.memo["dialect"] = known
-    dialect: Dialect = known
-    return dialect
+            known = client.memo.get("generation") or _ask(client)
+            client.memo["generation"] = known
+    generation: Generation = known
+    return generation
 
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
     """Return what the hub does to bodies on a route; H0 cuts bodies that last."""
-    spoken = dialect_of(client)
+    spoken = generation_of(client)
     return RouteLimits(
         body_lifetime=None if spoken.modern else client.tuning.body_lifetime,
         utf8_only=spoken.utf8_only(stream_id),
     )
 
 
-def _ask(client: HttpClient) -> Dialect:
+def _ask(client: HttpClient) -> Generation:
     try:
         version = version_from(client.request("GET", "version", subject="API version"))
     except (HubNotFoundError, ManagerNotFoundError):
@@ -190,12 +190,12 @@ def _ask(client: HttpClient) -> Dialect:
             url=error.url,
             body=error.body,
         ) from error
-    return dialect_from(version)
+    return generation_from(version)
 
 
-def dialect_from(version: GetVersionResponse) -> Dialect:
+def generation_from(version: GetVersionResponse) -> Generation:
     """Return what a hub of this version speaks."""
     modern = version.service is not None or version.api_version is not None
     numbers = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version.version)[:3])
     shown = version.version[:_VERSION_LENGTH]
-    return Dialect(version=shown, modern=modern and (not numbers or numbers >= _FIRST_H1))
+    return Generation(version=shown, modern=modern and (not numbers or numbers >= _FIRST_H1))

@@ -36,7 +36,7 @@ class Handle(Guided, Live):
         self._id = id
         self._client = host.client
         # What every request says of itself, for the errors that may come of it.
-        self._about: dict[str, Any] = {
+        self._error_context: dict[str, Any] = {
             "subject": f"{self._kind} {id!r}",
             "not_found": self._not_found,
         }
@@ -138,7 +138,7 @@ class ApiClient(Guided, Closing):
         return self._client
 
 
-class Below(HttpClient):
+class ProxiedClient(HttpClient):
     """An `HttpClient` of what lies behind another one's address: a hub of a manager, say.
 
     Session, token, limits and loggers are the outer one's; what is learned of the far end is its own.
@@ -169,7 +169,7 @@ class Below(HttpClient):
         return self._explain(error) if isinstance(error, NotFoundError) else error
 
 
-def instead(error: NotFoundError, kind: type[NotFoundError], message: str) -> NotFoundError:
+def more_specific(error: NotFoundError, kind: type[NotFoundError], message: str) -> NotFoundError:
     """Return a truer error for a 404, with the facts of the one that it was taken for."""
     truer = kind(message, status=error.status, url=error.url, body=error.body)
     truer.__cause__ = error

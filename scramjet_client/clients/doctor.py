@@ -24,7 +24,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from scramjet_client import __version__
 from scramjet_client._base import Shown, printable, public
 from scramjet_client.api.answers import version_from
-from scramjet_client.api.generations import dialect_from
+from scramjet_client.api.generations import generation_from
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.diagnosis import diagnose, not_a_hub
 from scramjet_client.config import VARIABLES
@@ -166,7 +166,7 @@ def examine(
         problems=(*ca_problem, *problems),
         cause=None if found is None else found.cause,
         advice=None if found is None else found.advice,
-        notes=() if version is None else dialect_from(version).changes,
+        notes=() if version is None else generation_from(version).changes,
     )
 
 
@@ -199,7 +199,7 @@ def _version(answer: JsonAnswer, problems: list[str]) -> GetVersionResponse | No
 
 
 def _hub(version: GetVersionResponse) -> dict[str, str]:
-    generation = "1.x" if dialect_from(version).modern else "0.x"
+    generation = "1.x" if generation_from(version).modern else "0.x"
     told = {"version": version.version, "generation": generation}
     further = {"service": version.service, "build": version.build}
     return {**told, **{name: value for name, value in further.items() if value}}

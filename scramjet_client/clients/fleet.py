@@ -12,7 +12,7 @@ import attrs
 
 from scramjet_client._base import Closing, Live, Rows, Shown, logger, public
 from scramjet_client.api.answers import has_ended
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import generation_of
 from scramjet_client.clients.host import HostClient
 from scramjet_client.errors import (
     FleetError,
@@ -268,7 +268,7 @@ def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> Outp
     An 0.x hub lists an instance before its runner has connected, and never answers what is asked of it until
     then. So its info is asked for first, with a short limit, and again.
     """
-    if dialect_of(instance.client).modern:
+    if generation_of(instance.client).modern:
         return instance.get_stream(stream_id)
     for attempts_left in (2, 1, 0):
         try:
@@ -491,7 +491,7 @@ def _rank(host: HostClient) -> tuple[float, int, float]:
     """Return what hubs are ordered by, the least loaded first."""
     load = host.get_load_check()
     # A fraction on 1.x, a percentage on 0.x.
-    processors = load.current_load / (1 if dialect_of(host.client).modern else 100)
+    processors = load.current_load / (1 if generation_of(host.client).modern else 100)
     memory = load.mem_used + load.mem_free
     share = max(processors, load.mem_used / memory if memory else 0.0)
     running = sum(not has_ended(each) for each in host.list_instances())

@@ -16,7 +16,7 @@ from scramjet_client.api.answers import (
     status_from,
     version_from,
 )
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import generation_of
 from scramjet_client.api.handles import ApiClient
 from scramjet_client.clients.doctor import DoctorReport, examine
 from scramjet_client.clients.sequence import SequenceClient, send_package
@@ -198,7 +198,7 @@ class HostClient(Topics, ApiClient):
 
     def get_status(self) -> GetStatusResponse:
         """Return the hub's connection to its manager (1.x). Wire: GET /status."""
-        dialect_of(self._client).require("status")
+        generation_of(self._client).require("status")
         return status_from(self._client.request("GET", "status"))
 
     def get_config(self) -> GetConfigResponse:
@@ -206,7 +206,7 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /config.
         """
-        dialect_of(self._client).require("config")
+        generation_of(self._client).require("config")
         return config_from(self._client.request("GET", "config"))
 
     def get_load_check(self) -> LoadCheckResponse:
@@ -239,7 +239,7 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /audit.
         """
-        dialect_of(self._client).require("the audit")
+        generation_of(self._client).require("the audit")
         return self._client.get_stream(
             "audit", name="audit of the hub", timeout=timeout, idle_timeout=idle_timeout
         )
@@ -369,7 +369,7 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /entities, or GET /sequences and /instances.
         """
-        if dialect_of(self._client).modern:
+        if generation_of(self._client).modern:
             return entities_from(self._client.request("GET", "entities"))
         sequences, instances = self.list_sequences(), self.list_instances()
         return GetEntitiesResponse(

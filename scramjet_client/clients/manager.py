@@ -18,8 +18,8 @@ from scramjet_client.api.answers import (
     topics_from,
     version_from,
 )
-from scramjet_client.api.generations import dialect_of
-from scramjet_client.api.handles import ApiClient, Below, instead
+from scramjet_client.api.generations import generation_of
+from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
@@ -167,7 +167,7 @@ class ManagerClient(ApiClient):
             return _nearest(error, id, self)
 
         # setdefault is atomic: two threads that ask first get the same client.
-        behind = self._behind.setdefault(path, Below(self._client, path, explain))
+        behind = self._behind.setdefault(path, ProxiedClient(self._client, path, explain))
         return HostClient.over(behind)
 
     def fleet(self) -> Fleet:
@@ -341,18 +341,20 @@ def _nearest(error: NotFoundError, hub: str, manager: ManagerClient) -> HubRespo
         return error
     if hub in known:
         return error
-    return instead(error, HubNotFoundError, f"the manager at {manager.api_base} has no hub {hub!r}")
+    return more_specific(
+        error, HubNotFoundError, f"the manager at {manager.api_base} has no hub {hub!r}"
+    )
 
 
 def manager_of(host: HostClient, base: str) -> HttpClient:
     """Return what asks a hub's manager by way of the hub; see `HostClient.get_manager_client`."""
 
     def explain(error: NotFoundError) -> HubResponseError:
-        dialect_of(host.client).require("the way to its manager")
+        generation_of(host.client).require("the way to its manager")
         if host.get_status().cpm:
             return error
-        return instead(
+        return more_specific(
             error, ManagerNotFoundError, f"the hub at {host.api_base} is not connected to a manager"
         )
 
-    return Below(host.client, route("cpm", *base.strip("/").split("/")), explain)
+    return ProxiedClient(host.client, route("cpm", *base.strip("/").split("/")), explain)

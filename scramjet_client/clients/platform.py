@@ -15,7 +15,7 @@ from scramjet_client.api.answers import (
     revoked_from,
     version_from,
 )
-from scramjet_client.api.handles import ApiClient, Below, instead
+from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
@@ -85,13 +85,13 @@ class ManyManagers(ApiClient):
                 return error
             if id in known:
                 return error
-            return instead(
+            return more_specific(
                 error, ManagerNotFoundError, f"there is no manager {id!r} at {self.api_base}"
             )
 
         # setdefault is atomic: two threads that ask first get the same client.
         return self._managers.setdefault(
-            path, ManagerClient.over(Below(self._client, path, explain))
+            path, ManagerClient.over(ProxiedClient(self._client, path, explain))
         )
 
     def _get(self, path: str) -> JsonAnswer:

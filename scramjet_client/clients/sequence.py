@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from scramjet_client._base import public
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import generation_of
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.topics import checked_topic
@@ -116,7 +116,7 @@ class SequenceClient(Handle):
             "limits": limits,
             "instanceId": instance_id,
         }
-        body = dialect_of(self._client).start_body(app_config, args, further)
+        body = generation_of(self._client).start_body(app_config, args, further)
         try:
             answer = self._request("POST", "start", value=body, timeout=timeout)
         except (BadParametersError, InsufficientResourcesError) as error:
@@ -244,7 +244,7 @@ class SequenceClient(Handle):
         Wire: DELETE /sequence/{id} (docs/protocol.md, "Sequences").
         """
         if force:
-            dialect_of(self._client).require("deleting a sequence by force")
+            generation_of(self._client).require("deleting a sequence by force")
         headers = {"x-seq-kill-inst": "true"} if force else None
         answer = self._request("DELETE", headers=headers, timeout=timeout)
         return DeleteSequenceResponse(id=id_from(answer, "a deletion"), raw=answer.value)
@@ -254,7 +254,7 @@ class SequenceClient(Handle):
         return InstanceClient(id, self)
 
     def _request(self, method: str, *rest: str, **options: Any) -> JsonAnswer:
-        return self._client.request(method, self._route(*rest), **self._about, **options)
+        return self._client.request(method, self._route(*rest), **self._error_context, **options)
 
 
 def _check_instance_id(instance_id: str) -> None:
@@ -293,7 +293,7 @@ def replace_package(
 ) -> str:
     """Send a package in the place of that of a sequence (H1) and return the id of the sequence."""
     with opened(package, requirements) as source:
-        dialect_of(client).require("replacing the package of a sequence")
+        generation_of(client).require("replacing the package of a sequence")
         text = client.send_stream(
             route("sequence", id),
             source,

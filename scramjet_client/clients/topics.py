@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from scramjet_client._base import Rows
-from scramjet_client.api.generations import dialect_of, route_limits
+from scramjet_client.api.generations import generation_of, route_limits
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
 from scramjet_client.http.durations import Duration
@@ -62,7 +62,7 @@ class Topics:
 
         Wire: GET /topics (docs/protocol.md, "Topics").
         """
-        dialect_of(self._client).require("a list of topics")
+        generation_of(self._client).require("a list of topics")
         answer = self._client.request("GET", "topics")
         if not isinstance(answer.value, list):
             raise InvalidResponseError(
@@ -83,7 +83,7 @@ class Topics:
         Wire: POST /topics (docs/protocol.md, "Topics").
         """
         body = {"id": checked_topic(topic), "content-type": checked_type(content_type)}
-        dialect_of(self._client).require("making a topic")
+        generation_of(self._client).require("making a topic")
         answer = self._client.request("POST", "topics", body, subject=f"topic {topic!r}")
         value = answer.value if isinstance(answer.value, dict) else {}
         state = value.get("state")
@@ -103,8 +103,8 @@ class Topics:
         Wire: DELETE /topics/{topic} (docs/protocol.md, "Topics").
         """
         path = f"topics/{checked_topic(topic)}"
-        dialect_of(self._client).require("deleting a topic")
-        answer = self._client.request("DELETE", path, **_about(topic))
+        generation_of(self._client).require("deleting a topic")
+        answer = self._client.request("DELETE", path, **_error_context(topic))
         value = answer.value if isinstance(answer.value, dict) else {}
         return DeleteTopicResponse(
             name=topic, message=str(value.get("message", "")), raw=answer.value
@@ -143,7 +143,7 @@ class Topics:
             idle_timeout=idle_timeout,
             # The type that is expected stands in this header, of all.
             headers={"Content-Type": checked_type(content_type)},
-            **_about(topic, content_type),
+            **_error_context(topic, content_type),
         )
 
     def send_topic(
@@ -244,7 +244,7 @@ class Topics:
             path=f"topic/{topic}",
             name=chosen.stream_id,
             limits=lambda: route_limits(client, chosen.stream_id),
-            **_about(topic, chosen.type),
+            **_error_context(topic, chosen.type),
         )
 
 
@@ -270,7 +270,7 @@ def _plan(
     )
 
 
-def _about(topic: str, content_type: str = "") -> dict[str, Any]:
+def _error_context(topic: str, content_type: str = "") -> dict[str, Any]:
     """Return what a request says of itself, for the errors that may come of it."""
     kind = f" as {content_type}" if content_type else ""
     return {"subject": f"topic {topic!r}{kind}", "not_found": TopicNotFoundError}

@@ -148,7 +148,7 @@ class Exchange:
             or self.until is not None
         )
 
-    def polled(self) -> tuple[int, float | None]:
+    def begin_polling(self) -> tuple[int, float | None]:
         """Have reads never wait from now on, and keep no limits: who asks waits for many at once.
 
         Returns:
@@ -177,7 +177,7 @@ class Exchange:
             self._waited = 0.0
         self.silence = self._waited
 
-    def waited_for(self, limit: float | None) -> None:
+    def end_polling(self, limit: float | None) -> None:
         """Undo `polled`."""
         with self._lock:
             self._polled = False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import Live, callers_level, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import Intake, dialect_of, route_limits
+from scramjet_client.api.generations import Intake, generation_of, route_limits
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
@@ -647,7 +647,7 @@ class InstanceClient(Handle):
             timeout=timeout,
         )
         body = chosen.body(stream)
-        if dialect_of(self._client).has_inout and not chosen.end and limit is None:
+        if generation_of(self._client).has_inout and not chosen.end and limit is None:
             place = self._to("inout")
             return self._conversation(place, place.stage(chosen, stream, body))
         return self._paired(self._to("input").stage(chosen, stream, body), limit)
@@ -669,13 +669,13 @@ class InstanceClient(Handle):
         _sendable(event_name)
         modern_only = not isinstance(message, str)
         # Text goes to every hub in the same way, so only other messages ask which one this is.
-        body = dialect_of(self._client).event_body(event_name, message) if modern_only else None
+        body = generation_of(self._client).event_body(event_name, message) if modern_only else None
         self._first_input.event(event_name, message)
         answer = self._client.request(
             "POST",
             self._route("_event"),
             body or [5001, {"eventName": event_name, "message": message}],
-            **self._about,
+            **self._error_context,
         )
         accepted = answer.value.get("accepted") if isinstance(answer.value, dict) else None
         return SendEventResponse(
@@ -700,14 +700,14 @@ class InstanceClient(Handle):
         """
         path = self._route("event", _readable(event_name))
         exchange = self._event_exchange(event_name, timeout)
-        dialect = dialect_of(self._client)
+        generation = generation_of(self._client)
         answer = self._client.request(
             "GET",
             path,
-            **self._about,
+            **self._error_context,
             exchange=exchange,
         )
-        return dialect.event(event_name, answer.value)
+        return generation.event(event_name, answer.value)
 
     def get_next_event(
         self, event_name: str, *, timeout: Duration | None = None
@@ -932,7 +932,7 @@ class InstanceClient(Handle):
         check_end(self.wait())
 
     def _get(self, *rest: str) -> JsonAnswer:
-        return self._client.request("GET", self._route(*rest), **self._about)
+        return self._client.request("GET", self._route(*rest), **self._error_context)
 
     def _wait(
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None
@@ -971,7 +971,7 @@ class InstanceClient(Handle):
             name=f"{stream_id} of {self._id!r}",
             timeout=timeout,
             idle_timeout=idle_timeout,
-            **self._about,
+            **self._error_context,
             exchange=exchange,
         )
         # What was read of it to find out why the instance ended.
@@ -993,12 +993,14 @@ class InstanceClient(Handle):
             except NotFoundError:
                 sequence = None
         config = sequence.get("config") if isinstance(sequence, Mapping) else None
-        return dialect_of(self._client).intake(info, config if isinstance(config, Mapping) else {})
+        return generation_of(self._client).intake(
+            info, config if isinstance(config, Mapping) else {}
+        )
 
     def _send_nothing(self, type: str) -> None:
         """Send an empty body to the input, which stays open."""
         self._client.send_stream(
-            self._route("input"), b"", type=type, end=False, answer_limit=5.0, **self._about
+            self._route("input"), b"", type=type, end=False, answer_limit=5.0, **self._error_context
         )
 
     def _to(self, stream_id: str) -> Destination:
@@ -1019,7 +1021,7 @@ class InstanceClient(Handle):
             gate=self._gates[name],
             guard=guard,
             types=self._input_type if name == "input" else None,
-            **self._about,
+            **self._error_context,
         )
 
     def _conversation(self, place: Destination, upload: Upload[SendStreamResponse]) -> OutputStream:
@@ -1055,16 +1057,16 @@ class InstanceClient(Handle):
         timeout: Duration | None = None,
     ) -> EventStream:
         path = self._route("events", _readable(event_name))
-        dialect = dialect_of(self._client)
+        generation = generation_of(self._client)
         raw: OutputStream = self._client.get_stream(
             path,
             name=f"events {event_name!r} of {self._id!r}",
             timeout=timeout,
             idle_timeout=idle_timeout,
-            **self._about,
+            **self._error_context,
             exchange=exchange,
         )
-        return EventStream(event_name, raw, lambda value: dialect.event(event_name, value))
+        return EventStream(event_name, raw, lambda value: generation.event(event_name, value))
 
     def _event_exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
         limit = duration("timeout", timeout)

@@ -7,7 +7,7 @@ import time
 
 import attrs
 
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.exchange import Exchange, WaitEnded
@@ -57,7 +57,7 @@ class LastWords:
 
     def of(self, info: GetInstanceResponse) -> GetInstanceResponse:
         """Return the info of an instance that has ended, with its cause and exit code as far as they are told."""
-        if not _is_worth_a_look(info) or not dialect_of(self._client).modern:
+        if not _is_worth_a_look(info) or not generation_of(self._client).modern:
             return info
         left = self._entry(info.id)
         with left.lock:

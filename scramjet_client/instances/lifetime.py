@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from scramjet_client.api.answers import OWN_CODE, has_ended
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     BadParametersError,
@@ -128,8 +128,8 @@ def stop(
     client: HttpClient, instance_id: str, timeout_ms: float, can_call_keepalive: bool
 ) -> SendStopInstanceResponse:
     """Send a stop and wait for its effect; see `InstanceClient.stop`."""
-    dialect = dialect_of(client)
-    if dialect.modern:
+    generation = generation_of(client)
+    if generation.modern:
         # A stop would overwrite the status of an instance that has ended, for good.
         info = fetch_info(client, instance_id)
         if has_ended(info):
@@ -139,7 +139,7 @@ def stop(
     given = f"instance {instance_id!r} did not stop within {timeout_ms:g} ms"
     url = f"{client.api_base}/{route('instance', instance_id)}"
     watcher = EndWatcher(client, instance_id)
-    body = dialect.stop_body(timeout_ms, can_call_keepalive)
+    body = generation.stop_body(timeout_ms, can_call_keepalive)
     answer = _ask_to_stop(client, watcher, instance_id, body, timeout_ms / 1000)
     try:
         ended = watcher.ends_within(client.tuning.stop_settle)
@@ -192,8 +192,8 @@ def kill(
     client: HttpClient, instance_id: str, remove_immediately: bool
 ) -> SendKillInstanceResponse:
     """Send a kill, as soon as the hub takes one; see `InstanceClient.kill`."""
-    dialect = dialect_of(client)
-    body = dialect.kill_body(remove_immediately)
+    generation = generation_of(client)
+    body = generation.kill_body(remove_immediately)
     deadline = time.monotonic() + _KILL_LIMIT
     while True:
         try:
@@ -205,7 +205,7 @@ def kill(
                 not_found=InstanceNotFoundError,
             )
         except BadParametersError:
-            if not dialect.modern:
+            if not generation.modern:
                 raise
             # 1.x takes a kill in the state "running" alone.
             info = fetch_info(client, instance_id)

@@ -16,7 +16,7 @@ import attrs
 from scramjet_client._base import Shown, logger, public
 from scramjet_client._names import Guided
 from scramjet_client.api.answers import has_ended
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     HubConnectionError,
@@ -148,7 +148,7 @@ def checked(unfinished: Unfinished) -> Unfinished:
 
 def refuse_check(client: HttpClient) -> None:
     """Raise UnsupportedByHubError if the hub does not tell how instances end."""
-    dialect_of(client).require("the exit code that check=True needs")
+    generation_of(client).require("the exit code that check=True needs")
 
 
 def run_new(

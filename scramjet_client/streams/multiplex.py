@@ -306,7 +306,7 @@ class Member:
         except BaseException:
             stream._turn.release()
             raise
-        self.descriptor, self._idle_limit = self._reader.exchange.polled()
+        self.descriptor, self._idle_limit = self._reader.exchange.begin_polling()
         stream._on_close = on_close
 
     def _check(self, stream: OutputStream) -> None:
@@ -410,7 +410,7 @@ class Member:
             return
         self.left = True
         self._reader.give_back(self._splitter.take_back())
-        self._reader.exchange.waited_for(self._idle_limit)
+        self._reader.exchange.end_polling(self._idle_limit)
         self.stream._on_close = None
         self.stream._turn.release()
 

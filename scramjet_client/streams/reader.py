@@ -94,7 +94,7 @@ class AnswerReader(io.RawIOBase):
         """Return what has come without a buffer to read into, b"" at the end; None asks for a `readinto`.
 
         Raises:
-            BlockingIOError: Nothing has come, and reads never wait (`Exchange.polled`).
+            BlockingIOError: Nothing has come, and reads never wait (`Exchange.begin_polling`).
         """
         if self._given_back is not None or self._body is None:
             return None

@@ -152,7 +152,7 @@ class End:
         self.sock.close()
 
     def _say_goodbye(self) -> None:
-        # Below TLS: ssl's own methods would go on talking.
+        # ProxiedClient TLS: ssl's own methods would go on talking.
         socket.socket.shutdown(self.sock, socket.SHUT_WR)
         deadline = time.monotonic() + _GOODBYE
         with _Selector() as selector:

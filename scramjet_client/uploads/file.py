@@ -17,7 +17,7 @@ _LIMIT = 65536
 """Bytes that may wait to be sent before `write` blocks."""
 
 
-class Outbox:
+class WriteBuffer:
     """The source of a writer's upload: what has been written, in one piece each time it is asked for."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Outbox:
         # Guards all of the above; notified when one of them changes, and when the upload has failed.
         self.changed: threading.Condition = threading.Condition()
 
-    def __iter__(self) -> Outbox:
+    def __iter__(self) -> WriteBuffer:
         return self
 
     def __next__(self) -> bytes:
@@ -94,7 +94,7 @@ class UploadWriter(Live, io.BufferedIOBase):
     """
 
     def __init__(
-        self, outbox: Outbox, upload: Upload[SendStreamResponse], end: Callable[[], object]
+        self, outbox: WriteBuffer, upload: Upload[SendStreamResponse], end: Callable[[], object]
     ) -> None:
         """Make one; `open_input` and `open_stdin` do. `end` ends the program's input."""
         self.upload = upload

@@ -12,7 +12,7 @@ from scramjet_client.http.answers import json_in
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.models import SendStreamResponse
-from scramjet_client.uploads.file import Outbox, UploadWriter
+from scramjet_client.uploads.file import UploadWriter, WriteBuffer
 from scramjet_client.uploads.options import SendPlan
 from scramjet_client.uploads.sources import Source, Utf8Only
 from scramjet_client.uploads.upload import IdleHook, Transfer, Upload
@@ -117,7 +117,7 @@ class Destination:
 
     def open(self, plan: SendPlan) -> UploadWriter:
         """Return a file; what is written to it is sent."""
-        outbox = Outbox()
+        outbox = WriteBuffer()
         # What will be written to it is not known, and nobody waits for it.
         plan = attrs.evolve(plan, typed=True)
         # The outbox gathers by itself, and must know what is on the wire.

@@ -25,7 +25,7 @@ from scramjet_client.api.answers import (
     status_from,
     version_from,
 )
-from scramjet_client.api.generations import Dialect, dialect_of
+from scramjet_client.api.generations import Generation, generation_of
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.models import STATUSES
 from tests.support.wire import Conn, RawServer
@@ -118,15 +118,15 @@ def test_generation_is_asked_once(value, modern):
             conn.send_json("200 OK", value)
 
     with RawServer(handle) as server, HostClient(server.url) as host:
-        threads = [threading.Thread(target=dialect_of, args=(host.client,)) for _ in range(5)]
+        threads = [threading.Thread(target=generation_of, args=(host.client,)) for _ in range(5)]
         for each in threads:
             each.start()
         for each in threads:
             each.join()
-        dialect = dialect_of(host.client)
+        generation = generation_of(host.client)
 
     assert asked == ["/api/v1/version"]
-    assert (dialect.version, dialect.modern) == (value["version"], modern)
+    assert (generation.version, generation.modern) == (value["version"], modern)
 
 
 def test_no_hub_there():
@@ -145,7 +145,7 @@ def test_no_hub_there():
 
 def test_bodies_of_each_generation():
     """Stop, kill, start and event bodies are those that each generation understands."""
-    old, new = Dialect(version="0.18.7", modern=False), Dialect(version="1.0.1", modern=True)
+    old, new = Generation(version="0.18.7", modern=False), Generation(version="1.0.1", modern=True)
 
     assert old.stop_body(5, True) == [4001, {"timeout": 5, "canCallKeepalive": True}]
     assert new.stop_body(5, True) == {"timeout": 5, "canCallKeepalive": True}
@@ -173,7 +173,7 @@ def test_bodies_of_each_generation():
 )
 def test_events_of_each_generation(modern, value, name, data):
     """0.x wraps an event in an envelope, 1.x does not, and neither is guessed from the message."""
-    event = Dialect(version="x", modern=modern).event("asked", value)
+    event = Generation(version="x", modern=modern).event("asked", value)
 
     assert (event.event_name, event.data, event.raw) == (name, data, value)
     assert datetime.fromisoformat(event.timestamp.replace("Z", "+00:00")).tzinfo is not None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from scramjet_client import HostClient, OutputStream, StreamClosedError, Upload, UploadWriter
-from scramjet_client.uploads.file import Outbox
+from scramjet_client.uploads.file import WriteBuffer
 from tests.endings.hub import UNKNOWN, EndingsHub, Record
 from tests.endings.table import (
     CODES,
@@ -260,7 +260,7 @@ def test_inout_ended_before_its_first_output(
 
 def test_nothing_is_added_after_the_end():
     """What is put after the close of an outbox is refused, because the end may be on the wire by then."""
-    outbox = Outbox()
+    outbox = WriteBuffer()
     assert outbox.put(b"before", lambda: False)
     outbox.close()
 

@@ -26,7 +26,7 @@ from scramjet_client import (
     Tuning,
     UploadCancelledError,
 )
-from scramjet_client.api.generations import dialect_of
+from scramjet_client.api.generations import generation_of
 from scramjet_client.testing import FaultProxy
 from tests.faults.operations import ALL_LINES, BODY, OPERATIONS, Limits, World, post
 from tests.faults.table import IMPOSSIBLE, OUTCOMES, PHASES, TABLE, as_markdown, fault_at
@@ -161,7 +161,7 @@ def _run_once(
 def _knows_its_hub(host: HostClient) -> bool:
     """Return whether the hub's generation is known, which a short limit may have prevented."""
     with contextlib.suppress(HubTimeoutError):
-        dialect_of(host.client)
+        generation_of(host.client)
         return True
     return False
 

@@ -34,7 +34,7 @@ Run = Callable[..., str]
 
 @attrs.frozen
 class Hub:
-    """A hub that runs: where it is, and whether it speaks the dialect of 1.x."""
+    """A hub that runs: where it is, and whether it speaks as 1.x."""
 
     url: str
     modern: bool

@@ -1,6 +1,6 @@
 """The TypeScript client, @scramjet/api-client 0.26.1, on LocalHub; the scenarios are in api_client.js.
 
-It speaks the dialect of 0.x: a 1.x hub takes its orders to stop and to kill, but not what is in them.
+It speaks as 0.x: a 1.x hub takes its orders to stop and to kill, but not what is in them.
 """
 
 from __future__ import annotations

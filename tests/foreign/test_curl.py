@@ -179,7 +179,7 @@ def test_topics(curl: Curl, hub: Hub):
 
 
 def test_stop(curl: Curl, hub: Hub, package: Package):
-    """Stop is ordered in the hub's own dialect, and says how the instance has ended where it can."""
+    """Stop is ordered in the hub's own way, and says how the instance has ended where it can."""
     _, instance = curl.start(package("py-stop-fast"))
     curl(f"instance/{instance}/health")
     order = {"timeout": 1000, "canCallKeepalive": False}
@@ -194,7 +194,7 @@ def test_stop(curl: Curl, hub: Hub, package: Package):
 
 
 def test_kill(curl: Curl, hub: Hub, package: Package):
-    """Kill is ordered in the hub's own dialect, and the instance ends."""
+    """Kill is ordered in the hub's own way, and the instance ends."""
     _, instance = curl.start(package("py-echo"))
     curl(f"instance/{instance}/health")
     body = '{"removeImmediately": true}' if hub.modern else "[4002, {}]"

@@ -1,4 +1,4 @@
-"""InstanceClient on the dialect of 1.0 hubs, plain and TLS, on a raw server that says what they say."""
+"""InstanceClient on 1.0 hubs, plain and TLS, on a raw server that says what they say."""
 
 from __future__ import annotations
 

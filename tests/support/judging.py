@@ -149,7 +149,7 @@ KEYS = sorted({a or b for a, b in _NAMES} | {"reason", "name", "sequences", "ins
 _TAKE_MORE: dict[str, Callable[[JsonAnswer], Any]] = {
     "health_from": lambda answer: _answers.health_from(answer, "2026-11-24T08:26:43.145Z"),
     "id_from": lambda answer: _answers.id_from(answer, "a start"),
-    "dialect_from": lambda answer: _dialect.dialect_from(_answers.version_from(answer)),
+    "generation_from": lambda answer: _dialect.generation_from(_answers.version_from(answer)),
 }
 
 READERS: dict[str, Callable[[JsonAnswer], Any]] = {
