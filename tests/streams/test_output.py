@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -322,7 +323,7 @@ def test_a_line_has_the_limit_that_it_was_given(way: str):
 def test_a_limit_that_is_none_is_refused_before_anything_is_read(way: str, limit: Any):
     """What is no number of bytes is named, and takes nothing of the stream."""
     with Said(b"1\n") as stream:
-        with pytest.raises((TypeError, ValueError), match="^limit must be"):
+        with pytest.raises((TypeError, ValueError), match=r"^limit must be"):
             next(getattr(stream, way)(limit))
         assert stream.read() == b"1\n"
 
