@@ -701,7 +701,7 @@ def test_wait_returns_how_it_ended(instance: InstanceClient, there: Instance):
 
     assert info.status == "crashed"
     assert info.terminated is not None
-    assert (info.terminated.exit_code, info.terminated.reason) == (22, "Sequence failed on start")
+    assert (info.terminated.exit_code, info.terminated.reason) == (1, "Sequence failed on start")
 
 
 def test_wait_has_a_limit(instance: InstanceClient):

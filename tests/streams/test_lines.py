@@ -43,7 +43,7 @@ def test_pieces_do_not_matter(data: bytes, cuts: list[int], keep_ends: bool, now
     assert lines + ([last] if last else []) == wanted(data, keep_ends=keep_ends)
 
 
-@given(TEXTS, CUTS, st.integers(0, 12), st.booleans())
+@given(TEXTS, CUTS, st.integers(1, 12), st.booleans())
 def test_the_limit_does_not_depend_on_pieces(
     data: bytes, cuts: list[int], limit: int, now: bool
 ) -> None:
