@@ -1,4 +1,4 @@
-"""`UploadWriter`: an upload as a file that is written to."""
+"""`UploadWriter`: a writable file whose data is uploaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIMIT = 65536
 
 
 class WriteBuffer:
-    """The source of a writer's upload: what has been written, in one piece each time it is asked for."""
+    """The source of a writer's upload: it gives all that was written since the last piece as one piece."""
 
     def __init__(self) -> None:
         self._waiting: list[bytes | memoryview] = []
@@ -45,10 +45,10 @@ class WriteBuffer:
             return data
 
     def put(self, data: bytes | memoryview, broken: Callable[[], bool]) -> bool:
-        """Add data; waits while there is too much already, unless the upload is broken.
+        """Add data; wait while too much data is unsent, unless the upload is broken.
 
         Returns:
-            False where `close()` was called, and nothing was added: the end may be on the wire by then.
+            False if `close()` was called before; nothing is added then, because the end may have been sent.
         """
         with self.changed:
             self.changed.wait_for(lambda: self._size < _LIMIT or self._over or broken())
@@ -61,18 +61,18 @@ class WriteBuffer:
             return True
 
     def drain(self, broken: Callable[[], bool]) -> None:
-        """Wait until everything that was put is on the wire, or the upload is broken."""
+        """Wait until all data has been sent, or the upload is broken."""
         with self.changed:
             self.changed.wait_for(lambda: (self._idle and not self._waiting) or broken())
 
     def close(self) -> None:
-        """End the body after what is waiting."""
+        """End the body after the data that is waiting."""
         with self.changed:
             self._over = True
             self.changed.notify_all()
 
     def wake(self) -> None:
-        """Have everybody who waits look again."""
+        """Wake all waiters."""
         with self.changed:
             self.changed.notify_all()
 
@@ -81,13 +81,13 @@ class WriteBuffer:
 class UploadWriter(Live, io.BufferedIOBase):
     """A program's input as a writable file: for `print(..., file=w)`, `csv.writer(w)`, `shutil.copyfileobj`.
 
-    `write` takes bytes, and text, which is sent as UTF-8. What is written goes out at once, by a thread of
-    its own; `flush` waits until it has. A program that does not read holds `write` back. An upload that
-    was refused or has broken raises at the next `write`, `flush` or `close`.
+    `write` takes bytes, or text, which it encodes as UTF-8. Its own thread sends the data at once; `flush` waits
+    until it is sent. `write` blocks while the program does not read. If the upload was refused or has broken, the
+    next `write`, `flush` or `close` raises.
 
-    `close()`, and the end of a `with` block, ends the program's input; `detach()` ends this upload alone, and
-    more can be sent later. A `with` block that is left by an error cancels the upload instead: half of
-    the data must not look like all of it.
+    `close()`, or the end of a `with` block, ends the program's input. `detach()` ends only this upload: you can
+    send more later. If an error leaves the `with` block, the upload is cancelled, because half of the data must
+    not look like all of it.
 
     Attributes:
         upload: The `Upload` below.
@@ -96,7 +96,7 @@ class UploadWriter(Live, io.BufferedIOBase):
     def __init__(
         self, outbox: WriteBuffer, upload: Upload[SendStreamResponse], end: Callable[[], object]
     ) -> None:
-        """Make one; `open_input` and `open_stdin` do. `end` ends the program's input."""
+        """For `open_input` and `open_stdin`. `end` ends the program's input."""
         self.upload = upload
         self._outbox = outbox
         self._end = end
@@ -117,19 +117,19 @@ class UploadWriter(Live, io.BufferedIOBase):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be written any more."""
+        """Whether the writer is closed."""
         return self._closed
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def write(self, data: Any) -> int:
         """Send bytes or text; return how many bytes or characters it was.
 
         Raises:
-            StreamClosedError: The writer is closed, also by another thread meanwhile; a ValueError, as
-                for any file. Nothing of this write was sent.
+            StreamClosedError: The writer is closed, or another thread has closed it meanwhile. The error is also
+                a ValueError, as for any file. Nothing of this write was sent.
             ScramjetError: The upload was refused, cancelled, or has broken.
         """
         self._check()
@@ -140,23 +140,23 @@ class UploadWriter(Live, io.BufferedIOBase):
         return len(data)
 
     def flush(self) -> None:
-        """Wait until everything written is on the wire."""
+        """Wait until all written data has been sent."""
         if self._closed:
             return
         self._outbox.drain(self.upload.done)
         self._raise_failure()
 
     def close(self) -> None:
-        """Send what is left, end the program's input, and wait until the hub has taken it."""
+        """Send the remaining data, end the program's input, and wait until the hub has taken all of it."""
         if self._closed:
             return
-        # Not io's own close, which would flush first: what is left is part of the end.
+        # io's own close would flush first, but the remaining data is part of the end.
         self._closed = True
         self._finish()
         self._end()
 
     def detach(self) -> Any:
-        """Send what is left and wait until the hub has taken it; the program's input stays open.
+        """Send the remaining data and wait until the hub has taken it; the program's input stays open.
 
         Returns:
             The `SendStreamResponse`. The writer is closed.
@@ -166,13 +166,13 @@ class UploadWriter(Live, io.BufferedIOBase):
         return self._finish()
 
     def cancel(self) -> None:
-        """Drop the upload; the program's input is not ended, and the writer is closed."""
+        """Drop the upload and close the writer; the program's input stays open."""
         self._closed = True
         self.upload.cancel()
         self._outbox.close()
 
     def __del__(self) -> None:
-        # A writer that was forgotten has not said that its data is whole.
+        # A writer that was never closed has not confirmed that its data is complete.
         if not self._closed:
             self.cancel()
 
@@ -181,7 +181,7 @@ class UploadWriter(Live, io.BufferedIOBase):
         try:
             return self.upload.result()
         except BaseException:
-            # An interrupt of the wait: who closes a file and is interrupted does not know what of it is there.
+            # An interrupt of the wait: the caller then does not know how much of the file has arrived.
             self.upload.cancel()
             raise
 

@@ -1,4 +1,4 @@
-"""What one send is to do: the contract's request and stream options, checked before a byte is sent."""
+"""The settings of one send: the contract's request and stream options, checked before a byte is sent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OptionsLike = Union[SendStreamOptions, Mapping[str, Any]]
 
 @attrs.frozen(kw_only=True)
 class SendPlan:
-    """One send, with all of its settings checked; `typed` is whether the caller has said the type."""
+    """One send with checked settings; `typed` says whether the caller gave the type."""
 
     stream_id: str
     type: str
@@ -41,7 +41,7 @@ class SendPlan:
     progress: ProgressHook | None
 
     def body(self, stream: Any) -> BodySource:
-        """Return the body that a source makes; a source that can't be sent is a TypeError here."""
+        """Return the body for a source; a source that can't be sent raises TypeError here."""
         return JsonLines(stream) if self.json or _is_record(stream) else Source(stream)
 
     def progress_callback(self, stream: Any) -> Callable[[int], object] | None:
@@ -66,14 +66,14 @@ def _check_hook(hook: ProgressHook | None) -> None:
 
 
 def progress_callback(hook: ProgressHook, stream: Any) -> Callable[[int], object]:
-    """Return `hook` as a function of the bytes sent alone, for the body that `stream` makes."""
+    """Return `hook` as a function of only the bytes sent, for the body of `stream`."""
     _check_hook(hook)
     total = None if stream is None else size_of(stream)
 
     def report(sent: int) -> object:
         nonlocal total
         if total is not None and sent > total:
-            # A file that grows has more than it had.
+            # The file has grown beyond the size that it had.
             total = None
         return hook(sent, total)
 
@@ -81,7 +81,7 @@ def progress_callback(hook: ProgressHook, stream: Any) -> Callable[[int], object
 
 
 def checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
-    """Return a stream id that is known, or raise ValueError."""
+    """Return the stream id if it is known, or raise ValueError."""
     if stream_id not in known:
         raise ValueError(f"stream_id must be one of {', '.join(known)}, not {stream_id!r}")
     return stream_id

@@ -1,4 +1,4 @@
-"""What is no body, and what to send instead: one table, to which a further kind is one line."""
+"""Values that can't be a body, and what to send instead: a table with one line for each kind."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ KINDS = "bytes, str, an open file, a Path, or an iterable of bytes or str"
 
 
 def is_array(value: object) -> bool:
-    """Whether this is an array or a table of numpy, pandas, polars, torch..., which all offer this to numpy."""
+    """Whether this is an array or table of numpy, pandas, polars, torch...: all of them have numpy's protocol."""
     kind = type(value)
     return hasattr(kind, "__array__") or hasattr(kind, "__array_interface__")
 
 
 def is_masked(value: object) -> bool:
-    """Whether this is an array whose memory has values, too, that do not count."""
+    """Whether this is an array whose memory also holds values that are masked out."""
     return hasattr(type(value), "__array__") and hasattr(type(value), "filled")
 
 
 def is_dict_like(value: object) -> bool:
-    """Whether this gives its keys where it is iterated: mappings, messages of email, rows of databases."""
+    """Whether iterating this gives its keys: mappings, email messages, database rows."""
     return isinstance(value, Mapping) or (
         hasattr(type(value), "keys") and hasattr(type(value), "__getitem__")
     )
@@ -128,4 +128,4 @@ _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
         "send str(value)",
     ),
 )
-"""What to send instead, by what a value is: the first that fits."""
+"""What to send instead, by the kind of value: the first match counts."""

@@ -38,17 +38,17 @@ class GuardedBody(BodySource, Protocol):
 
 
 class ContentTypes(Protocol):
-    """Knows how a program takes its input."""
+    """Knows which content type a program's input has."""
 
     def of(self, plan: SendPlan, body: BodySource, name: str) -> tuple[str, BodySource]:
-        """Return the content type of a body, and the body, refusing what would be changed."""
+        """Return the content type of a body, and the body; refuse bytes that the hub would change."""
 
     def begin(self, type: str, upload: Upload[Any]) -> None:
-        """Take note that an upload of a type begins."""
+        """Record that an upload of this type begins."""
 
 
 class InputGate:
-    """Whether an input still takes data: what is sent after its end would be answered, and never delivered."""
+    """Whether an input still takes data: a hub answers later data, but never delivers it."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -60,11 +60,11 @@ class InputGate:
             raise ValueError(f"{self._name} has been ended by this client")
 
     def end(self) -> None:
-        """Take note that the input has ended."""
+        """Record that the input has ended."""
         self._ended = True
 
     def end_with(self, upload: Upload[Any]) -> None:
-        """Take note that an upload ends the input; one that fails does not."""
+        """Record that an upload ends the input; a failed upload does not."""
         self._ended = True
         upload.add_done_callback(self._reopen_after_failure)
 
@@ -83,12 +83,12 @@ class Destination:
         name: For messages: "input of 'abc'".
         subject: What refusals are about: "instance 'abc'".
         not_found: The error that a 404 means.
-        limits: Returns what the hub does to bodies here; may ask the hub, and is called when a body is to be sent.
+        limits: Returns what the hub does to bodies here. It may ask the hub; it is called before a body is sent.
         head_limit: Seconds in which the hub must take something of a body, or answer; None is no limit.
-        watch: Makes the hook that looks, while an answer is awaited, whether the instance still lives.
-        gate: Whether the input still takes data; None for topics, which have no end.
-        guard: Wraps a body that has to wait before some of its bytes, given its content type.
-        types: Knows the content type of a body that is sent without one.
+        watch: Makes the hook that checks, during the wait for an answer, whether the instance still lives.
+        gate: Whether the input still takes data; None for topics, which never end.
+        guard: Wraps a body, given its content type, if some of its bytes have to wait.
+        types: Knows the content type of bodies that are sent without one.
     """
 
     requester: Requester
@@ -104,34 +104,34 @@ class Destination:
     types: ContentTypes | None = None
 
     def send(self, plan: SendPlan, stream: Any) -> Any:
-        """Send a body, wait until the hub has taken all of it, and return what the plan makes of the answer."""
+        """Send a body, wait until the hub has taken all of it, and return the plan's version of the answer."""
         upload = self.stage(plan, stream)
         upload.run()
         return upload.result()
 
     def submit(self, plan: SendPlan, stream: Any) -> Upload[SendStreamResponse]:
-        """Start sending a body on a thread of its own, and return its handle."""
+        """Start sending a body on its own thread, and return its handle."""
         upload = self.stage(plan, stream)
         upload.start()
         return upload
 
     def open(self, plan: SendPlan) -> UploadWriter:
-        """Return a file; what is written to it is sent."""
+        """Return a file; data written to it is sent."""
         outbox = WriteBuffer()
-        # What will be written to it is not known, and nobody waits for it.
+        # Its later data is not known yet, and nobody waits for it.
         plan = attrs.evolve(plan, typed=True)
-        # The outbox gathers by itself, and must know what is on the wire.
+        # The outbox gathers by itself, and must know how much has been sent.
         upload: Upload[SendStreamResponse] = self._upload(plan, Source(outbox), gather=False)
         upload.start()
         return UploadWriter(outbox, upload, lambda: self._end(plan))
 
     def stage(self, plan: SendPlan, stream: Any, body: BodySource | None = None) -> Upload[Any]:
-        """Return an upload that has not begun; what this hub would change is refused here.
+        """Return an upload that has not begun; refuse a body that this hub would change.
 
         Args:
             plan: The checked options.
-            stream: What the caller gave.
-            body: The body that was made of it, where it had to be checked before.
+            stream: The caller's source.
+            body: The body made from the source, if it had to be checked before.
         """
         body = plan.body(stream) if body is None else body
         return self._upload(plan, body, progress=plan.progress_callback(stream))
@@ -155,7 +155,7 @@ class Destination:
             plan = attrs.evolve(plan, type=kind)
         if self.guard is not None:
             body = guarded = self.guard(body, plan.type)
-        # Where a body may have to go on in another request, only a request of its own can end the input.
+        # If a body may continue in another request, only a separate request can end the input.
         end_apart = plan.end and limits.body_lifetime is not None
         transfer: Transfer[Any] = Transfer(
             requester=self.requester,
@@ -180,7 +180,7 @@ class Destination:
         headers = {
             **plan.headers,
             "content-type": plan.type,
-            # Absent, it would mean "true"; only this spelling is understood.
+            # A missing header would mean "true"; hubs understand only this spelling.
             "x-end-stream": "true" if end else "false",
         }
         return BodyRequest(
@@ -193,13 +193,13 @@ class Destination:
         )
 
     def _end(self, plan: SendPlan) -> None:
-        """End the input, after what a writer has sent; a topic goes on."""
+        """End the input after a writer's data; a topic stays open."""
         if self.gate is not None:
             self._send_end(plan)
             self.gate.end()
 
     def _send_end(self, plan: SendPlan) -> None:
-        """End the input by a request of its own."""
+        """End the input by a separate request."""
         transfer = Transfer(
             requester=self.requester,
             request=attrs.evolve(self._request(plan, end=True), params=None, head_limit=None),
@@ -232,4 +232,4 @@ CONVERT: dict[Any, Callable[[str, int, str], Any]] = {
     "text": answer_text,
     "stream": send_result,
 }
-"""What the answer's text, the bytes sent and the reason phrase become, by `parse_response`."""
+"""Converters by `parse_response`: each takes the answer's text, the bytes sent and the reason phrase."""

@@ -1,4 +1,4 @@
-"""Anything a user may send -> an iterator of non-empty bytes; the one place that tells kinds of body apart."""
+"""Turn anything a user may send into an iterator of non-empty bytes; only this module tells kinds of body apart."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from scramjet_client.uploads.refusals import is_array, is_dict_like, is_masked, 
 
 Item = Union[str, bytes, bytearray, memoryview]
 SourceLike = Union[Item, Path, "os.PathLike[str]", Iterable[Item], Any]
-"""What may be sent: text, bytes-like, an open file, a `Path` or its like, or an iterable of str or bytes."""
+"""Text, bytes-like, an open file, a `Path` or similar, or an iterable of str or bytes."""
 
 ProgressHook = Callable[[int, Union[int, None]], object]
-"""Progress callback: (bytes of the source that are on the wire, bytes in all or None where nobody knows)."""
+"""Progress callback: (bytes sent, total bytes or None)."""
 
 PIECE = 65536
-"""Bytes in one piece of a file or of a long bytes object: large enough for speed, small enough to stop at."""
+"""Bytes in one piece of a file or a long bytes object: large enough for speed, small enough to stop quickly."""
 
 _BYTE_FORMATS = ("B", "b", "c")
-"""Of the buffer protocol: memory that is single bytes. Anything else is numbers or text in this machine's layout."""
+"""Buffer-protocol formats of single bytes. Other memory holds numbers or text in this machine's layout."""
 
 
 # -- memory ---------------------------------------------------------------------------------------
 
 
 def _buffer_of(value: Any) -> memoryview | None:
-    """Return memory that is single bytes, in C order, without a copy where it lies so; None if it is no memory.
+    """Return memory of single bytes in C order, without a copy if it is contiguous; None if it is not memory.
 
     Raises:
-        TypeError: It is memory of something else: numbers, text, addresses.
+        TypeError: The memory holds something else: numbers, text, addresses.
     """
     if isinstance(value, bytes):
         return memoryview(value)
@@ -58,7 +58,7 @@ def _buffer_of(value: Any) -> memoryview | None:
         if is_array(value):
             return None
         raise ValueError(f"the source can't be read: {error}") from None
-    # A number of numpy's has no shape; a date of numpy's offers its memory as bytes.
+    # A numpy number has no shape; a numpy date offers its memory as bytes.
     if view.format not in _BYTE_FORMATS or getattr(value, "shape", None) == () or is_masked(value):
         raise refusal(value)
     if not view.nbytes:
@@ -68,14 +68,14 @@ def _buffer_of(value: Any) -> memoryview | None:
 
 
 def _memory_of(value: Any) -> memoryview | None:
-    """Return a source that is memory; what reads as well, as a map of a file does, is a file."""
+    """Return the memory of a source; something that also reads, such as a file map, counts as a file."""
     if isinstance(value, str):
         return memoryview(value.encode("utf-8"))
     return None if hasattr(type(value), "read") else _buffer_of(value)
 
 
 def encode(item: object, what: str = "an item of the source") -> bytes | memoryview:
-    """Return one item as bytes (text as UTF-8), without a copy where it is bytes already."""
+    """Return one item as bytes, with text as UTF-8; bytes are not copied."""
     if isinstance(item, bytes):
         return item
     if isinstance(item, str):
@@ -99,12 +99,12 @@ def _pieces(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
 
 
 def _joined(items: list[bytes | memoryview]) -> memoryview | None:
-    """Return short items as one piece of memory; None for more, of which no copy is made."""
+    """Return short items as one piece of memory; None for longer ones, which are not copied."""
     return memoryview(b"".join(items)) if sum(map(len, items)) <= PIECE else None
 
 
 def _gathered(items: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    """Put small items together: only for items that are in memory already, where none is held back."""
+    """Join small items; only for items that are already in memory, so that none waits."""
     held: list[bytes | memoryview] = []
     size = 0
     for item in items:
@@ -125,15 +125,15 @@ _ABSTRACT = tuple(
     for base in kind.__mro__
     if base is not object
 )
-"""io's bases. Their ways of reading either call another way of the same object or raise."""
+"""io's base classes. Their reading methods call another method of the same object, or raise."""
 
 _ENCODERS = (codecs.StreamReader, codecs.StreamReaderWriter, codecs.StreamRecoder)
 
 
 def _definer(file: Any, name: str) -> tuple[float, type | None]:
-    """Return how far from an object a method is defined, and by which class.
+    """Return the distance from an object to the definition of a method, and the class that defines it.
 
-    0 is the object itself, then its classes in order; infinite is `__getattr__`, so some other object.
+    0 is the object itself, then its classes in order. Infinite means `__getattr__`, so another object.
     """
     if name in getattr(file, "__dict__", ()):
         return 0, None
@@ -144,7 +144,7 @@ def _definer(file: Any, name: str) -> tuple[float, type | None]:
 
 
 def _delegate(file: Any) -> Any:
-    """Return the file that a wrapper passes its reads on to, unseen; most wrappers see them, and are returned."""
+    """Return the file to which a wrapper passes its reads unseen; most wrappers see the reads and are returned."""
     while not isinstance(file, io.IOBase):
         if type(file) is tempfile._TemporaryFileWrapper:
             file = file.file
@@ -174,11 +174,11 @@ def _readinto(file: Any) -> bytes | None:
 
 
 def _reads(file: Any) -> Iterator[Any]:
-    """Yield what a file gives, by the way of reading that is closest to the object's own class; without end.
+    """Yield a file's data by the reading method closest to the object's own class; without end.
 
-    A class that hashes, decodes or decrypts overrides one of them and inherits the others, or passes them on, and
-    those would give the data without what it does. Of ways that are equally close, one that does not
-    wait for more than a pipe has given.
+    A class that hashes, decodes or decrypts overrides one reading method and inherits or forwards the others,
+    which would skip its work. Among methods that are equally close, one is chosen that waits for no more than a
+    pipe has given.
     """
     ways: dict[str, Callable[[], object]] = {
         "read1": lambda: file.read1(PIECE),
@@ -187,17 +187,17 @@ def _reads(file: Any) -> Iterator[Any]:
         "readline": lambda: file.readline(),  # noqa: PLW0108 - it may have none
     }
     if isinstance(file, (io.TextIOBase, *_ENCODERS)) and not _is_regular(file):
-        # read(n) of text waits until it has n characters, which on a pipe may be for ever.
+        # read(n) on text waits for n characters, which on a pipe may never come.
         ways = {name: ways[name] for name in ("readline", "read")}
     distances = {name: _definer(file, name) for name in ways if hasattr(file, name)}
     best = min(distances, key=lambda name: distances[name][0])
     distance, kind = distances[best]
     if kind is None and hasattr(file, "read"):
-        # Of what another object's are, or this object's own, one is as near as the other: the usual one.
+        # If the methods are another object's, or all this object's own, all are equally near: use the usual one.
         best = "read" if distances["read"][0] == distance else best
     loop = min(_definer(file, "__iter__")[0], _definer(file, "__next__")[0])
     if loop < distance and kind is not None and kind.__module__ in ("io", "_io"):
-        # Only where it overrides io's own: elsewhere a loop gives the same in lines, which may be long.
+        # Only if it overrides io's own: otherwise a loop gives the same data in lines, which may be long.
         yield from (item for item in file if item is None or len(item))
         yield b""
     while True:
@@ -205,19 +205,19 @@ def _reads(file: Any) -> Iterator[Any]:
 
 
 def _takes_size(read: Callable[..., object]) -> bool:
-    """Say whether `read` can be asked for a number of bytes; those that give all at once do it again and again."""
+    """Return whether `read` takes a number of bytes; others give everything at once, again and again."""
     try:
         inspect.signature(read).bind(PIECE)
     except TypeError:
         return False
     except ValueError:
-        # Of C's functions not all tell.
+        # Some C functions have no signature.
         return True
     return True
 
 
 def _checked_file(file: Any) -> None:
-    """Refuse a file that can't be read, before anything is sent."""
+    """Raise for a file that can't be read, before anything is sent."""
     archive = hasattr(file, "namelist")
     if archive or inspect.iscoroutinefunction(file.read) or not _takes_size(file.read):
         raise refusal(file)
@@ -227,7 +227,7 @@ def _checked_file(file: Any) -> None:
         return
     reads = [_definer(file, name)[1] for name in ("read", "read1", "readinto", "readline")]
     own = any(kind is None or kind not in _ABSTRACT for kind in reads)
-    # A class of the user's own may read without saying that it can.
+    # A user's class may read without reporting that it can.
     if _definer(file, "readable")[1] not in _ABSTRACT or not own:
         mode = getattr(file, "mode", None)
         raise ValueError(
@@ -237,8 +237,8 @@ def _checked_file(file: Any) -> None:
 
 
 def _file_items(file: Any) -> Iterator[bytes | memoryview]:
-    """Read a file without holding back what a pipe has given already."""
-    # http.client takes a body that is cut for a whole one.
+    """Read a file without holding back data that a pipe has given already."""
+    # http.client takes a body that was cut for a complete one.
     missing = file.length if type(file) is http.client.HTTPResponse else None
     for item in _reads(file):
         if item is None:
@@ -254,18 +254,18 @@ def _file_items(file: Any) -> Iterator[bytes | memoryview]:
 
 
 _PLAIN_FILES = (io.BytesIO, io.FileIO, io.BufferedReader, io.BufferedRandom)
-"""What gives a file's own bytes, as many as the file has; a class that only inherits from one may give others."""
+"""Classes that give exactly a file's own bytes; a subclass may give others."""
 
 
 def size_of(value: Any) -> int | None:
-    """Return how many bytes a source will give, or None if that can't be told without reading it."""
+    """Return how many bytes a source will give, or None if only reading can tell."""
     whole = _memory_of(value)
     if whole is not None:
         return len(whole)
     try:
         if _is_path(value):
             value = _as_path(value)
-            # Opened, a pipe would wait.
+            # Opening a pipe would wait.
             if not value.is_file():
                 return None
             with value.open("rb") as file:
@@ -288,16 +288,16 @@ def size_of(value: Any) -> int | None:
 
 
 def _has_byte(descriptor: int, at: int) -> bool:
-    """Say whether a file has a byte there; those of /proc and /sys say that they have 0 or 4096, and have others."""
+    """Return whether a file has a byte there; files of /proc and /sys report 0 or 4096 bytes, whatever they hold."""
     return at >= 0 and (not hasattr(os, "pread") or bool(os.pread(descriptor, 1, at)))
 
 
 _NO_BODIES = (Mapping, AsyncIterable, type, types.ModuleType, tarfile.TarFile)
-"""What can be iterated or read, and gives something else than a body."""
+"""Types that can be iterated or read, but do not give a body."""
 
 
 def _is_path(value: Any) -> bool:
-    """Say whether this is the name of a file; what can be opened by itself may give something else than the file."""
+    """Return whether this names a file; an object that opens itself may give something else than the file."""
     return isinstance(value, Path) or (
         isinstance(value, os.PathLike) and not hasattr(value, "read") and not hasattr(value, "open")
     )
@@ -310,25 +310,25 @@ def _as_path(value: Any) -> Path:
 class Source:
     """One body to be sent: iterate it once, then `close()` it.
 
-    Wrong kinds are refused by the constructor, so before anything is sent; a wrong item inside a
-    generator can only be found on the way.
+    The constructor refuses wrong kinds, so before anything is sent. A wrong item inside a generator shows only
+    during the send.
 
-    `close()` closes a generator (so that its `finally` blocks run) and a file opened here from a
-    `Path`. A file that the caller opened stays open, and is read from where it stands.
+    `close()` closes a generator (so that its `finally` blocks run), and a file that was opened here from a
+    `Path`. A file that you opened stays open, and is read from its present position.
 
     Attributes:
-        whole: All of the data, where it is in memory; None for a generator, a file or a long list.
+        whole: All of the data if it is in memory; None for a generator, a file or a long list.
     """
 
     def __init__(self, value: SourceLike) -> None:
         self.whole: memoryview | None = _memory_of(value)
         self.text: bool | None = isinstance(value, str) if self.whole is not None else False
-        """Whether it gives text; None where only its first item can tell (see `kind_within`)."""
+        """Whether it gives text; None if only its first item can tell (see `kind_within`)."""
         self._ahead: Future[Any] | None = None
         self._raw: Iterator[Any] = iter(())
         self._late = False
         self._close: Callable[[], object] | None = None
-        # A temporary file is gone with the last reference to its wrapper.
+        # A temporary file is deleted with the last reference to its wrapper.
         self._kept = value
         self._items = self._start(value)
 
@@ -354,7 +354,7 @@ class Source:
         except TypeError as error:
             raise refusal(value) from error
         except StopIteration as error:
-            # Passed on, it would end a loop of the caller's in silence.
+            # Unchanged, it would silently end a loop of the caller.
             raise RuntimeError("the source raised StopIteration before its first item") from error
         self._close = getattr(items, "close", None)
         self._raw = items
@@ -377,9 +377,9 @@ class Source:
             yield encode(item)
 
     def kind_within(self, seconds: float) -> bool | None:
-        """Return whether it gives text, None if it has given nothing in that time; before it is iterated.
+        """Return whether it gives text, or None if nothing came in that time; call it before iterating.
 
-        The first item of an iterable is fetched by a daemon thread, `scramjet-first-N`, which ends with it.
+        A daemon thread, `scramjet-first-N`, fetches the first item of an iterable, and ends with it.
         """
         if self.text is None and self._ahead is None:
             self._ahead = Future()
@@ -396,7 +396,7 @@ class Source:
 
     def _start_path(self, path: Path) -> Iterator[bytes | memoryview]:
         if path.is_fifo():
-            # Opening one waits for somebody who writes; not here, where the caller waits.
+            # Opening a pipe waits for a writer; the caller must not wait here.
             items = self._fifo_items(path)
             self._close = items.close  # type: ignore[attr-defined]  # it is a generator
             return items
@@ -420,7 +420,7 @@ class Source:
                 return item
 
     def close(self) -> None:
-        """Close what was opened or is being run. Must not be called while another thread is inside `next`."""
+        """Close the file or generator. Must not be called while another thread is inside `next`."""
         self._items = self._raw = iter(())
         self._kept = None
         close, self._close = self._close, None
@@ -428,12 +428,12 @@ class Source:
             if self._ahead is None:
                 close()
             else:
-                # At once, where the first item has come; else with it.
+                # Close at once if the first item has come, else when it comes.
                 self._ahead.add_done_callback(lambda _done: close())
 
 
 _NOTHING = object()
-"""Instead of the first item of an iterable that has none."""
+"""Stands for the first item of an empty iterable."""
 
 _numbers = itertools.count(1)
 
@@ -453,7 +453,7 @@ def _gives_text(file: Any) -> bool:
 
 
 def _json_line(value: object) -> bytes:
-    # In ASCII, which no hub and no runner can cut within a character.
+    # ASCII, because no hub or runner can cut it within a character.
     line = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_no_json)
     return line.encode("ascii") + b"\n"
 
@@ -463,20 +463,20 @@ def _no_json(value: object) -> object:
 
 
 class JsonLines:
-    """Values -> one JSON document per line, for `json=True`: a generator or list gives one line an item.
+    """Turn values into one JSON document per line, for `json=True`; a generator or list gives one line an item.
 
     Attributes:
-        whole: All of the lines, where they are short and their values in memory; else None.
+        whole: All of the lines if they are short and their values in memory; else None.
     """
 
     def __init__(self, value: Any) -> None:
         if is_array(value) and hasattr(type(value), "columns"):
-            # Its items are the names of its columns.
+            # Iterating it gives the names of its columns.
             raise TypeError(
                 f"json=True can't send a {type(value).__name__}; send .to_dict('records') with json=True"
             )
         if isinstance(value, (bytes, bytearray, memoryview)):
-            # Its items are numbers.
+            # Iterating it gives numbers.
             raise TypeError(
                 f"json=True can't send {type(value).__name__}; send JSON that is ready without json=True"
             )
@@ -484,7 +484,7 @@ class JsonLines:
         self._close: Callable[[], object] | None = None
         single = isinstance(value, str) or is_dict_like(value) or not isinstance(value, Iterable)
         if single or isinstance(value, (list, tuple)):
-            # What is no JSON is found before anything is sent.
+            # A value that JSON can't carry raises before anything is sent.
             lines: list[bytes | memoryview] = list(map(_json_line, [value] if single else value))
             self.whole = _joined(lines)
             self._lines = _gathered(lines)
@@ -506,15 +506,15 @@ class JsonLines:
 
 
 class Utf8Only:
-    """Pass a source's bytes on as long as they are UTF-8, in whole characters; refuse the first that are not.
+    """Pass on a source's bytes in whole UTF-8 characters; refuse the first bytes that are not UTF-8.
 
-    For the routes on which a hub decodes and re-encodes what it carries, so that everything else would
-    arrive changed. A character split over two items is held back until it is whole.
+    For routes on which a hub decodes and re-encodes bodies, and so changes all other bytes. A character that is
+    split over two items waits until it is complete.
     """
 
     def __init__(self, source: Source, route: str) -> None:
         if source.whole is not None:
-            # Bytes in memory are looked through at once, before anything is sent.
+            # Bytes in memory are checked at once, before anything is sent.
             for _ in Utf8Only(Source(iter((source.whole,))), route):
                 pass
         self.whole = source.whole

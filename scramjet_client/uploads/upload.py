@@ -1,8 +1,8 @@
-"""`Upload`, the handle of a body on its way, and the two ways in which one is driven.
+"""`Upload`, the handle of a body being sent, and the two ways of driving it.
 
-Two threads share an upload: `scramjet-upload-N` pulls from the source and writes (see `_transport`),
-another one awaits the hub's answer. For `send_*` that is the caller; for `submit_*` and `inout` it is
-`scramjet-answer-N`. Both are daemons and exist only while there is something to wait for.
+Two threads share an upload. `scramjet-upload-N` pulls from the source and writes (see `_transport`). Another
+thread awaits the hub's answer: for `send_*` it is the caller, for `submit_*` and `inout` it is
+`scramjet-answer-N`. Both `scramjet-` threads are daemons, and exist only while there is something to wait for.
 """
 
 from __future__ import annotations
@@ -48,28 +48,28 @@ _E = TypeVar("_E", bound=ScramjetError)
 _numbers = itertools.count(1)
 
 _REFUSAL_LIMIT = 5.0
-"""Seconds that the text of a refusal may take to come; its status line is known by then."""
+"""Seconds to wait for the text of a refusal; its status line is known by then."""
 
 _CLOSING = 0.05
-"""Seconds that the end of an upload waits for its source to be closed; one that blocks is closed later."""
+"""Seconds that an ending upload waits for its source to close; a source that blocks is closed later."""
 
 
 IdleHook = Callable[[float], object]
-"""Called with the seconds of silence while an answer is awaited; see `Exchange`."""
+"""Called with the seconds of silence during the wait for an answer; see `Exchange`."""
 
 
 @attrs.frozen(kw_only=True)
 class Transfer(Generic[_R]):
-    """What an upload does with its body.
+    """How an upload sends its body, and what it makes of the answer.
 
     Attributes:
         requester: Sends the request.
-        request: The request that carries the body; sent again where the body goes on in another one.
-        name: What is fed, for messages: "input of 'abc'".
-        convert: Makes the result of the answer's text, the bytes sent and the reason phrase.
-        timeout: Seconds for all of it, or None.
-        watch: Makes the hook that looks, while an answer is awaited, whether there is still somebody to answer.
-        body_lifetime: Seconds after which the body goes on in another request, or None.
+        request: The request that carries the body; sent again if the body continues in another one.
+        name: The target of the upload, for messages: "input of 'abc'".
+        convert: Makes the result from the answer's text, the bytes sent and the reason phrase.
+        timeout: Seconds for the whole upload, or None.
+        watch: Makes the hook that checks, during the wait for an answer, whether somebody can still answer.
+        body_lifetime: Seconds after which the body continues in another request, or None.
         afterwards: Called when the hub has taken the whole body, before the upload counts as done.
     """
 
@@ -85,12 +85,12 @@ class Transfer(Generic[_R]):
 
 @public
 class Upload(Live, Future[_R]):
-    """A body on its way to the hub: a `concurrent.futures.Future` of the hub's answer.
+    """A body being sent to the hub: a `concurrent.futures.Future` of the hub's answer.
 
-    Usable in `concurrent.futures.wait` and `as_completed`. Safe to use from any thread.
+    You can use it in `concurrent.futures.wait` and `as_completed`, and from any thread.
 
     Attributes:
-        name: What it feeds, for messages: "input of 'abc'".
+        name: The target of the upload, for messages: "input of 'abc'".
     """
 
     def __init__(
@@ -101,13 +101,13 @@ class Upload(Live, Future[_R]):
         gather: bool = True,
         progress: Callable[[int], object] | None = None,
     ) -> None:
-        """Make one that has not begun; the SDK does.
+        """For the SDK: an upload that has not begun.
 
         Args:
-            transfer: What it does.
-            body: What it sends.
-            gather: Whether small pieces that are ready together may go out together.
-            progress: Called with the bytes sent so far, by the thread that sends them.
+            transfer: How the body is sent.
+            body: The data to send.
+            gather: Whether small pieces that are ready together may be sent together.
+            progress: Called with the bytes sent so far, by the thread that sends.
         """
         super().__init__()
         self.name: str = transfer.name
@@ -121,14 +121,14 @@ class Upload(Live, Future[_R]):
         self._transfer = transfer
         self._deadline: float | None = None
         self._exchange: Exchange | None = None
-        # Set at the head of the hub's answer, and at the end whatever it is.
+        # Set at the head of the hub's answer, and at the end of the upload in any case.
         self._answered = threading.Event()
         self._yes = False
         self._asked = False
         self._begun = False
         self._in_background = False
         self._claimed = False
-        # Guards _claimed: an outcome is claimed once, and set outside the lock, because that runs callbacks.
+        # Guards _claimed: one thread claims the outcome, and sets it outside the lock, because that runs callbacks.
         self._claiming = threading.Lock()
 
     def __repr__(self) -> str:
@@ -139,25 +139,25 @@ class Upload(Live, Future[_R]):
         return f"<Upload to {self.name}: {self.bytes_sent} bytes, {state}>"
 
     def running(self) -> bool:
-        """Return whether it has begun and is not over."""
+        """Return whether it has begun and has not ended."""
         return self._begun and not self.done()
 
     @property
     def bytes_sent(self) -> int:
-        """Bytes of the source that have been put on the wire."""
+        """Bytes of the source that have been sent."""
         return self.writer.bytes_sent
 
     def accepted(self, timeout: Duration | None = None) -> bool:
-        """Wait for the hub's early yes, which comes before it has read any of the body.
+        """Wait for the hub's early acceptance, which comes before it has read any of the body.
 
         Args:
             timeout: Seconds, or None for no limit.
 
         Returns:
-            True when the hub has said yes, False when the time is over.
+            True if the hub has accepted, False if the time is over.
 
         Raises:
-            ScramjetError: The upload failed before the hub said yes; the hub's refusal, for example.
+            ScramjetError: The upload failed before the hub accepted, for example because the hub refused it.
         """
         if not self._answered.wait(duration("timeout", timeout, zero=True)):
             return False
@@ -166,20 +166,20 @@ class Upload(Live, Future[_R]):
         return True
 
     def wait_for_head(self, timeout: float) -> bool:
-        """Wait until the hub has begun to answer, or the upload has ended, and return whether; raises nothing."""
+        """Wait until the hub begins to answer or the upload ends; return whether that happened. Raises nothing."""
         return self._answered.wait(timeout)
 
     def cancel(self) -> bool:
-        """Stop, also while running: close the generator and the connection; return whether it did.
+        """Stop, even while running: close the generator and the connection. Return whether it stopped.
 
-        The program's input is not ended; what the hub has received by then is delivered. A generator
-        that is just waiting for something is closed when it gives its next item.
+        The program's input stays open, and the data that the hub has received by then is delivered. A generator
+        that is waiting for something is closed when it gives its next item.
         """
         failure = self._failure(UploadCancelledError, "was cancelled")
         cancelled = self._settle_error(failure)
         if cancelled:
             if self._exchange is not None and self._exchange.failure is None:
-                # For who reads the other half of an `inout`: a connection that we drop is not one that broke.
+                # Tells the inout reader that we cancelled; otherwise it reports a broken connection.
                 self._exchange.failure = failure
             self.abort()
         return cancelled
@@ -189,10 +189,10 @@ class Upload(Live, Future[_R]):
         return self.done() and isinstance(super().exception(), UploadCancelledError)
 
     def result(self, timeout: Duration | None = None) -> _R:
-        """Wait for the end and return the answer, or raise what went wrong.
+        """Wait for the end and return the answer, or raise the failure.
 
         Raises:
-            UploadError: The source raised (its exception is the `__cause__`), or it was cancelled.
+            UploadError: The source raised (its exception is the `__cause__`), or the upload was cancelled.
             HubResponseError: The hub refused it.
             HubConnectionError: The connection broke.
             TimeoutError: It is still running after `timeout` seconds.
@@ -202,21 +202,21 @@ class Upload(Live, Future[_R]):
         return value
 
     def exception(self, timeout: Duration | None = None) -> BaseException | None:
-        """Wait for the end and return what went wrong, or None."""
+        """Wait for the end and return the failure, or None."""
         self._asked = True
         return super().exception(duration("timeout", timeout, zero=True))
 
     def abort(self) -> None:
-        """Drop the connection and stop the writer; the outcome is left to who is waiting."""
+        """Drop the connection and stop the writer; the waiting thread sets the outcome."""
         if self._exchange is not None:
             self._exchange.abort()
         self.writer.abort()
 
     def run(self) -> None:
-        """Send the body and await its answer on the current thread."""
+        """Send the body and await its answer on the calling thread."""
         self._begun = True
         if threading.current_thread().daemon:
-            # The interpreter's end does not wait for this thread, so it has to for the upload.
+            # The interpreter's end does not wait for this daemon thread, so it must wait for the upload.
             finish_at_exit(self)
         try:
             reason, text = self._run()
@@ -226,13 +226,13 @@ class Upload(Live, Future[_R]):
         except Exception as error:
             foreign = not isinstance(error, (ScramjetError, WaitEnded))
             if foreign and not self._in_background and error is not self.writer.error:
-                # Of a signal handler, such as a limit of the caller's own.
+                # A signal handler raised it, for example for a time limit of the caller.
                 self._end_by(error)
                 raise
-            # Named first: what the writer meets after the abort is not what went wrong.
+            # Named first: the writer's error after the abort is not the cause.
             named = self._named(error)
             self.abort()
-            # So that a generator that is not blocked is closed by the time its error is raised.
+            # A generator that is not blocked is then closed before its error is raised.
             self.writer.join(_CLOSING)
             self._settle_error(named)
         except BaseException as error:
@@ -240,13 +240,13 @@ class Upload(Live, Future[_R]):
             raise
 
     def _end_by(self, error: BaseException) -> None:
-        """End the upload because of an interrupt in the waiting thread, which goes on its way."""
+        """End the upload because of an interrupt in the waiting thread, which continues to propagate."""
         self.abort()
         what = f"was ended by {type(error).__name__}"
         self._settle_error(self._because(error, UploadCancelledError, what))
 
     def start(self) -> None:
-        """Run it on a thread of its own, `scramjet-answer-N`; the interpreter's end waits for it a little."""
+        """Run it on its own thread, `scramjet-answer-N`; the interpreter's end waits for it a little."""
         self._start(self.run)
 
     def _start(self, work: Callable[[], None]) -> None:
@@ -255,18 +255,18 @@ class Upload(Live, Future[_R]):
         threading.Thread(target=work, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
 
     def open(self, watch: IdleHook | None) -> tuple[Exchange, Callable[[], requests.Response]]:
-        """Send the body, and leave the answer to a reader: for answers that come while the body goes.
+        """Send the body and leave the answer to a reader, for answers that come during the upload.
 
-        The upload is done when its body is on the wire and the hub has begun to answer, or has let
-        some time go by without a refusal; the request's own answer may never end.
-        Returns when the head of the request has been sent, or could not be.
+        The upload is done when its body has been sent and the hub has begun to answer, or has not refused it for
+        some time. The answer of the request may never end.
+        Returns when the head of the request has been sent, or has failed.
 
         Args:
-            watch: Looks at the instance while nothing comes; ends the answer when the instance has ended.
+            watch: Checks the instance while nothing comes, and ends the answer if the instance has ended.
 
         Returns:
-            The exchange, and a function that waits for the answer's head and returns the answer, or raises
-            the refusal.
+            The exchange, and a function that waits for the answer's head and returns the answer, or raises the
+            refusal.
         """
         exchange = self._new_exchange(watch)
         self._exchange = exchange
@@ -274,8 +274,8 @@ class Upload(Live, Future[_R]):
         answer: Future[requests.Response] = Future()
 
         def silence(seconds: float) -> None:
-            # A refusal comes at once. Where neither it nor an output comes, and the instance lives, the
-            # hub is taking the body.
+            # A refusal comes at once. If neither a refusal nor output comes, and the instance lives, the hub is
+            # taking the body.
             if watch is None or watch(seconds):
                 self._accept()
 
@@ -287,10 +287,10 @@ class Upload(Live, Future[_R]):
                 self._refuse(response, exchange)
             except BaseException as error:
                 shown = self._named(error)
-                # First, so that what the abort means to the writer is not taken for what went wrong.
+                # First, so that the writer's error after the abort is not taken for the cause.
                 self._settle_error(shown)
                 exchange.fail(shown)
-                # The end of the instance is an end of stream to the reader, and a failure to the upload.
+                # The end of the instance ends the reader's stream, and fails the upload.
                 answer.set_exception(error if isinstance(error, WaitEnded) else shown)
             else:
                 answer.set_result(response)
@@ -309,7 +309,7 @@ class Upload(Live, Future[_R]):
         return exchange, answer.result
 
     def _new_exchange(self, watch: IdleHook | None) -> Exchange:
-        """Return the exchange of the next request; all of them have one deadline."""
+        """Return the exchange of the next request; all exchanges share one deadline."""
         if self._deadline is None and self._transfer.timeout is not None:
             self._deadline = time.monotonic() + self._transfer.timeout
         self._exchange = Exchange(writer=self.writer, deadline=self._deadline, on_idle=watch)
@@ -318,7 +318,7 @@ class Upload(Live, Future[_R]):
         return self._exchange
 
     def _post(self, exchange: Exchange) -> requests.Response:
-        """Send one request whose body the writer writes; return at the head of its answer."""
+        """Send one request whose body the writer writes; return the response once its head has come."""
         return self._transfer.requester.send_body(self._transfer.request, exchange)
 
     def _converted(self, text: str, reason: str) -> _R:
@@ -349,14 +349,14 @@ class Upload(Live, Future[_R]):
             if self.writer.recorded:
                 self._wait_for_source(exchange)
             if self.writer.finished:
-                # A thread that is still closing its source would keep the connection from being reused.
+                # A thread that is still closing its source would prevent the connection from being reused.
                 self.writer.join(_CLOSING)
                 return response.reason or "", text
             if not self.writer.between_requests:
                 raise self._failure(UploadError, "was answered before it had been taken")
 
     def _wait_for_source(self, exchange: Exchange) -> None:
-        """Wait for a source that a mock's answer did not wait for; raise what it raised."""
+        """Wait for a source that a mock's answer did not wait for; raise its error."""
         remaining = None if exchange.deadline is None else exchange.deadline - time.monotonic()
         if not self.writer.join(remaining):
             raise HubTimeoutError(f"upload to {self.name} timed out after {self.bytes_sent} bytes")
@@ -366,7 +366,7 @@ class Upload(Live, Future[_R]):
             raise self._failure(UploadCancelledError, "was cancelled")
 
     def _roll_over_timer(self, limit: float | None) -> threading.Timer | None:
-        """Start the thread that ends this request's body in time; it ends with the request."""
+        """Start the timer thread that ends this request's body in time; it ends with the request."""
         if limit is None:
             return None
         timer = threading.Timer(limit, self.writer.roll_over)
@@ -384,7 +384,7 @@ class Upload(Live, Future[_R]):
             raise refusal
 
     def _named(self, error: BaseException) -> ScramjetError:
-        """Return what the waiting thread met as what it means: a source that raised goes before its effects."""
+        """Return the waiting thread's error as ours; an error of the source comes before its effects."""
         if isinstance(error, HubResponseError):
             return error
         dropped = None if self._exchange is None else self._exchange.failure
@@ -404,7 +404,7 @@ class Upload(Live, Future[_R]):
         if self._yes and isinstance(error, HubConnectionError):
             return self._because(error.__cause__, HubConnectionError, f"was cut: {error.message}")
         if isinstance(error, InstanceEndedError) and error.info is None and not self._yes:
-            # Nobody has said yes, nor seen the instance: a proxy is still collecting the body.
+            # The hub has not accepted, and the instance was never seen: a proxy is still collecting the body.
             return InstanceNotFoundError(
                 f"upload to {self.name}: the hub has no such instance, and has said nothing to the upload;"
                 " something between may hold uploads back (see doctor())"
@@ -426,22 +426,22 @@ class Upload(Live, Future[_R]):
         return error
 
     def _accept(self) -> None:
-        """Take note that the hub has not refused an `open` upload; it is done if its body is through."""
+        """Record that the hub has not refused an `open` upload; the upload is done if its body is."""
         self._yes = True
         self._answered.set()
         if self.writer.finished:
             self._settle(self._converted("", ""))
 
     def _body_ended(self) -> None:
-        """Called by the writer when it is through with the source of an `open` upload."""
+        """For the writer: the source of an `open` upload has ended."""
         if self.writer.finished:
-            # Without the hub's yes a refusal may still be on its way.
+            # Until the hub accepts, a refusal may still come.
             if self._yes:
                 self._settle(self._converted("", ""))
         elif self.writer.error is not None:
             error = self._named(self.writer.error)
             if self.writer.blamed and self._exchange is not None and self._exchange.failure is None:
-                # Before the writer cuts the connection: it is why the answer ends.
+                # Before the writer cuts the connection, because this error is why the answer ends.
                 self._exchange.failure = error
             self._settle_error(error)
         else:
@@ -459,7 +459,7 @@ class Upload(Live, Future[_R]):
             self._settle_error(self._because(failure, kind, f"was cut: {failure}"))
 
     def _claim(self) -> bool:
-        """Return whether the caller is the one who gives this upload its outcome."""
+        """Return whether the caller is the one that sets this upload's outcome."""
         with self._claiming:
             claimed, self._claimed = self._claimed, True
         return not claimed
@@ -472,7 +472,7 @@ class Upload(Live, Future[_R]):
     def _settle_error(self, error: ScramjetError) -> bool:
         if not self._claim():
             return False
-        # It is raised where it is asked for; how this thread came to it is ours alone.
+        # It is raised to the caller; this thread's traceback means nothing there.
         self.set_exception(error.with_traceback(None))
         self._answered.set()
         return True
@@ -485,37 +485,37 @@ class Upload(Live, Future[_R]):
 
 
 class Unfinished(Protocol):
-    """What is waited for: an `Upload`."""
+    """The part of `Upload` that shutdown needs."""
 
     name: str
     exit_grace: float
-    """Seconds from the beginning of the interpreter's end, which all of them have together."""
+    """Seconds from the start of the interpreter's end, shared by all uploads."""
 
     @property
     def bytes_sent(self) -> int:
-        """How far it came."""
+        """Bytes sent so far."""
 
     def done(self) -> bool:
-        """Say whether it is over."""
+        """Return whether it has ended."""
 
     def cancelled(self) -> bool:
-        """Say whether that was wanted."""
+        """Return whether it was cancelled on purpose."""
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait until it is over."""
+        """Wait until it has ended."""
 
 
 _running: weakref.WeakSet[Unfinished] = weakref.WeakSet()
-# Guards it: a daemon thread may begin an upload while the interpreter's end looks through them.
+# Guards the uploads above: a daemon thread may begin one while the interpreter's end goes through them.
 _lock = threading.Lock()
 
 
 def finish_at_exit(upload: Unfinished) -> None:
-    """Have the interpreter's end wait for an upload, and name it if it is cut all the same."""
+    """Have the interpreter's end wait for an upload, and warn about it by name if it is cut anyway."""
     _watch_forks()
     with _lock:
         if not _running:
-            # Here and not on import; anew, so that it runs before what was registered in between.
+            # Registered here, not on import, and again each time, so that it runs before handlers registered meanwhile.
             atexit.unregister(_finish)
             atexit.register(_finish)
         _running.add(upload)
@@ -523,19 +523,19 @@ def finish_at_exit(upload: Unfinished) -> None:
 
 @functools.cache
 def _watch_forks() -> None:
-    """Have every child of a fork forget the uploads: their threads are the parent's, and so is their end."""
+    """Have every forked child forget the uploads: their threads and their end belong to the parent."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_forget)
 
 
 def _forget() -> None:
-    global _lock  # noqa: PLW0603 - another thread may have held it at the fork, and is not here to give it back
+    global _lock  # noqa: PLW0603 - another thread may have held it at the fork, and can't release it here
     _lock = threading.Lock()
     _running.clear()
 
 
 def _finish() -> None:
-    # No thread can be started any more, but those that run go on until this returns.
+    # No new thread can start now, but running threads go on until this returns.
     began = time.monotonic()
     with _lock:
         unfinished = [each for each in _running if not each.done()]
@@ -548,7 +548,7 @@ def _finish() -> None:
                 f" {upload.bytes_sent} bytes"
             )
         else:
-            # By now nobody is left who could ask.
+            # Nobody is left to read the error.
             if error is not None and not upload.cancelled():
                 _warn(f"while the interpreter ended: {error}")
 
