@@ -15,25 +15,25 @@ from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.interrupts import let_interrupts_pass
 
 ANSWER_LIMIT = 32 * 2**20
-"""Bytes of an answer that is no stream: a list of 50,000 instances fits in. Parsed, JSON may take 22 times as much."""
+"""Bytes of an answer that is not a stream; a list of 50,000 instances fits. Parsed, JSON may need 22 times as much."""
 
 ERROR_LIMIT = 65536
-"""Bytes of a refusal that are read, and characters of a wrong answer that its error keeps."""
+"""Bytes read of a refusal, and characters of a wrong answer that its error keeps."""
 
 SENTENCE_LIMIT = 500
-"""Characters of a hub's words that an error's sentence repeats; `.body` has more."""
+"""Characters of the hub's text that an error message repeats; `.body` has more."""
 
 _PIECE = 10240
-"""Bytes read at once. Old releases of urllib3 unpack all of it, which makes up to 10 MB."""
+"""Bytes read at once. Old releases of urllib3 decompress all of them, which gives up to 10 MB."""
 
 _CODINGS = ("", "identity", "gzip")
-"""Of several on top of one another, as of those with larger ratios, a few bytes unpack to gigabytes."""
+"""If codings are stacked, or have larger ratios, a few bytes unpack to gigabytes."""
 
 
 def check_coding(response: requests.Response) -> None:
-    """Close an answer in a coding that is not unpacked here, and raise `InvalidResponseError`.
+    """Close an answer in a coding that this client can't unpack, and raise `InvalidResponseError`.
 
-    Every request asks for none; one that a proxy uses unasked is gzip.
+    Every request asks for no coding; a proxy that compresses unasked uses gzip.
     """
     coding = response.headers.get("Content-Encoding", "")
     if coding.strip().lower() not in _CODINGS:
@@ -95,10 +95,10 @@ def loads(text: str | bytes, *, nan: bool = False) -> Any:
 
     Args:
         text: The document.
-        nan: Whether NaN and Infinity pass, which are no JSON, but which Python programs write.
+        nan: Whether to accept NaN and Infinity, which JSON lacks, but Python programs write.
 
     Raises:
-        ValueError: It is none, or one that is nested too deeply.
+        ValueError: The text is not JSON, or is nested too deeply.
     """
     try:
         return json.loads(text, parse_constant=None if nan else _no_constant)
@@ -111,7 +111,7 @@ def json_in(text: str, what: str) -> Any:
 
     Args:
         text: The text.
-        what: What it answers, for the error's sentence.
+        what: What the text answers, for the error message.
 
     Raises:
         InvalidResponseError: It is not JSON.
@@ -125,27 +125,27 @@ def json_in(text: str, what: str) -> Any:
 
 
 def as_text(value: Any) -> str | None:
-    """Return a text, and None for anything else."""
+    """Return the value if it is a text, else None."""
     return value if isinstance(value, str) else None
 
 
 def as_object(value: Any) -> dict[str, Any]:
-    """Return an object, and an empty one for anything else."""
+    """Return the value if it is an object, else an empty object."""
     return value if isinstance(value, dict) else {}
 
 
 def as_number(value: Any) -> float:
-    """Return a number, and 0 for anything else."""
+    """Return the value if it is a number, else 0."""
     return value if is_number(value) else 0.0
 
 
 def is_number(value: Any) -> bool:
-    """Say whether this is a number; True and False are none here."""
+    """Return whether this is a number; True and False do not count."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def is_count(value: Any) -> bool:
-    """Say whether this is a whole number."""
+    """Return whether this is a whole number."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -155,7 +155,7 @@ def _no_constant(name: str) -> NoReturn:
 
 @attrs.frozen(kw_only=True)
 class JsonAnswer:
-    """A parsed answer: its status, reason phrase, value (None for an empty body), text and headers as they came."""
+    """A parsed answer: status, reason phrase, value (None for an empty body), text, and the headers as received."""
 
     status: int
     reason: str
@@ -171,11 +171,11 @@ _UNSEEN = re.compile(
 )
 
 _FIRST_WORDS = 80
-"""Characters of a page without a title that are repeated."""
+"""Characters that are repeated from a page without a title."""
 
 
 def page_title(text: str) -> str:
-    """Return what a web page says in one line, "" for what is no page: proxies answer with pages of their own."""
+    """Return a web page's message in one line, "" if the text is not a page: proxies answer with their own pages."""
     if not _PAGE.match(text):
         return ""
     title = _TITLE.search(text)
@@ -184,10 +184,10 @@ def page_title(text: str) -> str:
 
 
 def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer:
-    """Read an answer to its end and return its JSON; hubs do not always say that it is JSON.
+    """Read an answer to its end and return its JSON; hubs do not always declare it as JSON.
 
     Raises:
-        InvalidResponseError: It is not, or has more than `limit` bytes.
+        InvalidResponseError: The answer is not JSON, or has more than `limit` bytes.
     """
     text = whole(response, limit).decode("utf-8", "replace")
     try:

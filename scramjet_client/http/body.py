@@ -19,7 +19,7 @@ from scramjet_client.http.tls import DUPLEX
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 
 _WORTH_SCATTERING = 16384
-"""Bytes of a frame from which on its parts go to the socket as they are, without being put together."""
+"""Bytes from which on a frame's parts go to the socket one by one, without being joined."""
 
 
 def shut(sock: socket.socket | Recorded) -> None:
@@ -29,23 +29,23 @@ def shut(sock: socket.socket | Recorded) -> None:
 
 
 class BodySource(Protocol):
-    """What a `BodyWriter` writes: non-empty pieces, and `close()` when no more are wanted."""
+    """The source of a `BodyWriter`: non-empty pieces, and `close()` when no more are wanted."""
 
     @property
     def whole(self) -> memoryview | None:
-        """All of it, where it is in memory: what a mock may look at before it answers."""
+        """The whole body if it is in memory; a mock may look at it before it answers."""
 
     def __iter__(self) -> Iterator[bytes | memoryview]: ...
     def __next__(self) -> bytes | memoryview: ...
     def close(self) -> None:
-        """Let the source go."""
+        """Release the source."""
 
 
 class Recorded:
-    """Takes a body in place of a socket where a request was answered by a mock, which has none.
+    """Takes a body in place of a socket if a mock answered the request, because a mock has no socket.
 
     Args:
-        ended: Given the whole body at its end.
+        ended: Called with the whole body at its end.
     """
 
     def __init__(self, ended: Callable[[bytes], object]) -> None:
@@ -53,31 +53,31 @@ class Recorded:
         self._body: list[bytes] = []
 
     def take(self, frame: tuple[bytes | memoryview, ...]) -> None:
-        """Take one frame: the size, the piece and a line end, or the final chunk alone."""
+        """Take one frame: the size, the piece and a line end, or only the final chunk."""
         if len(frame) > 1:
             self._body.append(bytes(frame[1]))
         else:
             self._ended(b"".join(self._body))
 
     def shutdown(self, _how: int) -> None:
-        """Do nothing; who is cut off from a mock reads nothing."""
+        """Do nothing; a mock has no connection to cut."""
 
 
 class BodyWriter:
     """Writes the chunked body of an upload on a daemon thread, `scramjet-upload-N`.
 
-    Small pieces that are ready together go out together (see `_gathering`, which may have a thread too).
+    Small pieces that are ready together are sent together (see `_gathering`, which may have a thread too).
 
-    The thread starts when the first request's head is on the wire, and ends when the source has ended or
-    raised, or after `abort()`; a source that blocks for ever keeps it, which is why it is a daemon.
+    The thread starts when the head of the first request has been sent. It ends when the source has ended or
+    raised, or after `abort()`. A source that blocks for ever keeps the thread, so it is a daemon.
 
-    It writes to the socket it was given, never to a connection's current one: http.client drops its
-    socket on `Connection: close` and reopens for the next request, and late chunks would land there.
+    It writes to the socket that it was given, never to a connection's current one. http.client drops its socket
+    on `Connection: close` and opens a new one for the next request, which late chunks would corrupt.
 
     Attributes:
-        bytes_sent: Bytes of the source that are on the wire.
-        error: What the source or the socket raised, else None.
-        blamed: What of the caller's raised `error`: "source", "progress hook", or "" for neither.
+        bytes_sent: Bytes of the source that have been sent.
+        error: The exception of the source or the socket, else None.
+        blamed: The caller's part that raised `error`: "source", "progress hook", or "" for neither.
     """
 
     _numbers = itertools.count(1)
@@ -110,39 +110,39 @@ class BodyWriter:
         self._aborted = False
         self._ended = False
         self._whole = False
-        # Guards changes of _sock, _aborted and _ended; notified of each.
+        # Guards changes of _sock, _aborted and _ended, and is notified of each.
         self._changed = threading.Condition()
-        # Held while one frame is on its way into the socket: a roll-over must not cut a frame in two.
+        # Held while one frame is written to the socket: a roll-over must not cut a frame in two.
         self._frame = threading.Lock()
 
     def observe(self, *, on_end: Callable[[], None], on_abort: Callable[[], None]) -> None:
-        """Have `on_end` called by the writing thread when it is through, `on_abort` by who aborts."""
+        """Have the writing thread call `on_end` at its end, and the aborting thread call `on_abort`."""
         self._on_end, self._on_abort = on_end, on_abort
 
     @property
     def finished(self) -> bool:
-        """Whether the body is on the wire with its end."""
+        """Whether the whole body, final chunk included, has been sent."""
         return self._whole and self.error is None
 
     @property
     def ended(self) -> bool:
-        """Whether the thread is through with the source, in whatever way."""
+        """Whether the thread has finished with the source, however it ended."""
         return self._ended
 
     @property
     def recorded(self) -> bool:
-        """Whether a mock has answered, so that there is no connection."""
+        """Whether a mock has answered; there is no connection then."""
         return isinstance(self._sock, Recorded)
 
     @property
     def between_requests(self) -> bool:
-        """Whether a roll-over ended the last request's body, and more is to come in another."""
+        """Whether a roll-over ended the last request's body, and the rest needs another request."""
         return self._sock is None and not self._aborted
 
     def body(self) -> bytes | Iterator[bytes]:
-        """Return the body for those who ask the request for it: mocks, and adapters of the user's own.
+        """Return the body for mocks, and for a user's own adapters, which take it from the request.
 
-        A connection of this package does not: it attaches itself.
+        A connection of this package attaches itself instead.
         """
         whole = None if self._source is None else self._source.whole
         if whole is not None and isinstance(whole.obj, bytes) and len(whole.obj) == len(whole):
@@ -151,16 +151,16 @@ class BodyWriter:
         return self._pull
 
     def record(self, ended: Callable[[bytes], object]) -> None:
-        """Read the body although there is no connection, and give it to `ended`; see `Recorded`."""
+        """Read the body without a connection, and pass it to `ended`; see `Recorded`."""
         if self._thread is None and self._source is None:
-            # Somebody else has begun to read it.
+            # Another reader has begun already.
             for _ in self._pull:
                 pass
         else:
             self.attach(Recorded(ended))
 
     def _pulled(self) -> Iterator[bytes]:
-        """Give the source's pieces to somebody else, who reads them on a thread of its own."""
+        """Give the source's pieces to another reader, who reads them on its own thread."""
         with self._changed:
             source, self._source = self._source, None
         if source is None:
@@ -179,7 +179,7 @@ class BodyWriter:
             self._end(source)
 
     def attach(self, sock: socket.socket | Recorded) -> None:
-        """Write to `sock` from now on; its request's head has been sent."""
+        """Write to `sock` from now on; the head of its request has been sent."""
         with self._changed:
             self._sock = sock
             self._changed.notify_all()
@@ -194,34 +194,34 @@ class BodyWriter:
         except RuntimeError:
             if threading.main_thread().is_alive():
                 raise
-            # Python 3.12.0 and 3.12.1 start no thread while the interpreter ends: better late than lost.
+            # Python 3.12.0 and 3.12.1 start no thread during the interpreter's end: sending late is better than losing.
             self._run()
 
     def _hold(self, sock: socket.socket | Recorded) -> None:
-        """Keep a socket's descriptor until the thread is through with it.
+        """Keep a socket's descriptor until the thread has finished with it.
 
-        http.client and urllib3 close it after an interrupt, and a thread that is blocked in a closed one is
-        never woken, not even by a later shutdown. TLS sockets see to that themselves.
+        http.client and urllib3 close the descriptor after an interrupt. A thread that is blocked in a closed
+        descriptor never wakes, not even by a later shutdown. TLS sockets keep their own.
         """
         if not isinstance(sock, (*DUPLEX, Recorded)):
             self._held = sock.makefile("rb", buffering=0)
 
     def roll_over(self) -> None:
-        """End the present request's body; the next piece waits for another `attach`."""
+        """End the body of the current request; the next piece waits for another `attach`."""
         with self._frame:
             with self._changed:
                 sock, over = self._sock, self._whole or self._ended or self._aborted
                 if sock is None or over:
                     return
                 self._sock = None
-            # A connection that broke meanwhile is found by whoever awaits its answer.
+            # If the connection broke meanwhile, the thread that awaits its answer finds out.
             with contextlib.suppress(OSError):
                 self._send(sock, b"0\r\n\r\n")
 
     def abort(self) -> None:
-        """Stop writing; the thread ends as soon as the source gives its next piece."""
+        """Stop writing; the thread ends when the source gives its next piece."""
         if self._pid != os.getpid():
-            # After a fork thread and socket are still the parent's.
+            # After a fork, the thread and the socket belong to the parent.
             return
         with self._changed:
             self._aborted = True
@@ -236,25 +236,25 @@ class BodyWriter:
             self._on_abort()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until the thread is through with the source; return whether it is."""
+        """Wait until the thread has finished with the source; return whether it has."""
         with self._changed:
             return self._changed.wait_for(lambda: self._ended, timeout)
 
     def _run(self) -> None:
-        # From here on it is the thread's: who keeps an upload does not keep what was sent.
+        # Only the thread holds the source now: a user who keeps an upload does not keep its data.
         source, self._source = self._source, None
         assert source is not None
         try:
             self._pump(source)
-        except BaseException as error:  # kept, and raised where the upload is waited for
+        except BaseException as error:  # kept, and raised to the thread that waits for the upload
             self.error = self.error or error
         self._gathering.close()
         self._end(source)
         with self._changed:
             sock = self._sock
         if self.error is not None and sock is not None:
-            # Without its final chunk the hub does not take this for the end of the input. Only now, so
-            # that whoever is woken by it finds the reason.
+            # The missing final chunk tells the hub that this is not the end of the input. It comes last, so that
+            # a thread that it wakes finds the reason.
             shut(sock)
 
     def _pump(self, source: BodySource) -> None:
@@ -291,7 +291,7 @@ class BodyWriter:
             raise
 
     def _broken(self, error: BaseException) -> None:
-        """Called by the thread that flushes, while the source may be waiting for something."""
+        """Called by the flushing thread, while the source may be waiting for something."""
         self.error = error
         sock = self._sock
         if sock is not None:
@@ -305,22 +305,22 @@ class BodyWriter:
                 self.error, self.blamed = error, "source"
         with self._changed:
             self._ended = True
-            # It is closed now, if it was to be.
+            # If the socket was closed meanwhile, this closes its descriptor.
             self._held = None
             self._changed.notify_all()
         if self._on_end is not None:
             self._on_end()
 
     def _write(self, *frame: bytes | memoryview, last: bool = False) -> bool:
-        """Write one frame to the present socket, waiting for one between two requests; False = aborted."""
+        """Write one frame to the current socket, and wait for a socket between two requests; False means aborted."""
         while True:
             with self._frame:
-                # Only a roll-over takes the socket away, and not during a frame.
+                # Only a roll-over takes the socket away, and never during a frame.
                 sock = self._sock
                 if self._aborted:
                     return False
                 if sock is not None:
-                    # Before the send: the hub may answer before this thread runs again.
+                    # Set before the send, because the hub may answer before this thread runs again.
                     self._whole = last
                     self._send(sock, *frame)
                     return True
@@ -344,8 +344,8 @@ class BodyWriter:
                 views[0] = views[0][count:]
 
     def _send_some(self, sock: socket.socket, views: list[memoryview]) -> int:
-        # The reading thread sets this socket's time limit for itself, so the limit that a send hits is
-        # no news: what counts is the limit of this writer, which is how long nothing at all was taken.
+        # The reading thread sets this socket's time limit for its own reads, so a send that hits it proves nothing.
+        # Only this writer's limit counts: how long an upload may stall.
         deadline = None if self._stall_limit is None else time.monotonic() + self._stall_limit
         while True:
             remaining = None if deadline is None else deadline - time.monotonic()
@@ -358,7 +358,7 @@ class BodyWriter:
             try:
                 if isinstance(sock, DUPLEX):
                     return sock.write_within(remaining, views[0])
-                # Waited for here, because a send itself waits for as long as the socket's own limit is.
+                # Wait here, because a send itself waits as long as the socket's own limit.
                 if remaining is not None and not wait_for_write(sock, remaining):
                     continue
                 flags = _DONT_WAIT if remaining is not None else 0
@@ -371,24 +371,24 @@ class BodyWriter:
 
 
 ENOUGH = 65536
-"""Bytes that go out together at the most."""
+"""The most bytes that are sent together."""
 
 _PAUSE = 0.000025
-"""Seconds since the last write after which a piece is not part of a burst: many times what a generator takes
-for an item, and a part of what a round trip takes."""
+"""Seconds after the last write within which a piece is part of a burst: many times what a generator needs for an
+item, and a part of what a round trip needs."""
 
 _HOLD = 0.0005
-"""Seconds that a piece is held: half of what is promised, because a thread does not wake up on time."""
+"""Seconds that a piece is held: half of the promised time, because a thread does not wake up on time."""
 
 
 class Gathering:
     """Holds pieces for one writing thread.
 
     Args:
-        write: Writes bytes, waiting as long as that takes; returns whether it did.
-        failed: Told of what `write` raised on the thread that flushes.
-        name: Of that thread.
-        clock: What a pause and a hold are told by, in seconds.
+        write: Writes bytes, waiting as long as necessary; returns whether it did.
+        failed: Called with an error that `write` raised on the flushing thread.
+        name: Name of that thread.
+        clock: The clock for pauses and holds, in seconds.
         hold: Seconds that a piece is held.
     """
 
@@ -413,13 +413,13 @@ class Gathering:
         self._thread: threading.Thread | None = None
         # Guards _held, _size, _since and _over; notified when the first piece is held, and at the end.
         self._changed = threading.Condition()
-        # Held from taking pieces out until they are written: two flushes must not change places.
+        # Held from taking pieces out until they are written: two flushes must not swap their data.
         self._writing = threading.Lock()
 
     def put(self, piece: bytes | memoryview) -> bool:
-        """Write a piece, now or soon; return False where writing is over.
+        """Write a piece, now or soon; return False if writing is over.
 
-        Called by one thread alone.
+        Only one thread may call this.
         """
         now = self._clock()
         at_once = not self._held and (now - self._wrote_at > _PAUSE or len(piece) >= ENOUGH)
@@ -438,7 +438,7 @@ class Gathering:
         return self.flush() if full else True
 
     def flush(self) -> bool:
-        """Write what is held; return False where writing is over."""
+        """Write the held pieces; return False if writing is over."""
         with self._writing:
             with self._changed:
                 held, self._held, self._size = self._held, [], 0
@@ -449,15 +449,15 @@ class Gathering:
             return done
 
     def close(self) -> None:
-        """End the thread; what is held is left."""
+        """End the thread; held pieces are not written."""
         with self._changed:
             self._over = True
             self._changed.notify()
 
     def _start(self) -> bool:
-        """Start the thread that flushes, with the first burst; return whether there is one."""
+        """Start the flushing thread at the first burst; return whether it runs."""
         if not threading.main_thread().is_alive():
-            # The interpreter is ending, and Python 3.12.0 and 3.12.1 then refuse to start threads.
+            # During the interpreter's end, Python 3.12.0 and 3.12.1 refuse to start threads.
             return False
         self._thread = threading.Thread(target=self._watch, name=self._name, daemon=True)
         self._thread.start()

@@ -1,9 +1,9 @@
 """The chunked transfer coding (RFC 9112, 7.1), decoded as fast as Python can.
 
-A program's every write is one small chunk on a hub's wire, so the usual body is millions of them. They are
-taken apart by the hundred: split at CRLF, a whole buffer gives size, payload, size, payload..., and the
-lengths of the payloads prove that no payload held a CRLF. Large chunks are read by the kernel straight
-into the reader's memory, their size lines aside. Everything else goes a chunk at a time.
+Each write of a program is one small chunk from a hub, so a usual body has millions of chunks. This module
+decodes hundreds of them at once: a whole buffer, split at CRLF, gives size, payload, size, payload... The
+lengths of the payloads prove that no payload held a CRLF. For large chunks, the kernel reads the payload
+straight into the reader's memory, and the size lines elsewhere. Everything else is decoded chunk by chunk.
 """
 
 from __future__ import annotations
@@ -14,43 +14,43 @@ from http.client import HTTPException, IncompleteRead
 from typing import Any
 
 _LEAST, _MOST = 479, 65536
-"""Bytes of one read from the network while chunks are small, up to as much as a full stream is worth.
+"""Smallest and largest size in bytes of one network read while chunks are small; a full stream gets the largest.
 
-The least is what Python's own allocator gives at once (512 bytes, with the 33 of an empty `bytes`). Memory in
-pieces larger than the most is given back to the system and asked for again each time, which costs more than the
-read.
+Python's own allocator gives the smallest size at once (512 bytes, with the 33 of an empty `bytes`). Memory in
+pieces above the largest size goes back to the system and is requested again each time, which costs more than
+the read.
 """
 
 _TLS_RECV_SIZE = 16384
-"""The same over TLS: a whole record, so that no part of one is left inside OpenSSL, where no poll sees it."""
+"""The same over TLS: a whole record, so that no part of one stays inside OpenSSL, where no poll sees it."""
 
 _LARGE = 8192
-"""From this many bytes on, a chunk is worth its own read into the reader's memory."""
+"""From this many bytes on, a chunk gets its own read into the reader's memory."""
 
 _APART = 32768
-"""From this many bytes on, it is best read alone, and what stands between it and the next one by another read."""
+"""From this many bytes on, the payload gets its own read, and the bytes up to the next payload another one."""
 
 _MOST_PARTS = 1024
-"""Pieces of memory that Linux and macOS take in one read (IOV_MAX); more of them are EMSGSIZE."""
+"""Pieces of memory that Linux and macOS accept in one read (IOV_MAX); more give EMSGSIZE."""
 
 _LINE_LIMIT = 4096
-"""Bytes of a size line with its extensions, or of one trailer, before the body is taken for broken."""
+"""The most bytes of a size line with its extensions, or of one trailer, in a valid body."""
 
 _TRAILER_LIMIT = 65536
 
 _NO_SPLIT = 64
-"""Buffers that are not split in a way that failed on the last one."""
+"""Number of buffers that skip a way of splitting after it failed."""
 
 _HEX = b"0123456789abcdefABCDEF"
 _DIGIT_LIMIT = 16
 
 
 class MalformedChunk(HTTPException):
-    """What came is not a chunked body; http.client's kind of error, to be translated with its others."""
+    """The data is not a chunked body; a kind of http.client's error, so that it is translated with its others."""
 
 
 def _size(line: bytes) -> int:
-    """Return the size that a chunk's first line says, without its extensions."""
+    """Return the size in a chunk's first line, without its extensions."""
     digits = line.partition(b";")[0].rstrip(b" \t")
     if not digits or len(digits) > _DIGIT_LIMIT or digits.translate(None, _HEX):
         raise MalformedChunk(f"invalid chunk size {line[:40]!r}")
@@ -58,9 +58,9 @@ def _size(line: bytes) -> int:
 
 
 def _lone(count: int) -> bytes:
-    """Return how `count` bytes begin if they are one whole chunk, as everybody spells it.
+    """Return the usual beginning of `count` bytes that are one whole chunk.
 
-    Where no chunk is as long, what is returned is longer than they are, so that nothing begins with it.
+    If no chunk has that length, the result is longer than `count` bytes, so that nothing begins with it.
     """
     for digits in range(1, min(count - 4, _DIGIT_LIMIT)):
         size = b"%x" % (count - digits - 4)
@@ -73,16 +73,15 @@ _LONE = [_lone(count) for count in range(_LEAST + 1)]
 
 
 class ChunkedBody:
-    """A reader of one chunked body: `readinto` gives what has come, 0 at the end.
+    """A reader of one chunked body: `readinto` gives the data that has come, 0 at the end.
 
-    What a read from the socket raises passes through, and leaves everything as it was: on a non-blocking
-    socket, reading goes on where it stopped.
+    An exception of a socket read passes through and leaves the state unchanged: on a non-blocking socket, reading
+    continues where it stopped.
 
     Args:
-        sock: The socket it comes from.
-        begun: What has been read from the socket already.
-        wait: Does each read from the socket that it is given, within limits of time; None where there
-            are none.
+        sock: The socket to read from.
+        begun: The data that has been read from the socket already.
+        wait: Does each socket read that it is given, within time limits; None if there are no limits.
     """
 
     def __init__(
@@ -101,18 +100,16 @@ class ChunkedBody:
         self._recv_size = _LEAST if plain else _TLS_RECV_SIZE
         self._adapts = plain
         self._raw = begun  # not decoded yet
-        self._ready = b""  # decoded, not given yet
-        self._given = 0  # but for so much of it
-        self._left = 0  # bytes of the present chunk that are still to come
-        self._in_chunk = False  # whether the present chunk's CRLF is still to come
+        self._ready = b""  # decoded, not yet given
+        self._given = 0  # bytes of it that were given
+        self._left = 0  # bytes of the current chunk still to come
+        self._in_chunk = False  # whether the current chunk's CRLF is still to come
         self._line = b""  # the last size line
-        self._size = 0  # and what it said
-        self._between = b""  # what stands between two chunks like it
-        self._repeats = False  # whether the one before it said the same
-        self._floods = (
-            False  # whether the last large chunk came at once, with what stands behind it
-        )
-        self._no_even_split = self._no_split = 0  # how many buffers not to try to split
+        self._size = 0  # the size in that line
+        self._between = b""  # the bytes between two chunks of that size
+        self._repeats = False  # whether the size line before it had the same size
+        self._floods = False  # whether the last large chunk came at once, with the bytes after it
+        self._no_even_split = self._no_split = 0  # how many buffers skip the split
         self._error: MalformedChunk | None = None
         self.ended: bool = False
         if begun:
@@ -124,17 +121,17 @@ class ChunkedBody:
         return bool(self._ready) or self.ended or self._error is not None
 
     def take(self) -> bytes | None:
-        """Return what has come, waiting for the first byte; b"" is the end of the body.
+        """Return the data that has come, waiting for the first byte; b"" is the end of the body.
 
-        None asks for a `readinto`, which is better at what comes now.
+        None asks for a `readinto`, which suits the coming data better.
 
         Raises:
             IncompleteRead: The connection ended before the body did.
-            MalformedChunk: What came is not a chunked body.
+            MalformedChunk: The data is not a chunked body.
         """
         if not (self._ready or self._raw or self._in_chunk or self.ended or self._error):
-            # One whole chunk is what comes where every line is waited for. It takes the shortest way: after
-            # a wait nothing is in the processor's caches, and each step costs several times what it does else.
+            # If the reader waits for every line, one whole chunk comes. It takes the shortest way: after a wait the
+            # processor's caches are cold, and each step costs several times as much.
             data = self._recv(self._recv_size)
             count = len(data)
             line = _LONE[count] if count <= _LEAST else _lone(count)
@@ -152,9 +149,9 @@ class ChunkedBody:
         return data
 
     def readinto(self, buffer: memoryview) -> int:
-        """Read what has come into `buffer`, waiting for the first byte; 0 is the end of the body.
+        """Read the data that has come into `buffer`, waiting for the first byte; 0 is the end of the body.
 
-        Raises what `take` raises.
+        Raises the same exceptions as `take`.
         """
         if not self._fill():
             return self._read_large(buffer)
@@ -166,13 +163,13 @@ class ChunkedBody:
         return len(data)
 
     def _fill(self) -> bool:
-        """Have something ready, or be at the end; return False where a large chunk is best read directly."""
+        """Prepare data or reach the end; return False if a large chunk is best read directly."""
         while not self._ready:
             if self._error is not None:
                 raise self._error
             if self.ended:
                 return True
-            # The small rest of a large chunk too: the next one begins behind it.
+            # Also for the small rest of a large chunk: the next one begins after it.
             if self._left and self._size >= _LARGE and self._scatters:
                 return False
             if self._between_is_next():
@@ -186,22 +183,22 @@ class ChunkedBody:
         return True
 
     def _between_is_next(self) -> bool:
-        """Say whether what stands behind the last chunk, all of which has come, is to be read alone."""
+        """Return whether to read separately the bytes after the last chunk, all of which has come."""
         return self._in_chunk and self._size >= _APART and self._scatters and not self._raw
 
     def _receive(self, size: int) -> bytes:
-        """Read at most so much; raises IncompleteRead where the connection has ended."""
+        """Read at most `size` bytes; raises IncompleteRead if the connection has ended."""
         data = self._recv(size)
         if not data:
             raise IncompleteRead(b"", self._left or None)
         return data
 
     def _came(self, data: bytes) -> None:
-        """Take apart what came when `_recv_size` bytes were asked for; raises what `_receive` raises."""
+        """Decode the data of a read of `_recv_size` bytes; raises the same exceptions as `_receive`."""
         if not data:
             raise IncompleteRead(b"", self._left or None)
         if self._adapts:
-            # More next time, if all came that was asked for: memory for what doesn't come costs time too.
+            # Ask for more next time if the read was full: unused memory costs time too.
             asked = self._recv_size
             if len(data) == asked:
                 self._recv_size = min(4 * asked, _MOST)
@@ -211,10 +208,10 @@ class ChunkedBody:
         self._decode()
 
     def _read_large(self, buffer: memoryview) -> int:
-        """Read from inside a large chunk into the reader's own memory, and what stands behind it aside.
+        """Read the rest of a large chunk into the reader's own memory, and the bytes after it elsewhere.
 
-        That is a CRLF and the next size line, which is expected to be the last one again. Where all of it
-        comes at once, the next chunks are read with it.
+        Those bytes are a CRLF and the next size line, which is expected to equal the last one. If all of them come
+        at once, the same read takes the next chunks too.
         """
         left = self._left
         if left > len(buffer):
@@ -230,13 +227,13 @@ class ChunkedBody:
         if not count:
             raise IncompleteRead(b"", left)
         if count == left + len(self._between) and len(parts) > 1 and parts[1] == self._between:
-            # Just what was expected.
+            # All bytes are as expected.
             self._left, self._repeats, self._floods = self._size, True, len(parts) == 2
             return left
         return self._dealt(parts, count)
 
     def _places(self, buffer: memoryview) -> list[Any]:
-        """Return where the kernel is to put the payloads, and what stands between them."""
+        """Return the places for the kernel to put the payloads, and the bytes between them."""
         parts: list[Any] = []
         at, left = 0, self._left
         while at + left <= len(buffer) and len(parts) < _MOST_PARTS - 2:
@@ -247,7 +244,7 @@ class ChunkedBody:
         return parts
 
     def _dealt(self, parts: list[Any], count: int) -> int:
-        """Take note of `count` bytes in `parts`; return how many of them are payload before a surprise."""
+        """Account for `count` bytes in `parts`; return how many of them are payload before a surprise."""
         given, between = 0, self._between
         for at in range(0, len(parts), 2):
             payload = min(count, len(parts[at]))
@@ -261,7 +258,7 @@ class ChunkedBody:
                 break
             aside = parts[at + 1]
             if count < len(between) or aside != between:
-                # The end of the body, another size, an extension, or only a part of the line.
+                # This is the end of the body, another size, an extension, or only a part of the line.
                 self._raw = b"".join(parts[at + 1 :])[:count]
                 self._decode()
                 break
@@ -270,7 +267,7 @@ class ChunkedBody:
         return given
 
     def _decode(self) -> None:
-        """Take `_raw` apart, as far as it goes, into `_ready`."""
+        """Decode `_raw` into `_ready`, as far as possible."""
         pieces: list[bytes | memoryview] = []
         at = 0
         try:
@@ -279,7 +276,7 @@ class ChunkedBody:
                 at = self._split(at, pieces)
             at = self._step_through(at, pieces)
         except MalformedChunk as error:
-            # What came before it is good, and given first.
+            # The data before the error is good, and is given first.
             self._error = error
         self._raw = self._raw[at:]
         self._ready = b"".join(pieces)
@@ -287,7 +284,7 @@ class ChunkedBody:
     def _step_through(
         self, at: int, pieces: list[bytes | memoryview], *, only_begun: bool = False
     ) -> int:
-        """Take chunks apart one by one from `at` on, or only the rest of a begun one; return how far."""
+        """Decode chunks one by one from `at` on, or only the rest of a begun chunk; return the position reached."""
         raw = self._raw
         view = memoryview(raw)
         while at < len(raw) and not self.ended:
@@ -320,7 +317,7 @@ class ChunkedBody:
         return at
 
     def _begin_chunk(self, line: bytes, size: int) -> None:
-        """Take note of the size line of a chunk whose payload comes next."""
+        """Record the size line of a chunk whose payload comes next."""
         if line != self._line:
             self._line, self._size, self._repeats = line, size, False
             self._between = b"\r\n%b\r\n" % line
@@ -329,7 +326,7 @@ class ChunkedBody:
         self._left, self._in_chunk = size, True
 
     def _split(self, at: int, pieces: list[bytes | memoryview]) -> int:
-        """Take as many whole small chunks as a split at CRLF proves to be there; return how far."""
+        """Take all whole small chunks that a split at CRLF proves; return the position reached."""
         raw = self._raw
         first = raw.find(b"\r\n", at, at + _DIGIT_LIMIT)
         line = raw[at:first] if first > at else b""
@@ -341,7 +338,7 @@ class ChunkedBody:
         if self._no_even_split:
             self._no_even_split -= 1
         else:
-            # Chunks of one size: what splits at their size line in pieces of that length is their payloads.
+            # For chunks of one size: if a split at their size line gives pieces of that length, these are the payloads.
             even = raw[first + 2 :].split(b"\r\n%b\r\n" % line)
             rest = len(even.pop())
             if set(map(len, even)) == {size}:
@@ -359,13 +356,13 @@ class ChunkedBody:
         count = (len(parts) - 1) // 2
         lines, payloads = parts[0 : 2 * count : 2], parts[1 : 2 * count : 2]
         if not payloads or not payloads[-1]:
-            # The last chunk of a body has no payload, and ends it in the other way.
+            # The last chunk of a body has no payload; it is decoded chunk by chunk.
             count = max(count - 1, 0)
             lines, payloads = lines[:count], payloads[:count]
         if not count:
             return at
         different = set(lines)
-        # Extensions, or a payload that holds a CRLF, show as something else than digits.
+        # Extensions, or a payload with a CRLF, show up as characters other than digits.
         if b"" not in different and not b"".join(different).translate(None, _HEX):
             sizes = {line: int(line, 16) for line in different}
             if all(payloads) and list(map(len, payloads)) == [sizes[line] for line in lines]:
@@ -375,7 +372,7 @@ class ChunkedBody:
         return at
 
     def _finish(self, raw: bytes, start: int, at: int) -> int:
-        """Pass over the trailers; returns where the body ended, or `start` if they have not all come."""
+        """Skip the trailers; return where the body ended, or `start` if some trailers are still to come."""
         while True:
             end = raw.find(b"\r\n", at)
             if end < 0 or end - start > _TRAILER_LIMIT:

@@ -1,7 +1,7 @@
 """The requests adapter and urllib3 connection whose chunked body a background thread writes.
 
-One request is one `Exchange`. It is handed to the connection by a context variable, past `requests`,
-whose `HTTPAdapter.send` stays untouched:
+One request is one `Exchange`. A context variable hands it to the connection, past `requests`, whose
+`HTTPAdapter.send` stays unchanged:
 
     HttpClient ── exchange.use() ── Session.send ── HTTPAdapter.send ── urllib3 pool
                                                                            │
@@ -9,8 +9,8 @@ whose `HTTPAdapter.send` stays untouched:
                ├── writer   BodyWriter: a thread that writes the body while the caller awaits the answer
                └── answer   Answer: http.client's response, reading through an `_Inlet`
 
-The `_Inlet` is where every read of an answer waits for the network, so it is also the only place that
-knows time limits, deadlines and "is there still something to wait for?".
+Every read of an answer waits for the network in the `_Inlet`, so only the `_Inlet` knows time limits, deadlines
+and "is there still something to wait for?".
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from scramjet_client.http.exchange import Answer, Exchange, current_exchange
 from scramjet_client.http.tls import DUPLEX, ContextCache
 from scramjet_client.http.tuning import KeepAlive, Tuning
 
-# macOS has another name for it, which Python 3.9 does not know.
+# macOS has another name for this option, which Python 3.9 does not know.
 _KEEPIDLE = {"darwin": 0x10}.get(sys.platform, getattr(socket, "TCP_KEEPIDLE", None))
 
 
 def _socket_options(keep_alive: KeepAlive) -> list[tuple[int, int, int]]:
     """Return the options of every socket: urllib3's, and TCP keep-alive.
 
-    There is no TCP_USER_TIMEOUT beside it: Linux would then cut a hub that is alive and does not read, which is
+    TCP_USER_TIMEOUT is left out on purpose: Linux would then cut a hub that lives but does not read, which is
     back-pressure.
     """
     settings = [
@@ -61,7 +61,7 @@ def _socket_options(keep_alive: KeepAlive) -> list[tuple[int, int, int]]:
 
 
 class _Handover:
-    """Stands in for the body inside urllib3's `request`: asked for a piece when the head has been sent."""
+    """Stands in for the body inside urllib3's `request`, which asks it for a piece once the head has been sent."""
 
     def __init__(self, connection: _Duplex) -> None:
         self._connection = connection
@@ -81,12 +81,12 @@ class _Duplex(HTTPConnection):
     body_is_elsewhere = False
     owner = 0
     used_at = 0.0
-    # Weakly, because a pooled connection must not keep what was sent through it. As long as the writer's
-    # thread runs, that keeps it.
+    # A weak reference, because a pooled connection must not keep the data sent through it. While the writer's
+    # thread runs, the thread keeps the writer.
     last_writer: weakref.ref[BodyWriter] | None = None
 
     def stale(self, idle_limit: float) -> bool:
-        """Whether this pooled connection must not carry another request, not used for `idle_limit` seconds at most."""
+        """Whether this pooled connection must not carry another request: it may idle at most `idle_limit` seconds."""
         writer = None if self.last_writer is None else self.last_writer()
         return (
             self.owner != os.getpid()
@@ -104,7 +104,7 @@ class _Duplex(HTTPConnection):
     def _begin(
         self, request: Any, method: str, url: str, body: Any = None, *args: Any, **kw: Any
     ) -> None:
-        """Let urllib3 send the request; of an upload only the head, without the final chunk it adds."""
+        """Let urllib3 send the request; for an upload only the head, without the final chunk that urllib3 adds."""
         exchange = current_exchange()
         writer = exchange.writer if exchange is not None else None
         self.last_writer = None if writer is None else weakref.ref(writer)
@@ -138,7 +138,7 @@ class _DuplexTLS(_Duplex, HTTPSConnection):
         if self.ssl_context is None:
             self.ssl_context = self.contexts.context_for(self)
             if self.proxy is None:
-                # The context has them, and urllib3 would load them again for each connection.
+                # The context has loaded these files, and urllib3 would load them again for each connection.
                 self.ca_certs = self.ca_cert_dir = self.cert_file = self.key_file = None
         super().connect()
 
@@ -152,7 +152,7 @@ class _DuplexTLS(_Duplex, HTTPSConnection):
 
 
 class _FreshPool(urllib3.HTTPConnectionPool):
-    """A pool that opens a stale connection again instead of using it."""
+    """A pool that reopens a stale connection instead of using it."""
 
     ConnectionCls = _Duplex
 
@@ -162,15 +162,15 @@ class _FreshPool(urllib3.HTTPConnectionPool):
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection: Any = super()._get_conn(timeout)
-        # A proxy that forwards plain requests may close after each without a word (tinyproxy does), so that the
-        # next request would be lost, and may pass it on unread. A tunnel is the hub's own connection.
+        # A proxy that forwards plain requests may close silently after each one (tinyproxy does). The next request
+        # would then be lost, perhaps passed on unread. A tunnel is the hub's own connection.
         forwarded = self.proxy is not None and self.scheme == "http"
         if connection.sock is not None and (forwarded or connection.stale(self._idle_limit)):
             connection.close()
         return connection
 
     def _put_conn(self, conn: Any) -> None:
-        # The usual end of many streams at once, of which urllib3's own version would warn each time.
+        # Many streams that end at once fill the pool, and urllib3's own version would warn each time.
         if conn is not None and self.pool is not None and self.pool.full():
             if conn.sock is not None:
                 conn.close()
@@ -194,8 +194,8 @@ class _FreshTLSPool(_FreshPool, urllib3.HTTPSConnectionPool):
 if TYPE_CHECKING:
     _RequestsSession = requests.Session
 else:
-    # The class itself, whatever stands in its place: requests_cache.install_cache() puts a cache there, which
-    # reads a live stream as an answer that has none.
+    # The original class, whatever replaced it: requests_cache.install_cache() installs a cache there, which reads a
+    # live stream to its end, though it has none.
     _RequestsSession = next(
         (
             kind
@@ -207,7 +207,7 @@ else:
 
 
 class Session(_RequestsSession):
-    """requests' session, without what surprises: headers of its own, cookies, redirects."""
+    """requests' session without its surprises: own headers, cookies, redirects."""
 
     def __init__(self, tuning: Tuning) -> None:
         super().__init__()
@@ -224,23 +224,23 @@ class Session(_RequestsSession):
             self.mount(scheme, DuplexAdapter(self._tuning))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send a request; from the child of a fork over pools of its own.
+        """Send a request; a forked child uses its own pools.
 
-        A lock of the parent's may have been held at the fork by a thread that is not there to give it back.
+        At the fork a thread of the parent may have held a lock, and that thread can't release it in the child.
         """
         if self._pid != os.getpid():
             self._mount()
         return super().send(request, **kwargs)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: nothing is a redirect.
+        """Return None: no answer counts as a redirect.
 
-        Asked not to follow one, requests would still prepare the next request, and read all of this body for it.
+        Even if told not to follow it, requests would prepare the next request, and read this whole body for it.
         """
 
 
 class DuplexAdapter(HTTPAdapter):
-    """The adapter to mount: connections with TCP keep-alive that can be written and read at once."""
+    """The adapter to mount: connections with TCP keep-alive that can be written and read at the same time."""
 
     def __init__(self, tuning: Tuning) -> None:
         self._options = _socket_options(tuning.keep_alive)

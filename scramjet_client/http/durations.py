@@ -1,4 +1,4 @@
-"""Durations that a user gives: the one place that says what is one, and what is too long for the system."""
+"""Validation of all durations that a user gives, and their longest values for the system."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from decimal import Decimal
 from typing import Any, Union
 
 Duration = Union[float, timedelta]
-"""A time limit: seconds, or a timedelta; infinite is no limit."""
+"""A time limit: seconds, or a timedelta; infinite means no limit."""
 
 LONGEST_WAIT = 86400.0
-"""Seconds that one call of the system waits at most. Polls take milliseconds in 31 bits, 24 days; who waits for
-longer than this waits again."""
+"""The most seconds that one system call waits. Polls take milliseconds in 31 bits, 24 days; a longer wait is
+several calls."""
 
 _MOST_MILLISECONDS = 2**31 - 1
-"""Longest time of a stop: hubs run on Node.js, whose timers take a longer one for 1 ms."""
+"""Longest time of a stop: hubs run on Node.js, whose timers treat a longer one as 1 ms."""
 
 
 def _number(value: Any, refusal: Callable[[], TypeError]) -> float:
-    """Return a real number as a float; what is no number, or has a unit of its own, is a TypeError."""
+    """Return a real number as a float; raise TypeError if it is not a number, or has its own unit."""
     real = isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool)
-    # numpy's spans count as integers, and float() gives them in whatever unit they have.
+    # numpy's timedeltas count as integers, and float() ignores their unit.
     if not real or getattr(getattr(value, "dtype", None), "kind", "") == "m":
         raise refusal()
     try:
         return float(value)
     except ValueError:
-        # A Decimal that signals that it is no number.
+        # This is a signaling NaN of Decimal.
         return math.nan
     except OverflowError:
-        # An integer of more than 308 digits.
+        # This is an integer of more than 308 digits.
         return math.inf if value >= 0 else -math.inf
 
 
 def duration(name: str, value: object, *, zero: bool = False) -> float | None:
-    """Return a time limit in seconds, or None for no limit, which None and infinite are.
+    """Return a time limit in seconds; None and infinite mean no limit, which is None.
 
-    The one place through which every duration goes that a user gives.
+    Every duration that a user gives passes through this function.
 
     Args:
         name: The argument's name, for the error.
         value: Seconds or a timedelta.
-        zero: Whether 0 makes sense, which is to look once.
+        zero: Whether 0 is allowed; it means to check once.
 
     Raises:
         TypeError: It is neither.
@@ -65,18 +65,18 @@ def duration(name: str, value: object, *, zero: bool = False) -> float | None:
     if not (seconds >= 0 if zero else seconds > 0):
         least = "0 or more" if zero else "more than 0"
         raise ValueError(f"{name} must be {least} seconds, not {value!r}")
-    # The most that a lock waits for: 292 years.
+    # A lock waits at most this long: 292 years.
     return None if math.isinf(seconds) else min(seconds, threading.TIMEOUT_MAX)
 
 
 def interval(name: str, value: object, *, zero: bool = False) -> float:
-    """Return a time between two looks in seconds, which is at most the longest wait; raises what `duration` raises."""
+    """Return an interval between checks in seconds, at most the longest wait; raises like `duration`."""
     seconds = duration(name, value, zero=zero)
     return LONGEST_WAIT if seconds is None else min(seconds, LONGEST_WAIT)
 
 
 def milliseconds(name: str, value: object) -> float:
-    """Return the time of a stop in milliseconds, at most what a hub's timer can count.
+    """Return the time of a stop in milliseconds, at most the longest time of a hub's timer.
 
     Raises:
         TypeError: It is neither milliseconds nor a timedelta.
@@ -98,5 +98,5 @@ def milliseconds(name: str, value: object) -> float:
 
 
 def seconds(value: float) -> str:
-    """Return seconds as errors say them."""
+    """Return seconds as error messages show them."""
     return f"{value:g} s"

@@ -29,21 +29,21 @@ READ_SIZE = 65536
 """Bytes of one read from the network."""
 
 _HEAD_ALLOWANCE = 8 * 2**20
-"""Bytes beside a body: 100 header lines of 64 KB are what http.client takes, and chunks have frames."""
+"""Bytes in addition to a body: http.client accepts 100 header lines of 64 KB, and chunks have frames."""
 
 _POLL = 1.0
 """Seconds between two calls of `Exchange.on_idle` while nothing arrives."""
 
 
 _AT_ONCE = 0.001
-"""Seconds that stand for none: of a TLS socket, 0 would make one that does not wait."""
+"""The shortest wait in seconds: 0 would make a TLS socket non-blocking."""
 
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER that has the later close of a socket reset its connection."""
+"""An SO_LINGER value that makes the later close of a socket reset its connection."""
 
 
 class WaitEnded(Exception):
-    """Raised by an `on_idle` hook to end the wait that it was called from; never seen by users."""
+    """Raised by an `on_idle` hook to end the wait that called it; users never see it."""
 
 
 class Exchange:
@@ -52,8 +52,8 @@ class Exchange:
     Args:
         writer: The body, or None.
         deadline: `time.monotonic()` at which reading the answer ends with a timeout, or None.
-        on_idle: Called with the seconds of silence, by the thread that waits for the answer, every
-            `poll` seconds while nothing arrives. Raises to end the wait.
+        on_idle: Called with the seconds of silence, by the thread that waits for the answer, every `poll` seconds
+            while nothing arrives. It raises to end the wait.
         poll: Seconds between those calls.
     """
 
@@ -70,33 +70,33 @@ class Exchange:
         self.on_idle = on_idle
         self.poll = poll
         self.idle: float | None = None
-        """Seconds of silence after which a read raises, where that is longer than a socket's limit can be."""
+        """Seconds of silence after which a read raises, if that is longer than a socket's limit can be."""
         self.is_noise: Callable[[bytes], bool] | None = None
-        """Says of what has come whether it leaves the answer as silent as it was; None where nothing does."""
+        """Returns whether data leaves the answer as silent as before; None if all data ends the silence."""
         self.silence: float = 0.0
-        """Seconds that reads have waited since something else than noise came."""
+        """Seconds that reads have waited since data other than noise came."""
         self.heard_noise: bool = False
-        """Whether noise came last."""
+        """Whether the last data was noise."""
         self._waited = 0.0
         self.until: float | None = None
-        """`time.monotonic()` at which reading ends as at the end of the body, or None."""
+        """`time.monotonic()` at which reading ends, as at the end of the body, or None."""
         self.limit = ""
         """The deadline in words, for the error: "60 s (Timeouts.read)"."""
         self.overdue = ""
-        """Which limit has passed, in words; "" while none has."""
+        """The limit that has passed, in words; "" before."""
         self.idle_limit: float | None = None
         """Seconds of silence that a reader allows, for the error."""
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
         self.sent: threading.Event = threading.Event()
-        """Set when the head of the request is on the wire: until then nothing has left."""
+        """Set when the head of the request has been sent; before that, nothing has left."""
         self.size_limit: int | None = None
-        """Bytes that may be read by way of http.client, which believes what it is told; None for streams."""
+        """Bytes that may be read through http.client, which trusts the lengths in an answer; None for streams."""
         self._sock: socket.socket | None = None
         self._pid = os.getpid()
         self._aborted = False
         self._polled = False
-        # Guards _sock and _aborted: an abort and the birth of the connection must see each other.
+        # Guards _sock and _aborted: an abort and a new connection must see each other.
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -109,7 +109,7 @@ class Exchange:
             _current.reset(token)
 
     def connection_made(self, sock: socket.socket) -> None:
-        """Learn the socket; called by the connection when the head of the request has been written."""
+        """Take the socket; the connection calls this when the head of the request has been written."""
         with self._lock:
             self._sock = sock
             aborted = self._aborted
@@ -118,9 +118,9 @@ class Exchange:
         self.sent.set()
 
     def answered_elsewhere(self, request: requests.PreparedRequest) -> None:
-        """Take note that an answer came without a connection: a mock's, which leaves the body alone.
+        """Record that an answer came without a connection: a mock's, which does not read the body.
 
-        The source is read to its end, as a hub would, and the recorded request has what it gave.
+        The source is read to its end, as by a hub, and the recorded request gets its data.
         """
         self.sent.set()
         writer = self.writer
@@ -139,7 +139,7 @@ class Exchange:
 
     @property
     def waits_apart(self) -> bool:
-        """Whether a read has more to wait for than the socket's own limit, or beside a writer."""
+        """Whether a read needs more than the socket's own limit, or shares the socket with a writer."""
         return not self._polled and (
             self.deadline is not None
             or self.on_idle is not None
@@ -149,14 +149,14 @@ class Exchange:
         )
 
     def begin_polling(self) -> tuple[int, float | None]:
-        """Have reads never wait from now on, and keep no limits: who asks waits for many at once.
+        """Make reads non-blocking and without limits from now on: the caller waits for many exchanges at once.
 
         Returns:
-            The socket's descriptor, or -1 when there is none any more, and the seconds that a read had.
+            The socket's descriptor, or -1 if it has no socket any more, and the seconds that limited a read.
         """
         with self._lock:
             self._polled = True
-            # Who asks also measures.
+            # The caller also measures the silence.
             self.silence = self._waited = 0.0
             if self._sock is None:
                 return -1, None
@@ -165,12 +165,12 @@ class Exchange:
             return self._sock.fileno(), limit if self.idle is None else self.idle
 
     def broke_silence(self, began: float) -> None:
-        """Take note that something has come after a silence since `began`; `came` says what it was."""
+        """Record that data has come after a silence since `began`; `came` tells which data."""
         if self.is_noise is not None:
             self._waited = time.monotonic() - began
 
     def came(self, data: bytes) -> None:
-        """Take note of what has come: where it is noise, the silence goes on."""
+        """Record the data that has come; noise does not end the silence."""
         assert self.is_noise is not None
         self.heard_noise = self.is_noise(data)
         if not self.heard_noise:
@@ -182,7 +182,7 @@ class Exchange:
         with self._lock:
             self._polled = False
             if self._sock is not None:
-                # Closed by another thread just now, it needs none.
+                # If another thread has just closed the socket, it needs no limit.
                 with contextlib.suppress(OSError):
                     self._sock.settimeout(limit if self.idle is None else None)
 
@@ -196,15 +196,15 @@ class Exchange:
         return self._aborted
 
     def fail(self, error: BaseException) -> None:
-        """`abort`, because of an error that the other half of the exchange should hear of."""
+        """Abort because of an error that the other half of the exchange should report."""
         if self.failure is None:
             self.failure = error
         self.abort()
 
     def abort(self) -> None:
-        """End the exchange from any thread: whoever reads or writes on its connection is freed at once."""
+        """End the exchange, from any thread; this frees at once every thread that reads or writes on its connection."""
         if self._pid != os.getpid():
-            # After a fork the socket is still the parent's: shut here, it would end there.
+            # After a fork the socket still belongs to the parent: a shutdown here would end it there.
             return
         with self._lock:
             self._aborted = True
@@ -212,8 +212,8 @@ class Exchange:
         if self.writer is not None:
             self.writer.abort()
         elif sock is not None:
-            # A hub that this side held back hears of an orderly end only when the kernel gives up, in a minute,
-            # and holds its program back until then. (An upload must not do that: the hub would lose what it has.)
+            # If this side held a hub back, the hub learns of an orderly end only when the kernel gives up, in a
+            # minute, and holds its program back until then. (An upload must not reset: the hub would lose its data.)
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         if sock is not None:
@@ -229,19 +229,19 @@ def current_exchange() -> Exchange | None:
 
 
 class _Inlet(io.RawIOBase):
-    """The network end of an answer: one `recv_into` a call, with the exchange's limits."""
+    """The network end of an answer: one `recv_into` a call, within the exchange's limits."""
 
     def __init__(self, sock: socket.socket, exchange: Exchange | None) -> None:
         self._sock = sock
-        # An open file of the socket's own keeps its descriptor while http.client "closes" the socket.
+        # An open file of the socket keeps its descriptor while http.client "closes" the socket.
         self._hold = sock.makefile("rb", buffering=0)
         self._exchange = exchange
         self.holding = False
-        """Set while only what has been read already is wanted."""
+        """Set while only data that has been read already is wanted."""
         self._received = 0
 
     def readable(self) -> bool:
-        """Answers are read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
@@ -255,7 +255,7 @@ class _Inlet(io.RawIOBase):
         return count
 
     def taken_over(self, begun: bytes) -> ChunkedBody:
-        """Return a reader for the chunked body that comes now, `begun` being its first bytes."""
+        """Return a reader for the chunked body that comes now; `begun` is its first bytes."""
         exchange = self._exchange
         wait = self.limited if exchange is not None and exchange.waits_apart else None
         if exchange is not None and exchange.is_noise is not None:
@@ -268,7 +268,7 @@ class _Inlet(io.RawIOBase):
         if exchange is None or not exchange.waits_apart:
             return receive()
         limit = self._sock.gettimeout()
-        # Where noise came last, the silence before it goes on, and the hook has its turn as soon as nothing is there.
+        # After noise, the earlier silence continues, and the hook runs as soon as no data is there.
         began = time.monotonic() - exchange.silence
         at_once = exchange.heard_noise
         while True:
@@ -293,19 +293,19 @@ class _Inlet(io.RawIOBase):
                 exchange.on_idle(time.monotonic() - began)
 
     def _wait(self, seconds: float | None) -> bool:
-        """Wait for the socket by a poll: a thread that is inside a recv is woken by each step of the writer's."""
+        """Wait for the socket by a poll: each step of the writer would wake a thread that is inside a recv."""
         try:
             return wait_for_read(self._sock, seconds)
         except ValueError as error:
             let_interrupts_pass(error)
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
-        except BaseException as error:  # an interrupt, where most of them come
+        except BaseException as error:  # most interrupts come here
             show_briefly(error)
             raise
 
     @staticmethod
     def _slice(exchange: Exchange, limit: float | None, began: float) -> float | None:
-        """Return how long the next wait may take; raises when a limit has passed, whatever keeps coming."""
+        """Return how long the next wait may take; raises if a limit has passed, even while data keeps coming."""
         now = time.monotonic()
         if exchange.until is not None and now >= exchange.until:
             raise WaitEnded("its time is over")
@@ -326,8 +326,8 @@ class _Inlet(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            # The body has ended: the connection may carry another request from now on, which a late
-            # abort of this one must not hit.
+            # The body has ended. From now on the connection may carry another request, which a late abort of
+            # this one must not hit.
             if self._exchange is not None:
                 self._exchange.connection_given_back()
             self._hold.close()
@@ -335,7 +335,7 @@ class _Inlet(io.RawIOBase):
 
 
 class _HeardBody(ChunkedBody):
-    """A chunked body that tells what comes."""
+    """A chunked body that reports its data to the exchange."""
 
     def __init__(
         self,
@@ -361,7 +361,7 @@ class _HeardBody(ChunkedBody):
 
 
 class Answer(http.client.HTTPResponse):
-    """http.client's response, which reads through an `_Inlet` and gives what has come at once."""
+    """http.client's response, which reads through an `_Inlet` and returns data as soon as it comes."""
 
     _left: int | None = None
 
@@ -375,17 +375,17 @@ class Answer(http.client.HTTPResponse):
             self.exchange.answer = self
 
     def chunked_body(self) -> ChunkedBody | None:
-        """Return the reader of the body, which comes now; None if it is not chunked (see `read_plain`)."""
+        """Return the reader of the body, which comes now; None if the body is not chunked (see `read_plain`)."""
         if not self.chunked or self.fp is None:
             return None
-        # What http.client's reader has taken from the socket beyond the head is the beginning.
+        # The body begins with the data that http.client's reader has taken beyond the head.
         self._inlet.holding = True
         begun = self.fp.read(len(self.fp.peek(1)))
         self._inlet.holding = False
         return self._inlet.taken_over(begun or b"")
 
     def read_plain(self, buffer: memoryview) -> int:
-        """Read what has come into a buffer, waiting for the first byte; 0 is the end of the body.
+        """Read the data that has come into a buffer, waiting for the first byte; 0 is the end of the body.
 
         Raises:
             http.client.HTTPException: The connection ended before the body did.
@@ -396,8 +396,8 @@ class Answer(http.client.HTTPResponse):
         if self.length is None:
             data = self.fp.read1(len(buffer))
         else:
-            # http.client's read1 takes a body shorter than its Content-Length for a whole one, and up
-            # to Python 3.12 does not count what it has given.
+            # http.client's read1 accepts a body shorter than its Content-Length as complete. Up to Python 3.12 it
+            # does not count the bytes that it has given.
             left = self.length if self._left is None else self._left
             data = self.fp.read1(min(len(buffer), left)) if left else b""
             if not data and left:

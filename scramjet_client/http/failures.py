@@ -1,4 +1,4 @@
-"""What a refusal means: from an answer's status and body, whatever of the known shapes it has, to an error."""
+"""Turns refusals and foreign exceptions into errors: a refusal by its status and its body, in any known shape."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ _BY_PLATFORM_CODE: dict[int | None, type[HubResponseError]] = {
     1002: InsufficientResourcesError,
     1003: UnprocessableEntityError,
 }
-"""What the platform says under `error.code`, for statuses that say less."""
+"""Meanings of the platform's `error.code`, for statuses that say less."""
 
-# Errors of an instance's routes all come as 500; the text then starts with the status that was meant.
+# All errors of an instance's routes have the status 500; the text then starts with the intended status.
 _MEANT_STATUS = re.compile(r"(\d{3}): (.*)", re.DOTALL)
 
 
 def describe_body(text: str) -> str:
-    """Return what an error body says, whatever of the hub's four shapes it has ("" for an empty one)."""
+    """Return the message of an error body in any of the hub's four shapes ("" for an empty body)."""
     try:
         said = loads(text)
     except ValueError:
@@ -79,7 +79,7 @@ def describe_body(text: str) -> str:
 
 
 def _platform_code(text: str) -> int | None:
-    """Return `error.code` of a body, or None: hubs have texts there, a platform numbers."""
+    """Return `error.code` of a body, or None: hubs put text there, a platform puts numbers."""
     try:
         said = loads(text)
     except ValueError:
@@ -98,11 +98,11 @@ def from_response(
     base: str = "",
     token: bool = False,
 ) -> HubResponseError:
-    """Return the error for an answer of 300 or more; reads what is left of its body.
+    """Return the error for an answer of 300 or more; reads the rest of its body.
 
     Args:
         response: The answer.
-        subject: What the request was about, to begin the sentence with ("instance 'abc'").
+        subject: The subject of the request, which begins the message ("instance 'abc'").
         not_found: The class that a 404 means on this route.
         hidden: Returns a text without secrets.
         base: The hub's address.
@@ -115,7 +115,7 @@ def from_response(
         body = hidden(body)
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as cut:
         let_interrupts_pass(cut)
-        # The refusal is known; a connection cut inside its text must not hide it.
+        # The refusal is known already; a connection that breaks inside its text must not hide it.
         body = ""
     status = response.status_code
     said = hidden(describe_body(body) or response.reason or "")
@@ -141,7 +141,7 @@ def from_response(
 
 
 def _meaning(status: int, subject: str, base: str, token: bool) -> tuple[str, str]:
-    """Return what a refusal means, and what to do about it ("" where the hub's words say it)."""
+    """Return the meaning of a refusal, and advice ("" if the hub's own text gives it)."""
     about = f" for {subject}" if subject else ""
     if status == 401 and token:
         return f"the token was refused{about}", "; it may have expired, or be another hub's"
@@ -155,7 +155,7 @@ def _meaning(status: int, subject: str, base: str, token: bool) -> tuple[str, st
 
 
 def wrong_path(base: str) -> str:
-    """Return what to do about an address without the path of a hub's API; "" where it has a path."""
+    """Return advice for an address without the path of a hub's API; "" if it has a path."""
     path = urlsplit(base).path.strip("/") if base else "none"
     if path not in ("", "api"):
         return ""
@@ -164,7 +164,7 @@ def wrong_path(base: str) -> str:
 
 
 def _seconds_until(retry_after: str) -> float | None:
-    """Return a `Retry-After`, which is seconds or a date, as seconds from now; None if it is neither."""
+    """Return a `Retry-After` (seconds or a date) as seconds from now; None if it is neither."""
     if re.fullmatch(r"[0-9]{1,9}", retry_after.strip()):
         return float(retry_after)
     try:
@@ -174,22 +174,22 @@ def _seconds_until(retry_after: str) -> float | None:
     return max(0.0, when - time.time())
 
 
-# socket.timeout is an OSError of its own on Python 3.9.
+# On Python 3.9, socket.timeout is a separate OSError.
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError, socket.timeout)
 
 _OPENSSL = re.compile(r"^\[[^\]]*\] |\s*\(_ssl\.c:\d+\)$")
-"""Where in OpenSSL, and in Python's use of it, an error was found: "[SSL: X] ... (_ssl.c:1006)"."""
+"""The code location of an error in OpenSSL, or in Python's use of it: "[SSL: X] ... (_ssl.c:1006)"."""
 
 _CONNECTING = urllib3.exceptions.ConnectTimeoutError
-"""No connection came about in time. urllib3 1.26 derives its error for any other failed connection from it."""
+"""The connection was not made in time. urllib3 1.26 derives from it its error for any other failed connection."""
 
 _E = TypeVar("_E", bound=BaseException)
 
 
 def is_timeout(exception: BaseException) -> bool:
-    """Say whether a foreign exception is, at its root, a time limit that passed."""
+    """Return whether a passed time limit is the root of a foreign exception."""
     found = list(causes(exception))
-    # The kernel's own limit: keep-alive, or a retransmission, found that the other side has vanished.
+    # This is the kernel's own limit: keep-alive or a retransmission found that the other side has vanished.
     if any(isinstance(cause, OSError) and cause.errno == errno.ETIMEDOUT for cause in found):
         return False
     # urllib3 1.26 derives "connection refused" from its timeout class.
@@ -201,15 +201,15 @@ def is_timeout(exception: BaseException) -> bool:
 
 
 def root_text(exception: BaseException) -> str:
-    """Return the words of the innermost cause: "connection refused", not three reprs."""
+    """Return the text of the innermost cause: "connection refused", not three reprs."""
     *_, root = causes(exception)
     if isinstance(root, urllib3.exceptions.NewConnectionError):
-        # urllib3 1.26 names no cause, and raises it where it handles the cause.
+        # urllib3 1.26 sets no cause, and raises its error while it handles the cause.
         root = root.__context__ or root
     if isinstance(root, RemoteDisconnected):
         return "the other side closed the connection without an answer"
     if isinstance(root, IncompleteRead):
-        # Its own text is a repr, and counts what was held in a buffer, which nobody asked about.
+        # Its own text is a repr, and counts bytes held in a buffer, which help nobody.
         missing = f", with {root.expected} bytes still to come" if root.expected else ""
         return f"the connection closed before the end{missing}"
     if isinstance(root, ssl.SSLError):
@@ -220,9 +220,9 @@ def root_text(exception: BaseException) -> str:
 
 
 def quiet(exception: _E) -> _E:
-    """Return a foreign exception to be a `__cause__`: tracebacks show it in a line, without its frames and causes.
+    """Return a foreign exception for use as a `__cause__`: tracebacks show one line, without its frames and causes.
 
-    What it came from is its `__context__`, for who asks.
+    Its own cause becomes its `__context__`, where you can still find it.
     """
     exception.__traceback__ = None
     exception.__context__ = exception.__cause__ or exception.__context__
@@ -231,7 +231,7 @@ def quiet(exception: _E) -> _E:
 
 
 FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
-"""What may escape from requests, urllib3, http.client and the socket while a request runs."""
+"""The exceptions of requests, urllib3, http.client and the socket that may escape while a request runs."""
 
 
 @contextmanager
@@ -243,14 +243,14 @@ def translated(
     connect: float | None = None,
     exchange: Exchange | None = None,
 ) -> Iterator[None]:
-    """Turn whatever requests, urllib3 or the socket raise inside the block into errors of this package.
+    """Turn exceptions of requests, urllib3 or the socket inside the block into errors of this package.
 
     Args:
         method: HTTP method.
-        url: The request's URL, or what it is for.
-        base: The hub's address, for what is known of the hub as a whole.
+        url: The URL of the request, or its purpose.
+        base: The hub's address, for facts about the hub as a whole.
         connect: Seconds that opening the connection may take.
-        exchange: Which knows what limit has passed.
+        exchange: The exchange, which knows the limit that has passed.
     """
     try:
         yield
@@ -265,7 +265,7 @@ def translated(
             raise InvalidResponseError(
                 f"{method} {url} was answered with a bad header: {root_text(error)[:200]}", url=url
             ) from quiet(error)
-        # Its text holds the header's value, which may be a secret.
+        # The text of the error holds the header's value, which may be a secret.
         raise ValueError(
             f"a header of {method} {url} can't be sent: it has line ends in it"
         ) from None
@@ -275,7 +275,7 @@ def translated(
         overdue = "" if exchange is None else exchange.overdue
         if is_timeout(error):
             if exchange is not None and exchange.deadline is not None:
-                # What was left of it may have been less than what a connection may take.
+                # The rest of the deadline may have been shorter than the limit of a connection.
                 overdue = overdue or (exchange.limit if exchange.is_late() else "")
             sentence = _late(error, f"{method} {url}", base or url, connect, overdue)
             raise HubTimeoutError(sentence, url=url) from quiet(error)
@@ -286,7 +286,7 @@ def translated(
 def _late(
     error: BaseException, request: str, base: str, connect: float | None, overdue: str
 ) -> str:
-    """Return what to say of a time limit that has passed: which, and how long it was."""
+    """Return the message for a time limit that has passed: which limit, and how long."""
     found = list(causes(error))
     if any(isinstance(cause, _CONNECTING) for cause in found):
         within = overdue or (f"{seconds(connect)} (Timeouts.connect)" if connect else "its limit")
@@ -298,7 +298,7 @@ def _late(
 
 
 def _broken(error: BaseException, request: str, base: str) -> str:
-    """Return what to say of a connection that broke, or did not come about, and what to do."""
+    """Return the message and advice for a connection that broke, or was never made."""
     found = list(causes(error))
     said = root_text(error)
     if any(
@@ -321,11 +321,11 @@ def _broken(error: BaseException, request: str, base: str) -> str:
 
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
-"""How OpenSSL calls an answer that is not TLS, in its versions."""
+"""OpenSSL's names, in its versions, for an answer that is not TLS."""
 
 
 def _forget_requests(exception: BaseException) -> None:
-    """Take the request out of errors of requests, which become causes of ours: the token is in its headers."""
+    """Remove the request from errors of requests that become causes of ours: its headers hold the token."""
     for cause in causes(exception):
         if isinstance(cause, requests.RequestException):
             cause.request = cause.response = None

@@ -1,6 +1,6 @@
-"""Exceptions of signal handlers, which come out of whatever the main thread is waiting in.
+"""Exceptions of signal handlers, which can surface in any wait of the main thread.
 
-`raise TimeoutError` in a handler of SIGALRM is the usual way to limit a call, and looks like a socket's own time limit.
+`raise TimeoutError` in a SIGALRM handler is the usual way to limit a call. It looks like a socket's own time limit.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from types import FrameType
 
 
 def causes(exception: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it wraps, as requests and urllib3 wrap: in args, reason or `__cause__`.
+    """Yield an exception and its wrapped ones, in the ways of requests and urllib3: in args, reason or `__cause__`.
 
-    Not its `__context__`, which leads on to whatever the caller is just handling.
+    `__context__` is left out, because it leads to whatever the caller is handling at the time.
     """
     seen: set[int] = set()
     pending: list[object] = [exception]
@@ -27,10 +27,10 @@ def causes(exception: BaseException) -> Iterator[BaseException]:
 
 
 def let_interrupts_pass(error: BaseException) -> None:
-    """Raise what a signal handler raised, unchanged, if that is what an error comes from."""
+    """Raise a signal handler's exception unchanged, if the error comes from one."""
     for cause in causes(error):
         if type(cause).__module__.partition(".")[0] in ("requests", "urllib3"):
-            # A wrapper, which may have been given the traceback of what it wraps.
+            # This is a wrapper, which may carry the traceback of the exception that it wraps.
             continue
         trace = cause.__traceback__
         while trace is not None:
@@ -40,7 +40,7 @@ def let_interrupts_pass(error: BaseException) -> None:
 
 
 def _is_handler(frame: FrameType) -> bool:
-    """Say whether a frame is of a signal handler: it was given the signal and the frame that was interrupted."""
+    """Return whether a frame belongs to a signal handler: its arguments are the signal and the interrupted frame."""
     interrupted = frame.f_back
     if interrupted is None:
         return False

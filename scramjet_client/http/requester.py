@@ -1,4 +1,4 @@
-"""Requester: one requests session to one API, and every rule that holds for all of its requests."""
+"""Requester: one requests session to one API, and all rules that hold for its requests."""
 
 from __future__ import annotations
 
@@ -48,33 +48,33 @@ from scramjet_client.http.tuning import Tuning
 
 
 class RequestLogger(Protocol):
-    """What `add_logger` takes: told of each request, its answer or its failure, and its end."""
+    """A logger for `add_logger`: it hears of each request, its answer or its failure, and its end."""
 
     def request(self, method: str, url: str) -> object:
         """Hear of a request that is about to be sent."""
 
     def ok(self, method: str, url: str, status: int) -> object:
-        """Hear of the head of its answer."""
+        """Hear of the head of the answer."""
 
     def error(self, method: str, url: str, error: BaseException) -> object:
-        """Hear of its failure, instead."""
+        """Hear of a failure instead of an answer."""
 
     def end(self, method: str, url: str, seconds: float) -> object:
-        """Hear that it is over, and how long it took to the answer's head."""
+        """Hear that the request is over, and how long its answer's head took."""
 
 
 @attrs.frozen(kw_only=True)
 class BodyRequest:
-    """A request whose body is written by a `BodyWriter`: where it goes, and what its answer may mean.
+    """A request whose body a `BodyWriter` writes: its target, and the possible meanings of its answer.
 
     Attributes:
         path: Path below the API's base.
-        headers: Its headers.
+        headers: Headers of the request.
         method: POST or PUT.
         params: Query parameters.
-        head_limit: Seconds in which the hub must take something of the body, or answer; None is no limit.
-        rest_limit: Seconds for what follows the head of the answer, or None.
-        subject: What it is about, for refusals: "instance 'abc'".
+        head_limit: Seconds in which the hub must take some of the body, or answer; None is no limit.
+        rest_limit: Seconds for the rest of the answer after its head, or None.
+        subject: The subject of the request, for refusals: "instance 'abc'".
         not_found: The error that a 404 means.
     """
 
@@ -89,29 +89,29 @@ class BodyRequest:
 
 
 class Requester(Closing):
-    """Sends the requests of one API, and keeps every rule that holds for all of them. Safe to use from any thread.
+    """Sends the requests of one API, and applies all rules that hold for them. You may use it from any thread.
 
-    The environment does not surprise: `.netrc` never replaces a token, proxy variables do not apply to
-    loopback hosts, redirects are not followed, no cookie is kept. A pooled connection that was idle for
-    more than 4 s, or was made before a fork, is not used again.
+    The environment has no surprising effects: `.netrc` never replaces a token, proxy variables do not apply to
+    loopback hosts, redirects are not followed, and no cookie is kept. A pooled connection is not used again if it
+    was idle for more than 4 s, or was made before a fork.
 
     Args:
         api_base: URL of the hub's API, such as "http://127.0.0.1:8000/api/v1".
         token: Sent as `Authorization: Bearer`; never shown.
         headers: Sent with each request.
         timeout: `Timeouts`, or seconds for its `read`.
-        verify: True, False or the path of a CA bundle; None means REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE
-            where set, else the CAs of `certifi`.
+        verify: True, False or the path of a CA bundle. None means REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE if one is set,
+            else the CAs of `certifi`.
         cert: Path of a client certificate, or (certificate, key).
         proxies: As in requests; None means the environment's, except for loopback hosts.
-        retries: How often a JSON GET is tried again after a broken connection or a refusal that may pass
-            (429, 502, 503, 504), and any request to which no connection came about. Nothing else is ever
-            sent twice. Always within the call's limit; see docs/reliability.md, "Retries".
-        tuning: Intervals and margins that the client keeps by itself; None means the defaults of `Tuning`.
+        retries: How often the client repeats a JSON GET after a broken connection or a temporary refusal (429, 502,
+            503, 504), and any request whose connection could not be made. It never sends anything else twice.
+            Retries stay within the call's limit; see docs/reliability.md, "Retries".
+        tuning: Intervals and margins of the client itself; None means the defaults of `Tuning`.
     """
 
     answer_limit = ANSWER_LIMIT
-    """Bytes of an answer that is no stream; more are an InvalidResponseError. May be set on a client."""
+    """Bytes of an answer that is not a stream; a longer one raises InvalidResponseError. You may set it on a client."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class Requester(Closing):
         self.timeouts: Timeouts = Timeouts.of(timeout)
         self.tuning: Tuning = Tuning() if tuning is None else tuning
         self.memo: dict[str, Any] = {}
-        """What upper layers have learned of this hub, such as its generation."""
+        """Facts that upper layers have learned about this hub, such as its generation."""
         self._retries = retries
         self._outages = Outages(self.api_base)
         self.verify = verify
@@ -156,29 +156,29 @@ class Requester(Closing):
         return f"<{type(self).__name__} {self.api_base}>"
 
     def close(self) -> None:
-        """Close idle connections; streams that are open go on until they are closed."""
+        """Close idle connections; open streams go on until you close them."""
         self._session.close()
 
     def add_logger(self, logger: RequestLogger) -> None:
-        """Have `logger` told of each request from now on."""
+        """Report each request to `logger` from now on."""
         self._loggers.append(logger)
 
     # -- JSON -------------------------------------------------------------------------------------
 
     def get(self, path: str, **options: Any) -> Any:
-        """Return the JSON value of a GET; options as of `request`."""
+        """Return the JSON value of a GET; takes the options of `request`."""
         return self.request("GET", path, **options).value
 
     def post(self, path: str, value: Any = None, **options: Any) -> Any:
-        """POST a value as JSON and return the answer's; options as of `request`."""
+        """POST a value as JSON and return the answer's value; takes the options of `request`."""
         return self.request("POST", path, value, **options).value
 
     def put(self, path: str, value: Any = None, **options: Any) -> Any:
-        """PUT a value as JSON and return the answer's; options as of `request`."""
+        """PUT a value as JSON and return the answer's value; takes the options of `request`."""
         return self.request("PUT", path, value, **options).value
 
     def delete(self, path: str, **options: Any) -> Any:
-        """Return the JSON value of a DELETE; options as of `request`."""
+        """Return the JSON value of a DELETE; takes the options of `request`."""
         return self.request("DELETE", path, **options).value
 
     def request(
@@ -198,25 +198,25 @@ class Requester(Closing):
 
         Args:
             method: HTTP method.
-            path: Path below `api_base`, as `route` makes it.
-            value: What to send as JSON; None with GET sends nothing.
+            path: Path below `api_base`, as made by `route`.
+            value: The value to send as JSON; a GET with None sends nothing.
             headers: Further headers.
             params: Query parameters.
             timeout: Seconds for the whole answer; None means `timeouts.read`.
-            subject: What the request is about, for errors: "instance 'abc'".
+            subject: The subject of the request, for errors: "instance 'abc'".
             not_found: The error that a 404 means here.
-            exchange: The exchange to use, where the caller watches the wait; it then has its own limits.
+            exchange: The exchange to use if the caller watches the wait; its own limits then apply.
 
         Raises:
             HubConnectionError: The hub could not be reached.
-            HubTimeoutError: No whole answer in time.
+            HubTimeoutError: The whole answer did not come in time.
             HubResponseError: The hub refused; the class follows the status.
             InvalidResponseError: The answer is not JSON.
         """
         sent = dict(checked_headers(headers or {}))
         body: bytes | None = None
         if method != "GET":
-            # Hubs require it, with exactly this spelling, on DELETE too, where there is no body.
+            # Hubs require this header, with exactly this spelling, even on DELETE, which has no body.
             sent["Content-Type"] = "application/json"
             if method != "DELETE" or value is not None:
                 body = jsonlib.dumps(value, allow_nan=False).encode()
@@ -234,7 +234,7 @@ class Requester(Closing):
                     if response.status_code >= 300:
                         raise self.refusal(response, subject, not_found)
                     answer = parsed(response, self.answer_limit)
-                    # It is what errors keep of an answer that makes no sense.
+                    # Errors keep this text for an answer that makes no sense.
                     return attrs.evolve(answer, text=self._secrets.hidden_in(answer.text))
                 finally:
                     response.close()
@@ -265,7 +265,7 @@ class Requester(Closing):
         )
 
     def send_body(self, request: BodyRequest, exchange: Exchange) -> requests.Response:
-        """Send a request whose body the exchange's writer writes, and return at the head of its answer."""
+        """Send a request whose body the exchange's writer writes; return the response once its head has come."""
         with _head_within(exchange, request.head_limit, rest=request.rest_limit):
             return self.reach(
                 exchange,
@@ -279,7 +279,7 @@ class Requester(Closing):
     def _translated(
         self, exchange: Exchange, method: str, path: str
     ) -> contextlib.AbstractContextManager[None]:
-        """Return the block in which a request may raise what requests raises."""
+        """Return a context manager that translates the errors of requests."""
         return translated(
             method,
             f"{self.api_base}/{path}" if path else self.api_base,
@@ -290,13 +290,13 @@ class Requester(Closing):
 
     @contextlib.contextmanager
     def _discreet(self) -> Iterator[None]:
-        """Hide in what is raised inside the block what the hub, or who answers for it, has repeated."""
+        """Hide secrets that the hub or a proxy has repeated, in exceptions raised inside the block."""
         try:
             yield
         except ScramjetError as error:
             hidden = self._secrets.hidden_in
             for cause in causes(error):
-                # The traceback would show it too.
+                # The traceback would show the cause too.
                 if cause is not error and hidden(str(cause)) != str(cause):
                     error.__cause__ = None
                     error.__suppress_context__ = True
@@ -308,7 +308,7 @@ class Requester(Closing):
             raise
 
     def reach(self, exchange: Exchange, method: str, path: str, **how: Any) -> requests.Response:
-        """Send a request and return at the head of its answer; again while no connection comes about."""
+        """Send a request and return the response once its head has come; repeat if no connection can be made."""
 
         def attempt() -> requests.Response:
             with self._discreet(), self._translated(exchange, method, path):
@@ -335,7 +335,7 @@ class Requester(Closing):
         body: Any = None,
         read_timeout: float | None = None,
     ) -> requests.Response:
-        """Send one request and return at the head of its answer; raises what requests raises."""
+        """Send one request and return the response once its head has come; raises the exceptions of requests."""
         url = f"{self.api_base}/{path}" if path else self.api_base
         given = checked_headers(headers or {})
         prepared = _prepared(
@@ -359,14 +359,14 @@ class Requester(Closing):
             _complete(response, prepared)
             exchange.answered_elsewhere(prepared)
         elif exchange.writer is not None:
-            # Who keeps an answer does not keep what was sent.
+            # A user who keeps an answer must not keep the sent data with it.
             prepared.body = None
         check_coding(response)
         return response
 
 
 def _complete(response: requests.Response, request: requests.PreparedRequest) -> None:
-    """Give a response that a test has made by hand what those of an adapter have."""
+    """Add the attributes of an adapter's response to one that a test has made by hand."""
     if response.request is None:
         response.request, response.url = request, response.url or request.url or ""
     if response.raw is None:
@@ -374,7 +374,7 @@ def _complete(response: requests.Response, request: requests.PreparedRequest) ->
 
 
 class _RequestEvents:
-    """Tells listeners of one request: a `with` block in which it is sent."""
+    """Reports one request to listeners: a `with` block around its sending."""
 
     def __init__(self, listeners: list[RequestLogger], method: str, url: str) -> None:
         self._listeners = listeners
@@ -388,7 +388,7 @@ class _RequestEvents:
         return self
 
     def answered(self, status: int) -> None:
-        """Tell of the answer's head."""
+        """Report the answer's head."""
         logger.debug("%s %s -> %d", self._method, self._url, status)
         for each in self._listeners:
             each.ok(self._method, self._url, status)
@@ -402,7 +402,7 @@ class _RequestEvents:
 
 @lru_cache(maxsize=64)
 def _normal(api_base: str) -> str:
-    """Return a base as requests writes it on the wire: international names in ASCII, odd characters quoted."""
+    """Return a base as requests sends it: international names in ASCII, unusual characters quoted."""
     return (requests.Request("GET", api_base).prepare().url or api_base).rstrip("/")
 
 
@@ -418,7 +418,7 @@ def _prepared(
     """Return a request that `session.send` takes.
 
     Args:
-        session: Whose headers and credentials are added.
+        session: The session whose headers and credentials are added.
         method: HTTP method, in capitals.
         url: The API's base, and the path below it, quoted.
         headers: Further headers.
@@ -427,7 +427,7 @@ def _prepared(
 
     Raises:
         requests.exceptions.InvalidHeader: A header can't be sent.
-        requests.exceptions.InvalidURL: The base is no URL.
+        requests.exceptions.InvalidURL: The base is not a URL.
     """
     base, path = url
     prepared = requests.PreparedRequest()
@@ -453,10 +453,10 @@ def _prepared(
 
 
 def _connect_limit(exchange: Exchange, limit: float | None) -> float | None:
-    """Return how many seconds opening a connection may take: `limit`, or what the exchange has left."""
+    """Return the seconds for opening a connection: `limit`, or the rest of the exchange's time."""
     limits = [] if limit is None else [min(limit, LONGEST_WAIT)]
     if exchange.deadline is not None:
-        # 0 would mean "do not wait"; that the time is over is found by the first read.
+        # 0 would mean "do not wait"; the first read finds that the time is over.
         limits.append(min(max(0.001, exchange.deadline - time.monotonic()), LONGEST_WAIT))
     return min(limits, default=None)
 
@@ -465,15 +465,15 @@ def _connect_limit(exchange: Exchange, limit: float | None) -> float | None:
 def _head_within(
     exchange: Exchange, limit: float | None, *, rest: float | None = None
 ) -> Iterator[None]:
-    """Give the head of an upload's answer a limit while the block runs that sends the request.
+    """Limit the time for the head of an upload's answer while the block sends the request.
 
-    Counted from the last byte that the hub took: a gateway may read the whole body before it asks the hub, but
-    one that neither reads nor answers is not back-pressure. Afterwards a silent hub is.
+    The time counts from the last byte that the hub took: a gateway may read the whole body before it asks the hub.
+    A gateway that neither reads nor answers is not back-pressure; after the head, a silent hub is.
 
     Args:
-        exchange: The upload's.
+        exchange: The upload's exchange.
         limit: Seconds, or None.
-        rest: Seconds for what follows the head, or None.
+        rest: Seconds for the rest of the answer after its head, or None.
     """
     writer, watch, poll = exchange.writer, exchange.on_idle, exchange.poll
     if writer is None or limit is None:

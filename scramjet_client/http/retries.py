@@ -1,4 +1,4 @@
-"""What may be sent again after a failure, and when."""
+"""Retries: which requests may be repeated after a failure, and when."""
 
 from __future__ import annotations
 
@@ -26,40 +26,40 @@ _R = TypeVar("_R")
 
 _BACK_OFF = 0.1
 _LONGEST = 5.0
-"""Seconds before the first retry; doubled for each further one, up to the longest, and then shortened by up to
-a half by chance, so that clients that were cut off together do not come back together."""
+"""Seconds before the first retry, and the most seconds before any. Each further retry doubles the delay. A random
+part, up to half, is then taken off, so that clients that were cut off together do not return together."""
 
 _PATIENCE = 60.0
-"""Seconds of a hub's `Retry-After` beyond which its refusal is raised instead."""
+"""Longest `Retry-After` of a hub, in seconds, that is waited for; a longer one raises the refusal."""
 
 _NOT_TRUSTED = (ssl.SSLCertVerificationError, CertificateError)
-"""A certificate that is refused, by OpenSSL or, for another name and by urllib3 1.26, in Python."""
+"""A refused certificate: by OpenSSL, or in Python (a wrong name, and urllib3 1.26)."""
 
 _PASSING = (429, 502, 503, 504)
-"""Refusals that may pass: too many requests, and a gateway whose hub is away."""
+"""Temporary refusals: too many requests, or a gateway whose hub is away."""
 
 
 class Outages:
-    """Logs when calls begin to fail and when they succeed again: two lines, however many calls fail between.
+    """Logs when calls begin to fail and when they succeed again: two lines, however many calls fail in between.
 
-    The attempts in between are logged on the level DEBUG.
+    The attempts in between are logged at level DEBUG.
 
     Args:
-        hub: What is called, for the log.
+        hub: The called hub, for the log.
     """
 
     def __init__(self, hub: str) -> None:
         self._hub = hub
         self._failed = 0
         self._began = 0.0
-        # Guards the two above: a client is used by many threads.
+        # Guards the two fields above: many threads may use a client.
         self._lock = threading.Lock()
 
     def failed(self, error: ScramjetError, pause: float | None) -> None:
-        """Take note of a failed attempt; `pause` is None where it is raised instead of tried again."""
+        """Record a failed attempt; `pause` is None if the error is raised instead of retried."""
         with self._lock:
             if not self._failed and pause is None:
-                # The caller hears of it, and nothing else was said.
+                # The caller gets the error, and nothing was logged before.
                 return
             begins = not self._failed
             self._failed += 1
@@ -71,7 +71,7 @@ class Outages:
         logger.log(level, "%s; trying again in %.2f s", error, pause)
 
     def succeeded(self) -> None:
-        """Take note of an answer."""
+        """Record an answer."""
         if not self._failed:
             return
         with self._lock:
@@ -94,16 +94,16 @@ def tried(
     sleep: Callable[[float], object],
     given_up: Callable[[], bool] = lambda: False,
 ) -> _R:
-    """Run an attempt, and again after a failure that may pass, if that can't do anything twice.
+    """Run an attempt, and repeat it after a temporary failure if nothing can take effect twice.
 
     Args:
         attempt: Sends a request; raises errors of this package.
-        retries: How often it may be tried again.
-        outages: Told of what fails, and of answers.
-        again: Whether a repetition is harmless; what never left is tried again in any case.
-        deadline: `time.monotonic()` beyond which nothing is tried, or None.
+        retries: How often to repeat it.
+        outages: Records failures and answers.
+        again: Whether a repetition is harmless; a request that never left is always repeated.
+        deadline: `time.monotonic()` after which nothing is repeated, or None.
         sleep: Waits between two attempts.
-        given_up: Asked before each retry whether nobody wants it any more.
+        given_up: Called before each retry; returns whether nobody wants the answer any more.
     """
     for number in itertools.count():
         try:
@@ -113,7 +113,7 @@ def tried(
             late = deadline is not None and time.monotonic() + (pause or 0) >= deadline
             if pause is None or late or given_up():
                 _note_end(error, outages)
-                # Where it came from is ours alone; its cause says the rest.
+                # Only we need its traceback; its cause says the rest.
                 raise error.with_traceback(None)  # noqa: B904 - it is its own
             outages.failed(error, pause)
         except BaseException as error:  # an interrupt, from deep inside
@@ -122,13 +122,13 @@ def tried(
         else:
             outages.succeeded()
             return answer
-        # Not inside the handler: the next failure is not a consequence of this one.
+        # This is outside the handler, because the next failure is not a consequence of this one.
         sleep(pause)
     raise AssertionError("unreachable")
 
 
 def _note_end(error: ScramjetError, outages: Outages) -> None:
-    """Tell of an error that is raised: a refusal is an answer, too, unless a gateway gives it for a hub."""
+    """Record a raised error: a refusal counts as an answer, unless a gateway gives it for a hub."""
     if isinstance(error, HubResponseError) and error.status not in _PASSING:
         outages.succeeded()
     else:
@@ -136,14 +136,14 @@ def _note_end(error: ScramjetError, outages: Outages) -> None:
 
 
 def _pause(error: ScramjetError, number: int, *, again: bool) -> float | None:
-    """Return how many seconds to wait after the failed attempt of this number; None forbids another one."""
+    """Return the seconds to wait after failed attempt number `number`; None forbids another one."""
     back_off = min(_BACK_OFF * 2.0**number, _LONGEST) * random.uniform(0.5, 1.0)
     if _has_cause(error, urllib3.exceptions.NewConnectionError):
         return back_off
     if not again:
         return None
     if isinstance(error, HubConnectionError):
-        # A certificate does not get better.
+        # A certificate does not improve.
         return None if _has_cause(error, _NOT_TRUSTED) else back_off
     if isinstance(error, HubResponseError) and error.status in _PASSING:
         asked: float = error.retry_after or 0.0
@@ -154,5 +154,5 @@ def _pause(error: ScramjetError, number: int, *, again: bool) -> float | None:
 def _has_cause(
     error: ScramjetError, kind: type[BaseException] | tuple[type[BaseException], ...]
 ) -> bool:
-    """Tell whether an error comes from one of a kind: a request that did leave must not pass for one that did not."""
+    """Return whether an error comes from one of these kinds. A request that left must not pass for an unsent one."""
     return any(isinstance(cause, kind) for cause in causes(error))

@@ -1,4 +1,4 @@
-"""What a client sends in confidence, kept out of errors: hubs and proxies may repeat a request in what they answer."""
+"""Keeps a client's secrets out of errors: hubs and proxies may repeat a request in their answers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from urllib.parse import quote, quote_plus
 _HIDDEN = "***"
 
 _SHORTEST = 8
-"""Characters from which on a secret is looked for within other text, and within base64, where a shorter one may
-be found by chance."""
+"""Fewest characters of a secret that is searched within other text and within base64, which may contain a shorter
+one by chance."""
 
 _SHORTEST_WORD = 3
-"""Characters from which on a secret is looked for as a word. A shorter one is a word like any other, and hidden
-only behind what introduces a secret."""
+"""Fewest characters of a secret that is searched as a word. A shorter one looks like any other word, and is hidden
+only after text that introduces a secret."""
 
 _BEGINS = r"(?:(?<![a-z0-9])|(?<=%[0-9a-f]{2})|(?<=\\[nrtbf]))"
 _ENDS = r"(?![a-z0-9])"
-"""Where a word begins and ends; what escapes a character before it is no part of it."""
+"""The beginning and end of a word; an escape sequence before a word is not part of it."""
 
 _INTRODUCED = r"((?:bearer|basic|authorization|cookie|token|key|secret|password)(?:[\s:=\"'\\]|%[0-9a-f]{2})+)"
 
 
 class Secrets:
-    """Hides secrets in text, in every way in which one is usually written.
+    """Hides secrets in text, in all their usual spellings.
 
     Args:
         values: The secrets.
@@ -35,25 +35,25 @@ class Secrets:
 
     def __init__(self, values: Iterable[str]) -> None:
         forms = {(form, len(value)) for value in values if value for form in _forms(value)}
-        # Long ones first: one form may be part of another.
+        # Long forms come first, because one form may be part of another.
         ordered = sorted(forms, key=lambda each: len(each[0]), reverse=True)
         self._pattern = re.compile(
             "|".join(_pattern(*each) for each in ordered) or "(?!)", re.IGNORECASE
         )
 
     def hidden_in(self, text: str) -> str:
-        """Return a text without them."""
+        """Return a text without the secrets."""
         return self._pattern.sub(
             lambda found: (found[found.lastindex] if found.lastindex else "") + _HIDDEN, text
         )
 
 
 def _pattern(form: str, length: int) -> str:
-    """Return what finds a form of a secret of a length, so that a short one does not hide words."""
+    """Return a pattern for a form of a secret with this length, so that a short one does not hide words."""
     if length >= _SHORTEST:
         return re.escape(form)
     before = _BEGINS if length >= _SHORTEST_WORD else _INTRODUCED
-    # Other than a letter or digit at its own edge, it is no word there.
+    # An edge that is not a letter or digit is not a word boundary.
     begins = before if form[0].isalnum() or length < _SHORTEST_WORD else ""
     return begins + re.escape(form) + (_ENDS if form[-1].isalnum() else "")
 
@@ -68,7 +68,7 @@ def _forms(value: str) -> Iterator[str]:
     yield escaped
     yield escaped.replace("/", "\\/")
     if len(value) >= _SHORTEST:
-        # In Basic credentials it stands behind a user's name, so at any of three places in a group.
+        # In Basic credentials the secret follows a user's name, so it may start at any of three places in a group.
         for before in range(3):
             data = base64.b64encode(bytes(before) + value.encode() + bytes(3)).decode()
             first = -(-before * 8 // 6)

@@ -1,4 +1,4 @@
-"""What a client is set up with: limits, address, token, certificates, proxies; nothing from the network."""
+"""Settings of a client: limits, address, token, certificates, proxies; nothing here uses the network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TOKEN = re.compile(r"[!-~]+")
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
-"""What can stand in a header: no line ends, and what Latin-1 has."""
+"""Characters allowed in a header: Latin-1 without line ends."""
 
 _FRAMING = {
     "connection",
@@ -49,13 +49,13 @@ _FRAMING = {
     "transfer-encoding",
     "upgrade",
 }
-"""What says where a request ends and what becomes of its connection. A wrong one breaks the request after it."""
+"""Headers that frame a request or control its connection. A wrong one breaks the next request."""
 
 _NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
-"""What readers of URLs drop, or take for something else, each in its own way."""
+"""Characters that URL parsers drop or misread, each in its own way."""
 
 
-# attrs converts by functions that have a name, which is the only way for a type checker to know what they take.
+# attrs converters must be named functions: only then does a type checker know their argument types.
 def _connect(value: Duration | None) -> float | None:
     return duration("connect", value)
 
@@ -75,15 +75,15 @@ def _idle(value: Duration | None) -> float | None:
 @public
 @attrs.frozen(kw_only=True)
 class Timeouts(Shown):
-    """Time limits in seconds, or timedeltas; None and infinite are no limit.
+    """Time limits in seconds, or timedeltas; None and infinite mean no limit.
 
     Attributes:
-        connect: To open a connection.
-        read: For the whole answer of a JSON call, and for the head of a stream's answer; for that of an upload,
-            and for the whole answer to a sequence package, counted from when the hub last took something.
-        write: During which an upload may make no progress at all; a hub whose program does not read
-            takes nothing, so there is no limit by default.
-        idle: During which a stream may be silent, for streams that are not given an `idle_timeout`.
+        connect: Limit for opening a connection.
+        read: Limit for the whole answer of a JSON call, and for the head of a stream's or upload's answer; also for the
+            whole answer to a sequence package. For uploads and packages it counts from when the hub last took data.
+        write: How long an upload may stall. A hub whose program does not read takes nothing, so there is no limit by
+            default.
+        idle: How long a stream may be silent, for streams without their own `idle_timeout`.
     """
 
     connect: float | None = attrs.field(default=5.0, converter=_connect)
@@ -93,7 +93,7 @@ class Timeouts(Shown):
 
     @classmethod
     def of(cls, value: Duration | Timeouts | None) -> Timeouts:
-        """Return `Timeouts` for a number of seconds for `read`, or for None the defaults."""
+        """Return `Timeouts` with these seconds for `read`; None means the defaults."""
         if value is None:
             return cls()
         return value if isinstance(value, Timeouts) else cls(read=duration("timeout", value))
@@ -103,7 +103,7 @@ TimeoutLike = Union[float, timedelta, Timeouts, None]
 
 
 def route(*segments: str) -> str:
-    """Return a path below the API's base; every segment is encoded, so that none can leave its place.
+    """Return a path below the API's base; every segment is encoded, so that it can't change the path.
 
     Raises:
         ValueError: A segment is empty, "." or "..", which HTTP clients and servers resolve.
@@ -115,10 +115,10 @@ def route(*segments: str) -> str:
 
 
 class Token(AuthBase):
-    """Sets the token, and by its presence keeps requests from asking `.netrc` for another one."""
+    """Sets the token; its presence keeps requests from looking in `.netrc` for another one."""
 
     def __init__(self, token: str | None) -> None:
-        # What is wrong with it is found here: http.client would show the whole header in its error.
+        # A malformed token raises here, because http.client would show the whole header in its error.
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("token must be ASCII without spaces and line ends, and not empty")
         self._token = token
@@ -126,11 +126,11 @@ class Token(AuthBase):
 
     @property
     def is_set(self) -> bool:
-        """Whether there is one."""
+        """Whether a token is set."""
         return self._token is not None
 
     def hidden_in(self, text: str) -> str:
-        """Return a text without the token, which what a hub or a proxy says may repeat."""
+        """Return a text without the token, which a hub or a proxy may have repeated."""
         return self._secrets.hidden_in(text)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -144,21 +144,21 @@ _SECRET_HEADER = re.compile(r"authorization|cookie|token|key|secret|password", r
 
 
 def secrets_of(token: str | None, headers: Mapping[str, str]) -> Secrets:
-    """Return what of a client's settings must be in no error: the token, and headers that say who one is."""
+    """Return the settings that no error may show: the token, and headers that identify the user."""
     values = [] if token is None else [token]
     for name, value in headers.items():
         if _SECRET_HEADER.search(name):
-            # Also without "Bearer" or "Basic".
+            # The value also counts without "Bearer" or "Basic".
             values += [value, value.rpartition(" ")[2]]
     return Secrets(values)
 
 
 def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return headers that can be sent; their values, which may be secrets, are in no error.
+    """Return headers that can be sent; errors never show their values, which may be secrets.
 
     Raises:
-        TypeError: A name or value is no text.
-        ValueError: It would break its line, is beyond Latin-1, or is one that the client sets itself.
+        TypeError: A name or value is not a text.
+        ValueError: A header would break its line, has characters beyond Latin-1, or is one that the client sets itself.
     """
     if not isinstance(headers, Mapping):
         raise TypeError(f"headers must be a dict of str, not {type(headers).__name__}")
@@ -184,9 +184,9 @@ def checked_base(api_base: str) -> str:
         raise TypeError(f"api_base must be a str, not {type(api_base).__name__}")
     try:
         parts = urlsplit(api_base)
-        parts.port  # noqa: B018 - raises where it is none
+        parts.port  # noqa: B018 - raises if it is not a port
     except ValueError:
-        # What is in the place of a port may be a password.
+        # The text in place of the port may be a password.
         raise ValueError("api_base is no URL: its host or port is malformed") from None
     if parts.username or parts.password:
         raise ValueError("api_base must not hold a user or password; give token=")
@@ -202,20 +202,20 @@ def checked_base(api_base: str) -> str:
 
 
 def verification(given: bool | str | None) -> bool | str:
-    """Return what TLS trusts: what was given, else what the environment names, else certifi's CAs."""
+    """Return the CAs that TLS trusts: the given ones, else the environment's, else certifi's."""
     if given is not None:
         return given
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
 
 
 def proxies_for(url: str, given: dict[str, str] | None) -> dict[str, str]:
-    """Return the proxies for a URL: what was given, else the environment's, but none for loopback hosts."""
+    """Return the proxies for a URL: the given ones, else the environment's, except for loopback hosts."""
     if given is not None:
         return given
     return {} if is_loopback(url) else get_environ_proxies(url)
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether a URL names this machine, so that proxy variables do not apply."""
+    """Return whether a URL names this machine, so that proxy variables do not apply."""
     host = urlsplit(url).hostname or ""
     return host in _LOOPBACK or host.startswith("127.")

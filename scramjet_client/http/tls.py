@@ -1,9 +1,9 @@
 """A TLS socket that one thread may read while another writes.
 
-OpenSSL forbids two threads inside one TLS object, and the stock `ssl.SSLSocket` does not keep them apart
-while it waits for the network with the interpreter's lock released: connections that are read and
-written at once lose data, crash or deadlock, depending on the Python version. Here the socket is always
-non-blocking, one lock is held for each step into OpenSSL, and all waiting happens outside that lock.
+OpenSSL forbids two threads inside one TLS object. The stock `ssl.SSLSocket` does not keep them apart while it
+waits for the network with the interpreter's lock released: connections that are read and written at once lose
+data, crash or deadlock, depending on the Python version. Here the socket is always non-blocking, each step into
+OpenSSL holds one lock, and all waiting happens outside that lock.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _T = TypeVar("_T")
 
 
 class DuplexSSLSocket(ssl.SSLSocket):
-    """An `ssl.SSLSocket` for one reading and one writing thread; made by `SSLContext.sslsocket_class`.
+    """An `ssl.SSLSocket` for one reading and one writing thread; made through `SSLContext.sslsocket_class`.
 
-    `settimeout` keeps its meaning (seconds for each call, None for no limit) for both directions;
-    the descriptor below is non-blocking whatever it says.
+    `settimeout` keeps its meaning (seconds for each call, None for no limit) for both directions. The descriptor
+    below is always non-blocking.
     """
 
-    _sslobj: Any  # of ssl: what speaks TLS, if the socket was connected when it was wrapped
+    _sslobj: Any  # ssl's TLS object, if the socket was connected when it was wrapped
     suppress_ragged_eofs: bool
     _timeout: float | None
-    # Of the process that the connection belongs to; a fork closes its copy without a word.
+    # Id of the process that owns the connection; a fork closes its copy silently.
     _pid: int
-    # Guards every call into OpenSSL, and closing: a descriptor must not vanish under a step.
+    # Guards every call into OpenSSL, and closing: a descriptor must not vanish during a step.
     _step_lock: threading.Lock
 
     def __new__(cls, *args: Any, **kwargs: Any) -> DuplexSSLSocket:
-        """Make a socket with the lock that its steps need."""
+        """Make a socket with the lock for its steps."""
         self = super().__new__(cls, *args, **kwargs)
-        # ssl makes its sockets without __init__, so this is the only place that runs early enough.
+        # ssl makes its sockets without __init__, so only this method runs early enough.
         self._timeout = None
         self._pid = os.getpid()
         self._step_lock = threading.Lock()
@@ -59,7 +59,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
         return self._timeout
 
     def setblocking(self, flag: bool) -> None:
-        """Set no limit (True) or never wait (False)."""
+        """Set no limit (True), or make calls never wait (False)."""
         self.settimeout(None if flag else 0.0)
 
     def getblocking(self) -> bool:
@@ -67,15 +67,15 @@ class DuplexSSLSocket(ssl.SSLSocket):
         return self._timeout != 0.0
 
     def _within(self, timeout: float | None, step: Callable[..., _T], *args: Any) -> _T:
-        """Run one OpenSSL call until it is through; wait outside the lock where it asks for the network."""
+        """Run one OpenSSL call to its end; wait outside the lock if it needs the network."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             with self._step_lock:
                 if self.fileno() == -1:
                     raise OSError(errno.EBADF, os.strerror(errno.EBADF))
                 if self._sslobj is None:
-                    # The peer was gone before the handshake, and ssl made none. Its own methods would say
-                    # ValueError, or go on in clear text.
+                    # The peer was gone before the handshake, so ssl made no TLS object. Its own methods would raise
+                    # ValueError, or continue in clear text.
                     raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
                 try:
                     return step(*args)
@@ -91,7 +91,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
             try:
                 wait(self, remaining)
             except (ValueError, OSError):
-                # Closed meanwhile: the next turn says so in a socket's words.
+                # If it was closed meanwhile, the next turn raises a socket's usual error.
                 if self.fileno() != -1:
                     raise
 
@@ -99,8 +99,8 @@ class DuplexSSLSocket(ssl.SSLSocket):
         """Do the handshake within the socket's time limit."""
         self._within(self._timeout, super().do_handshake)
 
-    # ssl's own recv, recv_into and send would each take the lock twice: here all reading is `read`
-    # and all writing `write`, one step into OpenSSL each.
+    # ssl's own recv, recv_into and send would each take the lock twice. Here all reading is `read` and all
+    # writing `write`, with one step into OpenSSL each.
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Return up to `len` bytes, or read them into `buffer` and return how many came."""
@@ -111,7 +111,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
         return self._within(self._timeout, super().write, data)
 
     def write_within(self, timeout: float | None, data: Any) -> int:
-        """`write` with a limit of its own, for the thread that writes while another reads."""
+        """Send like `write`, with a separate limit, for the thread that writes while another reads."""
         return self._within(timeout, super().write, data)
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
@@ -121,7 +121,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
             try:
                 data = self._sslobj.read(buflen)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
-                # Nothing has come yet, or it is closed: the long way waits, or says it in a socket's words.
+                # Nothing has come yet, or the socket is closed: `read` waits, or raises a socket's usual error.
                 pass
             except ssl.SSLEOFError:
                 if not self.suppress_ragged_eofs:
@@ -156,14 +156,14 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def shutdown(self, how: int) -> None:
         """Shut the connection below TLS.
 
-        ssl's own version first drops the TLS layer, so that a thread still writing goes on in clear text.
+        ssl's own version first drops the TLS layer, so that a thread that still writes continues in clear text.
         """
         if self._pid == os.getpid():
             socket.socket.shutdown(self, how)
 
     def _real_close(self) -> None:
-        # socket.close() ends here once no file of the socket is open any more. The shutdown wakes whoever
-        # still waits for the network; the lock keeps the descriptor until they are out of OpenSSL.
+        # socket.close() ends here once no file of the socket is open. The shutdown wakes the threads that still
+        # wait for the network; the lock keeps the descriptor until they have left OpenSSL.
         with contextlib.suppress(OSError):
             self.shutdown(socket.SHUT_RDWR)
         with self._step_lock:
@@ -171,7 +171,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
 
 
 class GreenSSLSocket(ssl.SSLSocket):
-    """The same under gevent, whose sockets wait by themselves, and whose threads are never in OpenSSL at once."""
+    """The same under gevent, whose sockets wait by themselves, and whose threads are never in OpenSSL together."""
 
     def write_within(self, timeout: float | None, data: Any) -> int:
         """Send some of `data` within a limit; return how many bytes were taken."""
@@ -180,18 +180,18 @@ class GreenSSLSocket(ssl.SSLSocket):
 
 
 DUPLEX = (DuplexSSLSocket, GreenSSLSocket)
-"""What a writer can write to while another thread reads."""
+"""The sockets that a writer can write to while another thread reads."""
 
 _SOCKET = DuplexSSLSocket if ssl.SSLSocket.__module__ == "ssl" else GreenSSLSocket
 
 
 def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
-    """Return a new client context whose sockets are `DuplexSSLSocket`s; it trusts nobody yet."""
+    """Return a new client context whose sockets are `DuplexSSLSocket`s; it trusts no CA yet."""
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
     if cert_reqs in (ssl.CERT_NONE, "CERT_NONE", "NONE"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    # A renegotiation lets a writer consume what a reader waits for.
+    # A renegotiation lets a writer consume data that a reader waits for.
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.sslsocket_class = _SOCKET
     return context
@@ -200,20 +200,20 @@ def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
 class ContextCache:
     """The TLS contexts of one pool: one for each set of certificates, shared by its connections.
 
-    Loading a bundle of CAs takes tens of milliseconds and half a megabyte. A context goes on trusting every CA
-    that was ever loaded, so other settings, or files that have changed, make another one.
+    Loading a bundle of CAs takes tens of milliseconds and half a megabyte. A context keeps trusting every CA that
+    was ever loaded into it, so other settings, or changed files, get another context.
     """
 
     def __init__(self) -> None:
         self._contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
-        # Held while a context is being made, so that a crowd of connections makes one.
+        # Held while a context is made, so that many connections at once make only one.
         self._lock = threading.Lock()
 
     def context_for(self, connection: HTTPSConnection) -> ssl.SSLContext:
         """Return the context for a connection's settings.
 
         Raises:
-            ssl.SSLError: A file of certificates can't be used.
+            ssl.SSLError: A certificate file can't be used.
         """
         settings = (
             connection.cert_reqs,

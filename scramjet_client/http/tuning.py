@@ -1,4 +1,4 @@
-"""Intervals and margins that the client keeps by itself."""
+"""Intervals and margins of the client itself."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from scramjet_client._base import Shown, public
 from scramjet_client.http.durations import interval
 
 _LONGEST_SILENCE = 32767
-"""Seconds of keep-alive that Linux can count."""
+"""The most seconds of keep-alive that Linux can count."""
 
 _MOST_PROBES = 127
-"""Probes of keep-alive that Linux can count."""
+"""The most probes of keep-alive that Linux can count."""
 
 
 @public
 @attrs.frozen(kw_only=True)
 class KeepAlive(Shown):
-    """TCP keep-alive, in whole seconds: a peer that vanished is found after `idle + count * interval`.
+    """TCP keep-alive, in whole seconds: it finds a vanished peer after `idle + count * interval`.
 
     Attributes:
         idle: Silence before the first probe.
-        interval: Between probes.
+        interval: Time between probes.
         count: Probes without an answer.
     """
 
@@ -33,7 +33,7 @@ class KeepAlive(Shown):
     count: int = 3
 
     def __attrs_post_init__(self) -> None:
-        """Hold the values to what a system can count."""
+        """Limit the values to those that a system can count."""
         if not isinstance(self.count, int) or not 1 <= self.count <= _MOST_PROBES:
             raise ValueError(f"count must be 1 to {_MOST_PROBES} probes, not {self.count!r}")
         for name in ("idle", "interval"):
@@ -44,27 +44,27 @@ class KeepAlive(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class Tuning(Shown):
-    """Intervals and margins that the client keeps by itself, in seconds; the defaults fit hubs as they are.
+    """Intervals and margins of the client itself, in seconds; the defaults fit unmodified hubs.
 
-    What you wait for has its limits in `Timeouts`. Change these where something between you and the hub needs it:
-    a gateway that closes idle connections sooner than a hub, or a hub that answers late under load.
+    Your own waits have their limits in `Timeouts`. Change these values if something between you and the hub needs
+    it: a gateway that closes idle connections sooner than a hub, or a hub that answers late under load.
 
     Attributes:
-        keep_alive: Finds a host that vanished without a word.
-        pool_idle: Age at which an idle pooled connection is not used again; a hub closes it at 5 s.
-        body_lifetime: Age at which a body sent to an 0.x hub goes on in another request; the hub cuts it at 300 s,
+        keep_alive: Finds a host that vanished silently.
+        pool_idle: Idle time after which a pooled connection is not used again; a hub closes it at 5 s.
+        body_lifetime: Age at which a body sent to an 0.x hub continues in another request; the hub cuts it at 300 s,
             which it checks every 30 s.
-        look: Limit of one look at an instance; an 0.x hub never answers for one that did not connect.
-        stop_margin: How long beyond a stop's own timeout its answer may come.
-        stop_settle: After that answer, how long the end of the process may take; runners take up to 1.2 s.
-        log_settle: Silence after the end of an instance that ends its log, which hubs leave open.
-        stream_settle: The same of its other streams, which hubs leave open for a program that lives on after a crash.
+        look: Limit of one check of an instance; an 0.x hub never answers for an instance that did not connect.
+        stop_margin: How long the answer to a stop may come after the stop's own timeout.
+        stop_settle: How long the process may take to end after that answer; runners take up to 1.2 s.
+        log_settle: Silence after the end of an instance that ends its log; hubs leave logs open.
+        stream_settle: The same for its other streams, which hubs leave open for a program that lives on after a crash.
         input_settle: How long a Node.js runner may take to read the header lines of its first input, before the first
-            byte that is not ASCII follows them: 0.06 s were seen, but a program that computes holds it up.
-        input_reading: How long a program may take to be seen to read; a runner that came back to a restarted hub
-            never says so.
-        input_return: How long a function that has not returned may compute before its first input is sent all the same.
-        exit_grace: How long the interpreter's end waits for uploads that run, all of them together.
+            byte that is not ASCII follows them. It took 0.06 s when measured, but a program that computes delays it.
+        input_reading: How long to wait for signs that a program reads; a runner that came back to a restarted hub never
+            gives one.
+        input_return: How long a function that has not returned may compute before its first input is sent anyway.
+        exit_grace: How long the interpreter's end waits for running uploads, all of them together.
         sleep: Waits between two attempts of a request.
     """
 
@@ -83,7 +83,7 @@ class Tuning(Shown):
     sleep: Callable[[float], object] = attrs.field(default=time.sleep, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        """Hold the times to what a duration is."""
+        """Check the times, and convert them to seconds."""
         for field in attrs.fields(type(self)):
             if isinstance(field.default, float):
                 seconds = interval(field.name, getattr(self, field.name), zero=True)
