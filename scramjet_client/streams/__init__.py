@@ -1,4 +1,4 @@
-"""What is read: output and event streams, lines, reconnecting, and many streams at once."""
+"""Reading: output and event streams, lines, reconnecting, and many streams at once."""
 
 from scramjet_client.streams.output import EventStream, OutputStream
 

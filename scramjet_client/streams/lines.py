@@ -1,4 +1,4 @@
-r"""Splitting what comes into lines: at b"\n" alone, whatever pieces it comes in."""
+r"""Splits incoming data into lines: only at b"\n", however the data is divided into pieces."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def bare(line: bytes) -> bytes:
 
 
 class LineSplitter:
-    """Whole lines of what comes in pieces, and the beginning of the next one.
+    """Returns whole lines of data that comes in pieces, and keeps the beginning of the next line.
 
     Args:
-        name: What is read, for errors.
+        name: The name of the source, for errors.
         keep_ends: Whether lines keep their ends.
         limit: Bytes that a line may have without its end, or None.
     """
@@ -42,13 +42,13 @@ class LineSplitter:
     def split(self, data: bytes) -> Iterable[bytes]:
         """Return the lines that a piece completes, as an iterator that gives them at C speed.
 
-        What it has not given yet, its first line apart, is among what `take_back` returns.
+        `take_back` returns the lines that the iterator has not given yet, except its first line.
 
         Raises:
-            LineTooLongError: By the iterator, after the lines before the one that is too long.
+            LineTooLongError: The iterator raises it, after the lines before the one that is too long.
         """
         if not self._begun and data.find(b"\n") == len(data) - 1:
-            # One line, which is what comes where every line is waited for.
+            # This is a single line, the usual case if the reader waits for every line.
             self._ungiven = bytes
             if self._limit is not None and len(data) > self._limit:
                 self._check(data)
@@ -64,7 +64,7 @@ class LineSplitter:
         return map(bare if b"\r" in whole else _without_last, lines)
 
     def split_now(self, data: bytes) -> tuple[list[bytes], LineTooLongError | None]:
-        """Return the lines that a piece completes, and what is wrong with the one after them."""
+        """Return the lines that a piece completes, and the error of the line after them, or None."""
         if self._limit is None or len(data) + sum(map(len, self._begun)) <= self._limit:
             whole = self._completed(data)
             if not whole:
@@ -83,7 +83,7 @@ class LineSplitter:
         return given, None
 
     def last(self) -> bytes:
-        """Return the line that the end has cut off, b"" if there is none."""
+        """Return the unfinished last line, b"" if there is none."""
         line = b"".join(self._begun)
         self._begun.clear()
         if line and self._limit is not None:
@@ -91,14 +91,14 @@ class LineSplitter:
         return line
 
     def take_back(self) -> bytes:
-        """Return what was read and has not been given, and forget it."""
+        """Return the data that was read but not given, and forget it."""
         data = b"".join([self._ungiven(), *self._begun])
         self._begun.clear()
         self._ungiven = bytes
         return data
 
     def _completed(self, data: bytes) -> bytes:
-        """Return the whole lines that there are now in one piece; keep what follows them."""
+        """Return all whole lines as one piece; keep the data after them."""
         end = data.rfind(b"\n") + 1
         if not end:
             self._begun.append(data)
@@ -112,7 +112,7 @@ class LineSplitter:
             self._check(line)
             yield line
         if sum(map(len, self._begun)) > (self._limit or 0):
-            # A carriage return at its end may be part of the line's end.
+            # A carriage return at the end of this piece may be part of the line's end.
             begun = b"".join(self._begun)
             self._check(begun[:-1] if begun.endswith(b"\r") else begun)
 

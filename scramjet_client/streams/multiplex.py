@@ -4,8 +4,8 @@
         for stream, lines in multiplexer:
             ...
 
-One `select` waits for all of them, each that has something is read once in its turn, and what a stream has
-besides whole lines is kept until the rest of its line comes: memory is one buffer, and the begun lines.
+One `select` waits for all streams, and each stream that has data is read once in its turn. The beginning of a
+line is kept until the rest comes: the memory is one buffer, and these beginnings.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream
 
 EndHook = Callable[[OutputStream, Optional[ScramjetError]], object]
-"""Told of a stream that has ended, and of the error that it ended with, if it was one."""
+"""Called with a stream that has ended, and with its error, or None."""
 
 
 @public
 class Multiplexer(Closing):
     """Reads many output streams, of any number of hubs, on the thread that iterates it.
 
-    Iterating gives `(stream, lines)` as they come: lines of `bytes` without their ends, as of
-    `OutputStream.lines`, and never none of them. Every stream that has something gets its turn before any gets
-    a second one. While the loop's body runs nothing is read, and the hubs hold the programs back.
+    Iterating gives `(stream, lines)` as data comes: lines of `bytes` without their ends, as from
+    `OutputStream.lines`, and never an empty list. Every stream that has data gets its turn before any gets a second
+    one. While the loop's body runs, nothing is read, and the hubs hold the programs back.
 
-    A stream that has ended is closed and leaves. If it ended with an error, that is raised out of the loop,
-    unless `on_end` is given, which hears of every end; a new loop goes on with the others. The loop ends when
-    no stream is left.
+    A stream that has ended is closed and removed. If it ended with an error, the loop raises the error, unless you
+    give `on_end`, which hears of every end. A new loop continues with the other streams. The loop ends when no
+    stream is left.
 
-    While a stream is in here, it can't be read in another way (`StreamBusyError`). `add`, `remove` and `close`
-    may be called from any thread, also during the loop; the `close` of a stream too.
+    While a stream is in here, you can't read it in another way (`StreamBusyError`). You may call `add`, `remove` and
+    `close` from any thread, even during the loop; the `close` of a stream too.
 
     Args:
         streams: The first streams.
-        limit: Bytes that a line may have; a stream with a longer one ends with `LineTooLongError`.
+        limit: Most bytes of a line; a stream with a longer one ends with `LineTooLongError`.
         on_end: Called on the iterating thread with each stream that has ended and its error, or None.
-        until_closed: Whether the loop waits for further streams when none is left, until `close`.
-        tick: Seconds between two looks at the limits of streams that are silent, and at their instances.
+        until_closed: Whether the loop waits for more streams when none is left, until `close`.
+        tick: Seconds between two checks of silent streams: of their limits and their instances.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class Multiplexer(Closing):
         self._bell.setblocking(False)
         self._button.setblocking(False)
         self._selector.register(self._bell, selectors.EVENT_READ)
-        # What other threads want of the one that iterates: a deque takes and gives one at a time.
+        # Requests of other threads to the iterating one; a deque adds and removes atomically.
         self._orders: deque[Callable[[], object]] = deque()
-        # Held by the thread that iterates, which is _iterating, or carries out an order while none does.
+        # Held by the iterating thread, _iterating, or by a thread that carries out an order while none iterates.
         self._turn = threading.Lock()
         self._iterating: int | None = None
-        # Guards _members, _closed and the start of iterating, which are changed from any thread.
+        # Guards _members, _closed and the start of iterating, which any thread may change.
         self._lock = threading.Lock()
         self._closed = False
         self._hooks = HookThread()
@@ -107,11 +107,11 @@ class Multiplexer(Closing):
         return stream in self._members
 
     def add(self, stream: OutputStream) -> None:
-        """Read this stream too, from where it is.
+        """Read this stream too, from its present position.
 
         Raises:
-            StreamBusyError: Somebody is reading it.
-            ValueError: It can't be waited for: it is closed, or its answer is compressed; or this is closed.
+            StreamBusyError: Another reader is using the stream.
+            ValueError: The stream is closed or its answer is compressed, so it can't be waited for; or this is closed.
         """
         member = Member(stream, self._limit, lambda: self._order(lambda: self._wake(member)))
         with self._lock:
@@ -124,13 +124,13 @@ class Multiplexer(Closing):
         self._order(lambda: self._enter(member))
 
     def remove(self, stream: OutputStream) -> None:
-        """Read this stream no more, and leave it as it is: it can be read on in other ways.
+        """Stop reading this stream and leave it open: you can continue to read it in other ways.
 
-        What has been read of a line that is not whole is given back to it. When another thread iterates,
-        this takes effect at its next turn.
+        The stream gets back the beginning of an unfinished line. If another thread iterates, this takes effect at
+        its next turn.
 
         Raises:
-            ValueError: It is not in here.
+            ValueError: The stream is not in here.
         """
         with self._lock:
             member = self._members.pop(stream, None)
@@ -152,12 +152,12 @@ class Multiplexer(Closing):
                 raise StreamBusyError("this multiplexer is being iterated already")
             self._iterating = threading.get_ident()
         try:
-            # Another thread may hold it, for as long as it carries out an order.
+            # Another thread may hold the lock while it carries out an order.
             with self._turn:
                 yield from self._batches()
         finally:
             self._iterating = None
-            # For an order that came just before.
+            # An order may have come just before.
             self._obey()
 
     def _batches(self) -> Iterator[tuple[OutputStream, list[bytes]]]:
@@ -175,10 +175,10 @@ class Multiplexer(Closing):
                     self._ready.append(member)
 
     def _order(self, order: Callable[[], object]) -> None:
-        """Have something done by the thread that iterates, or here if none does."""
+        """Have the iterating thread do something, or do it here if no thread iterates."""
         self._orders.append(order)
         if self._iterating == threading.get_ident():
-            # Out of the loop's body.
+            # This call comes from the loop's body.
             self._carry_out()
             return
         with contextlib.suppress(OSError):
@@ -201,7 +201,7 @@ class Multiplexer(Closing):
         return not self._closed and (bool(self._members) or self._until_closed)
 
     def _with_something(self) -> tuple[list[Member], float]:
-        """Wait until a stream has something, or an order has come; return those whose turn it is, and the time."""
+        """Wait for data of a stream, or for an order; return the streams whose turn it is, and the time."""
         wait = max(self._next_tick - time.monotonic(), 0)
         found = self._selector.select(0 if self._ready else wait)
         turn = dict.fromkeys(self._ready)
@@ -246,11 +246,11 @@ class Multiplexer(Closing):
     def _enter(self, member: Member) -> None:
         if self._has(member):
             if member.descriptor >= 0:
-                # A member that was closed elsewhere, and has not left yet, may have had this number.
+                # A member that was closed elsewhere, and has not left yet, may have had this descriptor.
                 with contextlib.suppress(KeyError):
                     self._selector.unregister(member.descriptor)
                 self._selector.register(member.descriptor, selectors.EVENT_READ, member)
-            # What has been read of it before will never wake anybody.
+            # Data of it that has been read before will never wake a wait.
             self._ready.append(member)
 
     def _wake(self, member: Member) -> None:
@@ -276,15 +276,15 @@ class Multiplexer(Closing):
 
 
 class Member:
-    """One stream, taken from other readers for as long as it is a member.
+    """One stream, which no other reader may use while it is a member.
 
     Attributes:
         stream: The stream.
-        descriptor: What to wait for, -1 for nothing: all of it has come.
-        more: Whether there may be more that wakes nobody: read with the last, but not given yet.
-        ended: Whether it gives nothing any more.
-        error: Why, if not by the hub's end of stream.
-        left: Whether it is no member any more.
+        descriptor: The descriptor to wait for, -1 if all data has come.
+        more: Whether data may be left that wakes no wait: read with the last data, but not given yet.
+        ended: Whether it has no more data.
+        error: The reason of the end, if not the hub's end of stream.
+        left: Whether it has stopped being a member.
     """
 
     def __init__(self, stream: OutputStream, limit: int, on_close: Callable[[], object]) -> None:
@@ -318,7 +318,7 @@ class Member:
             )
 
     def read(self, buffer: memoryview, now: float) -> list[bytes]:
-        """Return the whole lines that have come, without waiting; look at the attributes afterwards."""
+        """Return the whole lines that have come, without waiting; check the attributes afterwards."""
         try:
             data = self._data(buffer)
         except ScramjetError as error:
@@ -329,7 +329,7 @@ class Member:
             return []
         if data:
             if not self._reader.exchange.heard_noise:
-                # What was found of the silence before, too late to matter, is not true of what comes next.
+                # A finding about the earlier silence is too late now: new data has come.
                 self._last, self._outcome = now, None
             return self._ending(*self._splitter.split_now(data))
         self.ended = True
@@ -341,13 +341,13 @@ class Member:
         return [last] if last else []
 
     def _ending(self, lines: list[bytes], error: ScramjetError | None) -> list[bytes]:
-        """Return the lines; an error of the one after them ends the stream."""
+        """Return the lines; an error of the line after them ends the stream."""
         if error is not None:
             self.ended, self.error = True, error
         return lines
 
     def _data(self, buffer: memoryview) -> bytes | None:
-        """Return what has come, b"" at the end, None if nothing has."""
+        """Return the data that has come, b"" at the end, None if nothing has."""
         try:
             data = self._take_first() if self._first else self._reader.take()
         except BlockingIOError:
@@ -358,13 +358,13 @@ class Member:
         return self._nothing() if count is None else bytes(buffer[:count])
 
     def _take_first(self) -> bytes | None:
-        """Return what the stream's other readers have left in its buffer, before all that comes."""
+        """Return the data that the stream's other readers have left in its buffer; it comes first."""
         self._first = False
         size = len(io.BufferedReader.peek(self.stream))
         return io.BufferedReader.read1(self.stream, size) if size else self._reader.take()
 
     def _nothing(self) -> bytes | None:
-        """Return what it means that nothing has come, if that is the outcome of a look or a limit; or raise it."""
+        """Return b"" at the end, None to wait on; raise a pending timeout or error."""
         outcome = self._outcome
         if outcome is None:
             return None
@@ -374,14 +374,14 @@ class Member:
         raise outcome if isinstance(outcome, ScramjetError) else self._reader.ending(outcome)
 
     def overdue(self, now: float) -> bool:
-        """Return whether it was silent for longer than its limit; the next read that finds nothing says so."""
+        """Return whether it was silent beyond its limit; the next read without data reports that."""
         overdue = self._idle_limit is not None and now - self._last >= self._idle_limit
         if overdue:
             self._outcome = socket.timeout("timed out")
         return overdue
 
     def hook_due(self, now: float) -> bool:
-        """Return whether the hook of its exchange is to be called, which may find that it has ended."""
+        """Return whether to call the hook of its exchange, which may find that the stream has ended."""
         exchange = self._reader.exchange
         return (
             exchange.on_idle is not None
@@ -390,7 +390,7 @@ class Member:
         )
 
     def call_hook(self) -> None:
-        """Call the hook of its exchange, on a thread that may wait; the next read that finds nothing acts on it."""
+        """Call the hook of its exchange, on a thread that may wait; the next read without data uses the result."""
         on_idle = self._reader.exchange.on_idle
         try:
             if on_idle is not None:
@@ -401,11 +401,11 @@ class Member:
             self._hook_runs = False
 
     def hook_ordered(self) -> None:
-        """Take note that the hook will be called."""
+        """Record that the hook will be called."""
         self._hook_runs = True
 
     def leave(self) -> None:
-        """Give the stream back to its other readers, with what was read of a line."""
+        """Give the stream back to its other readers, with the beginning of a line that was read."""
         if self.left:
             return
         self.left = True
@@ -416,9 +416,9 @@ class Member:
 
 
 class HookThread:
-    """The thread that calls the hooks of silent streams, so that a slow hub holds up no other stream.
+    """The thread that calls the hooks of silent streams, so that a slow hub does not delay other streams.
 
-    It is a daemon, `scramjet-watch-N`, and exists from the first call on until `close`.
+    It is a daemon, `scramjet-watch-N`, and runs from the first call until `close`.
     """
 
     _numbers = itertools.count(1)
@@ -430,7 +430,7 @@ class HookThread:
         self._thread: threading.Thread | None = None
 
     def ask(self, member: Member, then: Callable[[], object]) -> None:
-        """Have the hook of a member called, and `then`, on that thread."""
+        """Have that thread call the hook of a member, and then `then`."""
         member.hook_ordered()
         self._asked.put((member, then))
         if self._thread is None:
@@ -444,5 +444,5 @@ class HookThread:
             then()
 
     def close(self) -> None:
-        """End the thread, after the call that it may be at."""
+        """End the thread, after its current call."""
         self._asked.put(None)

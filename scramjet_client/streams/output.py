@@ -1,7 +1,7 @@
-"""Output streams: live, file-like readers over an answer that is still coming.
+"""Output streams: live, file-like readers of an answer that is still coming.
 
-A stream ends in one of three ways, which are never confused: `b""` is the hub's end of stream,
-`StreamClosedError` means that this side closed it, `StreamInterruptedError` that the connection broke.
+A stream ends in one of three distinct ways: `b""` is the hub's end of stream, `StreamClosedError` means that
+this side closed it, and `StreamInterruptedError` means that the connection broke.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from scramjet_client.uploads.upload import Upload
 
 _PIECE = READ_SIZE
-"""Bytes that a loop takes at once; not less than the buffer holds, so that it never leaves a part there."""
+"""Bytes that a loop reads at once; at least the buffer's size, so that the buffer never keeps a part."""
 
 _decode_json = json.JSONDecoder().raw_decode
 _without_last = itemgetter(slice(None, -1))
 
 
 def _exclusive(method: Callable[..., Any]) -> Any:
-    """Make a way of reading refuse a second thread, and go on where a loop over lines stopped."""
+    """Make a reading method refuse a second thread, and continue where a loop over lines stopped."""
 
     @functools.wraps(method)
     def read(self: OutputStream, *args: Any) -> Any:
@@ -65,43 +65,43 @@ def _exclusive(method: Callable[..., Any]) -> Any:
 
 @public
 class OutputStream(Live, io.BufferedReader):
-    """A live output of an instance or hub: a binary file that gives what has come.
+    """A live output of an instance or hub: a binary file that gives data as it comes.
 
     It is a real `io.BufferedReader`: iterate it for lines (`bytes`, with their newline), or use `read1`,
     `readline`, `readinto`, `peek`, `io.TextIOWrapper`, `csv.reader`, `shutil.copyfileobj`...
-    `read(n)` waits for n bytes or the end, as on any file; `read1(n)` gives what is there.
+    `read(n)` waits for n bytes or the end, as on any file; `read1(n)` returns the available data.
 
-    It holds a connection of its own until its end, `close()`, the end of a `with` block, leaving a `for`
-    loop over it early, or the loss of its last reference. To stop at some line and go on later, use
-    `readline()` or `next(stream)`.
+    It holds its own connection until its end, `close()`, the end of a `with` block, an early exit from a `for`
+    loop over it, or the loss of its last reference. To stop at some line and continue later, use `readline()` or
+    `next(stream)`.
 
-    One thread may read at a time; `close()` may be called from any thread and frees a blocked reader.
-    A slow reader holds the program back, through the hub; memory stays bounded.
+    Only one thread may read at a time. You may call `close()` from any thread; it frees a blocked reader.
+    A slow reader holds the program back, through the hub, so memory stays bounded.
 
     Attributes:
         upload: The `Upload` that feeds the other side of an `inout`, else None.
 
     Raises (from every way of reading):
-        StreamClosedError: It was closed on this side during the read; later reads raise ValueError.
+        StreamClosedError: This side closed it during the read; later reads raise ValueError.
         StreamInterruptedError: The connection broke before the end.
         StreamIdleError: Nothing came for `idle_timeout` seconds.
-        StreamBusyError: Another thread is waiting in a read of it.
+        StreamBusyError: Another thread is reading it.
     """
 
     upload: Upload[Any] | None = None
-    # Like those of its reader.
+    # For the same reason as in its reader.
     __slots__ = ("_ahead", "_at_end", "_buffered", "_on_close", "_reader", "_turn")
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self._reader = AnswerReader(name, exchange, opener)
-        # Held during each read, by whoever reads.
+        # Held during each read, by the reading thread.
         self._turn = threading.Lock()
-        # Of the loop over lines that read last, if that was the last to read.
+        # The splitter of the loop over lines, if that loop was the last reader.
         self._ahead: LineSplitter | None = None
-        # Whether io's buffer may hold something; a loop reads past it where it holds nothing.
+        # Whether io's buffer may hold data; a loop bypasses the buffer if it is empty.
         self._buffered = False
         self._on_close: Callable[[], object] | None = None
-        # Asked once at the end of the stream, when all was given; may raise.
+        # Called once at the end of the stream, when all data was given; may raise.
         self._at_end: Callable[[], object] | None = None
         super().__init__(self._reader, READ_SIZE)
 
@@ -111,7 +111,7 @@ class OutputStream(Live, io.BufferedReader):
 
     @property
     def bytes_read(self) -> int:
-        """Bytes that came from the hub so far, those still in the buffer included."""
+        """Bytes that came from the hub so far, including those still in the buffer."""
         return self._reader.bytes_read
 
     def __enter__(self) -> OutputStream:
@@ -126,7 +126,7 @@ class OutputStream(Live, io.BufferedReader):
         peek = _exclusive(io.BufferedReader.peek)
 
     def _look_for_end(self, got: Any, whole: bool, size: Any = None, *_: Any) -> None:
-        """Ask what the end means if a way of reading has come to it; `whole` is whether `read` is that way."""
+        """Check the end if a reading method has come to it; `whole` says whether that method is `read`."""
         if whole and (size is None or size < 0):
             try:
                 self._ended()
@@ -137,20 +137,20 @@ class OutputStream(Live, io.BufferedReader):
             self._ended()
 
     def _ended(self) -> None:
-        """Ask once what the end of the stream means; raises it."""
+        """Call `_at_end` once; it may raise an error."""
         ask, self._at_end = self._at_end, None
         if ask is not None:
             ask()
 
     def _begin(self, ahead: LineSplitter | None) -> None:
-        """Begin to read, on behalf of the loop that `ahead` belongs to, if any; `_turn` is held from now on."""
+        """Begin to read, for the loop that owns `ahead`, if any; from now on `_turn` is held."""
         if not self._turn.acquire(blocking=False):
             raise StreamBusyError(
                 f"{self._reader.name} is being read already, and one may read at a time"
             )
         if self._ahead is not ahead:
             if self._ahead is not None:
-                # A loop leaves the buffer empty, so this is what comes next.
+                # A loop leaves the buffer empty, so this data comes next.
                 self._reader.give_back(self._ahead.take_back())
             self._ahead = ahead
 
@@ -158,14 +158,14 @@ class OutputStream(Live, io.BufferedReader):
         return chain.from_iterable(self._batches())
 
     def lines(self, limit: int | None = None) -> Iterator[bytes]:
-        r"""Yield the lines without their b"\n" or b"\r\n"; split at b"\n" alone.
+        r"""Yield the lines without their b"\n" or b"\r\n"; lines end only at b"\n".
 
         Args:
-            limit: Bytes that a line may have without its end; None is no limit, so that a line that never ends
-                fills the memory.
+            limit: Most bytes of a line without its end. None is no limit; a line that never ends then fills the
+                memory.
 
         Raises:
-            LineTooLongError: A line has more than `limit` bytes; those before it have been given, and the
+            LineTooLongError: A line has more than `limit` bytes. The lines before it have been given, and the
                 stream is closed.
         """
         return chain.from_iterable(self._batches(keep_ends=False, limit=limit))
@@ -191,14 +191,14 @@ class OutputStream(Live, io.BufferedReader):
             raise
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield what comes as it comes; the boundaries mean nothing."""
+        """Yield data as it comes; the boundaries mean nothing."""
         with self._loop():
             yield from iter(partial(self._piece, None), b"")
             self._ended()
 
     @contextlib.contextmanager
     def _loop(self) -> Iterator[None]:
-        """Close when the loop inside is left early, name the end where the stream was closed."""
+        """Close if the loop inside is left early; raise the right error if the stream was closed."""
         try:
             yield
         except GeneratorExit:
@@ -218,7 +218,7 @@ class OutputStream(Live, io.BufferedReader):
                 data = self._reader.take()
                 if data is not None:
                     return data
-            # Of more than the buffer holds, so that nothing is left in it.
+            # This is more than the buffer holds, so that nothing stays in it.
             data = super().read1(_PIECE)
             self._buffered = False
             return data
@@ -226,7 +226,7 @@ class OutputStream(Live, io.BufferedReader):
             self._turn.release()
 
     def text(self, encoding: str = "utf-8", errors: str = "replace") -> Iterator[str]:
-        """Yield what comes as text; characters split over chunks are joined."""
+        """Yield data as text as it comes; characters split over chunks are joined."""
         decoder = codecs.getincrementaldecoder(encoding)(errors)
         for chunk in self.chunks():
             piece = decoder.decode(chunk)
@@ -240,7 +240,7 @@ class OutputStream(Live, io.BufferedReader):
         """Yield the JSON value of each line, skipping blank lines.
 
         Args:
-            limit: Bytes that a line may have, as in `lines`.
+            limit: Most bytes of a line, as in `lines`.
 
         Raises:
             InvalidResponseError: A line is not JSON; `.body` is that line.
@@ -260,15 +260,15 @@ class OutputStream(Live, io.BufferedReader):
                 yield json_line(line, self._reader.name)
 
     def pipe_to(self, target: PieceTargetLike) -> int:
-        """Send everything until the end to a file, a path, a callable or the terminal; return the bytes copied.
+        """Copy everything until the end to a file, a path, a callable or the terminal; return the bytes copied.
 
-        What `InstanceClient.follow` takes is taken here: a binary file is given the bytes as they come, a text file
-        text, decoded from UTF-8; True is this program's stdout. A callable is given pieces of bytes, and lines where
-        it is for text, as `print` is. A log is shown to people as time, level and text. A file is left open; each
-        piece is flushed when it has come.
+        The targets are those of `InstanceClient.follow`. A binary file gets the bytes as they come; a text file gets
+        text, decoded from UTF-8; True is this program's stdout. A callable gets pieces of bytes, or lines if it is for
+        text, as `print` is. A log is shown to people as time, level and text. A file stays open, and is flushed after
+        each piece.
 
         Raises:
-            TypeError, ValueError: It can't be written to; before anything is read.
+            TypeError, ValueError: The target can't be written to; raised before anything is read.
         """
         copied = 0
         with piece_target(target, "target", log=self._reader.name.startswith("log of")) as taker:
@@ -279,8 +279,8 @@ class OutputStream(Live, io.BufferedReader):
         return copied
 
     def close(self) -> None:
-        """Close the connection, from any thread and as often as you like; an unfinished `upload` is cancelled."""
-        # First, so that a reader on another thread hears of the close and not of the cancelled upload.
+        """Close the connection, from any thread and as often as you like; this cancels an unfinished `upload`."""
+        # Set first, so that a reader on another thread reports the close and not the cancelled upload.
         self._reader.shut_here = True
         if self.upload is not None:
             self.upload.cancel()
@@ -290,7 +290,7 @@ class OutputStream(Live, io.BufferedReader):
         try:
             super().close()
         except RuntimeError:
-            # Its reader is another greenlet of this thread, which the file itself takes for the same one.
+            # Its reader is another greenlet of this thread, which the file itself takes for the closing one.
             self._reader.close()
 
 
@@ -298,8 +298,8 @@ class OutputStream(Live, io.BufferedReader):
 class EventStream(Closing):
     """The events of one name, as they come: iterate it for `GetEventResponse`s.
 
-    Ends when the instance has ended. Holds a connection until `close()`, the end of a `with` block, or the
-    loss of its last reference. Attribute `raw` is the `OutputStream` below, one JSON document a line.
+    It ends when the instance has ended. It holds a connection until `close()`, the end of a `with` block, or the
+    loss of its last reference. The attribute `raw` is the `OutputStream` below, with one JSON document a line.
     """
 
     def __init__(
@@ -324,7 +324,7 @@ class EventStream(Closing):
                 return self._parse(json_line(line, self.raw.name))
 
     def close(self) -> None:
-        """Stop listening; from any thread."""
+        """Stop listening; you may call this from any thread."""
         self.raw.close()
 
 
@@ -332,7 +332,7 @@ def json_line(line: bytes, name: str) -> Any:
     """Return the JSON value of one line.
 
     Raises:
-        InvalidResponseError: It is not JSON; `.body` is the line.
+        InvalidResponseError: The line is not JSON; `.body` is the line.
     """
     try:
         return loads(line, nan=True)
@@ -343,5 +343,5 @@ def json_line(line: bytes, name: str) -> Any:
 
 
 def now() -> str:
-    """Return the present time, UTC, ISO 8601 with milliseconds."""
+    """Return the current time in UTC, as ISO 8601 with milliseconds."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The raw end of an output stream: what has come, and every ending in its own shape."""
+"""The raw end of an output stream: it reads data as it comes, and turns each kind of end into its own result."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from scramjet_client.http.failures import FOREIGN, is_timeout, quiet, root_text
 from scramjet_client.http.interrupts import let_interrupts_pass
 
 Opener = Callable[[], requests.Response]
-"""Gives the answer to read; may wait for it. Raises the hub's refusal."""
+"""Returns the answer to read; may wait for it. Raises the hub's refusal."""
 
 
 class AnswerReader(io.RawIOBase):
-    """The raw end of a stream: each read gives what has come, and every ending has its own shape."""
+    """The raw end of a stream: each read gives the data that has come, and each kind of end has its own result."""
 
-    # Beside one another, and not in io's dict: after a wait each place in memory that is touched costs time.
+    # Slots lie together in memory, unlike io's dict: after a wait, each touched place in memory costs time.
     __slots__ = (
         "_at_end",
         "_body",
@@ -47,7 +47,7 @@ class AnswerReader(io.RawIOBase):
         self.name: str = name
         self.bytes_read: int = 0
         self.heard: Callable[[bytes], object] | None = None
-        """Given a copy of all that comes from the hub, where somebody wants one."""
+        """Called with a copy of all data from the hub, if somebody wants one."""
         self._direct = True
         self._exchange = exchange
         self._opener = opener
@@ -63,12 +63,12 @@ class AnswerReader(io.RawIOBase):
         return True
 
     def give_back(self, data: bytes) -> None:
-        """Have the next reads give `data` first; it was read from here, and nothing has been since."""
+        """Have the next reads give `data` first; it was the last data read from here."""
         if data:
             self._given_back = memoryview(data + (self._given_back or b""))
 
     def readinto(self, buffer: Any) -> int | None:
-        """Read what has come into `buffer`; 0 is the end, None that nothing has come yet."""
+        """Read the data that has come into `buffer`; 0 is the end, None means that nothing has come yet."""
         if self.shut_here:
             raise StreamClosedError(f"{self.name} was closed")
         if self._given_back:
@@ -91,7 +91,7 @@ class AnswerReader(io.RawIOBase):
         return count
 
     def take(self) -> bytes | None:
-        """Return what has come without a buffer to read into, b"" at the end; None asks for a `readinto`.
+        """Return the data that has come, without a buffer; b"" is the end, None asks for a `readinto`.
 
         Raises:
             BlockingIOError: Nothing has come, and reads never wait (`Exchange.begin_polling`).
@@ -119,7 +119,7 @@ class AnswerReader(io.RawIOBase):
 
     @property
     def pending(self) -> bool:
-        """Whether the next read may give something that no poll of the socket sees."""
+        """Whether the next read may give data that no poll of the socket sees."""
         return self._body is None or self._given_back is not None or self._body.pending
 
     def _came(self, count: int) -> None:
@@ -131,34 +131,34 @@ class AnswerReader(io.RawIOBase):
         self.bytes_read += count
 
     def _failed(self, error: Exception) -> None:
-        """Return where what a read has raised means the end of the stream; else raise what it means."""
+        """Return if the exception of a read means the end of the stream; else raise the right error."""
         let_interrupts_pass(error)
         if isinstance(error, WaitEnded):
             self._exchange.fail(error)
         elif isinstance(error, ScramjetError):
             if self.shut_here:
-                # The answer had not begun: what its end looks like from below is no news.
+                # The answer had not begun, so its low-level error tells nothing new.
                 raise self.ending(error) from error
             self._exchange.fail(error)
             raise error
         elif isinstance(error, (*FOREIGN, AttributeError, ValueError)):
-            # http.client meets a None where its connection was a moment ago when it is closed below it.
+            # http.client finds None in place of its connection if another thread closes it during the read.
             raise self.ending(error) from quiet(error)
         else:
             raise error
 
     @property
     def exchange(self) -> Exchange:
-        """The exchange whose answer is read."""
+        """The exchange that the answer belongs to."""
         return self._exchange
 
     @property
     def live(self) -> bool:
-        """Whether the answer has begun, and is read from the socket itself."""
+        """Whether the answer has begun, and is read directly from the socket."""
         return self._read is not None and self._direct
 
     def open(self) -> None:
-        """Have the answer, waiting for it where it has not begun; raises the hub's refusal."""
+        """Wait for the answer if it has not begun; raises the hub's refusal."""
         if self._read is None:
             self._opened()
 
@@ -167,7 +167,7 @@ class AnswerReader(io.RawIOBase):
         self._exchange.size_limit = None
         answer: Answer | None = self._exchange.answer
         if answer is None or response.headers.get("Content-Encoding", "identity") != "identity":
-            # A mocked answer, which has no socket below, or a proxy that compresses unasked.
+            # This is a mock's answer, which has no socket below, or a proxy has compressed it unasked.
             self._read = _decoded(response)
             self._direct = False
         else:
@@ -178,7 +178,7 @@ class AnswerReader(io.RawIOBase):
         return self._read
 
     def ending(self, error: BaseException) -> ScramjetError:
-        """Return what a foreign error means here; the stream is over."""
+        """Return a foreign error as ours; the stream has ended."""
         self.release()
         after = f"after {self.bytes_read} bytes"
         failure = self._exchange.failure
@@ -195,7 +195,7 @@ class AnswerReader(io.RawIOBase):
         return ending
 
     def _late(self) -> str:
-        """Return which limit of a read has passed, in words."""
+        """Return the limit of a read that has passed, in words."""
         if self._exchange.overdue:
             return f"was not over within {self._exchange.overdue}"
         idle = self._exchange.idle_limit
@@ -204,13 +204,13 @@ class AnswerReader(io.RawIOBase):
         )
 
     def release(self) -> None:
-        """Give the connection up; it is not used again."""
+        """Give up the connection; it is not used again."""
         response, self._response = self._response, None
         if response is not None:
             response.close()
 
     def interrupt(self) -> None:
-        """Free a blocked reader at once: the socket is shut before anything waits for that reader."""
+        """Free a blocked reader at once: shut the socket before anything waits for that reader."""
         if not self.closed:
             self.shut_here = True
             self._exchange.abort()
@@ -226,7 +226,7 @@ class AnswerReader(io.RawIOBase):
 def _heard(
     read: Callable[[memoryview], int], heard: Callable[[bytes], object]
 ) -> Callable[[memoryview], int]:
-    """Return a reader that tells what it reads."""
+    """Return a reader that reports the data that it reads."""
 
     def telling(buffer: memoryview) -> int:
         count = read(buffer)
@@ -237,7 +237,7 @@ def _heard(
 
 
 def _decoded(response: requests.Response) -> Callable[[memoryview], int]:
-    """Return a reader of an answer by way of urllib3, which undoes compression."""
+    """Return a reader of an answer through urllib3, which decompresses."""
     pieces = response.iter_content(READ_SIZE)
     held = memoryview(b"")
 

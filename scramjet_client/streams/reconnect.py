@@ -1,4 +1,4 @@
-"""Streams that are opened again when their connection breaks, and say what may have been lost."""
+"""Streams that reopen after a broken connection, and report what may have been lost."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def _give_up_after(value: Duration | None) -> float | None:
 @public
 @attrs.frozen(kw_only=True)
 class Reconnect(Shown):
-    """How a broken connection is made again.
+    """How to reconnect after a broken connection.
 
     Attributes:
-        first_delay: Seconds before the first attempt; doubled for each further one.
-        max_delay: Seconds between two attempts at most. Each delay is shortened at random by up to half, so
-            that many readers do not come back at once.
-        give_up_after: Seconds without a connection after which reading raises; None is never.
+        first_delay: Seconds before the first attempt; each further attempt doubles the delay.
+        max_delay: Most seconds between two attempts. Each delay is shortened at random by up to half, so that many
+            readers do not return at once.
+        give_up_after: Seconds without a connection after which reading raises; None means never.
     """
 
     first_delay: float = attrs.field(default=0.2, converter=_first_delay)
@@ -67,28 +67,28 @@ class Reconnect(Shown):
 
 @public
 class StreamGapWarning(UserWarning):
-    """A stream was cut and goes on; data between may be lost."""
+    """A stream was cut and continues; data in between may be lost."""
 
 
 @public
 @attrs.define(kw_only=True, eq=False)
 class Gap(Shown):
-    """A break in a stream. Hubs have no offsets: what they had sent into the broken connection is lost.
+    """A break in a stream. Hubs have no offsets: the data that they sent into the broken connection is lost.
 
-    How much that is nobody can tell: nothing where little was written at the time, and up to some
-    megabytes where the program wrote faster than the connection carried.
+    The amount is unknown: nothing if the program wrote little at the time, and up to some megabytes if it wrote
+    faster than the connection carried.
 
     Attributes:
-        stream: What was read: "output of 'abc'".
-        bytes_read: Bytes that came before the break, in all.
-        seconds: From the break until the stream was open again.
-        resumed: Whether it goes on; else the instance has ended meanwhile, and with it the stream.
-        attempts: How often it was tried.
-        cause: What broke it.
-        unfinished: The beginning of the line that the break cut; it is not among the lines. Always
-            `b""` where chunks are read.
-        rest: What came up to the first newline after the break, where there was something unfinished;
-            it is not among the lines either. Filled when it has come, which is after `on_gap` was called.
+        stream: The name of the stream: "output of 'abc'".
+        bytes_read: All bytes that came before the break.
+        seconds: Time from the break until the stream was open again.
+        resumed: Whether the stream continues; else the instance has ended meanwhile, and the stream with it.
+        attempts: Number of attempts.
+        cause: The error that broke it.
+        unfinished: The beginning of the line that the break cut; it is not among the lines. It is always
+            `b""` if you read chunks.
+        rest: The data up to the first newline after the break, if a line was unfinished; it is not among the lines
+            either. It is set when it has come, which is after the call of `on_gap`.
     """
 
     stream: str
@@ -111,20 +111,20 @@ class Gap(Shown):
 
 @public
 class ReconnectingStream(Closing):
-    """Lines of a stream over as many connections as it takes; see `InstanceClient.get_reconnecting_stream`.
+    """Lines of a stream over as many connections as necessary; see `InstanceClient.get_reconnecting_stream`.
 
-    Iterate it for lines (`bytes`, with their newline). The two halves of a line that a break cut are never
-    joined: both are left out, and are in the `Gap`. A break between two lines leaves nothing out here, but
-    the hub may have lost lines, or the beginning of the next one.
+    Iterate it for lines (`bytes`, with their newline). The two halves of a line that a break cut are never joined:
+    both are left out of the lines, and are in the `Gap`. A break between two lines leaves nothing out here, but the
+    hub may have lost lines, or the beginning of the next one.
 
-    Only one thread may read; `close()` may be called from any thread and frees a blocked reader.
+    Only one thread may read. You may call `close()` from any thread; it frees a blocked reader.
 
     Attributes:
-        gaps: How many breaks there were so far.
+        gaps: Number of breaks so far.
 
     Raises (from every way of reading):
-        StreamInterruptedError: It could not be opened again in time; the `__cause__` is why.
-        StreamClosedError: It was closed on this side.
+        StreamInterruptedError: It could not be reopened in time; the `__cause__` is the reason.
+        StreamClosedError: This side closed it.
     """
 
     def __init__(
@@ -135,14 +135,14 @@ class ReconnectingStream(Closing):
         policy: Reconnect,
         on_gap: Callable[[Gap], object] | None,
     ) -> None:
-        """Open the stream; the SDK does.
+        """For the SDK: open the stream.
 
         Args:
-            name: What is read, for messages.
-            open_stream: Opens it.
+            name: Name of the stream, for messages.
+            open_stream: Opens the stream.
             new_exchange: Makes the exchange of each connection.
-            policy: How it is opened again.
-            on_gap: Told of each break when the stream is open again.
+            policy: How to reopen it.
+            on_gap: Called with each break when the stream is open again.
         """
         self.gaps: int = 0
         self._name = name
@@ -154,7 +154,7 @@ class ReconnectingStream(Closing):
         self._gap: Gap | None = None
         self._splitter = LineSplitter(name, keep_ends=True)
         self._closed = threading.Event()
-        # Guards _exchange and _stream against being replaced while they are closed.
+        # Guards _exchange and _stream: they must not be replaced while they are closed.
         self._lock = threading.Lock()
         self._exchange = new_exchange()
         self._stream = open_stream(self._exchange)
@@ -191,7 +191,7 @@ class ReconnectingStream(Closing):
         return (json_line(line, self._name) for line in self if line.strip())
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield what comes as it comes; the boundaries mean nothing, and breaks are told to `on_gap` alone."""
+        """Yield data as it comes; the boundaries mean nothing, and only `on_gap` hears of breaks."""
         return self._chunks()
 
     def close(self) -> None:
@@ -213,7 +213,7 @@ class ReconnectingStream(Closing):
                 return
 
     def _after_gap(self, chunk: bytes) -> bytes:
-        """Take the rest of a line that a break has cut off a chunk."""
+        """Remove from a chunk the rest of a line that a break has cut."""
         gap = self._gap
         if gap is None:
             return chunk
@@ -224,7 +224,7 @@ class ReconnectingStream(Closing):
         return tail
 
     def _again(self, cut: StreamError) -> bool:
-        """Open the stream again; return False where the instance has ended meanwhile."""
+        """Reopen the stream; return False if the instance has ended meanwhile."""
         began = time.monotonic()
         bytes_read = self.bytes_read
         resumed, attempts = self._reopened(cut, began)
@@ -243,7 +243,7 @@ class ReconnectingStream(Closing):
         return resumed
 
     def _reopened(self, cut: StreamError, began: float) -> tuple[bool, int]:
-        """Return whether the stream is open again or its instance has ended, and the attempts it took."""
+        """Return whether the stream is open again (else its instance has ended), and the number of attempts."""
         was_down = False
         limit = self._policy.give_up_after
         for attempts, delay in enumerate(self._policy.delays(), 1):
@@ -253,8 +253,8 @@ class ReconnectingStream(Closing):
                 self._open_again()
                 return True, attempts
             except NotFoundError as error:
-                # A hub that was not away knows: the instance has ended. One that was restarted may not
-                # know of it yet, because instances that outlived it come back to it after some time.
+                # A hub that was not away knows that the instance has ended. A restarted hub may not know the instance
+                # yet, because surviving instances come back to it after some time.
                 if not was_down:
                     return False, attempts
                 failure: ScramjetError = error
@@ -265,7 +265,7 @@ class ReconnectingStream(Closing):
                 raise StreamInterruptedError(
                     f"{cut.message}; and it could not be opened again in {limit:g} s: {failure.message}"
                 ) from failure
-        raise AssertionError  # delays have no end
+        raise AssertionError  # the delays never end
 
     def _open_again(self) -> None:
         exchange = self._new_exchange()

@@ -1,4 +1,4 @@
-"""Where a stream can be sent to: callables, files, paths and the terminal; the one place that tells them apart."""
+"""Targets of a stream: callables, files, paths and the terminal; only this module tells them apart."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from scramjet_client._log_records import indented, record_of
 TargetLike = Union[
     Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool, None
 ]
-"""A callable that is given each line, a file, a path, True for the terminal, or None for nothing.
+"""A callable for each line, a file, a path, True for the terminal, or None for nothing.
 
-A callable is given bytes, unless it is for text: `print`, the `write` of a text file, a method of a logger, or one
-whose first parameter is annotated `str`."""
+A callable gets bytes, unless it is for text: `print`, the `write` of a text file, a method of a logger, or a
+callable whose first parameter is annotated `str`."""
 
 PieceTargetLike = Union[
     Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool
 ]
-"""The same where a callable is given pieces, and nothing is no target."""
+"""The same, but a callable gets pieces, and None is not a target."""
 
 _TERMINAL = {"stderr": "stderr", "log": "stderr"}
 
@@ -37,19 +37,19 @@ class Readable(Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed here."""
+        """Whether this side closed it."""
 
     def chunks(self) -> Iterable[bytes]:
-        """Return what comes, as it comes."""
+        """Return the data as it comes."""
 
     def __iter__(self) -> Iterator[bytes]: ...
 
 
 class Target(Closing):
-    """Takes what a stream gives until its end; `close()` closes what was opened here."""
+    """Takes the data of a stream until its end; `close()` closes what was opened here."""
 
     def take(self, stream: Readable) -> None:
-        """Read the stream to its end; runs on the thread that calls it."""
+        """Read the stream to its end, on the calling thread."""
         for chunk in stream.chunks():
             self.write(chunk)
         self.finish()
@@ -59,28 +59,28 @@ class Target(Closing):
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Pass on what was held back until the end."""
+        """Pass on the data that was held back until the end."""
 
     def close(self) -> None:
-        """Close what was opened here."""
+        """Close the file if it was opened here."""
 
 
 class _Lines(Target):
-    """A callable: it is given lines."""
+    """A callable that gets lines."""
 
     def __init__(self, call: Callable[[Any], object]) -> None:
         self._call = call
 
     def take(self, stream: Readable) -> None:
         for line in stream:
-            # Lines that came together with one whose call closed the stream.
+            # The call for an earlier line of this piece closed the stream.
             if stream.closed:
                 return
             self._call(line)
 
 
 class _Pieces(Target):
-    """A callable: it is given what comes, as it comes."""
+    """A callable that gets data as it comes."""
 
     def __init__(self, call: Callable[[Any], object]) -> None:
         self._call = call
@@ -90,7 +90,7 @@ class _Pieces(Target):
 
 
 def log_text(line: str) -> str:
-    """Return a line of a log for people, without its end; what is no record as it is."""
+    """Return a log line for people, without its end; a line that is not a record stays as it is."""
     line = line.rstrip("\r\n")
     record = record_of(line)
     shown = line if record is None else f"{record.when} {record.level:<5} {indented(record.words)}"
@@ -98,12 +98,12 @@ def log_text(line: str) -> str:
 
 
 class _TextLines(Target):
-    """A callable, or a file, that takes text: it is given lines, decoded from UTF-8.
+    """A callable or file that takes text: it gets lines, decoded from UTF-8.
 
     Args:
-        call: It.
+        call: The callable, or the file's `write`.
         ends: Whether lines keep their newline.
-        log: Whether lines are records of a log, to be read by a person.
+        log: Whether lines are log records for a person to read.
     """
 
     def __init__(self, call: Callable[[str], object], *, ends: bool, log: bool) -> None:
@@ -114,7 +114,7 @@ class _TextLines(Target):
 
     def take(self, stream: Readable) -> None:
         for line in stream:
-            # Lines that came together with one whose call closed the stream.
+            # The call for an earlier line of this piece closed the stream.
             if stream.closed:
                 return
             self._give(line)
@@ -141,7 +141,7 @@ class _TextLines(Target):
 
 
 def _is_screen(file: Any) -> bool:
-    """Whether what is written to a file is read by a person at once."""
+    """Whether a person reads the file at once, as it is written."""
     if any(file is each for each in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)):
         return True
     try:
@@ -151,7 +151,7 @@ def _is_screen(file: Any) -> bool:
 
 
 def _screen(file: Any) -> Target:
-    """Return what shows a log on a text file that a person reads."""
+    """Return a target that shows a log on a text file that a person reads."""
 
     def show(text: str) -> None:
         file.write(text)
@@ -161,7 +161,7 @@ def _screen(file: Any) -> Target:
 
 
 def _text_lines(call: Any, *, log: bool) -> Target | None:
-    """Return what gives lines of text to a callable that is for text, else None."""
+    """Return a target that gives lines of text to a callable for text, else None."""
     inner = call
     while isinstance(inner, functools.partial):
         inner = inner.func
@@ -188,11 +188,11 @@ class BinaryFile(Target):
     def __init__(self, file: Any, *, opened_here: bool = False, before: Any = None) -> None:
         self._file = file
         self._opened_here = opened_here
-        # The text file on top of it, which may hold what was printed earlier.
+        # The text file above it, which may hold text that was printed earlier.
         self._before = before
 
     def write(self, chunk: bytes) -> None:
-        """Write a chunk as it came."""
+        """Write a chunk unchanged."""
         if self._before is not None:
             self._before.flush()
         write_all(self._file, chunk)
@@ -205,7 +205,7 @@ class BinaryFile(Target):
 
 
 class _TextFile(Target):
-    """A file that takes text: UTF-8 is decoded as it comes, characters split over pieces are joined."""
+    """A text file: decodes UTF-8 as it comes, and joins characters that are split over pieces."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -235,10 +235,10 @@ def _takes_text(file: Any) -> bool:
     if isinstance(file, (io.RawIOBase, io.BufferedIOBase, codecs.StreamRecoder)):
         return False
     if isinstance(file, (codecs.StreamWriter, codecs.StreamReaderWriter)):
-        # Their mode is that of the file below; those of zlib, hex... take bytes.
+        # Their mode is the mode of the file below; codecs such as zlib and hex take bytes.
         writer = getattr(file, "writer", file)
         return getattr(writer, "charbuffertype", str) is not bytes
-    # Files that are no io.IOBase: wrappers of tempfile and codecs, and what users write themselves.
+    # These files are not io.IOBase: wrappers of tempfile and codecs, and users' own classes.
     if "b" in str(getattr(file, "mode", "")):
         return False
     return getattr(file, "encoding", None) is not None
@@ -247,7 +247,7 @@ def _takes_text(file: Any) -> bool:
 def _is_writable(file: Any) -> bool:
     if not isinstance(file, io.IOBase) or file.writable():
         return True
-    # A class of the user's own may write without saying that it can.
+    # A user's class may write without reporting that it can.
     kind = type(file)
     return kind.writable is io.IOBase.writable and kind.__module__ not in ("io", "_io")
 
@@ -259,16 +259,16 @@ def _terminal(name: str, *, log: bool) -> Target:
     if log:
         return _screen(file)
     binary = getattr(file, "buffer", None)
-    # Jupyter's has none.
+    # Jupyter's terminal has no binary file.
     return _TextFile(file) if binary is None else BinaryFile(binary, before=file)
 
 
 def target(value: TargetLike, stream_id: str) -> Target | None:
-    """Return what takes a stream, None for nothing; opens the file of a path.
+    """Return the target for a stream, or None for nothing; opens the file of a path.
 
     Raises:
-        TypeError: It is none of the things that can be sent to.
-        ValueError: It is the terminal, and there is none; or a closed file.
+        TypeError: The value is not a possible target.
+        ValueError: The value is the terminal, but this program has none; or it is a closed file.
         OSError: The file of a path can't be opened.
     """
     log = stream_id == "log"
@@ -300,12 +300,12 @@ def _refuse_async(value: Any, name: str) -> None:
 
 
 def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Target:
-    """Return what takes a stream in pieces; raises what `target` raises.
+    """Return a target that takes a stream in pieces; raises the exceptions of `target`.
 
     Args:
         value: A target.
         name: The argument's name, for errors.
-        log: Whether the stream is a log, to be shown to people as they read it.
+        log: Whether the stream is a log, to be shown in readable form.
     """
     _refuse_async(value, name)
     found: Target | None
@@ -323,7 +323,7 @@ def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Tar
 
 
 def write_all(file: Any, data: bytes) -> None:
-    """Write all of `data` to a binary file, also to an unbuffered one, which may take less than it is given."""
+    """Write all of `data` to a binary file, even to an unbuffered one, which may take only a part."""
     if not isinstance(file, io.RawIOBase):
         file.write(data)
         return
@@ -336,7 +336,7 @@ def write_all(file: Any, data: bytes) -> None:
 
 
 def targets_of(**values: TargetLike) -> dict[str, Target]:
-    """Return what takes each stream, those for nothing left out; closes all of them if one can't be."""
+    """Return the target of each stream that has one; close all of them if one can't be opened."""
     found: dict[str, Target] = {}
     try:
         for stream_id, value in values.items():
