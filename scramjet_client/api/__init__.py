@@ -1,1 +1,1 @@
-"""What the API of a hub says, in all its generations."""
+"""The API of a hub, in all its generations."""

@@ -1,4 +1,4 @@
-"""From the JSON of hubs to `models`: each answer is read from its own shape, whatever hub it is of."""
+"""Converts the JSON of hubs to `models`: the shape of each answer decides, whatever hub sent it."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ _STATUS: dict[str, InstanceStatus] = {
 _GOOD_ENDS = (-1, 0)
 _UNKNOWN_END = 213
 _RUNNERS_CODES = {138: 0, 137: -9, 21: 1, 22: 1, 23: 1}
-"""Runner exit codes as `subprocess` has them: stopped, killed, three ways to fail (docs/protocol.md, "Exit codes")."""
+"""Runner exit codes in `subprocess` form: stopped, killed, three ways to fail (docs/protocol.md, "Exit codes")."""
 
 OWN_CODE = "Runner failed"
-"""Reason that goes with a code that the program chose itself."""
+"""Reason that accompanies a code that the program chose itself."""
 
 _INSTANCE_FIELDS = frozenset(
     ("id", "sequence", "status", "ports", "created", "started", "ended", "terminated")
@@ -65,7 +65,7 @@ _INSTANCE_FIELDS = frozenset(
 
 
 def object_in(answer: JsonAnswer | Any, what: str) -> dict[str, Any]:
-    """Return the JSON object that an answer is, or an item of one; `what` names it where it is none."""
+    """Return the JSON object of an answer or list item; `what` names it in the error if it is not an object."""
     value = answer.value if isinstance(answer, JsonAnswer) else answer
     if not isinstance(value, dict):
         raise InvalidResponseError(
@@ -76,7 +76,7 @@ def object_in(answer: JsonAnswer | Any, what: str) -> dict[str, Any]:
 
 
 def list_in(answer: JsonAnswer | Any, what: str) -> list[Any]:
-    """Return the JSON list that an answer is, or an item of one; `what` names it where it is none."""
+    """Return the JSON list of an answer or list item; `what` names it in the error if it is not a list."""
     value = answer.value if isinstance(answer, JsonAnswer) else answer
     if not isinstance(value, list):
         raise InvalidResponseError(
@@ -91,7 +91,7 @@ def _rest(value: dict[str, Any], *known: str) -> dict[str, Any]:
 
 
 def _some(value: dict[str, Any], key: str) -> list[Any]:
-    """Return the list of a key that may be missing; anything else in its place is nothing."""
+    """Return the list under a key; a missing key or another value gives an empty list."""
     found = value.get(key)
     return found if isinstance(found, list) else []
 
@@ -154,11 +154,11 @@ def _termination(value: Any) -> Termination | None:
 
 
 def exit_code(code: int, reason: str) -> int | None:
-    """Return an exit code as `subprocess` has it, from a runner's; None for an end that the hub does not know.
+    """Convert a runner's exit code to the form of `subprocess`; None for an end that the hub does not know.
 
     Args:
-        code: The runner's (docs/protocol.md, "Exit codes").
-        reason: The hub's words. "Runner failed" says that the code is the process's own.
+        code: The runner's exit code (docs/protocol.md, "Exit codes").
+        reason: The hub's text. "Runner failed" means that the code is the process's own.
     """
     if code == _UNKNOWN_END:
         return None
@@ -171,23 +171,23 @@ def _status(
     value: dict[str, Any], terminated: Termination | None, asked_to_end: bool
 ) -> InstanceStatus:
     if terminated is not None:
-        # A stop changes the status of an instance that had ended before, for good.
+        # A stop changes the status of an instance for good, even if it had ended before.
         code = terminated.exit_code
         if code is None:
             return "stopped" if asked_to_end else "unknown"
         return "crashed" if code > 0 else "stopped"
     default: InstanceStatus = "stopping" if asked_to_end else "running"
-    # A word that this version does not know is no end; `raw` has it.
+    # An unknown word does not mean an end; `raw` has it.
     return _STATUS.get(as_text(value.get("status")) or "", default)
 
 
 def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> GetInstanceResponse:
-    """Return what a hub knows of an instance.
+    """Return a hub's information about an instance.
 
     Args:
         answer: The answer, or one item of a list.
-        asked_to_end: Whether this client has stopped or killed it: 0.x does not say, and the process adapter
-            of 1.x gives every end of a Python program the same exit code.
+        asked_to_end: Whether this client has stopped or killed it. 0.x does not tell, and the process adapter of 1.x
+            gives every end of a Python program the same exit code.
     """
     value = object_in(answer, "an instance")
     sequence = value.get("sequence")
@@ -208,7 +208,7 @@ def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> Ge
 
 
 def has_ended(info: GetInstanceResponse) -> bool:
-    """Say whether a listed instance has ended; an adopted one ends without `terminated`."""
+    """Return whether a listed instance has ended; an adopted one ends without `terminated`."""
     return info.terminated is not None or info.status in ("stopped", "crashed", "unknown")
 
 
@@ -218,9 +218,9 @@ def health_from(
     """Return an instance's health.
 
     Args:
-        answer: The program's last word about it, which hubs repeat after its end.
-        started: The instance's start, where the caller knows it.
-        info: The instance's info, where the caller knows it. That it has ended goes before the program's last word.
+        answer: The program's last report, which hubs repeat after its end.
+        started: The instance's start, if the caller knows it.
+        info: The instance's info, if the caller knows it. Its end takes precedence over the program's last report.
     """
     value = object_in(answer, "health")
     healthy = value.get("healthy")
@@ -247,7 +247,7 @@ def health_from(
 
 
 def seconds_since(moment: str | None) -> float | None:
-    """Return the seconds from an ISO 8601 time until now, or None for what is not one."""
+    """Return the seconds from an ISO 8601 time until now, or None if the text is not such a time."""
     if not moment:
         return None
     try:
@@ -260,7 +260,7 @@ def seconds_since(moment: str | None) -> float | None:
 
 
 def sequence_from(answer: JsonAnswer | Any) -> GetSequenceResponse:
-    """Return what a hub knows of a sequence."""
+    """Return a hub's information about a sequence."""
     value = object_in(answer, "a sequence")
     config, instances = as_object(value.get("config")), value.get("instances")
     return GetSequenceResponse(
@@ -394,7 +394,7 @@ def managers_from(answer: JsonAnswer) -> list[ManagerInfo]:
 
 
 def info_from(answer: JsonAnswer) -> GetInfoResponse:
-    """Return what a multi-manager says of itself."""
+    """Return a multi-manager's information about itself."""
     value = object_in(answer, "info")
     port: Any = value.get("apiPort")
     count: Any = value.get("managersCount")
@@ -421,7 +421,7 @@ def access_keys_from(answer: JsonAnswer) -> list[AccessKey]:
 
 
 def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:
-    """Return what became of access keys."""
+    """Return the result of revoking access keys."""
     value = object_in(answer, "revoking") if answer.value is not None else {}
     count = value.get("keysRevoked")
     return RevokeAccessKeysResponse(

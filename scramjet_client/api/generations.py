@@ -1,8 +1,8 @@
-"""The only place that knows hub generations apart (docs/protocol.md, "Version and generation").
+"""Differences between hub generations; only this module knows them (docs/protocol.md, "Version and generation").
 
-H1 is the hub since 0.28.2 (in practice 1.x), H0 everything before it. What can be told from an answer's own
-shape is read from that shape; only what must be known before sending asks for the version, once per
-`HttpClient` and not before it matters.
+H1 is the hub since 0.28.2 (in practice 1.x), H0 everything before it. If the shape of an answer shows the
+generation, that shape decides. The version is requested only for facts that are needed before sending, once per
+`HttpClient`, and not before they matter.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from scramjet_client.uploads.sending import RouteLimits
 
 _FIRST_H1 = (0, 28, 2)
 _VERSION_LENGTH = 40
-"""Characters of a hub's version that sentences repeat."""
+"""Characters of a hub's version that messages repeat."""
 
 _EVENT, _STOP, _KILL = 5001, 4001, 4002
 
 
 @attrs.frozen(kw_only=True)
 class Intake:
-    """How one program takes its input, as far as the hub tells (docs/protocol.md, "The first input").
+    """How one program takes its input, as far as the hub shows it (docs/protocol.md, "The first input").
 
     Attributes:
-        reading: Whether its runner has come as far as to read input.
-        returned: Whether its function has returned; one that has not may compute, and hold up its runner, or read.
-        decodes: Whether its runner is one of Node.js, which decodes the read that has the header lines of the first
-            input, and each read of text by itself.
+        reading: Whether its runner has begun to read input.
+        returned: Whether its function has returned. One that has not may compute, which delays its runner, or read.
+        decodes: Whether its runner is a Node.js one, which decodes the read that has the header lines of the first
+            input, and decodes each read of text separately.
     """
 
     reading: bool
@@ -51,15 +51,15 @@ class Intake:
 
 
 UNKNOWN = Intake(reading=True, returned=True, decodes=True)
-"""What is assumed where a hub shows nothing of an instance."""
+"""The assumption if a hub shows nothing about an instance."""
 
 
 @attrs.frozen(kw_only=True)
 class Generation:
-    """What one hub speaks.
+    """The generation of one hub.
 
     Attributes:
-        version: The hub's version, as it says it.
+        version: The hub's version, in its own words.
         modern: Whether it is H1.
     """
 
@@ -72,19 +72,19 @@ class Generation:
         return self.modern
 
     def require(self, what: str) -> None:
-        """Raise `UnsupportedByHubError` on H0, which lacks what is asked for."""
+        """Raise `UnsupportedByHubError` on H0, which lacks this feature."""
         if not self.modern:
             raise self.unsupported(what)
 
     def utf8_only(self, stream_id: str) -> str | None:
-        """Return what to call a route on which the hub changes bytes that are not UTF-8, or None."""
+        """Return a display name if this stream carries UTF-8 only, else None."""
         if self.modern and stream_id not in ("stdin", "inout"):
             return None
         return f"{stream_id} of a {self.version} hub"
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What a hub of this generation and its runners change on the way, one sentence each."""
+        """Changes that a hub of this generation and its runners make to data, one sentence each."""
         first = "the first input of a Node.js program is held back until its runner has read the header lines"
         text = (
             "Node.js programs get U+FFFD for characters of text/plain, x-ndjson and long events that a read splits; "
@@ -95,11 +95,11 @@ class Generation:
         return (first, text, "all streams carry UTF-8 alone")
 
     def intake(self, info: Mapping[str, Any], config: Mapping[str, Any]) -> Intake:
-        """Return how a program takes its input, by the hub's info of its instance and its sequence's config.
+        """Return how a program takes its input, from the hub's info of its instance and its sequence's config.
 
-        Only Node.js runners decode the beginning of the first input. They read it from their first message about
-        topics on, which H1 shows as `requires`, be it empty, and send another one when the function has
-        returned, which it shows as `provides`; H0 shows nothing.
+        Only Node.js runners decode the beginning of the first input. They begin to read it with their first message
+        about topics, which H1 shows as `requires`, even if it is empty. They send another message when the function
+        has returned, which H1 shows as `provides`. H0 shows nothing.
         """
         engines = config.get("engines")
         python = config.get("language") == "py" or (
@@ -111,7 +111,7 @@ class Generation:
         return Intake(reading=returned or "requires" in info, returned=returned, decodes=True)
 
     def stop_body(self, timeout: float, can_call_keepalive: bool) -> Any:
-        """Return the body of `_stop`; H1 would take H0's list silently, as 7 s."""
+        """Return the body of `_stop`; H1 would silently read H0's list as 7 s."""
         body = {"timeout": timeout, "canCallKeepalive": can_call_keepalive}
         return body if self.modern else [_STOP, body]
 
@@ -135,31 +135,31 @@ class Generation:
         return body
 
     def event_body(self, event_name: str, message: Any) -> Any:
-        """Return the body of `_event`; H0 carries strings alone."""
+        """Return the body of `_event`; H0 carries only strings."""
         if not isinstance(message, str) and not self.modern:
             raise self.unsupported(f"an event message of type {type(message).__name__}")
         return [_EVENT, {"eventName": event_name, "message": message}]
 
     def event(self, event_name: str, value: Any) -> GetEventResponse:
-        """Return an event from what a hub sent: bare on H1, in an envelope on H0."""
+        """Return an event from a hub's message: bare on H1, in an envelope on H0."""
         data, name = value, event_name
         if not self.modern and isinstance(value, dict):
             data, name = value.get("message"), value.get("eventName", event_name)
         return GetEventResponse(event_name=name, data=data, timestamp=now(), raw=value)
 
     def unsupported(self, what: str) -> UnsupportedByHubError:
-        """Return the error for something that this hub cannot do."""
+        """Return the error for a feature that this hub lacks."""
         return UnsupportedByHubError(
             f"{what} is not supported by this hub (version {self.version})"
         )
 
 
-# Guards nothing but the effort: two threads that ask first at once would both fetch the version.
+# Only saves effort: without it, two threads that ask first at the same time would both fetch the version.
 _asking = threading.Lock()
 
 
 def generation_of(client: HttpClient) -> Generation:
-    """Return what the client's hub speaks; asks it once."""
+    """Return the generation of the client's hub; asks the hub only once."""
     known = client.memo.get("generation")
     if known is None:
         with _asking:
@@ -170,7 +170,7 @@ def generation_of(client: HttpClient) -> Generation:
 
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
-    """Return what the hub does to bodies on a route; H0 cuts bodies that last."""
+    """Return the hub's limits for bodies on a route; H0 cuts long-lived bodies."""
     spoken = generation_of(client)
     return RouteLimits(
         body_lifetime=None if spoken.modern else client.tuning.body_lifetime,
@@ -194,7 +194,7 @@ def _ask(client: HttpClient) -> Generation:
 
 
 def generation_from(version: GetVersionResponse) -> Generation:
-    """Return what a hub of this version speaks."""
+    """Return the generation of a hub of this version."""
     modern = version.service is not None or version.api_version is not None
     numbers = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version.version)[:3])
     shown = version.version[:_VERSION_LENGTH]

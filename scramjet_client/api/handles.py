@@ -1,4 +1,4 @@
-"""The base classes of clients: of one thing on a hub, of a whole API, and of what lies behind another API."""
+"""The base classes of clients: for one thing on a hub, for a whole API, and for an API behind another one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _H = TypeVar("_H", bound="Handle")
 
 
 class Handle(Guided, Live):
-    """A client of one instance or sequence of a hub. Safe to use from any number of threads.
+    """A client of one instance or sequence of a hub. You may use it from any number of threads.
 
-    Nothing is asked of the hub when one is made, and it holds no connection of its own.
+    Making one sends nothing to the hub, and it keeps no connection open.
 
     Args:
-        id: The thing's id.
-        host: Whose `.client` talks to the hub; a `HostClient`, normally.
+        id: Id of the instance or sequence.
+        host: The object whose `.client` talks to the hub; normally a `HostClient`.
     """
 
     _kind: ClassVar[str]
@@ -35,7 +35,7 @@ class Handle(Guided, Live):
         route(self._kind, id)
         self._id = id
         self._client = host.client
-        # What every request says of itself, for the errors that may come of it.
+        # Facts that every request passes on, for its possible errors.
         self._error_context: dict[str, Any] = {
             "subject": f"{self._kind} {id!r}",
             "not_found": self._not_found,
@@ -43,7 +43,7 @@ class Handle(Guided, Live):
 
     @classmethod
     def from_(cls: type[_H], id: str, host: ClientProvider) -> _H:
-        """Return a client for the thing with this id; nothing is asked of the hub."""
+        """Return a client for the instance or sequence with this id; sends nothing to the hub."""
         return cls(id, host)
 
     def __repr__(self) -> str:
@@ -70,9 +70,9 @@ _A = TypeVar("_A", bound="ApiClient")
 
 
 class ApiClient(Guided, Closing):
-    """The client of one API. Safe to use from any number of threads; one for each process is enough.
+    """The client of one API. You may use it from any number of threads; one for each process is enough.
 
-    Nothing is asked of the other side until a method is called.
+    It sends nothing until you call a method.
 
     Args:
         api_base: URL of the API.
@@ -82,7 +82,7 @@ class ApiClient(Guided, Closing):
         verify: True, False or the path of a CA bundle.
         cert: Path of a client certificate, or (certificate, key).
         proxies: As in requests; None means the environment's, except for loopback hosts.
-        retries: How often a JSON GET, or a request that never left, is tried again.
+        retries: How often the client repeats a JSON GET, or a request that never left.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class ApiClient(Guided, Closing):
 
     @classmethod
     def over(cls: type[_A], client: HttpClient) -> _A:
-        """Return a client that sends with an `HttpClient` that is there."""
+        """Return a client that sends with an existing `HttpClient`."""
         made = cls.__new__(cls)
         made._use(client)
         return made
@@ -124,7 +124,7 @@ class ApiClient(Guided, Closing):
         return f"<{type(self).__name__} {self.api_base}>"
 
     def close(self) -> None:
-        """Close idle connections, those of clients that it has made included."""
+        """Close idle connections, including those of clients that it has made."""
         self._client.close()
 
     @property
@@ -139,15 +139,15 @@ class ApiClient(Guided, Closing):
 
 
 class ProxiedClient(HttpClient):
-    """An `HttpClient` of what lies behind another one's address: a hub of a manager, say.
+    """An `HttpClient` for an API behind another one's address, such as a hub of a manager.
 
-    Session, token, limits and loggers are the outer one's; what is learned of the far end is its own.
+    It shares session, token, limits and loggers with the outer client, but keeps its own facts about the far end.
 
     Args:
-        outer: The client of what stands in front.
+        outer: The client of the API in front.
         path: Path below its `api_base`.
-        explain: Called with the error of a 404, which may come from either of them; returns the one that
-            is true, or raises it.
+        explain: Called with the error of a 404, which either API may have sent; returns the true error, or raises
+            it.
     """
 
     def __init__(
@@ -164,13 +164,13 @@ class ProxiedClient(HttpClient):
     def refusal(
         self, response: requests.Response, subject: str, not_found: type[NotFoundError]
     ) -> HubResponseError:
-        """Return the error that an answer of 300 or more means, after a look at where it came from."""
+        """Return the error that an answer of 300 or more means, after checking where it came from."""
         error = super().refusal(response, subject, not_found)
         return self._explain(error) if isinstance(error, NotFoundError) else error
 
 
 def more_specific(error: NotFoundError, kind: type[NotFoundError], message: str) -> NotFoundError:
-    """Return a truer error for a 404, with the facts of the one that it was taken for."""
+    """Return a more specific error for a 404, with the facts of the given one."""
     truer = kind(message, status=error.status, url=error.url, body=error.body)
     truer.__cause__ = error
     return truer

@@ -21,7 +21,7 @@ from scramjet_client.uploads.upload import Transfer, Upload
 
 @public
 class ClientProvider(Protocol):
-    """Whatever has a `.client`: a `HostClient`, above all."""
+    """An object with a `.client`: normally a `HostClient`."""
 
     @property
     def client(self) -> HttpClient:
@@ -29,30 +29,30 @@ class ClientProvider(Protocol):
 
 
 stream_listeners: list[Callable[[str, OutputStream], object]] = []
-"""Told of each stream that any client of this process opens, by its path: a test's report has what the test read."""
+"""Called with each stream that any client of this process opens, and its path; test reports show the data read."""
 
 
 @public
 class HttpClient(Requester):
-    """One hub over HTTP: JSON calls, live streams and uploads. Safe to use from any number of threads.
+    """One hub over HTTP: JSON calls, live streams and uploads. You may use it from any number of threads.
 
-    The environment does not surprise: `.netrc` never replaces a token, proxy variables do not apply to
-    loopback hosts, redirects are not followed, no cookie is kept. A pooled connection that was idle for
-    more than 4 s, or was made before a fork, is not used again.
+    The environment has no surprising effects: `.netrc` never replaces a token, proxy variables do not apply to
+    loopback hosts, redirects are not followed, and no cookie is kept. A pooled connection is not used again if it
+    was idle for more than 4 s, or was made before a fork.
 
     Args:
         api_base: URL of the hub's API, such as "http://127.0.0.1:8000/api/v1".
         token: Sent as `Authorization: Bearer`; never shown.
         headers: Sent with each request.
         timeout: `Timeouts`, or seconds for its `read`.
-        verify: True, False or the path of a CA bundle; None means REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE
-            where set, else the CAs of `certifi`.
+        verify: True, False or the path of a CA bundle. None means REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE if one is set,
+            else the CAs of `certifi`.
         cert: Path of a client certificate, or (certificate, key).
         proxies: As in requests; None means the environment's, except for loopback hosts.
-        retries: How often a JSON GET is tried again after a broken connection or a refusal that may pass
-            (429, 502, 503, 504), and any request to which no connection came about. Nothing else is ever
-            sent twice. Always within the call's limit; see docs/reliability.md, "Retries".
-        tuning: Intervals and margins that the client keeps by itself; None means the defaults of `Tuning`.
+        retries: How often the client repeats a JSON GET after a broken connection or a temporary refusal (429, 502,
+            503, 504), and any request whose connection could not be made. It never sends anything else twice.
+            Retries stay within the call's limit; see docs/reliability.md, "Retries".
+        tuning: Intervals and margins of the client itself; None means the defaults of `Tuning`.
     """
 
     def get_stream(
@@ -67,18 +67,18 @@ class HttpClient(Requester):
         not_found: type[NotFoundError] = NotFoundError,
         exchange: Exchange | None = None,
     ) -> OutputStream:
-        """Return a live stream; the hub's refusal is raised here.
+        """Return a live stream; a refusal of the hub raises here.
 
         Args:
             path: Path below `api_base`.
-            name: What it is, for messages; None means the path.
+            name: Name of the stream, for messages; None means the path.
             timeout: Seconds after which reading ends, as at the end of the stream; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises; None means `timeouts.idle`.
             headers: Further headers.
-            subject: What the request is about, for errors.
+            subject: The subject of the request, for errors.
             not_found: The error that a 404 means here.
-            exchange: The exchange to use, where the caller watches the wait. Its deadline, if any, holds
-                for reading too.
+            exchange: The exchange to use if the caller watches the wait. Its deadline, if any, applies to reading
+                too.
         """
         reading = duration("timeout", timeout)
         idle = (
@@ -101,7 +101,7 @@ class HttpClient(Requester):
         exchange.deadline = deadline
         exchange.until = None if reading is None else time.monotonic() + reading
         stream = OutputStream(name or path, exchange, lambda: response)
-        # Closed before it is read, it has to know what to close.
+        # Opened here, so that a close before the first read knows its connection.
         stream._reader.open()
         for opened in stream_listeners:
             opened(path, stream)
@@ -130,10 +130,10 @@ class HttpClient(Requester):
             end: Value of the header `x-end-stream`; None leaves it out.
             method: POST or PUT.
             headers: Further headers.
-            subject: What it is about, for errors.
+            subject: The subject of the request, for errors.
             not_found: The error that a 404 means here.
-            progress: Called with the bytes sent and the bytes in all (or None), by the thread that sends.
-            answer_limit: Seconds in which the hub must take something of the body, or answer.
+            progress: Called with the bytes sent and the total bytes (or None), by the thread that sends.
+            answer_limit: Seconds in which the hub must take some of the body, or answer.
         """
         all_headers = {"Content-Type": type, **checked_headers(headers or {})}
         if end is not None:
