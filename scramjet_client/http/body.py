@@ -23,7 +23,7 @@ _WORTH_SCATTERING = 16384
 
 
 def shut(sock: socket.socket | Recorded) -> None:
-    """Shut a socket down both ways, below TLS; a read-side shutdown alone leaves writers stuck."""
+    """Shut a socket down both ways, below TLS; shutting down only the read side leaves writers stuck."""
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 

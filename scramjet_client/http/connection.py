@@ -75,7 +75,7 @@ class _Handover:
 
 
 class _Duplex(HTTPConnection):
-    """A connection whose body is written by a `BodyWriter` while its answer is awaited."""
+    """A connection whose body a `BodyWriter` writes while the caller awaits the answer."""
 
     response_class = Answer
     body_is_elsewhere = False

@@ -49,7 +49,7 @@ def duration(name: str, value: object, *, zero: bool = False) -> float | None:
 
     Raises:
         TypeError: It is neither.
-        ValueError: It is negative or no number.
+        ValueError: It is negative or not a number.
     """
     if value is None:
         return None
@@ -80,7 +80,7 @@ def milliseconds(name: str, value: object) -> float:
 
     Raises:
         TypeError: It is neither milliseconds nor a timedelta.
-        ValueError: It is negative or no number.
+        ValueError: It is negative or not a number.
     """
     if isinstance(value, timedelta):
         found: float = value / timedelta(milliseconds=1)

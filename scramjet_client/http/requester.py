@@ -248,7 +248,7 @@ class Requester(Closing):
             sleep=self.tuning.sleep,
         )
 
-    # -- the one way out, and back ----------------------------------------------------------------
+    # -- sending and receiving --------------------------------------------------------------------
 
     def refusal(
         self, response: requests.Response, subject: str, not_found: type[NotFoundError]

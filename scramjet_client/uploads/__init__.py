@@ -1,4 +1,4 @@
-"""What is sent: sources, the options of a send, and the handles of uploads."""
+"""Sending: sources, the options of a send, and the handles of uploads."""
 
 from scramjet_client.uploads.upload import Upload
 

@@ -33,7 +33,7 @@ class WriteBuffer:
 
     def __next__(self) -> bytes:
         with self.changed:
-            # Being asked means that the last piece is on the wire.
+            # This call means that the last piece has been sent.
             self._idle = True
             self.changed.notify_all()
             self.changed.wait_for(lambda: self._waiting or self._over)

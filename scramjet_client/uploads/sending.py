@@ -20,7 +20,7 @@ from scramjet_client.uploads.upload import IdleHook, Transfer, Upload
 
 @attrs.frozen(kw_only=True)
 class RouteLimits:
-    """What a hub does to bodies on a route.
+    """A hub's limits for bodies on a route.
 
     Attributes:
         body_lifetime: Seconds after which the hub cuts a body, or None.
@@ -81,10 +81,10 @@ class Destination:
         requester: Sends the requests.
         path: The route below the API's base.
         name: For messages: "input of 'abc'".
-        subject: What refusals are about: "instance 'abc'".
+        subject: The subject of refusals: "instance 'abc'".
         not_found: The error that a 404 means.
-        limits: Returns what the hub does to bodies here. It may ask the hub; it is called before a body is sent.
-        head_limit: Seconds in which the hub must take something of a body, or answer; None is no limit.
+        limits: Returns the hub's limits for bodies here. It may ask the hub; it is called before a body is sent.
+        head_limit: Seconds in which the hub must take some of a body, or answer; None is no limit.
         watch: Makes the hook that checks, during the wait for an answer, whether the instance still lives.
         gate: Whether the input still takes data; None for topics, which never end.
         guard: Wraps a body, given its content type, if some of its bytes have to wait.

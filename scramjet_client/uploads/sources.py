@@ -441,7 +441,7 @@ _numbers = itertools.count(1)
 def _fetch(items: Iterator[Any], ahead: Future[Any]) -> None:
     try:
         ahead.set_result(next(items, _NOTHING))
-    except BaseException as error:  # raised where the item is asked for
+    except BaseException as error:  # raised when the item is requested
         ahead.set_exception(error)
 
 

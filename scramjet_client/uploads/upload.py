@@ -60,7 +60,7 @@ IdleHook = Callable[[float], object]
 
 @attrs.frozen(kw_only=True)
 class Transfer(Generic[_R]):
-    """How an upload sends its body, and what it makes of the answer.
+    """How an upload sends its body, and how it converts the answer.
 
     Attributes:
         requester: Sends the request.
