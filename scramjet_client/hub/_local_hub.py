@@ -1,4 +1,4 @@
-"""LocalHub: a hub on a thread of its own."""
+"""LocalHub: a hub in its own thread."""
 
 from __future__ import annotations
 
