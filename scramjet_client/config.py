@@ -1,6 +1,7 @@
 """A hub's address and token: from arguments, the environment, the profile of `si`, or the default.
 
-The first of these that has a setting decides:
+Each setting comes from the first of these that has it:
+
 1. an argument;
 2. `SCRAMJET_API_URL`, `SCRAMJET_TOKEN`, `SCRAMJET_CA_BUNDLE`, `SCRAMJET_TIMEOUT` (seconds);
 3. for the address, the profile that the `si` command uses; its token goes to no other address;

@@ -157,7 +157,7 @@ def _rich_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
     _say.raw_out(shown.get().rstrip("\n"))
 
 
-# -- figures for people ---------------------------------------------------------------------------
+# -- readable numbers -----------------------------------------------------------------------------
 
 
 def size(count: float | None) -> str:

@@ -25,7 +25,7 @@ from scramjet_client.models import CONTENT_TYPES
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-# -- options of the command itself ----------------------------------------------------------------
+# -- options of the root command ------------------------------------------------------------------
 
 
 _PREFIX = "scramjet_"
@@ -189,7 +189,7 @@ def _hearing(debug: bool) -> Iterator[None]:
         logger.setLevel(level)
 
 
-# -- what several verbs take ----------------------------------------------------------------------
+# -- options of several verbs ---------------------------------------------------------------------
 
 
 def type_option(default: str) -> Callable[[_F], _F]:

@@ -267,7 +267,7 @@ def attach(ctx: click.Context, instance: str, no_stdin: bool, output: bool, log:
     ctx.exit(exit_code(ended))
 
 
-# -- its end --------------------------------------------------------------------------------------
+# -- stop, kill and wait --------------------------------------------------------------------------
 
 
 @inst.command()

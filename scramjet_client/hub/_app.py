@@ -97,7 +97,7 @@ class App:
         if exchange.response is None:
             await exchange.short(500, f"{type(error).__name__}: {error}")
 
-    # -- who may come in ------------------------------------------------------------------------------
+    # -- access ---------------------------------------------------------------------------------------
 
     def _refusal(self, exchange: Exchange) -> tuple[int, str] | None:
         """Return the status and the body for a request that may not come in, or None."""
@@ -117,7 +117,7 @@ class App:
             return 400, '{"error":"HTTP/1.0 has no Transfer-Encoding"}'
         return None
 
-    # -- where it goes --------------------------------------------------------------------------------
+    # -- routing --------------------------------------------------------------------------------------
 
     async def _serve(self, exchange: Exchange) -> None:
         if exchange.request.method == "OPTIONS":

@@ -98,7 +98,7 @@ class Instance:
         self._routes: list[asyncio.Task[None]] = []
         self.process: Process
 
-    # -- beginning and end ----------------------------------------------------------------------------
+    # -- start and end --------------------------------------------------------------------------------
 
     async def start(self) -> str | None:
         """Start the process; return None once it is connected, or the reason why it ended before that.
@@ -227,7 +227,7 @@ class Instance:
         await self._begun.wait()
         return hasattr(self, "process")
 
-    # -- what it is told ------------------------------------------------------------------------------
+    # -- messages to it -------------------------------------------------------------------------------
 
     @property
     def lives(self) -> bool:
@@ -271,7 +271,7 @@ class Instance:
         """Whether the input comes from a topic."""
         return bool(self._requires)
 
-    # -- what it says ---------------------------------------------------------------------------------
+    # -- messages from it -----------------------------------------------------------------------------
 
     def _heard(self, kind: str, value: Any) -> None:
         # The program's process can write anything here. A value that is not JSON would end up in lists.

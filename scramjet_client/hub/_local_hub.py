@@ -193,7 +193,7 @@ class LocalHub(Guided):
     ) -> None:
         self.stop()
 
-    # -- beginning and end ----------------------------------------------------------------------------
+    # -- start and stop -------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the hub, and return when it listens.
@@ -301,7 +301,7 @@ class LocalHub(Guided):
             _cut_connections(runner)
             await runner.cleanup()
 
-    # -- what it offers -------------------------------------------------------------------------------
+    # -- public attributes and methods ----------------------------------------------------------------
 
     @property
     def token(self) -> str | None:

@@ -161,7 +161,7 @@ class State:
             if instance is not emitter and instance.lives and instance.status != "starting":
                 instance.send_event(name, message)
 
-    # -- all ------------------------------------------------------------------------------------------
+    # -- the whole hub --------------------------------------------------------------------------------
 
     async def heartbeat(self) -> None:
         """Record heartbeats while somebody reads the audit, for ever."""

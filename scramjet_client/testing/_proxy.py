@@ -96,7 +96,7 @@ class FaultProxy:
     ) -> None:
         self.close()
 
-    # -- what is to happen ------------------------------------------------------------------------
+    # -- the script of faults ---------------------------------------------------------------------
 
     def next(self, *faults: Fault, of: str = "") -> None:
         """Let these faults strike the next requests, one each, in this order.

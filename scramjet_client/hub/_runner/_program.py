@@ -151,7 +151,7 @@ class Program:
             self._logger.error("input is read no further: it came as text/plain, and %s", error)
             return await asyncio.Event().wait()
 
-    # -- what the hub says ----------------------------------------------------------------------------
+    # -- messages from the hub ------------------------------------------------------------------------
 
     def _heard(self, context: AppContext, kind: str, value: Any) -> None:
         if kind == "event":
