@@ -13,6 +13,7 @@ import io
 import json
 import sys
 import tarfile
+import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,9 @@ from scramjet_client.hub import LocalHub, OpenHubWarning
 
 _RUN_LIMIT = 25.0
 """Seconds after which a program that has not ended is taken for one that lives on."""
+
+_HEALTH_LIMIT = 10.0
+"""Seconds in which a health check of the program must show."""
 
 _AT_ONCE = 4
 """Programs that run at the same time."""
@@ -75,7 +79,12 @@ def behaviour(host: HostClient, program: Program) -> Facts:
             for name, message in program.events:
                 instance.send_event(name, message)
             if program.health:
-                health = instance.get_health()
+                # The first message comes before the program runs.
+                deadline = time.monotonic() + _HEALTH_LIMIT
+                while (
+                    health := instance.get_health()
+                ).message is None and time.monotonic() < deadline:
+                    time.sleep(0.2)
                 facts["health"] = [health.status, health.message]
             if program.stop is not None:
                 with contextlib.suppress(ScramjetError):
@@ -157,15 +166,15 @@ def _short(value: Any) -> str:
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
-def main() -> int:
-    """Compare, and return how many differences nobody knows of."""
+def main(arguments: list[str] | None = None) -> int:
+    """Compare, and return 1 if there are differences that nobody knows of."""
     parser = argparse.ArgumentParser(prog="compare", description=__doc__.splitlines()[0])
     parser.add_argument("url", help="API base of a 1.x hub: http://127.0.0.1:8000/api/v1")
     parser.add_argument(
         "-k", dest="words", default="", help="only the cases whose name has these words"
     )
     parser.add_argument("--all", action="store_true", help="print the known differences, too")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     there = dict(facts_of(chosen.url, chosen.words))
     warnings.simplefilter("ignore", OpenHubWarning)
     with LocalHub(token=None) as hub:

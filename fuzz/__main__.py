@@ -18,8 +18,22 @@ from pathlib import Path
 from fuzz.seeds import SEEDS
 
 FOLDER = Path(__file__).parent
-JUDGES = {"chunks": "judge_chunks", "models": "judge_models", "packages": "judge_package"}
-LENGTHS = {"chunks": 1024, "models": 512, "packages": 12288}
+JUDGES = {
+    "chunks": "judge_chunks",
+    "models": "judge_models",
+    "packages": "judge_package",
+    "heads": "judge_head",
+    "profiles": "judge_profile",
+    "completion": "judge_completion",
+}
+LENGTHS = {
+    "chunks": 1024,
+    "models": 512,
+    "packages": 12288,
+    "heads": 4096,
+    "profiles": 1024,
+    "completion": 512,
+}
 """Bytes of an input: longer ones find no more, and take longer."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -39,6 +41,17 @@ _MOST_ROWS = 100
 _CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
 
 
+def callers_level() -> int:
+    """Return the `stacklevel` by which a warning of the function that asks is shown at the line that called the SDK."""
+    here = os.path.dirname(os.path.abspath(__file__)) + os.sep
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(
+        (here, contextlib.__file__)
+    ):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 class Shown:
     """Gives a class the method by which notebooks show its objects.
 
@@ -58,13 +71,13 @@ class Shown:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f'<tr><th style="{_CELL}">{html.escape(name)}</th><td style="{_CELL}">{_cell(value)}</td></tr>'
+            f'<tr><th style="{_CELL}">{in_html(name)}</th><td style="{_CELL}">{_cell(value)}</td></tr>'
             for name, value in self._facts()
         )
         if not rows:
             # Not every frontend has a font of its own for it.
-            return f'<pre style="font-family:monospace">{html.escape(repr(self))}</pre>'
-        return f"<table><caption>{html.escape(type(self).__name__)}</caption>{rows}</table>"
+            return f'<pre style="font-family:monospace">{in_html(repr(self))}</pre>'
+        return f"<table><caption>{in_html(type(self).__name__)}</caption>{rows}</table>"
 
 
 class Rows(list[_I]):
@@ -90,7 +103,7 @@ def _table(items: Sequence[object], caption: str) -> str:
     """Return items as the rows of a table, whose columns are what any of them has a value for."""
     rows = [_row(each) for each in items[:_MOST_ROWS]]
     names = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
-    head = "".join(f'<th style="{_CELL}">{html.escape(name)}</th>' for name in names)
+    head = "".join(f'<th style="{_CELL}">{in_html(name)}</th>' for name in names)
     body = "".join(
         "<tr>"
         + "".join(f'<td style="{_CELL}">{_cell(row.get(name, ""))}</td>' for name in names)
@@ -99,7 +112,7 @@ def _table(items: Sequence[object], caption: str) -> str:
     )
     if len(items) > len(rows):
         caption += f", the first {len(rows)} of them"
-    return f"<table><caption>{html.escape(caption)}</caption><tr>{head}</tr>{body}</table>"
+    return f"<table><caption>{in_html(caption)}</caption><tr>{head}</tr>{body}</table>"
 
 
 def _row(item: object) -> dict[str, object]:
@@ -111,7 +124,7 @@ def _cell(value: object) -> str:
     if isinstance(value, (list, tuple)) and value and isinstance(value[0], Shown):
         return _table(value, "")
     text = value if isinstance(value, str) else repr(value)
-    return html.escape(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
+    return in_html(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
 
 
 class Closing(Live):
@@ -220,6 +233,11 @@ _UNSEEN = re.compile(
 )
 """Characters that do something else than show themselves. Not `str.isprintable`, which changes with the Unicode
 tables of Python, and counts spaces of other widths and new emoji."""
+
+
+def in_html(text: str) -> str:
+    """Return text to be put into HTML: it is text there, and reorders or hides nothing of what stands around it."""
+    return html.escape(printable(text, keep="\n\t"))
 
 
 def printable(text: str, *, keep: str = "") -> str:

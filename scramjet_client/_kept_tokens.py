@@ -201,18 +201,21 @@ def _bases() -> list[Path]:
 
 
 def _open_folder(path: Path) -> int:
-    """Open a folder that is the user's own, and no link to one."""
+    """Open a folder that is the user's own, and no link to one.
+
+    Nobody else may write to it, a group neither: he could move a token to the address at which he listens.
+    """
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _check_folder(os.fstat(folder), path)
+        _check_folder(os.fstat(folder), path, others=stat.S_IWGRP | stat.S_IWOTH)
     except BaseException:
         os.close(folder)
         raise
     return folder
 
 
-def _check_folder(found: os.stat_result, path: Path) -> None:
+def _check_folder(found: os.stat_result, path: Path, *, others: int = stat.S_IWOTH) -> None:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise PermissionError(0, "it is not a folder of this user", str(path))
-    if found.st_mode & stat.S_IWOTH:
+    if found.st_mode & others:
         raise PermissionError(0, "others may write to it", str(path))

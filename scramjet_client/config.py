@@ -388,7 +388,10 @@ def _hub_of_session(profile: ProfileSettings) -> str:
             f"si profile {profile.name!r} is for a platform, and no hub of it is chosen in this shell session;"
             " use MiddlewareClient.from_profile, or choose one by `si space use` and `si hub use`"
         )
-    below = f"{route('space', space)}/api/v1/{route('sth', hub)}/api/v1"
+    try:
+        below = f"{route('space', space)}/api/v1/{route('sth', hub)}/api/v1"
+    except ValueError as error:
+        raise _broken(folders[-1] / "session-config.json", None, str(error)) from None
     return f"{profile.middleware_base}/{below}"
 
 

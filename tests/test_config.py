@@ -425,3 +425,21 @@ def test_session_in_a_shared_folder(home: Home):
     shared.chmod(0o1777)
 
     assert resolve().api_base.endswith("/space/space/api/v1/sth/hub/api/v1")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../evil", "\x00"])
+@pytest.mark.parametrize("key", ["lastSpaceId", "lastHubId"])
+def test_session_with_an_id_that_leads_elsewhere(home: Home, key: str, name: str):
+    """An id of a session is one part of a path: what no route can hold is an error that names the file."""
+    file = _session(home)[3]
+    file.write_text(json.dumps({"lastSpaceId": "space", "lastHubId": "hub", key: name}))
+
+    try:
+        base = resolve().api_base
+    except ConfigurationError as error:
+        told = error
+    else:
+        told = None
+        assert base.count("/") == PLATFORM["middlewareApiUrl"].count("/") + 8
+
+    assert (told is not None and told.path == str(file)) == (name in ("..", "."))

@@ -17,6 +17,7 @@ import pytest
 
 import scramjet_client
 from scramjet_client import errors
+from tests.support.distribution import install, run
 from tests.support.waiting import BUILD_LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,6 +70,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pages(site: Path) -> dict[Path, Page]:
     """The pages of the site."""
     return {path: Page(path) for path in site.rglob("*.html")}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)  # pip fills an environment
+def test_extra_for_documents_builds_the_site(wheel: Path, tmp_path: Path) -> None:
+    """Nothing but the extra "docs" is needed to build the site without a warning."""
+    python = install(tmp_path / "venv", f"{wheel}[docs]")
+
+    run(python, "-m", "sphinx", "-q", "-W", str(ROOT / "docs"), str(tmp_path / "html"))
+
+    assert (tmp_path / "html" / "reference" / "index.html").is_file()
 
 
 def test_every_document_is_a_page(site: Path) -> None:

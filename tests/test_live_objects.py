@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import copy
 import io
 import pickle
@@ -100,7 +101,20 @@ def piped(target: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    "kind", ["StringIO", "text file", "wrapper", "own", "path", "str", "stdout"]
+    "kind",
+    [
+        "StringIO",
+        "text file",
+        "wrapper",
+        "own",
+        "path",
+        "str",
+        "stdout",
+        "encoder",
+        "codecs.open",
+        "recoder",
+        "packer",
+    ],
 )
 def test_pipe_to_takes_what_follow_takes(
     kind: str, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
@@ -108,17 +122,25 @@ def test_pipe_to_takes_what_follow_takes(
     """Text files get text, whose characters may be split over pieces; the bytes are counted."""
     path = tmp_path / "file"
     file = path.open("w", encoding="utf-16")
+    coded = codecs.getwriter("utf-16")((tmp_path / "c").open("wb"))
     own, string, below = OwnFile(), io.StringIO(), io.BytesIO()
     wrapper = io.TextIOWrapper(below, "utf-8", newline="")
     target: Any = {
         "StringIO": string, "text file": file, "wrapper": wrapper, "own": own,
+        "encoder": codecs.getwriter("utf-16-le")(below), "codecs.open": coded,
+        "recoder": codecs.EncodedFile(below, "utf-8", "utf-16-le"), "packer": codecs.getwriter("hex")(below),
         "path": tmp_path / "x", "str": str(tmp_path / "x"), "stdout": True,
     }[kind]  # fmt: skip
 
     assert piped(target) == len(TEXT.encode())
 
     file.close()
+    coded.close()
     assert {
+        "encoder": lambda: below.getvalue().decode("utf-16-le"),
+        "codecs.open": lambda: (tmp_path / "c").read_text("utf-16"),
+        "recoder": lambda: below.getvalue().decode("utf-16-le"),
+        "packer": lambda: codecs.decode(below.getvalue(), "hex").decode(),
         "StringIO": string.getvalue,
         "text file": lambda: path.read_text("utf-16"),
         "wrapper": lambda: below.getvalue().decode(),

@@ -52,10 +52,9 @@ _STATUS: dict[str, InstanceStatus] = {
 }
 
 _GOOD_ENDS = (-1, 0)
-_STOPPED = 138
-_KILLED = 137
 _UNKNOWN_END = 213
-"""Runner exit codes (docs/protocol.md, "Exit codes")."""
+_RUNNERS_CODES = {138: 0, 137: -9, 21: 1, 22: 1, 23: 1}
+"""Runner exit codes as `subprocess` has them: stopped, killed, three ways to fail (docs/protocol.md, "Exit codes")."""
 
 OWN_CODE = "Runner failed"
 """Reason that goes with a code that the program chose itself."""
@@ -163,9 +162,9 @@ def exit_code(code: int, reason: str) -> int | None:
     """
     if code == _UNKNOWN_END:
         return None
-    if code in _GOOD_ENDS or (code == _STOPPED and reason != OWN_CODE):
+    if code in _GOOD_ENDS:
         return 0
-    return -9 if code == _KILLED and reason != OWN_CODE else code
+    return code if reason == OWN_CODE else _RUNNERS_CODES.get(code, code)
 
 
 def _status(

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import printable_json
+from scramjet_client._log_records import indented, record_of
 from scramjet_client.cli import _output, _say
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import StreamIdleError
 from scramjet_client.instances.keyboard import Keyboard
-from scramjet_client.streams.records import indented, record_of
 
 if TYPE_CHECKING:
     from scramjet_client.streams.output import OutputStream

@@ -257,8 +257,10 @@ def translated(
     except ScramjetError:
         raise
     except requests.exceptions.InvalidSchema as error:
+        _forget_requests(error)
         raise ValueError(f"cannot use {url!r}: {error}") from error
     except requests.exceptions.InvalidHeader as error:
+        _forget_requests(error)
         if any(isinstance(cause, urllib3.exceptions.InvalidHeader) for cause in causes(error)):
             raise InvalidResponseError(
                 f"{method} {url} was answered with a bad header: {root_text(error)[:200]}", url=url
@@ -268,6 +270,7 @@ def translated(
             f"a header of {method} {url} can't be sent: it has line ends in it"
         ) from None
     except FOREIGN as error:
+        _forget_requests(error)
         let_interrupts_pass(error)
         overdue = "" if exchange is None else exchange.overdue
         if is_timeout(error):
@@ -319,3 +322,10 @@ def _broken(error: BaseException, request: str, base: str) -> str:
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 """How OpenSSL calls an answer that is not TLS, in its versions."""
+
+
+def _forget_requests(exception: BaseException) -> None:
+    """Take the request out of errors of requests, which become causes of ours: the token is in its headers."""
+    for cause in causes(exception):
+        if isinstance(cause, requests.RequestException):
+            cause.request = cause.response = None

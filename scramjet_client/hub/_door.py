@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from scramjet_client.hub._settings import Settings
 
@@ -15,6 +16,9 @@ HEAD_LIMIT = 65536
 _CLOSING = b"Connection: close\r\nContent-Length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _CLOSING
 _NO_TOKEN = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n" + _CLOSING
+
+_END = b"\r\n\r\n"
+"""The end of a head. Line ends of other kinds are not HTTP, and the hub refuses them."""
 
 _NAME = b"\nauthorization:"
 
@@ -35,6 +39,7 @@ class Visitor(web.RequestHandler):
         super().__init__(server, **options)
         self._door = door
         self._head_is_complete = False
+        self._begun = False
         self._turned_away = False
         self._received = 0
         self._last = b""
@@ -48,8 +53,10 @@ class Visitor(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Take received bytes (asyncio calls this)."""
         if not self._head_is_complete and not self._turned_away:
-            seen = self._last + data
-            self._head_is_complete = b"\n\r\n" in seen or b"\n\n" in seen
+            # Parsers skip empty lines before a head. Such a line must not count as the end of a head.
+            seen = self._last + (data if self._begun else data.lstrip(b"\r\n"))
+            self._begun = bool(seen)
+            self._head_is_complete = _END in seen
             self._has_token = self._has_token or _NAME in seen.lower()
             self._last = seen[-len(_NAME) :]
         if not self._head_is_complete:
@@ -58,6 +65,11 @@ class Visitor(web.RequestHandler):
                 self._turn_away()
                 return
         super().data_received(data)
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """Log a defect (aiohttp calls this), but not a malformed request, which may contain a token."""
+        if not isinstance(options.get("exc_info"), HttpProcessingError):
+            super().log_exception(*args, **options)
 
     def _turn_away(self) -> None:
         transport = self.transport

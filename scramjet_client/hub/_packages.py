@@ -205,6 +205,10 @@ def _extract(archive: tarfile.TarFile, plain: IO[bytes], tree: _Tree) -> None:
 
 
 def _stay_inside(root: str, path: Path, entry: tarfile.TarInfo) -> None:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        # The system follows some dozens of links, but Python any number: some thousand links of links take hours.
+        # A path through too many links raises an OSError, so the package is refused.
+        path.stat()
     if os.path.commonpath([root, os.path.realpath(path)]) != root:
         raise PackageRefused(f"the package has a link that leads out of it: {entry.name!r}")
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scramjet_client._base import Live, public
+from scramjet_client._base import Live, callers_level, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import Intake, dialect_of, route_limits
 from scramjet_client.api.handles import Handle
@@ -204,7 +204,7 @@ class InstanceClient(Handle):
                 f"stop({timeout!r}) gives the program {time_left:g} milliseconds: for {time_left:g} seconds say"
                 f" stop({1000 * time_left:g}) or stop(timedelta(seconds={time_left:g}))",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=callers_level(),
             )
         self._asked_to_end = True
         return stop(self._client, self._id, time_left, can_call_keepalive)
@@ -250,6 +250,8 @@ class InstanceClient(Handle):
         answer = self._get("health")
         # It goes on answering what was true last, whatever has become of the instance since.
         info = fetch_info_or_none(self._client, self._id, asked_to_end=self._asked_to_end)
+        if info is not None:
+            info = last_words_of(self._client).known(info)
         return health_from(answer, self._started, info)
 
     def get_info(self) -> GetInstanceResponse:

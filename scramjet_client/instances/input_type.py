@@ -11,8 +11,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from scramjet_client.api.generations import Intake
-from scramjet_client.errors import ScramjetError
 from scramjet_client.http.body import BodySource
+from scramjet_client.http.interrupts import let_interrupts_pass
 from scramjet_client.uploads.options import SendPlan
 from scramjet_client.uploads.sources import JsonLines, Source, Utf8Only
 from scramjet_client.uploads.upload import Upload
@@ -85,7 +85,8 @@ class InputType:
         if self._node is None:
             try:
                 self._node = self._look().decodes
-            except ScramjetError:
+            except Exception as error:  # also of a mock that knows no such request
+                let_interrupts_pass(error)
                 # What is wrong is said by the request that sends the input.
                 return False
         return self._node

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
+
+from scramjet_client._base import in_html
 
 COLOURS = {"output": "#1f77b4", "stdout": "#2ca02c", "stderr": "#d62728", "log": "#9467bd"}
 """The colour of each stream, in the plot and beside its name: they can be told apart on dark and light pages."""
@@ -97,7 +98,7 @@ def as_html(state: ViewState, closed: Collection[str] = ()) -> str:
     """
     parts = [head(state), plot(state)]
     for name, stream in state.streams.items():
-        shown = html.escape("\n".join(last_lines(name, stream.tail, state.lines)))
+        shown = in_html("\n".join(last_lines(name, stream.tail, state.lines)))
         parts.append(
             f"<details{'' if name in closed else ' open'}><summary>{_summary(name, stream)}</summary>"
             f'<div style="{_WRAP}"><pre style="{_PRE}">{shown}</pre></div></details>'
@@ -137,11 +138,11 @@ def head(state: ViewState) -> str:
     A page can't know whether another picture will follow, and a notebook keeps the last one. So what is
     drawn is a picture of the past, and for some seconds an animation has it look live.
     """
-    facts = html.escape(" · ".join(state.facts))
+    facts = in_html(" · ".join(state.facts))
     bad = bool(state.failure or state.error) or state.facts[0] == "crashed"
-    moment = html.escape(state.moment)
+    moment = in_html(state.moment)
     if state.ended:
-        style, dot, after = "", _BAD if bad else _PAST, html.escape(state.ended)
+        style, dot, after = "", _BAD if bad else _PAST, in_html(state.ended)
         note = f"{after}, {moment}" if moment else after
     else:
         colour = _LIVE.get(state.facts[0], "#ff7f0e")
@@ -157,7 +158,7 @@ def head(state: ViewState) -> str:
             "(a saved picture: nothing draws it anew)</i>"
         )
     return (
-        f'{style}<div><span style="color:{dot}">●</span> <b>{html.escape(state.title)}</b>'
+        f'{style}<div><span style="color:{dot}">●</span> <b>{in_html(state.title)}</b>'
         f' {facts} <span style="opacity:.7">· {note}</span></div>'
     )
 
@@ -165,7 +166,7 @@ def head(state: ViewState) -> str:
 def trouble(state: ViewState) -> str:
     """Return the program's error, and what ended the view, each on its own."""
     return "\n".join(
-        f'<pre style="{_FAILED}">{html.escape(_UNSHOWN.sub("", each))}</pre>'
+        f'<pre style="{_FAILED}">{in_html(_UNSHOWN.sub("", each))}</pre>'
         for each in (state.failure, state.error)
         if each
     )

@@ -18,6 +18,7 @@ from scramjet_client._base import Shown, public
 from scramjet_client.packages.ignore import (
     IGNORE_FILE,
     Rules,
+    assigns_secret,
     holds_private_key,
     holds_secret,
     is_code,
@@ -165,10 +166,22 @@ class _Walk:
 
 def looks_secret(path: Path, name: str) -> bool:
     """Return whether a file looks like a secret, by its name or by its beginning."""
-    if is_named_secret(name) or (is_suspect(name) and not is_code(name)):
+    code = is_code(name)
+    if is_named_secret(name) or (is_suspect(name) and not code):
         return True
     head = _read(path, _HEAD)
-    return holds_private_key(head) or is_database(head) or holds_secret(head)
+    return (
+        holds_private_key(head)
+        or is_database(head)
+        or holds_secret(head)
+        or (not code and (assigns_secret(head) or _is_in_secret_folder(name)))
+    )
+
+
+def _is_in_secret_folder(name: str) -> bool:
+    """Return whether a file lies in a folder with a secret-like name, included only because it contains a program."""
+    parts = list(_with_parents(posixpath.dirname(name)))
+    return any(is_named_secret(each) for each in parts)
 
 
 def _is_program(folder: Path) -> bool:

@@ -227,6 +227,11 @@ class _Reader:
         """Add the deployed function; return its name."""
         owner = owner_of(plain)
         snippet = function_snippet(plain, self._source)
+        if owner is None and not self._makes(snippet, plain, function):
+            raise TypeError(
+                f"{snippet.name} was wrapped after it was defined, and its source does not say by what; decorate it "
+                "with @, or write a function that calls what wraps it, and deploy that"
+            )
         self.blocks = iterates(snippet.text, snippet.name)
         if owner is None:
             name = self.function(plain, function, snippet)
@@ -249,6 +254,13 @@ class _Reader:
         self._taken.setdefault(snippet.name, decorated)
         self._names(snippet, _cells(function))
         return snippet.name
+
+    def _makes(self, snippet: Snippet, plain: types.FunctionType, function: Any) -> bool:
+        """Return whether a definition, with its decorators, makes this function from its plain one."""
+        if function is plain:
+            return True
+        beside = plain.__globals__.get(plain.__name__, function)
+        return snippet.decorated and ("." in plain.__qualname__ or beside is function)
 
     def _snippet(self, function: types.FunctionType) -> Snippet:
         """Return the source of a used function; the text from the user may contain it too."""
@@ -341,8 +353,10 @@ class _Reader:
         if isinstance(plain, types.FunctionType):
             if plain.__globals__ is not self._namespace:
                 return False
-            if plain.__name__ != "<lambda>":
-                made = self.function(plain, value)
+            if plain.__name__ != "<lambda>" and self._makes(
+                source := self._snippet(plain), plain, value
+            ):
+                made = self.function(plain, value, source)
                 self._alias(name, made, value, user)
                 return True
         elif isinstance(value, type):

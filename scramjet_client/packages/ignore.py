@@ -12,7 +12,7 @@ IGNORE_FILE = ".siignore"
 """The ignore file of the platform's own command, in the root of a sequence's folder."""
 
 _NEEDLESS = """
-.siignore .git .gitignore .gitattributes .hg .svn .DS_Store Thumbs.db
+.siignore .git .gitignore .gitattributes .hg .svn .bzr .jj _darcs .DS_Store Thumbs.db
 __pycache__ *.py[co] .mypy_cache .pytest_cache .ruff_cache .hypothesis .tox .nox .ipynb_checkpoints
 .idea .vscode *.sw[op]
 """
@@ -26,14 +26,21 @@ __pycache__ *.py[co] .mypy_cache .pytest_cache .ruff_cache .hypothesis .tox .nox
 # Letter case does not matter. A copy made by an editor or a person (`.env~`, `id_rsa.bak`) counts as the
 # original. Names that programs also use for code are in _SUSPECT.
 _SECRET = """
-.env .env.* .env-* .env_* *.env .envrc
-!.env.example !.env.sample !.env.template !.env.dist !.env.defaults !example.env !sample.env !*.env.example
+.env .env.* .env-* .env_* *.env .envrc .envs .environment .dev.vars dotenv env.local env.prod* env.staging
+!.env*.example !.env*.sample !.env*.template !.env*.dist !.env*.defaults !example.env !sample.env !*.env.example
+!id_*[-_]*.pub !Thumbs.db !.secrets.baseline !special_tokens_map.json !added_tokens.json
 
 .npmrc .yarnrc.yml .netrc _netrc .pypirc .git-credentials .gitconfig .pgpass pgpass.conf .my.cnf .mylogin.cnf
 .htpasswd htpasswd .htdigest .dockercfg .dockerconfigjson .s3cfg .boto .fetchmailrc .msmtprc .muttrc .mutt
 .smbcredentials .vault-token .vault_pass* vault_pass* .ansible_vault* .terraformrc terraform.rc credentials.tfrc.json
 .tugboat .trc .password-store .rediscli_auth .databrickscfg .snowsql .snowflake .kaggle .huggingface
-.cdsapirc .ecmwfapirc .pip/pip.conf pip.ini
+.cdsapirc .ecmwfapirc .pip/pip.conf pip.ini .si .si-tmp
+.netrc.* .netrc[-_]* netrc .npmrc.* .pypirc.* .pgpass.* .git-credentials* .authinfo .authinfo.gpg authinfo .cvspass
+.rhosts .shosts .wgetrc .curlrc .lftprc .mbsyncrc .offlineimaprc .sentryclirc .clasprc.json .Xauthority .ICEauthority
+.subversion .irssi .weechat .znc .vnc .ngrok .ngrok2 .dbt .fly .mc .pulumi .codex .gemini .step .tsh .cf .jfrog .pgadmin
+**/.jupyter/jupyter_*_config.json **/.local/share/jupyter/runtime **/.databricks/token-cache.json
+auth.json rclone.conf wp-config.php gha-creds-*.json cookies.txt cookies.json logins.json key3.db key4.db
+recovery[-_]codes* backup[-_]codes*
 .aws .azure .docker .gnupg .kube .ssh .oci .bluemix .terraform.d .helm .minikube .gcloud .chef .electrum .bitcoin
 **/.config/gcloud **/.config/gh **/.config/hub **/.config/glab-cli **/.config/rclone **/.config/op **/.config/doctl
 **/.config/containers/auth.json **/.config/github-copilot **/.config/pypoetry/auth.toml **/.config/filezilla
@@ -51,9 +58,10 @@ master.key secret_token.rb proftpdpasswd
 id_rsa id_dsa id_ecdsa id_ecdsa_sk id_ed25519 id_ed25519_sk *_rsa *_dsa *_ecdsa *_ed25519
 *.pem *.key *.p8 *.p12 *.pkcs12 *.pfx *.jks *.jceks *.bks *.keystore *.keytab *.ppk *.kdb *.kdbx *.psafe3
 *.agilekeychain *.keychain *.keychain-db *.kwallet *.opvault *.ovpn *.rdp *.tpm *.bek *.mobileprovision *.age-key
-*.asc.key keystore.properties key.properties
+*.asc.key keystore.properties key.properties secring.* private-keys-v1.d id_rsa[-_]* id_ecdsa[-_]* id_ed25519[-_]*
 
-kubeconfig kubeconfig.* *.kubeconfig *-kubeconfig *.tfstate *.tfstate.* *.tfvars *.tfvars.json .terraform.tfstate*
+kubeconfig kubeconfig.* *.kubeconfig *-kubeconfig kube[-_]config* kube.config config.kube k3s.yaml
+tfplan *.tfplan *.tfstate *.tfstate.* *.tfvars *.tfvars.json .terraform.tfstate*
 credentials credentials.* *-credentials *_credentials *credentials*.json *credentials*.csv *credentials*.y*ml
 client_secret*.json client-secret*.json oauth*secret* *service-account*.json *service_account*.json
 *serviceaccount*.json *-firebase-adminsdk-*.json *accessKeys*.csv rootkey.csv
@@ -62,12 +70,12 @@ password passwords password.* passwords.* passwd passwd.* *.passwd *.password *.
 token.json token.txt token.pickle token .token *.token access_token* refresh_token* apikey apikey.* api_key api_key.*
 api-key api-key.* apikeys.* api_keys.* private_key private_key.* privatekey privatekey.* private-key private-key.*
 
-*.db *.db3 *.sqlite *.sqlite3 *.sqlitedb *.mdf *.sdf *.accdb *.mdb *.sqldump
+*.db *.db-* *.sqlite-* *.sqlite3-* *.db3 *.sqlite *.sqlite3 *.sqlitedb *.mdf *.sdf *.accdb *.mdb *.sqldump
 """
 
 # Suspicious names of files that a program may need.
 _SUSPECT = re.compile(
-    r"secret|passw(?:or)?d|passphrase|credential|api[-_.]?key|access[-_.]?key|private[-_.]?key|(?:^|[-_.])tokens?(?:[-_.]|$)"
+    r"secret(?!ar)|passw(?:or)?d|passphrase|credential|api[-_.]?key|access[-_.]?key|private[-_.]?key|(?:^|[-_.])tokens?(?:[-_.]|$)"
     r"|(?:^|[-_.])(?:dump|backup)\.sql|\.sql$|\.pcap(?:ng)?$"
 )
 
@@ -107,16 +115,25 @@ _CODE = (
 )
 """Endings of code and of documentation, where a suspicious name proves nothing."""
 
-# Additions of editors and people to the name of a copy.
+# Additions of editors and people to the name of a copy. File managers use the language of the desktop.
+_OF_A_COPY = (
+    r"(?:copy|kopie|kopia|kopi|copie|copia|c\u00f3pia"
+    r"|\u043a\u043e\u043f\u0438\u044f|\u526f\u672c|\u30b3\u30d4\u30fc)"
+)
+_COPY_MARK = rf"(?: ?\(\d+\)| ?\((?:[^()]+ )?{_OF_A_COPY}\)|(?: [-\u2013\u2014])? {_OF_A_COPY}(?: ?\(?\d+\)?)?)"
 _COPY = re.compile(
     r"^(?P<name>.+?)(?:~+\d*|\.~\d+~|[-._ ]?(?:bak|bkp|backup|old|orig(?:inal)?|save|saved|copy|tmp|temp|prev(?:ious)?|"
-    r"rej|dpkg-(?:old|dist|new)|rpm(?:save|new|orig)|swp|swo|swn|un~|part|disabled|gz|bz2|xz|zst|zip|tar|tgz|7z)\d*"
-    r"|\.\d{1,14}|[-_.]\d{4}-\d\d-\d\d|[ _-]*\(\d+\)| - copy(?: \(\d+\))?| copy(?: \d+)?)$"
+    r"rej|dpkg-(?:old|dist|new)|rpm(?:save|new|orig)|swp|swo|swn|un~|part|disabled|gz|bz2|xz|zst|zip|tar|tgz|7z"
+    r"|txt|text|b64|base64|hex)\d*"
+    rf"|\.\d{{1,14}}|[-_.]\d{{4}}-\d\d-\d\d|[ _-]*\(\d+\)|[-_ ]?\d{{1,3}}|{_COPY_MARK}|\s+)$"
 )
 _COPY_BEFORE_END = re.compile(
-    r"^(?P<name>.+?)(?: ?\(\d+\)| - copy(?: \(\d+\))?| copy(?: \d+)?|[-._ ](?:bak|backup|old|orig|copy))(?P<end>\.\w+)$"
+    rf"^(?P<name>.+?)(?:{_COPY_MARK}|[-._ ](?:bak|backup|old|orig|copy))(?P<end>\.\w+)$"
 )
-_COPY_BEFORE = re.compile(r"^(?:\.#|#|copy of |backup of |~\$)(?P<name>.+?)#?$")
+_COPY_BEFORE = re.compile(
+    r"^(?:\.#|#|backup of |~\$|\s+"
+    r"|(?:[^ ]+ )?(?:copy|kopie|kopia|copie|copia) (?:of |von |de |van |di )?)(?P<name>.+?)#?$"
+)
 
 _PRIVATE_KEY = re.compile(
     rb"^[ \t]*(?:-{4,5} ?BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY|PuTTY-User-Key-File|AGE-SECRET-KEY-1)"
@@ -150,9 +167,56 @@ _TOKENS = {
         (b"sk-", rb"\bsk-(?:ant-|proj-)?[\w-]{32,}"),
         (b"dop_v1_", rb"\bdop_v1_[a-f0-9]{64}"),
         (b".ey", rb"\bey[A-Za-z0-9_-]{17,}\.ey[\w-]{17,}\.[\w-]{10,}"),
+        (b"hooks.slack.com/", rb"hooks\.slack\.com/(?:services|workflows)/T\w+/[\w/]{20,}"),
+        (b"/api/webhooks/", rb"discord(?:app)?\.com/api/webhooks/\d{17,20}/[\w-]{60,}"),
+        (b"GOCSPX-", rb"\bGOCSPX-[\w-]{28}"),
+        (b"ya29.", rb"\bya29\.[\w-]{30,}"),
+        (b"shp", rb"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+        (b"sq0", rb"\bsq0(?:csp|atp)-[\w-]{22,}"),
+        (b"k_test_", rb"\b[sr]k_test_[A-Za-z0-9]{10,}"),
+        (b"whsec_", rb"\bwhsec_[A-Za-z0-9+/]{24,}"),
+        (b"dapi", rb"\bdapi[a-f0-9]{32}"),
+        (b"ntn_", rb"\bntn_[A-Za-z0-9]{40,}"),
+        (
+            b"gl",
+            rb"\bgl(?:(?:rt|ptt|dt|cbt|ft|imt|agent|oas|soat|ffct)-[\w-]{20,}|(?:sa|c)_[A-Za-z0-9_+/=]{32,})",
+        ),
+        (b".atlasv1.", rb"\b[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,}"),
+        (b"rubygems_", rb"\brubygems_[a-f0-9]{48}"),
+        (b"NR", rb"\bNR(?:AK|II|JS|RA)-[A-Za-z0-9-]{19,}"),
+        (b"PMAK-", rb"\bPMAK-[a-f0-9]{24}-[a-f0-9]{34}"),
+        (b"xkeysib-", rb"\bxkeysib-[a-f0-9]{64}-[A-Za-z0-9]{16}"),
+        (b"dp.", rb"\bdp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9._-]{40,}"),
+        (b"lin_", rb"\blin_(?:api|oauth)_[A-Za-z0-9]{32,}"),
+        (b"ATATT3", rb"\bATATT3[\w=-]{60,}"),
+        (b"sbp_", rb"\bsbp_[a-f0-9]{40}"),
+        (b"pscale_", rb"\bpscale_(?:tkn|pw|oauth)_[\w.-]{32,}"),
+        (b"tskey-", rb"\btskey-[a-z]+-[\w-]{20,}"),
+        (b":AA", rb"\b\d{8,10}:AA[\w-]{32,34}\b"),
+        (b"8Q~", rb"\b[\w.~-]{3}8Q~[\w.~-]{31,34}"),
+        (b'"kty"', rb"\"kty\"[^}]*\"[dk]\"\s*:|\"[dk]\"\s*:[^}]*\"kty\""),
+        # "-----BEGIN ... PRIVATE KEY" in base64, with OPENSSH, RSA, EC, ENCRYPTED, or nothing in the gap.
+        (
+            b"LS0tLS1CRUdJTi",
+            rb"LS0tLS1CRUdJTiB(?:PUEVOU1NI|SU0EgUFJJ|FQyBQUklW|FTkNSWVBURUQgUFJJ|QUklWQVRF)",
+        ),
         (b"@", rb"\w://[^\s:/@'\"]{0,64}:[^\s/@'\"{}$<>*]{3,64}@[\w.-]"),
     )
 }
+
+# A secret without a known shape, found by its name: eight characters or more, including digits.
+_ASSIGNED = re.compile(
+    rb"(?i:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credentials?|auth(?:orization)?"
+    rb"|(?:api|access|private|secret|account|signing|encryption|master|fernet|session|client|shared|storage)[-_ .]?key"
+    rb"(?:[-_]data)?)[\"']?[ \t]*(?:=>|:=|[:=])[ \t]*(?i:basic |bearer )?[\"']?"
+    rb"(?=[^\s\"']{0,200}\d)(?=[^\s\"']{0,200}[A-Za-z])[^\s\"'<>${}\[\]()*%,;]{8,}(?=[\"',;\s]|$)"
+)
+
+_BINARY_KEY = re.compile(
+    rb"SSH PRIVATE KEY FILE FORMAT|\x30(?:\x82..|\x81.|.)\x02\x01(?:\x00(?:\x02[\x40-\x82]|\x30)|\x01\x04|\x03\x30)",
+    re.DOTALL,
+)
+"""First bytes of binary private keys: of SSH 1, and in DER, PKCS #1, #8 and #12, and SEC 1."""
 
 _DATABASES = (b"SQLite format 3\0", b"\x03\xd9\xa2\x9a", b"\xfe\xed\xfe\xed")
 """First bytes of databases that hold personal data: SQLite, KeePass, Java's keystores."""
@@ -191,7 +255,7 @@ class Rules:
             return own
         if is_named_secret(path):
             return "suspect" if is_code(path) and not is_folder else "secret"
-        return _secrecy(path) or _last(self._needless, path, is_folder)
+        return _last(self._needless, path, is_folder) or _secrecy(path)
 
     def is_named(self, path: str, is_folder: bool) -> bool:
         """Return whether the folder's own rules include a path by its name."""
@@ -201,7 +265,9 @@ class Rules:
 @functools.lru_cache(maxsize=1024)
 def is_named_secret(path: str) -> bool:
     """Return whether a path has the name of a secret, or of a copy of a secret."""
-    return any(_secrecy(each) == "secret" for each in _originals(path))
+    return _secrecy(path) != "wanted" and any(
+        _secrecy(each) == "secret" for each in _originals(path)
+    )
 
 
 def _secrecy(path: str) -> str:
@@ -240,11 +306,16 @@ def _last(rules: list[_Rule], path: str, is_folder: bool) -> str:
     return ""
 
 
+_ORIGINALS_LIMIT = 100
+"""How many possible originals of one name are tried. A long name of only dots and digits has thousands."""
+
+
 def _originals(path: str) -> list[str]:
     """Return a path, and the paths it may be a copy or an editor's leftover of."""
     folder, slash, name = path.rpartition("/")
-    found, waiting = [], [name]
-    while waiting:
+    found: list[str] = []
+    waiting = [name]
+    while waiting and len(found) < _ORIGINALS_LIMIT:
         name = waiting.pop(0)
         if name in found or not name.strip("."):
             continue
@@ -257,18 +328,25 @@ def _originals(path: str) -> list[str]:
             waiting.append(match["name"] + match["end"])
         if (match := _COPY_BEFORE.match(lower)) is not None:
             waiting.append(match["name"])
+        if name[:1] == ".":
+            waiting.append(name[1:])
     return [folder + slash + each for each in found]
 
 
 def holds_private_key(head: bytes) -> bool:
     """Return whether a file with this beginning is a private key, whatever its name and encoding."""
-    return _PRIVATE_KEY.search(_plain(head)) is not None
+    return _PRIVATE_KEY.search(_plain(head)) is not None or _BINARY_KEY.match(head) is not None
 
 
 def holds_secret(head: bytes) -> bool:
     """Return whether a text with this beginning contains something that looks like a key or token."""
     text = _plain(head)
     return any(mark in text and pattern.search(text) for mark, pattern in _TOKENS.items())
+
+
+def assigns_secret(head: bytes) -> bool:
+    """Return whether a text with this beginning, if it is not code, assigns a value to a secret-like name."""
+    return _ASSIGNED.search(_plain(head)) is not None
 
 
 def is_code(path: str) -> bool:
@@ -283,7 +361,8 @@ def is_database(head: bytes) -> bool:
 
 def is_suspect(path: str) -> bool:
     """Return whether a file may be a secret by its name, though programs use such names too."""
-    return _SUSPECT.search(path.lower().rpartition("/")[2]) is not None
+    name = path.lower().rpartition("/")[2]
+    return _secrecy(path) != "wanted" and _SUSPECT.search(name) is not None
 
 
 def _plain(head: bytes) -> bytes:

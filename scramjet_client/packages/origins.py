@@ -8,9 +8,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import PurePath
 from typing import Any
 
-from scramjet_client.packages.ignore import holds_secret
+from scramjet_client.packages.ignore import assigns_secret, holds_secret
 
 _NAMES = {
     **dict.fromkeys(
@@ -36,8 +37,9 @@ _MODULES = {
 }
 
 _SECRET_NAME = re.compile(
-    r"(?:^|_|(?<=[a-z]))(?:tokens?|passw(?:or)?ds?|passphrases?|pwd|secrets?|api_?keys?|access_?keys?|private_?keys?"
-    r"|credentials?|auth|dsn)(?:$|_|(?=[A-Z]))",
+    r"(?:^|_|(?<=[a-z])|(?<=^pg)|(?<=^db))(?:tokens?|pass|passw(?:or)?ds?|passphrases?|pwd|secrets?|credentials?|auth|dsn"
+    r"|(?:api|access|private|secret|account|signing|encryption|master|fernet|session|client|shared|storage|ssh|hmac|aws)"
+    r"_?keys?|jwt|bearer|conn(?:ection)?_?str(?:ing)?|webhook(?:_?url)?|cookies?)(?:$|_|(?=[A-Z]))",
     re.IGNORECASE,
 )
 
@@ -59,13 +61,22 @@ def origin_of(name: str, texts: Iterable[str], line: int) -> str:
 def looks_secret(name: str, value: Any) -> bool:
     """Return whether a constant looks like a key or password: by name, by shape, or as a value of the environment."""
     if isinstance(value, dict):
-        return any(looks_secret(str(key), each) for key, each in value.items())
+        return any(
+            looks_secret(str(key), each) or looks_secret("", key) for key, each in value.items()
+        )
     if isinstance(value, (list, tuple, set, frozenset)):
         return any(looks_secret(name, each) for each in value)
-    if not isinstance(value, (str, bytes)) or not value:
+    if isinstance(value, (re.Pattern, PurePath)):
+        value = str(getattr(value, "pattern", value))
+    if not isinstance(value, (str, bytes, bytearray)) or not value:
         return False
-    data = value.encode("utf-8", "replace") if isinstance(value, str) else value
-    return bool(_SECRET_NAME.search(name)) or holds_secret(data) or _in_environment(data)
+    data = value.encode("utf-8", "replace") if isinstance(value, str) else bytes(value)
+    return (
+        bool(_SECRET_NAME.search(name))
+        or holds_secret(data)
+        or assigns_secret(data)
+        or _in_environment(data)
+    )
 
 
 def _in_environment(data: bytes) -> bool:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import html
 import io
 import posixpath
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +18,7 @@ from typing import IO, Any, Union
 
 import attrs
 
-from scramjet_client._base import Closing, Shown, public
+from scramjet_client._base import Closing, Shown, callers_level, in_html, public
 from scramjet_client.packages import requirements as _vendoring
 from scramjet_client.packages.files import SECRET, Found, PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import ADAPTER, read_function
@@ -100,15 +98,13 @@ class PackagePreview:
     def _repr_html_(self) -> str:
         cells = "".join(
             "<tr>"
-            + "".join(
-                f"<td>{html.escape(cell)}</td>" for cell in (each.name, _size(each), each.note)
-            )
+            + "".join(f"<td>{in_html(cell)}</td>" for cell in (each.name, _size(each), each.note))
             + "</tr>"
             for each in self.rows
         )
-        told = "".join(f"<p>warning: {html.escape(each)}</p>" for each in self.warnings)
+        told = "".join(f"<p>warning: {in_html(each)}</p>" for each in self.warnings)
         head = "<tr><th>name</th><th>bytes</th><th></th></tr>"
-        return f"<table><caption>{html.escape(self._total())}</caption>{head}{cells}</table>{told}"
+        return f"<table><caption>{in_html(self._total())}</caption>{head}{cells}</table>{told}"
 
     def _total(self) -> str:
         going = [each.size for each in self.rows if each.size is not None]
@@ -400,13 +396,7 @@ def _check_packed(path: Path) -> None:
 
 
 def _tell(package: Package) -> None:
-    # The warning appears at the line that called the SDK, however deep in the SDK this is.
-    here = str(Path(__file__).parents[1] / "_")[:-1]  # with its trailing slash
-    level, frame = 1, sys._getframe(0)
-    while frame.f_back is not None and (
-        frame.f_code.co_filename.startswith(here) or frame.f_code.co_filename == contextlib.__file__
-    ):
-        level, frame = level + 1, frame.f_back
+    level = callers_level()
     for each in package.warnings:
         kind = SecretWarning if each in package._secrets else PackageWarning
         warnings.warn(each, kind, stacklevel=level)

@@ -56,6 +56,12 @@ class Snippet:
         """Return the names that it needs from outside when it runs; annotations do not count."""
         return sorted(set(_outer(self._table())) - {self.name})
 
+    @property
+    def decorated(self) -> bool:
+        """Whether it is a function or class with decorators."""
+        (statement,) = ast.parse(self.text).body
+        return bool(getattr(statement, "decorator_list", ()))
+
     def names_when_defined(self) -> set[str]:
         """Return the names it needs when it is defined: in defaults, decorators and bodies of classes."""
         return set(_outer(self._table(), when_defined=True))

@@ -29,6 +29,10 @@ class LineSplitter:
     """
 
     def __init__(self, name: str, *, keep_ends: bool, limit: int | None = None) -> None:
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+            raise TypeError(f"limit must be a number of bytes or None, not {type(limit).__name__}")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be 1 byte or more, or None, not {limit}")
         self._name = name
         self._keep_ends = keep_ends
         self._limit = limit

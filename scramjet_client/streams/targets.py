@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, Union
 
-from scramjet_client._base import Closing
-from scramjet_client.streams.records import log_text
+from scramjet_client._base import Closing, printable
+from scramjet_client._log_records import indented, record_of
 
 TargetLike = Union[
     Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool, None
@@ -87,6 +87,14 @@ class _Pieces(Target):
 
     def write(self, chunk: bytes) -> None:
         self._call(chunk)
+
+
+def log_text(line: str) -> str:
+    """Return a line of a log for people, without its end; what is no record as it is."""
+    line = line.rstrip("\r\n")
+    record = record_of(line)
+    shown = line if record is None else f"{record.when} {record.level:<5} {indented(record.words)}"
+    return printable(shown, keep="\n\t")
 
 
 class _TextLines(Target):
@@ -224,8 +232,12 @@ def _flush(file: Any) -> None:
 def _takes_text(file: Any) -> bool:
     if isinstance(file, io.TextIOBase):
         return True
-    if isinstance(file, (io.RawIOBase, io.BufferedIOBase)):
+    if isinstance(file, (io.RawIOBase, io.BufferedIOBase, codecs.StreamRecoder)):
         return False
+    if isinstance(file, (codecs.StreamWriter, codecs.StreamReaderWriter)):
+        # Their mode is that of the file below; those of zlib, hex... take bytes.
+        writer = getattr(file, "writer", file)
+        return getattr(writer, "charbuffertype", str) is not bytes
     # Files that are no io.IOBase: wrappers of tempfile and codecs, and what users write themselves.
     if "b" in str(getattr(file, "mode", "")):
         return False

@@ -192,16 +192,16 @@ def test_run_for_machines_that_fails(scramjet: Command, tmp_path: Path):
         "    raise RuntimeError('after that')\n"
     )
 
-    failed = document(scramjet("--json", "seq", "run", tmp_path / "fails.py", code=23).text)
+    failed = document(scramjet("--json", "seq", "run", tmp_path / "fails.py", code=1).text)
 
-    assert (failed["returncode"], failed["output"]) == (23, {"base64": "/w=="})
+    assert (failed["returncode"], failed["output"]) == (1, {"base64": "/w=="})
 
 
 def test_run_leaves_nothing_behind(scramjet: Command, host: HostClient, folders: Path):
     """`seq run PATH` can be run again at once, and what it has sent is gone soon after; not with `--keep`."""
     for _ in range(2):
         assert scramjet("seq", "run", folders / "many.py", "--output-only").out == b"on output\n"
-    scramjet("seq", "run", folders / "fails.py", code=23)
+    scramjet("seq", "run", folders / "fails.py", code=1)
     (kept,) = _sent_with_keep(scramjet, folders)
 
     # A hub counts an instance as one for 15 s after its end.
@@ -217,7 +217,7 @@ def _sent_with_keep(scramjet: Command, folders: Path) -> list[str]:
 @pytest.mark.parametrize("how", [[], ["--log"], ["--json"]], ids=["plain", "log", "json"])
 def test_run_says_why_it_crashed(scramjet: Command, folders: Path, how: list[str]):
     """A crash is told on stderr as Python tells it, once, without the frames of the runner; the log has it too."""
-    said = scramjet("seq", "run", folders / "fails.py", *how, code=23).err
+    said = scramjet("seq", "run", folders / "fails.py", *how, code=1).err
 
     assert said.count("RuntimeError: after that") == (2 if how == ["--log"] else 1)
     assert "fails.py" in said
@@ -228,7 +228,7 @@ def test_run_says_why_it_crashed(scramjet: Command, folders: Path, how: list[str
 
 def test_wait_says_why_it_crashed(scramjet: Command, start: Started):
     """`inst wait` ends as the program did, and says its error on one line."""
-    said = scramjet("inst", "wait", start("fails").id, code=23).err
+    said = scramjet("inst", "wait", start("fails").id, code=1).err
 
     assert "RuntimeError: after that (in run, line 4)" in said
 
@@ -420,7 +420,7 @@ def test_attach_to_its_end(scramjet: Command, start: Started):
     """`inst attach` sends stdin, shows stdout and stderr, and ends as the instance does."""
     done = scramjet("inst", "attach", start("stdin").id, stdin=b"a\n")
     failed = scramjet(
-        "inst", "attach", start("fails").id, "--output", "--log", "--no-stdin", code=23
+        "inst", "attach", start("fails").id, "--output", "--log", "--no-stdin", code=1
     )
 
     assert (done.out, done.err) == (b"a\n", "err:a\n")

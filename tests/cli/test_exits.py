@@ -165,10 +165,10 @@ def test_failed(scramjet: Command, folders: Path, tmp_path: Path):
 
 def test_code_of_the_instance(scramjet: Command, start: Started, folders: Path):
     """`seq run`, `inst wait` and `inst attach` end with the exit code of the instance."""
-    assert scramjet("seq", "run", folders / "fails.py", code=23).out == b"before\n"
+    assert scramjet("seq", "run", folders / "fails.py", code=1).out == b"before\n"
     instance = start("fails")
     assert scramjet("inst", "output", instance.id).out == b"before\n"
-    scramjet("inst", "wait", instance.id, code=23)
+    scramjet("inst", "wait", instance.id, code=1)
 
 
 def test_debug_shows_where(scramjet: Command):
@@ -186,7 +186,7 @@ def test_codes_of_a_process(env: dict[str, str], folders: Path, start: Started):
 
     assert (found.code, found.out) == (66, b"")
     assert only_line(found.err).startswith("Error: ")
-    assert (failed.code, failed.out) == (23, b"before\n")
+    assert (failed.code, failed.out) == (1, b"before\n")
     assert failed.err.splitlines()[-1] == "RuntimeError: after that"
 
 

@@ -129,10 +129,10 @@ ENDS = [
     End(leaving_well, 0, 0),
     End(leaving, 3, 3),
     End(leaving_with_a_word, 1, 1, "SystemExit: the reason"),
-    End(failing, 23, 1, BOOM, "parse"),
-    End(failing_at_once, 23, 1, "LookupError: nothing there", "failing_at_once"),
-    End(failing_async, 23, 1, "ValueError: no number in line 3", "failing_async"),
-    End(chained, 23, 1, "RuntimeError: no number", "chained"),
+    End(failing, 1, 1, BOOM, "parse"),
+    End(failing_at_once, 1, 1, "LookupError: nothing there", "failing_at_once"),
+    End(failing_async, 1, 1, "ValueError: no number in line 3", "failing_async"),
+    End(chained, 1, 1, "RuntimeError: no number", "chained"),
     End(killed_from_outside, -9, None),
 ]
 

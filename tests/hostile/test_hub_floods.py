@@ -67,9 +67,15 @@ def test_nothing_is_kept_of_who_has_no_token(closed: LocalHub):
     assert _memory() - before < 200 * MEGABYTE
 
 
-def test_heads_that_are_not_finished(closed: LocalHub):
-    """200 connections with a head of 1.5 MB each, which does not end, are told so, and are not kept in memory."""
-    head = "GET /api/v1/version HTTP/1.1\r\nHost: x\r\n"
+@pytest.mark.parametrize(
+    "before_it", ["", "\r\n", "\r\n\r\n", "\r\n" * 1000, "\n\n", "\n\r\n"], ids=repr
+)
+def test_heads_that_are_not_finished(closed: LocalHub, before_it: str):
+    """200 connections with a head of 1.5 MB each, which does not end, are told so, and are not kept in memory.
+
+    Nor does it help to send empty lines first, which parsers skip.
+    """
+    head = f"{before_it}GET /api/v1/version HTTP/1.1\r\nHost: x\r\n"
     head += "".join(f"X-{number}: {'a' * 15_000}\r\n" for number in range(100))
     before = _memory()
     with contextlib.ExitStack() as stack:
@@ -159,6 +165,18 @@ def test_too_many_connections():
         for sock in crowd[:100]:
             with contextlib.suppress(ConnectionError):
                 assert sock.recv(1) == b""
+
+
+def test_empty_lines_without_end(closed: LocalHub):
+    """What is no head is limited as one is."""
+    with _connect(closed.url) as sock:
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 64 * MEGABYTE:
+                sock.sendall(b"\r\n" * 30_000)
+                sent += 60_000
+
+    assert sent < 64 * MEGABYTE
 
 
 def test_a_head_that_does_not_end_with_a_token(closed: LocalHub):

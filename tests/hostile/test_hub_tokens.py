@@ -258,6 +258,23 @@ def test_a_folder_that_is_a_link(env: dict[str, str], tmp_path: Path):
         assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.parametrize("mode", [0o770, 0o2770, 0o777, 0o702, 0o720, 0o1777])
+def test_a_folder_that_others_can_write_to(mode: int, env: dict[str, str]):
+    """Somebody who can rename a token's file could have it sent to a port of his; such a folder is not used."""
+    folder = Path(env["XDG_RUNTIME_DIR"], "scramjet")
+    folder.mkdir()
+    folder.chmod(mode)
+    with started("module", env) as (url, _):
+        assert url
+        assert list(folder.iterdir()) == []
+    folder.chmod(0o700)
+    with started("module", env) as (url, _):
+        path = kept(env)
+        path.rename(path.with_name("127.0.0.1-9.token"))
+        folder.chmod(mode)
+        assert resolve(api_base="http://127.0.0.1:9/api/v1").token is None
+
+
 def test_a_hub_that_was_killed_leaves_no_token_behind_for_another(env: dict[str, str]):
     """Who listens on the port of a hub that is gone is not sent its token, though the file is there."""
     env["SCRAMJET_HUB_TOKEN"] = "given"
@@ -368,3 +385,32 @@ def test_a_body_is_not_asked_for_without_the_token():
         assert head.status == 401
         wire.body(head)
         assert wire.closed()
+
+
+MALFORMED = [
+    "GET / HTTP/1.1\r\nAuthorization: Bearer hunter2\x01\r\n\r\n",
+    "GET / HTTP/1.1\r\nAuthorization: Bearer hunter2\x1b[2J\r\n\r\n",
+    "GET /?token=hunter2\x00 HTTP/1.1\r\n\r\n",
+    "GET / HTTP/1.1\r\nAuthorization : Bearer hunter2\r\n\r\n",
+    "GET / HTTP/1.1\r\nAuthorization: Bearer hunter2\n\r\n\r\n",
+    "GET / HTTP/1.1\r\nX: y\r\n hunter2\r\n\r\n",
+    "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\nX: hunter2\r\n\r\n",
+    "GET / HTTP/hunter2\r\n\r\n",
+    "hunter2\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nhunter2\r\n",
+]
+
+
+@pytest.mark.parametrize("request_", MALFORMED)
+def test_nothing_is_said_of_what_is_no_request(
+    request_: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+):
+    """A stranger's malformed request, in which there may be a token, is in no log and on nobody's terminal."""
+    with LocalHub() as hub:
+        with Wire(hub.url) as wire:
+            wire.sock.sendall(request_.encode())
+            assert wire.head().status in (400, 401)
+        hub.check()
+
+    assert caplog.text == ""
+    assert capfd.readouterr() == ("", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -168,6 +168,36 @@ def test_packages(seed: bytes, changes: list[tuple[int, bytes]]):
     for at, piece in changes:
         data[at % len(data) : at % len(data) + len(piece)] = piece
     judging.judge_package(bytes(data))
+
+
+@pytest.fixture(scope="module")
+def hub_of_strangers() -> Iterator[None]:
+    """The hub to which heads are sent, while tests run that send some."""
+    hub = judging.hub_of_strangers()
+    yield
+    judging.hub_of_strangers.cache_clear()
+    hub.stop()
+
+
+JUDGES = {
+    "heads": judging.judge_head,
+    "profiles": judging.judge_profile,
+    "completion": judging.judge_completion,
+}
+
+
+@pytest.mark.usefixtures("hub_of_strangers")
+@pytest.mark.parametrize(
+    ("target", "number"), [(each, at) for each in JUDGES for at in range(len(SEEDS[each]))]
+)
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(changes=st.lists(st.tuples(st.integers(0, 8000), st.binary(max_size=9)), max_size=5))
+def test_what_strangers_send(target: str, number: int, changes: list[tuple[int, bytes]]):
+    """Heads of requests, profiles, and names on a hub do no harm, also with something else in them."""
+    data = bytearray(SEEDS[target][number])
+    for at, piece in changes:
+        data[at % len(data) : at % len(data) + len(piece)] = piece
+    JUDGES[target](bytes(data))
 
 
 def test_the_judge_of_chunks_judges():

@@ -87,6 +87,9 @@ def _told(error: BaseException) -> str:
     chain: BaseException | None = error
     while chain is not None:
         told += [repr(chain), repr(getattr(chain, "args", ""))]
+        for each in (chain, getattr(chain, "response", None)):
+            # Those of requests hold the request, with its headers.
+            told.append(repr(getattr(getattr(each, "request", None), "headers", "")))
         chain = chain.__cause__ or chain.__context__
     told.append(pickle.dumps(error).decode("latin-1"))
     return "\n".join(told)

@@ -188,6 +188,18 @@ def test_links_inside_work(url: str):
     assert answer.body == b"content"
 
 
+@pytest.mark.parametrize("number", [3000])
+def test_links_of_links_of_links(url: str, number: int):
+    """Links that no system would follow to their end are refused, and not followed for hours."""
+    links = [(f"l{at}", SYMLINK, f"l{at - 1}", b"") for at in range(1, number)]
+    data = tar(("l0", FILE, "", b"content"), *links)
+
+    answer = ask(url, "POST", "sequence", raw=data)
+
+    assert answer.status == 422
+    assert "Too many levels of symbolic links" in answer.json["error"]
+
+
 def test_a_bad_program_is_not_a_bad_package(url: str):
     """What is wrong inside of files is the instance's matter."""
     assert run(url, "this is not Python")

@@ -39,6 +39,21 @@ def test_everything_is_escaped():
     assert "<i>" not in page
 
 
+def test_nothing_is_reordered():
+    """Characters that reorder or hide what stands around them are shown as their escapes."""
+    unseen = "a\u202eb\u2066c\x9bd"
+    given = attrs.evolve(
+        state(output=StreamState(received=9, rates=[], tail=f"{unseen}\n".encode())),
+        title=unseen,
+        facts=[unseen],
+        error=unseen,
+    )
+
+    page = as_html(given)
+
+    assert [each for each in page if not each.isprintable() and each not in "\n\t"] == []
+
+
 def test_rates_are_drawn_to_one_scale():
     """The highest rate of all streams is the height of the plot, and its right end is now."""
     page = as_html(

@@ -105,6 +105,29 @@ def test_what_comes_from_outside_is_escaped(thing):
     assert shown.tags <= {"table", "caption", "tr", "th", "td", "pre"}
 
 
+UNSEEN = "a\x1b]52;c;eA==\x07\x9b2J\u202eb\x00c\u2066d\r\u200be"
+"""What acts on a terminal, and what reorders or hides text in a page too."""
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [
+        GetEventResponse(event_name=UNSEEN, data={UNSEEN: 1}, timestamp=UNSEEN),
+        SequenceClient(UNSEEN, HostClient()),
+        FleetAnswer({UNSEEN: 1}, {"b": HubConnectionError(UNSEEN)}),
+        InstanceClient(UNSEEN, HostClient()),
+        Rows([UNSEEN]),
+    ],
+    ids=["event", "sequence", "fleet", "instance", "rows"],
+)
+def test_what_comes_from_outside_reorders_nothing(thing):
+    """Characters that nobody sees are shown as their escapes, as in a terminal."""
+    shown = thing._repr_html_()
+
+    assert [each for each in shown if not each.isprintable() and each not in "\n\t"] == []
+    assert "u202e" in shown
+
+
 def test_no_network_and_no_token(closed_port: int):
     """Clients of a hub that is not there are shown at once, and without their token."""
     with HostClient(f"http://127.0.0.1:{closed_port}/api/v1", token="t0ken-x") as host:

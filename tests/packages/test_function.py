@@ -98,6 +98,47 @@ def odd(number: int) -> bool:
     return number != 0 and even(number - 1)
 
 
+def whisper(text: str) -> str:
+    return text.lower()
+
+
+hail = loudly(whisper)
+
+
+def twice(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapped(context: Any, input: Any) -> Any:
+        for item in function(context, input):
+            yield item * 2
+
+    return wrapped
+
+
+@twice
+def decorated(context, input):
+    yield hail("Ab")
+
+
+def undecorated(context, input):
+    yield "a"
+
+
+class Wrapping:
+    @staticmethod
+    @twice
+    def held(context, input):
+        yield "a"
+
+
+wrapped_later = twice(undecorated)
+wrapped_again = twice(decorated)
+
+
+@functools.wraps(undecorated)
+def pretends(context, input):
+    yield "b"
+
+
 @functools.cache
 def fibonacci(number: int) -> int:
     return number if number < 2 else fibonacci(number - 1) + fibonacci(number - 2)
@@ -726,6 +767,13 @@ def test_module_that_is_nowhere_is_named(tmp_path: Path):
         ("V = 'postgres://me:hunter22@db.example/x'", "looks like a secret"),
         ("V = {'db': [{'password': 'x'}]}", "looks like a secret"),
         ("V = 'prefix ' + 'from-the-environment'", "looks like a secret"),
+        ("V = bytearray(b'postgres://me:hunter22@db.example/x')", "looks like a secret"),
+        ("import re\nV = re.compile('postgres://me:hunter22@db.example/x')", "looks like a secret"),
+        ("import pathlib\nV = pathlib.Path('AKIAIOSFODNN7EXAMPLE')", "looks like a secret"),
+        ("V = {'AKIAIOSFODNN7EXAMPLE': 1}", "looks like a secret"),
+        ("V = {('x', b'AKIAIOSFODNN7EXAMPLE'): 1}", "looks like a secret"),
+        ("V = {'db': {'passphrase': b'x'}}", "looks like a secret"),
+        ("V = 'Server=x;User Id=sa;Password=Sup3rSecret;'", "looks like a secret"),
     ],
 )  # fmt: skip
 def test_value_from_elsewhere_is_told_of(tmp_path: Path, before: str, words: str):
@@ -740,7 +788,29 @@ def test_value_from_elsewhere_is_told_of(tmp_path: Path, before: str, words: str
 
 
 @pytest.mark.parametrize(
-    "name", ["TOKEN", "API_KEY", "api_key", "DB_PASSWORD", "clientSecret", "passwd", "AUTH"]
+    "name",
+    [
+        "TOKEN",
+        "API_KEY",
+        "api_key",
+        "DB_PASSWORD",
+        "clientSecret",
+        "passwd",
+        "AUTH",
+        "PGPASSWORD",
+        "DB_PASS",
+        "dbpass",
+        "SIGNING_KEY",
+        "encryptionKey",
+        "FERNET_KEY",
+        "JWT",
+        "CONNECTION_STRING",
+        "conn_str",
+        "WEBHOOK_URL",
+        "secretKeys",
+        "session_cookie",
+        "AWS_KEY",
+    ],
 )
 def test_secret_names_are_told_of(tmp_path: Path, name: str):
     """A constant with the name of a secret is one."""
@@ -752,7 +822,9 @@ def test_secret_names_are_told_of(tmp_path: Path, name: str):
 @pytest.mark.parametrize(
     "before",
     ["V = 'x'", "V = 3", "import re\nV = re.compile('token')", "tokens = 5; V = tokens", "V = ('a', 'b')",
-     "V = len('open')", "import os\nHOME = os.environ['HOME']\nV = 'other'", "V = None", "V = 'see https://example.org/a:b@c'"],
+     "PASSAGE = 'a b'; V = PASSAGE", "compass = 'n'; V = compass", "KEY = 'name'; V = KEY", "V = {'key': 'name'}",
+     "V = 'the password: choose one'", "V = len('open')",
+     "import os\nHOME = os.environ['HOME']\nV = 'other'", "V = None", "V = 'see https://example.org/a:b@c'"],
 )  # fmt: skip
 def test_other_values_are_not_told_of(tmp_path: Path, before: str):
     """A plain constant gives no warning."""
@@ -982,6 +1054,25 @@ def test_two_values_of_one_name_cannot_travel():
 
     with pytest.raises(ValueError, match=r"'LIMITS' .* with another value"):
         Package.from_function(mixes)
+
+
+@pytest.mark.parametrize("function", [wrapped_later, wrapped_again, pretends])
+def test_a_wrapper_that_no_source_names_is_refused(function: Any):
+    """What would travel is the function without its wrapper, which does something else."""
+    with pytest.raises(TypeError, match=r"wrapped after it was defined.*decorate it with @"):
+        Package.from_function(function)
+
+
+def test_wrappers_travel():
+    """A decorator travels, and so does a call that wraps a function that is used."""
+    names: dict[str, Any] = {}
+    exec(source_of(Package.from_function(decorated)), names)
+
+    assert list(names["decorated"](None, [])) == ["ABAB"]
+
+    exec(source_of(Package.from_function(Wrapping.held)), names)
+
+    assert list(names["held"](None, [])) == ["aa"]
 
 
 def test_function_without_source():

@@ -267,9 +267,12 @@ def test_every_warning_of_secrets_has_its_class(tmp_path: Path):
         "conf/db.yaml": "url: postgres://me:hunter22@db.example/x\n",
         "my_password_list.csv": "a\n",
         "tls.py": f'KEY = """\n{KEY}"""\n',
+        "secrets_code/secrets/of-production.txt": "x",
+        "conf/app.ini": "[db]\npassword = hunter2hunter2\n",
     }
     harmless = {
         "secrets_code/__init__.py": "",
+        "secrets_code/secrets/__init__.py": "",
         "conf/x.yaml": "a: 1\n",
         "key.md": "A key is a key.\n",
     }

@@ -317,6 +317,16 @@ def test_a_line_has_the_limit_that_it_was_given(way: str):
         assert stream.closed
 
 
+@pytest.mark.parametrize("limit", [0, -1, "5", 1.5, True], ids=repr)
+@pytest.mark.parametrize("way", ["lines", "records"])
+def test_a_limit_that_is_none_is_refused_before_anything_is_read(way: str, limit: Any):
+    """What is no number of bytes is named, and takes nothing of the stream."""
+    with Said(b"1\n") as stream:
+        with pytest.raises((TypeError, ValueError), match="^limit must be"):
+            next(getattr(stream, way)(limit))
+        assert stream.read() == b"1\n"
+
+
 LINES: dict[str, tuple[bytes, list[bytes], bool]] = {
     "too long": (b"one\ntwo\n" + b"x" * 101 + b"\nlast\n", [b"one", b"two"], True),
     "too long alone": (b"x" * 101 + b"\n", [], True),

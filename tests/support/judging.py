@@ -7,12 +7,15 @@ are allowed. None of them knows who made the bytes.
 from __future__ import annotations
 
 import collections.abc
+import functools
 import gzip
 import io
+import ipaddress
 import json
 import os
 import pickle
 import re
+import shlex
 import socket
 import sys
 import tempfile
@@ -22,16 +25,24 @@ from collections.abc import Callable, Iterator
 from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any, Union
+from unittest import mock
+from urllib.parse import urlsplit
 
 import attrs
+import click
+from click.shell_completion import get_completion_class
 
 import scramjet_client
 from scramjet_client.api import answers as _answers
 from scramjet_client.api import generations as _dialect
-from scramjet_client.errors import InvalidResponseError
+from scramjet_client.cli._complete import _completed
+from scramjet_client.config import profile_settings
+from scramjet_client.errors import ConfigurationError, InvalidResponseError
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
+from scramjet_client.hub import LocalHub
 from scramjet_client.hub._packages import PackageRefused, read_manifest, unpack
+from scramjet_client.hub._pages import names_this_machine
 from scramjet_client.hub._settings import Settings
 
 # -- chunks -----------------------------------------------------------------------------------------
@@ -298,3 +309,110 @@ def _judge_folder(folder: Path) -> None:
 
 def _fast() -> str | None:
     return "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+
+# -- heads ------------------------------------------------------------------------------------------
+
+_REFUSALS = {b"400", b"401", b"431"}
+
+
+@functools.lru_cache(maxsize=1)
+def hub_of_strangers() -> LocalHub:
+    """Return a hub whose token nobody is told; it ends with this process."""
+    hub = LocalHub()
+    hub.start()
+    return hub
+
+
+def judge_head(data: bytes) -> None:
+    """Fail unless a hub refuses what a stranger sends it, keeps nothing of it, and serves others after that."""
+    hub = hub_of_strangers()
+    parts = urlsplit(hub.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), 60) as stranger:
+        answer = b""
+        try:
+            stranger.sendall(data)
+            stranger.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: stranger.recv(65536), b""))
+        except ConnectionError:
+            pass  # it may close before all of it was sent
+    statuses = re.findall(rb"^HTTP/1\.[01] (\d+)", answer, re.MULTILINE)
+    assert set(statuses) <= _REFUSALS, answer
+    assert len(statuses) <= 1, answer
+    assert (hub.token or "").encode() not in answer
+    assert hub.requests == []
+    hub.check()
+    _judge_authority(data.decode("latin-1"))
+    for line in data.splitlines():
+        _judge_authority(line.decode("latin-1").partition(": ")[2].rpartition("//")[2])
+
+
+def _judge_authority(authority: str) -> None:
+    """Fail if a name is taken for this machine's that another reader takes for that of another one."""
+    if not names_this_machine(authority):
+        return
+    parts = urlsplit(f"http://{authority}/")
+    name = (parts.hostname or "").rstrip(".")
+    assert parts.username is None
+    address = None if name == "localhost" else ipaddress.ip_address(name)
+    assert address is None or (getattr(address, "ipv4_mapped", None) or address).is_loopback
+    assert parts.port is None or parts.port > 0
+
+
+# -- profiles ---------------------------------------------------------------------------------------
+
+
+def judge_profile(data: bytes) -> None:
+    """Fail unless a file of settings is a profile with the types that it declares, or an error that names the file."""
+    with tempfile.TemporaryDirectory(dir=_fast()) as folder:
+        path = Path(folder, "profile.json")
+        path.write_bytes(data)
+        with mock.patch.dict(os.environ, {"SI_CONFIG_PATH": str(path)}):
+            try:
+                profile = profile_settings()
+            except ConfigurationError as error:
+                _judge_error(error, path)
+                return
+    assert _whole(profile)
+    assert profile.token is None or len(profile.token) < 8 or profile.token not in repr(profile)
+    for url in (profile.api_base, profile.middleware_base):
+        if url is not None:
+            parts = urlsplit(url)
+            assert parts.scheme in ("http", "https")
+            assert parts.hostname
+            assert parts.username is None
+            assert parts.password is None
+            assert url.isprintable()
+
+
+def _judge_error(error: BaseException, path: Path) -> None:
+    """Fail unless an error names its file, and leads to no other one with the file's text: it may hold a token."""
+    assert str(path) in str(error)
+    assert len(str(error)) < 2000
+    str(error).encode()
+    chain = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    assert chain is None or not isinstance(chain, ValueError), repr(chain)
+
+
+# -- completion -------------------------------------------------------------------------------------
+
+
+def judge_completion(data: bytes) -> None:
+    """Fail if a shell is offered what it takes for anything else than a word, or for more words than one."""
+    text = data.decode("utf-8", "surrogateescape")
+    incomplete, *names = text.split("\x1f")
+    pairs = [(name, names[at - 1]) for at, name in enumerate(names)]
+    command = click.Command("x")
+    items = _completed(lambda _: pairs)(click.Context(command), click.Argument(["y"]), incomplete)
+    assert {each.value for each in items} <= set(names)
+    for each in items:
+        assert shlex.quote(each.value) == each.value
+        assert each.value.isascii()
+        assert not each.value.startswith("-")
+        assert each.value.startswith(incomplete)
+        for shell, lines in (("bash", 1), ("zsh", 3), ("fish", 1)):
+            found = get_completion_class(shell)
+            assert found is not None
+            line = found(command, {}, "x", "_X").format_completion(each)
+            assert len(line.splitlines()) == lines
+            assert re.fullmatch(r"[A-Za-z0-9._/+ ,\n\t-]+", line), line

@@ -7,8 +7,6 @@ from datetime import datetime
 
 import attrs
 
-from scramjet_client._base import printable
-
 
 @attrs.frozen
 class LogRecord:
@@ -39,11 +37,3 @@ def record_of(text: str) -> LogRecord | None:
 def indented(text: str) -> str:
     """Return text whose further lines can't be taken for records."""
     return text.rstrip("\n").replace("\n", "\n    ")
-
-
-def log_text(line: str) -> str:
-    """Return a line of a log for people, without its end; what is no record as it is."""
-    line = line.rstrip("\r\n")
-    record = record_of(line)
-    shown = line if record is None else f"{record.when} {record.level:<5} {indented(record.words)}"
-    return printable(shown, keep="\n\t")
