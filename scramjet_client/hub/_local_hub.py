@@ -397,7 +397,7 @@ class LocalHub(Guided):
 
 
 def _affordable(connections: int) -> int:
-    """Return how many connections are possible: half of the process's files; instances and the rest need the others."""
+    """Return how many connections are possible: half of the open files, as instances and the rest need files too."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return (
         connections if allowed == resource.RLIM_INFINITY else min(connections, max(1, allowed // 2))
