@@ -1,14 +1,14 @@
-"""Where a hub's address and token come from: arguments, the environment, the profile of `si`, the default.
+"""A hub's address and token: from arguments, the environment, the profile of `si`, or the default.
 
-Each setting is taken from the first that has it:
+Each setting comes from the first of these that has it:
 
 1. an argument;
 2. `SCRAMJET_API_URL`, `SCRAMJET_TOKEN`, `SCRAMJET_CA_BUNDLE`, `SCRAMJET_TIMEOUT` (seconds);
-3. the profile that the `si` command uses, for the address; its token goes to no other address;
+3. for the address, the profile that the `si` command uses; its token goes to no other address;
 4. the default, "http://127.0.0.1:8000/api/v1".
 
-A hub that `scramjet hub start` has started here, as the same user, has its token in a file; where nothing else gives a
-token, that one goes to its address, and to no other.
+A hub that the same user has started here with `scramjet hub start` has its token in a file. Where nothing else gives a
+token, the client sends that one to this hub's address, and to no other.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from scramjet_client.http.settings import (
 )
 
 VARIABLES = ("SCRAMJET_API_URL", "SCRAMJET_TOKEN", "SCRAMJET_CA_BUNDLE", "SCRAMJET_TIMEOUT")
-"""The variables that `resolve` reads; `resolve_platform` has SCRAMJET_MIDDLEWARE_URL for the first."""
+"""The variables that `resolve` reads; `resolve_platform` reads SCRAMJET_MIDDLEWARE_URL instead of the first."""
 
 _LARGEST = 1_000_000
-"""Bytes of a file of settings; those of `si` have some hundreds."""
+"""Most bytes of a settings file; those of `si` have some hundreds."""
 
 _DIGITS = 100
-"""Digits of a number in one."""
+"""Most digits of a number in a settings file."""
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What a client is to be made with.
+    """The settings for a new client.
 
     Attributes:
         api_base: URL of the hub's API.
         token: The token, or None; never shown.
         verify: True, False, the path of a CA bundle, or None for the client's own rule.
         timeout: Seconds, `Timeouts`, or None for the client's defaults.
-        sources: Where each of them came from, in words, by the names above.
+        sources: The source of each setting, in words, by the names above.
     """
 
     api_base: str
@@ -69,9 +69,9 @@ class ProfileSettings:
     """A profile of the `si` command.
 
     Attributes:
-        name: Its name, or the path of its file where that was named.
+        name: Its name, or the path of its file if you named that.
         path: Its file.
-        production: Whether `si` goes to the platform with it; else to the hub at `api_base`, without a token.
+        production: Whether `si` uses the platform with it; otherwise it uses the hub at `api_base`, without a token.
         api_base: URL of a hub's API.
         middleware_base: URL of the platform's API, or None.
         token: The token for the platform, or None; never shown.
@@ -93,17 +93,17 @@ def resolve(
     timeout: TimeoutLike = None,
     profile: str | None = None,
 ) -> Settings:
-    """Return the settings for a hub; the head of this module has the order.
+    """Return the settings for a hub; the module's docstring gives the order.
 
     Args:
         api_base: URL of the hub's API.
         token: The token.
         verify: As of `HostClient`.
         timeout: As of `HostClient`.
-        profile: Name of the profile to use, before the environment's address.
+        profile: Name of the profile to use; it comes before the environment's address.
 
     Raises:
-        ConfigurationError: A variable or the profile can't be used; says which, and the line.
+        ConfigurationError: A variable or the profile can't be used; the message says which, and the line.
         ValueError: Both `api_base` and `profile` are given.
     """
     place = _place("the hub", api_base, "SCRAMJET_API_URL", profile, _hub_of)
@@ -119,9 +119,9 @@ def resolve_platform(
     timeout: TimeoutLike = None,
     profile: str | None = None,
 ) -> Settings:
-    """Return the settings for a platform's middleware: as for a hub, but its address has no default.
+    """Return the settings for a platform's middleware: as for a hub, but the address has no default.
 
-    The address is in `SCRAMJET_MIDDLEWARE_URL` or in `middlewareApiUrl` of the profile. The arguments are
+    The address comes from `SCRAMJET_MIDDLEWARE_URL` or from `middlewareApiUrl` in the profile. The arguments are
     those of `resolve`.
 
     Raises:
@@ -140,7 +140,7 @@ def profile_settings(name: str | None = None) -> ProfileSettings:
             (a name), the one chosen by `si config profile use`, "default".
 
     Raises:
-        ConfigurationError: There is none, or it can't be used; says which file, and the line.
+        ConfigurationError: It is missing or can't be used; the message says which file, and the line.
     """
     path, shown = _chosen(name)
     found = _profile(path, shown)
@@ -150,7 +150,7 @@ def profile_settings(name: str | None = None) -> ProfileSettings:
 
 
 def profile_names() -> list[str]:
-    """Return the names of the profiles that there are, in order."""
+    """Return the names of the existing profiles, in order."""
     folder = _home()
     return (
         [] if folder is None else sorted(each.stem for each in (folder / "profiles").glob("*.json"))
@@ -158,10 +158,10 @@ def profile_names() -> list[str]:
 
 
 def chosen_settings() -> dict[str, Any]:
-    """Return what the file says in which `si` keeps which profile is in use; {} where there is none.
+    """Return the content of the file in which `si` keeps the chosen profile, or {} without such a file.
 
     Raises:
-        ConfigurationError: It can't be used; says why.
+        ConfigurationError: It can't be used; the message says why.
     """
     folder = _home()
     loaded = None if folder is None else _load(folder / "si-config.json")
@@ -172,7 +172,7 @@ def chosen_settings() -> dict[str, Any]:
 
 
 def _variable(name: str) -> str:
-    # Values that come out of files often end with a line end.
+    # Values read from files often end with a newline.
     return os.environ.get(name, "").strip()
 
 
@@ -201,14 +201,14 @@ def _seconds(value: str) -> float:
         seconds = float(value)
     except ValueError:
         raise ValueError(f"it must be a number of seconds, not {value!r}") from None
-    # Infinite is no limit, which None would not say here.
+    # An infinite timeout means no limit, which None would not mean here.
     duration("it", seconds)
     return seconds
 
 
 @attrs.frozen(kw_only=True)
 class _Place:
-    """An address, where it came from, and the token that may go there and nowhere else."""
+    """An address, its source, and the token that may go only there."""
 
     api_base: str
     source: str
@@ -222,7 +222,7 @@ def _place(
     profile: str | None,
     of_profile: Callable[[str | None], _Place],
 ) -> _Place:
-    """Return the address that an argument, a variable or else a profile names."""
+    """Return the address from an argument, a variable, or else a profile."""
     if api_base is not None and profile is not None:
         raise ValueError(f"api_base and profile both say where {what} is; give one of them")
     if api_base is not None:
@@ -239,7 +239,7 @@ def _with_rest(
     verify: bool | str | None,
     timeout: TimeoutLike,
 ) -> Settings:
-    """Add what comes with an address: arguments, then variables, then the token of the address's profile."""
+    """Add the other settings for an address: arguments, then variables, then the token of the address's profile."""
     sources = {"api_base": place.source}
     given: dict[str, Any] = {"token": token, "verify": verify, "timeout": timeout}
     for name, variable, read in (
@@ -259,7 +259,7 @@ def _with_rest(
 
 
 def _with_kept_token(settings: Settings) -> Settings:
-    """Add the token of the hub that a command of this user runs at the address, if there is one."""
+    """Add the token of the hub that this user has started at the address, if there is one."""
     try:
         found = find_token(settings.api_base)
     except UnsafeTokenFile as error:
@@ -277,7 +277,7 @@ def _with_kept_token(settings: Settings) -> Settings:
 
 
 def _hub_of(name: str | None) -> _Place:
-    """Return the hub of a profile, or the default where `si` was never used."""
+    """Return the hub of a profile, or the default if `si` was never used."""
     if name is None and _home() is None and not _named():
         return _Place(api_base=DEFAULT_API_BASE, source="the default")
     path, shown = _chosen(name)
@@ -323,7 +323,7 @@ def _named() -> str:
 
 
 def _home() -> Path | None:
-    """Return the folder of `si`; None for a user without a home, as services may have."""
+    """Return the folder of `si`; None for a user without a home folder, as for some services."""
     try:
         return Path.home() / ".si"
     except RuntimeError:
@@ -331,7 +331,7 @@ def _home() -> Path | None:
 
 
 def _current(path: Path) -> str | None:
-    """Return the name of the profile that `si` was told to use."""
+    """Return the name of the profile that `si` is set to use."""
     loaded = _load(path)
     if loaded is None:
         return None
@@ -369,9 +369,9 @@ def _profile(path: Path, name: str) -> ProfileSettings | None:
 
 
 def _hub_of_session(profile: ProfileSettings) -> str:
-    """Return the address of the hub that `si` was last told to use in this shell session."""
+    """Return the address of the hub that `si` last chose in this shell session."""
     session = os.getsid(0) if hasattr(os, "getsid") else ""
-    # Where the temporary folder itself is may be said by a link, as on macOS; nobody else makes that.
+    # The temporary folder itself may be behind a link, as on macOS; no other user can make that link.
     shared = Path(os.path.realpath(tempfile.gettempdir()))
     folders = [shared, shared / ".si-tmp", shared / ".si-tmp" / str(session)]
     space = hub = ""
@@ -399,10 +399,10 @@ def _hub_of_session(profile: ProfileSettings) -> str:
 
 
 def _is_our_folder(path: Path, *, shared: bool) -> bool:
-    """Say whether there is a folder, in which nobody else can put a file in the place of one of ours.
+    """Return whether a folder exists; nobody else may be able to replace our files in it.
 
     Raises:
-        ConfigurationError: Somebody else can, or it is no folder.
+        ConfigurationError: Somebody else can, or it is not a folder.
     """
     try:
         found = os.lstat(path)
@@ -417,15 +417,15 @@ def _is_our_folder(path: Path, *, shared: bool) -> bool:
 
 
 def _check_owner(path: Path, found: os.stat_result, *, shared: bool = False) -> None:
-    """Refuse what another user of this machine can have made, or can change.
+    """Refuse a file or folder that another user of this machine may have made, or can change.
 
     Args:
-        path: A file or folder of the shared temporary folder, or that folder.
-        found: What the system says of it.
-        shared: Whether others may write to it, if its sticky bit keeps them from what is not theirs.
+        path: A file or folder in the shared temporary folder, or that folder.
+        found: Its `os.stat` result.
+        shared: Whether others may write to it if its sticky bit protects files that are not theirs.
     """
     if not hasattr(os, "getuid"):
-        # Windows has a temporary folder for each user.
+        # Windows has a separate temporary folder for each user.
         return
     if found.st_uid not in (os.getuid(), 0):
         raise _broken(
@@ -452,13 +452,13 @@ def _kind(found: os.stat_result) -> str:
 
 
 def _contents(path: Path, *, private: bool) -> bytes | None:
-    """Return what a file holds, None where there is none; nothing but a regular file of some size is read.
+    """Return the content of a file, None if it is missing; reads only regular files of limited size.
 
     Args:
         path: The file.
-        private: Whether it must be one that no other user can have made.
+        private: Whether to refuse a file that another user may have made.
     """
-    # O_NONBLOCK, for the opening of a FIFO waits until somebody writes to it.
+    # O_NONBLOCK, because opening a FIFO waits until somebody writes to it.
     names = ["O_NONBLOCK", "O_NOCTTY", "O_BINARY", *(["O_NOFOLLOW"] if private else [])]
     flags = sum((getattr(os, each, 0) for each in names), os.O_RDONLY)
     try:
@@ -469,7 +469,7 @@ def _contents(path: Path, *, private: bool) -> bytes | None:
         said = "it is a symbolic link" if private and path.is_symlink() else error.strerror
         raise _broken(path, None, f"{said}") from None
     try:
-        # Before it becomes a file of Python, which no folder can be.
+        # Check before Python makes a file object of it, which fails for a folder.
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise _broken(path, None, f"it is {_kind(found)}, where a file must be")
@@ -487,12 +487,12 @@ def _contents(path: Path, *, private: bool) -> bytes | None:
 
 
 def _load(path: Path, *, private: bool = False) -> tuple[str, dict[str, Any]] | None:
-    """Return the text and the object of a JSON file, None where there is no such file."""
+    """Return the text and the object of a JSON file, None if the file is missing."""
     data = _contents(path, private=private)
     if data is None:
         return None
     try:
-        # Editors of Windows begin a file with a mark of its encoding.
+        # Windows editors put a byte order mark at the beginning of a file.
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _broken(path, None, "it is not UTF-8") from None
@@ -501,7 +501,7 @@ def _load(path: Path, *, private: bool = False) -> tuple[str, dict[str, Any]] | 
             text, object_pairs_hook=_once, parse_int=_number, parse_constant=_no_number
         )
     except json.JSONDecodeError as error:
-        # Not chained: the error holds the text, and the text may hold a token.
+        # Not chained: the error contains the text, and the text may contain a token.
         raise _broken(path, error.lineno, f"{error.msg}, column {error.colno}") from None
     except _Refused as error:
         raise _broken(path, _line_of(text, error.key), str(error)) from None
@@ -513,7 +513,7 @@ def _load(path: Path, *, private: bool = False) -> tuple[str, dict[str, Any]] | 
 
 
 class _Refused(ValueError):
-    """Something that JSON has, and settings don't."""
+    """A value that JSON allows, and settings do not."""
 
     def __init__(self, said: str, key: str = "") -> None:
         super().__init__(said)
@@ -559,7 +559,7 @@ def _url(path: Path, text: str, value: dict[str, Any], key: str) -> str | None:
 
 
 def _line_of(text: str, key: str) -> int | None:
-    """Return the line on which a key of a JSON text stands, the last of them where it is there twice."""
+    """Return the line of a key in a JSON text; of two equal keys, the line of the last one."""
     found = list(re.finditer(rf'"{re.escape(key)}"\s*:', text)) if key else []
     return text.count("\n", 0, found[-1].start()) + 1 if found else None
 

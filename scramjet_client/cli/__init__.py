@@ -12,7 +12,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the `scramjet` command and return its exit code.
 
     Args:
-        arguments: What was typed after the command's name; None means that of this process.
+        arguments: The words after the command's name; None means those of this process.
     """
     for name in ("click", "rich"):
         if find_spec(name) is None:
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"Error: {said}: pip install 'scramjet_client[cli]'", file=sys.stderr)
             return 1
     try:
-        # Here and not on top, where it would fail without the extra.
+        # Imported here, because at the top it would fail without the extra.
         root = importlib.import_module("scramjet_client.cli._root")
         return int(root.run(arguments))
     except KeyboardInterrupt:

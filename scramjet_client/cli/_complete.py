@@ -1,4 +1,4 @@
-"""Completion of words in a shell, which evaluates the line that comes of it: only words that can't harm are offered."""
+"""Shell completion. The shell evaluates the completed line, so only harmless words are offered."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from click.shell_completion import CompletionItem
 from scramjet_client.cli._session import completing
 
 _WORD = re.compile(r"[A-Za-z0-9._-]+")
-"""What no shell takes for anything else than a word. A hub may hold ids and names of any kind."""
+"""Words that every shell takes literally. A hub may hold ids and names of any kind."""
 
 _HELP = re.compile(r"[A-Za-z0-9._/+ -]+")
-"""What may stand beside a word: nothing that a shell's script takes for the next one."""
+"""Help texts beside a word that a shell's script does not take for the next word."""
 
 
 Complete = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
 
 def _completed(list_them: Callable[[click.Context], list[tuple[str, str]]]) -> Complete:
-    """Return what completes an argument by words from elsewhere, each with what it is."""
+    """Return a completer for an argument; `list_them` returns words with their help texts."""
 
     def complete(
         ctx: click.Context, _param: click.Parameter, incomplete: str
@@ -30,12 +30,12 @@ def _completed(list_them: Callable[[click.Context], list[tuple[str, str]]]) -> C
         try:
             found = list_them(ctx)
         except Exception:
-            # Whatever it is, a shell that waits for a word is no place to say it.
+            # Ignore every error: a shell that waits for a word can't show it.
             return []
         return [
             CompletionItem(word, help=help if _HELP.fullmatch(help) else None)
             for word, help in dict(found).items()
-            # One that begins with a dash would be an option.
+            # A word that begins with a dash would be an option.
             if word.startswith(incomplete) and _WORD.fullmatch(word) and not word.startswith("-")
         ]
 

@@ -1,4 +1,4 @@
-"""Doing the same to several things: all are tried, and the first that fails says how it ends."""
+"""Does the same to several things: it tries all, and the first failure sets the exit code."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scramjet_client.errors import ScramjetError
 
 
 def for_each(session: Session, given: Sequence[str], act: Callable[[str], tuple[str, Any]]) -> None:
-    """Do something to each of `given`; print the id of each that it was done to.
+    """Do something to each of `given`, and print the ids of those where it succeeded.
 
     Args:
-        session: Who asks.
-        given: What was typed.
-        act: Does it to one; returns its id, and the client's answer.
+        session: The session of the command.
+        given: The words of the command line.
+        act: Handles one word; returns its id, and the client's answer.
     """
     first: ScramjetError | None = None
     for each in given:

@@ -1,4 +1,4 @@
-"""What went wrong -> one sentence and an exit code."""
+"""Turns an error into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (StreamInterruptedError, UNREACHABLE),
     (ScramjetError, FAILED),
     (OSError, FAILED),
-    # An extra that is missing; its message says how to install it.
+    # An extra is missing; the message says how to install it.
     (ImportError, FAILED),
     (MemoryError, FAILED),
-    # What the client refuses before anything is sent.
+    # The client refuses these before it sends anything.
     (ValueError, USAGE),
     (TypeError, USAGE),
 )
-"""The first that fits counts."""
+"""The first match counts."""
 
 
 _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
@@ -66,7 +66,7 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (StreamInterruptedError, "`scramjet hub doctor` says whether the hub still answers"),
 )
-"""What to do about an error; where a message says it, or there is nothing to be done, there is none."""
+"""Advice for an error. Errors without an entry have it in their message, or there is none."""
 
 
 class UnknownEnd(click.ClickException):
@@ -79,10 +79,10 @@ class UnknownEnd(click.ClickException):
 
 
 class Interrupted(Exception):
-    """The user has interrupted, and what had to be done about it is done.
+    """The user has interrupted, and the command has reacted.
 
     Args:
-        killed: Whether twice, so that nothing more is waited for.
+        killed: Whether the user interrupted twice, so that the command waits for nothing more.
     """
 
     def __init__(self, *, killed: bool = False) -> None:
@@ -91,14 +91,14 @@ class Interrupted(Exception):
 
 
 def code_of(error: BaseException) -> int:
-    """Return the exit code that an error means."""
+    """Return the exit code for an error."""
     if isinstance(error, click.ClickException):
         return error.exit_code
     return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
 
 
 def sentence(error: BaseException) -> str:
-    """Return what went wrong on one line, and what to do; "" for what is no error."""
+    """Return the error and the advice on one line; "" if it is not an error."""
     if code_of(error) in (INTERRUPTED, PIPE_CLOSED):
         return ""
     if code_of(error) == BUG:
@@ -116,7 +116,7 @@ def sentence(error: BaseException) -> str:
 
 
 def _how(ctx: click.Context, said: str) -> str:
-    """Return how a command is used, for what is said of a wrong use of it."""
+    """Return the usage of a command, for a message about its wrong use."""
     if "--help`" in said or "did you mean" in said:
         return ""
     usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])

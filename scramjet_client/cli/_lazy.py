@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are used, so that the command starts quickly."""
+"""A group that imports its commands only when they are used, so that the command starts quickly."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from scramjet_client.cli._verbs import Group
 
 
 class LazyGroup(Group):
-    """A group of groups that are named by where they are: `module:attribute`, and what its help says of them.
+    """A group of groups. A table gives the location of each as `module:attribute`, and its help text.
 
     Args:
-        groups: Place and help, by name.
+        groups: Location and help text, by name.
     """
 
     def __init__(
@@ -25,11 +25,11 @@ class LazyGroup(Group):
         self._groups = dict(groups or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return their names, in the order of the table."""
+        """Return the names of the groups, in the table's order."""
         return list(self._groups)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one of them, imported now."""
+        """Return one group; import it now."""
         if cmd_name not in self._groups:
             return None
         module, _, attribute = self._groups[cmd_name][0].partition(":")
@@ -38,6 +38,6 @@ class LazyGroup(Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write their help, which is in the table."""
+        """Write the help texts of the groups from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self._groups.items()])

@@ -1,4 +1,4 @@
-"""Which instance or sequence is meant: an id, the beginning of one, a name, or a path."""
+"""Finds the instance or sequence for a word: an id, the beginning of one, a name, or a path."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from scramjet_client.instances.client import InstanceClient
 
 _WHOLE_ID = 36
-"""Characters of an id; one that is whole is used as it is, and asks nothing of the hub."""
+"""Characters of an id. A complete id needs no request to the hub."""
 
 
 def instance_of(session: Session, given: str) -> InstanceClient:
-    """Return the instance of an id, or of the beginning of one."""
+    """Return the instance with an id, or with an id that begins so."""
     host = session.host
     if len(given) < _WHOLE_ID:
         ids = [each.id for each in host.list_instances()]
@@ -32,11 +32,11 @@ def instance_of(session: Session, given: str) -> InstanceClient:
 
 
 def sequence_of(session: Session, given: str) -> SequenceClient:
-    """Return the sequence of an id, of the beginning of one, or the newest of the name of its package."""
+    """Return the sequence with an id, or with an id that begins so, or the newest with this package name."""
     host = session.host
     if len(given) < _WHOLE_ID:
         known = host.list_sequences()
-        # Hubs list them in the order in which they came.
+        # Hubs list sequences in the order of their arrival.
         found = [each.id for each in known if each.name == given][-1:] or _beginning(
             given, [each.id for each in known]
         )
@@ -45,14 +45,14 @@ def sequence_of(session: Session, given: str) -> SequenceClient:
 
 
 def sent_sequence(session: Session, given: str, requirements: Any = None) -> SequenceClient:
-    """Return a sequence as `sequence_of` does; that of a path is sent first."""
+    """Return a sequence as `sequence_of` does; if the word is a path, send the package first."""
     if not is_path(given):
         return sequence_of(session, given)
     return send(session, given, requirements=requirements)
 
 
 def is_path(given: str) -> bool:
-    """Say whether a sequence is meant by a path: by a slash, a dot alone, or the ending of a file."""
+    """Return whether a word means a path: it has a slash, is only a dot, or ends like a file."""
     separators = [each for each in (os.sep, os.altsep) if each]
     return (
         given in (".", "..")
@@ -64,7 +64,7 @@ def is_path(given: str) -> bool:
 def send(
     session: Session, path: str, *, requirements: Any = None, replaced: str | None = None
 ) -> SequenceClient:
-    """Send a package with a progress bar, as a new sequence or in the place of one."""
+    """Send a package with a progress bar, as a new sequence or as the replacement of one."""
     package: Any = getattr(sys.stdin, "buffer", sys.stdin) if path == "-" else Path(path)
     host = session.host
     with progress(session, "package") as report:

@@ -18,7 +18,7 @@ from scramjet_client.cli import _say
 from scramjet_client.cli._session import Session
 
 _NARROW = 80
-"""Columns of a terminal below which ids are cut; their beginning is enough for every command."""
+"""Below this many columns of a terminal, ids are cut; every command accepts the beginning of an id."""
 
 _SHORT_ID = 12
 
@@ -32,16 +32,16 @@ _STYLES = {
     "healthy": "green",
     "unhealthy": "red",
 }
-"""Colours of the words that say how something is."""
+"""Colours of status words."""
 
 
 def has_ended(instance: Any) -> bool:
-    """Say whether a listed instance has ended; one that a hub adopted ends without `terminated`."""
+    """Return whether a listed instance has ended; one that a hub adopted ends without `terminated`."""
     return instance.terminated is not None or instance.status in ("stopped", "crashed", "unknown")
 
 
 def plain(value: Any) -> Any:
-    """Return an answer of the client as values that JSON can hold, without the hub's own JSON."""
+    """Return a client's answer as JSON values, without the hub's own JSON."""
     if attrs.has(type(value)):
         fields = {name.name: getattr(value, name.name) for name in attrs.fields(type(value))}
         extra = fields.pop("extra", {})
@@ -62,7 +62,7 @@ def document(value: Any) -> None:
 
 
 def line(value: Any) -> None:
-    """Print one line of JSON lines."""
+    """Print one value as a line of JSON."""
     text = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
     _say.raw_out(printable_json(text))
 
@@ -78,11 +78,11 @@ def listing(
     """Print a list: as a table, or as one JSON document.
 
     Args:
-        session: Who asks.
-        items: What is listed.
-        columns: Their heads.
+        session: The session of the command.
+        items: The items of the list.
+        columns: Their headings.
         row: Returns the cells of one item; the first is its id or name.
-        first_only: Whether only the first cell of each is wanted, one a line.
+        first_only: Whether to print only the first cell of each item, one a line.
     """
     if session.json:
         document(list(items))
@@ -99,7 +99,7 @@ def listing(
 
 
 def details(session: Session, value: Any, pairs: Sequence[tuple[str, Any]]) -> None:
-    """Print what is known of one thing: `pairs` for people, `value` as one JSON document for machines."""
+    """Print the details of one thing: `pairs` for people, `value` as one JSON document for machines."""
     if session.json:
         document(value)
         return
@@ -127,7 +127,7 @@ def _rich_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    # Into a text, for rich has ways of its own where a terminal is gone.
+    # Rendered into a text, because rich handles a terminal that is gone in its own way.
     console = Console(
         file=io.StringIO(),
         width=shutil.get_terminal_size().columns,
@@ -157,11 +157,11 @@ def _rich_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
     _say.raw_out(shown.get().rstrip("\n"))
 
 
-# -- figures for people ---------------------------------------------------------------------------
+# -- readable numbers -----------------------------------------------------------------------------
 
 
 def size(count: float | None) -> str:
-    """Return a number of bytes in words: "12.3 MB"."""
+    """Return a number of bytes in readable form: "12.3 MB"."""
     if count is None:
         return ""
     for unit in ("B", "kB", "MB", "GB"):
@@ -172,7 +172,7 @@ def size(count: float | None) -> str:
 
 
 def ago(moment: str | None) -> str:
-    """Return how long ago an ISO 8601 time was, in words: "3 min ago"."""
+    """Return the time since an ISO 8601 time in readable form: "3 min ago"."""
     if not moment:
         return ""
     try:

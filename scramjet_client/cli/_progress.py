@@ -1,4 +1,4 @@
-"""Progress of transfers, on a terminal's stderr."""
+"""Progress of transfers, on stderr if it is a terminal."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from scramjet_client.cli._output import size
 from scramjet_client.cli._session import Session
 
 Report = Callable[[int, "int | None"], None]
-"""Told the bytes that are through, and the bytes in all, where they are known."""
+"""Receives the bytes transferred, and the total bytes if known."""
 
 _EVERY = 0.05
-"""Seconds between two changes of a bar."""
+"""Seconds between two updates of a bar."""
 
 
 @contextlib.contextmanager
 def progress(session: Session, label: str, *, shown: bool = True) -> Iterator[Report]:
-    """Show how a transfer goes while the block runs, and what it was at its end.
+    """Show the progress of a transfer while the block runs, and a summary at its end.
 
     Args:
-        session: Who asks; nothing is shown but to somebody at a terminal.
-        label: What is transferred.
+        session: The session of the command; only a user at a terminal sees progress.
+        label: Name of the transfer.
         shown: Whether the terminal is free for it.
     """
     if not (shown and session.talks):
@@ -48,28 +48,28 @@ def progress(session: Session, label: str, *, shown: bool = True) -> Iterator[Re
 
 
 class _Unbroken(io.TextIOBase):
-    """Stderr for a bar: where the terminal is gone, there is nobody to be shown it, and no reason to fail."""
+    """Stderr for a bar. If the terminal is gone, nobody can see the bar, so errors are ignored."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
+        """Write the text as far as possible."""
         with contextlib.suppress(OSError, ValueError):
             self._file.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Send it on its way."""
+        """Flush stderr."""
         with contextlib.suppress(OSError, ValueError):
             self._file.flush()
 
     def isatty(self) -> bool:
-        """Say whether it is a terminal."""
+        """Return whether stderr is a terminal."""
         return self._file.isatty()
 
     def fileno(self) -> int:
-        """Return the number of the file, by which its width is found."""
+        """Return the file descriptor; rich uses it to find the terminal's width."""
         return self._file.fileno()
 
 
@@ -93,7 +93,7 @@ def _bar(label: str) -> Iterator[Report]:
         TimeRemainingColumn(),
         console=Console(file=cast("TextIO", _Unbroken(sys.stderr))),
         transient=True,
-        # What goes to stdout is not text.
+        # Stdout does not receive text here.
         redirect_stdout=False,
         redirect_stderr=False,
     )
@@ -112,10 +112,10 @@ def _bar(label: str) -> Iterator[Report]:
 
 
 def stdout_is_free() -> bool:
-    """Say whether a bar would not be mixed with what is printed."""
+    """Return whether a bar would not mix with printed output."""
     return not sys.stdout.isatty()
 
 
 def stdin_is_free() -> bool:
-    """Say whether nobody types while a bar is shown."""
+    """Return whether nobody types while a bar is shown."""
     return not sys.stdin.isatty()

@@ -1,4 +1,4 @@
-"""The command itself: its options, its groups, and what becomes of errors."""
+"""The root command: its options, its groups, and its error handling."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class _Root(LazyGroup):
     shows_options = True
 
     def make_context(self, *args: Any, **rest: Any) -> click.Context:
-        """Read the options in front of the group; --help and --version print here."""
+        """Parse the options before the group; --help and --version print here."""
         with _ends():
             return super().make_context(*args, **rest)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it; for --debug, show where an error comes from."""
+        """Run the command; with --debug, show where an error comes from."""
         with _ends():
             try:
                 return super().invoke(ctx)
@@ -40,13 +40,13 @@ class _Root(LazyGroup):
 
 @contextlib.contextmanager
 def _ends() -> Iterator[None]:
-    """Say the ends that are no errors in click's own way, before it does it in another one."""
+    """Turn interrupts and closed pipes into exit codes, before click handles them in its own way."""
     try:
         yield
     except (KeyboardInterrupt, _exits.Interrupted):
         raise click.exceptions.Exit(_exits.INTERRUPTED) from None
     except BrokenPipeError:
-        # Nobody reads what we write any more; a hub that leaves is a ScramjetError.
+        # Nobody reads our output any more. (A hub that leaves raises a ScramjetError.)
         raise click.exceptions.Exit(_exits.PIPE_CLOSED) from None
 
 
@@ -93,7 +93,7 @@ def run(arguments: Sequence[str] | None) -> int:
         )
         code = done if isinstance(done, int) else 0
     except SystemExit as error:
-        # Of completion.
+        # Raised by completion.
         code = error.code if isinstance(error.code, int) else 0
     except BaseException as error:
         code = _exits.code_of(error)

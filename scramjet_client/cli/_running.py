@@ -1,4 +1,4 @@
-"""`seq run`: an instance as a command of the shell, with its exit code and its Ctrl-C."""
+"""`seq run`: runs an instance as a shell command, with its exit code and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ from scramjet_client.instances.run import run_new
 from scramjet_client.models import Cause, GetInstanceResponse
 
 _LOOK = 0.1
-"""Seconds between two looks at the upload and the clock."""
+"""How often, in seconds, the upload and the clock are checked."""
 
 _FORGOTTEN = 10.0
-"""Seconds in which a hub may still see the end of an instance that is over."""
+"""Seconds in which a hub may still notice that an instance has ended."""
 
 _ASKED = 0.5
-"""Seconds in which a request has left."""
+"""Seconds that are enough to send a request."""
 
 _IN_USE = 409
 
 _KEPT_LINES = 50
 _LONGEST_LINE = 100_000
-"""Lines of a log, and bytes of each, in which the reason of a crash is looked for."""
+"""How many lines of a log, and bytes of each, are searched for the reason of a crash."""
 
 _LAST_WORDS = 2.0
-"""Seconds in which what an instance wrote before it was ended may still come."""
+"""Seconds in which output from before an instance's end may still arrive."""
 
 
 @attrs.frozen(kw_only=True)
 class Feed:
-    """What a program is fed.
+    """The input of a program.
 
     Attributes:
-        path: A file, "-" for stdin, or None for nothing.
+        path: A file, "-" for stdin, or None for no input.
         stream_id: "input" or "stdin".
         type: Content type of the input.
     """
@@ -71,12 +71,12 @@ class Feed:
 
 @attrs.frozen(kw_only=True)
 class Shown:
-    """What is shown of a program.
+    """The parts of a program's output that the command shows.
 
     Attributes:
         log: Whether its log goes to stderr.
-        output_only: Whether stdout is for its output alone.
-        collected: Whether all is kept, for one JSON document at the end.
+        output_only: Whether only its output goes to stdout.
+        collected: Whether to keep everything for one JSON document at the end.
     """
 
     log: bool
@@ -85,10 +85,10 @@ class Shown:
 
 
 def exit_code(info: GetInstanceResponse) -> int:
-    """Return the exit code that the end of an instance means to a shell: 0 for a good one, 128 and more for a signal.
+    """Return the shell's exit code for the end of an instance: 0 for success, 128 and more for a signal.
 
     Raises:
-        UnknownEnd: Nothing tells how it ended.
+        UnknownEnd: The hub does not tell how it ended.
     """
     if info.terminated is None:
         if info.status == "crashed":
@@ -105,11 +105,11 @@ def exit_code(info: GetInstanceResponse) -> int:
 
 
 def remove(sequence: SequenceClient, *, patient: bool) -> None:
-    """Delete a sequence that was sent for one run; say so if it stays.
+    """Delete a sequence that was sent for one run; print a warning if it stays.
 
     Args:
         sequence: The sequence.
-        patient: Whether to see to it where the hub still counts the instance as one.
+        patient: Whether to try again while the hub still counts the ended instance.
     """
     deadline = time.monotonic() + _FORGOTTEN
     try:
@@ -128,7 +128,7 @@ def remove(sequence: SequenceClient, *, patient: bool) -> None:
 
 
 def _removed(sequence: SequenceClient) -> bool:
-    """Delete a sequence, and return whether that is done, or sure to be done soon."""
+    """Delete a sequence; return whether it is gone, or sure to be gone soon."""
     try:
         sequence.delete()
     except HubResponseError as error:
@@ -136,12 +136,12 @@ def _removed(sequence: SequenceClient) -> bool:
             raise
     else:
         return True
-    # 1.x counts an instance as one for 15 s after its end. Deletion by force lasts as long, and goes on when
-    # nobody waits for it; there is no other instance that it could kill.
+    # 1.x counts an instance for 15 s after its end. A forced deletion takes as long, and continues without a waiting
+    # client. There is no other instance that it could kill.
     try:
         sequence.delete(force=True, timeout=_ASKED)
     except UnsupportedByHubError:
-        # 0.x sees the end within moments.
+        # 0.x notices the end within moments.
         return False
     except HubTimeoutError:
         pass
@@ -155,11 +155,11 @@ def run(
     shown: Shown,
     limit: float | None,
 ) -> GetInstanceResponse:
-    """Start an instance, feed it, show what it gives, and return its last info.
+    """Start an instance, feed it, show its output, and return its last info.
 
     Raises:
-        Interrupted: The user has interrupted; the instance was asked to stop, or killed.
-        RunTimeoutError: It had not ended within `limit` seconds; it was killed.
+        Interrupted: The user has interrupted; the instance got a stop request, or was killed.
+        RunTimeoutError: It had not ended within `limit` seconds, and was killed.
     """
 
     def run_it(instance: InstanceClient, left: float | None) -> GetInstanceResponse:
@@ -174,11 +174,11 @@ def run(
 
 
 class _LimitOver(Exception):
-    """The time of a run is over."""
+    """The time limit of a run has passed."""
 
 
 class _Tail(io.RawIOBase):
-    """A binary file that passes on what is written, and keeps the end of it."""
+    """A binary file that passes data on, and keeps the last bytes."""
 
     def __init__(self, file: BinaryIO, tail: bytearray) -> None:
         super().__init__()
@@ -186,7 +186,7 @@ class _Tail(io.RawIOBase):
         self._end = tail
 
     def write(self, data: Any) -> int:
-        """Write a piece, and send it on its way."""
+        """Write a piece, and flush it."""
         self._file.write(data)
         self._file.flush()
         self._end += data
@@ -194,12 +194,12 @@ class _Tail(io.RawIOBase):
         return len(data)
 
     def writable(self) -> bool:
-        """Say that it takes bytes."""
+        """Return that it is writable."""
         return True
 
 
 def _is_good(info: GetInstanceResponse) -> bool:
-    """Say whether an ended instance is known to have ended well."""
+    """Return whether an ended instance is known to have ended well."""
     return info.terminated is not None and info.terminated.exit_code == 0
 
 
@@ -220,19 +220,19 @@ class _Run:
         self._deadline = None if limit is None else time.monotonic() + limit
         self._shown = shown
         self._kept = {name: io.BytesIO() for name in ("output", "stdout", "stderr", "log")}
-        # Where what a program that crashed says of it is looked for.
+        # A crashed program's last words, searched for the reason.
         self._last_of_log: deque[bytes] = deque(maxlen=_KEPT_LINES)
         self._last_of_stderr = bytearray()
 
     def through(self) -> GetInstanceResponse:
-        """Feed and show until it has ended."""
+        """Feed the instance and show its output until it has ended."""
         instance = self._instance
-        # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
+        # 0.x forgets an ended instance, so this asks for its info at the beginning.
         known = instance.get_info()
         following: Follow | None = None
         with contextlib.ExitStack() as stack:
             try:
-                # Apart, because hubs end the others with the program, and the log some time after it.
+                # Followed separately: hubs end the other streams with the program, and the log some time later.
                 log = stack.enter_context(instance.follow(log=self._log_target()))
                 following = stack.enter_context(instance.follow(**self._targets()))
                 self._feed_until_end(following)
@@ -246,7 +246,7 @@ class _Run:
                 killed = self._interrupted(following)
                 raise _exits.Interrupted(killed=killed) from None
             except InstanceNotFoundError as error:
-                # 0.x forgets an instance with its end, which may come before its streams are opened.
+                # 0.x forgets an instance when it ends, perhaps before its streams are open.
                 raise _exits.UnknownEnd(instance.id) from error
         if self._shown.collected:
             self._print_document(info)
@@ -255,12 +255,12 @@ class _Run:
         return info
 
     def _settled(self, info: GetInstanceResponse) -> GetInstanceResponse:
-        """Return the info with what was read of its end."""
+        """Return the info, completed with the end that its streams report."""
         words = last_words_of(self._instance.client)
         return words.learn(info, bytes(self._last_of_stderr), b"".join(self._last_of_log))
 
     def _await_reason(self, log: Follow) -> None:
-        """Wait until the log has said why the program failed, or does not."""
+        """Wait until the log gives the reason of the failure, or a time limit passes."""
         deadline = time.monotonic() + _LAST_WORDS
         while time.monotonic() < deadline:
             told = evidence(bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
@@ -271,7 +271,7 @@ class _Run:
                 return
 
     def _say_why(self, info: GetInstanceResponse) -> None:
-        """Say why the program failed, as far as it told, unless that was shown already."""
+        """Print why the program failed, as far as it has said so, unless the command has already shown it."""
         cause = info.cause
         if cause is None:
             how = info.terminated
@@ -288,7 +288,7 @@ class _Run:
             _say.error(cause.cure)
 
     def _was_shown(self, cause: Cause) -> bool:
-        """Say whether the program's stderr, which is shown as it comes, ended with this error."""
+        """Return whether the program's stderr, which the command shows live, ended with this error."""
         said = f"{cause.type}: {cause.message}" if cause.type else cause.message
         return said.encode() in self._last_of_stderr
 
@@ -312,7 +312,7 @@ class _Run:
             elif self._shown.log:
                 log_line(line)
 
-        # One that nobody reads would hold the program back.
+        # An unread log would hold the program back.
         return take
 
     def _feed_until_end(self, following: Follow) -> None:
@@ -324,11 +324,11 @@ class _Run:
                     self._feed.stream_id, body, type=self._feed.type, end=True
                 )
                 feeds = Feeds([upload], lambda: None)
-                # Before the reader of stdin is freed: what is cut off must not look like its end.
+                # Cancel before the reader of stdin is freed: a cut input must not look like a complete one.
                 stack.callback(feeds.cancel)
             while not following.done:
                 self._check_limit()
-                with contextlib.suppress(HubTimeoutError):  # what is more, is raised again below
+                with contextlib.suppress(HubTimeoutError):  # any other error appears again below
                     following.wait(_LOOK)
                 if feeds is not None:
                     feeds.check()
@@ -341,7 +341,7 @@ class _Run:
             raise _LimitOver
 
     def _last_info(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        """Wait for the end; a hub of 0.x may have forgotten the instance with it."""
+        """Wait for the end; a hub of 0.x may forget the instance when it ends."""
         left = None if self._deadline is None else max(_LOOK, self._deadline - time.monotonic())
         try:
             return self._instance.wait(left)
@@ -353,7 +353,7 @@ class _Run:
             raise _LimitOver from None
 
     def _interrupted(self, following: Follow | None) -> bool:
-        """Ask the instance to stop; kill it when the user does not want to wait for that, and return whether so."""
+        """Ask the instance to stop; if the user interrupts this, kill it. Return whether it was killed."""
         self._session.note("stopping the instance; Ctrl-C again kills it")
         try:
             try:
@@ -374,7 +374,7 @@ class _Run:
         try:
             self._instance.kill(remove_immediately=True)
         except BadParametersError:
-            # 1.x takes no kill after a stop, and kills by itself when the time of that is over.
+            # 1.x accepts no kill after a stop, and itself kills the instance when the time for the stop is over.
             _say.warn(f"instance {self._instance.id!r} is stopping; its hub kills it within 7 s")
         except ScramjetError as error:
             _say.warn(error.message)
@@ -387,7 +387,7 @@ class _Run:
 
 
 def _text_or_base64(data: bytes) -> Any:
-    """Return data as text, or what is none as an object that says so."""
+    """Return data as text; if it is not text, return an object with its base64 form."""
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -1,6 +1,6 @@
-"""The one way to stdout and stderr for text: whatever it says, and whoever said it, it moves no cursor.
+"""The only way for text to stdout and stderr: no text, whoever wrote it, can move the cursor.
 
-Bytes of an instance's streams are not text: they go through `data` as they are, as `cat` does it.
+Bytes of an instance's streams are not text: they pass through `data` unchanged, as with `cat`.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ Piece = Union[str, "tuple[str, str]"]
 """A text, or a text and the colour that a terminal shows it in."""
 
 LINES = "\n\t"
-"""What may stay in a text of several lines."""
+"""Control characters that may stay in a text of several lines."""
 
 GREEN, RED, YELLOW, DIM = "32", "31", "33", "2"
 
 
 def attach() -> None:
-    """See to it that there are a stdin, a stdout and a stderr.
+    """Make sure that stdin, stdout and stderr exist.
 
-    Cron jobs and services may start a command without them. Then they are the null device: there is nothing
-    to read, and nobody wants to read. The numbers 0 to 2 are taken as well, for a socket that got one of them
-    would be sent what libraries and the interpreter print.
+    Cron jobs and services may start a command without them. Then each becomes the null device: it provides no input,
+    and discards output. This also takes the descriptors 0 to 2. Otherwise a socket could get one of these numbers, and
+    receive what libraries and the interpreter print.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free, which is this one.
+            # The lowest free number, which is this one.
             os.open(os.devnull, os.O_RDWR)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         file = getattr(sys, name)
         if file is None or file.closed:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays
         elif isinstance(file, io.TextIOWrapper) and mode == "w":
-            # A name that the terminal's encoding does not have must not end the command.
+            # A name that the terminal's encoding lacks must not end the command.
             file.reconfigure(errors="backslashreplace")
 
 
@@ -49,7 +49,7 @@ def out(*pieces: Piece, keep: str = "") -> None:
     r"""Print a line to stdout.
 
     Args:
-        pieces: What stands in it.
+        pieces: The parts of the line.
         keep: Control characters that may stay, such as "\n".
 
     Raises:
@@ -59,34 +59,34 @@ def out(*pieces: Piece, keep: str = "") -> None:
 
 
 def raw_out(text: str) -> None:
-    """Print a text of several lines of our own to stdout, in which all that is not ours is printable already."""
+    """Print our own text of several lines to stdout; foreign parts in it must already be printable."""
     with named_stdout():
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
 
 def err(*pieces: Piece, keep: str = "") -> None:
-    """Print a line to stderr, if that can be; there is no other place to complain."""
+    """Print a line to stderr if possible; errors are ignored, as they could be reported nowhere else."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(_line(pieces, sys.stderr, keep) + "\n")
         sys.stderr.flush()
 
 
 def warn(text: str) -> None:
-    """Say on stderr what must be heard in any case."""
+    """Print a warning to stderr, even if the command is quiet."""
     err(("Warning:", YELLOW), " ", text)
 
 
 def error(sentence: str) -> None:
-    """Say on stderr what went wrong."""
+    """Print an error to stderr."""
     err(("Error:", RED), " ", sentence)
 
 
 class Data(io.RawIOBase):
-    """Stdout for bytes, which it is given as they are."""
+    """Stdout for bytes, which it writes unchanged."""
 
     def write(self, data: Any) -> int:
-        """Write a piece, and send it on its way."""
+        """Write a piece, and flush it."""
         with named_stdout():
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
@@ -94,14 +94,14 @@ class Data(io.RawIOBase):
         return len(data)
 
     def writable(self) -> bool:
-        """Say that it takes bytes."""
+        """Return that it is writable."""
         return True
 
 
 def flushed(code: int) -> int:
-    """Write out what stdout still holds; return the exit code that is left.
+    """Flush stdout and stderr; return the resulting exit code.
 
-    If that can't be, see to it that nobody tries again: the interpreter's end would, and complain.
+    If a flush fails, make sure that nothing flushes again: the interpreter would do so at its end, and complain.
     """
     try:
         with named_stdout():
@@ -139,13 +139,13 @@ def _line(pieces: tuple[Piece, ...], file: TextIO, keep: str) -> str:
 
 
 def shows_colours(file: TextIO) -> bool:
-    """Say whether a file is a terminal that shows colours."""
+    """Return whether a file is a terminal that shows colours."""
     return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 @contextlib.contextmanager
 def named_stdout() -> Iterator[None]:
-    """Have an error of the block say that it is stdout that can't be written."""
+    """Name stdout in an error of the block that means that stdout can't be written."""
     try:
         yield
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""What one run of the command knows: where the hub is, and how to say things."""
+"""The state of one run of the command: its hub, and its way to report."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
 
 _COMPLETION_LIMIT = 1.0
-"""Seconds that a hub gets to answer while a shell waits for what could come next."""
+"""Seconds that a hub gets to answer while a shell waits for completions."""
 
 _KEY = "scramjet_client.cli"
 
 
 def given(ctx: click.Context) -> MutableMapping[str, Any]:
-    """Return the options of the command itself, wherever on the line they stand."""
+    """Return the options of the root command, wherever they are on the line."""
     found: MutableMapping[str, Any] = ctx.meta.setdefault(_KEY, {})
     return found
 
 
 class Session:
-    """The settings of one run, and the client that is made of them when a command needs one.
+    """The settings of one run, and the client that is created from them when a command needs it.
 
     Args:
-        options: What `given` returns; options behind the verb are added to it later.
+        options: The result of `given`; the options behind the verb are added to it later.
     """
 
     def __init__(self, options: MutableMapping[str, Any]) -> None:
@@ -38,12 +38,12 @@ class Session:
 
     @property
     def json(self) -> bool:
-        """Whether results are for machines."""
+        """Whether results are JSON, for machines."""
         return bool(self._options.get("json"))
 
     @property
     def debug(self) -> bool:
-        """Whether requests are shown, and errors come with their traceback."""
+        """Whether to show requests, and a traceback with each error."""
         return bool(self._options.get("debug"))
 
     @property
@@ -64,17 +64,17 @@ class Session:
 
     @property
     def talks(self) -> bool:
-        """Whether somebody sits at the terminal who wants to hear more than the result."""
+        """Whether a user at a terminal wants to hear more than the result."""
         return not self._options.get("quiet") and not self.json and sys.stderr.isatty()
 
     def note(self, text: str) -> None:
-        """Say something on stderr that only somebody at a terminal wants to hear."""
+        """Print a note to stderr, only for a user at a terminal."""
         if self.talks:
             _say.err((text, _say.DIM))
 
 
 def connection(options: MutableMapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `HostClient.from_env` that say which hub is meant."""
+    """Return the arguments of `HostClient.from_env` that choose the hub."""
     if options.get("url") is not None and options.get("profile") is not None:
         raise click.UsageError("--url and --profile both say where the hub is; give one of them")
     url = options.get("url")
@@ -91,7 +91,7 @@ def connection(options: MutableMapping[str, Any]) -> dict[str, Any]:
 
 
 def completing(ctx: click.Context) -> HostClient:
-    """Return a client for completing a word: it asks once, and not for long."""
+    """Return a client for completing a word: it asks only once, with a short timeout."""
     from scramjet_client.clients.host import HostClient  # noqa: PLC0415
 
     return HostClient.from_env(**connection(given(ctx)), timeout=_COMPLETION_LIMIT, retries=0)

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from scramjet_client.streams.output import OutputStream
 
 SILENCE = 1.0
-"""Seconds without a line after which a log that is not followed counts as read."""
+"""Seconds of silence after which a log counts as read, if it is not followed."""
 
 _NO_TIMES = 5.0
-"""Seconds after which a log that is not followed ends, if it never pauses and has no times."""
+"""Seconds after which a log ends that is not followed, never pauses, and has no times."""
 
 _COLOURS = {"ERROR": "31", "FATAL": "31", "WARN": "33", "WARNING": "33", "DEBUG": "2", "TRACE": "2"}
 
 
 class _Stdin(Keyboard):
-    """What comes from stdin; where it is cut off, that does not look like its end to a program.
+    """Reads stdin. An interrupted stdin does not look like a complete one to a program.
 
-    An interrupt may come when an upload runs already and nobody holds it yet, who could cancel it.
+    An interrupt may arrive when an upload already runs, but nobody has a reference yet to cancel it.
     """
 
     cut = False
@@ -52,12 +52,12 @@ class _Stdin(Keyboard):
 
 @contextlib.contextmanager
 def source(path: str) -> Iterator[Any]:
-    """Open what is to be sent: a file, or stdin for "-", whose reader is freed at the end of the block."""
+    """Open the data to send: a file, or stdin for "-". The end of the block frees the reader of stdin."""
     if path != "-":
         yield Path(path)
         return
     if _is_regular(sys.stdin):
-        # Its size is known, and it never waits.
+        # Its size is known, and reading never waits.
         yield sys.stdin.buffer
         return
     keys = _Stdin(sys.stdin)
@@ -80,10 +80,10 @@ def _is_regular(file: Any) -> bool:
 def copy(
     session: Session, stream: OutputStream, label: str, path: str | None, lines: int | None
 ) -> None:
-    """Copy a stream to stdout or to a file, byte for byte, as it comes; a silence too long for it ends it."""
+    """Copy a stream to stdout or to a file, byte for byte, as it arrives; a silence over the limit ends the copy."""
     with stream, contextlib.suppress(StreamIdleError), contextlib.ExitStack() as stack:
         file: Any = _say.Data() if path is None else stack.enter_context(open(path, "wb"))
-        # What is printed to a terminal is progress enough.
+        # On a terminal, the printed data itself shows the progress.
         shown = path is not None or not sys.stdout.isatty()
         report = stack.enter_context(progress(session, label, shown=shown))
         through = 0
@@ -95,15 +95,15 @@ def copy(
 
 
 def to_stdout(stream: OutputStream) -> None:
-    """Copy a stream to stdout, byte for byte, as it comes."""
+    """Copy a stream to stdout, byte for byte, as it arrives."""
     stream.pipe_to(_say.Data().write)
 
 
 def show_log(session: Session, stream: OutputStream, lines: int | None, follow: bool) -> None:
-    """Print a log, one record a line; one that is not followed ends with what there is.
+    """Print a log, one record a line. Without `follow`, stop at the end of the existing records.
 
-    That is when nothing has come for a second, or, for a program that never pauses, with the first record
-    that is younger than this command.
+    The end is a second without data, or, for a program that never pauses, the first record that is younger than this
+    command.
     """
     asked, began = time.time(), time.monotonic()
     youngest: float | None = None
@@ -117,7 +117,7 @@ def show_log(session: Session, stream: OutputStream, lines: int | None, follow: 
             if follow or reading < SILENCE:
                 continue
             if youngest is None:
-                # The hub's clock writes the times; its header has whole seconds.
+                # The times come from the hub's clock; its Date header has whole seconds.
                 youngest = asked + (session.host.doctor().clock_skew or 0.0) + 1.0
             written = _written(line)
             if written > youngest if written is not None else reading > _NO_TIMES:
@@ -125,7 +125,7 @@ def show_log(session: Session, stream: OutputStream, lines: int | None, follow: 
 
 
 def _written(line: bytes) -> float | None:
-    """Return when a record was written, if it says so."""
+    """Return the time of a record, or None if it has none."""
     try:
         return float(json.loads(line)["ts"]) / 1000
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
@@ -133,13 +133,13 @@ def _written(line: bytes) -> float | None:
 
 
 def _as_json(line: bytes) -> str:
-    """Return a line of a log as one of JSON lines: a record as it is, anything else as a JSON text."""
+    """Return a line of a log as a line of JSON: a record unchanged, anything else as a JSON string."""
     text = line.decode("utf-8", "replace")
     try:
         json.loads(text, parse_constant=_no_json)
     except (ValueError, RecursionError):
         return printable_json(json.dumps(text, ensure_ascii=False))
-    # Between the parts of JSON these are spaces, and inside of them they can't stand.
+    # Between JSON tokens these characters are only spaces, and strings can't contain them.
     return printable_json(text.replace("\t", " ").replace("\r", " "))
 
 
@@ -148,7 +148,7 @@ def _no_json(word: str) -> Any:
 
 
 def readable(line: bytes) -> list[_say.Piece]:
-    """Return a record of a log for people: time, level, who, and what; what is no record as it is."""
+    """Return a record of a log for people: time, level, source, and message. Other lines stay unchanged."""
     text = line.decode("utf-8", "replace")
     record = record_of(text)
     if record is None:
@@ -163,7 +163,7 @@ def log_line(line: bytes) -> None:
 
 
 def show_event(session: Session, event: Any) -> None:
-    """Print an event: its data alone, or for machines all of it."""
+    """Print an event: for people only its data, for machines all of it."""
     if session.json:
         _output.line(event)
     elif isinstance(event.data, str):

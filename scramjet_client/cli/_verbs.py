@@ -1,4 +1,4 @@
-"""What the commands have in common: the options of the command itself, and what says so if one is not known."""
+"""The common parts of commands: the root command's options, and the errors for unknown options."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from scramjet_client.models import CONTENT_TYPES
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-# -- options of the command itself ----------------------------------------------------------------
+# -- options of the root command ------------------------------------------------------------------
 
 
 _PREFIX = "scramjet_"
-"""Begins the names of these options, so that they are none of a verb's own."""
+"""Prefix of the names of these options, so that they differ from a verb's own options."""
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     name = str(param.name)
-    # One that was not given behind the verb must not undo the one before it.
+    # An option that is missing behind the verb must not override the one before the verb.
     if value is not None and ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
         given(ctx)[name[len(_PREFIX) :]] = value
 
@@ -46,7 +46,7 @@ def _option(*names: str, called: str, **rest: Any) -> click.Option:
 
 
 def _with_options(params: list[click.Parameter], *, hidden: bool) -> None:
-    """Add the options of the command itself, but those whose name means something else here."""
+    """Add the root command's options, except those whose name has another meaning here."""
     seconds = click.FloatRange(min=0, min_open=True)
     url_help = "The hub's API. [env: SCRAMJET_API_URL]"
     limit_help = "For each answer of the hub; streams have none. [env: SCRAMJET_TIMEOUT]"
@@ -99,22 +99,22 @@ _FURTHER = "--url, --profile, --token, --json, --debug and the other options of 
 
 
 class _Helped(click.Command):
-    """A command whose help is what its docstring means, and whose wrong options are answered."""
+    """A command whose help is its docstring, and which answers wrong options with suggestions."""
 
     def __init__(self, *args: Any, **rest: Any) -> None:
         super().__init__(*args, **rest)
-        # Docstrings with backslashes are raw ones; click takes the character for "leave these lines".
+        # Docstrings with backslashes are raw strings; click needs the real character, which means "leave these lines".
         self.help = (self.help or "").replace("\\b\n", "\b\n")
 
     def make_context(self, *args: Any, **rest: Any) -> click.Context:
-        """Read the line; --help and --version print here."""
+        """Parse the line; --help and --version print here."""
         with _say.named_stdout():
             return super().make_context(*args, **rest)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the line; say of an option that is not known what may have been meant."""
+        """Parse the line; suggest an alternative for an unknown option."""
         if not args and isinstance(self, click.Group) and not ctx.resilient_parsing:
-            # Versions of click differ in how they end here.
+            # Versions of click end differently here.
             _say.err(ctx.get_help(), keep=_say.LINES)
             ctx.exit(_exits.USAGE)
         try:
@@ -126,7 +126,7 @@ class _Helped(click.Command):
 
 
 class Verb(_Helped):
-    """A command that takes the options of `scramjet` behind its name, too."""
+    """A command that also takes the options of `scramjet` behind its name."""
 
     def __init__(self, *args: Any, **rest: Any) -> None:
         super().__init__(*args, **rest)
@@ -134,7 +134,7 @@ class Verb(_Helped):
         _with_options(self.params, hidden=True)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it, and show what the client warns of, and for --debug what it logs."""
+        """Run the command, and show the client's warnings, and with --debug its log."""
         session = ctx.find_object(Session)
         with _hearing(session is not None and session.debug):
             return super().invoke(ctx)
@@ -145,7 +145,7 @@ class Group(_Helped, click.Group):
 
     command_class = Verb
     shows_options = False
-    """Whether the options of `scramjet` are in its help."""
+    """Whether its help lists the options of `scramjet`."""
 
     def __init__(self, *args: Any, **rest: Any) -> None:
         super().__init__(*args, **rest)
@@ -154,7 +154,7 @@ class Group(_Helped, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of a word; say of one that is not known what may have been meant."""
+        """Find the command for a word; suggest an alternative for an unknown one."""
         word = str(args[0])
         if self.get_command(ctx, word) is None and not ctx.resilient_parsing:
             if word.startswith("-"):
@@ -164,7 +164,7 @@ class Group(_Helped, click.Group):
 
 
 class _Log(logging.Handler):
-    """Shows what the client logs."""
+    """Shows the client's log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         _say.err((record.getMessage(), _say.DIM))
@@ -172,7 +172,7 @@ class _Log(logging.Handler):
 
 @contextlib.contextmanager
 def _hearing(debug: bool) -> Iterator[None]:
-    """Show what the client warns of, and for `debug` what it logs, while the block runs."""
+    """While the block runs, show the client's warnings, and with `debug` its log."""
     logger = logging.getLogger("scramjet_client")
     handler, level = _Log(), logger.level
     if debug:
@@ -180,7 +180,7 @@ def _hearing(debug: bool) -> Iterator[None]:
         logger.addHandler(handler)
     try:
         with warnings.catch_warnings():
-            # The path and line of who called is of no use here.
+            # The caller's path and line are of no use here.
             warnings.showwarning = lambda message, *_rest: _say.warn(str(message))
             warnings.simplefilter("always", UserWarning)
             yield
@@ -189,11 +189,11 @@ def _hearing(debug: bool) -> Iterator[None]:
         logger.setLevel(level)
 
 
-# -- what several verbs take ----------------------------------------------------------------------
+# -- options of several verbs ---------------------------------------------------------------------
 
 
 def type_option(default: str) -> Callable[[_F], _F]:
-    """Add `-t`, the content type of what is sent."""
+    """Add `-t`, the content type of the data to send."""
     return click.option(
         "-t",
         "--type",
@@ -205,7 +205,7 @@ def type_option(default: str) -> Callable[[_F], _F]:
 
 
 def follow_option(*, default: bool) -> Callable[[_F], _F]:
-    """Add `-f`, whether a stream is read on when nothing comes."""
+    """Add `-f`: whether to keep reading a stream when nothing arrives."""
     usual = "[default]" if default else ""
     return click.option(
         "-f/-F",
@@ -242,7 +242,7 @@ file_option = click.option(
 
 
 def json_value(kind: type, called: str) -> Callable[[Any], Any]:
-    """Return the type of an option that takes a value as JSON, or `@FILE` that holds it."""
+    """Return the type of an option that takes a JSON value, or `@FILE` with one."""
 
     def convert(given: Any) -> Any:
         text = str(given)

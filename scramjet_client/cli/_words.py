@@ -1,4 +1,4 @@
-"""What somebody may have meant by a word that is no command or option here."""
+"""Suggestions for a word that is not a command or option here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GROUPS = {
     "hub": ("hubs", "sth", "host", "server", "node"),
     "profile": ("profiles", "config", "context", "login"),
 }
-"""What the groups are called elsewhere."""
+"""Names of the groups in other tools."""
 
 _VERBS = {
     "inst list": ("ps", "ls", "list", "get", "status"),
@@ -65,7 +65,7 @@ _VERBS = {
     "--version": ("version",),
     "--help": ("help",),
 }
-"""What docker, kubectl, si and shells call the verbs, by what they are called here."""
+"""Names of the verbs in docker, kubectl, si and shells, by the verbs' names here."""
 
 _OPTIONS = {
     "--follow": ("--tail", "--watch", "--stream", "-w"),
@@ -93,11 +93,11 @@ _OPTIONS = {
     "--value": ("--json-value", "--data", "-d", "--message"),
     "--version": ("-v", "-version"),
 }
-"""What options are called elsewhere, by what they are called here."""
+"""Names of options in other tools, by the options' names here."""
 
 
 def _commands(group: click.Group, ctx: click.Context, path: str = "") -> Iterator[str]:
-    """Yield each command below a group by its path."""
+    """Yield the path of each command below a group."""
     for name in group.list_commands(ctx):
         command = group.get_command(ctx, name)
         if isinstance(command, click.Group):
@@ -107,7 +107,7 @@ def _commands(group: click.Group, ctx: click.Context, path: str = "") -> Iterato
 
 
 def about_command(word: str, group: click.Group, ctx: click.Context) -> str:
-    """Return what to say of a word that is no command of a group."""
+    """Return the message about a word that is not a command of a group."""
     here = ctx.command_path
     root = ctx.find_root()
     assert isinstance(root.command, click.Group)
@@ -123,14 +123,14 @@ def about_command(word: str, group: click.Group, ctx: click.Context) -> str:
             meant.append(name)
     meant += _near(lower, group.list_commands(ctx), below)
     if not meant:
-        # Perhaps in another group.
+        # Another group may have it.
         meant += [each for each in all_of_them if each.split()[-1] == lower]
         meant += [each for each in _known(lower, _VERBS) if each in all_of_them]
     return _sentence(f"there is no command {word!r} in `{here}`", root.command_path, meant, here)
 
 
 def about_option(option: str, command: click.Command, path: str) -> str:
-    """Return what to say of an option that a command does not have."""
+    """Return the message about an option that a command does not have."""
     here = [
         name
         for param in command.params

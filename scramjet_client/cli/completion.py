@@ -1,4 +1,4 @@
-"""`scramjet completion`: what makes a shell complete the command."""
+"""`scramjet completion`: prints the script that lets a shell complete the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scramjet inst event` and `events`: what instances say to clients, and the other way round."""
+"""`scramjet inst event` and `events`: events from instances to clients, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`scramjet hub`: a hub here, and what a hub says of itself."""
+"""`scramjet hub`: starts a hub here, and shows information about a hub."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ inst.add_command(events)
 
 @inst.command("list")
 @click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
-# All of them are listed; who comes from docker asks for that.
+# The list always contains all of them; users of docker ask for that.
 @click.option("-a", "--all", "_all", is_flag=True, hidden=True, expose_value=False)
 @pass_session
 def list_(session: Session, ids: bool) -> None:
@@ -97,7 +97,7 @@ def health(session: Session, instance: str) -> None:
         scramjet inst health $ID
     """
     client = _names.instance_of(session, instance)
-    # The start is what an uptime is counted from.
+    # The uptime counts from the start.
     client.get_info()
     found = client.get_health()
     uptime = None if found.uptime is None else f"{found.uptime:.0f} s"
@@ -228,7 +228,7 @@ def inout(
         shown = stdout_is_free() and (file != "-" or stdin_is_free())
         report = stack.enter_context(progress(session, "input", shown=shown))
         stream = client.inout(body, type=content_type, end=not no_end, progress=report)
-        # Closing it cancels what is left of the upload, before the reader of stdin is freed.
+        # Closing it cancels the rest of the upload before the reader of stdin is freed.
         stack.enter_context(stream)
         _streams.to_stdout(stream)
 
@@ -267,7 +267,7 @@ def attach(ctx: click.Context, instance: str, no_stdin: bool, output: bool, log:
     ctx.exit(exit_code(ended))
 
 
-# -- its end --------------------------------------------------------------------------------------
+# -- stop, kill and wait --------------------------------------------------------------------------
 
 
 @inst.command()

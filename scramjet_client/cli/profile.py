@@ -45,7 +45,7 @@ def _home() -> Path:
 
 
 def _current() -> str | None:
-    """Return the name of the profile that commands use; None where that can't be told."""
+    """Return the name of the profile that commands use; None if it is unknown."""
     from scramjet_client.config import profile_settings  # noqa: PLC0415
     from scramjet_client.errors import ConfigurationError  # noqa: PLC0415
 
@@ -121,7 +121,7 @@ def create(session: Session, name: str, url: str, chosen: bool) -> None:
     path = _file(name)
     if path.exists():
         raise click.ClickException(f"there is a profile {name!r} already: {path}")
-    # All the keys that si looks for.
+    # All keys that si looks for.
     _write(
         path,
         {
@@ -179,14 +179,14 @@ def rm(session: Session, name: str) -> None:
 
 
 def _choose(name: str) -> None:
-    """Write which profile is in use, and leave what else the file holds."""
+    """Write which profile is in use, and keep the rest of the file."""
     from scramjet_client.config import chosen_settings  # noqa: PLC0415
 
     _write(_home() / "si-config.json", {**chosen_settings(), "profile": name})
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    """Write a file of settings, which nobody else may read: it may come to hold a token."""
+    """Write a settings file that nobody else may read, because it may later hold a token."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

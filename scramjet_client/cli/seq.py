@@ -19,7 +19,7 @@ from scramjet_client.errors import HubResponseError
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _IN_USE = 409
-"""Status of the answer where a sequence has instances."""
+"""Status of the answer for a sequence that has instances."""
 
 
 @click.group(cls=Group)
@@ -43,7 +43,7 @@ _requirements = click.option(
 
 
 def _start_options(function: _F) -> _F:
-    """Add what a start can be told."""
+    """Add the options of a start."""
     for option in (
         click.argument("words", nargs=-1, metavar="[ARG]..."),
         click.option("--id", "instance_id", metavar="ID", help="Id of the instance (1.x)."),
@@ -70,7 +70,7 @@ def _start_options(function: _F) -> _F:
 
 
 def _started_with(given: dict[str, Any]) -> dict[str, Any]:
-    """Take the options of a start out of those of a command."""
+    """Take the options of a start out of a command's options."""
     words, args = given.pop("words"), given.pop("args")
     if words and args is not None:
         raise click.UsageError("ARG and --args both give the arguments; use one of them")
@@ -357,7 +357,7 @@ def prune(session: Session, every: bool, list_only: bool) -> None:
         except HubResponseError as error:
             if error.status != _IN_USE:
                 raise
-            # Not by force, which would kill an instance that has been started since.
+            # Not by force, which would kill an instance that somebody has started since.
             _say.warn(
                 f"sequence {id!r} stays: a hub counts an instance as one for 15 s after its end; prune again then"
             )

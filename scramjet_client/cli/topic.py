@@ -1,4 +1,4 @@
-"""`scramjet topic`: pipes with a name, between clients and instances."""
+"""`scramjet topic`: named pipes between clients and instances."""
 
 from __future__ import annotations
 

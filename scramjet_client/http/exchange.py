@@ -196,7 +196,7 @@ class Exchange:
         return self._aborted
 
     def fail(self, error: BaseException) -> None:
-        """Abort because of an error that the other half of the exchange should report."""
+        """Call `abort` because of an error that the other half of the exchange should report."""
         if self.failure is None:
             self.failure = error
         self.abort()

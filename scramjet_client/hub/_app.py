@@ -1,4 +1,4 @@
-"""The aiohttp application: who may come in, where a request goes, and what is noted of it."""
+"""The aiohttp application: it checks who may come in, routes each request, and records it."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _OPERATIONS = (
 
 
 class App:
-    """Takes each request to its route."""
+    """Passes each request to its route."""
 
     def __init__(self, state: State, door: Door) -> None:
         self._state = state
         self._door = door
 
     def application(self) -> web.Application:
-        """Return what aiohttp serves."""
+        """Return the application for aiohttp to serve."""
         application = web.Application(middlewares=[self._every])
         application.router.add_route("*", "/{path:.*}", self._handle, expect_handler=self._expected)
         application.on_response_prepare.append(prepare)
@@ -49,11 +49,11 @@ class App:
     async def _every(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        # Not by the router, which has no route for "OPTIONS *" and "CONNECT host:port", and answers those by itself.
+        # The router has no route for "OPTIONS *" and "CONNECT host:port", and would answer them by itself.
         return await self._handle(request)
 
     async def _expected(self, request: web.Request) -> None:
-        # Writers of a topic are told to go on when their turn comes, and who is turned away is not.
+        # Writers of a topic get "100 Continue" when their turn comes. A refused client gets none.
         exchange = self._exchange(request)
         if self._refusal(exchange) is None and not (
             request.method == "POST" and request.path.startswith(f"{BASE}/topic/")
@@ -70,19 +70,19 @@ class App:
             if refusal is not None:
                 await exchange.turn_away(*refusal)
                 if "Expect" in request.headers:
-                    return exchange.response or web.Response()  # its body has been held back
+                    return exchange.response or web.Response()  # the hub has held its body back
             else:
-                # Not before: what others send must not be kept.
+                # Not earlier: the hub must not keep requests from clients without access.
                 self._door.let_in(request.protocol)
                 headers = request.headers.items()
                 self._state.requests.add(request.method, request.raw_path, headers)
                 await self._serve(exchange)
-            # The client may still be sending what nobody wants; the connection is good for more after that.
+            # The client may still be sending a body that nobody reads. The connection stays usable after that.
             await exchange.drain_a_little()
         except asyncio.CancelledError:
             raise
         except (ConnectionError, web.RequestPayloadError):
-            # The client has left in the middle; nobody is there to be answered.
+            # The client left in the middle, so nobody reads an answer.
             return exchange.response or web.Response(status=400)
         except Exception as error:
             await self._failed(exchange, error)
@@ -97,7 +97,7 @@ class App:
         if exchange.response is None:
             await exchange.short(500, f"{type(error).__name__}: {error}")
 
-    # -- who may come in ------------------------------------------------------------------------------
+    # -- access ---------------------------------------------------------------------------------------
 
     def _refusal(self, exchange: Exchange) -> tuple[int, str] | None:
         """Return the status and the body for a request that may not come in, or None."""
@@ -105,7 +105,7 @@ class App:
         if token is not None and not _has(token, request):
             return 401, '{"error":"a valid token is needed: Authorization: Bearer TOKEN"}'
         if token is None and not is_local(request):
-            # Any page in a browser can reach loopback, by name or not, and a sequence is a program.
+            # Any web page in a browser can reach loopback, by name or not, and a sequence is a program.
             return (
                 403,
                 '{"error":"a hub without a token takes no requests for other hosts or from their web pages"}',
@@ -113,11 +113,11 @@ class App:
         if sum(len(name) + len(value) for name, value in request.raw_headers) > HEAD_LIMIT:
             return 431, f'{{"error":"the headers have more than {HEAD_LIMIT} bytes"}}'
         if request.version < (1, 1) and "Transfer-Encoding" in request.headers:
-            # HTTP/1.0 knows no such thing: what is between us may see the end of this request elsewhere.
+            # HTTP/1.0 has no chunked encoding: a proxy between us may see the end of this request elsewhere.
             return 400, '{"error":"HTTP/1.0 has no Transfer-Encoding"}'
         return None
 
-    # -- where it goes --------------------------------------------------------------------------------
+    # -- routing --------------------------------------------------------------------------------------
 
     async def _serve(self, exchange: Exchange) -> None:
         if exchange.request.method == "OPTIONS":
@@ -192,7 +192,7 @@ class App:
 
 
 def audit_code(method: str, route: str) -> tuple[int, str]:
-    """Return the audit's code and object of a request, (0, "") where it has none."""
+    """Return the audit's code and object for a request, or (0, "") if it has none."""
     first, *rest = route.split("/")
     kind = _KIND_CODES.get(first)
     if kind is None or method not in _METHOD_CODES:
@@ -203,12 +203,12 @@ def audit_code(method: str, route: str) -> tuple[int, str]:
 
 
 def _has(token: str, request: web.Request) -> bool:
-    """Say whether a request carries the token, once."""
+    """Return whether a request carries the token exactly once."""
     given = request.headers.getall("Authorization", ())
     if len(given) != 1:
         return False
     scheme, _, word = given[0].partition(" ")
-    # Compared in constant time, so that time tells nothing of the token.
+    # A comparison in constant time reveals nothing about the token.
     return scheme.lower() == "bearer" and hmac.compare_digest(
         word.strip().encode("utf-8", "surrogateescape"), token.encode("utf-8", "surrogateescape")
     )

@@ -1,4 +1,4 @@
-"""A function of this process -> a sequence package that runs it in a process of its own."""
+"""Turn a function of this process into a sequence package that runs it in its own process."""
 
 from __future__ import annotations
 
@@ -47,17 +47,18 @@ run = importlib.import_module("scramjet_adapter").program(globals(), own=True)
 '''
 
 _ADAPTER = Path(__file__).parent.parent / "packages" / "on_hub" / "scramjet_adapter.py"
-"""What makes an output of whatever a function gives; a copy travels, as with `HostClient.deploy`."""
+"""Turns any result of a function into an output. A copy goes into the package, as with `HostClient.deploy`."""
 
 
 def write_package(folder: Path, name: str, function: Callable[..., Any]) -> None:
-    """Write a package that calls the function as its `run`; it may have attributes `provides` and `requires`.
+    """Write a package that calls the function as its `run`.
 
-    A function that can be imported is imported. Others (lambdas, functions within functions, those of a notebook)
-    take along their code and what they refer to; that is copied, so the program changes nothing here.
+    The function may have the attributes `provides` and `requires`. The program imports the function where it can.
+    Other functions (lambdas, functions within functions, those of a notebook) are copied: their code and everything
+    they refer to. The copy is separate, so the program changes nothing in this process.
 
     Raises:
-        TypeError: It is no function, or refers to something that cannot be copied.
+        TypeError: It is not a function, or refers to something that cannot be copied.
     """
     parts = _parts(function)
     (folder / "main.py").write_text(
@@ -78,7 +79,7 @@ def _parts(function: Callable[..., Any]) -> dict[str, Any]:
         try:
             return {"name": pickle.dumps(function)}
         except (pickle.PicklingError, AttributeError, TypeError):
-            pass  # it has no name that it could be imported by
+            pass  # it cannot be imported by a name
     if not isinstance(function, types.FunctionType):
         raise TypeError(f"a sequence must be a function, not {function!r}")
     parts: dict[str, Any] = {"modules": {}, "values": {}, "functions": {}}
@@ -87,23 +88,23 @@ def _parts(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _is_main(module_name: str | None) -> bool:
-    """Return whether a module is the program itself, which is another one in the process of the sequence."""
-    # "__mp_main__" is its name in the workers of multiprocessing. What has no specification was made by exec().
+    """Return whether a module is the main program, which in the process of the sequence is a different one."""
+    # Workers of multiprocessing call it "__mp_main__". A module without a specification comes from exec().
     module = sys.modules.get(module_name or "")
     return module_name in ("__main__", "__mp_main__") or getattr(module, "__spec__", None) is None
 
 
 def _absolute(path: Iterable[str]) -> list[str]:
-    """Return a module path as it is in another folder; "" is the current one."""
+    """Return a module path with absolute folders, valid from any folder; "" is the current one."""
     found = []
     for each in path:
-        with contextlib.suppress(OSError):  # there is no current one
+        with contextlib.suppress(OSError):  # there is no current folder
             found.append(os.path.abspath(each))
     return found
 
 
 def _take(function: types.FunctionType, parts: dict[str, Any]) -> dict[str, Any]:
-    """Return one function's code and values, and add what it refers to."""
+    """Return one function's code and values, and add everything it refers to."""
     for name in _names(function.__code__):
         if name not in function.__globals__ or any(name in each for each in parts.values()):
             continue

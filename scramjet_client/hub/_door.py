@@ -1,4 +1,4 @@
-"""The connections of a hub: how many there may be, and how long one may stay that has not shown who it is."""
+"""The connections of a hub: their maximum number, and a time limit for those that have not shown access."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from aiohttp.http import HttpProcessingError
 from scramjet_client.hub._settings import Settings
 
 HEAD_LIMIT = 65536
-"""Bytes of the head of a request. A real hub takes 16 KB."""
+"""Largest head of a request, in bytes. A real hub takes 16 KB."""
 
 _CLOSING = b"Connection: close\r\nContent-Length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _CLOSING
 _NO_TOKEN = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n" + _CLOSING
 
 _END = b"\r\n\r\n"
-"""Of a head; line ends of other kinds are no HTTP, and refused."""
+"""The end of a head. Line ends of other kinds are not HTTP, and the hub refuses them."""
 
 _NAME = b"\nauthorization:"
 
 _SWALLOWED = 4 * 2**20
 _SWALLOWING = 5.0
-"""Bytes and seconds in which a client that is still sending gets to read why it is turned away."""
+"""Bytes and seconds that a client which is still sending gets to read its refusal."""
 
 
 class Visitor(web.RequestHandler):
     """One connection.
 
-    aiohttp limits each line of a head, and their number, which together is some megabytes: too much to hold of
-    everybody who can reach the port. So the first head is measured here; who has sent it has shown who he is.
+    aiohttp limits each line of a head, and the number of lines. Together that allows some megabytes, which is too much
+    memory to spend on everybody who can reach the port. So this class measures the first head. A client that has sent
+    a complete first head has shown who it is.
     """
 
     def __init__(self, server: web.Server, door: Door, **options: Any) -> None:
@@ -45,14 +46,14 @@ class Visitor(web.RequestHandler):
         self._has_token = not door.needs_token
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection (asyncio calls this)."""
+        """Take the new connection (asyncio calls this)."""
         super().connection_made(transport)
         self._door.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came (asyncio calls this)."""
+        """Take received bytes (asyncio calls this)."""
         if not self._head_is_complete and not self._turned_away:
-            # Parsers skip empty lines before a head, which must not pass for the end of one.
+            # Parsers skip empty lines before a head. Such a line must not count as the end of a head.
             seen = self._last + (data if self._begun else data.lstrip(b"\r\n"))
             self._begun = bool(seen)
             self._head_is_complete = _END in seen
@@ -66,7 +67,7 @@ class Visitor(web.RequestHandler):
         super().data_received(data)
 
     def log_exception(self, *args: Any, **options: Any) -> None:
-        """Log a defect (aiohttp calls this), but no malformed request, which may have a token in it."""
+        """Log a defect (aiohttp calls this), but not a malformed request, which may contain a token."""
         if not isinstance(options.get("exc_info"), HttpProcessingError):
             super().log_exception(*args, **options)
 
@@ -88,10 +89,10 @@ class Visitor(web.RequestHandler):
 
 
 class Door:
-    """Knows all connections, and which of them are strangers: none of their requests was let in so far.
+    """Knows all connections, and which of them are strangers: the hub has let in none of their requests yet.
 
-    Strangers have limited time. Where there are too many connections, the stranger that has waited longest goes:
-    whoever opens many without the token holds up nobody who has it.
+    Strangers have limited time. When there are too many connections, the stranger that has waited longest is dropped.
+    So somebody who opens many connections without the token delays nobody who has it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -102,7 +103,7 @@ class Door:
         self._strangers: dict[Visitor, asyncio.TimerHandle] = {}
 
     def opened(self, visitor: Visitor) -> None:
-        """Note a new connection."""
+        """Record a new connection."""
         self._count += 1
         loop = asyncio.get_running_loop()
         self._strangers[visitor] = loop.call_later(self._patience, self._show_out, visitor)
@@ -110,12 +111,12 @@ class Door:
             self._show_out(next(iter(self._strangers)))
 
     def let_in(self, visitor: object) -> None:
-        """Note that a request of a connection was let in."""
+        """Record that a request of a connection was let in."""
         if isinstance(visitor, Visitor):
             self._forget(visitor)
 
     def closed(self, visitor: Visitor) -> None:
-        """Note the end of a connection."""
+        """Record the end of a connection."""
         self._count -= 1
         self._forget(visitor)
 
@@ -128,5 +129,5 @@ class Door:
         self._forget(visitor)
         transport = visitor.transport
         if transport is not None:
-            # Not close(): that waits for a client that does not take what it is sent.
+            # Not close(): it waits for a client that does not read what it gets.
             transport.abort()

@@ -1,4 +1,4 @@
-"""Events of one instance: the last ones, those who wait, and what HTTP makes of them."""
+"""Events of one instance: the last ones, the waiting clients, and their HTTP answers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _STATUS_OF_PHRASE = {
 
 
 def _is_truthy(message: Any) -> bool:
-    """Say whether a value is true to JavaScript: empty lists and objects are."""
+    """Return whether a value is true to JavaScript: empty lists and objects are."""
     return isinstance(message, (dict, list)) or bool(message)
 
 
 class Events:
-    """What the instance has emitted, by name."""
+    """The events of the instance, by name."""
 
     def __init__(self) -> None:
         self._last: dict[str, Any] = {}
@@ -30,9 +30,9 @@ class Events:
         self._listeners: dict[str, list[Pipe]] = {}
 
     def emitted(self, name: str, message: Any) -> None:
-        """Take an event."""
-        # Real hubs test the message where they mean its presence: falsy ones are not remembered, and are an
-        # empty object in a stream.
+        """Take an event that the instance has emitted."""
+        # Real hubs test whether the message is true where they mean whether it is there. So they do not remember
+        # falsy messages, and write an empty object for them into a stream.
         if _is_truthy(message):
             self._last[name] = message
         for future in list(self._waiting.get(name, ())):
@@ -55,27 +55,27 @@ class Events:
                 del self._waiting[name]
 
     async def last(self, name: str) -> Any:
-        """Return the last event of a name; waits for the first that is remembered."""
+        """Return the last event of a name; wait for the first that the hub remembers."""
         while name not in self._last:
             await self.next(name)
         return self._last[name]
 
     def listen(self, name: str) -> Pipe:
         """Return a pipe of the events of a name from now on, as JSON lines."""
-        # Not held: the runner's messages of all kinds come one after the other.
+        # The pipe never holds its writer: the runner sends messages of all kinds through one channel.
         pipe = Pipe(dropping=True)
         self._listeners.setdefault(name, []).append(pipe)
         return pipe
 
     def unlisten(self, name: str, pipe: Pipe) -> None:
-        """Take a pipe off."""
+        """Remove a pipe."""
         self._listeners[name].remove(pipe)
         if not self._listeners[name]:
             del self._listeners[name]
 
 
 async def answer_event(exchange: Exchange, message: Any) -> None:
-    """Answer with a message, and the losses that hubs have in it (docs/protocol.md, "Events")."""
+    """Answer with a message. The answer loses the same parts as on a real hub (docs/protocol.md, "Events")."""
     if message is None:
         await exchange.head(204, reason="No content")
         await exchange.finish()

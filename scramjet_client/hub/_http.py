@@ -1,4 +1,4 @@
-"""One request and its answer, in the forms that a hub gives them (docs/protocol.md, "Errors")."""
+"""One request and its answer, in a hub's formats (docs/protocol.md, "Errors")."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UNDEFINED = object()
 
 _DRAIN_LIMIT = 4 * 2**20
 _DRAIN_TIME = 5.0
-"""Bytes and seconds for the rest of a body that nobody wants; after that the connection is closed."""
+"""Bytes and seconds for the unread rest of a body; after that the hub closes the connection."""
 
 _GARBLED = 0.5
-"""Seconds after which a body that is none is found, at most."""
+"""How often, in seconds, a body is checked for whether it is valid HTTP."""
 
 _JSON_TYPES = ("application/json", "text/json")
 _STREAM_TYPES = ("application/octet-stream",)
@@ -30,7 +30,7 @@ PHRASES = {
     419: "Insufficient Space on Resource",
     422: "Unprocessable Entity",
 }
-"""Where those of Node are not those of every Python."""
+"""Reason phrases in which Node differs from some versions of Python."""
 
 
 class Unacceptable(Exception):
@@ -38,7 +38,7 @@ class Unacceptable(Exception):
 
 
 class Unparsable(Exception):
-    """The body is not JSON, or is not said to be."""
+    """The body is not JSON, or its Content-Type does not say JSON."""
 
 
 class TooLarge(Exception):
@@ -46,13 +46,13 @@ class TooLarge(Exception):
 
 
 class _Reply(web.StreamResponse):
-    """An answer that may have no Content-Type."""
+    """An answer that may lack a Content-Type."""
 
     typeless = False
 
 
 async def prepare(request: web.Request, response: web.StreamResponse) -> None:
-    """Give an answer the headers that all have, and none that aiohttp adds."""
+    """Set the headers that all answers have, and remove those that aiohttp adds."""
     headers = response.headers
     headers.pop("Server", None)
     if isinstance(response, _Reply) and response.typeless:
@@ -71,8 +71,8 @@ class Exchange:
         max_json_size: Bytes that its body may have where it is JSON.
 
     Attributes:
-        method: GET also for HEAD, which is served alike, with nothing written.
-        path: As it was sent, undecoded, without query and trailing slashes.
+        method: GET also for HEAD: the hub serves both the same way, but writes no body for HEAD.
+        path: The path as the client sent it: undecoded, without query and trailing slashes.
         rx, tx: Bytes of the bodies so far.
     """
 
@@ -86,8 +86,8 @@ class Exchange:
         self.path = target.partition("?")[0].partition("#")[0].rstrip("/")
         self.rx = self.tx = 0
         self.response: _Reply | None = None
-        # In HTTP/1.0 the end of an answer, which can't be chunked, is the end of the connection; and a connection that
-        # becomes a tunnel takes no more requests.
+        # In HTTP/1.0 an answer can't be chunked, so closing the connection ends the answer. And a connection
+        # that becomes a tunnel takes no more requests.
         self._closing = request.version < (1, 1) or request.method == "CONNECT"
 
     def header(self, name: str) -> str | None:
@@ -108,7 +108,7 @@ class Exchange:
         accept = self.header("Accept")
         if not accept:
             return
-        # Hubs do not trim: "text/html, application/json" holds no "application/json".
+        # Hubs do not trim: for them "text/html, application/json" does not contain "application/json".
         for value in (each.partition(";")[0] for each in accept.split(",")):
             prefix, star, _ = value.partition("*")
             if value in types or (star and any(each.startswith(prefix) for each in types)):
@@ -118,11 +118,11 @@ class Exchange:
     # -- the request's body ---------------------------------------------------------------------------
 
     async def json(self) -> Any:
-        """Return the JSON body, `UNDEFINED` for an empty one.
+        """Return the JSON body, or `UNDEFINED` if it is empty.
 
         Raises:
-            Unparsable: It is not JSON, or its Content-Type is not exactly what hubs take.
-            TooLarge: It is more than such a call needs. A real hub has no limit, and dies of it.
+            Unparsable: It is not JSON, or its Content-Type differs from the exact one that hubs take.
+            TooLarge: It is larger than such a call needs. A real hub has no limit, and dies of it.
         """
         kind, *parameters = (self.header("Content-Type") or "").split(";")
         if kind.strip() not in _JSON_TYPES:
@@ -144,7 +144,7 @@ class Exchange:
             raise Unparsable from error
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes. A client that leaves cancels the handler, and so does one that sends no HTTP."""
+        """Yield the body as it arrives. A client that leaves, or sends invalid HTTP, cancels the handler."""
         watching = asyncio.ensure_future(self._cut_if_garbled())
         try:
             while chunk := await self.request.content.readany():
@@ -154,10 +154,10 @@ class Exchange:
             watching.cancel()
 
     async def _cut_if_garbled(self) -> None:
-        """Close the connection when the body turns out to be none, as a real hub does.
+        """Close the connection when the body is not valid HTTP, as a real hub does.
 
-        aiohttp answers that after this request, and has this request wait for its body for ever: what it keeps
-        for later has to be looked at.
+        aiohttp would answer the invalid part only after this request, which would wait for its body for ever.
+        So this looks at the messages that aiohttp keeps for later.
         """
         later = getattr(self.request.protocol, "_messages", ())
         while not any(type(message).__name__ == "_ErrInfo" for message, _ in later):
@@ -166,21 +166,21 @@ class Exchange:
             self.request.transport.close()
 
     def left_behind(self) -> bytes:
-        """Return what a client that has left had sent and nobody has read.
+        """Return the unread bytes of a client that has left.
 
-        Its `StreamReader` gives nothing more once the connection is lost, so this looks inside.
+        Its `StreamReader` returns nothing more once the connection is lost, so this looks inside it.
         """
         content = self.request.content
         data = b"".join(getattr(content, "_buffer", ()))
         return data[getattr(content, "_buffer_offset", 0) :]
 
     async def drain(self) -> None:
-        """Read and forget the body, as hubs do."""
+        """Read and discard the body, as hubs do."""
         async for _ in self.chunks():
             pass
 
     async def drain_a_little(self) -> None:
-        """Read and forget a moderate rest of the body, so that the connection can be used again; else close it."""
+        """Read and discard a moderate rest of the body to keep the connection usable; else close the connection."""
         if self.request.content.is_eof():
             return
         with contextlib.suppress(asyncio.TimeoutError):
@@ -196,7 +196,7 @@ class Exchange:
                 return
 
     async def send_continue(self) -> None:
-        """Send the interim answer "100 Continue", if the client waits for one."""
+        """Send the interim answer "100 Continue" if the client waits for one."""
         if (self.header("Expect") or "").lower() == "100-continue":
             await self.request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.request.writer.output_size = 0
@@ -206,24 +206,24 @@ class Exchange:
     async def answer(
         self, value: Any, status: int = 200, *, typed: bool = True, reason: str | None = None
     ) -> None:
-        """Send a JSON value; `UNDEFINED` is an empty body."""
+        """Send a JSON value; `UNDEFINED` gives an empty body."""
         await self.head(status, kind="application/json" if typed else None, reason=reason)
         if value is not UNDEFINED:
             await self.write(compact(value))
         await self.finish()
 
     async def refuse(self, status: int, reason: str) -> None:
-        """Send a refusal of the hub's router: the message is the reason phrase, the body is empty."""
+        """Send a refusal of the hub's router: the reason phrase is the message, the body is empty."""
         await self.head(status, reason=reason)
         await self.finish()
 
     async def turn_away(self, status: int, text: str) -> None:
-        """Send a refusal to a client that may not come in; the connection is of no more use to it."""
+        """Send a refusal to a client that may not come in, and stop using the connection."""
         self._closing = True
         await self.short(status, text, **({"WWW_Authenticate": "Bearer"} if status == 401 else {}))
 
     async def short(self, status: int, text: str = "", **headers: str) -> None:
-        """Send a text with a Content-Length and no Content-Type, as routes of instances do."""
+        """Send a text with a Content-Length and without a Content-Type, as routes of instances do."""
         self._begin(status, None, None)
         assert self.response is not None
         for name, value in headers.items():
@@ -239,7 +239,7 @@ class Exchange:
     async def head(
         self, status: int = 200, *, kind: str | None = None, reason: str | None = None
     ) -> None:
-        """Send the head of a chunked answer, at once."""
+        """Send the head of a chunked answer immediately."""
         self._begin(status, kind, reason)
         assert self.response is not None
         chunked = self.request.version >= (1, 1) and self.request.method != "HEAD"
@@ -257,7 +257,7 @@ class Exchange:
             self.response.headers["Content-Type"] = kind
 
     async def write(self, data: bytes) -> None:
-        """Send a piece of the body; waits while the client does not take it."""
+        """Send a piece of the body; wait while the client does not read."""
         assert self.response is not None
         if self.request.method != "HEAD" and data:
             self.tx += len(data)
@@ -270,5 +270,5 @@ class Exchange:
 
 
 async def for_ever() -> None:
-    """Wait until the client leaves, as hubs do where they have forgotten to answer."""
+    """Wait until the client leaves, as hubs do where they forget to answer."""
     await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""An instance: its process, its state, and how that shows."""
+"""An instance: its process, its state, and what clients see of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scramjet_client.hub._settings import Settings
 from scramjet_client.hub._topics import Topics
 
 _START_LIMIT = 60.0
-"""Seconds in which a runner must say hello; only a machine that does not get to it needs them."""
+"""Seconds in which a runner must say hello. Only an overloaded machine needs that long."""
 
 # Audit codes of changes of state (docs/protocol.md, "Hub log and audit").
 _STARTED, _ENDED, _TERMINATED, _CONNECTED = 0, 2, 3, 4
@@ -37,7 +37,7 @@ _REASONS = {
 
 @attrs.define
 class Start:
-    """What a start asks for; names as on the wire, `UNSET` where it says nothing."""
+    """The options of a start; names as on the wire, `UNSET` for an option that is missing."""
 
     app_config: Any = None
     has_app_config: bool = False
@@ -48,7 +48,7 @@ class Start:
 
 
 class Hub(Protocol):
-    """What an instance needs of the hub that runs it."""
+    """The part of the hub that its instances use."""
 
     settings: Settings
     reaper: Reaper
@@ -58,17 +58,17 @@ class Hub(Protocol):
     instances: dict[str, Instance]
 
     def broadcast(self, emitter: Instance, name: str, message: Any) -> None:
-        """Give an instance's event to all others."""
+        """Send an instance's event to all other instances."""
 
 
 class Instance:
     """One run of a sequence. Lives on the hub's loop.
 
     Attributes:
-        status: The hub's word.
+        status: Its status, in the hub's words.
         terminated: `{"exitcode", "reason"}` after the end.
-        unlisted: Set when the hub has forgotten it.
-        input_type: Content type of the first input, which decides for all.
+        unlisted: Set when the hub has removed it from its list.
+        input_type: Content type of the first input. It holds for all later inputs too.
     """
 
     def __init__(self, hub: Hub, sequence: Sequence, start: Start) -> None:
@@ -98,12 +98,12 @@ class Instance:
         self._routes: list[asyncio.Task[None]] = []
         self.process: Process
 
-    # -- beginning and end ----------------------------------------------------------------------------
+    # -- start and end --------------------------------------------------------------------------------
 
     async def start(self) -> str | None:
-        """Start the process; return why it ended before it was connected, or None if it is.
+        """Start the process; return None once it is connected, or the reason why it ended before that.
 
-        To be called once; whatever happens, it has come to an end when `unlisted` is set.
+        Call this once. In every case, `unlisted` is set when the instance has ended.
         """
         try:
             failure = await self._start_process()
@@ -134,7 +134,7 @@ class Instance:
         self.status = "starting"
         self._hub.audit.changed(_STARTED, self.id)
         self.process = await Process.start(order, self._heard, self._hub.reaper)
-        # Who deletes the sequence or clears the hub does not wait for this.
+        # Whoever deletes the sequence or clears the hub does not wait for this task.
         return _REASONS[137] if self._doomed else None
 
     async def _connect(self) -> str | None:
@@ -174,12 +174,12 @@ class Instance:
         await asyncio.sleep(max(0.0, self._lifetime - self._hub.settings.exit_delay))
         self._hub.audit.changed(_TERMINATED, self.id)
         self._hub.instances.pop(self.id, None)
-        self._watching = None  # close() would else cancel this very task
+        self._watching = None  # otherwise close() would cancel this very task
         await self.close()
 
     def _judge(self) -> tuple[dict[str, Any], str]:
         """Return `terminated`, and a sentence for the log."""
-        # What the runner says decides. The system may tell nothing, and cannot tell whose word a code is.
+        # The runner's own report decides. The system may report nothing, and cannot tell who chose an exit code.
         process = self.process
         code, word, chosen = process.returncode, process.last_word, process.own_code
         if isinstance(word, int) and word in _REASONS:
@@ -198,16 +198,16 @@ class Instance:
         if code > 0:
             said = f"the program ended its process with exit code {code}"
             return {"exitcode": code, "reason": "Runner failed"}, said
-        # As on a real hub, which does not learn of signals; its log does here.
+        # A real hub does not learn of signals, so `terminated` is the same here. Only the log names the signal.
         with contextlib.suppress(ValueError):
             code_name = signal.Signals(-code).name
             return _RUNNER_FAILED, f"the process was ended by signal {code_name}"
         return _RUNNER_FAILED, f"the process was ended by signal {-code}"
 
     async def close(self) -> None:
-        """Kill the process if it lives, and end all streams but the log, which hubs never end.
+        """Kill the process if it is alive, and end all streams but the log, which hubs never end.
 
-        One that is just being started is ended as soon as it can be.
+        An instance that is still starting ends as soon as it can.
         """
         self._doomed = True
         await self._begun.wait()
@@ -223,19 +223,19 @@ class Instance:
             pipe.end()
 
     async def begun(self) -> bool:
-        """Wait until there is a process, and return whether there is."""
+        """Wait until the instance has a process; return whether it has one."""
         await self._begun.wait()
         return hasattr(self, "process")
 
-    # -- what it is told ------------------------------------------------------------------------------
+    # -- messages to it -------------------------------------------------------------------------------
 
     @property
     def lives(self) -> bool:
-        """Whether the process has not ended yet."""
+        """Whether the process is still alive."""
         return self.terminated is None
 
     async def stop(self, timeout: float, can_keep_alive: bool) -> None:
-        """Stop it as a hub does: tell it, sleep all of `timeout` seconds, kill it unless it asked for more."""
+        """Stop it as a hub does: tell it, sleep for all of `timeout` seconds, kill it unless it asked for more."""
         self.status = "stopping"
         self._keeps_alive = False
         self.process.send("stop", {"timeout": timeout, "canKeepAlive": can_keep_alive})
@@ -244,9 +244,9 @@ class Instance:
             self.process.kill()
 
     def kill(self, *, remove_immediately: bool = False) -> None:
-        """Kill it."""
+        """Kill the instance."""
         if self._started is None:
-            # It has no process yet, or nobody who would read the order: it is not to come up.
+            # It has no process yet, or nobody would read the order. It must not come up.
             self._doomed = True
             if hasattr(self, "process"):
                 self.process.kill()
@@ -257,11 +257,11 @@ class Instance:
         self.process.kill()
 
     def send_event(self, name: str, message: Any) -> None:
-        """Give the program an event."""
+        """Send the program an event."""
         self.process.send("event", {"name": name, "message": message})
 
     def set_input_type(self, content_type: str) -> None:
-        """Tell the program what its input is; the first word counts."""
+        """Tell the program the content type of its input; the first call counts."""
         if self.input_type is None:
             self.input_type = content_type
             self.process.send("input", content_type)
@@ -271,10 +271,10 @@ class Instance:
         """Whether the input comes from a topic."""
         return bool(self._requires)
 
-    # -- what it says ---------------------------------------------------------------------------------
+    # -- messages from it -----------------------------------------------------------------------------
 
     def _heard(self, kind: str, value: Any) -> None:
-        # Written by the program's process, which can write anything: what is not JSON would end up in lists.
+        # The program's process can write anything here. A value that is not JSON would end up in lists.
         if not _is_message(kind, value) or not _json.is_sound(value):
             self.note(
                 "ERROR",
@@ -334,7 +334,7 @@ class Instance:
         self.process.log.put(compact(line) + b"\n")
 
     def info(self) -> dict[str, Any]:
-        """Return what `GET instance/ID` answers; that it was asked shows in the instance's log, as on a real hub."""
+        """Return the answer to `GET instance/ID`. As on a real hub, each call leaves a line in the instance's log."""
         times = {"created": self._created, "started": self._started, "ended": self._ended}
         known = {key: value for key, value in times.items() if value is not None}
         self.note("DEBUG", "Get info [seq, info]", self.sequence.brief(), known)
@@ -358,7 +358,7 @@ class Instance:
 
 
 def _is_message(kind: str, value: Any) -> bool:
-    """Say whether a message of the program's process has the form that its kind has."""
+    """Return whether a message of the program's process has the right form for its kind."""
     if kind in ("hello", "keepAlive"):
         return True
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""JSON from outside: what every reader of JSON takes, small enough to be read at once, or nothing."""
+"""Parsing of untrusted JSON: accepts what every JSON parser accepts, within limits; refuses everything else."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import math
 from typing import Any
 
 LIMIT = 2**20
-"""Bytes of a document. While one is parsed nobody else is served; this much takes some hundredths of a second."""
+"""Largest document in bytes. Parsing blocks all other requests; this size takes some hundredths of a second."""
 
 _DEPTH_LIMIT = 200
-"""Lists and objects within one another. Far below what Python's stack takes, as what comes in is put into answers."""
+"""Deepest nesting of lists and objects. Python's stack allows far more; answers wrap these values once more."""
 
 _DIGITS_LIMIT = 4300
-"""Of a whole number: what Python writes again, where it has a limit."""
+"""Most digits of a whole number. Python can write this many again, where it has a limit."""
 
 
 def parse(data: bytes) -> Any:
     """Return the value of a JSON text in UTF-8.
 
     Raises:
-        ValueError: It is not JSON that can be given to others: NaN, a number without end, half of a surrogate pair,
-            nested or written too deep or too long.
+        ValueError: It is not JSON, or other readers could not read it: NaN, an infinite number, half of a surrogate
+            pair, too deep a nesting, too long a number or text.
     """
     text = data.decode()
     try:
         value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_short)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    # Each level begins with a bracket, and half a pair can only be written as an escape.
+    # Each level begins with a bracket, and JSON can write half a surrogate pair only as an escape.
     if text.count("[") + text.count("{") > _DEPTH_LIMIT and _depth(value) > _DEPTH_LIMIT:
         raise ValueError("nested too deep")
     if "\\u" in text:
@@ -37,7 +37,7 @@ def parse(data: bytes) -> Any:
 
 
 def is_sound(value: Any) -> bool:
-    """Say whether a value, which Python's lenient parser has made, is one that `parse` would have returned."""
+    """Return whether `parse` would have returned this value, which Python's lenient parser has made."""
     try:
         json.dumps(value, allow_nan=False)
         _encode(value)
@@ -69,7 +69,7 @@ def _short(text: str) -> int:
 
 
 def _depth(value: Any) -> int:
-    """Return how deep lists and objects are nested, without going down by recursion."""
+    """Return how deep lists and objects are nested, without recursion."""
     depth, level = 0, [value]
     while level := [each for each in level if isinstance(each, (list, dict))]:
         depth += 1

@@ -1,4 +1,4 @@
-"""LocalHub: a hub on a thread of its own."""
+"""LocalHub: a hub in its own thread."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from scramjet_client.hub._state import RecordedRequest, State
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
 
-with contextlib.suppress(ImportError):  # no POSIX system, and no hub on it
+with contextlib.suppress(ImportError):  # this is not a POSIX system, so no hub runs on it
     import resource
 
 _T = TypeVar("_T")
@@ -52,23 +52,23 @@ _HEAD_LIMIT = 16384
 _HTTP: dict[str, Any] = {
     "access_log": None,
     "keepalive_timeout": _KEEP_ALIVE,
-    "lingering_time": 0.0,  # the application drains what is to be drained
-    "auto_decompress": False,  # a body is what was sent
+    "lingering_time": 0.0,  # the application itself reads unwanted bodies
+    "auto_decompress": False,  # the body arrives as the client sent it
     "max_line_size": _HEAD_LIMIT,
     "max_field_size": _HEAD_LIMIT,
 }
-"""Of each connection."""
+"""Options of each connection."""
 
 _BACKLOG = 512
 
 _TOKEN_BYTES = 32
-"""Of chance in a random token, as `secrets` advises."""
+"""Random bytes in a random token, as `secrets` advises."""
 
 
 class OpenHubWarning(UserWarning):
-    """A hub was asked to take requests without a token, from whoever reaches its port.
+    """A hub was asked to accept requests without a token from anybody who reaches its port.
 
-    Where warnings are errors, `ignore::scramjet_client.hub.OpenHubWarning` lets it pass.
+    If you turn warnings into errors, `ignore::scramjet_client.hub.OpenHubWarning` lets this one pass.
     """
 
 
@@ -80,36 +80,36 @@ class _Token(enum.Enum):
 class LocalHub(Guided):
     """A hub for one machine and for tests: it runs Python sequences as processes of this machine.
 
-    Speaks the 1.0 dialect of a Transform Hub (docs/protocol.md). Use it in a `with` block, or call `start()`
-    and `stop()`; a stopped one may be started again, as a new and empty hub. Safe to use from any thread.
+    It speaks the 1.0 dialect of a Transform Hub (docs/protocol.md). Use it in a `with` block, or call `start()`
+    and `stop()`. You may start a stopped hub again; it is then new and empty. It is safe to use from any thread.
 
-    No instance outlives the hub, nor the process that the hub is in, however that ends.
+    No instance outlives the hub or the process that the hub is in, however that process ends.
 
     Args:
-        host: Address to listen on; another than loopback needs a token.
+        host: Address to listen on. An address other than loopback needs a token.
         port: 0 takes a free one.
-        token: What every request needs: `Authorization: Bearer TOKEN`. A random one by default, which the attribute
-            `token` gives and `client()` sends. None means that none is needed, and warns: every user of this
-            machine can then run programs as you.
+        token: The token that every request needs: `Authorization: Bearer TOKEN`. By default it is random; the
+            attribute `token` returns it and `client()` sends it. With None, requests need no token, and the hub
+            warns: every user of this machine can then run programs as you.
         ssl_context: A server's context, to speak TLS.
-        storage: Folder in which the hub makes one for its sequences, and removes it at the end; None means
+        storage: Folder in which the hub makes a folder for its sequences, and removes that one at the end. None means
             the system's folder for temporary files.
-        instance_lifetime: Seconds for which an ended instance stays listed; a real hub's are about 195. None is for
-            ever.
-        max_package_size: Bytes of an uploaded package.
-        max_unpacked_size: Bytes of what is in it.
-        max_package_files: Number of files and folders in it.
-        max_json_size: Bytes of a JSON body.
-        max_connections: Connections at a time; fewer where the process may not open as many files.
-        head_timeout: Seconds that a connection gets until its first request is there and has shown the token. None is
+        instance_lifetime: Seconds for which an ended instance stays listed; a real hub's are about 195. None means
+            for ever.
+        max_package_size: Largest uploaded package, in bytes.
+        max_unpacked_size: Largest content of a package, in bytes.
+        max_package_files: Maximum number of files and folders in a package.
+        max_json_size: Largest JSON body, in bytes.
+        max_connections: Maximum number of connections at a time; fewer where the process may not open that many files.
+        head_timeout: Seconds in which a new connection must send its first request and show the token. None means
             no limit.
 
     Raises:
-        ValueError: It would be open to other machines without a token; or no header can carry the token.
-        OSError: This is no POSIX system.
+        ValueError: The hub would be open to other machines without a token, or no header can carry the token.
+        OSError: This is not a POSIX system.
 
     Warns:
-        OpenHubWarning: It needs no token.
+        OpenHubWarning: The hub needs no token.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
@@ -176,7 +176,7 @@ class LocalHub(Guided):
         return f"<LocalHub {self._url or 'stopped'}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        # A copy would have the same thread, and stop it twice.
+        # A copy would share the thread, and stop it twice.
         raise TypeError(
             "this LocalHub can't be pickled or copied: make another one where it is needed, or give its url and token"
         )
@@ -193,14 +193,14 @@ class LocalHub(Guided):
     ) -> None:
         self.stop()
 
-    # -- beginning and end ----------------------------------------------------------------------------
+    # -- start and stop -------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the hub, and return when it listens.
 
         Raises:
-            RuntimeError: It is started already.
-            OSError: The address cannot be listened on, or the system has no more processes or files for it.
+            RuntimeError: The hub is already running.
+            OSError: The hub cannot listen on the address, or the system has no more processes or files for it.
         """
         with self._lock:
             if self._thread is not None:
@@ -210,8 +210,8 @@ class LocalHub(Guided):
                 tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
             ).resolve()
             listening: Future[None] = Future()
-            # Ends with stop(). A daemon, so that a hub that nobody stops does not keep the interpreter; the
-            # reaper then sees to its instances and files.
+            # stop() ends this thread. It is a daemon, so that a hub that nobody stops does not keep the interpreter
+            # alive. The reaper then kills its instances and removes its files.
             self._thread = threading.Thread(
                 target=self._run,
                 args=(listener, storage, listening),
@@ -233,8 +233,8 @@ class LocalHub(Guided):
             thread, self._thread = self._thread, None
             self._url = ""
             if thread is None or self._pid != os.getpid():
-                return  # the hub of a process that has forked this one is not this one's to stop
-            with contextlib.suppress(RuntimeError):  # the loop has gone by another way
+                return  # a fork must not stop the hub of its parent process
+            with contextlib.suppress(RuntimeError):  # something else has closed the loop
                 self._loop.call_soon_threadsafe(self._ending.set)
             thread.join()
 
@@ -248,7 +248,7 @@ class LocalHub(Guided):
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{BASE}"
 
     def _run(self, listener: socket.socket, storage: Path, listening: Future[None]) -> None:
-        """Be the hub's thread: its loop, and whatever happens, the end of its instances."""
+        """Run the hub's loop in this thread; in every case, end its instances."""
         reaper = Reaper(storage)
         try:
             reaper.start()
@@ -274,7 +274,7 @@ class LocalHub(Guided):
             App(state, door).application(),
             handle_signals=False,
             shutdown_timeout=1.0,
-            handler_cancellation=True,  # who waits for an event ends when its client leaves
+            handler_cancellation=True,  # a wait for an event ends when its client leaves
         )
         await runner.setup()
         assert runner.server is not None
@@ -295,19 +295,19 @@ class LocalHub(Guided):
             beating.cancel()
             if server is not None:
                 server.close()
-            # Before the instances end, and twice: an output that is cut must not look like a complete one.
+            # Cut the connections before the instances end, and once more after: a cut output must not look complete.
             _cut_connections(runner)
             await state.clear()
             _cut_connections(runner)
             await runner.cleanup()
 
-    # -- what it offers -------------------------------------------------------------------------------
+    # -- public attributes and methods ----------------------------------------------------------------
 
     @property
     def token(self) -> str | None:
-        """What clients must send: `Authorization: Bearer TOKEN`; None if the hub needs nothing.
+        """The token that clients must send: `Authorization: Bearer TOKEN`. None if the hub needs no token.
 
-        The same each time that the hub is started.
+        It stays the same each time you start the hub.
         """
         return self._settings.token
 
@@ -319,27 +319,27 @@ class LocalHub(Guided):
         return self._url
 
     def client(self, **options: Any) -> HostClient:
-        """Return a new client of this hub, with its token; the options are those of `HostClient`."""
-        # The hub itself knows nothing of the client; they meet on the socket.
+        """Return a new client of this hub, with its token. The options are those of `HostClient`."""
+        # The hub itself does not depend on the client; they meet only on the socket.
         from scramjet_client.clients.host import HostClient  # noqa: PLC0415
 
         return HostClient(self.url, token=self._settings.token, **options)
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The last requests that came, oldest first."""
+        """The last requests that arrived, oldest first."""
         return self._call(lambda: list(self._state.requests))
 
     def check(self) -> None:
-        """Raise the first exception, if any, that was a defect of the hub itself."""
+        """Raise the first exception that came from a defect of the hub itself, if any."""
         failures = self._call(lambda: list(self._state.failures))
         if failures:
             raise failures[0]
 
     def _last_words(self, instance_id: str) -> dict[str, bytes] | None:
-        """Return the end of what an instance wrote to stdout, stderr and log, whoever has read it.
+        """Return the last bytes of an instance's stdout, stderr and log, even if somebody has read them.
 
-        Takes nothing from those who read. None if the hub does not know the instance (any more).
+        This takes nothing from other readers. It returns None if the hub does not know the instance (any more).
         """
 
         def last() -> dict[str, bytes] | None:
@@ -352,7 +352,7 @@ class LocalHub(Guided):
         return self._call(last)
 
     def clear(self) -> None:
-        """End all instances, and forget them, all sequences, topics, and requests."""
+        """End all instances, and forget all instances, sequences, topics, and requests."""
         self._await(self._state.clear)
 
     def add_sequence(self, name: str, program: Callable[..., Any] | str | Path) -> str:
@@ -360,8 +360,8 @@ class LocalHub(Guided):
 
         Args:
             name: Its name in lists.
-            program: The function `run(context, input, *args)`, which runs in a process of its own, on a copy of
-                what it refers to; or a folder with a package.json, which is copied.
+            program: The function `run(context, input, *args)`, which runs in its own process, on a copy of
+                everything it refers to; or a folder with a package.json, which the hub copies.
 
         Raises:
             TypeError: The function cannot be copied to another process.
@@ -397,7 +397,7 @@ class LocalHub(Guided):
 
 
 def _affordable(connections: int) -> int:
-    """Return how many connections there may be; half of what may be open is left to instances and all else."""
+    """Return how many connections are possible: half of the open files, as instances and the rest need files too."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return (
         connections if allowed == resource.RLIM_INFINITY else min(connections, max(1, allowed // 2))
@@ -428,7 +428,7 @@ def _warn_of_an_open_hub(host: str) -> None:
 
 
 def _run_on_a_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run the hub on a loop of asyncio's own: those of `asyncio.run` depend on what the process is set to."""
+    """Run the hub on asyncio's own loop: the loop of `asyncio.run` depends on the settings of the process."""
     loop = asyncio.SelectorEventLoop()
     try:
         loop.run_until_complete(main)
@@ -444,7 +444,7 @@ def _run_on_a_loop(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _cut_connections(runner: web.AppRunner) -> None:
-    """Reset all connections, which no client takes for the end of an answer."""
+    """Reset all connections; no client takes a reset for the end of an answer."""
     for connection in runner.server.connections if runner.server is not None else ():
         transport = connection.transport
         if transport is not None:
@@ -456,7 +456,7 @@ def _cut_connections(runner: web.AppRunner) -> None:
 
 
 def _is_loopback(host: str) -> bool:
-    """Say whether an address, or all addresses of a name, are this machine's own."""
+    """Return whether an address, or every address of a name, belongs to this machine only."""
     if not host:
         return False
     try:

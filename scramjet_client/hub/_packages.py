@@ -1,4 +1,4 @@
-"""Packages that strangers may have made: unpacked whole and inside their folder, or refused."""
+"""Unpacking of untrusted packages: complete and inside their own folder, or refused."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from scramjet_client.hub._settings import Settings
 _BLOCK = 1_048_576
 
 _HEADER_LIMIT = 2**20
-"""Bytes that tarfile may read at once: names and attributes of one entry, which it holds in memory."""
+"""Most bytes that tarfile may read at once: names and attributes of one entry, which it holds in memory."""
 
 _HEADERS_OF_ONE = 2048
-"""Bytes of headers and padding of an entry; an honest package has no more than this on average."""
+"""Average bytes of headers and padding of an entry; an honest package has at most this many."""
 
 _DEPTH_LIMIT = 100
-"""Folders within one another; who goes down a tree by recursion must be able to, also to remove it."""
+"""Deepest nesting of folders. Recursive code must be able to walk the tree, and to remove it."""
 
 _NOT_A_PACKAGE = {"code": "PRERUNNER_ERROR", "data": "Invalid pkg tar.gz archive"}
 
 
 class PackageRefused(Exception):
-    """The package is not taken.
+    """The hub does not accept the package.
 
     Attributes:
-        error: What the answer's body says: a sentence, or the hub's own object.
+        error: The content of the answer's body: a sentence, or the hub's own object.
     """
 
     def __init__(self, error: Any) -> None:
@@ -43,7 +43,7 @@ class PackageRefused(Exception):
 
 
 class Manifest(NamedTuple):
-    """What package.json says, checked."""
+    """The checked content of package.json."""
 
     main: str
     engines: dict[str, str]
@@ -51,7 +51,7 @@ class Manifest(NamedTuple):
 
 
 class _Headers:
-    """The file of an archive for tarfile, which reads only the headers from it, and keeps them; limited in all."""
+    """The archive's file for tarfile, which reads only headers from it and keeps them. Their total size is limited."""
 
     def __init__(self, file: IO[bytes], limit: int) -> None:
         self._file = file
@@ -59,7 +59,7 @@ class _Headers:
         self.tell, self.seek = file.tell, file.seek
 
     def read(self, size: int = -1) -> bytes:
-        """Read, or refuse."""
+        """Read, or refuse the package."""
         self._left -= size
         if not 0 <= size <= _HEADER_LIMIT or self._left < 0:
             raise PackageRefused("the package has an entry whose header is too large")
@@ -67,7 +67,7 @@ class _Headers:
 
 
 class _Tree:
-    """What is made in the folder of a package: files, folders and links, each of which counts, however it came."""
+    """The files, folders and links that a package makes in its folder. Each of them counts, whatever its entry."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
@@ -77,7 +77,7 @@ class _Tree:
         self._size = 0
 
     def path(self, name: str) -> Path:
-        """Return where an entry, or the target of a hard link, is."""
+        """Return the path of an entry, or of the target of a hard link."""
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
             raise PackageRefused(f"the package has an entry outside of its own folder: {name!r}")
@@ -88,14 +88,14 @@ class _Tree:
         return self.folder / path
 
     def check_number(self, number: int) -> None:
-        """Refuse a package that has more of something than it may."""
+        """Refuse a package whose number of entries is over the limit."""
         if number > self._settings.max_package_files:
             raise PackageRefused(
                 f"the package has more than {self._settings.max_package_files} entries (max_package_files)"
             )
 
     def count(self, size: int = 0) -> None:
-        """Count one more thing, and its bytes."""
+        """Count one more entry, and its bytes."""
         self._count += 1
         self.check_number(self._count)
         self._size += size
@@ -103,7 +103,7 @@ class _Tree:
             raise _too_much(self._settings)
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and those above it; those that are there already count once."""
+        """Make a folder and its parents; those that exist already count only once."""
         missing = []
         if path == self.folder.parent:
             raise PackageRefused("the package has an entry in the place of its own folder")
@@ -117,10 +117,10 @@ class _Tree:
 
 
 def unpack(package: IO[bytes], folder: Path, settings: Settings) -> None:
-    """Unpack a tar.gz into an empty folder. On a refusal the folder may hold a part; throw it away.
+    """Unpack a tar.gz into an empty folder. After a refusal the folder may hold a part of it; throw it away.
 
     Raises:
-        PackageRefused: It is no tar.gz, or holds what it must not, or too much.
+        PackageRefused: It is not a tar.gz, or it has too much content or forbidden entries.
     """
     with tempfile.TemporaryFile(dir=folder.parent) as plain:
         _decompress(package, plain, settings)
@@ -146,7 +146,7 @@ def unpack(package: IO[bytes], folder: Path, settings: Settings) -> None:
 
 
 def _decompress(package: IO[bytes], plain: IO[bytes], settings: Settings) -> None:
-    # Tar pads each entry to 512 bytes and has one header for each; what is beyond that is no package.
+    # Tar pads each entry to 512 bytes and adds one header to each. More than that is not a package.
     limit = settings.max_unpacked_size + _HEADERS_OF_ONE * settings.max_package_files
     size = 0
     try:
@@ -173,7 +173,7 @@ def _extract(archive: tarfile.TarFile, plain: IO[bytes], tree: _Tree) -> None:
     for number, entry in enumerate(archive, 1):
         tree.check_number(
             number
-        )  # also of those that make nothing, such as one folder a thousand times
+        )  # counts entries that make nothing too, such as one folder a thousand times
         target = tree.path(entry.name)
         if entry.isdir():
             tree.make_folder(target)
@@ -182,7 +182,7 @@ def _extract(archive: tarfile.TarFile, plain: IO[bytes], tree: _Tree) -> None:
             tree.make_folder(target.parent)
             _write(plain, entry, target)
         elif entry.issym() or entry.islnk():
-            # Made last, so that nothing is ever written through a link.
+            # Links come last, so that nothing is ever written through a link.
             links.append((target, entry))
         else:
             raise PackageRefused(
@@ -194,27 +194,27 @@ def _extract(archive: tarfile.TarFile, plain: IO[bytes], tree: _Tree) -> None:
     root = os.path.realpath(tree.folder)
     symbolic = [(target, entry) for target, entry in links if entry.issym()]
     for target, entry in symbolic:
-        # Nothing may be made by way of a link that leads out, and that link was made just before.
+        # No file may pass through a link that leads out, and the previous step may have made such a link.
         _stay_inside(root, target.parent, entry)
         tree.make_folder(target.parent)
         tree.count(len(entry.linkname))
         os.symlink(entry.linkname, target)
     for target, entry in symbolic:
-        # Once more, now that all are there: where a link leads may depend on those that came after it.
+        # Check again when all links exist: a link's destination may depend on the links after it.
         _stay_inside(root, target, entry)
 
 
 def _stay_inside(root: str, path: Path, entry: tarfile.TarInfo) -> None:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        # The system follows some dozens of links, and Python any number: hours for some thousand links of links.
-        # One that leads through too many is an OSError, and no package.
+        # The system follows some dozens of links, but Python any number: some thousand links of links take hours.
+        # A path through too many links raises an OSError, so the package is refused.
         path.stat()
     if os.path.commonpath([root, os.path.realpath(path)]) != root:
         raise PackageRefused(f"the package has a link that leads out of it: {entry.name!r}")
 
 
 def _write(plain: IO[bytes], entry: tarfile.TarInfo, target: Path) -> None:
-    # Not by tarfile, to which the file gives headers alone.
+    # tarfile can't do this: the file gives it only headers.
     plain.seek(entry.offset_data)
     left = entry.size
     with target.open("wb") as file:
@@ -228,7 +228,7 @@ def _write(plain: IO[bytes], entry: tarfile.TarInfo, target: Path) -> None:
 
 
 def _copy(tree: _Tree, target: Path, entry: tarfile.TarInfo) -> None:
-    """Make a copy in the place of a hard link; as all copies it takes its room."""
+    """Copy the target of a hard link to its place. Like every copy, it counts against the limit."""
     original = tree.path(entry.linkname)
     if not original.is_file():
         raise PackageRefused(f"the package has a link to nothing: {entry.name!r}")
@@ -239,10 +239,10 @@ def _copy(tree: _Tree, target: Path, entry: tarfile.TarInfo) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return what the package's package.json says.
+    """Return the content of the package's package.json.
 
     Raises:
-        PackageRefused: It is missing, wrong, or for another engine than Python.
+        PackageRefused: It is missing, wrong, or for an engine other than Python.
     """
     path = folder / "package.json"
     try:
@@ -294,7 +294,7 @@ def _check(
 
 def _check_engines(engines: dict[str, Any]) -> None:
     if len(engines) > 1 or "python3" in engines:
-        return  # too many are refused at the start, as on a real hub
+        return  # the start refuses too many of them, as on a real hub
     named = ", ".join(map(repr, engines)) or "no engine, which means 'node'"
     raise PackageRefused(
         f"LocalHub runs Python sequences alone (engine 'python3'); this package names {named}: "
@@ -308,6 +308,6 @@ def make_folder(parent: Path) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder and what is in it; it may be gone already."""
+    """Remove a folder and its content; it may be gone already."""
     with contextlib.suppress(OSError, RecursionError):
         shutil.rmtree(folder)

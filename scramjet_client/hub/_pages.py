@@ -1,4 +1,4 @@
-"""Whether a request may come from a web page of a stranger, which the user's browser sends to loopback for it."""
+"""Detection of requests from foreign web pages, which the user's browser sends to loopback for them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from aiohttp import web
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z.-]+))(?::([0-9]{1,5}))?", re.ASCII)
 
 _OWN_SITES = ("same-origin", "none")
-"""Of `Sec-Fetch-Site`: a page of the hub itself, and what the user typed or chose."""
+"""Allowed values of `Sec-Fetch-Site`: a page of the hub itself, and an address that the user typed or chose."""
 
 
 def is_local(request: web.BaseRequest) -> bool:
-    """Say whether a request is for this machine, and no page of another place has it sent.
+    """Return whether a request is for this machine and does not come from a page of another place.
 
-    Browsers say the one by `Host`, which a name that was rebound to loopback betrays, and the other by
-    `Sec-Fetch-Site`, `Origin` and `Referer`, of which each is missing now and then: one that is foreign is enough.
+    `Host` says which machine a browser means; it reveals a name that was rebound to loopback. `Sec-Fetch-Site`,
+    `Origin` and `Referer` say which page sends. Each of them is sometimes missing, so one foreign value is enough.
     """
     headers = request.headers
     target = request.raw_path
@@ -26,7 +26,7 @@ def is_local(request: web.BaseRequest) -> bool:
         and all(is_page_of_this_machine(each) for each in headers.getall("Origin", ()))
         and all(is_page_of_this_machine(each, path=True) for each in headers.getall("Referer", ()))
         and all(each in _OWN_SITES for each in headers.getall("Sec-Fetch-Site", ()))
-        # The absolute form, which goes before Host; browsers send it to proxies alone.
+        # The absolute form, which takes precedence over Host. Browsers send it only to proxies.
         and (
             target.startswith("/")
             or "://" not in target
@@ -36,7 +36,7 @@ def is_local(request: web.BaseRequest) -> bool:
 
 
 def is_page_of_this_machine(url: str, *, path: bool = False) -> bool:
-    """Say whether an origin, or with `path` the URL of a page, is of loopback; "null" and what is malformed are not."""
+    """Return whether an origin, or a page's URL with `path`, is of loopback; False for "null" and malformed ones."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in ("http", "https"):
         return False
@@ -46,10 +46,10 @@ def is_page_of_this_machine(url: str, *, path: bool = False) -> bool:
 
 
 def names_this_machine(authority: str) -> bool:
-    """Say whether "host" or "host:port" is loopback, by a number or as localhost. Nothing else is in it.
+    """Return whether "host" or "host:port" is loopback, by a number or as localhost, and contains nothing else.
 
-    A name that begins or ends like one, a user before an "@", shortened and octal numbers, zones, and ports that are
-    none are what two readers may take for two places.
+    Two readers may disagree on some forms: a name that begins or ends like loopback, a user before an "@", shortened
+    and octal numbers, zones, and invalid ports. All of these give False.
     """
     found = _AUTHORITY.fullmatch(authority)
     if found is None:
@@ -61,7 +61,7 @@ def names_this_machine(authority: str) -> bool:
         if bracketed is not None:
             address = ipaddress.IPv6Address(bracketed)
             return (address.ipv4_mapped or address).is_loopback
-        # "localhost." is the same name, said in full.
+        # "localhost." is the same name, fully qualified.
         return (
             name.lower() in ("localhost", "localhost.") or ipaddress.IPv4Address(name).is_loopback
         )

@@ -1,4 +1,4 @@
-"""Bytes on their way through the hub, held back where nobody takes them."""
+"""Buffers for bytes that pass through the hub, with back-pressure when nobody reads."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections import deque
 from typing import cast
 
 _BLOCK = 262_144
-"""Bytes that are read from an instance at once."""
+"""Bytes of one read from an instance."""
 
 _READER_LIMIT = 262_144
-"""Bytes that wait for one reader before the writer is held. The sockets hold some megabytes more."""
+"""Bytes that may wait for one reader before the pipe holds the writer. The sockets hold some megabytes more."""
 
 _FEED_LIMIT = 1_048_576
-"""Bytes that wait in the hub for an instance to read them before the upload is held."""
+"""Bytes that may wait for an instance to read them before the hub holds the upload."""
 
 UNREAD_LIMIT = 4_194_304
-"""Bytes that are kept while nobody reads; a real hub and its sockets keep as much (4-5 MB)."""
+"""Bytes kept while nobody reads; a real hub and its sockets keep as much (4-5 MB)."""
 
 
 class Reader:
@@ -39,11 +39,11 @@ class Reader:
         self._data.set()
 
     def wake(self) -> None:
-        """Let a waiting `get()` look again."""
+        """Let a waiting `get()` check again."""
         self._data.set()
 
     async def get(self) -> bytes:
-        """Return all that has come; waits for it. b"" is the end."""
+        """Wait for data, and return all of it. b"" is the end."""
         while not self._chunks:
             if self._pipe.ended:
                 return b""
@@ -56,7 +56,7 @@ class Reader:
         return data
 
     def take_back(self) -> list[bytes]:
-        """Return what has not been got."""
+        """Remove and return the chunks that nobody has read."""
         chunks = list(self._chunks)
         self._chunks.clear()
         self.size = 0
@@ -64,14 +64,14 @@ class Reader:
 
 
 class Pipe:
-    """From one writer to any number of readers, each of which gets all from when it came.
+    """Carries bytes from one writer to any number of readers. Each reader gets all bytes from its arrival on.
 
-    With no reader, bytes wait for the first one. The slowest reader holds the writer, and with it the others.
+    Without a reader, bytes wait for the first one. The slowest reader holds the writer, and so the other readers.
 
     Args:
-        dropping: Forget the oldest chunks where a writer can't or shall not be held: while nobody reads, and
-            beyond `UNREAD_LIMIT` by those who `put()`.
-        remembers: Bytes of what came last that `last` gives, whoever has read them.
+        dropping: Forget the oldest chunks where the pipe can't or must not hold a writer: while nobody reads, and
+            beyond `UNREAD_LIMIT` for writers that call `put()`.
+        remembers: How many of the last bytes `last` returns, even if somebody has read them.
     """
 
     def __init__(self, *, dropping: bool = False, remembers: int = 0) -> None:
@@ -86,7 +86,7 @@ class Pipe:
         self.ended = False
 
     def attach(self) -> Reader:
-        """Return a new reader; the first one gets what has waited."""
+        """Return a new reader; the first one gets the waiting bytes."""
         reader = Reader(self, dropping=self._dropping)
         if not self._readers:
             for chunk in self._unread:
@@ -98,7 +98,7 @@ class Pipe:
         return reader
 
     def detach(self, reader: Reader) -> None:
-        """Take a reader off; what the last one leaves waits for the next."""
+        """Remove a reader; the unread bytes of the last one wait for the next reader."""
         self._readers.remove(reader)
         if not self._readers:
             left = reader.take_back()
@@ -108,7 +108,7 @@ class Pipe:
 
     @property
     def unread(self) -> bytes:
-        """What waits for the first reader."""
+        """The bytes that wait for the first reader."""
         return b"".join(self._unread)
 
     def put(self, data: bytes) -> None:
@@ -130,7 +130,7 @@ class Pipe:
 
     @property
     def last(self) -> bytes:
-        """The end of all that came."""
+        """The last bytes that passed through the pipe."""
         return b"".join(self._last)[-self._remembers :] if self._remembers else b""
 
     async def write(self, data: bytes) -> None:
@@ -146,11 +146,11 @@ class Pipe:
         return not self._dropping and self._unread_size > UNREAD_LIMIT
 
     def made_room(self) -> None:
-        """Let the writer look again whether it may go on."""
+        """Let the writer check again whether it may continue."""
         self._room.set()
 
     def end(self) -> None:
-        """End the pipe: readers get what is there, and then the end."""
+        """End the pipe: readers get the remaining bytes, and then the end."""
         self.ended = True
         self.made_room()
         for reader in self._readers:
@@ -158,7 +158,7 @@ class Pipe:
 
 
 async def pump(fd: int, pipe: Pipe, *, ending: bool = True) -> None:
-    """Pass on all that comes from an open file, and end the pipe when it ends; owns the file."""
+    """Pass everything from an open file to the pipe, and end the pipe when the file ends; owns the file."""
     reader = asyncio.StreamReader(_BLOCK)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(fd, "rb", 0)
@@ -167,7 +167,7 @@ async def pump(fd: int, pipe: Pipe, *, ending: bool = True) -> None:
         while data := await reader.read(_BLOCK):
             await pipe.write(data)
     except OSError:
-        pass  # for a reader of the pipe this is an end like another
+        pass  # for a reader of the pipe this is an ordinary end
     finally:
         if ending:
             pipe.end()
@@ -175,7 +175,7 @@ async def pump(fd: int, pipe: Pipe, *, ending: bool = True) -> None:
 
 
 class Feed(asyncio.BaseProtocol):
-    """The writing end of an instance's stdin or input. What comes after its end is dropped."""
+    """The writing end of an instance's stdin or input. It drops data that arrives after its end."""
 
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport | None = None
@@ -192,12 +192,12 @@ class Feed(asyncio.BaseProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio calls this)."""
-        # Transports of other loops than asyncio's own are of no class of asyncio.
+        # Transports of other loops than asyncio's own do not inherit from a class of asyncio.
         self._transport = cast("asyncio.WriteTransport", transport)
         self._transport.set_write_buffer_limits(high=_FEED_LIMIT)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that nothing is read any more."""
+        """Record that nobody reads any more."""
         self.broken.set()
         self._room.set()
 
@@ -206,7 +206,7 @@ class Feed(asyncio.BaseProtocol):
         self._room.clear()
 
     def resume_writing(self) -> None:
-        """Let writers go on."""
+        """Let writers continue."""
         self._room.set()
 
     def put(self, data: bytes) -> None:
@@ -220,13 +220,18 @@ class Feed(asyncio.BaseProtocol):
         await self._room.wait()
 
     def end(self) -> None:
-        """Let the instance see the end, after what is there."""
+        """Send the end to the instance, after the waiting data."""
         self.ended = True
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
-        """Close without writing what waits."""
+        """Close without writing the waiting data."""
         self.ended = True
-        if self._transport is not None and not self.broken.is_set():
-            self._transport.abort()
+        transport = self._transport
+        if transport is None or self.broken.is_set():
+            return
+        # A transport that is closing and has nothing to write reports its end already; asyncio would report it twice,
+        # and the second report raises on the loop.
+        if not transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()

@@ -1,4 +1,4 @@
-"""One instance's process: its pipes, and the messages that go to and fro."""
+"""One instance's process: its pipes, and the messages in both directions."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ from scramjet_client.hub._reaper import Reaper
 _RUNNER = Path(__file__).resolve().parent / "_runner" / "__main__.py"
 
 _FRAMEWORK = Path(scramjet.__file__ or "").resolve().parent.parent
-"""Where the runner finds the framework too, if this process had to change `sys.path` to find it."""
+"""The framework's folder, so that the runner finds it even if this process had to change `sys.path`."""
 
 _MESSAGE_LIMIT = 64 * 2**20
-"""Bytes of one message from the runner; an event holds all of its message."""
+"""Most bytes of one message from the runner; an event contains its whole message."""
 
 _TOKENS = ("SCRAMJET_HUB_TOKEN", "SCRAMJET_TOKEN")
-"""Variables with what lets others into this hub, or this user into another one."""
+"""Variables with secrets: they give access to this hub, or give this user access to another one."""
 
 _REMEMBERED = 65536
-"""Bytes of the end of stdout, stderr and log that the hub keeps, whoever has read them: for reports of tests."""
+"""Last bytes of stdout, stderr and log that the hub keeps for test reports, even if somebody has read them."""
 
 _KILL_GRACE = 2.0
-"""Seconds that a process gets to follow the order to end, before it is killed by signal."""
+"""Seconds in which a process may follow the order to end before a signal kills it."""
 
 
 class Process:
-    """A runner and what it runs. `await Process.start(...)`, then `await exited()`.
+    """A runner and its program. `await Process.start(...)`, then `await exited()`.
 
     All of it lives on the hub's loop.
 
     Attributes:
-        stdout, stderr, output, log: What comes out.
-        stdin, input: What goes in.
-        has_ended: Whether the process has.
-        returncode: As of `subprocess`; None while it runs, and where the system does not tell this process
-            (SIGCHLD is ignored, or somebody else has asked for it).
+        stdout, stderr, output, log: The streams that the process writes.
+        stdin, input: The streams that the process reads.
+        has_ended: Whether the process has ended.
+        returncode: As in `subprocess`. None while it runs, and where the system does not tell this process
+            (SIGCHLD is ignored, or something else has waited for it).
         last_word: The exit code that the runner announced; None if the program ended the process itself.
-        own_code: The exit code that the program has chosen by `sys.exit()` and the like, if it has.
+        own_code: The exit code that the program chose by `sys.exit()` and the like; None if it chose none.
     """
 
     def __init__(self, on_message: Callable[[str, Any], None]) -> None:
         self.stdout, self.stderr = Pipe(remembers=_REMEMBERED), Pipe(remembers=_REMEMBERED)
         self.output = Pipe()
-        # A program that logs is not held because nobody looks at its log.
+        # An unread log must not hold the program that writes it.
         self.log = Pipe(dropping=True, remembers=_REMEMBERED)
         self.stdin: Feed
         self.input: Feed
@@ -77,7 +77,7 @@ class Process:
     async def start(
         cls, order: dict[str, Any], on_message: Callable[[str, Any], None], reaper: Reaper
     ) -> Process:
-        """Start the process and give it its order."""
+        """Start the process and send it its order."""
         self = cls(on_message)
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             far, near = _open_socket(theirs, ours)
@@ -85,17 +85,17 @@ class Process:
             (out_r, out_w), (err_r, err_w) = (_open_pipe(ours, theirs) for _ in range(2))
             (put_r, put_w), (log_r, log_w) = (_open_pipe(ours, theirs) for _ in range(2))
             passed = (far, data_r, put_w, log_w)
-            # Not asyncio's: what becomes of its processes depends on the loop, the thread, and SIGCHLD.
+            # asyncio's processes depend on the loop, the thread, and SIGCHLD, so this uses subprocess.
             self._process = subprocess.Popen(
                 [sys.executable, *_flags(), str(_RUNNER), *map(str, passed), str(_FRAMEWORK)],
                 stdin=in_r,
                 stdout=out_w,
                 stderr=err_w,
                 pass_fds=passed,
-                # The runner goes into the folder when it has loaded it.
+                # The runner changes to the folder of the sequence after it has loaded the sequence.
                 cwd=Path(order["root"]).parent,
                 env=_environment(),
-                start_new_session=True,  # a group of its own, to be killed with all that it starts
+                start_new_session=True,  # its own group, so that the hub can kill everything that it starts
             )
             ours.pop_all()  # from here on, each end has an owner
         reaper.add(self.pid)
@@ -113,7 +113,7 @@ class Process:
         return self
 
     def _watch(self) -> asyncio.Future[int | None]:
-        """Start the thread that waits for the process's end, which ends it; return what will be the exit code."""
+        """Start a thread that waits for the process's end, and then ends; return the future exit code."""
         loop = asyncio.get_running_loop()
         over: asyncio.Future[int | None] = loop.create_future()
 
@@ -122,13 +122,13 @@ class Process:
                 code: int | None = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             except ChildProcessError:
                 code = None
-            # Popen would else wait for it once more.
+            # Otherwise Popen would wait for it again.
             self._process.returncode = 0 if code is None else code
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(over.set_result, code)
 
         try:
-            # A daemon, as the process outlives a hub that nobody stops; the reaper then sees to it.
+            # A daemon, as the process outlives a hub that nobody stops; the reaper then kills it.
             threading.Thread(target=wait, name="scramjet-hub-wait", daemon=True).start()
         except RuntimeError as error:
             self._signal_group()
@@ -138,7 +138,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process's id, which is its group's too."""
+        """The process's id, which is also the id of its group."""
         return self._process.pid
 
     async def _pump(self, fd: int, pipe: Pipe) -> None:
@@ -149,7 +149,7 @@ class Process:
         transport, _ = await asyncio.get_running_loop().create_connection(
             lambda: asyncio.StreamReaderProtocol(reader), sock=ours
         )
-        # Transports of other loops than asyncio's own are of no class of asyncio.
+        # Transports of other loops than asyncio's own do not inherit from a class of asyncio.
         self._writer = cast("asyncio.WriteTransport", transport)
         self.send("start", order)
         self._listening = asyncio.ensure_future(self._listen(reader))
@@ -167,11 +167,11 @@ class Process:
 
     async def _wait(self, over: asyncio.Future[int | None], reaper: Reaper) -> None:
         code = await over
-        # What the program has started ends with it, and with that the last holders of its pipes.
+        # Everything the program has started ends with it, and so do the last holders of its pipes.
         self._signal_group()
         reaper.discard(self.pid)
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._listening, 1)  # the messages that it sent last
+            await asyncio.wait_for(self._listening, 1)  # the last messages that it sent
         self.stdin.abort()
         self.input.abort()
         self._writer.abort()
@@ -183,16 +183,16 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
 
     def send(self, kind: str, value: Any) -> None:
-        """Send the runner a message; nothing happens when it has ended."""
+        """Send the runner a message; does nothing if the runner has ended."""
         if not self._writer.is_closing():
             self._writer.write(json.dumps({kind: value}).encode() + b"\n")
 
     async def exited(self) -> None:
-        """Wait until the process has ended and its last messages are in."""
+        """Wait until the process has ended and its last messages have arrived."""
         await asyncio.shield(self._exit)
 
     def kill(self) -> None:
-        """Order it to end, and see to it."""
+        """Order it to end, and make sure that it does."""
         self.killed = True
         self.send("kill", {})
         asyncio.get_running_loop().call_later(_KILL_GRACE, self._insist)
@@ -202,13 +202,13 @@ class Process:
             self._signal_group()
 
     async def last_line(self) -> str:
-        """Return the last line that a process which has ended wrote to its stderr, as far as nobody has read it."""
+        """Return the last line that an ended process wrote to its stderr, if nobody has read it."""
         await asyncio.wait(self._tasks, timeout=1)
         said = self.stderr.unread.decode("utf-8", "replace").split("\n")
         return next((each for each in reversed(said) if each.strip()), "")
 
     async def close(self) -> None:
-        """Kill it at once, and free all that belongs to it."""
+        """Kill it at once, and free all its resources."""
         self.killed = True
         if not self.has_ended:
             self._signal_group()
@@ -219,12 +219,12 @@ class Process:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of a program: the hub's, without the tokens, which it needs none of."""
+    """Return the environment of a program: the hub's, without the tokens, which a program does not need."""
     return {name: value for name, value in os.environ.copy().items() if name not in _TOKENS}
 
 
 def _message(line: bytes) -> dict[str, Any]:
-    """Return what a line of the program's process says; what cannot be read has a kind that nobody knows."""
+    """Parse a line of the program's process; an unreadable line becomes a message of an unknown kind."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
@@ -233,7 +233,7 @@ def _message(line: bytes) -> dict[str, Any]:
 
 
 def _flags() -> list[str]:
-    """Return the options of this interpreter that say where it looks for modules and how it reads text."""
+    """Return this interpreter's options that affect where it finds modules and how it reads text."""
     flags = [f"-Xutf8={sys.flags.utf8_mode}"]
     if sys.flags.isolated:
         flags.append("-I")
@@ -245,20 +245,20 @@ def _flags() -> list[str]:
 def _open_socket(
     theirs: contextlib.ExitStack, ours: contextlib.ExitStack
 ) -> tuple[int, socket.socket]:
-    """Return the runner's end of a new socket, which blocks, and the hub's, which does not."""
+    """Return the runner's end of a new socket, which blocks, and the hub's, which does not block."""
     there, near = socket.socketpair()
     ours.callback(near.close)
     near.setblocking(False)
     far = _above_stdio(there.detach())
     theirs.callback(os.close, far)
-    # The flag, and not a method of the socket: it is not blocking after socket.setdefaulttimeout(), nor where
-    # gevent has replaced sockets.
+    # This sets the flag itself instead of calling a method: after socket.setdefaulttimeout(), and where gevent has
+    # replaced sockets, such a method does not make it block.
     os.set_blocking(far, True)
     return far, near
 
 
 def _open_pipe(readers: contextlib.ExitStack, writers: contextlib.ExitStack) -> tuple[int, int]:
-    """Return the two ends of a new pipe, each to be closed with those of its side."""
+    """Return the two ends of a new pipe. Each closes together with the others of its side."""
     reading, writing = os.pipe()
     reading, writing = _above_stdio(reading), _above_stdio(writing)
     readers.callback(os.close, reading)
@@ -267,7 +267,7 @@ def _open_pipe(readers: contextlib.ExitStack, writers: contextlib.ExitStack) -> 
 
 
 def _above_stdio(fd: int) -> int:
-    """Return the descriptor, or a copy in its place: a process without stdin gets 0, where the runner's must be."""
+    """Return the descriptor, or a copy above 2: a process without stdin gets 0, which the runner's stdin needs."""
     if fd > 2:
         return fd
     try:

@@ -1,4 +1,4 @@
-"""The end of every instance when the hub's process ends without a word."""
+"""Kills all instances when the hub's process ends unexpectedly."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-# Reads "add PGID" and "del PGID"; at the end of its input no process of those groups lives on, and the hub's
-# own folder is gone. The runners end by themselves too, but not one whose interpreter is busy in C code.
+# Reads "add PGID" and "del PGID". When its input ends, it kills all processes of those groups and removes the hub's
+# own folder. The runners also end by themselves, except when their interpreter is busy in C code.
 _SCRIPT = """
 groups=
 while read -r what group; do
@@ -24,7 +24,7 @@ for each in $groups; do kill -9 "-$each" 2>/dev/null; done
 
 
 class Reaper:
-    """A process of its own that outlives the hub's by a moment.
+    """A separate process that outlives the hub's process by a moment.
 
     Args:
         folder: A folder to remove at the end, or None.
@@ -35,7 +35,7 @@ class Reaper:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; from now on the folder goes at the end, whatever the end is."""
+        """Start it; it removes the folder at the end, whatever the end is."""
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", _SCRIPT, "sh", str(self._folder or "")],
             stdin=subprocess.PIPE,
@@ -45,11 +45,11 @@ class Reaper:
         )
 
     def add(self, group: int) -> None:
-        """Have a process group killed at the end."""
+        """Add a process group to kill at the end."""
         self._say(f"add {group}\n")
 
     def discard(self, group: int) -> None:
-        """Forget a group that has ended: its number may become another's."""
+        """Forget a group that has ended: the system may reuse its number."""
         self._say(f"del {group}\n")
 
     def _say(self, line: str) -> None:
@@ -62,7 +62,7 @@ class Reaper:
             self._process.stdin.flush()
 
     def close(self) -> None:
-        """Let it do its work, and wait for that."""
+        """Let it do its work, and wait until that is done."""
         process, self._process = self._process, None
         if process is not None:
             process.communicate()

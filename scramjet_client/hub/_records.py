@@ -1,4 +1,4 @@
-"""What the hub notes: JSON lines, kept up to a limit, replayed to each reader and then live."""
+"""The hub's records: JSON lines, kept up to a limit; a reader gets the kept lines first, then live ones."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def milliseconds() -> int:
 
 
 def compact(value: Any) -> bytes:
-    """Return a value as JSON, as a hub writes it: no spaces, UTF-8.
+    """Return a value as JSON in a hub's format: no spaces, UTF-8.
 
-    Half a surrogate pair, as bytes of a path or a header become that are no UTF-8, is written as its escape.
+    Half a surrogate pair becomes its escape. Bytes of a path or a header that are not UTF-8 become such halves.
     """
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     try:
@@ -41,7 +41,7 @@ def compact(value: Any) -> bytes:
 
 
 class History:
-    """Lines of JSON; each reader gets those that are kept, and then those that come."""
+    """Lines of JSON. Each reader gets the kept lines, and then new ones."""
 
     def __init__(self) -> None:
         self._kept: deque[bytes] = deque()
@@ -54,11 +54,11 @@ class History:
         return bool(self._pipes)
 
     def add(self, record: dict[str, Any]) -> None:
-        """Add a line. A reader that does not keep up loses its oldest lines, and holds nobody."""
+        """Add a line. A reader that is too slow loses its oldest lines, and delays nobody."""
         line = compact(record) + b"\n"
         self._kept.append(line)
         self._size += len(line)
-        # Lines repeat what clients say: paths, and the description of a package.
+        # Lines repeat data from clients: paths, and the description of a package.
         while len(self._kept) > _KEPT_LINES or self._size > _KEPT_BYTES:
             self._size -= len(self._kept.popleft())
         for pipe in self._pipes:
@@ -73,7 +73,7 @@ class History:
         return pipe, pipe.attach()
 
     def detach(self, pipe: Pipe) -> None:
-        """Forget a reader."""
+        """Remove a reader."""
         self._pipes.remove(pipe)
 
 
@@ -89,7 +89,7 @@ class HubLog(History):
 
 
 class Counts(Protocol):
-    """What counts the bytes of a request."""
+    """Counts the bytes of a request."""
 
     rx: int
     tx: int

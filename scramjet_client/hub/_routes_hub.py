@@ -1,4 +1,4 @@
-"""What the hub says of itself and its machine, its log and audit, and topics."""
+"""The hub's routes about itself and its machine, its log and audit, and topics."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from scramjet_client.hub._topics import CONTENT_TYPES, created, is_name
 VERSION = {
     "service": "@scramjet/host",
     "apiVersion": "v1",
-    # The hub whose dialect this one speaks; clients choose theirs by it. `build` says who it is.
+    # The version of the hub whose dialect this one speaks; clients choose theirs by it. `build` names this hub.
     "version": "1.0.1",
     "build": f"scramjet_client LocalHub {__version__}",
 }
 
 
 async def get(exchange: Exchange, state: State, route: str) -> bool:
-    """Answer a GET of the hub's own routes; return False if there is none such."""
+    """Answer a GET of the hub's own routes; return False if the route is unknown."""
     answers: dict[str, Callable[[], Any]] = {
         "version": lambda: VERSION,
         "status": lambda: {"cpm": {}},
@@ -88,7 +88,7 @@ def _config(state: State) -> dict[str, Any]:
 
 
 def load(storage: Path) -> dict[str, Any]:
-    """Return the load of this machine; what the system does not tell is 0."""
+    """Return the load of this machine; a value that the system does not report is 0."""
     average = os.getloadavg()
     disk = shutil.disk_usage(storage)
     total, free = _memory()
@@ -110,7 +110,7 @@ def load(storage: Path) -> dict[str, Any]:
 
 
 def _memory() -> tuple[int, int]:
-    """Return all and available memory in bytes."""
+    """Return total and available memory in bytes."""
     with contextlib.suppress(OSError, ValueError, KeyError):
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
         sizes = {
@@ -121,7 +121,7 @@ def _memory() -> tuple[int, int]:
     with contextlib.suppress(OSError, ValueError):
         page = os.sysconf("SC_PAGE_SIZE")
         total = os.sysconf("SC_PHYS_PAGES") * page
-        return total, total  # no portable call tells what is free
+        return total, total  # no portable call returns the free memory
     return 0, 0
 
 
@@ -160,9 +160,9 @@ async def delete_topic(exchange: Exchange, state: State, name: str) -> None:
 
 
 async def read_topic(exchange: Exchange, state: State, name: str) -> None:
-    """Answer `GET topic/NAME`: a stream without end."""
+    """Answer `GET topic/NAME` with an endless stream."""
     exchange.must_accept_stream()
-    # What the reader expects is said by the Content-Type of its request, of all headers.
+    # Of all headers, the Content-Type of its request says which type the reader expects.
     kind = exchange.header("Content-Type") or "application/x-ndjson"
     if not is_name(name):
         await exchange.refuse(400, "Topic id incorrect format")
@@ -181,7 +181,7 @@ async def read_topic(exchange: Exchange, state: State, name: str) -> None:
 
 
 async def write_topic(exchange: Exchange, state: State, name: str) -> None:
-    """Answer `POST topic/NAME`: nothing before the body has ended; writers take turns."""
+    """Answer `POST topic/NAME` only after the body has ended; writers take turns."""
     kind = exchange.header("Content-Type")
     if kind not in CONTENT_TYPES:
         await exchange.answer({"error": "Unsupported content-type"}, 400)
@@ -201,7 +201,7 @@ async def write_topic(exchange: Exchange, state: State, name: str) -> None:
                 last = chunk[-1:]
                 await topic.pipe.write(chunk)
         except BaseException:
-            topic.pipe.put(exchange.left_behind())  # the client has left; what came counts
+            topic.pipe.put(exchange.left_behind())  # the client left; its data still counts
             raise
         if kind == "application/x-ndjson" and last != b"\n":
             topic.pipe.put(b"\n")
@@ -209,6 +209,6 @@ async def write_topic(exchange: Exchange, state: State, name: str) -> None:
 
 
 async def never(exchange: Exchange) -> None:
-    """Answer `POST platform` as a hub does: not at all."""
+    """Leave `POST platform` without an answer, as hubs do."""
     await exchange.drain()
     await for_ever()

@@ -14,19 +14,19 @@ from scramjet_client.hub._records import compact
 from scramjet_client.hub._state import State
 
 _STOP_LIMIT = 2**53
-"""Milliseconds of a stop; JavaScript counts no further, and a clock does not either."""
+"""Longest timeout of a stop, in milliseconds: the limit of JavaScript's numbers, and of a clock."""
 
 _STREAMS = ("stdout", "stderr", "output", "log")
 
 
 class Thrown(Exception):
-    """The text of what a real hub throws over such a body."""
+    """The error text that a real hub throws for such a body."""
 
 
 async def serve(exchange: Exchange, state: State, id: str, route: str) -> None:
     """Answer a request to `instance/ID/ROUTE`."""
     instance = state.instances.get(id)
-    # It is listed from the beginning of its start, and has streams a moment later.
+    # The instance is listed as soon as its start begins, and has streams a moment later.
     if instance is None or (route and not await instance.begun()):
         await exchange.answer({"error": f"Instance {id} not found"}, 404, typed=False)
         return
@@ -114,7 +114,7 @@ async def _post(exchange: Exchange, instance: Instance, route: str) -> bool:
 
 
 def _ends(exchange: Exchange) -> bool:
-    """Say whether the stream ends with this body; other words than these mean the default, which is yes."""
+    """Return whether the stream ends with this body. Unknown values mean the default, which is yes."""
     return exchange.header("x-end-stream") not in ("false", "success")
 
 
@@ -143,12 +143,12 @@ async def _stdin(exchange: Exchange, instance: Instance) -> None:
 
 
 async def _upload(exchange: Exchange, feed: Feed, *, text: bool) -> None:
-    """Accept at once, and then take the body; the end of the answer is the caller's."""
+    """Accept immediately, and then take the body. The caller ends the answer."""
     end = _ends(exchange)
     await exchange.head(200 if end else 202)
     if feed.ended and not feed.broken.is_set():
         await exchange.drain()
-        await for_ever()  # as hubs do after the end of an input
+        await for_ever()  # as hubs do after an input has ended
     await _copy(exchange, feed, text=text)
     if end:
         feed.end()
@@ -158,21 +158,21 @@ async def _copy(exchange: Exchange, feed: Feed, *, text: bool) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def through(data: bytes, final: bool = False) -> bytes:
-        # Hubs take these bytes for UTF-8, and write others as U+FFFD.
+        # Hubs decode these bytes as UTF-8, and write U+FFFD for invalid ones.
         return decoder.decode(data, final).encode() if text else data
 
     try:
         async for chunk in exchange.chunks():
             await feed.write(through(chunk))
     except BaseException:
-        feed.put(through(exchange.left_behind(), True))  # the client has left; what came counts
+        feed.put(through(exchange.left_behind(), True))  # the client left
         raise
     feed.put(through(b"", True))
 
 
 async def _inout(exchange: Exchange, instance: Instance) -> None:
-    """Answer with the output; no head before its first byte, and no end."""
-    # A hub does not look whether there is a type: what it then hands on ruins the input.
+    """Answer with the output. The head waits for its first byte, and the answer has no end."""
+    # A hub does not check whether there is a type; a missing one ruins the input.
     instance.set_input_type(exchange.header("Content-Type") or "undefined")
     copying = asyncio.ensure_future(_copy(exchange, instance.process.input, text=True))
     reader = instance.process.output.attach()
@@ -199,10 +199,10 @@ async def _event(exchange: Exchange, instance: Instance, body: Any) -> None:
 
 
 def _second(body: Any, key: str) -> Any:
-    """Return the second item of a message, as JavaScript takes it apart.
+    """Return the second item of a message, with JavaScript's destructuring rules.
 
     Raises:
-        Thrown: It cannot.
+        Thrown: JavaScript could not take it apart.
     """
     symbol = "(cannot read property Symbol(Symbol.iterator))"
     if body is UNDEFINED or body is None:
@@ -240,7 +240,7 @@ async def _stop(exchange: Exchange, instance: Instance, body: Any) -> None:
     elif not isinstance(can_keep_alive, bool):
         await exchange.answer({"error": "Invalid canCallKeepalive format"}, 400)
     else:
-        # A task of its own: a client that leaves does not call the stop off.
+        # A separate task, so that a client that leaves does not cancel the stop.
         stopping = asyncio.ensure_future(instance.stop(timeout / 1000, can_keep_alive))
         await asyncio.shield(stopping)
         await exchange.answer(instance.info(), 202)
@@ -268,7 +268,7 @@ async def _monitoring_rate(exchange: Exchange, instance: Instance, body: Any) ->
         good = False
     if not good:
         raise Thrown("Bad message of type 4003")
-    await exchange.answer({"accepted": True}, 202)  # Python runners do not heed it
+    await exchange.answer({"accepted": True}, 202)  # Python runners ignore it
 
 
 def _monitoring(body: Any) -> Any:

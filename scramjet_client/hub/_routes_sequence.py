@@ -1,4 +1,4 @@
-"""Sequences: upload, replacement, deletion, and starting them."""
+"""Sequences: upload, replacement, deletion, and start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scramjet_client.hub._state import State
 _ID_LENGTH = 36
 
 _REACHABLE = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
-"""What stands for itself in a path, in all clients."""
+"""Ids that every client writes into a path without escapes."""
 
 _UNREACHABLE = (
     "instanceId must be 36 of the characters A-Z a-z 0-9 . _ ~ -, as no route leads to others"
@@ -48,7 +48,7 @@ async def replace(exchange: Exchange, state: State, id: str) -> None:
     sequence = await _received(exchange, state, id)
     if sequence is None:
         return
-    # Once more: a body takes its time, in which the old one may have been started or deleted.
+    # Check again: while the body arrived, somebody may have started or deleted the old sequence.
     refused = True
     try:
         refused = await _cannot_be_replaced(exchange, state, id)
@@ -62,7 +62,7 @@ async def replace(exchange: Exchange, state: State, id: str) -> None:
 
 
 async def _cannot_be_replaced(exchange: Exchange, state: State, id: str) -> bool:
-    """Answer, and return True, if there is no such sequence, or it is in use. Waits for nothing if not."""
+    """Answer and return True if the sequence does not exist or is in use. Waits for nothing otherwise."""
     old = state.sequences.get(id)
     if old is None:
         await exchange.answer({"error": f"Sequence with id: {id} not found"}, 404)
@@ -101,14 +101,14 @@ async def _received(exchange: Exchange, state: State, id: str | None) -> Sequenc
 
 
 async def delete(exchange: Exchange, state: State, id: str) -> None:
-    """Answer `DELETE sequence/ID`; with force, when the instances are forgotten."""
+    """Answer `DELETE sequence/ID`; with force, after the hub has forgotten the instances."""
     await exchange.json()
     sequence = state.sequences.get(id)
     if sequence is None:
         await exchange.answer({"error": f"The sequence {id} does not exist."}, 404)
         return
     if exchange.header("x-seq-kill-inst"):
-        # As on a real hub, it goes on when the client does not wait for it.
+        # As on a real hub, this continues when the client does not wait for it.
         await asyncio.shield(_delete_by_force(state, sequence))
     elif any(each.in_use for each in state.instances_of(sequence)):
         await exchange.answer({"error": "Can't remove- Sequence in use"}, 409)
@@ -118,8 +118,8 @@ async def delete(exchange: Exchange, state: State, id: str) -> None:
 
 
 async def _delete_by_force(state: State, sequence: Sequence) -> None:
-    """Kill the instances, and delete their sequence when they are forgotten."""
-    # Until there are none: another client may start one meanwhile.
+    """Kill the instances, and delete their sequence once the hub has forgotten them."""
+    # Repeat until none is left: another client may start one meanwhile.
     while instances := state.instances_of(sequence):
         for instance in instances:
             instance.kill(remove_immediately=True)
@@ -145,7 +145,7 @@ async def describe(exchange: Exchange, state: State, id: str, what: str) -> None
 
 
 async def start(exchange: Exchange, state: State, id: str) -> None:
-    """Answer `POST sequence/ID/start`, when the runner has connected."""
+    """Answer `POST sequence/ID/start` once the runner has connected."""
     body = await exchange.json()
     sequence = state.sequences.get(id)
     if sequence is None:
@@ -157,7 +157,7 @@ async def start(exchange: Exchange, state: State, id: str) -> None:
         await exchange.finish()
         return
     if not _REACHABLE.fullmatch(order.id):
-        # A real hub takes it, and then has an instance that nobody can name in a path.
+        # A real hub accepts it, and then has an instance whose id nobody can write in a path.
         await exchange.answer({"error": _UNREACHABLE}, 400)
         return
     if order.id in state.instances:
@@ -182,10 +182,10 @@ async def start(exchange: Exchange, state: State, id: str) -> None:
 
 
 def _order(body: dict[str, Any]) -> Start | None:
-    """Return what is to be started, or None for an instance id that a hub trips over."""
+    """Return the options of the start, or None for an instance id that makes a real hub fail."""
     args = body.get("args")
     if isinstance(args, str):
-        args = list(args)  # JavaScript spreads it
+        args = list(args)  # JavaScript spreads a string
     elif args is not None and not isinstance(args, list):
         args = [args]
     start = Start(

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from scramjet_client.hub._settings import Settings
 
 LOCATION = "sth-local"
-"""The hub's own id, where a real one says "sth-0"."""
+"""The id of this hub; a real hub says "sth-0"."""
 
 
 class Sequence:
-    """A package that was unpacked into a folder of its own."""
+    """A package, unpacked into its own folder."""
 
     def __init__(self, id: str, folder: Path, manifest: Manifest, size: int) -> None:
         self.id = id
@@ -37,7 +37,7 @@ class Sequence:
 
     @property
     def entry(self) -> Path:
-        """The path of the entry file; one that leads out of the package is none."""
+        """The path of the entry file. A path that leads out of the package counts as missing."""
         path = self.folder / self.main
         root = os.path.realpath(self.folder)
         if os.path.commonpath([root, os.path.realpath(path)]) != root:
@@ -46,7 +46,7 @@ class Sequence:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What the hub says of it."""
+        """The hub's description of it."""
         order = ("engines", "entrypointPath", "version", "name")
         config = self.manifest.config
         return {
@@ -60,7 +60,7 @@ class Sequence:
         }
 
     def brief(self) -> dict[str, Any]:
-        """Return how an instance's info shows it."""
+        """Return the short form that an instance's info contains."""
         return {"id": self.id, "config": self.config, "location": LOCATION}
 
 
@@ -88,10 +88,10 @@ async def receive(chunks: AsyncIterator[bytes], storage: Path, limit: int) -> tu
 async def make_sequence(
     package: IO[bytes], size: int, storage: Path, settings: Settings, id: str | None = None
 ) -> Sequence:
-    """Unpack a package and return its sequence, ready to be started.
+    """Unpack a package and return its sequence, ready to start.
 
     Raises:
-        PackageRefused: The package is not taken; nothing of it is left.
+        PackageRefused: The hub refuses the package, and has removed all of it.
     """
     loop = asyncio.get_running_loop()
     folder = make_folder(storage)
@@ -99,7 +99,7 @@ async def make_sequence(
     try:
         manifest = await asyncio.shield(unpacking)
     except BaseException:
-        # A client that leaves ends this, but not the thread, which would go on making files.
+        # A client that leaves ends this function, but not the thread, which would go on making files.
         await asyncio.wait([unpacking])
         await asyncio.shield(loop.run_in_executor(None, remove, folder))
         raise
@@ -112,7 +112,7 @@ def _unpacked(package: IO[bytes], folder: Path, settings: Settings) -> Manifest:
 
 
 def copy_folder(source: Path, storage: Path) -> Sequence:
-    """Return a sequence of a copy of a folder of this machine's own."""
+    """Return a sequence from a copy of a local folder."""
     folder = make_folder(storage)
     shutil.copytree(source, folder, dirs_exist_ok=True)
     return Sequence(str(uuid.uuid4()), folder, read_manifest(folder), 0)

@@ -1,4 +1,4 @@
-"""What a hub is set to."""
+"""The settings of a hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 EXIT_DELAY = 15.0
-"""Seconds after its end during which an instance counts as in use (docs/protocol.md, "Lifetimes")."""
+"""Seconds after its end in which an instance counts as in use (docs/protocol.md, "Lifetimes")."""
 
 INSTANCE_LIFETIME = 195.0
 MAX_PACKAGE_SIZE = 256 * 2**20
@@ -52,13 +52,13 @@ class Settings:
 
     Attributes:
         instance_lifetime: Seconds for which an ended instance stays listed.
-        max_package_size: Bytes of an uploaded package.
-        max_unpacked_size: Bytes of what is in it.
-        max_package_files: Number of files and folders in it.
-        max_json_size: Bytes of a JSON body. While one is parsed nobody else is served.
-        max_connections: Number of connections at a time.
-        head_timeout: Seconds that a connection gets until its first request is there and is let in.
-        token: Needed on every route, if there is one; else requests of foreign web pages are refused.
+        max_package_size: Largest uploaded package, in bytes.
+        max_unpacked_size: Largest content of a package, in bytes.
+        max_package_files: Maximum number of files and folders in a package.
+        max_json_size: Largest JSON body, in bytes. While the hub parses one, it serves nobody else.
+        max_connections: Maximum number of connections at a time.
+        head_timeout: Seconds in which the first request of a connection must arrive and be let in.
+        token: The token that every route needs. Without one, the hub refuses requests of foreign web pages.
     """
 
     instance_lifetime: float = attrs.field(default=INSTANCE_LIFETIME, converter=_instance_lifetime)
@@ -72,5 +72,5 @@ class Settings:
 
     @property
     def exit_delay(self) -> float:
-        """Seconds after its end during which an instance keeps its sequence from being deleted."""
+        """Seconds after its end in which an instance keeps its sequence from deletion."""
         return min(EXIT_DELAY, self.instance_lifetime)

@@ -1,4 +1,4 @@
-"""The signals of a process that is a hub, and nothing else."""
+"""Signals of a process that is only a hub."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 def ended_by_signals() -> Iterator[threading.Event]:
     """Yield an event that Ctrl-C and SIGTERM set while the block runs.
 
-    One that was ignored when the process began stays ignored, as shells expect it of what they start in the
-    background. SIGCHLD does not: while it is ignored, nobody can learn how an instance's process ended.
+    A signal that was ignored when the process began stays ignored: shells expect this of processes they start in the
+    background. SIGCHLD is the exception: while it is ignored, nobody can learn how an instance's process ended.
     """
     ended = threading.Event()
     before = {}

@@ -1,4 +1,4 @@
-"""How commands start a hub: with a token that clients of the same user find."""
+"""Start of a hub by a command, with a token that clients of the same user find."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from scramjet_client.hub._local_hub import LocalHub, OpenHubWarning
 def make_hub(
     host: str, port: int, token: str | None, no_token: bool, storage: str | None
 ) -> LocalHub:
-    """Return the hub that a command was asked for: without a word about tokens it has a random one.
+    """Return the hub that a command asks for; if it does not mention a token, the hub has a random one.
 
     Raises:
-        ValueError: The variable for its token is set but empty, or beside `no_token`; or as of `LocalHub`.
+        ValueError: The variable for its token is empty, or set together with `no_token`; or as for `LocalHub`.
     """
     if host == "localhost":
-        # What it listens on: the token of a name, which may lead elsewhere too, is not sent by itself.
+        # Use the address: clients do not send a token to a name by themselves, as a name may lead elsewhere too.
         host = "127.0.0.1"
     found = given_token() if token is None else token
     if no_token and found is not None:
         raise ValueError(f"no token is wanted, and {VARIABLE} is set; unset it")
     if no_token:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", OpenHubWarning)  # said by kept_token, as a sentence
+            warnings.simplefilter("ignore", OpenHubWarning)  # kept_token says this in a sentence
             return LocalHub(host, port, token=None, storage=storage)
     if found is None:
         return LocalHub(host, port, storage=storage)
@@ -39,7 +39,7 @@ _OPEN = "without a token, every user of this machine can run programs here as yo
 
 
 class KeptToken(NamedTuple):
-    """What became of a hub's token: the file that has it, if any, and that in words."""
+    """Where a hub's token is: the file with it, if any, and a sentence about it."""
 
     path: Path | None
     sentence: str
@@ -47,10 +47,10 @@ class KeptToken(NamedTuple):
 
 @contextlib.contextmanager
 def kept_token(hub: LocalHub) -> Iterator[KeptToken]:
-    """Keep the token of a hub that runs in a file of the user while the block runs.
+    """Keep the token of a running hub in a file of the user while the block runs.
 
     Raises:
-        OSError: There is no place for a random token, so that no client could have it.
+        OSError: There is no place to keep a random token, so no client could have it.
     """
     if hub.token is None:
         yield KeptToken(None, _OPEN)

@@ -1,4 +1,4 @@
-"""What a hub holds: sequences, instances, topics, and its notes."""
+"""The content of a hub: sequences, instances, topics, and records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEPT_REQUESTS = 10_000
 _KEPT_REQUEST_BYTES = 16 * 2**20
 
 _REQUEST_LIMIT = 16384
-"""Bytes that are kept of one request; longer headers are left out of it, and a longer path is cut."""
+"""Most bytes that the hub keeps of one request: it leaves out longer headers, and cuts a longer path."""
 
 _KEPT_FAILURES = 100
 
@@ -35,12 +35,12 @@ _SEQUENCE_CREATED, _SEQUENCE_DELETED = 0, 1
 
 @attrs.frozen(kw_only=True)
 class RecordedRequest:
-    """A request that came.
+    """A request that arrived.
 
     Attributes:
-        method, path: As they were sent, the path with its query.
-        headers: Names in lower case; the value of `authorization` is left out.
-        complete: Whether all of it is here; what is beyond 16 KB is not.
+        method, path: As the client sent them; the path includes its query.
+        headers: Names in lower case, without the value of `authorization`.
+        complete: False if the request was larger than 16 KB, and the rest is missing.
     """
 
     method: str
@@ -50,7 +50,7 @@ class RecordedRequest:
 
 
 class Requests:
-    """The last requests that were let in: up to a number, and to a number of bytes."""
+    """The last requests that were let in, up to a maximum number and a maximum of bytes."""
 
     def __init__(self) -> None:
         self._kept: deque[tuple[RecordedRequest, int]] = deque()
@@ -60,7 +60,7 @@ class Requests:
         return (request for request, _ in self._kept)
 
     def add(self, method: str, path: str, headers: Iterable[tuple[str, str]]) -> None:
-        """Add one, and forget the oldest where there are too many."""
+        """Add one, and forget the oldest ones over the limit."""
         kept: dict[str, str] = {}
         size, complete = len(method) + min(len(path), _REQUEST_LIMIT), len(path) <= _REQUEST_LIMIT
         for name, value in headers:
@@ -86,7 +86,7 @@ class Requests:
 
 
 class State:
-    """All of a hub but its sockets. Lives on the hub's loop."""
+    """Everything in a hub except its sockets. Lives on the hub's loop."""
 
     def __init__(self, storage: Path, settings: Settings, reaper: Reaper) -> None:
         self.storage = storage
@@ -104,7 +104,7 @@ class State:
     # -- sequences ------------------------------------------------------------------------------------
 
     def add(self, sequence: Sequence) -> None:
-        """Add a sequence, or put it in the place of the one with its id."""
+        """Add a sequence, or replace the one with its id."""
         old = self.sequences.get(sequence.id)
         self.sequences[sequence.id] = sequence
         if old is not None:
@@ -124,7 +124,7 @@ class State:
         return [each for each in self.instances.values() if each.sequence.id == sequence.id]
 
     def describe(self, sequence: Sequence) -> dict[str, Any]:
-        """Return what the hub says of a sequence."""
+        """Return the hub's description of a sequence."""
         return {
             **sequence.brief(),
             "instances": [each.id for each in self.instances_of(sequence)],
@@ -136,12 +136,12 @@ class State:
         """Begin to start an instance, which is listed from now on.
 
         Returns:
-            The instance, and what gives why it failed before it was connected, or None.
+            The instance, and a task: its result is the reason for a failure before the connection, or None.
         """
         instance = Instance(self, sequence, start)
         self.instances[instance.id] = instance
         self.log.note("INFO", "Starting instance", instance.id, sequence.id)
-        # Not the caller: a client that leaves does not undo a start.
+        # The hub runs this task, not the caller: a client that leaves does not undo a start.
         return instance, asyncio.ensure_future(self._connect(instance))
 
     async def _connect(self, instance: Instance) -> str | None:
@@ -156,15 +156,15 @@ class State:
         return failure
 
     def broadcast(self, emitter: Instance, name: str, message: Any) -> None:
-        """Give an instance's event to all others, as real hubs do."""
+        """Send an instance's event to all other instances, as real hubs do."""
         for instance in self.instances.values():
             if instance is not emitter and instance.lives and instance.status != "starting":
                 instance.send_event(name, message)
 
-    # -- all ------------------------------------------------------------------------------------------
+    # -- the whole hub --------------------------------------------------------------------------------
 
     async def heartbeat(self) -> None:
-        """Note heartbeats while somebody reads the audit, for ever."""
+        """Record heartbeats while somebody reads the audit, for ever."""
         while True:
             await asyncio.sleep(_HEARTBEAT)
             if self.audit.has_readers:

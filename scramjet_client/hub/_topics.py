@@ -1,4 +1,4 @@
-"""Topics: pipes with a name, between clients and instances."""
+"""Topics: named pipes between clients and instances."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ _NAME = re.compile(r"[\\a-zA-Z0-9_+-]+")
 
 
 def is_name(name: object) -> bool:
-    """Say whether a hub takes this as the name of a topic."""
+    """Return whether a hub accepts this as the name of a topic."""
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 class Topic:
-    """A pipe that never ends, with the turns of those who write to it."""
+    """A pipe that never ends; its writers take turns."""
 
     def __init__(self, name: str, content_type: str) -> None:
         self.name = name
         self.content_type = content_type
         self.pipe = Pipe()
-        # One writer's body at a time, as on a real hub; instances write beside them.
+        # One writer's body at a time, as on a real hub. Instances may write at the same time.
         self.turn = asyncio.Lock()
 
     def entry(self) -> dict[str, str]:
-        """Return what the list of topics says of it."""
+        """Return its entry in the list of topics."""
         return {
             "contentType": self.content_type,
-            "localProvider": "",  # also where a Python instance provides it
+            "localProvider": "",  # empty even if a Python instance provides it
             "topic": self.name,
             "topicName": self.name,
         }
 
     async def take(self, reader: Reader) -> None:
-        """Pass on the output of an instance."""
+        """Pass an instance's output on to the topic."""
         while data := await reader.get():
             await self.pipe.write(data)
 
     async def give(self, feed: Feed) -> None:
-        """Feed an instance, as one more reader, until it ends."""
+        """Feed an instance as one more reader until it ends."""
         reader = self.pipe.attach()
         passing = asyncio.ensure_future(self._pass(reader, feed))
         try:
@@ -82,14 +82,14 @@ class Topics:
         return topic
 
     def find(self, name: str, content_type: str) -> Topic | None:
-        """Return a topic of this type, made if there is none of this name; None if its type is another."""
+        """Return the topic of this name, created if it is missing; None if its type differs."""
         if content_type not in CONTENT_TYPES or not is_name(name):
             return None
         topic = self._topics.get(name) or self.create(name, content_type)
         return topic if topic.content_type == content_type else None
 
     def remove(self, name: str) -> bool:
-        """Forget a topic; its readers are left waiting, as on a real hub."""
+        """Remove a topic; its readers keep waiting, as on a real hub."""
         return self._topics.pop(name, None) is not None
 
     def clear(self) -> None:

@@ -197,7 +197,7 @@ def plot(state: ViewState) -> str:
 
 
 def _points(rates: Sequence[float], top: float) -> str:
-    # ProxiedClient the label, and the latest on the right.
+    # Below the label, and the latest on the right.
     step = _WIDTH / max(len(rates) - 1, 1)
     scale = (_HEIGHT - 14) / top if top else 0
     return " ".join(

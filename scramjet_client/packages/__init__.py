@@ -1,4 +1,4 @@
-"""What runs on a hub: packages made of folders, files and functions."""
+"""Sequence packages: made of folders, files and functions."""
 
 from scramjet_client.packages.package import (
     Package,

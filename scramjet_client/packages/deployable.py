@@ -1,4 +1,4 @@
-"""Which callables can be deployed, which values can't travel with them, and what to do then."""
+"""Checks which functions and values can travel, with advice for those that can't."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CURE = "; write `def name(context, input, *args): ...` that calls it, and deplo
 
 
 def checked_function(function: Any) -> types.FunctionType:
-    """Return the function that a decorated one was made of, if a hub can call it.
+    """Return the plain function behind its decorators, if a hub can call it.
 
     Raises:
-        TypeError: It is no function, or can't be called as `function(context, input)`.
+        TypeError: It is not a function, or `function(context, input)` can't call it.
     """
     plain = inspect.unwrap(function) if callable(function) else function
     if not isinstance(plain, types.FunctionType) or not isinstance(function, types.FunctionType):
@@ -55,10 +55,10 @@ def _kind(function: Any) -> str:
 
 
 def owner_of(plain: types.FunctionType) -> type | None:
-    """Return the class, beside the script, in which a function was defined, or None.
+    """Return the class beside the script in which a function was defined, or None.
 
     Raises:
-        TypeError: It is a method, which would take the context for its object.
+        TypeError: It is a method, which would get the context as its object.
     """
     first, *rest = plain.__qualname__.split(".")
     found = plain.__globals__.get(first)
@@ -76,7 +76,7 @@ def owner_of(plain: types.FunctionType) -> type | None:
 
 
 def cure_for(value: Any, closed: bool) -> str:
-    """Return what to do about a value that cannot travel."""
+    """Return advice for a value that cannot travel."""
     if isinstance(value, types.FunctionType) and closed:
         return "; define it outside, and let a decorator use functools.wraps"
     if isinstance(value, type):
@@ -85,7 +85,7 @@ def cure_for(value: Any, closed: bool) -> str:
 
 
 def described_value(value: Any) -> str:
-    """Return what to call a value that cannot travel."""
+    """Return a description of a value that cannot travel."""
     if isinstance(value, io.IOBase):
         return "an open file"
     if isinstance(value, socket.socket):

@@ -1,4 +1,4 @@
-"""The files of a package: found in a folder, with what was left out and why, and written as a tar."""
+"""The files of a package: found in a folder, with the excluded ones and the reasons, and written as a tar."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from scramjet_client.packages.ignore import (
 )
 
 _KEY_LIMIT = 16_777_216
-"""Bytes of a file named like a key that are looked through; those with public keys alone are smaller."""
+"""Bytes to search in a file that is named like a key. Files with only public keys are smaller."""
 
 _HEAD = 4096
-"""Bytes at a file's beginning in which a secret of any name is looked for."""
+"""Bytes at a file's beginning that are searched for a secret, whatever the file's name."""
 
 
 @public
@@ -41,10 +41,10 @@ class PackageEntry(Shown):
     """One entry of a package.
 
     Attributes:
-        name: Path in the package, with `/` between its parts; a folder without any files ends in one.
+        name: Path in the package, with `/` between its parts. The path of an empty folder ends in `/`.
         size: Bytes; 0 for links and folders.
-        executable: Whether it may be run as a program.
-        link: Where a symbolic link leads, relative to its own place; "" for everything else.
+        executable: Whether you can run it as a program.
+        link: Target of a symbolic link, relative to its own place; "" for everything else.
     """
 
     name: str
@@ -56,9 +56,9 @@ class PackageEntry(Shown):
 
 @attrs.define
 class Found:
-    """What a folder holds: the entries of a package, names that were left out, by why, and of what looks like a secret.
+    """The content of a folder: entries of a package, excluded names by reason, and names that look like secrets.
 
-    What `.siignore` names is left out too, and has no reason to be told of.
+    Names that `.siignore` excludes are missing too, without a reason: the user has asked for it.
     """
 
     entries: list[PackageEntry] = attrs.field(factory=list)
@@ -67,7 +67,7 @@ class Found:
     suspects: list[str] = attrs.field(factory=list)
 
     def leave_out(self, why: str, name: str) -> None:
-        """Take note of something that does not travel."""
+        """Record an excluded name."""
         self.left_out.setdefault(why, []).append(name)
 
 
@@ -79,12 +79,12 @@ HOW_TO_TAKE_SECRETS = " (take them in by `!name` in .siignore)"
 
 
 def find(root: Path, *, node: bool = True, trusted: bool = False) -> Found:
-    """Return the files of a folder, in the order of their names.
+    """Return the files of a folder, sorted by name.
 
     Args:
         root: The folder.
         node: Whether `node_modules` belongs to the package.
-        trusted: Whether nothing in it can be a secret, as it was installed there just now.
+        trusted: Whether to skip the search for secrets, because its content was just installed there.
     """
     ignore = root / IGNORE_FILE
     lines = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
@@ -120,10 +120,10 @@ class _Walk:
             return
         path = Path(entry.path)
         if entry.is_symlink():
-            # A link is looked at when all that it may lead to is known.
+            # Links come last, when all their possible targets are known.
             self._links.append((name, entry.path))
         elif is_folder and (path / "pyvenv.cfg").is_file():
-            pass  # a virtual environment, whatever its name
+            pass  # a virtual environment, whatever its name is
         elif is_folder and verdict == "secret" and not self._trusted and not _is_program(path):
             self.found.leave_out(SECRET, name + "/")
         elif is_folder:
@@ -141,18 +141,18 @@ class _Walk:
             if (verdict == "secret" and not public) or (holds_key and not is_code(name)):
                 self.found.leave_out(SECRET, name)
                 return
-            # What npm has installed is neither the user's nor free of examples.
+            # npm has installed these files. They are not the user's, and often contain examples.
             if not public and looks_secret(path, name) and "node_modules" not in name.split("/"):
                 self.found.suspects.append(name)
         self.found.entries.append(_file(path, name))
 
     def links(self) -> None:
-        """Take the links in that lead to something in the package."""
+        """Add the links whose target is in the package."""
         known: set[str] = set()
         for entry in self.found.entries:
             known.update(_with_parents(entry.name.rstrip("/")))
         for name, path in self._links:
-            # Where it leads in the end, so that no link depends on another one.
+            # Use the final target, so that no link depends on another one.
             real = os.path.realpath(path)
             inside = Path(os.path.relpath(real, self._root)).as_posix()
             if not real.startswith(os.path.join(self._root, "")):
@@ -165,7 +165,7 @@ class _Walk:
 
 
 def looks_secret(path: Path, name: str) -> bool:
-    """Return whether a file that is taken looks like a secret: by its name, or by how it begins."""
+    """Return whether a file looks like a secret, by its name or by its beginning."""
     code = is_code(name)
     if is_named_secret(name) or (is_suspect(name) and not code):
         return True
@@ -179,13 +179,13 @@ def looks_secret(path: Path, name: str) -> bool:
 
 
 def _is_in_secret_folder(name: str) -> bool:
-    """Return whether a file lies in a folder that was only taken because there is a program in it."""
+    """Return whether a file lies in a folder with a secret-like name, included only because it contains a program."""
     parts = list(_with_parents(posixpath.dirname(name)))
     return any(is_named_secret(each) for each in parts)
 
 
 def _is_program(folder: Path) -> bool:
-    """Return whether a folder named like a secret is a part of a program."""
+    """Return whether a folder with a secret-like name is part of a program."""
     return any((folder / each).is_file() for each in ("__init__.py", "index.js", "index.ts"))
 
 
@@ -207,7 +207,7 @@ def _file(path: Path, name: str) -> PackageEntry:
 
 
 def in_memory(files: Mapping[str, bytes]) -> list[PackageEntry]:
-    """Return entries for files that are made here."""
+    """Return entries for files that exist only in memory."""
     return [
         PackageEntry(name=name, size=len(content), source=content)
         for name, content in sorted(files.items())
@@ -215,12 +215,12 @@ def in_memory(files: Mapping[str, bytes]) -> list[PackageEntry]:
 
 
 def write(entries: Iterable[PackageEntry], target: IO[bytes]) -> None:
-    """Write entries as a tar.gz whose bytes follow from their names and contents alone.
+    """Write entries as a tar.gz whose bytes depend only on their names and contents.
 
     Raises:
-        OSError: A file could not be read, or got shorter while it was.
+        OSError: A file could not be read, or became shorter while it was read.
     """
-    # Names, times, owners and permissions of this machine would make other bytes of the same files.
+    # Names, times, owners and permissions of this machine would change the bytes for the same files.
     with (
         gzip.GzipFile("", "wb", 6, target, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,

@@ -1,7 +1,7 @@
-"""A function of a script or notebook -> the files of a program that is this function, and all it uses.
+"""Turn a function of a script or notebook into the files of a program: the function and everything it uses.
 
-Its source travels, with the source of the functions and classes beside it that it refers to; modules are imported
-there; values are written down. What has no source and can't be written down is refused.
+Its source travels, with the source of the functions and classes beside it that it refers to. The program imports
+modules on the hub, and contains values as literals. Anything without source that can't be a literal is refused.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ from scramjet_client.packages.source import (
 from scramjet_client.packages.values import expression
 
 MODULE = "sequence_source"
-"""Name of the module, in the package, that holds the function."""
+"""Name of the module with the function in the package."""
 
 ADAPTER = Path(__file__).parent / "on_hub" / "scramjet_adapter.py"
-"""What runs a function on a hub; a copy of it travels."""
+"""The adapter that runs a function on a hub; a copy of it travels."""
 
 _MAIN = '''\
 """Made by HostClient.deploy(): the function {name} as a sequence."""
@@ -70,24 +70,24 @@ _MADE_AGAIN = (
     TypeVar,
     type(List[int]),  # noqa: UP006 - the type of typing's own, which has no public name
 )
-"""What `name = ...` makes again just as it was: it has no state, and making it does nothing else."""
+"""Types of values that `name = ...` recreates exactly: they have no state, and the statement has no side effects."""
 
 _LARGEST_VALUE = 1_048_576
-"""Characters of one value that is written down; more is data, and better sent as input."""
+"""Most characters of one value in the source; a larger one is data, which you should send as input."""
 
 
 @attrs.frozen(kw_only=True)
 class FunctionSource:
-    """What travels for a function.
+    """The parts of a function that travel.
 
     Attributes:
         name: The function's name.
         origin: Where it is from: a file's name, or "a notebook".
-        files: The files that are made, by name; `main.py` is the one to run.
-        copied: Modules beside the script, as they are.
+        files: The generated files, by name; `main.py` is the one to run.
+        copied: Modules beside the script, unchanged.
         missing: First names of the modules that the hub's Python must have.
-        secrets: What may be a secret and travels, or stays for that reason; a sentence each.
-        notes: What else stays here; a sentence each.
+        secrets: One sentence for each possible secret that travels, or that stays here because it may be one.
+        notes: One sentence for each other thing that stays here.
     """
 
     name: str
@@ -106,7 +106,7 @@ def read_function(
     include: Iterable[str | Path] = (),
     env: Iterable[str] = (),
 ) -> FunctionSource:
-    """Return what has to travel for a function.
+    """Return everything that must travel for a function.
 
     Args:
         function: The function.
@@ -115,8 +115,8 @@ def read_function(
         env: Variables whose values do not travel.
 
     Raises:
-        TypeError: It is no function, or can't be called as `function(context, input)`.
-        ValueError: Its source isn't there, or it uses something that can't travel.
+        TypeError: It is not a function, or `function(context, input)` can't call it.
+        ValueError: Its source is missing, or it uses something that can't travel.
     """
     plain = checked_function(function)
     names = _names_of(env)
@@ -176,7 +176,7 @@ def _names_of(env: Iterable[str]) -> frozenset[str]:
 
 
 def _settings(function: Any, namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the program says of its input and output: attributes of the function, or names beside it."""
+    """Return the program's settings of input and output: attributes of the function, or names beside it."""
 
     def said(name: str) -> Any:
         return getattr(function, name, namespace.get(name))
@@ -196,7 +196,7 @@ def _settings(function: Any, namespace: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Reader:
-    """Collects definitions, values and imports, in the order in which they have to come."""
+    """Collects definitions, values and imports, in the order that the module needs."""
 
     def __init__(
         self,
@@ -224,7 +224,7 @@ class _Reader:
         return "\n\n".join([head + "\n" + future, *sorted(self._imports), *self._body]) + "\n"
 
     def program(self, plain: types.FunctionType, function: Any) -> str:
-        """Take in the function that is deployed; return its name."""
+        """Add the deployed function; return its name."""
         owner = owner_of(plain)
         snippet = function_snippet(plain, self._source)
         if owner is None and not self._makes(snippet, plain, function):
@@ -248,7 +248,7 @@ class _Reader:
     def function(
         self, function: types.FunctionType, decorated: Any, snippet: Snippet | None = None
     ) -> str:
-        """Take a function in, with its decorators and all that it uses; return its name."""
+        """Add a function, with its decorators and everything it uses; return its name."""
         snippet = snippet or self._snippet(function)
         self.origin = self.origin or snippet.origin
         self._taken.setdefault(snippet.name, decorated)
@@ -256,14 +256,14 @@ class _Reader:
         return snippet.name
 
     def _makes(self, snippet: Snippet, plain: types.FunctionType, function: Any) -> bool:
-        """Say whether a definition, with its decorators, makes a function that leads to what it defines."""
+        """Return whether a definition, with its decorators, makes this function from its plain one."""
         if function is plain:
             return True
         beside = plain.__globals__.get(plain.__name__, function)
         return snippet.decorated and ("." in plain.__qualname__ or beside is function)
 
     def _snippet(self, function: types.FunctionType) -> Snippet:
-        """Return the source of a function that is used, which the text that was given may hold too."""
+        """Return the source of a used function; the text from the user may contain it too."""
         try:
             return function_snippet(function)
         except ValueError:
@@ -272,7 +272,7 @@ class _Reader:
             return function_snippet(function, self._source)
 
     def _names(self, snippet: Snippet, cells: Mapping[str, Any]) -> None:
-        """Take in all that a snippet uses, and then itself."""
+        """Add everything that a snippet uses, and then the snippet."""
         for name in snippet.names():
             self._name(name, snippet, cells)
         self.modules.take_imported_by(snippet)
@@ -306,7 +306,7 @@ class _Reader:
     def _value(self, name: str, value: Any, snippet: Snippet, closed: bool) -> None:
         if name == "__file__":
             if self.modules.named:
-                return  # what is named lies there beside the program, as it does here beside the script
+                return  # a named file lies beside the program there, as it does beside the script here
             raise snippet.refusal(
                 name, "and its folder does not travel: name its files by include="
             )
@@ -330,7 +330,7 @@ class _Reader:
             )
 
     def _look_at(self, name: str, value: Any, user: Snippet) -> None:
-        """Note a value that is written into the package, and had better not be."""
+        """Record a value that goes into the package and should not."""
         if isinstance(value, (bool, int, float, complex, type(None))) or name.startswith("__"):
             return
         origin = origin_of(name, texts_beside(user), user.line)
@@ -346,9 +346,9 @@ class _Reader:
         )
 
     def _definition(self, name: str, value: Any, user: Snippet) -> bool:
-        """Take in the source of what was made beside the function; return whether there is one."""
+        """Add the source of a value defined beside the function; return whether it has one."""
         snippet: Snippet | None = None
-        # What a decorator has made, such as a cache, leads to what it was made of.
+        # The result of a decorator, such as a cache, leads to the original function.
         plain = value if isinstance(value, type) else inspect.unwrap(value)
         if isinstance(plain, types.FunctionType):
             if plain.__globals__ is not self._namespace:
@@ -380,7 +380,7 @@ class _Reader:
         self._body.append(f"{name} = {made}")
 
     def _importable(self, name: str, value: Any) -> tuple[str, str] | None:
-        """Return the module and the name that a value can be imported by, or None."""
+        """Return the module and name from which a value can be imported, or None."""
         own = self._namespace.get("__name__")
         for module, attribute in (
             (getattr(value, "__module__", None), getattr(value, "__qualname__", None)),
@@ -403,12 +403,12 @@ def _cells(function: types.FunctionType) -> dict[str, Any]:
         try:
             found[name] = cell.cell_contents
         except ValueError:
-            continue  # no value yet; its use is refused like that of any unknown name
+            continue  # no value yet; using it fails like any unknown name
     return found
 
 
 def _is_builtin(name: str) -> bool:
-    """Return whether a name is a builtin elsewhere too; notebooks add some."""
+    """Return whether a name is a builtin on every Python; notebooks add some."""
     module = str(getattr(getattr(builtins, name, None), "__module__", None))
     return hasattr(builtins, name) and module.partition(".")[0] not in ("IPython", "ipykernel")
 

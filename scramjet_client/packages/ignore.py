@@ -1,4 +1,4 @@
-"""Which files of a folder stay at home: rules as those of a .gitignore, and the ones that always hold."""
+"""Which files of a folder are excluded: rules like those of a .gitignore, and rules that always hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 IGNORE_FILE = ".siignore"
-"""The ignore file of the platform's own command, at the root of a sequence's folder."""
+"""The ignore file of the platform's own command, in the root of a sequence's folder."""
 
 _NEEDLESS = """
 .siignore .git .gitignore .gitattributes .hg .svn .bzr .jj _darcs .DS_Store Thumbs.db
@@ -17,14 +17,14 @@ __pycache__ *.py[co] .mypy_cache .pytest_cache .ruff_cache .hypothesis .tox .nox
 .idea .vscode *.sw[op]
 """
 
-# Names under which tools keep keys, passwords, tokens, or what people have typed. Sources, as seen in November 2026:
+# Names under which tools keep keys, passwords, tokens, or typed text. Sources, as seen in November 2026:
 #   gitrob     github.com/michenriksen/gitrob, filesignatures.json: names of files that hold secrets
 #   shhgit     github.com/eth0izzle/shhgit, config.yaml: those of gitrob, kept on
 #   gitleaks   github.com/gitleaks/gitleaks, config/gitleaks.toml: rules on names (PKCS #12) and shapes of tokens
 #   gitignore  github.com/github/gitignore: Terraform, and the dotfiles of languages
 #   manuals    of the tools themselves: aws, gcloud, az, kubectl, docker, vault, gh, npm, pip, twine, cargo, gem
-# Letters' case does not matter, and a copy that an editor or a person has made (`.env~`, `id_rsa.bak`) is what it is
-# a copy of. A name that programs use for their code too is in _SUSPECT.
+# Letter case does not matter. A copy made by an editor or a person (`.env~`, `id_rsa.bak`) counts as the
+# original. Names that programs also use for code are in _SUSPECT.
 _SECRET = """
 .env .env.* .env-* .env_* *.env .envrc .envs .environment .dev.vars dotenv env.local env.prod* env.staging
 !.env*.example !.env*.sample !.env*.template !.env*.dist !.env*.defaults !example.env !sample.env !*.env.example
@@ -73,7 +73,7 @@ api-key api-key.* apikeys.* api_keys.* private_key private_key.* privatekey priv
 *.db *.db-* *.sqlite-* *.sqlite3-* *.db3 *.sqlite *.sqlite3 *.sqlitedb *.mdf *.sdf *.accdb *.mdb *.sqldump
 """
 
-# Names that are a reason to look twice, of files that a program may need.
+# Suspicious names of files that a program may need.
 _SUSPECT = re.compile(
     r"secret(?!ar)|passw(?:or)?d|passphrase|credential|api[-_.]?key|access[-_.]?key|private[-_.]?key|(?:^|[-_.])tokens?(?:[-_.]|$)"
     r"|(?:^|[-_.])(?:dump|backup)\.sql|\.sql$|\.pcap(?:ng)?$"
@@ -113,9 +113,9 @@ _CODE = (
         ".map",
     ),
 )
-"""Endings of programs and of what is written about them, of which a name proves nothing."""
+"""Endings of code and of documentation, where a suspicious name proves nothing."""
 
-# What editors and people add to the name of a copy. File managers do it in the language of the desktop.
+# Additions of editors and people to the name of a copy. File managers use the language of the desktop.
 _OF_A_COPY = (
     r"(?:copy|kopie|kopia|kopi|copie|copia|c\u00f3pia"
     r"|\u043a\u043e\u043f\u0438\u044f|\u526f\u672c|\u30b3\u30d4\u30fc)"
@@ -141,8 +141,8 @@ _PRIVATE_KEY = re.compile(
     re.MULTILINE,
 )
 
-# Shapes of secrets within texts, as in gitleaks' rules: their issuers gave them a beginning of their own. It stands
-# first, as looking for it is much faster than looking for the whole.
+# Shapes of secrets within texts, as in gitleaks' rules: their issuers gave each a fixed beginning. The beginning
+# comes first in each pair, because a search for it is much faster than one for the whole pattern.
 _TOKENS = {
     mark: re.compile(pattern)
     for mark, pattern in (
@@ -195,7 +195,7 @@ _TOKENS = {
         (b":AA", rb"\b\d{8,10}:AA[\w-]{32,34}\b"),
         (b"8Q~", rb"\b[\w.~-]{3}8Q~[\w.~-]{31,34}"),
         (b'"kty"', rb"\"kty\"[^}]*\"[dk]\"\s*:|\"[dk]\"\s*:[^}]*\"kty\""),
-        # "-----BEGIN ... PRIVATE KEY" in base64: OPENSSH, RSA, EC, ENCRYPTED, or nothing before it.
+        # "-----BEGIN ... PRIVATE KEY" in base64, with OPENSSH, RSA, EC, ENCRYPTED, or nothing in the gap.
         (
             b"LS0tLS1CRUdJTi",
             rb"LS0tLS1CRUdJTiB(?:PUEVOU1NI|SU0EgUFJJ|FQyBQUklW|FTkNSWVBURUQgUFJJ|QUklWQVRF)",
@@ -204,7 +204,7 @@ _TOKENS = {
     )
 }
 
-# A secret that has no shape of its own, by what it is called: of eight characters or more, digits among them.
+# A secret without a known shape, found by its name: eight characters or more, including digits.
 _ASSIGNED = re.compile(
     rb"(?i:pass(?:w(?:or)?d|phrase)?|pwd|secret|token|credentials?|auth(?:orization)?"
     rb"|(?:api|access|private|secret|account|signing|encryption|master|fernet|session|client|shared|storage)[-_ .]?key"
@@ -216,10 +216,10 @@ _BINARY_KEY = re.compile(
     rb"SSH PRIVATE KEY FILE FORMAT|\x30(?:\x82..|\x81.|.)\x02\x01(?:\x00(?:\x02[\x40-\x82]|\x30)|\x01\x04|\x03\x30)",
     re.DOTALL,
 )
-"""How private keys begin that are no text: of SSH 1, and in DER, PKCS #1, #8 and #12, and SEC 1."""
+"""First bytes of binary private keys: of SSH 1, and in DER, PKCS #1, #8 and #12, and SEC 1."""
 
 _DATABASES = (b"SQLite format 3\0", b"\x03\xd9\xa2\x9a", b"\xfe\xed\xfe\xed")
-"""How databases begin that hold what people keep: SQLite, KeePass, Java's keystores."""
+"""First bytes of databases that hold personal data: SQLite, KeePass, Java's keystores."""
 
 
 @attrs.frozen
@@ -230,18 +230,18 @@ class _Rule:
 
 
 class Rules:
-    """Rules in their order; the last one that matches a path decides.
+    """Ordered rules; the last one that matches a path decides.
 
-    Verdicts are words: "needless" and "ignored" (left out), "secret" (left out, and that is said), "suspect" (a part
-    of a program with the name of a secret: taken, and that is said), "wanted" (a `!` rule takes it in), "" (no rule
-    says anything).
+    Verdicts are words: "needless" and "ignored" (left out), "secret" (left out, with a warning), "suspect" (part of a
+    program with the name of a secret: included, with a warning), "wanted" (included by a `!` rule), "" (no rule
+    matches).
     """
 
     def __init__(self, lines: Iterable[str] = (), *, node: bool = True) -> None:
         """Make the rules of one folder.
 
         Args:
-            lines: Those of its ignore file; they go before all others.
+            lines: Lines of its ignore file; they come before all other rules.
             node: Whether `node_modules` belongs to the package.
         """
         needless = _NEEDLESS.split() + ([] if node else ["node_modules"])
@@ -249,7 +249,7 @@ class Rules:
         self._own = list(_rules(lines, "ignored"))
 
     def verdict(self, path: str, is_folder: bool) -> str:
-        """Return what is said of a path, relative to the folder, with `/` between its parts."""
+        """Return the verdict for a path relative to the folder, with `/` between its parts."""
         own = _last(self._own, path, is_folder)
         if own:
             return own
@@ -258,13 +258,13 @@ class Rules:
         return _last(self._needless, path, is_folder) or _secrecy(path)
 
     def is_named(self, path: str, is_folder: bool) -> bool:
-        """Return whether the folder's own rules take a path in by its name."""
+        """Return whether the folder's own rules include a path by its name."""
         return _last(self._own, path, is_folder) == "wanted"
 
 
 @functools.lru_cache(maxsize=1024)
 def is_named_secret(path: str) -> bool:
-    """Return whether a path has the name of a secret, or of a copy of one."""
+    """Return whether a path has the name of a secret, or of a copy of a secret."""
     return _secrecy(path) != "wanted" and any(
         _secrecy(each) == "secret" for each in _originals(path)
     )
@@ -279,7 +279,7 @@ def _secrecy(path: str) -> str:
 
 @functools.lru_cache(maxsize=1)
 def _secret_patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return what matches the names of secrets, and what matches those that only look so: one expression each."""
+    """Return one expression for the names of secrets, and one for names that only look like secrets."""
     both: tuple[list[str], list[str]] = ([], [])
     for text in _SECRET.split():
         both[text.startswith("!")].append(_regex(text.lstrip("!")).pattern)
@@ -307,11 +307,11 @@ def _last(rules: list[_Rule], path: str, is_folder: bool) -> str:
 
 
 _ORIGINALS_LIMIT = 100
-"""Names that one name is tried as; a long one of nothing but dots and digits has thousands."""
+"""How many possible originals of one name are tried. A long name of only dots and digits has thousands."""
 
 
 def _originals(path: str) -> list[str]:
-    """Return a path, and those that it may be a copy or an editor's leftover of."""
+    """Return a path, and the paths it may be a copy or an editor's leftover of."""
     folder, slash, name = path.rpartition("/")
     found: list[str] = []
     waiting = [name]
@@ -322,7 +322,7 @@ def _originals(path: str) -> list[str]:
         found.append(name)
         lower = name.lower()
         if (match := _COPY.match(lower)) is not None:
-            # Of a swap file `.name.swp` the dot is an addition too.
+            # In the name of a swap file, `.name.swp`, the dot is an addition too.
             waiting += [match["name"], match["name"][1:]] if name[:1] == "." else [match["name"]]
         if (match := _COPY_BEFORE_END.match(lower)) is not None:
             waiting.append(match["name"] + match["end"])
@@ -334,46 +334,46 @@ def _originals(path: str) -> list[str]:
 
 
 def holds_private_key(head: bytes) -> bool:
-    """Return whether a file that begins so is a private key, whatever it is called and however it is encoded."""
+    """Return whether a file with this beginning is a private key, whatever its name and encoding."""
     return _PRIVATE_KEY.search(_plain(head)) is not None or _BINARY_KEY.match(head) is not None
 
 
 def holds_secret(head: bytes) -> bool:
-    """Return whether a text that begins so has something of the shape of a key or token."""
+    """Return whether a text with this beginning contains something that looks like a key or token."""
     text = _plain(head)
     return any(mark in text and pattern.search(text) for mark, pattern in _TOKENS.items())
 
 
 def assigns_secret(head: bytes) -> bool:
-    """Return whether a text that begins so, and is no program, gives something a value that is called a secret."""
+    """Return whether a text with this beginning, if it is not code, assigns a value to a secret-like name."""
     return _ASSIGNED.search(_plain(head)) is not None
 
 
 def is_code(path: str) -> bool:
-    """Return whether a file is a part of a program, or written about one."""
+    """Return whether a file is part of a program, or documentation of one."""
     return path.lower().endswith(_CODE)
 
 
 def is_database(head: bytes) -> bool:
-    """Return whether a file that begins so is a database, of data or of passwords."""
+    """Return whether a file with this beginning is a database, of data or of passwords."""
     return head.startswith(_DATABASES)
 
 
 def is_suspect(path: str) -> bool:
-    """Return whether a name says that a file may be a secret, though programs use such names too."""
+    """Return whether a file may be a secret by its name, though programs use such names too."""
     name = path.lower().rpartition("/")[2]
     return _secrecy(path) != "wanted" and _SUSPECT.search(name) is not None
 
 
 def _plain(head: bytes) -> bytes:
-    r"""Return a text without the marks and zeros of its encoding, and with "\\n" at each end of a line."""
+    r"""Return a text without the marks and zeros of its encoding, and with "\\n" at the end of each line."""
     for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
         head = head[len(mark) :] if head.startswith(mark) else head
     return head.replace(b"\0", b"").replace(b"\r", b"\n")
 
 
 def is_public(name: str, content: bytes) -> bool:
-    """Return whether a file named like a key holds certificates or public keys alone, as `cacert.pem` does."""
+    """Return whether a file named like a key holds only certificates or public keys, as `cacert.pem` does."""
     text = _plain(content)
     return (
         name.lower().endswith((".pem", ".key"))
@@ -383,7 +383,7 @@ def is_public(name: str, content: bytes) -> bool:
 
 
 def _stripped(line: str) -> str:
-    """Return a line without its end and the spaces before it; a space after a backslash counts."""
+    """Return a line without its end and trailing spaces; a space after a backslash stays."""
     text = line.rstrip("\r\n")
     while text.endswith(" ") and not text.endswith("\\ "):
         text = text[:-1]
@@ -391,7 +391,7 @@ def _stripped(line: str) -> str:
 
 
 def _regex(text: str) -> re.Pattern[str]:
-    """Return a pattern of .gitignore as a regular expression for whole paths."""
+    """Return a .gitignore pattern as a regular expression for whole paths."""
     anchored = "/" in text
     parts = text.lstrip("/").split("/") if anchored else ["**", text]
     found = ""
@@ -426,7 +426,7 @@ def _part(text: str) -> str:
 
 
 def _class_end(text: str, start: int) -> int:
-    """Return where the `]` of a `[...]` is, or -1; a `]` that comes first is a member."""
+    """Return the index of the `]` of a `[...]`, or -1; a `]` directly after the `[` is a member."""
     at = start + (text[start : start + 1] in ("!", "^"))
     return text.find("]", at + 1)
 

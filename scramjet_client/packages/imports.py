@@ -1,4 +1,4 @@
-"""The modules that some code imports, by statements or by names that are written in it."""
+"""The modules that code imports, by statements or by literal names."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _RELATIVE = re.compile(rb"from\b[\s\\.\w]*?\bimport\b")
 
 @attrs.frozen
 class Imported:
-    """First names of modules: `needed` whenever the code runs, `optional` ones inside of a `try` or an `if`."""
+    """First names of modules: the code always needs `needed`; `optional` ones are inside a `try` or an `if`."""
 
     needed: frozenset[str]
     optional: frozenset[str]
 
 
 def imported_in(tree: ast.AST, package: str) -> Imported:
-    """Return the modules that some code imports, by statements or by names that are written in it."""
+    """Return the modules that code imports, by statements or by literal names."""
     everything = {name for node in ast.walk(tree) for name in first_names(node, package)}
     maybe = (each for each in ast.walk(tree) if isinstance(each, (ast.Try, ast.If)))
     if isinstance(tree, ast.Module) and tree.body and _is_wrapper(tree.body[0]):
@@ -69,7 +69,7 @@ def _resolved(name: str, package: str) -> str:
 
 
 def with_absolute_imports(text: str, package: str) -> str:
-    """Return some code for a module outside of the package that it is from."""
+    """Return the code in a form that works in a module outside its original package."""
     relative = [
         node
         for node in ast.walk(ast.parse(text))

@@ -1,4 +1,4 @@
-"""What a hub asks of a sequence, checked before anything is sent: its package.json and its main file."""
+"""The checks of a sequence before it is sent: its package.json and its main file."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def manifest_entry(manifest: Mapping[str, Any]) -> PackageEntry:
 
 
 def is_python(manifest: Mapping[str, Any]) -> bool:
-    """Tell whether a manifest asks for the Python runner."""
+    """Return whether a manifest asks for the Python runner."""
     return "python3" in (manifest.get("engines") or {})
 
 
 @attrs.define
 class Contents:
-    """What a folder or file becomes: its package.json, its files, and what there is to say of them."""
+    """The package for a folder or file: its package.json, its files, and the warnings about them."""
 
     manifest: dict[str, Any]
     found: Found
@@ -49,7 +49,7 @@ class Contents:
 
 
 def read_folder(root: Path) -> Contents:
-    """Return what a folder becomes."""
+    """Return the package content for a folder."""
     file = root / MANIFEST
     if not file.is_file():
         raise ValueError(f"{str(root)!r} is not a sequence: it has no package.json")
@@ -112,7 +112,7 @@ def _check_main(manifest: dict[str, Any], names: set[str], file: Path) -> None:
         raise ValueError(
             f"the main file of a Python sequence must end in .py: {main!r} in {str(file)!r}"
         )
-    # Node's runner adds what is missing.
+    # Node's runner adds a missing extension.
     if main not in names and (is_python(manifest) or main + ".js" not in names):
         there = (file.parent / main).exists()
         why = "is left out of the package" if there else "is not there"
@@ -120,7 +120,7 @@ def _check_main(manifest: dict[str, Any], names: set[str], file: Path) -> None:
 
 
 def _for_modern_hubs(manifest: dict[str, Any], file: Path) -> list[str]:
-    """Return what 1.x hubs refuse and 0.x hubs don't look at."""
+    """Return warnings about things that 1.x hubs refuse and 0.x hubs ignore."""
     kinds: dict[str, tuple[type, str]] = {
         **dict.fromkeys(("name", "version", "description", "author"), (str, "a string")),
         **dict.fromkeys(("keywords", "args"), (list, "a list")),
@@ -133,7 +133,7 @@ def _for_modern_hubs(manifest: dict[str, Any], file: Path) -> list[str]:
 
 
 def read_file(file: Path) -> Contents:
-    """Return what a single file becomes."""
+    """Return the package content for a single file."""
     content = file.read_bytes()
     try:
         tree = ast.parse(content, str(file))
@@ -164,7 +164,7 @@ def read_file(file: Path) -> Contents:
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    """Return the names that a statement may give a value to."""
+    """Return the names to which a statement may assign a value."""
     found = set()
     for node in ast.walk(statement):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -172,6 +172,6 @@ def _bound(statement: ast.stmt) -> set[str]:
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
         elif isinstance(node, ast.alias):
-            # A star may bring anything.
+            # A star import may define any name.
             found |= {"run"} if node.name == "*" else {node.asname or node.name}
     return found

@@ -1,8 +1,8 @@
-"""Modules that a function uses: imported where it goes, or taken along where they are files beside the script.
+"""The modules that a function uses: imported on the hub, or taken along if they are files beside the script.
 
-What is beside a script is told apart from what is installed by the folder that a module is found in: that of the
-script, or one that the script itself has put on the path. What PYTHONPATH, site-packages, .pth files and editable
-installs lead to is installed.
+A module's folder decides whether it lies beside the script or is installed. It lies beside the script if the folder
+is the script's own, or one that the script itself has put on the path. Modules from PYTHONPATH, site-packages, .pth
+files and editable installs are installed.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from scramjet_client.packages.imports import imported_in
 from scramjet_client.packages.source import Snippet
 
 _LIMIT = 1_048_576
-"""Bytes of all modules that are taken along; more is a project, to be packed as a folder or installed."""
+"""Largest total size, in bytes, of the modules that travel. More is a project: pack it as a folder or install it."""
 
 _INSTALLED = {"site-packages", "dist-packages"}
 
 _SHOWN = 8
-"""Names of files that one warning has room for."""
+"""How many names of files one warning shows."""
 
 
 class LocalModules:
     """The modules of one deployed function.
 
     Attributes:
-        entries: The files of those that are taken along.
+        entries: The module files that travel.
         left_out: Files beside them that may hold secrets, and stay.
-        suspects: Those that are taken along, though they look like secrets.
-        unnamed: Further files beside them, which are no modules, and stay.
+        suspects: Files that travel although they look like secrets.
+        unnamed: Other files beside them that are not modules, and stay.
         imported: First names of all modules that the function needs.
-        package: The package that the function is from, or "".
-        named: Names of the files that its user has named.
+        package: The package of the function, or "".
+        named: Names of the files that the user has named.
     """
 
     def __init__(self, namespace: Mapping[str, Any], named: Iterable[PackageEntry] = ()) -> None:
-        """Make the modules of a function, with files that its user has named."""
+        """Make the modules of a function, with files that the user has named."""
         self.entries: list[PackageEntry] = list(named)
         self.left_out: list[str] = []
         self.suspects: list[str] = []
@@ -63,20 +63,20 @@ class LocalModules:
 
     @classmethod
     def of_file(cls, file: Path) -> LocalModules:
-        """Return the modules of a program that is one file: those that lie beside it.
+        """Return the modules of a program that is a single file: the modules beside it.
 
         Raises:
-            ValueError: They are too large to be taken along.
+            ValueError: They are too large to travel.
         """
         main = PackageEntry(name=file.name, size=file.stat().st_size, source=file)
         self = cls({"__file__": str(file)}, [main])
-        # Where the program runs, its folder comes first, and here it may be no part of the path at all.
+        # On the hub, the program's folder comes first on the path. Here it may not be on the path at all.
         self._first = Path(script_folder({"__file__": str(file)}))
         self.take_imported_by_named(file.name)
         return self
 
     def take_imported_by_named(self, user: str) -> None:
-        """Take along what the files that were named import.
+        """Take along the imports of the named files.
 
         Raises:
             ValueError: As `take`.
@@ -86,7 +86,7 @@ class LocalModules:
                 raise ValueError(f"{user} needs a module {why}")
 
     def imports(self, name: str, module: types.ModuleType, user: Snippet) -> Iterator[str]:
-        """Yield the lines that import a module by a name, with the parts of it that are used."""
+        """Yield the lines that import a module by a name, with the used parts of it."""
         full = module.__name__
         self.take(full, user, name)
         yield f"import {full}" if name == full else f"import {full} as {name}"
@@ -95,14 +95,14 @@ class LocalModules:
             for count in range(1, len(parts) + 1):
                 below = ".".join([full, *parts[:count]])
                 if below in sys.modules:
-                    # `import xml` alone would leave `xml.etree` to chance.
+                    # Only `import xml` would leave `xml.etree` to chance.
                     yield f"__import__({below!r})"
 
     def take(self, module: str, user: Snippet, name: str) -> None:
-        """Take note of a module; if it is a file beside the script, take it along.
+        """Record a module; if it is a file beside the script, take it along.
 
         Raises:
-            ValueError: It cannot be imported elsewhere, or is too large to be taken along.
+            ValueError: It cannot be imported elsewhere, or is too large to travel.
         """
         top = module.partition(".")[0]
         if top == "__main__":
@@ -113,7 +113,7 @@ class LocalModules:
             raise user.refusal(name, why)
 
     def take_imported_by(self, user: Snippet) -> None:
-        """Take note of the modules that a function imports itself, when it runs.
+        """Record the modules that a function imports itself when it runs.
 
         Raises:
             ValueError: As `take`.
@@ -122,13 +122,13 @@ class LocalModules:
         for top in sorted(found.needed):
             self.take(top, user, top)
         for top in sorted(found.optional):
-            # It does without, so it is in no warning; an `if` or `try` may as well be about something else.
+            # The function works without it, so no warning names it; an `if` or `try` may also be about something else.
             why = self._add(top)
             if why:
                 raise user.refusal(top, why)
 
     def missing(self) -> set[str]:
-        """Return the modules that the hub's Python needs to have: neither standard nor taken along."""
+        """Return the modules that the hub's Python must have: neither standard nor taken along."""
         return {
             each
             for each in self.imported
@@ -139,7 +139,7 @@ class LocalModules:
         }
 
     def refuse_names(self, made: Iterable[str]) -> None:
-        """Refuse modules that have the name of a file that is made."""
+        """Refuse modules with the name of a generated file."""
         taken = {each.name for each in self.entries} & set(made)
         if taken:
             raise ValueError(
@@ -150,7 +150,7 @@ class LocalModules:
         return {each.name.partition("/")[0].partition(".")[0] for each in self.entries}
 
     def _add(self, top: str) -> str:
-        """Add a module by its first name, and those that it imports; return what is wrong, or ""."""
+        """Add a module by its first name, and its imports; return the reason for a refusal, or ""."""
         if top in self._looked_at:
             return ""
         self._looked_at.add(top)
@@ -171,7 +171,7 @@ class LocalModules:
         return next(filter(None, map(self._follow, entries)), "")
 
     def _files(self, top: str, place: Path) -> list[PackageEntry]:
-        """Return the files of a module; of a package, those that Python imports."""
+        """Return the files of a module; for a package, only files that Python imports."""
         if not place.is_dir():
             found = [PackageEntry(name=place.name, size=place.stat().st_size, source=place)]
             self.suspects += [place.name] if looks_secret(place, place.name) else []
@@ -192,7 +192,7 @@ class LocalModules:
         return [each for each in modules if each.name not in self.named]
 
     def _follow(self, entry: PackageEntry) -> str:
-        """Add what a file imports; return what is wrong, or ""."""
+        """Add the imports of a file; return the reason for a refusal, or ""."""
         if not entry.name.endswith(".py") or not isinstance(entry.source, Path):
             return ""
         try:
@@ -211,7 +211,7 @@ class LocalModules:
         return _place(top)
 
     def is_local(self, top: str, place: Path) -> bool:
-        """Return whether a module is beside the script: neither of the standard library nor installed."""
+        """Return whether a module lies beside the script: neither in the standard library nor installed."""
         if top in _standard_names() or _INSTALLED & set(place.parts):
             return False
         folder = _real(place.parent)
@@ -230,7 +230,7 @@ def named_files(
     """Return the files that the user of a function has named, and those among them that may hold secrets.
 
     Raises:
-        ValueError: There is no such file.
+        ValueError: A named file does not exist.
     """
     base = Path(script_folder(namespace))
     found: dict[str, PackageEntry] = {}
@@ -263,7 +263,7 @@ def _matching(base: Path, given: str | Path) -> list[Path]:
 
 
 def _inside(base: Path, path: Path) -> str:
-    """Return the place in the package: as beside the script, or at the root for what is elsewhere."""
+    """Return the place in the package: the same as beside the script, or the root for files from elsewhere."""
     real, root = _real(path), _real(base)
     if real.startswith(os.path.join(root, "")):
         return Path(os.path.relpath(real, root)).as_posix()
@@ -271,14 +271,14 @@ def _inside(base: Path, path: Path) -> str:
 
 
 def described(names: Iterable[str]) -> str:
-    """Return names of files for a warning, the first ones of many."""
+    """Return names of files for a warning; of many, only the first ones."""
     known = sorted(names)
     more = len(known) - _SHOWN
     return ", ".join(known[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def script_folder(namespace: Mapping[str, Any]) -> str:
-    """Return the folder that a script or module is imported from; a notebook's is the working directory."""
+    """Return the folder from which a script or module is imported; for a notebook, the working directory."""
     file = namespace.get("__file__")
     if not isinstance(file, str) or not os.path.exists(file):
         return _real(".")
@@ -295,7 +295,7 @@ def _main_folder() -> Iterator[str]:
 
 
 def _outside_folders() -> set[str]:
-    """Return the folders that were on the module path before the script could put any there."""
+    """Return the folders on the module path before the script could add any."""
     given = os.environ.get("PYTHONPATH")
     found = {_real(each or ".") for each in given.split(os.pathsep)} if given else set()
     for site in {each for each in sys.path if _INSTALLED & set(Path(each).parts)}:
@@ -306,7 +306,7 @@ def _outside_folders() -> set[str]:
 
 
 def _is_distributed(folder: str, top: str) -> bool:
-    """Return whether pip has put a module into this folder, as `pip install --target` does."""
+    """Return whether pip has installed a module into this folder, as `pip install --target` does."""
     for record in Path(folder).glob("*.dist-info/RECORD"):
         text = record.read_text("utf-8", "replace")
         if text.startswith((f"{top}/", f"{top}.")) or f"\n{top}/" in text or f"\n{top}." in text:
@@ -315,7 +315,7 @@ def _is_distributed(folder: str, top: str) -> bool:
 
 
 def _is_known(top: str) -> bool:
-    """Return whether a module can be imported here, though it is no file: one that is built in."""
+    """Return whether a module is importable here although it has no file, as a built-in one."""
     if top in sys.modules:
         return True
     try:
@@ -329,7 +329,7 @@ def _real(path: str | Path) -> str:
 
 
 def _place(top: str) -> Path | None:
-    """Return the file or folder of a module, or None for those that have none."""
+    """Return the file or folder of a module, or None if it has neither."""
     module = sys.modules.get(top)
     file = getattr(module, "__file__", None)
     folders = list(getattr(module, "__path__", []))

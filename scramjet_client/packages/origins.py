@@ -1,4 +1,4 @@
-"""Where the value of a variable came from: the environment, a file, a keyring; as far as the source beside it tells."""
+"""Where the value of a variable comes from (the environment, a file, a keyring), as far as its source tells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES = {
     **dict.fromkeys(("argv", "parse_args"), "the command line"),
 }
 _CALLED = {"open": "a file", "input": "a prompt"}
-"""Builtins, which are a source where they are called."""
+"""Builtins that count as a source when the code calls them."""
 
 _MODULES = {
     **dict.fromkeys(("dotenv", "decouple", "environs", "environ", "dynaconf"), "the environment"),
@@ -44,22 +44,22 @@ _SECRET_NAME = re.compile(
 )
 
 _SHORTEST = 8
-"""Characters of a value by which it is recognised as that of a variable of the environment."""
+"""Shortest value, in characters, that is compared with the variables of the environment."""
 
 
 def origin_of(name: str, texts: Iterable[str], line: int) -> str:
-    """Return in words where the value of a name came from, if that is a place outside of the program, or "".
+    """Return where the value of a name came from, in words, if that is outside the program; else "".
 
     Args:
         name: The variable.
         texts: The file, or the cells, in which it has its value.
-        line: A line of the function that uses it, whose enclosing functions are looked at too.
+        line: A line of the function that uses it. The functions around this line are searched too.
     """
     return _Search().of(name, [_Scope.of(text, line) for text in texts])
 
 
 def looks_secret(name: str, value: Any) -> bool:
-    """Return whether a constant looks like a key or password: by its name, its shape, or as one of the environment."""
+    """Return whether a constant looks like a key or password: by name, by shape, or as a value of the environment."""
     if isinstance(value, dict):
         return any(
             looks_secret(str(key), each) or looks_secret("", key) for key, each in value.items()
@@ -87,7 +87,7 @@ def _in_environment(data: bytes) -> bool:
 
 
 class _Scope:
-    """What the names of a text may stand for: nodes of its tree."""
+    """The possible values of the names of a text: nodes of its tree."""
 
     def __init__(self) -> None:
         self.bound: dict[str, list[ast.AST]] = {}
@@ -190,7 +190,7 @@ class _Search:
         return ""
 
     def _elsewhere(self, module: str, name: str) -> str:
-        """Return the origin of a name of another module, unless that is one of Python or installed."""
+        """Return the origin of a name in another module, unless that module is Python's or installed."""
         file = getattr(sys.modules.get(module), "__file__", None) or ""
         if not file.endswith(".py") or "site-packages" in file or _is_standard(module):
             return ""

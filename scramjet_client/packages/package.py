@@ -1,7 +1,7 @@
-"""A folder, a Python file or a function -> a sequence package: a tar.gz with `package.json` at its root.
+"""Turn a folder, a Python file or a function into a sequence package: a tar.gz with `package.json` at its root.
 
-The same files give the same bytes, whatever their times, owners and order. What can't or should not
-travel is left out, and said (docs/packages.md, "What is left out").
+The same files give the same bytes, whatever their times, owners and order. Files that can't or should not
+travel are left out, with a warning (docs/packages.md, "What is left out").
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from scramjet_client.packages.shapes import iterates, needs_adapter
 from scramjet_client.uploads.sources import SourceLike
 
 PackageLike = Union["Package", SourceLike]
-"""What is sent as a package: a `Package`, what one is made of, or a package that is packed already."""
+"""Everything you can send as a package: a `Package`, its sources, or a file that is already packed."""
 
 _GZIP = b"\x1f\x8b"
 
 
 @public
 class PackageWarning(UserWarning):
-    """Something was left out of a package, or may be missing where it runs."""
+    """Something was left out of a package, or may be missing where the package runs."""
 
 
 @public
@@ -58,8 +58,8 @@ class PreviewRow(Shown):
 
     Attributes:
         name: Path in the package.
-        size: Bytes, None for what stays here.
-        note: Why it stays, where a link leads, or "".
+        size: Bytes, or None if the file stays here.
+        note: Why it stays, the target of a link, or "".
     """
 
     name: str
@@ -70,12 +70,12 @@ class PreviewRow(Shown):
 @public
 @attrs.frozen(repr=False, kw_only=True)
 class PackagePreview:
-    """What goes to the hub and what stays here, as a table: print it, or show it in a notebook.
+    """A table of the files that go to the hub and the files that stay: print it, or show it in a notebook.
 
     Attributes:
         name: Name of the sequence.
-        rows: The files, those that stay last.
-        warnings: What to think about; a sentence each.
+        rows: The files; those that stay come last.
+        warnings: Things to check, one sentence each.
     """
 
     name: str
@@ -121,23 +121,23 @@ def _size(row: PreviewRow) -> str:
 
 @public
 class Package(Closing):
-    """A sequence package that is ready to be sent, with all that is in it.
+    """A complete sequence package, ready to send.
 
-    Everything is checked when it is made. Close it, or use it in a `with` block, if it has requirements: they
-    are kept in a temporary folder until then.
+    The constructor checks everything. If the package has requirements, close it or use it in a `with` block: until
+    then they are kept in a temporary folder.
 
     Args:
-        path: A folder with a `package.json`, or one Python file that has a function `run(context, input, *args)`.
-        requirements: What pip is to install into the package: lines of a requirements file as a list, or the path
-            of one, in the folder. None installs nothing; no hub installs anything either.
+        path: A folder with a `package.json`, or one Python file with a function `run(context, input, *args)`.
+        requirements: Packages for pip to install into the package: a list of lines of a requirements file, or the path
+            of such a file in the folder. None installs nothing, and hubs install nothing either.
 
     Attributes:
-        manifest: What `package.json` says.
+        manifest: The content of `package.json`.
         entries: All files, links and empty folders, by name.
-        warnings: What was left out and why, what looks like a secret, and what hubs may refuse; a sentence each.
+        warnings: One sentence each about excluded files and why, possible secrets, and things that hubs may refuse.
 
     Raises:
-        ValueError: It is no sequence (the message names the file, and the line where there is one), or pip could
+        ValueError: It is not a sequence (the message names the file, and the line if there is one), or pip could
             not install its requirements.
 
     Wire: docs/protocol.md, "Sequences".
@@ -166,18 +166,18 @@ class Package(Closing):
         include: Iterable[str | Path] = (),
         env: Iterable[str] = (),
     ) -> Package:
-        """Return the package of a Python function, with all of its script or notebook that it uses.
+        """Return the package of a Python function, with everything it uses from its script or notebook.
 
         Args:
             function: `function(context, input, *args)`; see `HostClient.deploy`.
-            requirements: What pip is to install into the package.
+            requirements: Packages for pip to install into the package.
             name: Name of the sequence; None means the function's.
             source: Text of the definition, for a function whose source Python does not know.
-            include: Files, folders or patterns beside the script that travel too, to the same place in the package.
+            include: Other files, folders or patterns beside the script that travel, to the same place in the package.
             env: Names of variables whose values do not travel; see `HostClient.deploy`.
 
         Raises:
-            TypeError: It is no function, or not one that takes these arguments.
+            TypeError: It is not a function, or does not take these arguments.
             ValueError: It uses something that can't travel; the message names it and the line.
         """
         made = read_function(function, source=source, include=include, env=env)
@@ -214,7 +214,7 @@ class Package(Closing):
         self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))
 
     def _adapted(self, entries: list[PackageEntry], main: str) -> list[PackageEntry]:
-        """Have the program run by the adapter, which makes an output of whatever it gives."""
+        """Make the adapter run the program: it turns any result into an output."""
         path = posixpath.normpath(self.manifest["main"])
         entry, text = _vendoring.adapter_for(path, blocking=iterates(main, "run"))
         adapter = posixpath.join(posixpath.dirname(path), ADAPTER.name)
@@ -281,11 +281,11 @@ class Package(Closing):
 
     @property
     def size(self) -> int:
-        """Bytes of all files, before they are compressed."""
+        """Bytes of all files before compression."""
         return sum(each.size for each in self.entries)
 
     def preview(self) -> PackagePreview:
-        """Return a table of what goes to the hub, and of what stays here and why; nothing is sent."""
+        """Return a table of the files that go to the hub, and those that stay and why; this sends nothing."""
         going = [
             PreviewRow(name=each.name, size=each.size, note=_arrow(each).strip())
             for each in self.entries
@@ -300,15 +300,15 @@ class Package(Closing):
         )
 
     def write_to(self, file: IO[bytes]) -> None:
-        """Write the package to an open binary file; needs no more memory for large ones.
+        """Write the package to an open binary file. A large package needs no more memory than a small one.
 
         Raises:
-            OSError: A file could not be read, or got shorter meanwhile.
+            OSError: A file could not be read, or became shorter meanwhile.
         """
         write(self.entries, file)
 
     def save(self, path: str | Path) -> None:
-        """Write the package to a file, `name.tar.gz`; a file that is there is replaced."""
+        """Write the package to a file, `name.tar.gz`; this replaces an existing file."""
         with Path(path).open("wb") as file:
             self.write_to(file)
 
@@ -319,14 +319,14 @@ class Package(Closing):
         return buffer.getvalue()
 
     def close(self) -> None:
-        """Remove what pip has installed for it; safe to call twice."""
+        """Remove the files that pip has installed for it; safe to call twice."""
         temporary, self._temporary = self._temporary, None
         if temporary is not None:
             temporary.cleanup()
 
 
 def _with_modules(made: Contents, file: Path) -> Contents:
-    """Add the modules beside a program of one file that it imports."""
+    """Add the modules beside a single-file program that it imports."""
     modules = LocalModules.of_file(file)
     made.found.entries += [each for each in modules.entries if each.name not in modules.named]
     if modules.suspects:
@@ -344,7 +344,7 @@ def _with_modules(made: Contents, file: Path) -> Contents:
 def pack(path: str | Path, *, requirements: Requirements = None) -> bytes:
     """Return the package of a folder or Python file; for large ones, `Package.save` needs less memory.
 
-    What was left out is told by a `PackageWarning`. Arguments and errors are those of `Package`.
+    A `PackageWarning` tells you about excluded files. Arguments and errors are those of `Package`.
     """
     with Package(path, requirements=requirements) as package:
         _tell(package)
@@ -353,10 +353,10 @@ def pack(path: str | Path, *, requirements: Requirements = None) -> bytes:
 
 @contextlib.contextmanager
 def opened(package: PackageLike, requirements: Requirements = None) -> Iterator[Any]:
-    """Open what is to be sent as a package, as a source for an upload.
+    """Open anything you can send as a package, as a source for an upload.
 
-    Folders and Python files are packed into a temporary file, so that nothing is sent before all of it could
-    be read, and memory does not depend on its size.
+    This packs folders and Python files into a temporary file. So nothing is sent before every file has been read, and
+    memory does not depend on the package's size.
     """
     if isinstance(package, (str, Path)):
         path = Path(package)

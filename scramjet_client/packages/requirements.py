@@ -1,4 +1,4 @@
-"""What pip installs for a Python sequence, and how every hub's runner comes to find it."""
+"""Requirements of a Python sequence: how pip installs them, and how every hub's runner finds them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ run = __import__("scramjet_adapter").program(globals(){options})
 
 
 def entry_for(main: str) -> tuple[str, bytes]:
-    """Return the file to run in place of `main`, which finds what pip has installed: its name and content."""
+    """Return the name and content of a file to run in place of `main`: it finds the modules that pip has installed."""
     folder = posixpath.dirname(main)
     packages = posixpath.relpath(FOLDER, folder or ".")
     path = _PATH.format(packages=packages)
@@ -57,7 +57,7 @@ def entry_for(main: str) -> tuple[str, bytes]:
 
 
 def adapter_for(main: str, *, blocking: bool) -> tuple[str, bytes]:
-    """Return the file to run in place of `main`, whose `run` gives what not every hub takes: name and content."""
+    """Return the name and content of a file to run in place of `main`, whose `run` not every hub takes unchanged."""
     adapter = _ADAPTER.format(options=", blocking=True" if blocking else "")
     return _entry(
         main, ADAPTED, "has what run() gives become an output that every hub takes", "", adapter
@@ -70,18 +70,18 @@ def _entry(main: str, name: str, what: str, path: str, adapter: str) -> tuple[st
 
 
 def install(requirements: Requirements, base: Path, into: Path) -> None:
-    """Have the pip of this Python install requirements into an empty folder.
+    """Let the pip of this Python install requirements into an empty folder.
 
-    Blocks while pip works; its settings (PIP_INDEX_URL, pip.conf) hold. What it downloads or builds is for this
-    Python and this platform.
+    Blocks while pip works. pip's settings (PIP_INDEX_URL, pip.conf) apply. pip downloads and builds for this Python and
+    this platform.
 
     Args:
-        requirements: What to install.
+        requirements: Packages to install.
         base: Where relative paths begin.
         into: The folder.
 
     Raises:
-        ValueError: There is no such file, no pip, or pip could not do it; the message is pip's.
+        ValueError: The file or pip is missing, or pip failed; then the message is pip's.
     """
     if isinstance(requirements, (str, Path)):
         file = base / requirements
@@ -103,7 +103,7 @@ def _checked(requirements: Sequence[str]) -> Sequence[str]:
     for each in requirements:
         if not isinstance(each, str):
             raise TypeError(f"a requirement must be a str of one line, not {hidden(repr(each))}")
-        # pip ends a line where str.splitlines does, and joins one with the next by a backslash.
+        # pip splits lines as str.splitlines does, and a backslash joins one line with the next.
         if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in each) or each.endswith(
             "\\"
         ):
@@ -117,13 +117,13 @@ def _checked(requirements: Sequence[str]) -> Sequence[str]:
 
 
 _OPTION = re.compile(r"(?:^|\s)(-(?!-hash[=\s])[^\s=]+)")
-"""An option of pip within a line; of a package's own ones, `--hash` can do no more than refuse it."""
+"""An option of pip within a line. `--hash` belongs to a package, and can only refuse it."""
 
 _USER = re.compile(r"(\w:/{1,2})(?:[^\s/@:]*:(?!\d+(?:/|$))\S*|[^\s/@]+)@")
 
 
 def hidden(text: str) -> str:
-    """Return a text without the users and passwords of the addresses in it."""
+    """Return a text without the user names and passwords in its addresses."""
     return _USER.sub(r"\1****@", text)
 
 
@@ -140,7 +140,7 @@ def _pip(file: Path, what: str, base: Path, into: Path) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        # Of a user's settings these two would keep pip from installing into a folder.
+        # With these two user settings, pip would refuse to install into a folder.
         env={**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"},
         text=True,
         errors="replace",
@@ -154,10 +154,10 @@ def _pip(file: Path, what: str, base: Path, into: Path) -> None:
 
 
 def _tidy(into: Path) -> None:
-    """Remove what names this machine, so that the same requirements make the same bytes."""
+    """Remove everything specific to this machine, so that the same requirements make the same bytes."""
     scripts = into / ("Scripts" if os.name == "nt" else "bin")
     for each in sorted(scripts.glob("*")):
-        # Programs with this Python's path in their first line.
+        # Programs whose first line is this Python's path.
         each.unlink()
     if scripts.is_dir():
         scripts.rmdir()
@@ -176,5 +176,5 @@ def _is_gone(line: str) -> bool:
 
 
 def provided(into: Path) -> set[str]:
-    """Return the modules that can be imported from a folder, by their first names."""
+    """Return the first names of the modules that can be imported from a folder."""
     return {each.name.partition(".")[0] for each in into.iterdir()} if into.is_dir() else set()

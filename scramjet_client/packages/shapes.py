@@ -1,6 +1,6 @@
-"""What kind of program a function `run` is: one that hubs take as it is, or one that the adapter has to run for them.
+"""Whether hubs take a program's function `run` unchanged, or the adapter has to run it.
 
-Every hub takes a function that returns a `Stream` of the framework or None. All else is the adapter's.
+Every hub takes a function that returns a `Stream` of the framework or None. The adapter runs all others.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _TAKES_ALL = {
     ),
     *("writelines", "chain", "from_iterable", "islice"),
 }
-"""Names of functions that go through an iterable when they are called."""
+"""Names of functions that iterate over their argument when they are called."""
 
 
 def needs_adapter(tree: ast.Module) -> bool:
-    """Return whether the main file of a program has a `run` that not every hub takes as it is."""
+    """Return whether the main file of a program has a `run` that not every hub takes unchanged."""
     defined = [each for each in _statements(tree.body) if _name(each) == "run"]
     if not defined:
-        return False  # it comes from elsewhere, and only running it could tell
+        return False  # it comes from elsewhere, and only a run could tell
     run = defined[-1]
     if isinstance(run, (ast.Import, ast.ImportFrom, ast.ClassDef)):
         return False
@@ -66,7 +66,7 @@ def needs_adapter(tree: ast.Module) -> bool:
 
 
 def wrong_arguments(tree: ast.Module) -> str:
-    """Return the arguments of the `run` of a main file if no hub can call it, or ""."""
+    """Return the arguments of a main file's `run` if no hub can call it with them, else ""."""
     defined = [each for each in _statements(tree.body) if _name(each) == "run"]
     run = defined[-1] if defined else None
     if not isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) or run.decorator_list:
@@ -78,7 +78,7 @@ def wrong_arguments(tree: ast.Module) -> str:
 
 
 def iterates(text: str, name: str) -> bool:
-    """Return whether a function goes through its input by a plain loop, which needs a thread of its own."""
+    """Return whether a function reads its input in a plain loop, which needs its own thread."""
     found = [
         each
         for each in ast.walk(ast.parse(text))
@@ -88,7 +88,7 @@ def iterates(text: str, name: str) -> bool:
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements of a module, those in `if`, `try` and `with` included."""
+    """Yield the statements of a module, including those in `if`, `try` and `with`."""
     for each in body:
         yield each
         for name in ("body", "orelse", "finalbody"):
@@ -100,7 +100,7 @@ def _name(node: ast.stmt) -> str:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return node.name
     if hasattr(node, "body"):
-        return ""  # what is in it comes by itself
+        return ""  # the caller visits its inner statements by themselves
     stored = [
         each.id
         for each in ast.walk(node)
@@ -115,7 +115,7 @@ def _name(node: ast.stmt) -> str:
 
 
 def _own_nodes(function: Function) -> Iterator[ast.AST]:
-    """Yield the nodes of a function without those of functions within it."""
+    """Yield the nodes of a function, without those of functions within it."""
     waiting: list[ast.AST] = list(function.body)
     while waiting:
         node = waiting.pop()
@@ -159,7 +159,7 @@ def _unpacks(node: ast.AST) -> bool:
 
 
 def _is_stream(node: ast.expr, input_name: str) -> bool:
-    """Return whether a value is sure to be a stream of the framework, or None."""
+    """Return whether a value is certainly a stream of the framework, or None."""
     if isinstance(node, ast.Constant):
         return node.value is None
     if isinstance(node, ast.IfExp):

@@ -1,4 +1,4 @@
-"""The source of one function or class, and the names that it needs from outside of it."""
+"""The source of one function or class, and the names it needs from outside."""
 
 from __future__ import annotations
 import __future__
@@ -31,11 +31,11 @@ class Snippet:
     """The source of one definition: a function, a class, or `name = ...`.
 
     Attributes:
-        name: What it defines.
-        text: Python that does so at the top of a module.
-        file: Where it is from.
-        line: Number of its first line there.
-        given: The text that it is from, if that is in no file.
+        name: The name that it defines.
+        text: Python code that defines it at the top of a module.
+        file: The file it is from.
+        line: Number of its first line in that file.
+        given: The text it is from, if that is not in a file.
     """
 
     name: str
@@ -47,13 +47,13 @@ class Snippet:
 
     @property
     def origin(self) -> str:
-        """What to call its file: the name of one, or a notebook."""
+        """The description of its file: the file's name, or a notebook."""
         if os.path.exists(self.file):
             return os.path.basename(self.file)
         return "a prompt" if self.file == PROMPT else "a notebook"
 
     def names(self) -> list[str]:
-        """Return the names that it needs to find around it when it runs; annotations are not among them."""
+        """Return the names that it needs from outside when it runs; annotations do not count."""
         return sorted(set(_outer(self._table())) - {self.name})
 
     @property
@@ -63,16 +63,16 @@ class Snippet:
         return bool(getattr(statement, "decorator_list", ()))
 
     def names_when_defined(self) -> set[str]:
-        """Return the names that it needs when it is defined: those in defaults, decorators and bodies of classes."""
+        """Return the names it needs when it is defined: in defaults, decorators and bodies of classes."""
         return set(_outer(self._table(), when_defined=True))
 
     def _table(self) -> symtable.SymbolTable:
-        # Annotations are not evaluated where it goes, and may name what only a type checker imports.
+        # On the hub, nothing evaluates annotations, and they may name things that only a type checker imports.
         bare = _Bare().visit(ast.parse(self.text))
         return symtable.symtable(ast.unparse(ast.fix_missing_locations(bare)), "", "exec")
 
     def assigned_globals(self) -> set[str]:
-        """Return the globals that it gives a value to itself."""
+        """Return the globals to which it assigns a value."""
         tree = ast.parse(self.text)
         stated = {n for each in ast.walk(tree) if isinstance(each, ast.Global) for n in each.names}
         stored = {
@@ -94,15 +94,15 @@ class Snippet:
                 yield ".".join(parts)
 
     def imported(self, package: str) -> Imported:
-        """Return what it imports itself when it runs; relative imports begin at a package."""
+        """Return its own imports when it runs; relative imports start at the given package."""
         return imported_in(ast.parse(self.text), package)
 
     def with_absolute_imports(self, package: str) -> str:
-        """Return its text for a module outside of the package that it is from."""
+        """Return its text in a form that works in a module outside its original package."""
         return with_absolute_imports(self.text, package)
 
     def line_of(self, name: str) -> int:
-        """Return the number of the line, in its file, that first uses or imports a name."""
+        """Return the number of the line in its file that first uses or imports a name."""
         lines = [
             node.lineno
             for node in ast.walk(ast.parse(self.text))
@@ -112,7 +112,7 @@ class Snippet:
         return self.line + min(lines, default=1) - 1 - self._shift
 
     def refusal(self, name: str, why: str) -> ValueError:
-        """Return the error that says why a name that it uses cannot travel."""
+        """Return the error that says why a name it uses cannot travel."""
         return ValueError(
             f"{self.name} uses {name!r} ({self.file}, line {self.line_of(name)}), {why}"
         )
@@ -123,10 +123,10 @@ def function_snippet(function: types.FunctionType, source: str | None = None) ->
 
     Args:
         function: The function.
-        source: Python that defines it, where Python itself does not know.
+        source: Python code that defines it, where Python itself does not know the source.
 
     Raises:
-        ValueError: There is none, or it is not what the function was made of.
+        ValueError: There is no source, or the function was made from a different one.
     """
     name, file = function.__name__, function.__code__.co_filename
     if source is not None:
@@ -164,7 +164,7 @@ def _given(function: types.FunctionType, source: str) -> Snippet:
 
 
 def _definitions_in(text: str, file: str, name: str) -> Iterator[Snippet]:
-    """Yield the definitions of a function's name in some Python, the last one first."""
+    """Yield the definitions of a function's name in Python code, the last one first."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
@@ -200,8 +200,8 @@ def assignment_snippet(name: str, user: Snippet) -> Snippet | None:
 
 
 def _files(user: Snippet) -> list[str]:
-    """Return the files that may hold what a snippet uses, the likely ones first."""
-    # Cells of a notebook are not files; the latest one that has it is the one that counts.
+    """Return the files that may define the names of a snippet, the likely ones first."""
+    # Cells of a notebook are not files. The latest cell with a definition counts.
     return [
         user.file,
         *_doctests(user.file),
@@ -210,13 +210,13 @@ def _files(user: Snippet) -> list[str]:
 
 
 def _doctests(file: str) -> list[str]:
-    """Return the names of the examples before one of a doctest, the latest first."""
+    """Return the names of a doctest's examples before the given one, the latest first."""
     found = re.fullmatch(r"(<doctest .*\[)(\d+)\]>", file)
     return [f"{found[1]}{at}]>" for at in reversed(range(int(found[2])))] if found else []
 
 
 def _texts(files: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the names and texts of files; each statement that was typed at a plain prompt is one of its own."""
+    """Yield the names and texts of files; each statement typed at a plain prompt counts as one text."""
     for file in dict.fromkeys(files):
         if file == PROMPT:
             yield from ((file, text) for text in reversed(typed_statements()))
@@ -225,7 +225,7 @@ def _texts(files: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def texts_beside(user: Snippet) -> list[str]:
-    """Return the texts in which what a snippet uses has its value: its file, or the cells of its notebook."""
+    """Return the texts that give a snippet's names their values: its file, or the cells of its notebook."""
     files = [user.file] if os.path.exists(user.file) else _files(user)
     return [user.given, *(text for _, text in _texts(files))]
 
@@ -245,7 +245,7 @@ def _statement(name: str, kind: type[ast.stmt], files: list[str], user: Snippet)
 
 
 def _defined(node: ast.AST) -> str | None:
-    """Return the one name that a statement defines, or None."""
+    """Return the only name that a statement defines, or None."""
     if isinstance(node, _DEFINITIONS):
         return node.name
     if (
@@ -258,9 +258,9 @@ def _defined(node: ast.AST) -> str | None:
 
 
 def _snippet(text: str, file: str, line: int) -> Snippet | None:
-    """Return the definition that some source begins with, or None if it is something else."""
+    """Return the definition at the beginning of the source, or None if it begins with something else."""
     text = text.rstrip() + "\n"
-    # Indented, it is from within another function. Taking the indentation off would change texts in it.
+    # Indented code is from within another function. Removing the indentation would change string literals in it.
     shift = int(text[:1].isspace())
     if shift:
         text = "if True:\n" + text
@@ -276,13 +276,13 @@ def _snippet(text: str, file: str, line: int) -> Snippet | None:
 
 
 def _agrees(snippet: Snippet, function: types.FunctionType) -> bool:
-    """Return whether a function can have been made of this source, or the file has changed since.
+    """Return whether this source can have made a function; if not, the file has changed since.
 
-    A debugger, a tracer or pytest may have added to the function, so nothing of the source may be missing in it.
+    A debugger, a tracer or pytest may have added to the function. So the function must contain all of the source.
     """
     text, *scopes = snippet.text, *function.__qualname__.split(".")[-2:-1]
     if scopes and scopes[0].isidentifier() and snippet._shift:
-        text = f"class {scopes[0]}:\n {text}"  # which makes private names what they are
+        text = f"class {scopes[0]}:\n {text}"  # gives private names their mangled form
     module = compile(text, "", "exec", _future(function), True)
     made = next((each for each in _codes(module) if each.co_name == snippet.name), None)
     if made is None or _arguments(made) != _arguments(function.__code__):
@@ -302,7 +302,7 @@ def _typed(function: types.FunctionType) -> Snippet | None:
                 module = compile(text, "", "exec", _future(function), True)
             except (SyntaxError, ValueError):
                 continue
-            # The history may lack lines, so nothing less than the very same code will do.
+            # The history may lack lines, so the code must be exactly the same.
             if any(each.co_name == name and _code_facts(each) == facts for each in _codes(module)):
                 found = (s for s in _definitions_in(text, PROMPT, name) if _agrees(s, function))
                 return next(found, None)
@@ -310,7 +310,7 @@ def _typed(function: types.FunctionType) -> Snippet | None:
 
 
 def _with_a_line_twice(text: str) -> Iterator[str]:
-    """Yield what may have been typed where the history has a line once: it leaves out one that repeats the last."""
+    """Yield versions of a text with one line doubled: the history leaves out a line that repeats the last one."""
     lines = text.splitlines(keepends=True)
     for at in range(len(lines)):
         yield "".join([*lines[: at + 1], *lines[at:]])
@@ -325,7 +325,7 @@ def _code_facts(code: types.CodeType) -> tuple[Any, ...]:
     constants = [
         _code_facts(each) if isinstance(each, types.CodeType) else repr(each)
         for each in code.co_consts
-        # Until 3.10 the full name of a function within another one is a constant.
+        # Until 3.10, the full name of a function within another one is a constant of the outer one.
         if "<locals>" not in str(each)
     ]
     return code.co_code, code.co_names, code.co_varnames, code.co_freevars, constants
@@ -343,21 +343,21 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _contents(code: types.CodeType) -> set[Any]:
-    """Return the names and constants of a function and those within it."""
+    """Return the names and constants of a function and of the functions within it."""
     found: set[Any] = set()
     for each in (code, *_codes(code)):
         found.update(each.co_names, each.co_varnames, each.co_freevars, each.co_cellvars)
         found.update(
             ("constant", repr(value))
             for value in each.co_consts
-            # Until 3.10, the full names of functions within functions are constants of theirs.
+            # Until 3.10, the full names of functions within functions are constants of the outer ones.
             if not isinstance(value, (types.CodeType, frozenset)) and "<locals>" not in str(value)
         )
     return found
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes the annotations out."""
+    """Removes annotations."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -371,7 +371,7 @@ class _Bare(ast.NodeTransformer):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         if node.value is None:
-            # Kept as a statement that makes the name a local one, as the annotation did.
+            # An assignment replaces it, so that the name stays a local one.
             empty = ast.Constant(None)
             return ast.copy_location(ast.Assign(targets=[node.target], value=empty), node)
         made = ast.Assign(targets=[node.target], value=node.value)
@@ -383,7 +383,7 @@ def _outer(table: symtable.SymbolTable, *, when_defined: bool = False) -> Iterat
         if table.get_type() == "module":
             outer = symbol.is_referenced() and not symbol.is_assigned()
         else:
-            # symtable takes a function or class called "top" for the module, and its local names for global ones.
+            # symtable confuses a function or class called "top" with the module, and its local names with globals.
             outer = symbol.is_declared_global() or (symbol.is_global() and not symbol.is_local())
         if outer:
             yield symbol.get_name()

@@ -1,4 +1,4 @@
-"""The source of what was typed at a plain prompt, from its history: until 3.12 Python keeps none of its own."""
+"""Source of statements typed at a plain prompt, from its history: until 3.12 Python does not keep the source itself."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import sys
 from collections.abc import Iterable
 
 PROMPT = "<stdin>"
-"""Name of the file of all that is typed at a plain prompt, until 3.12."""
+"""Python's file name for code typed at a plain prompt, until 3.12."""
 
 _CLAUSES = ("elif", "else", "except", "finally", "case")
 _MOST = 2000
-"""Lines of the history that are looked through, the latest ones."""
+"""How many of the latest lines of the history are searched."""
 
 
 def typed_statements() -> list[str]:
-    """Return the statements that were typed at this process's prompt, as far as they are definitions or assignments.
+    """Return the definitions and assignments that were typed at this process's prompt.
 
-    The history leaves out empty lines and a line that repeats the one before it, and holds what was typed in earlier
-    processes, so whoever takes a statement checks that it is the right one.
+    The history leaves out empty lines and a line that repeats the one before it. It also contains lines from earlier
+    processes. So the caller must check that a statement is the right one.
     """
     return _statements(_history())
 
 
 def _history() -> list[str]:
-    # A prompt has loaded it; a program that has not needs none, and loading it may write to the terminal.
+    # A prompt has loaded it. Other programs do not need it, and loading it may write to the terminal.
     readline = sys.modules.get("readline")
     if readline is None:
         return []
@@ -45,13 +45,13 @@ def _statements(lines: Iterable[str]) -> list[str]:
 
 
 def _goes_on(block: list[str], line: str) -> bool:
-    """Return whether a line belongs to the statement before it."""
+    """Return whether a line continues the statement before it."""
     word = line.split(":", maxsplit=1)[0].split(" ", maxsplit=1)[0].split("(", maxsplit=1)[0]
     if line[:1].isspace() or word in _CLAUSES:
         return True
     if block[-1].lstrip().startswith("@"):
         return True
-    # A bracket or a text that is still open.
+    # A bracket or a string is still open.
     try:
         ast.parse("\n".join(block) + "\n")
     except SyntaxError as error:

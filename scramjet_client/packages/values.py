@@ -1,4 +1,4 @@
-"""Values that can be written down as Python: constants, and the few kinds that scripts keep beside them."""
+"""Values that Python source can contain: constants, and the few kinds that scripts define beside them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import uuid
 from typing import Any
 
 _DEPTH = 50
-"""Containers within containers that are followed; one that holds itself has no end."""
+"""Deepest nesting of containers that is followed; a container that holds itself has no end."""
 
 _PLAIN = (bool, int, str, bytes, bytearray, range, type(None), type(Ellipsis))
 _PATHS = (pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath, pathlib.PureWindowsPath)
@@ -34,7 +34,7 @@ _TIMES = (
 def expression(value: Any, depth: int = 0) -> str | None:
     """Return an expression that makes an equal value and needs no import, or None.
 
-    Types are taken exactly: what only inherits from one of these may carry more.
+    The type must match exactly: a subclass may carry more data.
     """
     kind = type(value)
     if kind in _PLAIN:
@@ -50,7 +50,7 @@ def expression(value: Any, depth: int = 0) -> str | None:
     if kind is logging.Logger:
         return f"__import__('logging').getLogger({value.name!r})"
     if kind in _PATHS:
-        # A Path rather than a PosixPath: the hub may run elsewhere.
+        # A Path rather than a PosixPath: the hub may run on another system.
         pure = "Pure" if kind.__name__.startswith("Pure") else ""
         return f"__import__('pathlib').{pure}Path({str(value)!r})"
     if kind in _BY_REPR:
@@ -76,7 +76,7 @@ def _container(value: Any, depth: int) -> str | None:
         return f"[{', '.join(items)}]"
     if isinstance(value, tuple):
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-    # In one order, as that of a set differs from run to run.
+    # Sorted, because the order of a set differs from run to run.
     inside = ", ".join(sorted(items))
     if isinstance(value, frozenset):
         return f"frozenset({{{inside}}})" if items else "frozenset()"

@@ -1,11 +1,11 @@
-"""A proxy that breaks connections to order, for tests of programs that use a hub.
+"""A proxy that breaks connections on purpose, for tests of programs that use a hub.
 
     from scramjet_client.testing import Cut, Delay, FaultProxy, Pass
 
     with FaultProxy(hub.url) as proxy, HostClient(proxy.url) as host:
         proxy.next(Cut(after=1000), Delay(0.2), Pass())
 
-The first request loses its answer after 1,000 bytes, the second is answered 0.2 s late, all others pass.
+The first request loses its answer after 1,000 bytes. The second gets its answer 0.2 s late. All others pass.
 """
 
 from scramjet_client.testing._faults import (
@@ -26,7 +26,7 @@ from scramjet_client.testing._proxy import FaultProxy
 
 __all__ = [
     "FaultProxy",
-    # what may happen to a request
+    # faults that a request may meet
     "Answer",
     "CloseIdle",
     "Corrupt",
@@ -39,7 +39,7 @@ __all__ = [
     "Restart",
     "Stall",
     "Truncate",
-    # to write others
+    # for your own faults
     "Fault",
     "Flow",
     "Point",

@@ -1,4 +1,4 @@
-"""What may happen to a request and its answer: one class for each fault."""
+"""The faults that a request and its answer may meet: one class for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scramjet_client.testing._flow import POINTS, Fault, Flow, Point
 
 @attrs.frozen
 class Delay(Fault):
-    """Nothing is passed on for `seconds`; then all goes on."""
+    """The proxy passes nothing on for `seconds`, and then continues."""
 
     seconds: float = attrs.field()
 
@@ -24,7 +24,7 @@ class Delay(Fault):
 
 @attrs.frozen
 class Drip(Fault):
-    """From here on one byte is passed on at a time, `seconds` apart."""
+    """From here on the proxy passes on one byte at a time, `seconds` apart."""
 
     seconds: float = attrs.field(default=0.001)
     nowhere: ClassVar[tuple[str, ...]] = ("connect", "idle")
@@ -36,7 +36,7 @@ class Drip(Fault):
 
 @attrs.frozen
 class Stall(Fault):
-    """Nothing more is passed on in this direction, and the connection stays open. At "answer": never answers."""
+    """The proxy passes nothing more on in this direction, and the connection stays open. At "answer": never answers."""
 
     def strike(self, flow: Flow) -> None:
         """Wait until the client leaves."""
@@ -45,20 +45,20 @@ class Stall(Fault):
 
 @attrs.frozen
 class Drop(Fault):
-    """Both directions fall silent and the connection is never closed, whatever the client does: half-open.
+    """Both directions fall silent, and the proxy never closes the connection, whatever the client does: half-open.
 
-    The kernel of this machine goes on acknowledging what the client sends, up to its buffer, and its keep-alive
-    probes; a host that has really vanished would not.
+    The kernel of this machine still acknowledges the client's data, up to its buffer, and the client's keep-alive
+    probes. A host that has really vanished would not.
     """
 
     def strike(self, flow: Flow) -> None:
-        """Carry nothing any more."""
+        """Stop passing anything on."""
         flow.freeze()
 
 
 @attrs.frozen
 class Cut(Fault):
-    """The connection ends by FIN, without a word of TLS: the hub's process has died."""
+    """The connection ends by FIN, without a TLS goodbye: the hub's process has died."""
 
     def strike(self, flow: Flow) -> None:
         """End the connection."""
@@ -67,7 +67,7 @@ class Cut(Fault):
 
 @attrs.frozen
 class Reset(Fault):
-    """The connection ends by RST; what had been passed on may be lost to the client."""
+    """The connection ends by RST. The client may lose bytes that the proxy has already passed on."""
 
     def strike(self, flow: Flow) -> None:
         """End the connection."""
@@ -76,7 +76,7 @@ class Reset(Fault):
 
 @attrs.frozen
 class Truncate(Fault):
-    """The answer ends here in good order, over TLS with its goodbye (close_notify), as if that were all."""
+    """The answer ends here cleanly, over TLS with its goodbye (close_notify), as if it were complete."""
 
     nowhere: ClassVar[tuple[str, ...]] = ("connect", "idle")
 
@@ -87,24 +87,24 @@ class Truncate(Fault):
 
 @attrs.frozen
 class Corrupt(Fault):
-    """The next chunk header is not one; at "answer" the status line is not one."""
+    """The next chunk header is invalid; at "answer" the status line is invalid."""
 
     usual: ClassVar[Point] = "body"
     nowhere: ClassVar[tuple[str, ...]] = ("connect", "request", "idle")
 
     def strike(self, flow: Flow) -> None:
-        """Have the next header garbled."""
+        """Garble the next header."""
         flow.garble = True
 
 
 @attrs.frozen
 class Answer(Fault):
-    """The proxy answers and closes: early at "request" and "upload", in place of the hub's answer at "answer".
+    """The proxy answers and closes: early at "request" and "upload", instead of the hub at "answer".
 
     Args:
         status: HTTP status.
-        headers: Such as `{"Location": ...}` or `{"Retry-After": "1"}`.
-        body: Its text.
+        headers: For example `{"Location": ...}` or `{"Retry-After": "1"}`.
+        body: Text of the answer.
     """
 
     status: int = attrs.field()
@@ -123,24 +123,24 @@ class Answer(Fault):
 
 @attrs.frozen
 class CloseIdle(Fault):
-    """The connection ends by FIN if no other request comes on it within `seconds` of the answer."""
+    """The connection ends by FIN if no other request arrives on it within `seconds` after the answer."""
 
     seconds: float = attrs.field()
     usual: ClassVar[Point] = "idle"
     nowhere: ClassVar[tuple[str, ...]] = tuple(point for point in POINTS if point != "idle")
 
     def strike(self, flow: Flow) -> None:
-        """End the connection, unless it is used."""
+        """End the connection, unless the client uses it."""
         if flow.idle_for(self.seconds):
             flow.end("cut")
 
 
 @attrs.frozen
 class Restart(Fault):
-    """All connections are reset, and nobody listens for `seconds`: the hub is restarted."""
+    """The proxy resets all connections and does not listen for `seconds`, as if the hub restarted."""
 
     seconds: float = attrs.field(default=0.0)
 
     def strike(self, flow: Flow) -> None:
-        """Go away."""
+        """Reset all connections, and stop listening for a time."""
         flow.restart(self.seconds)

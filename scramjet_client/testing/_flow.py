@@ -1,4 +1,4 @@
-"""One connection through the proxy: two sockets, and two flows of bytes between them."""
+"""One connection through the proxy: two sockets, and the bytes that flow between them in each direction."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ Ending = Literal["cut", "reset", "orderly"]
 
 _SIZE = 65536
 _GOODBYE = 0.25
-"""Seconds for which a connection that was cut takes what its client still says; bytes that nobody has read
-would make the kernel send RST instead of FIN."""
+"""Seconds for which a cut connection still reads from its client. Unread bytes would make the kernel send RST
+instead of FIN.
+"""
 
 _CONNECT = 5.0
-"""Seconds to connect to the hub."""
+"""Time limit in seconds for the connection to the hub."""
 
-# selectors' default would need a descriptor of its own for each wait.
+# selectors' default needs a separate descriptor for each wait.
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
 Point = Literal["connect", "request", "upload", "answer", "body", "end", "idle"]
 """When a fault strikes:
 
-- "connect": a connection has been accepted, and nothing read from it.
-- "request": the head of the request has come, and nothing of it has been passed on.
-- "upload": `after` bytes of the request's body have been passed on.
-- "answer": the hub has the request and begins to answer; nothing of that has been passed on.
-- "body": `after` bytes of the answer's body have been passed on.
-- "end": all but the end of the answer has been passed on.
-- "idle": the answer has been passed on.
+- "connect": the proxy has accepted a connection, and read nothing from it.
+- "request": the head of the request has arrived, and the proxy has passed on nothing of it.
+- "upload": the proxy has passed on `after` bytes of the request's body.
+- "answer": the hub has the request and begins to answer; the proxy has passed on nothing of the answer.
+- "body": the proxy has passed on `after` bytes of the answer's body.
+- "end": the proxy has passed on the answer except its end.
+- "idle": the proxy has passed on the answer.
 """
 
 POINTS = ("connect", "request", "upload", "answer", "body", "end", "idle")
@@ -49,14 +50,14 @@ _COUNTED = ("upload", "body")
 
 @attrs.frozen
 class Fault:
-    """One thing that may happen to one request. Subclasses say what, in `strike`.
+    """One fault that a request may meet. Subclasses implement it in `strike`.
 
     Args:
-        at: When (see `Point`). None is "body" where `after` is given, and else what is usual for the fault.
-        after: Bytes of the body, chunk headers not counted, after which "body" or "upload" is.
+        at: When it strikes (see `Point`). None means "body" if you give `after`, else the fault's usual point.
+        after: Bytes of the body, without chunk headers, that pass before "body" or "upload" is reached.
 
     Raises:
-        ValueError: There is no such point, or the fault makes no sense there.
+        ValueError: The point does not exist, or the fault makes no sense there.
     """
 
     at: Point | None = attrs.field(default=None, kw_only=True)
@@ -64,7 +65,7 @@ class Fault:
 
     usual: ClassVar[Point] = "answer"
     nowhere: ClassVar[tuple[str, ...]] = ()
-    """Points at which it makes no sense."""
+    """Points at which the fault makes no sense."""
 
     def __attrs_post_init__(self) -> None:
         if self.point not in POINTS or self.point in self.nowhere:
@@ -74,11 +75,11 @@ class Fault:
 
     @property
     def point(self) -> Point:
-        """When it strikes."""
+        """The point at which it strikes."""
         return self.at or ("body" if self.after else self.usual)
 
     def strike(self, flow: Flow) -> None:
-        """Do it; called once, by the thread that carries the bytes of this direction."""
+        """Carry out the fault. The thread that carries the bytes of this direction calls this once."""
         raise NotImplementedError
 
 
@@ -91,26 +92,26 @@ class Pass(Fault):
 
 
 class Over(Exception):
-    """The connection has been ended."""
+    """The connection has ended."""
 
 
 class End:
-    """One socket, which one thread may read while another writes. `wake` frees both when it becomes readable."""
+    """One socket. One thread may read it while another writes. `wake` frees both when it becomes readable."""
 
     def __init__(self, sock: socket.socket, wake: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
         self._wake = wake
-        # Guards every step into OpenSSL; waiting is done outside.
+        # Guards every step into OpenSSL, but not the waiting.
         self._lock = threading.Lock()
 
     def handshake(self) -> None:
-        """Do the TLS handshake, if there is one to do."""
+        """Do the TLS handshake, if the socket speaks TLS."""
         if isinstance(self.sock, ssl.SSLSocket):
             self._step(self.sock.do_handshake, selectors.EVENT_READ)
 
     def recv(self) -> bytes:
-        """Return what has come, b"" at the end."""
+        """Return the bytes that have arrived, b"" at the end."""
         data: bytes = self._step(lambda: self.sock.recv(_SIZE), selectors.EVENT_READ)
         return data
 
@@ -139,7 +140,7 @@ class End:
                     raise Over
 
     def close(self, ending: Ending) -> None:
-        """Close the socket; nobody may be reading or writing any more."""
+        """Close the socket. No thread may still read or write it."""
         with contextlib.suppress(OSError):
             if ending == "reset":
                 linger = struct.pack("ii", 1, 0)
@@ -152,7 +153,7 @@ class End:
         self.sock.close()
 
     def _say_goodbye(self) -> None:
-        # ProxiedClient TLS: ssl's own methods would go on talking.
+        # Below TLS: ssl's own methods would send more.
         socket.socket.shutdown(self.sock, socket.SHUT_WR)
         deadline = time.monotonic() + _GOODBYE
         with _Selector() as selector:
@@ -164,7 +165,7 @@ class End:
 
 @attrs.define
 class Exchange:
-    """One request: its line, and what is to happen to it."""
+    """One request: its line, and the fault it meets."""
 
     request: str = ""
     fault: Fault = attrs.field(factory=Pass)
@@ -172,7 +173,7 @@ class Exchange:
 
 
 class Owner(Protocol):
-    """What a connection asks of its proxy."""
+    """The part of the proxy that a connection uses."""
 
     def accept_tls(self, sock: socket.socket) -> socket.socket: ...
     def reach_hub(self, timeout: float) -> socket.socket: ...
@@ -186,12 +187,12 @@ class Owner(Protocol):
 
 
 class Flow:
-    """One direction of a connection, in the hands of a fault.
+    """One direction of a connection, as a fault controls it.
 
     Attributes:
         request: Method and target of the request.
         pace: Seconds between two bytes, or None for no pause.
-        garble: Whether the next header of a chunk, or status line, is to be spoiled.
+        garble: Whether to spoil the next header of a chunk, or the status line.
     """
 
     def __init__(self, connection: Connection, exchange: Exchange) -> None:
@@ -204,15 +205,15 @@ class Flow:
 
     @property
     def request(self) -> str:
-        """Method and target of the request, "" where it is not known."""
+        """Method and target of the request, "" if unknown."""
         return self._exchange.request
 
     def wait(self, seconds: float | None) -> None:
-        """Wait, None for ever; ended by the end of the connection."""
+        """Wait for so many seconds, or for ever if None; the end of the connection ends the wait."""
         self._connection.wait(lambda: False, seconds)
 
     def idle_for(self, seconds: float) -> bool:
-        """Return whether no request comes on this connection for so long."""
+        """Return whether no request arrives on this connection for so many seconds."""
         return not self._connection.wait(lambda: bool(self._connection.asked), seconds)
 
     def freeze(self) -> NoReturn:
@@ -225,14 +226,14 @@ class Flow:
         raise Over
 
     def answer(self, data: bytes) -> NoReturn:
-        """Send bytes to the client in the hub's place, unless that has begun to answer, and end the connection."""
+        """Send bytes to the client instead of the hub's answer, unless that has begun, and end the connection."""
         if self._exchange.answered:
             self.end("cut")
         self._connection.client.send(data)
         self.end("orderly")
 
     def restart(self, away: float) -> NoReturn:
-        """Have the proxy reset all connections and not listen for `away` seconds."""
+        """Let the proxy reset all connections and not listen for `away` seconds."""
         self._connection.owner.restart(away)
         self.end("reset")
 
@@ -242,11 +243,11 @@ class Flow:
         """Pass a part on, and let the fault strike at its point.
 
         Args:
-            part: What has come.
-            to: Where it goes.
+            part: The part that has arrived.
+            to: Where to send it.
             before: The point before a head.
             within: The point inside a body.
-            last: The point before its end, if there is one.
+            last: The point before the message's end, if there is one.
         """
         data = part.data
         if part.kind in ("head", "interim"):
@@ -288,11 +289,11 @@ class Flow:
 
 
 class Connection:
-    """A client's connection and the one to the hub that belongs to it.
+    """A client's connection, and its connection to the hub.
 
-    Two threads, `scramjet-proxy-N` and, as soon as something goes to the hub, `scramjet-proxy-N-back`. Both end
-    when either side closes, a fault ends the connection, or the proxy is closed. Daemons, so that a proxy that
-    nobody closes does not keep the interpreter.
+    It has two threads: `scramjet-proxy-N` and, as soon as something goes to the hub, `scramjet-proxy-N-back`. Both end
+    when either side closes, a fault ends the connection, or you close the proxy. They are daemons, so that a proxy that
+    nobody closes does not keep the interpreter alive.
     """
 
     def __init__(self, owner: Owner, sock: socket.socket, number: int, *, opaque: bool) -> None:
@@ -312,7 +313,7 @@ class Connection:
         self._back = threading.Thread(target=self._answers, name=f"{name}-back", daemon=True)
 
     def end(self, ending: Ending, *, thaw: bool = False) -> None:
-        """End the connection, from any thread; a frozen one only with `thaw`."""
+        """End the connection, from any thread; a frozen connection ends only with `thaw`."""
         with self._changed:
             if self._over or (self._frozen and not thaw):
                 return
@@ -321,14 +322,14 @@ class Connection:
         self._waker.close()
 
     def freeze(self) -> NoReturn:
-        """Carry nothing any more, and never close."""
+        """Stop passing anything on, and never close."""
         with self._changed:
             self._frozen = True
         self.wait(lambda: False, None)
         raise Over
 
     def wait(self, until: Callable[[], bool], seconds: float | None) -> bool:
-        """Wait until something is true, for so long; return whether it is. Raises Over."""
+        """Wait until a condition is true, at most `seconds`; return whether it is true. Raises Over."""
         with self._changed:
             result = self._changed.wait_for(lambda: self._over or until(), seconds)
             if self._over:
@@ -336,7 +337,7 @@ class Connection:
         return result
 
     def _run(self) -> None:
-        """Be the thread of the client's side, and see to the end."""
+        """Run the client's side in this thread, and end the connection."""
         self._guarded(self._requests, "cut")
         if self._back.ident is not None:
             self._back.join()
@@ -348,11 +349,11 @@ class Connection:
         self.owner.gone(self)
 
     def _answers(self) -> None:
-        """Be the thread of the hub's side."""
+        """Run the hub's side in this thread."""
         self._guarded(self._carry_answers, "orderly")
 
     def _guarded(self, carry: Callable[[], None], at_end: Ending) -> None:
-        """Carry until the end, and then end the other direction too; a frozen connection waits for the proxy."""
+        """Carry until the end, and then end the other direction too. A frozen connection waits for the proxy."""
         ending = at_end
         try:
             carry()

@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages, taken apart while they pass: where a head, a chunk and the end of a body are."""
+"""A parser for passing HTTP/1.1 messages: finds heads, chunks and the end of bodies."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Kind = Literal["interim", "head", "size", "data", "crlf", "end"]
 
 
 class Part(NamedTuple):
-    """A piece of a message, as it came.
+    """A piece of a message, unchanged.
 
-    `kind` is "head"; "size" for the line before a chunk, "crlf" for what follows it; "data" for payload; "end"
-    for the last bytes of a message, without which it is not whole: the last chunk, or the last byte of a body of
-    known length. "interim" is the head of a 1xx answer.
+    `kind` is "head"; "size" for the line before a chunk, "crlf" for the line end after it; "data" for payload; "end"
+    for the last bytes of a message (the last chunk, or the last byte of a body of known length), without which it is
+    incomplete. "interim" is the head of a 1xx answer.
     """
 
     kind: Kind
@@ -21,11 +21,11 @@ class Part(NamedTuple):
 
 
 class Framing:
-    """Takes a stream of messages apart. What is not HTTP/1.1 passes as "data".
+    """Splits a stream of messages into parts. Anything that is not HTTP/1.1 passes as "data".
 
     Args:
-        answers: Whether they are answers, not requests.
-        bodiless: Asked at the head of each answer whether it was to a HEAD.
+        answers: Whether the messages are answers, not requests.
+        bodiless: A function that is called at the head of each answer; it returns whether the request was a HEAD.
     """
 
     def __init__(self, *, answers: bool, bodiless: Callable[[], bool] = lambda: False) -> None:
@@ -36,17 +36,17 @@ class Framing:
         self._state: Callable[[], Part | None] = self._head
 
     def opaque(self) -> None:
-        """Take everything from now on for data: an encrypted stream, for example."""
+        """Treat everything from now on as data, for example an encrypted stream."""
         self._state = self._rest
 
     def feed(self, data: bytes) -> Iterator[Part]:
-        """Yield the parts that have come; a part that is not whole is kept for the next call."""
+        """Yield the complete parts, and keep an incomplete one for the next call."""
         self._buffer += data
         while (part := self._state()) is not None:
             yield part
 
     def close(self) -> Iterator[Part]:
-        """Yield what is left when the connection has ended."""
+        """Yield the remaining data when the connection has ended."""
         if self._buffer:
             yield Part("data", self._taken(len(self._buffer)))
         if self._state == self._rest:

@@ -1,4 +1,4 @@
-"""FaultProxy: the listening side of it, and the script of what is to happen."""
+"""FaultProxy: its listening side, and the script of faults."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _KEPT = 10_000
-"""Requests and faults that are remembered."""
+"""How many requests and faults the proxy remembers."""
 
 
 class FaultProxy:
-    """A proxy on loopback, between a client and a hub, that breaks connections to order.
+    """A proxy on loopback, between a client and a hub, that breaks connections on purpose.
 
-    Use it in a `with` block and give its `url` to the client. What is to happen is told by `next`, a fault for each
-    request. Everything else passes unchanged, byte by byte. Safe to use from any thread.
+    Use it in a `with` block and give its `url` to the client. Set the faults by `next`, one for each request.
+    Everything else passes unchanged, byte by byte. It is safe to use from any thread.
 
-    To a hub of https:// it passes TLS on as it is, if it has no certificate: faults then strike by the connection
+    Without a certificate, and to a hub of https://, it passes TLS on unchanged: faults then strike by the connection
     instead of by the request, "body" counts encrypted bytes, and `Answer` and `Corrupt` have no meaning. With a
     certificate it speaks TLS to the client, whatever the hub does, and sees requests.
 
@@ -39,12 +39,12 @@ class FaultProxy:
         verify: For TLS to the hub: True, False or the path of a CA bundle.
 
     Attributes:
-        url: URL of the hub's API by way of the proxy.
-        port: Its port.
-        requests: The last requests that came: "GET /api/v1/version".
-        delivered: Those that were passed on to the hub, wholly or in part.
-        struck: The last faults that have struck; one whose point was not reached is not among them.
-        connections: How many connections were accepted.
+        url: URL of the hub's API through the proxy.
+        port: Port of the proxy.
+        requests: The last requests that arrived: "GET /api/v1/version".
+        delivered: The requests that the proxy has passed on to the hub, wholly or in part.
+        struck: The last faults that have struck. A fault whose point was not reached is not among them.
+        connections: How many connections the proxy has accepted.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class FaultProxy:
         self._away: float | None = None
         self._back = False
         self._closed = False
-        # Guards all of the above; notified when a restart, its end or the proxy's is asked for, or a restart has begun.
+        # Guards all of the above; notified to ask for a restart, its end or the proxy's, and when a restart has begun.
         self._changed = threading.Condition()
         self._wake, self._waker = socket.socketpair()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -96,17 +96,17 @@ class FaultProxy:
     ) -> None:
         self.close()
 
-    # -- what is to happen ------------------------------------------------------------------------
+    # -- the script of faults ---------------------------------------------------------------------
 
     def next(self, *faults: Fault, of: str = "") -> None:
-        """Have these faults happen to the next requests, one to each, in this order.
+        """Let these faults strike the next requests, one each, in this order.
 
-        A fault at "connect" happens to the next connection, when it is its turn.
+        A fault at "connect" strikes the next connection when its turn comes.
 
         Args:
-            faults: What is to happen.
-            of: A regular expression; only requests whose method and target have a match ("POST .*/input")
-                are taken, and others go on to the next entry of the script.
+            faults: The faults.
+            of: A regular expression. Only requests whose method and target match it ("POST .*/input") meet these
+                faults; other requests go on to the next entry of the script.
         """
         pattern = re.compile(of)
         for fault in faults:
@@ -119,12 +119,12 @@ class FaultProxy:
 
     @property
     def open_connections(self) -> int:
-        """How many connections are open now."""
+        """How many connections are open."""
         with self._changed:
             return len(self._open)
 
     def clear(self) -> None:
-        """Forget what is still to happen, and what has happened."""
+        """Forget the faults to come, and the recorded requests and faults."""
         with self._changed:
             self._script.clear()
             self.requests.clear()
@@ -134,7 +134,7 @@ class FaultProxy:
     def restart(self, away: float = 0.0) -> None:
         """Reset all connections, and refuse others for `away` seconds, or until `come_back`.
 
-        Returns when nobody listens any more.
+        Returns when the proxy no longer listens.
         """
         with self._changed:
             self._away = away
@@ -143,20 +143,20 @@ class FaultProxy:
             self._changed.wait_for(lambda: self._away is None or self._closed)
 
     def come_back(self) -> None:
-        """End a restart: connections are accepted from now on."""
+        """End a restart: the proxy accepts connections again."""
         with self._changed:
             self._back = True
             self._changed.notify_all()
 
     def reset_connections(self) -> None:
-        """Reset all present connections, those that are silent by `Drop` too."""
+        """Reset all open connections, including those that `Drop` has silenced."""
         with self._changed:
             connections = list(self._open)
         for each in connections:
             each.end("reset", thaw=True)
 
     def close(self) -> None:
-        """End everything, and raise what went wrong in the proxy itself. Safe to call twice."""
+        """End everything, and raise the first error of the proxy itself. Safe to call twice."""
         with self._changed:
             closed, self._closed = self._closed, True
             self._changed.notify_all()
@@ -194,7 +194,7 @@ class FaultProxy:
         try:
             sock, _ = self._listener.accept()
         except OSError:
-            return  # it has left again
+            return  # the client has left again
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(self, sock, number, opaque=self._opaque)
         with self._changed:
@@ -209,7 +209,7 @@ class FaultProxy:
                 return
             away = self._away
         self._listener.close()
-        # Bound, so that nobody else takes the port; not listening, so that connections are refused.
+        # Bound, so that no other process takes the port; not listening, so that the system refuses connections.
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(("127.0.0.1", self.port))
@@ -241,13 +241,13 @@ class FaultProxy:
         )
 
     def chosen(self, request: str) -> Fault:
-        """Take what is to happen to a request out of the script."""
+        """Take the fault for a request out of the script."""
         with self._changed:
             self.requests.append(request)
             return self._taken(lambda of, fault: fault.point != "connect" and of.search(request))
 
     def chosen_at_connect(self) -> Fault | None:
-        """Take what is to happen to a connection out of the script, if it is the turn of such a fault."""
+        """Take the fault for a connection out of the script, if the next one strikes at "connect"."""
         with self._changed:
             if self._script and self._script[0][1].point == "connect":
                 return self._script.pop(0)[1]
@@ -261,12 +261,12 @@ class FaultProxy:
         return Pass()
 
     def struck_by(self, fault: Fault) -> None:
-        """Take note of a fault that strikes."""
+        """Record a fault that strikes."""
         with self._changed:
             self.struck.append(fault)
 
     def delivering(self, request: str) -> None:
-        """Take note of a request that is passed on."""
+        """Record a request that the proxy passes on."""
         with self._changed:
             self.delivered.append(request)
 

@@ -117,13 +117,13 @@ class Destination:
 
     def open(self, plan: SendPlan) -> UploadWriter:
         """Return a file; data written to it is sent."""
-        outbox = WriteBuffer()
+        buffer = WriteBuffer()
         # Its later data is not known yet, and nobody waits for it.
         plan = attrs.evolve(plan, typed=True)
-        # The outbox gathers by itself, and must know how much has been sent.
-        upload: Upload[SendStreamResponse] = self._upload(plan, Source(outbox), gather=False)
+        # The buffer gathers by itself, and must know how much has been sent.
+        upload: Upload[SendStreamResponse] = self._upload(plan, Source(buffer), gather=False)
         upload.start()
-        return UploadWriter(outbox, upload, lambda: self._end(plan))
+        return UploadWriter(buffer, upload, lambda: self._end(plan))
 
     def stage(self, plan: SendPlan, stream: Any, body: BodySource | None = None) -> Upload[Any]:
         """Return an upload that has not begun; refuse a body that this hub would change.

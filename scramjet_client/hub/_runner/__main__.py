@@ -1,6 +1,6 @@
 """Start of an instance's process: `python .../_runner/__main__.py CONTROL INPUT OUTPUT LOG FRAMEWORK`.
 
-The first four are open files, the last one is the folder that the Scramjet framework lies in.
+The first four are open files. The last one is the folder that contains the Scramjet framework.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _NAME = "scramjet_hub_runner"
 
 
 def _load() -> None:
-    """Load this folder as a package of its own, and take it off the path of the sequence."""
+    """Load this folder as a separate package, and remove it from the module path of the sequence."""
     folder = os.path.dirname(os.path.abspath(__file__))
     # Python puts the folder of a script first; a sequence must not find the runner's modules there.
     sys.path[:] = [each for each in sys.path if os.path.abspath(each or ".") != folder]

@@ -1,4 +1,4 @@
-"""What an instance's process and its hub say to each other, and the bytes that pass between them."""
+"""The channels between an instance's process and its hub: messages, and the bytes of streams."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from collections.abc import Callable, Generator
 from typing import Any, Optional, cast
 
 _PARENT_POLL = 0.5
-"""Seconds between two looks at whether the parent still lives."""
+"""How often, in seconds, the runner checks whether its parent is alive."""
 
 _BLOCK = 65536
-"""Bytes that are read at once; the framework's streams count items, so this bounds their memory."""
+"""Bytes of one read. The framework's streams count items, so this bounds their memory."""
 
 
 class Control:
     """JSON lines in both directions: `{"stop": {...}}` and so on.
 
-    A daemon thread reads; it ends the process when the hub is gone, whatever the program is doing.
+    A daemon thread reads. It ends the process when the hub is gone, even if the program is busy.
     """
 
     def __init__(self, fd: int) -> None:
         self._pid = os.getpid()
         self._socket = socket.socket(fileno=fd)
-        # It has the time limit of socket.setdefaulttimeout(), which a sitecustomize may have called.
+        # socket.setdefaulttimeout(), perhaps called by a sitecustomize, gives the socket a time limit.
         self._socket.settimeout(None)
         self._lines = self._socket.makefile("rb")
-        # Guards the sending side: the program's threads may emit while its loop sends health.
+        # Guards sending: the program's threads may emit an event while its loop sends health.
         self._sending = threading.Lock()
 
     def read(self) -> dict[str, Any]:
-        """Return the next message; waits for it. The end of the hub ends this process."""
+        """Wait for the next message, and return it. When the hub ends, this process ends."""
         try:
             line = self._lines.readline()
         except OSError:
@@ -48,30 +48,30 @@ class Control:
         return message
 
     def send(self, kind: str, value: Any) -> None:
-        """Send one message. From any thread; a hub that is gone is found out by the reading side."""
+        """Send one message, from any thread. Only the reading side detects that the hub is gone."""
         line = json.dumps({kind: value}).encode() + b"\n"
         with self._sending, contextlib.suppress(OSError):
             self._socket.sendall(line)
 
     @property
     def is_inherited(self) -> bool:
-        """Whether this is a process that the program has forked, which does not speak for the instance."""
+        """Whether this is a process that the program has forked; such a process does not speak for the instance."""
         return os.getpid() != self._pid
 
     def listen(self, on_message: Callable[[str, Any], object]) -> None:
-        """Start the threads that pass on messages and watch the hub."""
+        """Start the threads that pass messages on and watch the hub."""
 
         def read() -> None:
             while True:
                 for kind, value in self.read().items():
                     if kind == "kill":
-                        # Not by the loop: the program may never give it a turn again.
+                        # The loop can't do this: the program may never give it a turn again.
                         os._exit(137)
                     on_message(kind, value)
 
         def watch() -> None:
-            # A copy of the hub's end of the socket may live on in a process that the hub's has forked;
-            # then there is no end of file, but the parent is another one all the same.
+            # A fork of the hub's process may hold a copy of the hub's end of the socket. Then the file does not end,
+            # but the parent still changes.
             parent = os.getppid()
             while os.getppid() == parent:
                 pause.wait(_PARENT_POLL)
@@ -85,17 +85,17 @@ class Control:
 
 
 def die() -> None:
-    """End this process and all that it has started, at once."""
+    """Kill this process and everything that it has started, at once."""
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(137)
 
 
 class _Drained(collections.abc.Coroutine):  # type: ignore[type-arg]
-    """What `Output.write` returns: an awaitable that may as well be left alone.
+    """The result of `Output.write`: an awaitable that the caller may ignore.
 
-    `Stream.write_to` of the framework awaits what `asyncio.iscoroutine` says yes to; programs with a
-    `write_to` of their own call `write` without awaiting it, and a real coroutine would warn of that.
+    `Stream.write_to` of the framework awaits a value if `asyncio.iscoroutine` returns true for it. Programs with their
+    own `write_to` call `write` without awaiting it, and a real coroutine would warn about that.
     """
 
     def __init__(self, output: Output) -> None:
@@ -123,8 +123,8 @@ class _Drained(collections.abc.Coroutine):  # type: ignore[type-arg]
 class Output(asyncio.BaseProtocol):
     """The writing end of the instance's output: `write(item)`, `await sync()`.
 
-    A protocol on a pipe, not an `asyncio.StreamWriter`: those close what they write to when they are
-    collected, since Python 3.11.5.
+    A protocol on a pipe, not an `asyncio.StreamWriter`: since Python 3.11.5, a StreamWriter closes its pipe when
+    it is garbage-collected.
     """
 
     def __init__(self, encode: Callable[[Any], bytes]) -> None:
@@ -143,24 +143,24 @@ class Output(asyncio.BaseProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio calls this)."""
-        # Transports of other loops than asyncio's own are of no class of asyncio.
+        # Transports of other loops than asyncio's own do not inherit from a class of asyncio.
         self._transport = cast("asyncio.WriteTransport", transport)
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
-        """Let go whoever waits: nobody reads any more, or all is written."""
+        """Wake waiting writers: nobody reads any more, or everything is written."""
         self._room.set()
         self._gone.set()
 
     def pause_writing(self) -> None:
-        """Hold writers: the hub does not take more for now."""
+        """Hold writers: the hub takes no more for now."""
         self._room.clear()
 
     def resume_writing(self) -> None:
-        """Let writers go on."""
+        """Let writers continue."""
         self._room.set()
 
     def write(self, item: Any) -> _Drained:
-        """Write one item; await the answer, or `sync()`, to be held back by a slow reader."""
+        """Write one item. Await the result, or `sync()`, to wait for a slow reader."""
         data = self._encode(item)
         if data and self._transport is not None:
             self._transport.write(data)
@@ -169,7 +169,7 @@ class Output(asyncio.BaseProtocol):
     async def sync(self) -> None:
         """Wait until the hub has room for more."""
         if self._room.is_set():
-            await asyncio.sleep(0)  # a program that only writes would else never let the loop turn
+            await asyncio.sleep(0)  # gives the loop a turn while a program only writes
         else:
             await self._room.wait()
 
@@ -181,7 +181,7 @@ class Output(asyncio.BaseProtocol):
 
 
 def encoder(content_type: str) -> Callable[[Any], bytes]:
-    """Return how items of a content type become bytes.
+    """Return the function that encodes items of a content type as bytes.
 
     Raises:
         ValueError: No hub knows this type.
@@ -210,7 +210,7 @@ def encoder(content_type: str) -> Callable[[Any], bytes]:
         "text/plain": text,
         "application/octet-stream": binary,
         "application/x-ndjson": ndjson,
-        "text/x-ndjson": binary,  # a hub's runner makes JSON of the items of the other one alone
+        "text/x-ndjson": binary,  # a hub's runner encodes items as JSON only for the type above
     }
     if content_type not in known:
         raise ValueError(
@@ -220,7 +220,7 @@ def encoder(content_type: str) -> Callable[[Any], bytes]:
 
 
 class Source:
-    """A pipe that is read piece by piece, as text or bytes; nothing is read before the first call.
+    """Reads a pipe piece by piece, as text or bytes. It reads nothing before the first call.
 
     Args:
         fd: The open pipe.
@@ -232,7 +232,7 @@ class Source:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     async def read(self) -> bytes:
-        """Return what has come, b"" at the end."""
+        """Return the bytes that have arrived, b"" at the end."""
         if self._reader is None:
             self._reader = asyncio.StreamReader(_BLOCK)
             protocol = asyncio.StreamReaderProtocol(self._reader)
@@ -242,7 +242,7 @@ class Source:
         return await self._reader.read(_BLOCK)
 
     async def read_text(self) -> str:
-        """Return what has come as whole characters, "" at the end."""
+        """Return the arrived text in whole characters, "" at the end."""
         while True:
             data = await self.read()
             text = self._decoder.decode(data, final=not data)

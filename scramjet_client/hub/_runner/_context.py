@@ -1,4 +1,4 @@
-"""What a sequence gets as its first argument, and its logger."""
+"""The first argument of a sequence, its context, and its logger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEVELS = {"WARNING": "WARN", "CRITICAL": "FATAL", "NOTSET": "TRACE"}
 
 
 class LogLines(logging.Handler):
-    """Write log records as the JSON lines that a hub passes on."""
+    """Write log records as the JSON lines that a hub expects."""
 
     def __init__(self, fd: int) -> None:
         super().__init__()
@@ -33,10 +33,10 @@ class LogLines(logging.Handler):
                 "msg": self.format(record),
             }
             rest = memoryview(json.dumps(line).encode() + b"\n")
-            while rest:  # logging holds the handler's lock meanwhile, so that lines stay whole
+            while rest:  # logging holds the handler's lock meanwhile, so lines stay whole
                 rest = rest[os.write(self._fd, rest) :]
         except OSError:
-            pass  # no hub is left to be told
+            pass  # the hub is gone, so there is nobody to tell
         except Exception:
             self.handleError(record)
 
@@ -46,7 +46,7 @@ def logger_on(fd: int) -> logging.Logger:
     logging.addLevelName(TRACE, "TRACE")
     logger = logging.getLogger("PythonRunner")
     logger.setLevel(TRACE)
-    logger.propagate = False  # the root logger is the program's own
+    logger.propagate = False  # the root logger belongs to the program
     logger.addHandler(LogLines(fd))
     return logger
 
@@ -55,10 +55,10 @@ class AppContext:
     """The context of one instance.
 
     Attributes:
-        config: `appConfig` of the start, {} if there was none.
+        config: `appConfig` of the start, or {} without one.
         logger: A `logging.Logger` whose records go to the instance's log.
-        tells_failures: Whether the runner itself says on stderr and in the log what a program has raised. Those of
-            real hubs lose it; `scramjet_adapter` does it there.
+        tells_failures: Whether the runner itself writes a program's exception to stderr and to the log. Runners of
+            real hubs lose the exception; there `scramjet_adapter` writes it.
     """
 
     tells_failures = True
@@ -73,7 +73,7 @@ class AppContext:
         self._asked_for_time = False
 
     def on(self, event_name: str, callback: Callable[[Any], Any]) -> None:
-        """Have `callback(message)` called, or awaited, for each event of that name."""
+        """Register `callback(message)` for each event of that name; the context calls it, or awaits it."""
         self._listeners.setdefault(event_name, []).append(callback)
 
     def emit(self, event_name: str, message: Any = "") -> None:
@@ -81,15 +81,15 @@ class AppContext:
         self._control.send("event", {"name": event_name, "message": message})
 
     def set_stop_handler(self, handler: Callable[[float, bool], Awaitable[None]]) -> None:
-        """Add an async function, called as `handler(timeout_seconds, can_keep_alive)` on a stop."""
+        """Add an async function; a stop calls it as `handler(timeout_seconds, can_keep_alive)`."""
         self._stop_handlers.append(handler)
 
     def set_health_check(self, check: Callable[[], dict[str, Any]]) -> None:
-        """Set the function that is asked about once a second; it returns a dict with `healthy`."""
+        """Set the function that the runner calls about once a second; it returns a dict with `healthy`."""
         self._health_check = check
 
     async def keep_alive(self, timeout: float = 0) -> None:
-        """Ask, during a stop, to live on."""
+        """During a stop, ask for more time."""
         self._asked_for_time = True
         self._control.send("keepAlive", timeout)
 
@@ -105,7 +105,7 @@ class AppContext:
                 self.logger.exception("a handler of event %r raised", event_name)
 
     async def _stop(self, timeout: float, can_keep_alive: bool) -> bool:
-        """Call the stop handlers; return whether the instance shall end."""
+        """Call the stop handlers; return whether the instance is to end."""
         self._asked_for_time = False
         for handler in self._stop_handlers:
             try:

@@ -1,4 +1,4 @@
-"""What a program raised, as its author sees it: without the frames of what runs it."""
+"""Tracebacks of a program as its author expects them: without the frames of the code that runs it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import traceback
 import scramjet
 
 _OURS = (os.path.dirname(os.path.abspath(__file__)) + os.sep, "scramjet_adapter.py")
-"""A path's beginning and a path's end: the runner, and what runs deployed functions."""
+"""Start and end of paths to hide: the runner, and the adapter that runs deployed functions."""
 
 _BENEATH = tuple(
     os.path.dirname(os.path.abspath(module.__file__ or "")) + os.sep
     for module in (asyncio, scramjet)
 )
-"""What stands between the runner and the program; it is left out above the program's first own line alone."""
+"""Layers between the runner and the program. Their frames are hidden only above the program's first own line."""
 
 
 def told(error: BaseException) -> str:
-    """Return the traceback of an exception, its causes included."""
+    """Return the traceback of an exception, including its causes."""
     whole = traceback.TracebackException(type(error), error, error.__traceback__)
     _cut(whole, set())
     return "".join(whole.format())

@@ -1,4 +1,4 @@
-"""Load a sequence, run it, and end as a hub expects it."""
+"""Loads a sequence, runs it, and ends as a hub expects."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from ._stdio import connect_outputs, connect_stdin
 
 # Exit codes (docs/protocol.md, "Exit codes").
 COMPLETED, NO_ENTRY, LOAD_FAILED, RUN_FAILED, STOPPED = 0, 21, 22, 23, 138
-INTERRUPTED = 130  # as of a shell
+INTERRUPTED = 130  # the exit code that a shell uses for it
 
 _FLUSH_LIMIT = 1.0
-"""Seconds that an instance which is stopped, or has failed, waits for the hub to take the rest of its output."""
+"""Seconds that a stopped or failed instance waits for the hub to take the rest of its output."""
 
 _INPUT_TYPES = ("text/plain", "application/octet-stream")
 
@@ -38,7 +38,7 @@ _WHAT_TO_RETURN = (
 
 
 class Refused(Exception):
-    """The program does what the contract of Python sequences does not allow."""
+    """The program does something that the contract of Python sequences does not allow."""
 
 
 class Program:
@@ -60,13 +60,13 @@ class Program:
     # -- loading --------------------------------------------------------------------------------------
 
     def load(self) -> ModuleType:
-        """Import the sequence's main module. Whatever it raises is its own."""
+        """Import the sequence's main module; its exceptions pass through."""
         entry = self._order["entry"]
         root = self._order["root"]
         sys.path[:0] = [os.path.join(root, "__pypackages__"), os.path.dirname(entry)]
         name = os.path.splitext(os.path.basename(entry))[0]
         if name in sys.modules or not name.isidentifier():
-            name = "scramjet_sequence"  # an entry called json.py must not take json's place
+            name = "scramjet_sequence"  # an entry called json.py must not replace json
         spec = importlib.util.spec_from_file_location(name, entry)
         if spec is None or spec.loader is None:
             raise Refused(f"{entry} is no Python file: `main` of package.json must name one")
@@ -80,7 +80,7 @@ class Program:
     # -- running --------------------------------------------------------------------------------------
 
     async def run(self) -> int:
-        """Load and run the sequence; return the code to exit with. Raises what the program raises."""
+        """Load and run the sequence; return the exit code. Exceptions of the program pass through."""
         loop = asyncio.get_running_loop()
         loop.set_task_factory(self._keep)
         loop.set_exception_handler(self._report)
@@ -91,11 +91,11 @@ class Program:
             lambda kind, value: loop.call_soon_threadsafe(self._heard, context, kind, value)
         )
         self._control.send("hello", {})
-        # Before the program runs, as on a real hub: who asks for health is answered from now on.
+        # Send it before the program runs, as a real hub does: from now on a request for health gets an answer.
         self._control.send("health", context._health())
         module = self.load()
         self._loaded = True
-        # As on a real hub: while it is loaded, a program is not in its folder yet.
+        # As on a real hub, the program enters its folder only after it is loaded.
         os.chdir(os.path.dirname(self._order["entry"]))
         self._announce(getattr(module, "requires", None), "requires")
         asyncio.ensure_future(send_health(context, self._control))  # noqa: RUF006 - see _keep
@@ -132,11 +132,11 @@ class Program:
         await output.finish()
 
     async def _read_input(self) -> Any:
-        """Return the next piece of the input; waits for the first upload, which says its type."""
+        """Return the next piece of the input. Waits for the first upload, which sets the type."""
         assert self._input_type is not None
         kind = await self._input_type
         if kind not in _INPUT_TYPES:
-            # As on a real hub: the upload is accepted, and nothing of it is ever read.
+            # As on a real hub: the hub accepts the upload, but the program never reads any of it.
             self._logger.error(
                 "input cannot be read: its first request came as %r, and a Python sequence takes %s alone",
                 kind,
@@ -151,7 +151,7 @@ class Program:
             self._logger.error("input is read no further: it came as text/plain, and %s", error)
             return await asyncio.Event().wait()
 
-    # -- what the hub says ----------------------------------------------------------------------------
+    # -- messages from the hub ------------------------------------------------------------------------
 
     def _heard(self, context: AppContext, kind: str, value: Any) -> None:
         if kind == "event":
@@ -174,7 +174,7 @@ class Program:
     # -- the end --------------------------------------------------------------------------------------
 
     def judge(self, error: BaseException) -> tuple[int, str]:
-        """Say on stderr and in the log what ended the program; return its exit code, and who chose that."""
+        """Write to stderr and the log what ended the program; return its exit code, and who chose it."""
         if isinstance(error, SystemExit):
             code = error.code
             self._logger.info("the program called sys.exit(%r)", code)
@@ -205,13 +205,13 @@ class Program:
             sys.stderr.write(details)
 
     async def flush(self) -> None:
-        """Let the hub take the rest of the output, as long as it goes on taking it."""
+        """Wait until the hub has taken the rest of the output, as long as it keeps reading."""
         if self._output is not None:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._output.finish(), _FLUSH_LIMIT)
 
     def leave(self, code: int, said: str = "end") -> NoReturn:
-        """End the process; threads that the program has left running do not keep it.
+        """End the process, even if the program has left threads running.
 
         Args:
             code: The exit code.
@@ -229,10 +229,10 @@ class Program:
         os._exit(code)
 
     def _announce(self, topic: Any, role: str) -> str | None:
-        """Tell the hub of a topic that is read or written, and return its content type."""
+        """Tell the hub about a topic that the program reads or writes; return its content type."""
         if not isinstance(topic, dict):
             if role == "requires":
-                # A real runner says so of its input before it runs the program, and nothing of its output.
+                # A real runner reports a missing input topic before it runs the program, but no missing output topic.
                 self._control.send(role, {"topic": "", "contentType": None})
             return None
         kind = topic.get("contentType")
@@ -242,7 +242,7 @@ class Program:
     def _keep(
         self, loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
     ) -> asyncio.Task[Any]:
-        """Make a task that lives until it is done: asyncio holds none, and the framework does not either."""
+        """Make a task that lives until it is done: neither asyncio nor the framework keeps a reference to it."""
         task = asyncio.Task(coro, loop=loop, **options)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -267,7 +267,7 @@ def main(control_fd: int, input_fd: int, output_fd: int, log_fd: int) -> None:
     try:
         # Not asyncio.run(): it would wait for tasks that the program has left running.
         code, said = loop.run_until_complete(program.run()), "end"
-    except BaseException as error:  # of the program, or of one of its tasks or callbacks
+    except BaseException as error:  # raised by the program, or by one of its tasks or callbacks
         code, said = program.judge(error)
         if not control.is_inherited:
             for task in asyncio.all_tasks(loop):
@@ -278,10 +278,10 @@ def main(control_fd: int, input_fd: int, output_fd: int, log_fd: int) -> None:
 
 
 def _reset_signals() -> None:
-    """Take signals as any program does at its start, whatever the hub's process has done with its own."""
+    """Restore the signal handlers of a fresh program, even if the hub's process has changed its own."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in signal.valid_signals():
-        # Python itself ignores these two, and wants to.
+        # Python itself ignores these two by default.
         if number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", None)):
             continue
         if signal.getsignal(number) is signal.SIG_IGN:

@@ -13,18 +13,18 @@ from typing import Any
 from scramjet.streams import StringStream
 
 _BLOCK = 65536
-"""Bytes that are read at once."""
+"""Bytes of one read."""
 
 
 def connect_stdin() -> None:
-    """Make `sys.stdin` what a sequence expects. The loop must run."""
+    """Set `sys.stdin` to the stream that a sequence expects. The loop must run."""
     sys.stdin = sys.__stdin__ = StandardInput.open()  # type: ignore[misc]
 
 
 def connect_outputs() -> None:
     """Make `sys.stdout` and `sys.stderr` write through to the hub at once, as UTF-8.
 
-    Python's own would hold what is written to them, and follow PYTHONIOENCODING.
+    Python's own streams would buffer the text, and follow PYTHONIOENCODING.
     """
     sys.stdout = sys.__stdout__ = _writer(1, "<stdout>")  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _writer(2, "<stderr>")  # type: ignore[misc]
@@ -37,11 +37,11 @@ def _writer(fd: int, name: str) -> io.TextIOWrapper:
 
 
 class StandardInput(StringStream):  # type: ignore[misc]  # the framework has no types
-    """`sys.stdin`: a stream of text, as on every hub, and the text file that Python's own libraries need.
+    """`sys.stdin`: a text stream as on every hub, and the text file that Python's own libraries need.
 
-    On the thread of the program's loop `read()` is the stream's, to be awaited; on any other thread, where nothing
-    can be awaited, it is that of a file. All other methods of a file work on both. The descriptor stays a blocking
-    one, so that processes of the program can inherit it.
+    In the thread of the program's loop, `read()` is the stream's, and you await it. In any other thread, where nothing
+    can be awaited, it is the `read()` of a file. All other methods of a file work in both. The descriptor stays a
+    blocking one, so that processes of the program can inherit it.
     """
 
     _file: io.TextIOWrapper
@@ -65,7 +65,7 @@ class StandardInput(StringStream):  # type: ignore[misc]  # the framework has no
 
     @property  # type: ignore[misc]  # of an object's class, which this hides
     def __class__(self) -> Any:
-        # The framework makes what `map` and its like return of its stream's own class. Theirs is no standard input.
+        # The framework uses the stream's class for the results of `map` and the like. They are not a standard input.
         return StringStream
 
     def __getattr__(self, name: str) -> Any:
@@ -76,7 +76,7 @@ class StandardInput(StringStream):  # type: ignore[misc]  # the framework has no
     # -- as a stream ----------------------------------------------------------------------------------
 
     async def _next(self) -> str:
-        """Return what has come, "" at the end."""
+        """Return the text that has arrived, "" at the end."""
         loop = asyncio.get_running_loop()
         while not self._text:
             ready = asyncio.Event()
@@ -93,7 +93,7 @@ class StandardInput(StringStream):  # type: ignore[misc]  # the framework has no
     # -- as a file ------------------------------------------------------------------------------------
 
     def read(self, size: int | None = -1) -> Any:
-        """Read: the next piece, to be awaited, on the loop's thread; else as a file does."""
+        """Read. In the loop's thread, return an awaitable of the next piece; elsewhere read as a file does."""
         if asyncio._get_running_loop() is not None:
             return StringStream.read(self)
         wanted = sys.maxsize if size is None or size < 0 else size
@@ -102,7 +102,7 @@ class StandardInput(StringStream):  # type: ignore[misc]  # the framework has no
         return self._take(wanted)
 
     def readline(self, size: int = -1) -> str:
-        """Return a line with its end, "" at the end of the input; blocks."""
+        """Return a line with its line ending, "" at the end of the input; blocks."""
         wanted = sys.maxsize if size < 0 else size
         seen = 0
         while (end := self._text.find("\n", seen) + 1) == 0 and len(self._text) < wanted:
@@ -112,7 +112,7 @@ class StandardInput(StringStream):  # type: ignore[misc]  # the framework has no
         return self._take(min(end or len(self._text), wanted))
 
     def readlines(self, hint: int = -1) -> list[str]:
-        """Return all lines that are left; blocks."""
+        """Return all remaining lines; blocks."""
         return list(self)
 
     def __iter__(self) -> Iterator[str]:
@@ -131,7 +131,7 @@ class StandardInput(StringStream):  # type: ignore[misc]  # the framework has no
         self._file.close()
 
     def _fill(self) -> bool:
-        """Read what has come, waiting for something; return whether this is not the end."""
+        """Wait for input and read it; return False at the end."""
         if self._file.closed:
             raise ValueError("I/O operation on closed file.")
         data = os.read(0, _BLOCK)

@@ -1,1 +1,1 @@
-"""What travels in packages and runs on hubs; nothing here is imported by the client."""
+"""Files that travel in packages and run on hubs; the client imports nothing from here."""

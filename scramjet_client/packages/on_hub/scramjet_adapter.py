@@ -1,7 +1,7 @@
-"""Runs a deployed function as a sequence: what every hub's Python runner takes, out of what a function gives.
+"""Runs a deployed function as a sequence: turns any result into an output that every hub's Python runner takes.
 
-A copy of this file travels in each package that `HostClient.deploy` makes; nothing here imports it, and it imports
-nothing of the client.
+A copy of this file travels in each package that `HostClient.deploy` makes. The client does not import it, and it
+imports nothing from the client.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import scramjet
 from scramjet.streams import Stream
 
 _LINGER = 10.0
-"""Seconds that a program lives on after its output on 0.x, as a Node one does: unread output is lost at its end."""
+"""Seconds that a program stays alive after its output on 0.x, as a Node one does: its end loses unread output."""
 
 _END = object()
 
 _FILE = os.path.basename(__file__)
 _BENEATH = tuple(os.path.dirname(each.__file__ or "") + os.sep for each in (asyncio, scramjet))
-"""Folders of what calls this file; left out above the function's first own line alone."""
+"""Folders of the code that calls this file; its frames are hidden only above the function's first own line."""
 
 
 class _Output(Stream):  # type: ignore[misc]  # the framework has no types
-    """The output. It goes straight to the runner, as the framework's own way piles up what is not read yet.
+    """The output. It goes straight to the runner, because the framework's own way collects unread items in memory.
 
-    Where a runner puts a stream of its own after this one, to encode text, the framework's way is taken.
+    If a runner adds its own stream after this one, to encode text, the framework's way is used.
     """
 
     items: AsyncIterator[Any]
@@ -42,10 +42,10 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
 
     @classmethod
     def of(cls, items: AsyncIterator[Any], context: Any) -> _Output:
-        """Return an output that gives these items."""
+        """Return an output that yields these items."""
 
         async def guarded() -> AsyncIterator[Any]:
-            # The framework forgets what is raised here; it is raised again at the end.
+            # The framework swallows exceptions raised here, so `_write_all` raises them at the end.
             while True:
                 try:
                     item = await items.__anext__()
@@ -61,19 +61,19 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
         return output
 
     async def write_to(self, target: Any) -> Any:
-        """Write everything to what the runner gives; end the process as the function says if it raises."""
+        """Write everything to the runner's target; if the function raises, end the process accordingly."""
         first = self._origin
         linger = hasattr(target, "write_eof")
         flush = getattr(target, "sync", None)
         if linger:
-            # An asyncio.StreamWriter is of a real hub's runner, which exits without sending the rest: drain()
-            # shall wait until all is sent.
+            # A real hub's runner passes an asyncio.StreamWriter, and exits without sending the rest. With this limit
+            # drain() waits until everything is sent.
             target.transport.set_write_buffer_limits(high=0)
             flush = target.drain
         try:
             await self._write_all(target, flush)
         except (asyncio.CancelledError, GeneratorExit):
-            raise  # the runner is ending already
+            raise  # the runner is already ending
         except BaseException as error:
             failure = error
         else:
@@ -81,7 +81,7 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
                 target.write_eof()
                 await asyncio.wait([asyncio.ensure_future(first.stopped.wait())], timeout=_LINGER)
             return target
-        # Outside of the `except`, for what is raised has no other cause.
+        # Outside the `except`, so that the exception gets no other cause.
         raise _ending(failure, first.context)
 
     async def _write_all(self, target: Any, flush: Callable[[], Any] | None) -> None:
@@ -95,11 +95,11 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
 
 
 def _ending(error: BaseException, context: Any) -> BaseException:
-    """Return what ends the process as an exception of the function says, having told of it where no runner does."""
+    """Return the exception that ends the process for an error of the function; report it if no runner does."""
     if getattr(context, "tells_failures", False):
         return error
     if isinstance(error, SystemExit):
-        # Hubs that run programs as processes lose the code.
+        # Hubs that run programs as processes lose the exit code.
         context.logger.info(f"the program called sys.exit({error.code!r})")
         if error.code is None or isinstance(error.code, int):
             return error
@@ -108,13 +108,13 @@ def _ending(error: BaseException, context: Any) -> BaseException:
         said, code = _told(error), 130 if isinstance(error, KeyboardInterrupt) else 1
         context.logger.error(said)
         context.logger.info(f"the program failed, with exit code {code}")
-    # Python would write it after the end of the loop, which carries stderr. So it has nothing left to say then.
+    # Python would write it after the loop has ended, and the loop carries stderr. So this writes it now.
     sys.stderr.write(said)
     return SystemExit(code)
 
 
 def _told(error: BaseException) -> str:
-    """Return the traceback of an exception without the frames of this file, and of what has called it."""
+    """Return the traceback of an exception without the frames of this file and of its callers."""
     whole = traceback.TracebackException(type(error), error, error.__traceback__)
     pending = [whole]
     seen: set[int] = set()
@@ -133,7 +133,7 @@ def _told(error: BaseException) -> str:
 
 
 class _Input:
-    """The input as a generator function sees it, on its own thread: an iterable of the chunks that come."""
+    """The input for a generator function, in its own thread: an iterable of the chunks that arrive."""
 
     def __init__(self, stream: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._stream = stream
@@ -148,7 +148,7 @@ class _Input:
 
 
 class _Context:
-    """The context as a function sees it: `emit` may be called on any thread."""
+    """The context for a function: you may call `emit` in any thread."""
 
     def __init__(self, context: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
@@ -172,13 +172,13 @@ def adapted(
     blocking: bool = False,
     configured: Sequence[str] = (),
 ) -> Callable[..., Any]:
-    """Return the `run` of a sequence that is this function.
+    """Return the `run` of a sequence for this function.
 
     Args:
         function: The function.
         output_type: Type of its output.
-        blocking: Whether it goes through its input by a plain loop, and so needs a thread of its own.
-        configured: Variables beside it that the configuration of a start gives, or else the environment.
+        blocking: Whether it reads its input in a plain loop, and so needs its own thread.
+        configured: Variables beside it whose values come from the configuration of a start, else the environment.
     """
 
     def run(context: Any, input: Any, *args: Any) -> Any:
@@ -191,15 +191,15 @@ def adapted(
 def program(
     names: dict[str, Any], *, blocking: bool = False, own: bool = False
 ) -> Callable[..., Any]:
-    """Return what a hub is to run in place of the `run` of a module.
+    """Return a function that a hub can run in place of a module's `run`.
 
-    A stream, or None, goes to the hub as it is. Whatever else `run` gives becomes the output, as of a deployed
-    function, and the output of a module that does not say its type is bytes then.
+    A stream, or None, goes to the hub unchanged. Any other result of `run` becomes the output, as with a deployed
+    function. If the module does not declare a type, that output is bytes.
 
     Args:
         names: The names of the module.
         blocking: As for `adapted`.
-        own: Whether async generators go to the hub as they are too: not every hub takes them.
+        own: Whether async generators go to the hub unchanged too: not every hub takes them.
     """
     function = names["run"]
     generator = _is_kind(function, inspect.isgeneratorfunction)
@@ -224,13 +224,13 @@ def program(
 
 
 def _is_kind(function: Callable[..., Any], kind: Callable[[Any], bool]) -> bool:
-    """Return whether a function is of a kind, whatever decorates it, or the call of an object of a class."""
+    """Return whether a function, under its decorators, or the call of an object is of a kind."""
     plain = inspect.unwrap(function)
     return kind(plain) or kind(getattr(type(plain), "__call__", None))  # noqa: B004 - its kind is asked, not whether
 
 
 def _type_of(names: dict[str, Any]) -> str:
-    """Return the type of a module's output, and have each hub find it where it looks for it."""
+    """Return the type of a module's output, and set it where each kind of hub looks for it."""
     provides = names.get("provides")
     declared = provides.get("contentType") if isinstance(provides, dict) else None
     kind = str(names.get("output_type") or declared or "application/octet-stream")
@@ -259,7 +259,7 @@ def _output(items: AsyncIterator[Any], output_type: str, context: Any) -> _Outpu
     async def stop(timeout: Any = None, can_keep_alive: Any = None) -> None:
         output.stopped.set()
 
-    # Without one, the runner of 0.x can't stop a program at all. A function that sets its own replaces it.
+    # Without a handler, the runner of 0.x can't stop a program at all. A function that sets its own replaces it.
     context.set_stop_handler(stop)
     return output
 
@@ -285,8 +285,8 @@ async def _called(
 
 
 async def _expanded(result: Any) -> AsyncIterator[Any]:
-    """Yield the items of what a function has returned."""
-    # A Stream has __await__ too, which raises.
+    """Yield the items of a function's result."""
+    # A Stream has __await__ too, but it raises.
     while inspect.isawaitable(result) and not isinstance(result, Stream):
         result = await result
     if result is None:
@@ -304,7 +304,7 @@ async def _expanded(result: Any) -> AsyncIterator[Any]:
 
 
 async def _on_a_thread(items: Iterable[Any]) -> AsyncIterator[Any]:
-    """Yield what a generator, or an iterator, gives, which may block for long; it is a step ahead and no more."""
+    """Yield the items of a blocking generator or iterator from a thread; it runs at most one step ahead."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[tuple[Any, BaseException | None]] = asyncio.Queue(1)
 
@@ -315,12 +315,12 @@ async def _on_a_thread(items: Iterable[Any]) -> AsyncIterator[Any]:
         try:
             for item in items:
                 put(item)
-        except BaseException as error:  # sys.exit() too: it is the program's, not this thread's
+        except BaseException as error:  # sys.exit() too: it is for the program, not for this thread
             put(_END, error)
         else:
             put(_END)
 
-    # A daemon, as a generator that waits for ever must not keep the program from being stopped.
+    # A daemon, because a generator that waits for ever must not prevent the program from stopping.
     threading.Thread(target=work, name="generator", daemon=True).start()
     while True:
         item, error = await queue.get()
@@ -335,10 +335,10 @@ async def _on_a_thread(items: Iterable[Any]) -> AsyncIterator[Any]:
 
 
 def _chunk(item: Any, output_type: str) -> Any:
-    """Return an item as the runner takes it for this type: text and bytes as they are, others as a JSON line."""
+    """Return an item in the runner's form for this type: text and bytes unchanged, others as a JSON line."""
     if output_type == "application/x-ndjson":
         return item
-    if output_type == "text/x-ndjson":  # runners pass that one on as it is
+    if output_type == "text/x-ndjson":  # runners pass this type on unchanged
         return json.dumps(item).encode() + b"\n"
     if isinstance(item, (bytes, bytearray, memoryview)):
         data = bytes(item)
