@@ -26,8 +26,8 @@ _R = TypeVar("_R")
 
 _BACK_OFF = 0.1
 _LONGEST = 5.0
-"""Seconds before the first retry, and the most seconds before any. Each further retry doubles the delay. A random
-part, up to half, is then taken off, so that clients that were cut off together do not return together."""
+"""Seconds before the first retry, and the limit of the delay, which doubles with each further retry. A random part,
+up to half, is then taken off, so that clients that were cut off together do not return together."""
 
 _PATIENCE = 60.0
 """Longest `Retry-After` of a hub, in seconds, that is waited for; a longer one raises the refusal."""
