@@ -785,8 +785,8 @@ class InstanceClient(Handle):
         callable whose first parameter is annotated `str`. In the terminal, and through `print` or a logger, a record
         of the log appears as time, level and text. A binary file or a path receives the bytes as they arrive. A text
         file receives text, decoded from UTF-8. `True` means this program's stdout; for stderr and the log it means this
-        program's stderr. Files are flushed after each piece and stay open. A path's file is created anew. Each stream has a
-        thread, which calls the callable or writes to the file.
+        program's stderr. Files are flushed after each piece and stay open. A path's file is created anew. Each stream
+        has a thread, which calls the callable or writes to the file.
 
         Data that nobody reads holds the program back: a slow callable slows it down. A stream that you do not name
         here blocks the program once some megabytes are waiting in it.
