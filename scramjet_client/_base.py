@@ -223,12 +223,12 @@ def _outer(trace: TracebackType | None) -> TracebackType | None:
 _UNSEEN = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: they move the cursor, set titles, write to the clipboard
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # reorder what is shown
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # reorder the shown text
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f"
     "\u3164\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U00013430-\U00013455"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # take no room, or none that is seen
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # take no visible room
     "\u2028\u2029"  # end a line for some programs
-    "\ud800-\udfff"  # halves of characters, which no terminal can be sent
+    "\ud800-\udfff"  # halves of characters, which cannot be sent to a terminal
     "]"
 )
 """Characters that do something other than show themselves. `str.isprintable` does not fit: it changes with Python's

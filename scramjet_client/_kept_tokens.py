@@ -40,7 +40,7 @@ def given_token() -> str | None:
     """Return the token of `SCRAMJET_HUB_TOKEN`, or None if it is not set.
 
     Raises:
-        ValueError: It is set but empty: whoever set it believes that the hub has a token.
+        ValueError: It is set but empty, so the user may believe that the hub has a token.
     """
     value = os.environ.get(VARIABLE)
     if value is None:

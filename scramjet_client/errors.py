@@ -19,7 +19,7 @@
     │   ├── InsufficientResourcesError   INSUFFICIENT_RESOURCES    419
     │   ├── UnprocessableEntityError     UNPROCESSABLE_ENTITY      422
     │   └── ServerError                  SERVER_ERROR              5xx
-    ├── InvalidResponseError             INVALID_RESPONSE          a 2xx that is not what was promised
+    ├── InvalidResponseError             INVALID_RESPONSE          a 2xx without the promised content
     ├── StreamError                      STREAM_ERROR
     │   ├── StreamClosedError            STREAM_CLOSED             also ValueError
     │   ├── StreamInterruptedError       STREAM_INTERRUPTED        also ConnectionError

@@ -234,7 +234,7 @@ def _signalled(name: str) -> Evidence:
 
 
 def settled(info: GetInstanceResponse, found: Evidence) -> GetInstanceResponse:
-    """Return the info of an ended instance completed with the evidence; what the hub knows takes precedence."""
+    """Return the info of an ended instance completed with the evidence; the hub's own facts take precedence."""
     how = info.terminated
     if how is not None and how.exit_code is not None:
         failed = how.exit_code > 0

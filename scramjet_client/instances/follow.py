@@ -261,7 +261,7 @@ class Follow(Closing):
             timeout: Seconds; None waits without limit.
 
         Raises:
-            HubTimeoutError: It still goes on.
+            HubTimeoutError: It has not ended in time.
             StreamInterruptedError: A connection broke.
             Exception: The error that a callable or a file raised.
         """

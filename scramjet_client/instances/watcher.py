@@ -292,7 +292,7 @@ class EndWatcher:
         Args:
             stream_id: The output stream that is read, or None for another answer.
             poll: How often, in seconds, a silent exchange checks whether the instance has ended.
-            deadline: As of `Exchange`.
+            deadline: As in `Exchange`.
             error: Makes the error to raise; without it the answer ends as a stream does.
         """
         lines = HubLines() if stream_id == "log" else None
@@ -312,7 +312,7 @@ class EndWatcher:
 
         Args:
             every: Seconds between two looks.
-            deadline: As of `Exchange`.
+            deadline: As in `Exchange`.
         """
 
         def on_idle(_silence: float) -> None:

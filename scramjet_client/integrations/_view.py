@@ -166,7 +166,7 @@ class LiveView(Closing):
             timeout: Seconds; None waits without limit.
 
         Raises:
-            HubTimeoutError: It still goes on.
+            HubTimeoutError: It has not ended in time.
             StreamInterruptedError: A connection broke.
         """
         if not self._over.wait(duration("timeout", timeout, zero=True)):

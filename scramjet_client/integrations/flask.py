@@ -165,7 +165,7 @@ def _clients() -> _Clients:
 
 
 def _answer(error: ScramjetError) -> Any:
-    """Return the HTTP answer for an error, including errors that the browser made in an upload."""
+    """Return the HTTP answer for an error, including errors that the browser caused in an upload."""
     if isinstance(error, UploadError) and isinstance(error.__cause__, HTTPException):
         return error.__cause__.get_response()
     status = status_of(error)
