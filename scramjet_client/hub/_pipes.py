@@ -228,5 +228,10 @@ class Feed(asyncio.BaseProtocol):
     def abort(self) -> None:
         """Close without writing the waiting data."""
         self.ended = True
-        if self._transport is not None and not self.broken.is_set():
-            self._transport.abort()
+        transport = self._transport
+        if transport is None or self.broken.is_set():
+            return
+        # A transport that is closing and has nothing to write reports its end already; asyncio would report it twice,
+        # and the second report raises on the loop.
+        if not transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()

@@ -94,14 +94,14 @@ class UploadWriter(Live, io.BufferedIOBase):
     """
 
     def __init__(
-        self, outbox: WriteBuffer, upload: Upload[SendStreamResponse], end: Callable[[], object]
+        self, buffer: WriteBuffer, upload: Upload[SendStreamResponse], end: Callable[[], object]
     ) -> None:
         """Make one; `open_input` and `open_stdin` do. `end` ends the program's input."""
         self.upload = upload
-        self._outbox = outbox
+        self._buffer = buffer
         self._end = end
         self._closed = False
-        upload.add_done_callback(lambda _done: outbox.wake())
+        upload.add_done_callback(lambda _done: buffer.wake())
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{self.upload.bytes_sent} bytes sent"
@@ -134,7 +134,7 @@ class UploadWriter(Live, io.BufferedIOBase):
         """
         self._check()
         piece = encode(data, "what is written")
-        if len(piece) and not self._outbox.put(piece, self.upload.done):
+        if len(piece) and not self._buffer.put(piece, self.upload.done):
             self._check()
         self._raise_failure()
         return len(data)
@@ -143,7 +143,7 @@ class UploadWriter(Live, io.BufferedIOBase):
         """Wait until everything written is on the wire."""
         if self._closed:
             return
-        self._outbox.drain(self.upload.done)
+        self._buffer.drain(self.upload.done)
         self._raise_failure()
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class UploadWriter(Live, io.BufferedIOBase):
         """Drop the upload; the program's input is not ended, and the writer is closed."""
         self._closed = True
         self.upload.cancel()
-        self._outbox.close()
+        self._buffer.close()
 
     def __del__(self) -> None:
         # A writer that was forgotten has not said that its data is whole.
@@ -177,7 +177,7 @@ class UploadWriter(Live, io.BufferedIOBase):
             self.cancel()
 
     def _finish(self) -> SendStreamResponse:
-        self._outbox.close()
+        self._buffer.close()
         try:
             return self.upload.result()
         except BaseException:

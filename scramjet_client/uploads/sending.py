@@ -117,13 +117,13 @@ class Destination:
 
     def open(self, plan: SendPlan) -> UploadWriter:
         """Return a file; what is written to it is sent."""
-        outbox = WriteBuffer()
+        buffer = WriteBuffer()
         # What will be written to it is not known, and nobody waits for it.
         plan = attrs.evolve(plan, typed=True)
-        # The outbox gathers by itself, and must know what is on the wire.
-        upload: Upload[SendStreamResponse] = self._upload(plan, Source(outbox), gather=False)
+        # The buffer gathers by itself, and must know what is on the wire.
+        upload: Upload[SendStreamResponse] = self._upload(plan, Source(buffer), gather=False)
         upload.start()
-        return UploadWriter(outbox, upload, lambda: self._end(plan))
+        return UploadWriter(buffer, upload, lambda: self._end(plan))
 
     def stage(self, plan: SendPlan, stream: Any, body: BodySource | None = None) -> Upload[Any]:
         """Return an upload that has not begun; what this hub would change is refused here.

@@ -193,8 +193,8 @@ def blocked_write(w: UploadWriter) -> tuple[threading.Thread, list[BaseException
 
     thread = threading.Thread(target=write, name="test-writer")
     thread.start()
-    # The outbox is full, and its last piece is on the way: nothing but the hub or an end moves it now.
-    eventually(lambda: len(written) >= 2 and w._outbox._size >= 1_000_000)
+    # The buffer is full, and its last piece is on the way: nothing but the hub or an end moves it now.
+    eventually(lambda: len(written) >= 2 and w._buffer._size >= 1_000_000)
     return thread, errors, written
 
 
@@ -259,10 +259,10 @@ def test_inout_ended_before_its_first_output(
 
 
 def test_nothing_is_added_after_the_end():
-    """What is put after the close of an outbox is refused, because the end may be on the wire by then."""
-    outbox = WriteBuffer()
-    assert outbox.put(b"before", lambda: False)
-    outbox.close()
+    """What is put after the close of an buffer is refused, because the end may be on the wire by then."""
+    buffer = WriteBuffer()
+    assert buffer.put(b"before", lambda: False)
+    buffer.close()
 
-    assert not outbox.put(b"after", lambda: False)
-    assert list(outbox) == [b"before"]
+    assert not buffer.put(b"after", lambda: False)
+    assert list(buffer) == [b"before"]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import os
 import select
 import threading
+from typing import Any
 
 import psutil
 import pytest
 
+from scramjet_client.hub._pipes import Feed
 from tests.hub.programs import ECHO, FLOOD, IDLE
 from tests.hub.wire import Wire, ask, ended, eventually, info, opened, run
 
@@ -172,3 +176,24 @@ def test_fifty_instances_at_once(url: str):
     for number, instance in enumerate(instances):
         with opened(url, f"instance/{instance}/output") as output:
             assert output.read(10) == b"%d" % number
+
+
+def test_a_feed_that_ends_and_is_aborted_reports_its_end_once():
+    """An end and an abort in one step of the loop leave nothing for the loop to complain about."""
+
+    async def end_and_abort() -> list[dict[str, Any]]:
+        complaints: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: complaints.append(context)
+        )
+        read, write = os.pipe()
+        feed = await Feed.on(write)
+        feed.end()
+        feed.abort()
+        await feed.broken.wait()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        os.close(read)
+        return complaints
+
+    assert asyncio.run(end_and_abort()) == []
