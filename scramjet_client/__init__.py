@@ -241,7 +241,7 @@ _NAMES = {
     "uploads.file": ("UploadWriter",),
     "uploads.upload": ("Upload",),
 }
-"""What comes from which module."""
+"""The module of each name."""
 
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 

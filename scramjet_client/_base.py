@@ -1,4 +1,4 @@
-"""What public classes have: a picture for notebooks, a `with` for `close()`; and how texts of others are shown."""
+"""Shared base classes: display in notebooks, `with` for `close()`; and safe display of untrusted text."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ logger: logging.Logger = logging.getLogger("scramjet_client")
 logger.addHandler(logging.NullHandler())
 
 PUBLIC = "scramjet_client"
-"""Where users find every public name."""
+"""The module in which users find every public name."""
 
 
 def public(cls: _T) -> _T:
-    """Mark a class as part of the interface: tracebacks, pickles and `help()` name it by its public place."""
+    """Mark a class as part of the interface: tracebacks, pickles and `help()` then use its public name."""
     cls.__module__ = PUBLIC
     return advised(cls)
 
 
 _LONGEST = 400
-"""Characters of one value that are shown."""
+"""The longest shown text of one value, in characters."""
 
 _MOST_ROWS = 100
-"""Items of one list that are shown."""
+"""The most items shown of one list."""
 
 _CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
 
 
 def callers_level() -> int:
-    """Return the `stacklevel` by which a warning of the function that asks is shown at the line that called the SDK."""
+    """Return the `stacklevel` with which the calling function's warning appears at the user's line."""
     here = os.path.dirname(os.path.abspath(__file__)) + os.sep
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(
@@ -53,15 +53,15 @@ def callers_level() -> int:
 
 
 class Shown:
-    """Gives a class the method by which notebooks show its objects.
+    """Gives a class the method with which notebooks show its objects.
 
-    What is shown is what `repr` shows, as a table: no token, and nothing that a hub would have to be asked for.
+    A table shows the same as `repr`: no token, and nothing that needs a request to a hub.
     """
 
     __slots__ = ()
 
     def _facts(self) -> Iterable[tuple[str, object]]:
-        """Return the rows by name; none of them means the text of `repr` instead."""
+        """Return the rows by name; with no rows, the text of `repr` is shown instead."""
         for field in getattr(type(self), "__attrs_attrs__", ()):
             value = getattr(self, field.name)
             if callable(field.repr):
@@ -75,7 +75,7 @@ class Shown:
             for name, value in self._facts()
         )
         if not rows:
-            # Not every frontend has a font of its own for it.
+            # Not every frontend has a monospace font for it.
             return f'<pre style="font-family:monospace">{in_html(repr(self))}</pre>'
         return f"<table><caption>{in_html(type(self).__name__)}</caption>{rows}</table>"
 
@@ -89,7 +89,7 @@ class Rows(list[_I]):
 
 
 class Live(Shown):
-    """Refuses to be copied and pickled: for what holds a connection, a thread or a client, which may have a token."""
+    """Refuses copying and pickling: for objects with a connection, a thread or a client, which may have a token."""
 
     __slots__ = ()
 
@@ -100,7 +100,7 @@ class Live(Shown):
 
 
 def _table(items: Sequence[object], caption: str) -> str:
-    """Return items as the rows of a table, whose columns are what any of them has a value for."""
+    """Return items as the rows of a table. It has a column for each field that is set in at least one item."""
     rows = [_row(each) for each in items[:_MOST_ROWS]]
     names = dict.fromkeys(name for row in rows for name, value in row.items() if value is not None)
     head = "".join(f'<th style="{_CELL}">{in_html(name)}</th>' for name in names)
@@ -142,7 +142,7 @@ class Closing(Live):
         self.close()
 
     def close(self) -> None:
-        """Give up what this holds; safe to call twice."""
+        """Release its resources; safe to call twice."""
         raise NotImplementedError
 
 
@@ -150,14 +150,14 @@ _BENEATH = {
     "scramjet_client", "requests", "urllib3", "http", "socket", "ssl", "selectors",
     "contextlib", "threading", "concurrent", "queue",
 }  # fmt: skip
-"""Packages whose frames are of no interest to who has called this one."""
+"""Packages whose frames do not interest the caller of this one."""
 
 
 def traceback_lines(error: BaseException) -> list[str]:
-    """Return a traceback with the caller's frames, the call into this package, and no more of it.
+    """Return a traceback with the caller's frames and the call into this package, without deeper frames.
 
-    IPython asks errors for it by `_render_traceback_`. What it leaves out is in `__traceback__` and `__cause__`,
-    which nothing of this changes.
+    IPython gets it from errors through `_render_traceback_`. The deeper frames stay in `__traceback__` and `__cause__`,
+    which this does not change.
     """
     shown = _alone(error)
     ipython = sys.modules.get("IPython")
@@ -177,7 +177,7 @@ def show_briefly(error: BaseException) -> None:
 
 
 def _alone(error: BaseException) -> BaseException:
-    """Return a copy of an error without what lies beneath; causes that are the caller's own stay."""
+    """Return a copy of an error without deeper frames and causes; the caller's own causes stay."""
     shown = type(error).__new__(type(error), *error.args)
     shown.args = error.args
     shown.__dict__.update(error.__dict__)
@@ -191,7 +191,7 @@ def _alone(error: BaseException) -> BaseException:
 
 
 def _inner(error: BaseException) -> bool:
-    """Tell whether an error was raised by what lies beneath, and caught there."""
+    """Tell whether an error was raised by deeper code and also caught there."""
     trace, names = error.__traceback__, set()
     while trace is not None:
         names.add(_top(trace))
@@ -205,7 +205,7 @@ def _top(trace: TracebackType) -> str:
 
 
 def _outer(trace: TracebackType | None) -> TracebackType | None:
-    """Return a traceback without what is beneath the call into this package."""
+    """Return a traceback without the frames below the call into this package."""
     kept: list[TracebackType] = []
     inside = False
     while trace is not None:
@@ -223,35 +223,35 @@ def _outer(trace: TracebackType | None) -> TracebackType | None:
 _UNSEEN = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: they move the cursor, set titles, write to the clipboard
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # reorder what is shown
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # reorder the shown text
     "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u206a-\u206f"
     "\u3164\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U00013430-\U00013455"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # take no room, or none that is seen
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"  # take no visible room
     "\u2028\u2029"  # end a line for some programs
-    "\ud800-\udfff"  # halves of characters, which no terminal can be sent
+    "\ud800-\udfff"  # halves of characters, which cannot be sent to a terminal
     "]"
 )
-"""Characters that do something else than show themselves. Not `str.isprintable`, which changes with the Unicode
-tables of Python, and counts spaces of other widths and new emoji."""
+"""Characters that do something other than show themselves. `str.isprintable` does not fit: it changes with Python's
+Unicode tables, and counts spaces of other widths and new emoji."""
 
 
 def in_html(text: str) -> str:
-    """Return text to be put into HTML: it is text there, and reorders or hides nothing of what stands around it."""
+    """Return text for HTML: it is shown as text, and does not reorder or hide the text around it."""
     return html.escape(printable(text, keep="\n\t"))
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Return text that can only be seen: each character that would act on a terminal is shown as an escape.
+    r"""Return text that is safe to print: each character that would act on a terminal becomes an escape.
 
     Args:
-        text: What a hub, a program or a file says.
-        keep: Characters that may stay all the same, such as "\n".
+        text: Text from a hub, a program or a file.
+        keep: Characters to leave unchanged, such as "\n".
     """
     return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
 
 
 def printable_json(text: str) -> str:
-    """Return JSON that means the same, without characters that would act on a terminal.
+    """Return equivalent JSON without characters that would act on a terminal.
 
     Line ends between its parts stay as they are.
     """

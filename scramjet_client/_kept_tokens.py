@@ -1,8 +1,9 @@
 """Where a hub that a command has started keeps its token, so that clients of the same user find it.
 
-The file is the user's own, in `scramjet/` of the runtime directory (`XDG_RUNTIME_DIR`, `/run/user/UID`) or else of
-`~/.config`, one for each address: `127.0.0.1-8000.token`, mode 0600, with the token alone in it. The hub holds a lock
-on it while it runs, and a file without that lock is not believed: whoever listens there now is another one.
+The file belongs to the user. It is in `scramjet/` of the runtime directory (`XDG_RUNTIME_DIR`, `/run/user/UID`) or
+else of `~/.config`. Each address has a file, such as `127.0.0.1-8000.token`, with mode 0600 and only the token in it.
+The hub holds a lock on the file while it runs. Clients ignore a file without that lock, because some other program
+may listen there now.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from urllib.parse import urlsplit
 
 try:
     import fcntl
-except ImportError:  # no POSIX system, so there are no such hubs
+except ImportError:  # not a POSIX system, so such hubs do not exist
     fcntl = None  # type: ignore[assignment]
 
 VARIABLE = "SCRAMJET_HUB_TOKEN"
-"""Names the token of a hub that a command starts."""
+"""The variable with the token of a hub that a command starts."""
 
 _SYSTEM = "/run/user/{}"
 _FOLDER = "scramjet"
@@ -32,14 +33,14 @@ _TOKEN = re.compile(rb"[!-~]+")
 
 
 class UnsafeTokenFile(Exception):
-    """The file with a token is not its owner's alone, or is no file."""
+    """The token's file is accessible to others, or is not a regular file."""
 
 
 def given_token() -> str | None:
-    """Return the token of `SCRAMJET_HUB_TOKEN`, or None where it is not set.
+    """Return the token of `SCRAMJET_HUB_TOKEN`, or None if it is not set.
 
     Raises:
-        ValueError: It is set, but empty: who set it believes that the hub has a token.
+        ValueError: It is set but empty, so the user may believe that the hub has a token.
     """
     value = os.environ.get(VARIABLE)
     if value is None:
@@ -57,13 +58,13 @@ def keep_token(url: str, token: str) -> Iterator[Path]:
     """Keep the token of the hub at `url` while the block runs; give the path of the file.
 
     Raises:
-        OSError: There is no folder that is the user's own, or the file can't be written.
+        OSError: No folder belongs to the user only, or the file can't be written.
     """
     name = _name_of(url)
     if name is None or fcntl is None:
         raise OSError(f"the address {url} is not one for which a token can be kept")
     with _own_folder() as (path, folder):
-        # A file of its own until it is complete and locked, so that nobody reads a half of it.
+        # Write a temporary file and rename it once it is complete and locked, so that nobody reads half a file.
         draft = f".{name}.{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         file = os.open(draft, flags, 0o600, dir_fd=folder)
@@ -81,7 +82,7 @@ def keep_token(url: str, token: str) -> Iterator[Path]:
             yield path / name
         finally:
             with contextlib.suppress(OSError):
-                # A hub that took this address since then has put its own in the place.
+                # A hub that has taken this address since then may have put its own file there.
                 if os.path.samestat(os.stat(name, dir_fd=folder), os.fstat(file)):
                     os.unlink(name, dir_fd=folder)
             os.close(file)
@@ -89,7 +90,7 @@ def keep_token(url: str, token: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _own_folder() -> Iterator[tuple[Path, int]]:
-    """Open the first folder that is, or can be made, the user's own."""
+    """Open the first folder that belongs only to the user, or that can be created so."""
     refused: OSError | None = None
     for base in _bases():
         try:
@@ -117,7 +118,7 @@ def find_token(url: str) -> tuple[str, Path] | None:
     """Return the token of the hub that a command of this user runs at `url`, and its file; or None.
 
     Raises:
-        UnsafeTokenFile: There is a file for it that others could have written or read.
+        UnsafeTokenFile: A file for it exists, but others could have written or read it.
     """
     name = _name_of(url)
     if name is None or fcntl is None:
@@ -127,7 +128,7 @@ def find_token(url: str) -> tuple[str, Path] | None:
             _check_folder(os.stat(base), base)
             folder = _open_folder(base / _FOLDER)
         except OSError:
-            continue  # there is none, or it is not ours: nothing in it is of interest
+            continue  # it does not exist or is not ours, so its content does not matter
         try:
             token = _read(name, folder, base / _FOLDER / name)
         finally:
@@ -139,7 +140,7 @@ def find_token(url: str) -> tuple[str, Path] | None:
 
 def _read(name: str, folder: int, path: Path) -> str | None:
     try:
-        # Not blocking: it may be a pipe.
+        # Non-blocking, because the file may be a pipe.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         file = os.open(name, flags, dir_fd=folder)
     except FileNotFoundError:
@@ -156,7 +157,7 @@ def _read(name: str, folder: int, path: Path) -> str | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            pass  # held by its hub, which lives
+            pass  # its hub holds the lock, so the hub is alive
         else:
             return None
         token = os.read(file, _SIZE_LIMIT + 1)
@@ -171,9 +172,9 @@ def _read(name: str, folder: int, path: Path) -> str | None:
 
 
 def _name_of(url: str) -> str | None:
-    """Return the name of the file for an address, None for one that no hub of a command listens on.
+    """Return the name of the file for an address, None for an address on which no hub of a command listens.
 
-    A name such as "localhost" has none: it may lead to several addresses, and on each of them another user may listen.
+    A name such as "localhost" has no file: it may lead to several addresses, and another user may listen on one.
     """
     try:
         parts = urlsplit(url)
@@ -187,23 +188,23 @@ def _name_of(url: str) -> str | None:
 
 
 def _runtime() -> list[Path]:
-    """Return the folders that a system makes for a user who is logged in."""
+    """Return the folders that the system creates for a logged-in user."""
     named = os.environ.get("XDG_RUNTIME_DIR")
     return [Path(each) for each in (named, _SYSTEM.format(os.geteuid())) if each]
 
 
 def _bases() -> list[Path]:
-    """Return the folders in which there may be one of ours; the best is the first."""
+    """Return the folders that may contain ours, the best first."""
     found = _runtime()
-    with contextlib.suppress(RuntimeError):  # there is no home
+    with contextlib.suppress(RuntimeError):  # the user has no home
         found.append(Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"))
     return [each for each in dict.fromkeys(found) if each.is_absolute()]
 
 
 def _open_folder(path: Path) -> int:
-    """Open a folder that is the user's own, and no link to one.
+    """Open a folder that belongs to the user and is not a link.
 
-    Nobody else may write to it, a group neither: he could move a token to the address at which he listens.
+    Nobody else may have write access, not even a group: they could move a token to an address where they listen.
     """
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

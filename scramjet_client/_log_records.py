@@ -1,4 +1,4 @@
-"""Records of a log as people read them: time, level, who, and what."""
+"""Log records in readable form: time, level, source and text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 
 @attrs.frozen
 class LogRecord:
-    """What a person reads of a record."""
+    """The parts of a record that a person reads."""
 
     when: str
     level: str
@@ -18,7 +18,7 @@ class LogRecord:
 
 
 def record_of(text: str) -> LogRecord | None:
-    """Return a record of a line of a log, None for what is no record."""
+    """Return the record in a line of a log, or None if the line is not a record."""
     try:
         record = json.loads(text)
         when = datetime.fromtimestamp(record["ts"] / 1000).isoformat(" ", "milliseconds")
@@ -35,5 +35,5 @@ def record_of(text: str) -> LogRecord | None:
 
 
 def indented(text: str) -> str:
-    """Return text whose further lines can't be taken for records."""
+    """Return text with its further lines indented, so that nobody takes them for records."""
     return text.rstrip("\n").replace("\n", "\n    ")

@@ -1,6 +1,6 @@
-"""Names that people guess: a wrong keyword or attribute is refused with the right one, and some synonyms are taken.
+"""Guessed names: a refusal of a wrong keyword or attribute gives the right one, and some synonyms work.
 
-Nothing here is in the way of a right call: what is wrong is looked at once Python has refused it.
+Correct calls are not affected: this code looks at a call only after Python has refused it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SYNONYMS = {
     "sequence_id": ("id",),
     "instance_id": ("id",),
 }
-"""Keywords that are taken where a method has one of these instead. One of them is documented, the other works."""
+"""Synonyms: a method that has one of the values as a keyword also accepts the key. Only its own name is documented."""
 
 _MEANT = {
     "access_token": ("token",),
@@ -67,24 +67,24 @@ _MEANT = {
     "ssl_verify": ("verify",),
     "stream": ("stream_id",),
 }
-"""What a wrong keyword may mean, where no name looks like it."""
+"""Meanings of wrong keywords, for cases in which no name looks similar."""
 
 _IO = frozenset(dir(io.BufferedRandom)) | frozenset(dir(io.TextIOWrapper))
-"""Methods of files, which are called for each piece of data, and whose names are io's."""
+"""Methods of files. They are called for each piece of data, and their names come from io."""
 
 _FUNCTION = re.compile(r"^[\w.<>]+\(\)")
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return the known name that is most like another, or ""."""
+    """Return the known name that is most similar to a given one, or ""."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return found[0] if found else ""
 
 
 def advised(cls: _T) -> _T:
-    """Have the constructor and the methods of a class refuse wrong arguments by the words of its users.
+    """Make the constructor and the methods of a class refuse wrong arguments in terms that its users know.
 
-    Signatures stay what they are, also for `help()`, editors and type checkers.
+    Signatures do not change, and `help()`, editors and type checkers see them as before.
     """
     for kind in cls.__mro__:
         if kind.__module__.partition(".")[0] == PACKAGE and not issubclass(kind, BaseException):
@@ -98,13 +98,13 @@ def advised(cls: _T) -> _T:
 
 def _is_public(cls: type, name: str) -> bool:
     if name == "__init__":
-        # That of a Protocol is typing's own.
+        # A Protocol's `__init__` comes from typing.
         return not getattr(cls, "_is_protocol", False)
     return not name.startswith("_") and not (issubclass(cls, io.IOBase) and name in _IO)
 
 
 def _advised(value: object, name: str) -> object | None:
-    """Return a method that gives advice, or None for what is no method, or has it already."""
+    """Return a method that gives advice; None if the value is not a method, or gives advice already."""
     if isinstance(value, (classmethod, staticmethod)):
         inner = _advised(value.__func__, name)
         return None if inner is None else type(value)(inner)  # type: ignore[arg-type]
@@ -123,11 +123,11 @@ def _with_advice(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             return function(*given, **keywords)
         except BaseException as error:
             if not isinstance(error, TypeError) or _began(error):
-                # This function is no place to look at (Python 3.11 and newer go by this).
+                # Drop the frame of this function, which does not help the user (effective on Python 3.11 and newer).
                 error.__traceback__ = _inside(error)
                 raise
             said = str(error)
-        # Python could not call it.
+        # Python could not make the call.
         known = list(inspect.signature(function).parameters)
         renamed = _renamed(keywords, known, given)
         if renamed is not None:
@@ -138,7 +138,7 @@ def _with_advice(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _began(error: BaseException) -> bool:
-    """Whether an error comes from the method itself, and not from the call of it."""
+    """Whether an error comes from the method itself, rather than from the call of it."""
     return error.__traceback__ is not None and error.__traceback__.tb_next is not None
 
 
@@ -148,7 +148,7 @@ def _inside(error: BaseException) -> TracebackType | None:
 
 
 def _called(given: tuple[Any, ...], name: str) -> str:
-    """Return what a user calls a method: by the class that the user has."""
+    """Return the name of a method as its user writes it, with the user's class."""
     of = given[0] if given else None
     cls = of if isinstance(of, type) else type(of)
     return cls.__name__ if name == "__init__" else f"{cls.__name__}.{name}"
@@ -174,7 +174,7 @@ def _renamed(
 
 
 def _meant(name: str, names: list[str]) -> str:
-    """Return which of these a wrong keyword means, or ""."""
+    """Return the name that a wrong keyword means, or ""."""
     guesses = {
         guess: meant[0]
         for guess, of in [*SYNONYMS.items(), *_MEANT.items()]
@@ -196,15 +196,15 @@ def _refusal(called: str, keywords: Mapping[str, Any], known: list[str], said: s
 
 
 class Guided:
-    """Gives a class an AttributeError that says what a guessed name is called here."""
+    """Gives a class an AttributeError that names the right attribute for a guessed name."""
 
     __slots__ = ()
 
     _guesses: ClassVar[Mapping[str, str]] = {}
-    """What to use instead of names that are guessed, by the guess."""
+    """The right name for each guessed name."""
 
     def _advice_on(self, name: str) -> str:
-        """Return what to use instead of a name that is not there, or ""."""
+        """Return the right name for a missing one, or ""."""
         for cls in type(self).__mro__:
             advice = vars(cls).get("_guesses", {}).get(name)
             if advice:
@@ -231,7 +231,7 @@ class Guided:
         advice = "" if name.startswith("_") else self._advice_on(name)
         kind = type(self).__name__
         error = AttributeError(f"{kind} has no {name!r}" + (f"; use {advice}" if advice else ""))
-        # Else Python adds a guess of its own to ours.
+        # Without this, Python adds its own guess to ours.
         error.name, error.obj = name, None
         return error
 
@@ -240,5 +240,5 @@ def _getattr(self: Guided, name: str) -> Any:
     raise self._missing(name)
 
 
-# Set from outside, so that type checkers go on refusing what is not there.
+# Set from outside, so that type checkers still refuse missing attributes.
 Guided.__getattr__ = _getattr  # type: ignore[attr-defined]

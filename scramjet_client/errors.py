@@ -19,7 +19,7 @@
     │   ├── InsufficientResourcesError   INSUFFICIENT_RESOURCES    419
     │   ├── UnprocessableEntityError     UNPROCESSABLE_ENTITY      422
     │   └── ServerError                  SERVER_ERROR              5xx
-    ├── InvalidResponseError             INVALID_RESPONSE          a 2xx that is not what was promised
+    ├── InvalidResponseError             INVALID_RESPONSE          a 2xx without the promised content
     ├── StreamError                      STREAM_ERROR
     │   ├── StreamClosedError            STREAM_CLOSED             also ValueError
     │   ├── StreamInterruptedError       STREAM_INTERRUPTED        also ConnectionError
@@ -35,7 +35,7 @@
     └── ConfigurationError               CONFIGURATION_ERROR       also ValueError; .path .line
 
 No class inherits from one of requests' or urllib3's: the original exception is the `__cause__`.
-All of them pickle. Misuse (a wrong argument) is a plain ValueError or TypeError.
+All of them pickle. Misuse (a wrong argument) raises a plain ValueError or TypeError.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class ScramjetError(Exception):
 
     Attributes:
         code: Machine-readable name of the kind of error, one word per class.
-        message: One sentence: what failed, on what, what the other side said, as it said it. The text of the
-            error (`str`) is the same with control characters escaped, so that it can be printed.
-        status: HTTP status that the hub meant, or None where there was no answer.
+        message: One sentence: what failed, on what, and the other side's answer, unchanged. The text of the
+            error (`str`) is the same with control characters escaped, so that you can print it.
+        status: HTTP status that the hub meant, or None if there was no answer.
         url: URL of the request without credentials, or None.
         body: Text of the hub's answer, or None.
     """
@@ -119,11 +119,11 @@ class ScramjetError(Exception):
         self.body = body
 
     def _render_traceback_(self) -> list[str]:
-        """Return what IPython shows: a few frames, without the chain of the libraries beneath."""
+        """Return the traceback for IPython: a few frames, without the chain of the underlying libraries."""
         return traceback_lines(self)
 
     def __str__(self) -> str:
-        """Return the message as it can be shown: what a hub says in it moves no cursor."""
+        """Return the message in printable form: a hub's text in it can't move the cursor."""
         return printable(super().__str__(), keep="\n\t")
 
 
@@ -134,13 +134,13 @@ class HubConnectionError(ScramjetError, ConnectionError):
 
 
 class HubTimeoutError(ScramjetError, TimeoutError):
-    """The hub did not answer in the time that the caller allowed."""
+    """The hub did not answer in the allowed time."""
 
     code = "REQUEST_TIMEOUT"
 
 
 class StopTimeoutError(HubTimeoutError):
-    """The instance did not end by itself in the time that `stop` gave it."""
+    """The instance did not end by itself in the time that you gave `stop`."""
 
     code = "STOP_TIMEOUT"
 
@@ -149,12 +149,12 @@ class RunTimeoutError(HubTimeoutError):
     """The instance had not ended when the time of a `run` was over.
 
     Attributes:
-        output: What came of its output until then, as bytes.
-        stdout: The same of its stdout.
-        stderr: The same of its stderr.
-        log: The same of its log.
-        info: Its `GetInstanceResponse` as it was last seen, or None.
-        cause: An error that the program has told of on its stderr, which may be why it did not end; or None.
+        output: Its output until then, as bytes.
+        stdout: Its stdout until then.
+        stderr: Its stderr until then.
+        log: Its log until then.
+        info: Its last known `GetInstanceResponse`, or None.
+        cause: An error that the program has written to its stderr, and that may explain why it did not end; or None.
     """
 
     code = "RUN_TIMEOUT"
@@ -170,7 +170,7 @@ class HubResponseError(ScramjetError):
     """The hub refused: it answered with an HTTP status of 300 or more.
 
     Attributes:
-        retry_after: Seconds after which the hub asks to be tried again (`Retry-After`), or None.
+        retry_after: Seconds after which the hub asks you to try again (`Retry-After`), or None.
     """
 
     code = "REQUEST_ERROR"
@@ -178,7 +178,7 @@ class HubResponseError(ScramjetError):
 
 
 class BadParametersError(HubResponseError):
-    """400: the hub could not use what it was given, or not in the present state."""
+    """400: the hub could not use the parameters, or not in the present state."""
 
     code = "BAD_PARAMETERS"
 
@@ -196,7 +196,7 @@ class NotAuthorizedError(HubResponseError):
 
 
 class NotFoundError(HubResponseError):
-    """404: there is no such thing on the hub."""
+    """404: the hub does not have it."""
 
     code = "NOT_FOUND"
 
@@ -226,7 +226,7 @@ class HubNotFoundError(NotFoundError):
 
 
 class ManagerNotFoundError(NotFoundError):
-    """There is no such manager, or space."""
+    """The manager, or space, does not exist."""
 
     code = "MANAGER_NOT_FOUND"
 
@@ -238,13 +238,13 @@ class GoneError(HubResponseError):
 
 
 class InsufficientResourcesError(HubResponseError):
-    """419 (or 507 of old hubs): the hub has not enough CPU, memory or disk."""
+    """419 (or 507 from old hubs): the hub does not have enough CPU, memory or disk."""
 
     code = "INSUFFICIENT_RESOURCES"
 
 
 class UnprocessableEntityError(HubResponseError):
-    """422: a sequence package that the hub could not unpack or read."""
+    """422: the hub could not unpack or read a sequence package."""
 
     code = "UNPROCESSABLE_ENTITY"
 
@@ -256,13 +256,13 @@ class ServerError(HubResponseError):
 
 
 class InvalidResponseError(ScramjetError):
-    """The hub said yes, but what came is not what was promised."""
+    """The hub reported success, but its answer does not have the promised form."""
 
     code = "INVALID_RESPONSE"
 
 
 class StreamError(ScramjetError):
-    """A stream ended in another way than by the hub's end of stream."""
+    """A stream ended without the hub's end of stream."""
 
     code = "STREAM_ERROR"
 
@@ -274,34 +274,34 @@ class StreamClosedError(StreamError, ValueError):
 
 
 class StreamInterruptedError(StreamError, ConnectionError):
-    """The connection broke before the end of the stream: what follows is not known."""
+    """The connection broke before the end of the stream, so the rest is unknown."""
 
     code = "STREAM_INTERRUPTED"
 
 
 class StreamIdleError(StreamError, TimeoutError):
-    """No byte came within `idle_timeout`; the stream is closed."""
+    """No byte arrived within `idle_timeout`; the stream is closed."""
 
     code = "STREAM_IDLE"
 
 
 class StreamBusyError(StreamError, RuntimeError):
-    """A second thread tried to read a stream while another one was waiting in a read of it."""
+    """A second thread tried to read a stream while another thread was waiting in a read of it."""
 
     code = "STREAM_BUSY"
 
 
 class LineTooLongError(StreamError, ValueError):
-    """A line was longer than the limit that the reader had set; the stream is closed."""
+    """A line was longer than the reader's limit; the stream is closed."""
 
     code = "LINE_TOO_LONG"
 
 
 class UploadError(ScramjetError):
-    """An upload did not reach its end; `__cause__` is why.
+    """An upload did not reach its end; `__cause__` says why.
 
     Attributes:
-        bytes_sent: Bytes of the source that had been put on the wire.
+        bytes_sent: Bytes of the source that had been sent.
     """
 
     code = "UPLOAD_FAILED"
@@ -315,11 +315,11 @@ class UploadCancelledError(UploadError, CancelledError):
 
 
 class InstanceEndedError(ScramjetError):
-    """The instance ended, so what was waited for can't come any more.
+    """The instance ended, so the awaited event or answer can no longer come.
 
     Attributes:
-        info: The instance's last known `GetInstanceResponse`, or None where the hub has forgotten it.
-        cause: The program's own error, a `Cause`, if it ended by one that was told; else None.
+        info: The instance's last known `GetInstanceResponse`, or None if the hub has forgotten it.
+        cause: The program's own error, a `Cause`, if a known error ended it; else None.
     """
 
     code = "INSTANCE_ENDED"
@@ -328,13 +328,13 @@ class InstanceEndedError(ScramjetError):
 
 
 class InstanceFailedError(ScramjetError):
-    """The instance ended otherwise than by itself or by a stop.
+    """The instance ended neither by itself nor by a stop.
 
     Attributes:
-        completed: The `CompletedInstance` of a `run`, with all that it gave; else None.
+        completed: The `CompletedInstance` of a `run`, with all collected data; else None.
         info: Its last `GetInstanceResponse`.
-        cause: The program's own error, a `Cause`, as far as it was told; else None.
-        output: What a `read()` to the end of a `get_stream(..., check=True)` had read; else b"".
+        cause: The program's own error, a `Cause`, if it is known; else None.
+        output: The bytes that a `read()` to the end of a `get_stream(..., check=True)` had read; else b"".
     """
 
     code = "INSTANCE_FAILED"
@@ -345,10 +345,10 @@ class InstanceFailedError(ScramjetError):
 
 
 class FleetError(ScramjetError):
-    """What was asked of all hubs of a fleet failed on some, or on each that could have done it.
+    """A request to a fleet failed on some hubs, or on every hub that could have served it.
 
     Attributes:
-        errors: What went wrong, by the id of the hub (or "hub instance", where it concerns one).
+        errors: The errors, by the id of the hub (or "hub instance", if an error concerns one instance).
     """
 
     code = "FLEET_INCOMPLETE"
@@ -356,7 +356,7 @@ class FleetError(ScramjetError):
 
 
 class UnsupportedByHubError(ScramjetError):
-    """This hub cannot do that; the message names its version."""
+    """This hub does not support the request; the message names its version."""
 
     code = "UNSUPPORTED_BY_HUB"
 
@@ -366,7 +366,7 @@ class ConfigurationError(ScramjetError, ValueError):
 
     Attributes:
         path: The file that holds it, or None for a variable.
-        line: Its line in that file, from 1, where one is to blame.
+        line: The number of the faulty line in that file, from 1, if there is one.
     """
 
     code = "CONFIGURATION_ERROR"

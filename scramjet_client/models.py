@@ -1,7 +1,7 @@
 """The answers and options of the contract, as attrs classes.
 
-Every answer keeps the hub's JSON as it came in `.raw`, and keys that this version does not know in
-`.extra`. Fields that the wire does not carry say so.
+Every answer keeps the hub's unchanged JSON in `.raw`, and keys that this version does not know in
+`.extra`. Docstrings name the fields that hubs do not send.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import attrs
 from scramjet_client._base import Shown, printable, public
 
 InstanceInputStream = Literal["stdin", "input"]
-"""The streams of an instance that can be written."""
+"""The streams of an instance that you can write."""
 
 InstanceOutputStream = Literal["stdout", "stderr", "output", "log"]
-"""The streams of an instance that can be read."""
+"""The streams of an instance that you can read."""
 
 InstanceStatus = Literal["starting", "running", "stopping", "stopped", "crashed", "unknown"]
-"""The contract's five words, and "unknown": it has ended, and nothing tells whether well (docs/protocol.md)."""
+"""The contract's five words, and "unknown": ended, but nothing says whether well (docs/protocol.md)."""
 
 STATUSES = ("starting", "running", "stopping", "stopped", "crashed")
 HealthStatus = Literal["healthy", "unhealthy", "unknown"]
 ParseResponse = Literal["json", "text", "stream"]
 
 _LONGEST_SUMMARY = 300
-"""Characters of a program's error that a message repeats."""
+"""The longest part of a program's error that a message repeats, in characters."""
 
 INPUT_STREAMS = ("stdin", "input")
 OUTPUT_STREAMS = ("stdout", "stderr", "output", "log")
@@ -40,7 +40,7 @@ CONTENT_TYPES = (
     "application/x-ndjson",
     "text/x-ndjson",
 )
-"""The only types of `input` that a hub can use, letter by letter (docs/protocol.md, "Content types")."""
+"""The only types of `input` that a hub can use, exactly as written (docs/protocol.md, "Content types")."""
 
 Milliseconds = Union[int, timedelta]
 
@@ -65,12 +65,12 @@ def _extra() -> Any:
 @public
 @attrs.frozen(kw_only=True)
 class SendStopInstanceResponse(Shown):
-    """What became of a `stop`.
+    """The result of a `stop`.
 
     Attributes:
         message: What the hub did or what was seen, as a sentence.
-        acknowledged: Whether the hub took the order, or the instance had ended already.
-        raw: The hub's answer; None where the instance ended before the hub answered.
+        acknowledged: Whether the hub accepted the order, or the instance had ended already.
+        raw: The hub's answer; None if the instance ended before the hub answered.
     """
 
     message: str
@@ -81,11 +81,11 @@ class SendStopInstanceResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class SendKillInstanceResponse(Shown):
-    """What became of a `kill`.
+    """The result of a `kill`.
 
     Attributes:
-        message: The hub's words, or that the instance had ended by itself.
-        killed: Whether the hub took the order; the process is gone within moments after.
+        message: The hub's words, or the statement that the instance had ended by itself.
+        killed: Whether the hub accepted the order; the process is gone moments later.
         raw: The hub's answer.
     """
 
@@ -97,7 +97,7 @@ class SendKillInstanceResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class SendEventResponse(Shown):
-    """An event was handed to the hub; whether the program listens for it, no hub can tell."""
+    """An event was handed to the hub. No hub can tell whether the program listens for it."""
 
     event_name: str
     message: Any
@@ -129,11 +129,11 @@ class GetHealthResponse(Shown):
     """The last monitoring message of an instance.
 
     Attributes:
-        status: "healthy" or "unhealthy" as the program's health check said, else "unknown". Of an instance that has
+        status: "healthy" or "unhealthy" if the program's health check said so, else "unknown". For an instance that has
             ended it is "unhealthy" after a crash and "unknown" otherwise.
-        message: What the check added, if anything; or that the instance has ended.
-        uptime: Seconds since the instance started, where the hub says it or this client knows the start.
-        extra: Every other figure that came, such as `processId` or a container's memory.
+        message: Text from the check, if any; or the statement that the instance has ended.
+        uptime: Seconds since the instance started, if the hub says it or this client knows the start.
+        extra: All other figures in the answer, such as `processId` or a container's memory.
         raw: The hub's JSON. After the end of an instance some hubs go on repeating the last one.
     """
 
@@ -150,10 +150,10 @@ class Termination(Shown):
     """How an instance ended.
 
     Attributes:
-        exit_code: As of `subprocess`: 0 for a good end, that by a stop included; the program's own code for a failure;
-            -9 if it was killed. None where the hub does not say: 1.x gives 213 for an end that it knows nothing of.
+        exit_code: As in `subprocess`: 0 for a good end, including a stop; the program's own code for a failure;
+            -9 if it was killed. None if the hub does not say: 1.x gives 213 for an end that it knows nothing about.
         reason: The hub's words.
-        raw: What the hub said: `{"exitcode", "reason"}`.
+        raw: The hub's JSON: `{"exitcode", "reason"}`.
     """
 
     exit_code: int | None
@@ -164,16 +164,16 @@ class Termination(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class Cause(Shown):
-    """The error that ended a program, as the program itself told it on its stderr or in its log.
+    """The error that ended a program, as the program itself wrote it to its stderr or its log.
 
     Attributes:
         type: Name of its type, such as "ValueError"; "" for a sentence of the hub's runner.
         message: Its text.
-        traceback: The traceback, or the stack, without the lines of what runs the program; "" where there is none.
-        file: File of the innermost line of yours, as the hub knows it; None where it is not told.
+        traceback: The traceback, or the stack, without the lines of the runner; "" if there is none.
+        file: File of the innermost line of yours, as the hub knows it; None if it is unknown.
         line: Its number.
         function: Its function.
-        cure: What to do, for failures that are known.
+        cure: What to do, for known failures.
     """
 
     type: str
@@ -205,20 +205,20 @@ class Cause(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class GetInstanceResponse(Shown):
-    """What a hub knows of an instance.
+    """A hub's info on an instance.
 
     Attributes:
         id: The instance's id.
         sequence: Id of the sequence that it runs.
-        status: The contract's word for its state, or "unknown": it has ended, and nothing tells whether well. The hub's
-            own is in `raw["status"]` where it has one.
+        status: The contract's word for its state, or "unknown": ended, but nothing says whether well. The hub's
+            own word is in `raw["status"]` if it has one.
         ports: Open ports by name; no hub fills it.
-        created: ISO 8601 time; where the hub leaves it out, that of `started`.
+        created: ISO 8601 time; if the hub leaves it out, that of `started`.
         started: ISO 8601 time, or None before the start.
         ended: ISO 8601 time, or None before the end and on 0.x hubs.
         terminated: How it ended; None while it runs and on 0.x hubs.
         cause: The program's own error after a crash, from `wait` and `run`, which look for it; else None.
-        extra: Everything else by the hub's own names (`appConfig`, `args`, `provides`...).
+        extra: All other fields by the hub's own names (`appConfig`, `args`, `provides`...).
         raw: The hub's JSON.
     """
 
@@ -238,11 +238,11 @@ class GetInstanceResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class SendStreamResponse(Shown):
-    """An upload that the hub has taken whole.
+    """A completed upload: the hub has taken all of it.
 
     Attributes:
-        bytes_written: Bytes that left the source.
-        status: "success"; what fails raises instead.
+        bytes_written: Bytes that were sent from the source.
+        status: "success"; a failure raises instead.
         message: The hub's words, if any.
         raw: The text of the hub's answer, normally empty.
     """
@@ -269,12 +269,12 @@ class SendStreamOptions(Shown):
     """Options of every send.
 
     Attributes:
-        type: Content type of the input, one of four exact strings; the first one of an instance's life
+        type: Content type of the input, one of four exact strings; an instance's first one
             is final. None means "application/octet-stream".
-        end: Whether the program's input ends with this body. None means no.
+        end: Whether this body ends the program's input. None means no.
         parse_response: What to return instead of `SendStreamResponse`: the answer's body as parsed
             "json", as "text", or as a live "stream".
-        json: Whether the source gives values to be sent as one JSON document a line.
+        json: Whether the source gives values to be sent as JSON lines, one document each.
         parse: Another name of `parse_response`, as in the contract.
     """
 
@@ -300,7 +300,7 @@ class GetVersionResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class GetStatusResponse(Shown):
-    """The hub's connection to its manager: `{}` when there is none."""
+    """The hub's connection to its manager: `{}` if it has none."""
 
     cpm: Mapping[str, Any]
     raw: Any = _raw()
@@ -316,8 +316,8 @@ class GetConfigResponse(Shown):
         runtime_adapter: "process", "docker" or "kubernetes".
         host: Its address, by the hub's own names.
         timings: Its times, by the hub's own names; milliseconds.
-        instance_requirements: What must be free for a start, by the hub's own names.
-        extra: Everything else by the hub's own names.
+        instance_requirements: The resources that must be free for a start, by the hub's own names.
+        extra: All other fields by the hub's own names.
         raw: The hub's JSON.
     """
 
@@ -358,8 +358,8 @@ class GetSequenceResponse(Shown):
 
     Attributes:
         id: The sequence's id.
-        name: The package's name, "" where it has none.
-        config: What the hub knows of the package.
+        name: The package's name, "" if it has none.
+        config: The hub's information about the package.
         instances: Ids of its instances.
         location: Id of the hub that holds it, None on 0.x.
     """
@@ -375,7 +375,7 @@ class GetSequenceResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class DeleteSequenceResponse(Shown):
-    """A sequence that is gone."""
+    """A deleted sequence."""
 
     id: str
     raw: Any = _raw()
@@ -398,9 +398,9 @@ class GetTopicResponse(Shown):
 
     Attributes:
         name: Its name.
-        content_type: What it carries; a reader or writer of another type is refused.
+        content_type: Type of its data; the hub refuses a reader or writer of another type.
         local_provider: Id of the instance of this hub whose output it takes, or None.
-        extra: Everything else by the hub's own names.
+        extra: All other fields by the hub's own names.
         raw: The hub's JSON.
     """
 
@@ -414,11 +414,11 @@ class GetTopicResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class CreateTopicResponse(Shown):
-    """A topic that was made.
+    """A newly created topic.
 
     Attributes:
         name: Its name.
-        content_type: What it carries.
+        content_type: Type of its data.
         state: The hub's word for it, such as "flowing", or None.
         raw: The hub's JSON.
     """
@@ -432,7 +432,7 @@ class CreateTopicResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class DeleteTopicResponse(Shown):
-    """A topic that is gone, in the hub's words."""
+    """A deleted topic, in the hub's words."""
 
     name: str
     message: str
@@ -446,14 +446,14 @@ class ConnectedHub(Shown):
 
     Attributes:
         id: The hub's id.
-        healthy: Whether the manager thinks so.
+        healthy: Whether the manager considers it healthy.
         self_hosted: Whether it runs outside of the platform.
         is_connection_active: Whether it is connected to the manager now.
         created: ISO 8601 time, or None.
         last_connected: ISO 8601 time, or None.
         last_disconnected: ISO 8601 time, or None.
-        description: What its owner says of it, or None.
-        tags: What its owner has marked it with.
+        description: Its owner's description, or None.
+        tags: Its owner's tags.
         disconnect_reason: Why it is not connected, or None.
         raw: The manager's JSON.
     """
@@ -474,7 +474,7 @@ class ConnectedHub(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class TopicActor(Shown):
-    """Who gives to a topic or takes from it; `role` and `type` are the manager's words."""
+    """A writer or reader of a topic; `role` and `type` are the manager's words."""
 
     host_id: str | None
     role: str
@@ -487,7 +487,7 @@ class TopicActor(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class ManagerTopic(Shown):
-    """A topic that goes across the hubs of a manager."""
+    """A topic that spans the hubs of a manager."""
 
     name: str
     content_type: str
@@ -502,9 +502,9 @@ class StoreItem(Shown):
 
     Attributes:
         id: Its id.
-        name: The package's name, "" where it has none.
+        name: The package's name, "" if it has none.
         version: The package's version, or None.
-        raw: The manager's JSON: what it knows of the package.
+        raw: The manager's JSON about the package.
     """
 
     id: str
@@ -535,7 +535,7 @@ class DisconnectHubsResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class ManagerInfo(Shown):
-    """A manager, or space; nothing but its id is known of it here."""
+    """A manager, or space; only its id is known here."""
 
     id: str
     raw: Any = _raw()
@@ -544,7 +544,7 @@ class ManagerInfo(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class GetInfoResponse(Shown):
-    """What a multi-manager says of itself."""
+    """A multi-manager's information about itself."""
 
     id: str
     api_base: str
@@ -556,7 +556,7 @@ class GetInfoResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class AccessKey(Shown):
-    """An access key of a space: when it was made, as the platform says it, and what for."""
+    """An access key of a space: its time of creation, as the platform gives it, and its purpose."""
 
     created: Any
     description: str
@@ -575,7 +575,7 @@ class CreateAccessKeyResponse(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class RevokeAccessKeysResponse(Shown):
-    """Access keys that are no longer good; `keys_revoked` is None where the platform gives no number."""
+    """Revoked access keys; `keys_revoked` is None if the platform gives no number."""
 
     message: str
     keys_revoked: int | None = None

@@ -4,8 +4,8 @@ r"""A pytest plugin: a hub for the run, a client of it, and instances that are g
         instance = scramjet_instance(shout)
         assert instance.run("hello\n", type="text/plain").output == b"HELLO\n"
 
-It is loaded by its entry point wherever this package is installed, and imports and starts nothing until a
-test asks for one of its fixtures. docs/testing.md is its guide. `-p no:scramjet_client` leaves it out.
+Its entry point loads it wherever this package is installed. It imports and starts nothing until a test asks
+for one of its fixtures. docs/testing.md is its guide. `-p no:scramjet_client` leaves it out.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def scramjet_hub(request: pytest.FixtureRequest) -> Iterator[LocalHub | GivenHub]:
     """The hub of this run: a LocalHub, or the one that an option, a variable or the ini file names.
 
-    It has a `url`, a `token`, which requests need, and `client()`, which sends it. With pytest-xdist every worker
-    has a LocalHub of its own.
+    It has a `url`, a `token`, which requests need, and `client()`, which sends the token. With pytest-xdist every
+    worker has its own LocalHub.
     """
     from scramjet_client.integrations.pytest_hub import hub_for  # noqa: PLC0415
 
@@ -58,9 +58,9 @@ def scramjet_hub(request: pytest.FixtureRequest) -> Iterator[LocalHub | GivenHub
 def scramjet_host(
     request: pytest.FixtureRequest, scramjet_hub: LocalHub | GivenHub
 ) -> Iterator[HostClient]:
-    """A client of the hub, which is cleared after the test.
+    """A client of the hub; after the test, the hub is cleared.
 
-    If the test fails, its report has how its instances are and what they have said.
+    If the test fails, its report shows the state and the output of its instances.
     """
     from scramjet_client.integrations.pytest_hub import host_of  # noqa: PLC0415
 
@@ -73,9 +73,9 @@ def scramjet_host(
 def scramjet_instance(scramjet_host: HostClient) -> Iterator[InstanceFactory]:
     """A factory: give it a function, a folder, a file or a package, and get a running instance.
 
-    `scramjet_instance(program, *args, **options)`: `args` are the program's further arguments, the options those
-    of `SequenceClient.start`. The instances are killed after the test. If it fails, its report has the program's
-    error, how it ended, and the end of its stdout, stderr and log.
+    Call `scramjet_instance(program, *args, **options)`: `args` are the program's further arguments, the options those
+    of `SequenceClient.start`. The instances are killed after the test. If the test fails, its report shows the
+    program's error, how the program ended, and the end of its stdout, stderr and log.
     """
     from scramjet_client.integrations.pytest_hub import InstanceFactory  # noqa: PLC0415
 
@@ -85,7 +85,7 @@ def scramjet_instance(scramjet_host: HostClient) -> Iterator[InstanceFactory]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Add to the report of what failed how the test's instances are, and what they have said."""
+    """Add the state and the output of the test's instances to the report of a failure."""
     outcome: Any = yield
     report = outcome.get_result()
     witness: Witness | None = getattr(item, _WITNESS, None)
@@ -97,7 +97,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def pytest_exception_interact(
     node: pytest.Item | pytest.Collector, report: pytest.CollectReport | pytest.TestReport
 ) -> None:
-    """Show that before `--pdb` asks what to do; it shows itself what was captured alone."""
+    """Show these sections before `--pdb` asks what to do; it shows only captured output by itself."""
     plugins = node.config.pluginmanager
     terminal, capture = plugins.getplugin("terminalreporter"), plugins.getplugin("capturemanager")
     sections = [each for each in report.sections if each[0].startswith("scramjet ")]

@@ -1,1 +1,1 @@
-"""What leads to instances: hubs, sequences, topics, managers, platforms and fleets."""
+"""The clients from which you get to instances: hubs, sequences, topics, managers, platforms and fleets."""

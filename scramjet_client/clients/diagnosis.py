@@ -23,7 +23,7 @@ from scramjet_client.http.interrupts import causes
 from scramjet_client.http.settings import proxies_for
 
 _API = "/api/v1"
-"""How the URL of a hub's API normally ends."""
+"""The usual path of a hub's API in its URL."""
 
 _LOGIN = 407
 _GATEWAY = (502, 503, 504)
@@ -31,7 +31,7 @@ _NO_TOKEN = (401, 403)
 _MISSING = (404, 405)
 
 _PROBE = 3.0
-"""Seconds for each further question."""
+"""Seconds for each further request."""
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +50,7 @@ class Diagnosis:
 def diagnose(
     error: Exception, client: HttpClient, sources: Mapping[str, str], timeout: float
 ) -> Diagnosis | None:
-    """Return what an error of the first question to a hub means, or None where that is not known."""
+    """Return the meaning of an error of the first request to a hub, or None if it is not known."""
     status = error.status if isinstance(error, ScramjetError) else None
     found = list(causes(error))
     if any(isinstance(each, requests.exceptions.ProxyError) for each in found):
@@ -91,7 +91,7 @@ def _about_answer(
     sources: Mapping[str, str],
     timeout: float,
 ) -> Diagnosis | None:
-    """Return what an answer means that is not a hub's version."""
+    """Return the meaning of an answer that is not a hub's version."""
     body = getattr(error, "body", None) or ""
     page = body.lstrip()[:1] == "<"
     if "HTTPS port" in body:
@@ -130,7 +130,7 @@ def _about_answer(
 
 
 def not_a_hub(client: HttpClient, timeout: float) -> Diagnosis:
-    """Return what it means that something answered, in JSON, that has no version."""
+    """Return the diagnosis for a JSON answer without a version."""
     elsewhere = _api_elsewhere(client, timeout)
     if elsewhere is not None:
         return Diagnosis(cause="wrong-path", advice=f"a hub's API is at {elsewhere}; use this URL")
@@ -180,9 +180,9 @@ def _about_tls(said: str) -> str:
 
 
 def _api_elsewhere(client: HttpClient, timeout: float) -> str | None:
-    """Return the URL of a hub's API on the same host, if it is where such URLs normally lead.
+    """Return the URL of a hub's API on the same host, if there is one at the usual path.
 
-    Neither token nor headers are sent: a hub that refuses for want of a token is one, too.
+    The request carries neither token nor headers: a hub that refuses it for lack of a token counts too.
     """
     parts = urlsplit(client.api_base)
     origin = f"{parts.scheme}://{parts.netloc}"
@@ -206,7 +206,7 @@ def _is_hub(base: str, client: HttpClient, timeout: float) -> bool:
 
 
 def _speaks_tls(client: HttpClient, timeout: float) -> bool:
-    """Say whether the other side, which did not understand HTTP, shakes hands by TLS."""
+    """Say whether the peer, which did not understand HTTP, completes a TLS handshake."""
     parts = urlsplit(client.api_base)
     proxied = select_proxy(client.api_base, proxies_for(client.api_base, client.proxies))
     if parts.scheme != "http" or proxied or parts.hostname is None:

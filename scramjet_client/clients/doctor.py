@@ -1,4 +1,4 @@
-"""`HostClient.doctor()`: what a client has resolved, and why, and whether its hub can be reached."""
+"""`HostClient.doctor()`: the resolved settings of a client, their sources, and whether its hub can be reached."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from scramjet_client.uploads.sources import Source
 from scramjet_client.uploads.upload import Transfer, Upload
 
 _SKEW_LIMIT = 5.0
-"""Seconds that the clocks may differ before it is a problem; the header has a resolution of one."""
+"""Seconds that the clocks may differ before it counts as a problem. The header has a resolution of one second."""
 
 _REFUSAL_LIMIT = 2.0
-"""Seconds in which a hub must refuse an upload to an instance that it does not have, while its body is open."""
+"""Seconds within which a hub must refuse an upload to a non-existent instance while the body is still open."""
 
 _HELD_LIMIT = 10.0
 """Seconds after which the probe ends in any case."""
@@ -54,25 +54,25 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 @public
 @attrs.frozen(kw_only=True, repr=False)
 class DoctorReport(Shown):
-    """What a client has resolved, and what came of it. Print it; no secret is in it.
+    """A client's resolved settings and the result of a test request. You can print it; it holds no secret.
 
     Attributes:
         url: URL of the hub's API.
-        url_source: Where that came from.
+        url_source: Where the URL came from.
         token_source: Where the token came from, or "none".
         proxy: Which proxy is used for this URL, and why.
         ca: Which CAs are trusted, and why.
         client_certificate: Path of the client's certificate, or "none".
         versions: Of Python, its libraries and this package.
-        hub: What the hub says of itself and its generation, or None where it could not be reached.
+        hub: What the hub says about itself and its generation, or None if it could not be reached.
         reachable: Whether a hub answered.
         seconds: How long it took to answer, or to fail.
-        clock_skew: Seconds that the hub's clock is ahead of this one, or None; a second is as good as none.
-        notes: What this hub changes of what it carries, one sentence each.
-        ignored: What stands in the environment and is not used, one sentence each.
-        problems: What is wrong, one sentence each.
+        clock_skew: Seconds that the hub's clock is ahead of this one, or None. One second does not count.
+        notes: What this hub changes in the data that it carries, one sentence each.
+        ignored: Settings in the environment that are not used, one sentence each.
+        problems: The problems, one sentence each.
         cause: Why no hub was reached, in a word: "no-hub", "unknown-host", "timeout", "no-token",
-            "refused-token", "wrong-path", "proxy", "tls" or "not-a-hub"; None where one was, or where it is not
+            "refused-token", "wrong-path", "proxy", "tls" or "not-a-hub"; None if one was, or if the cause is not
             known.
         advice: What to do about it, or None.
     """
@@ -95,7 +95,7 @@ class DoctorReport(Shown):
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it as values that JSON can hold."""
+        """Return the whole report as JSON values."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in attrs.asdict(self).items()
@@ -122,7 +122,7 @@ class DoctorReport(Shown):
         ]
         return "\n".join(f"{name + ':':<20}{printable(value)}" for name, value in lines)
 
-    # So that the last line of an interactive session shows it.
+    # An interactive session then shows the report of its last line.
     __repr__ = __str__
 
     def _facts(self) -> Iterable[tuple[str, object]]:
@@ -132,7 +132,7 @@ class DoctorReport(Shown):
 def examine(
     client: HttpClient, sources: Mapping[str, str] | None, timeout: Duration
 ) -> DoctorReport:
-    """Return the report of a client; `sources` says where its settings came from, as far as that is known."""
+    """Return the report of a client; `sources` says where its settings came from, as far as it is known."""
     limit = duration("timeout", timeout)
     probe = math.inf if limit is None else limit
     known = sources if sources is not None else {"api_base": "the client that it belongs to"}
@@ -176,16 +176,16 @@ def examine(
 def _asked(
     client: HttpClient, timeout: Duration, problems: list[str]
 ) -> tuple[JsonAnswer | None, Exception | None]:
-    """Return the answer of the hub, or what went wrong instead."""
+    """Return the hub's answer, or the error instead."""
     try:
         return client.request("GET", "version", timeout=timeout, subject="API version"), None
     except ScramjetError as error:
-        # On one line: a proxy's page has many.
+        # On one line: a proxy's error page has many.
         problems.append(" ".join(f"{error.code}: {error.message}".split()))
         return None, error
     except (OSError, ValueError) as error:
         let_interrupts_pass(error)
-        # A CA bundle or certificate that is not there, or a header that can't be sent.
+        # A CA bundle or certificate that does not exist, or a header that can't be sent.
         problems.append(str(error))
         return None, error
 
@@ -206,9 +206,9 @@ def _hub(version: GetVersionResponse) -> dict[str, str]:
 
 
 def _between(client: HttpClient, answer: JsonAnswer, problems: list[str]) -> None:
-    """Find out whether something between holds uploads back: hubs refuse one while its body is still open.
+    """Find out whether a proxy holds uploads back: hubs refuse one while its body is still open.
 
-    Hubs do not say which server they are, so where nobody says it, nothing stands between.
+    Hubs do not name their server in the answer. So if no answer names one, there is no proxy.
     """
     server = answer.headers.get("Server") or answer.headers.get("Via")
     if server is None:
@@ -242,7 +242,7 @@ def _between(client: HttpClient, answer: JsonAnswer, problems: list[str]) -> Non
 
 
 def _skew(answer: JsonAnswer, problems: list[str]) -> float | None:
-    """Return how far the hub's clock is ahead, by the header `Date`, which has whole seconds."""
+    """Return how far the hub's clock is ahead, from the header `Date`, which has whole seconds."""
     try:
         date = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
     except (TypeError, ValueError, IndexError):
@@ -254,7 +254,7 @@ def _skew(answer: JsonAnswer, problems: list[str]) -> float | None:
     return round(skew, 1)
 
 
-# -- what was decided -----------------------------------------------------------------------------
+# -- the settings ---------------------------------------------------------------------------------
 
 
 def _token(client: HttpClient, sources: Mapping[str, str]) -> str:
@@ -278,13 +278,13 @@ def _proxy(client: HttpClient) -> str:
 
 
 def _without_user(url: str) -> str:
-    """Return the URL of a proxy without the user and password in it."""
+    """Return the URL of a proxy without its user and password."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _trust(client: HttpClient, sources: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Return which CAs are trusted and why, and what is wrong with them."""
+    """Return which CAs are trusted and why, and the problems with them."""
     trusted = verification(client.verify)
     if urlsplit(client.api_base).scheme != "https":
         return "not used (the hub is spoken to without TLS)", []
@@ -316,7 +316,7 @@ def _versions() -> dict[str, str]:
 
 
 def _ignored(client: HttpClient, sources: Mapping[str, str]) -> list[str]:
-    """Return what a user may believe to be in use and is not."""
+    """Return the settings that a user may believe to be in use, but that are not."""
     said = []
     netrc = os.environ.get("NETRC") or "~/.netrc"
     if Path(netrc).expanduser().exists():

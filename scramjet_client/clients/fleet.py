@@ -1,4 +1,4 @@
-"""Fleet: many hubs as one — asked all at once, each answering, or failing, for itself."""
+"""Fleet: many hubs as one. All hubs are asked at once; each answers, or fails, independently."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ _T = TypeVar("_T")
 
 
 Members = Mapping[str, Union[HostClient, ScramjetError]]
-"""The hubs of a fleet by their ids; an error stands for one that is known not to answer."""
+"""The hubs of a fleet by their ids; an error stands for a hub that is known not to answer."""
 
 
 @public
 class FleetAnswer(Mapping[str, _T], Shown):
-    """What the hubs of a fleet answered: a mapping from their ids.
+    """The answers of a fleet's hubs: a mapping from hub ids.
 
-    Hubs that failed are not in the mapping but in `errors`; `check()` makes one error of them.
+    Hubs that failed are only in `errors`; `check()` raises one error for all of them.
 
     Attributes:
-        errors: What went wrong, by the id of the hub.
+        errors: The errors, by the id of the hub.
     """
 
     def __init__(self, values: Mapping[str, _T], errors: Mapping[str, ScramjetError]) -> None:
@@ -79,7 +79,7 @@ class FleetAnswer(Mapping[str, _T], Shown):
         return len(self._values)
 
     def check(self) -> FleetAnswer[_T]:
-        """Return this answer if every hub gave one.
+        """Return this answer if every hub answered.
 
         Raises:
             FleetError: Some did not; `.errors` says which and why.
@@ -100,12 +100,12 @@ class FleetInstance(Shown):
 @public
 @attrs.frozen(kw_only=True)
 class BroadcastResponse(Shown):
-    """What became of an event that was sent to many instances.
+    """The results of an event that was sent to many instances.
 
     Attributes:
         sent: The hubs' answers, by hub and instance.
         failed: The errors, by hub and instance.
-        errors: Hubs whose instances could not be found out, so that none of them was sent anything.
+        errors: Hubs whose instances could not be listed, so none of them received the event.
     """
 
     sent: Mapping[tuple[str, str], SendEventResponse]
@@ -125,7 +125,7 @@ class BroadcastResponse(Shown):
 
 
 def check_all(errors: Mapping[str, ScramjetError], what: str) -> None:
-    """Raise one error that holds all of these, if there are any."""
+    """Raise one error that holds all of these errors, if there are any."""
     if errors:
         listed = "; ".join(f"{hub}: {error}" for hub, error in errors.items())
         failure = FleetError(f"{what}: {listed}")
@@ -134,7 +134,7 @@ def check_all(errors: Mapping[str, ScramjetError], what: str) -> None:
 
 
 _CONNECTING = 2.0
-"""Seconds for an answer about an instance that may not have connected yet; connected, it takes milliseconds."""
+"""Seconds for an answer about an instance that may not be connected yet. Once connected, it takes milliseconds."""
 
 Find = Callable[[], FleetAnswer[list[InstanceClient]]]
 
@@ -145,13 +145,13 @@ _Key = tuple[str, str]
 class FleetFollow(Closing):
     """The lines of all instances of a sequence; see `Fleet.follow`.
 
-    Iterating, on one thread, gives `(where, lines)`: a `FleetInstance`, and lines as `bytes` without their ends.
-    An instance that ends just ends. A stream that is cut is attached to again at the next look; what was
-    written in between is missing, and the cut is in `errors`. `close()` may be called from any thread, and
-    ends the loop.
+    Iterate over it on one thread. It gives `(where, lines)`: a `FleetInstance`, and lines as `bytes` without their
+    line ends. The end of an instance is not an error. If a stream is cut, the next look attaches to it again. Data
+    written in between is missing, and the cut is in `errors`. `close()` may be called from any thread and ends the
+    loop.
 
     Attributes:
-        errors: The last error of each hub, and of each "hub instance", that had one.
+        errors: The last error of each hub, and of each "hub instance", if there was one.
     """
 
     def __init__(
@@ -174,8 +174,8 @@ class FleetFollow(Closing):
             self.close()
             raise
         if look is not None:
-            # Ends with close(), as soon as the requests of its last look have their answers. A daemon,
-            # because a hub may take a minute for that.
+            # Ends with close(), as soon as the requests of its last look have been answered. It is a daemon
+            # because a hub may take a minute to answer.
             threading.Thread(
                 target=self._look_again, args=[look], name="scramjet-fleet-look", daemon=True
             ).start()
@@ -188,10 +188,10 @@ class FleetFollow(Closing):
             yield self._where[stream], lines
 
     def check(self) -> FleetFollow:
-        """Return this if nothing has failed so far.
+        """Return this object if nothing has failed so far.
 
         Raises:
-            FleetError: Something has; `.errors` says what.
+            FleetError: Something has failed; `.errors` says what.
         """
         check_all(self.errors, f"{len(self.errors)} parts of the fleet could not be followed")
         return self
@@ -206,11 +206,11 @@ class FleetFollow(Closing):
             try:
                 self._look()
             except ScramjetError as error:
-                # The manager itself; its hubs are followed on.
+                # The manager itself failed; its hubs are still followed.
                 self._failed("manager", error)
 
     def _look(self) -> None:
-        """Attach to what is new."""
+        """Attach to new instances."""
         found = self._find()
         for hub, error in found.errors.items():
             self._failed(hub, error)
@@ -220,20 +220,20 @@ class FleetFollow(Closing):
             for instance in instances
         }
         with self._lock:
-            # What a hub has forgotten will not come again.
+            # An instance that a hub has forgotten will not come back.
             self._known = {key for key in self._known if key in listed or key[0] in found.errors}
             new = {key: each for key, each in listed.items() if key not in self._known}
         streams, errors = at_once(
             {key: partial(_attached, each, self._stream_id) for key, each in new.items()}
         )
         for (hub, id), error in errors.items():
-            # Gone since it was listed: that is an end like any other.
+            # The instance has ended since it was listed, which is not an error.
             if not isinstance(error, InstanceNotFoundError):
                 self._failed(f"{hub} {id}", error)
         for key, stream in streams.items():
             name = f"{key[0]} {key[1]}"
             if isinstance(self.errors.get(name), HubTimeoutError):
-                # It was not ready, and nothing of it has been missed.
+                # It was not ready before, and nothing of it has been missed.
                 del self.errors[name]
             self._follow(key, FleetInstance(hub=key[0], instance=new[key]), stream)
 
@@ -263,10 +263,10 @@ class FleetFollow(Closing):
 
 
 def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> OutputStream:
-    """Return a stream of an instance that may have been started in this moment.
+    """Return a stream of an instance that may only just have been started.
 
-    An 0.x hub lists an instance before its runner has connected, and never answers what is asked of it until
-    then. So its info is asked for first, with a short limit, and again.
+    A 0.x hub lists an instance before its runner has connected, and until then never answers requests about it.
+    So this asks for its info first, repeatedly, with a short limit.
     """
     if generation_of(instance.client).modern:
         return instance.get_stream(stream_id)
@@ -290,10 +290,10 @@ def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> Outp
 class Fleet(Live):
     """Many hubs as one. Safe to use from any number of threads.
 
-    A hub that fails never hides the others: what is asked of all is answered by a `FleetAnswer`, with what
-    the others said and the error of that one, which is logged as a warning too.
+    One failing hub does not hide the others. A request to all hubs returns a `FleetAnswer`, with the answers of the
+    others and the error of that hub, which is also logged as a warning.
 
-    `manager.fleet()` makes one of all hubs of a manager; hubs without a manager are given by hand:
+    `manager.fleet()` makes a fleet of all hubs of a manager. For hubs without a manager, make it yourself:
 
         fleet = Fleet({"left": HostClient(url), "right": HostClient(other_url)})
 
@@ -307,7 +307,7 @@ class Fleet(Live):
     # -- asking all -------------------------------------------------------------------------------
 
     def get_hosts(self) -> FleetAnswer[HostClient]:
-        """Return a client for each hub; in `errors` are those that are known not to answer."""
+        """Return a client for each hub; hubs that are known not to answer are in `errors`."""
         members = self._discover()
         return FleetAnswer(
             {hub: each for hub, each in members.items() if isinstance(each, HostClient)},
@@ -315,13 +315,13 @@ class Fleet(Live):
         )
 
     def ask(self, question: Callable[[HostClient], _T]) -> FleetAnswer[_T]:
-        """Call a function with the client of each hub, on threads of its own, and wait for all of them.
+        """Call a function with the client of each hub, on separate threads, and wait for all of them.
 
-        For example `fleet.ask(lambda host: host.send_sequence("./counter"))` has every hub hold a sequence.
+        For example `fleet.ask(lambda host: host.send_sequence("./counter"))` sends a sequence to every hub.
 
         Args:
-            question: Called once for each hub, on several threads at a time. A `ScramjetError` that it
-                raises is that hub's; anything else is raised here.
+            question: Called once for each hub, on several threads at a time. If it raises a `ScramjetError`, that is
+                the hub's error; any other exception is raised here.
         """
         answer = self._asked(question)
         for hub, error in answer.errors.items():
@@ -349,13 +349,13 @@ class Fleet(Live):
         return self.ask(lambda host: host.list_instances())
 
     def get_log_stream(self, *, idle_timeout: Duration | None = None) -> FleetAnswer[OutputStream]:
-        """Open each hub's log; whoever asks closes them. `Multiplexer` reads them with one thread."""
+        """Open each hub's log; you close them. `Multiplexer` reads them with one thread."""
         return self.ask(lambda host: host.get_log_stream(idle_timeout=idle_timeout))
 
     def get_audit_stream(
         self, *, idle_timeout: Duration | None = None
     ) -> FleetAnswer[OutputStream]:
-        """Open each hub's audit (1.x); whoever asks closes them."""
+        """Open each hub's audit (1.x); you close them."""
         return self.ask(lambda host: host.get_audit_stream(idle_timeout=idle_timeout))
 
     # -- one sequence, wherever it is -------------------------------------------------------------
@@ -364,7 +364,7 @@ class Fleet(Live):
         """Return the sequences with an id, or with a package's name, on each hub that has one.
 
         Args:
-            sequence: An id; or a name, as each hub gives an id of its own to what is sent to it.
+            sequence: An id, or a name, because each hub gives its own id to a package.
         """
         found = self.ask(
             lambda host: Rows(
@@ -376,19 +376,19 @@ class Fleet(Live):
     def start(self, sequence: str, **options: Any) -> FleetInstance:
         """Start an instance of a sequence on the least loaded of the hubs that have it.
 
-        A hub's load is the larger of the shares of its processors and of its memory that are in use. Hubs
-        that are equally loaded, to a tenth, are told apart by their running instances, because those
-        that have just been started do not show in the load yet. A hub that refuses for want of
-        resources is passed over for the next one; nothing else is tried twice.
+        A hub's load is the share of its processors or of its memory that is in use, whichever is larger. If the loads
+        of two hubs round to the same tenth, the hub with fewer running instances comes first, because instances that
+        have just been started do not show in the load yet. If a hub refuses for lack of resources, the next one is
+        tried; nothing else is tried twice.
 
         Args:
-            sequence: Its id or name (see `find_sequence`); of several with that name on a hub, the one
-                that came last.
-            **options: As of `SequenceClient.start`.
+            sequence: Its id or name (see `find_sequence`). If a hub has several with that name, the last one sent
+                is used.
+            **options: As in `SequenceClient.start`.
 
         Raises:
             SequenceNotFoundError: No hub has it.
-            FleetError: No hub with it could be asked, or had the resources; `.errors` says why.
+            FleetError: Every hub that may have it failed or lacked the resources; `.errors` says why.
         """
         found = self.find_sequence(sequence)
         hosts = self.get_hosts()
@@ -407,7 +407,7 @@ class Fleet(Live):
         raise SequenceNotFoundError(f"no hub of the fleet has a sequence {sequence!r}")
 
     def list_instances_of(self, sequence: str) -> FleetAnswer[list[InstanceClient]]:
-        """Return clients of the instances of a sequence that have not ended, on each hub that has some.
+        """Return clients of the instances of a sequence that have not ended, for each hub that has some.
 
         Args:
             sequence: Its id or name (see `find_sequence`).
@@ -421,10 +421,10 @@ class Fleet(Live):
         Args:
             sequence: Its id or name (see `find_sequence`).
             event_name: Any non-empty text.
-            message: Text; instances on 1.x hubs take any JSON value, those on 0.x then fail.
+            message: Text. Instances on 1.x hubs take any JSON value; instances on 0.x then fail.
 
         Returns:
-            What became of it for each instance; `check()` raises if it did not reach all.
+            The result for each instance; `check()` raises if the event did not reach all.
         """
         found = self.list_instances_of(sequence)
         targets = {
@@ -449,21 +449,21 @@ class Fleet(Live):
                 for where, lines in following:
                     print(where.hub, where.instance.id, lines)
 
-        Those that run are attached to when this returns.
+        When this returns, it is attached to the instances that run.
 
         Args:
             sequence: Its id or name (see `find_sequence`).
             stream_id: "stdout", "stderr", "output" or "log".
-            look: Seconds between two looks for new instances, which are followed too, until the result is closed.
-                With None there are none, and the loop ends when all streams have.
+            look: Seconds between two looks for new instances, which are then followed too, until you close the result.
+                None means no further looks: the loop ends when all streams have ended.
             limit: Bytes that a line may have; a longer one is an error of its instance.
 
         Returns:
-            To be iterated, once, and closed; what fails is in its `errors`.
+            An object to iterate over once, and to close; failures are in its `errors`.
         """
         checked_stream_id(stream_id, OUTPUT_STREAMS)
         look = duration("look", look)
-        # Not by `ask`: a hub that is down for long is not worth a warning at each look.
+        # Not with `ask`: a hub that is down for a long time does not deserve a warning at each look.
         return FleetFollow(
             lambda: self._asked(lambda host: _living(host, sequence)), stream_id, look, limit
         )
@@ -478,7 +478,7 @@ def _event(event_name: str, message: Any) -> Callable[[InstanceClient], SendEven
 
 
 def _living(host: HostClient, sequence: str) -> list[InstanceClient]:
-    """Return the instances of a sequence on a hub; what has been deleted is known by its id alone."""
+    """Return the instances of a sequence on a hub; a deleted sequence is found only by its id."""
     ids = {each.id for each in host.list_sequences() if each.name == sequence} | {sequence}
     return Rows(
         host.get_instance_client(each.id)
@@ -488,7 +488,7 @@ def _living(host: HostClient, sequence: str) -> list[InstanceClient]:
 
 
 def _rank(host: HostClient) -> tuple[float, int, float]:
-    """Return what hubs are ordered by, the least loaded first."""
+    """Return the key by which hubs are sorted, the least loaded first."""
     load = host.get_load_check()
     # A fraction on 1.x, a percentage on 0.x.
     processors = load.current_load / (1 if generation_of(host.client).modern else 100)
@@ -501,17 +501,17 @@ def _rank(host: HostClient) -> tuple[float, int, float]:
 def _gathered(
     calls: Mapping[str, Callable[[], _T]], known: Mapping[str, ScramjetError]
 ) -> FleetAnswer[_T]:
-    """Call all at once; `known` are the errors that there are already."""
+    """Make all calls at once; `known` holds the errors so far."""
     values, errors = at_once(calls)
     return FleetAnswer(values, {**known, **errors})
 
 
 _AT_ONCE = 8
-"""Requests at a time: behind a manager they share one pool, of 10 connections (requests' default)."""
+"""Requests at a time. Behind a manager they share one pool, of 10 connections (requests' default)."""
 
 
 def at_once(calls: Mapping[_K, Callable[[], _T]]) -> tuple[dict[_K, _T], dict[_K, ScramjetError]]:
-    """Make calls on several threads, and return what they returned and the errors of this package."""
+    """Make calls on several threads; return their results, and their errors of this package's types."""
     values: dict[_K, _T] = {}
     errors: dict[_K, ScramjetError] = {}
     # The threads end with this call; each request has time limits of its own.

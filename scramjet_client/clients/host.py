@@ -1,4 +1,4 @@
-"""HostClient: a hub — what is on it, what it says of itself, and how things get there."""
+"""HostClient: a hub, with its sequences, instances and topics."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 class HostClient(Topics, ApiClient):
     """A Transform Hub. Safe to use from any number of threads; one for each process is enough.
 
-    Nothing is asked of the hub until a method is called, and nothing of the environment decides where it is:
-    `from_env` makes one that reads the environment and the profile of `si`.
+    Creating one sends no request and reads nothing from the environment. `from_env` makes one that reads the
+    environment and the profile of `si`.
 
     Args:
         api_base: URL of the hub's API; None means "http://127.0.0.1:8000/api/v1".
@@ -60,7 +60,7 @@ class HostClient(Topics, ApiClient):
         verify: True, False or the path of a CA bundle.
         cert: Path of a client certificate, or (certificate, key).
         proxies: As in requests; None means the environment's, except for loopback hosts.
-        retries: How often a JSON GET, or a request that never left, is tried again.
+        retries: How often a JSON GET, or a request that was never sent, is tried again.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
@@ -148,17 +148,18 @@ class HostClient(Topics, ApiClient):
         proxies: Mapping[str, str] | None = None,
         retries: int = 2,
     ) -> HostClient:
-        """Return a client of the hub that arguments, environment and the profile of `si` name, in that order.
+        """Return a client of the hub that arguments, environment or the profile of `si` name, in that order.
 
-        Read are SCRAMJET_API_URL, SCRAMJET_TOKEN, SCRAMJET_CA_BUNDLE, SCRAMJET_TIMEOUT (seconds), then the profile
-        that `si` would use here; without any of them it is the default. `doctor()` says what was taken.
+        The variables are SCRAMJET_API_URL, SCRAMJET_TOKEN, SCRAMJET_CA_BUNDLE and SCRAMJET_TIMEOUT (seconds). Then
+        comes the profile that `si` would use here. Without any of them you get the default. `doctor()` says what was
+        used.
 
         Args:
-            profile: Name of a profile of `si`, to be used before the environment's address.
-            api_base, token, headers, timeout, verify, cert, proxies, retries: As of the class.
+            profile: Name of a profile of `si`, which takes precedence over the environment's address.
+            api_base, token, headers, timeout, verify, cert, proxies, retries: As in the class.
 
         Raises:
-            ConfigurationError: A variable or the profile can't be used; says which, and the line.
+            ConfigurationError: A variable or the profile can't be used; the message says which, and the line.
         """
         found = resolve(
             api_base=api_base, token=token, verify=verify, timeout=timeout, profile=profile
@@ -177,14 +178,14 @@ class HostClient(Topics, ApiClient):
         return host
 
     def doctor(self, *, timeout: float = 10.0) -> DoctorReport:
-        """Say what this client has resolved, and why, and whether the hub can be reached.
+        """Report the settings of this client, where they come from, and whether the hub can be reached.
 
         Args:
             timeout: Seconds that the hub gets to answer.
 
         Returns:
-            A report to be printed; `as_dict()` gives its parts, `problems` what is wrong. It is made for
-            a hub that is down as well, and holds no token.
+            A report for printing; `as_dict()` gives its parts, `problems` the problems. You also get it for
+            a hub that is down. It holds no token.
 
         Wire: GET /version.
         """
@@ -216,10 +217,10 @@ class HostClient(Topics, ApiClient):
     def get_log_stream(
         self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
     ) -> OutputStream:
-        """Open the hub's log: what it has kept, then live; one JSON object a line.
+        """Open the hub's log: first the lines that the hub has kept, then live; one JSON object a line.
 
         Args:
-            timeout: Seconds after which the stream ends here; None is no limit.
+            timeout: Seconds after which the stream ends for you; None means no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
 
         Wire: GET /log.
@@ -234,7 +235,7 @@ class HostClient(Topics, ApiClient):
         """Open the hub's audit (1.x): history, then live; one JSON object a line.
 
         Args:
-            timeout: Seconds after which the stream ends here; None is no limit.
+            timeout: Seconds after which the stream ends for you; None means no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
 
         Wire: GET /audit.
@@ -255,10 +256,10 @@ class HostClient(Topics, ApiClient):
         return SequenceClient(id, self).get_info()
 
     def get_sequence_id(self, name: str) -> list[str]:
-        """Return the ids of all sequences whose package has this name; each upload is one of its own.
+        """Return the ids of all sequences whose package has this name; each upload makes a separate sequence.
 
         Raises:
-            SequenceNotFoundError: There is none.
+            SequenceNotFoundError: No sequence has it.
 
         Wire: GET /sequences.
         """
@@ -278,15 +279,15 @@ class HostClient(Topics, ApiClient):
 
         Args:
             package: A folder or a Python file (path as `Path` or str), which is checked and packed here; a
-                `Package`; or what is packed already: the path of a file, bytes, an open binary file, or an
+                `Package`; or a package that is packed already: the path of a file, bytes, an open binary file, or an
                 iterable of bytes.
-            requirements: What pip is to install into the package of a path: a list of requirements, or the path
+            requirements: What pip installs into the package of a path: a list of requirements, or the path
                 of a requirements file, in the folder.
             progress: As in `InstanceClient.send_stream`.
 
         Raises:
-            ValueError: There is no such path, it is no sequence, or pip failed; nothing has been sent.
-            UnprocessableEntityError: The hub could not unpack or read it; the message is the hub's.
+            ValueError: The path does not exist, it is not a sequence, or pip failed; nothing has been sent.
+            UnprocessableEntityError: The hub could not unpack or read the package; the message is the hub's.
 
         Wire: POST /sequence (docs/protocol.md, "Sequences").
         """
@@ -304,24 +305,24 @@ class HostClient(Topics, ApiClient):
         env: Iterable[str] = (),
         progress: ProgressHook | None = None,
     ) -> SequenceClient:
-        """Make a sequence of a Python function of this script or notebook, and upload it.
+        """Make a sequence from a Python function of this script or notebook, and upload it.
 
-        Its source travels, with the imports, constants, functions and classes beside it that it uses.
-        docs/packages.md, "A function", says what can travel, and what it may give.
+        Its source is sent, together with the imports, constants, functions and classes of the script that it uses.
+        docs/packages.md, "A function", says what can be sent, and what the function may give.
 
         Args:
             function: `function(context, input, *args)`: plain, `async def`, or a generator of either kind.
-            requirements: What pip is to install into the package: a list of requirements, or the path of a file.
+            requirements: What pip installs into the package: a list of requirements, or the path of a file.
             name: Name of the sequence; None means the function's.
-            source: Text of its definition, for a function whose source Python does not know, as one made by exec.
-            include: Files, folders or patterns beside the script that travel too, to the same place in the package.
-            env: Names of variables beside it whose values stay here. Each start gives them by `app_config`, or the
-                environment of the program does.
+            source: Text of its definition, for a function whose source Python does not know, such as one made by exec.
+            include: Files, folders or patterns beside the script to send too, to the same place in the package.
+            env: Names of the script's variables whose values are not sent. Instead, `app_config` of each start gives
+                the values, or the environment of the program does.
             progress: As in `InstanceClient.send_stream`.
 
         Raises:
-            TypeError: It is no function, or does not take these arguments.
-            ValueError: It uses something that can't travel, such as an open file; the message names it and the
+            TypeError: It is not a function, or does not take these arguments.
+            ValueError: It uses something that can't be sent, such as an open file; the message names it and the
                 line. Or pip failed. Nothing has been sent.
         """
         with Package.from_function(
@@ -347,13 +348,13 @@ class HostClient(Topics, ApiClient):
         return SequenceClient(id, self).delete(force=force)
 
     def get_sequence_client(self, id: str) -> SequenceClient:
-        """Return a client for a sequence; nothing is asked of the hub."""
+        """Return a client for a sequence; sends no request."""
         return SequenceClient(id, self)
 
     # -- instances --------------------------------------------------------------------------------
 
     def list_instances(self) -> list[GetInstanceResponse]:
-        """Return all instances; a 0.x hub gives their ids and sequences alone. Wire: GET /instances."""
+        """Return all instances; a 0.x hub gives only their ids and sequences. Wire: GET /instances."""
         return instances_from(self._client.request("GET", "instances"))
 
     def get_instance_info(self, id: str) -> GetInstanceResponse:
@@ -361,11 +362,11 @@ class HostClient(Topics, ApiClient):
         return InstanceClient(id, self).get_info()
 
     def get_instance_client(self, id: str) -> InstanceClient:
-        """Return a client for an instance; nothing is asked of the hub."""
+        """Return a client for an instance; sends no request."""
         return InstanceClient(id, self)
 
     def list_entities(self) -> GetEntitiesResponse:
-        """Return all sequences and instances; on 0.x, which has no such route, by two requests.
+        """Return all sequences and instances; 0.x has no such route, so it takes two requests there.
 
         Wire: GET /entities, or GET /sequences and /instances.
         """
@@ -381,12 +382,12 @@ class HostClient(Topics, ApiClient):
             },
         )
 
-    # -- where it belongs -------------------------------------------------------------------------
+    # -- its manager ------------------------------------------------------------------------------
 
     def get_manager_client(self, manager_api_base: str = "/api/v1") -> ManagerClient:
-        """Return a client for the manager that the hub is connected to (1.x), by way of the hub.
+        """Return a client for the manager that the hub is connected to (1.x); its requests go through the hub.
 
-        Nothing is asked. If the hub has none, any call is a `ManagerNotFoundError`; on a 0.x hub it is an
+        This sends no request. If the hub has no manager, any call raises `ManagerNotFoundError`; on a 0.x hub it raises
         `UnsupportedByHubError`.
 
         Args:
@@ -394,7 +395,7 @@ class HostClient(Topics, ApiClient):
 
         Wire: everything below /cpm/api/v1 (docs/protocol.md, "Managers").
         """
-        # A hub leads to its manager and a manager to its hubs, so one import has to wait for the call.
+        # `manager` imports this module, so this import has to wait for the call.
         from scramjet_client.clients.manager import ManagerClient, manager_of  # noqa: PLC0415
 
         return ManagerClient.over(manager_of(self, manager_api_base))

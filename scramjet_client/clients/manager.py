@@ -1,4 +1,4 @@
-"""ManagerClient: a manager, or space — the hubs that are connected to it, as one."""
+"""ManagerClient: a manager, or space, which presents its connected hubs as one."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class _Topics(Topics):
 
 @public
 class ManagerClient(ApiClient):
-    """A manager of hubs: what it knows of them, and a client for each of them.
+    """A manager of hubs: its knowledge of them, and a client for each of them.
 
-    What it says of sequences and instances is what it has heard of its hubs; `fleet()` asks the hubs.
+    Its answers about sequences and instances repeat what its hubs have told it; `fleet()` asks the hubs themselves.
     Safe to use from any number of threads. The arguments are those of `HostClient`.
     """
 
@@ -91,7 +91,7 @@ class ManagerClient(ApiClient):
 
     def _use(self, client: HttpClient) -> None:
         super()._use(client)
-        # What is learned of a hub, its generation for one, is kept for the next client of it.
+        # Keeps facts about a hub, such as its generation, for the next client of that hub.
         self._behind: dict[str, HttpClient] = {}
         self._topics = _Topics(client)
 
@@ -106,7 +106,7 @@ class ManagerClient(ApiClient):
         return load_from(self._get("load"))
 
     def get_config(self) -> dict[str, Any]:
-        """Return the manager's configuration as it gives it; it may hold secrets. Wire: GET /config."""
+        """Return the manager's unchanged configuration; it may hold secrets. Wire: GET /config."""
         return object_in(self._get("config"), "config")
 
     def get_log_stream(
@@ -115,7 +115,7 @@ class ManagerClient(ApiClient):
         """Open the manager's log, one JSON object a line.
 
         Args:
-            timeout: Seconds after which the stream ends here; None is no limit.
+            timeout: Seconds after which the stream ends for you; None means no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
 
         Wire: GET /log.
@@ -130,7 +130,7 @@ class ManagerClient(ApiClient):
         """Open the manager's audit, one JSON object a line.
 
         Args:
-            timeout: Seconds after which the stream ends here; None is no limit.
+            timeout: Seconds after which the stream ends for you; None means no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
 
         Wire: GET /audit.
@@ -150,9 +150,9 @@ class ManagerClient(ApiClient):
         return hubs_from(self._get("list"))
 
     def get_host_client(self, id: str, host_api_base: str = "/api/v1") -> HostClient:
-        """Return a client for a hub, by way of the manager; nothing is asked of either.
+        """Return a client for a hub, whose requests go through the manager; sends no request.
 
-        All that a hub does can be asked of it. If the manager has no hub of that id, any call is a
+        It offers everything that a hub does. If the manager has no hub with that id, any call raises
         `HubNotFoundError`.
 
         Args:
@@ -166,12 +166,12 @@ class ManagerClient(ApiClient):
         def explain(error: NotFoundError) -> HubResponseError:
             return _nearest(error, id, self)
 
-        # setdefault is atomic: two threads that ask first get the same client.
+        # setdefault is atomic: two threads that ask at the same time get the same client.
         behind = self._behind.setdefault(path, ProxiedClient(self._client, path, explain))
         return HostClient.over(behind)
 
     def fleet(self) -> Fleet:
-        """Return all hubs of the manager as one; each call on it asks the manager for them anew."""
+        """Return all hubs of the manager as one; each call on it asks the manager for its current hubs."""
         return Fleet(self.get_members)
 
     def get_members(self) -> dict[str, HostClient | ScramjetError]:
@@ -193,12 +193,12 @@ class ManagerClient(ApiClient):
         """Have the manager disconnect hubs.
 
         Args:
-            id: The one hub to disconnect.
-            limit: How many at most.
-            access_key: Those that have connected with this key.
+            id: The id of one hub to disconnect.
+            limit: The maximum number of hubs to disconnect.
+            access_key: Disconnects the hubs that have connected with this key.
 
         Raises:
-            ValueError: None of them is given.
+            ValueError: You gave none of them.
 
         Wire: POST /disconnect.
         """
@@ -213,7 +213,7 @@ class ManagerClient(ApiClient):
 
         Args:
             id: The hub's id.
-            force: Also if it is connected.
+            force: Whether to forget it even if it is connected.
 
         Raises:
             HubNotFoundError: The manager has no such hub.
@@ -243,7 +243,7 @@ class ManagerClient(ApiClient):
         return instances_from(self._get("instances"))
 
     def get_topics(self) -> list[ManagerTopic]:
-        """Return the topics, and who gives to and takes from each. Wire: GET /topics."""
+        """Return the topics, with the hubs and instances that write to and read from each. Wire: GET /topics."""
         return topics_from(self._get("topics"))
 
     # -- the store --------------------------------------------------------------------------------
@@ -256,8 +256,8 @@ class ManagerClient(ApiClient):
         """Put a sequence package into the manager's store.
 
         Args:
-            package: As of `HostClient.send_sequence`.
-            id: The id that it shall have; "" leaves it to the manager.
+            package: As in `HostClient.send_sequence`.
+            id: The id for it; "" lets the manager choose.
 
         Wire: PUT /s3/{id}.
         """
@@ -273,11 +273,11 @@ class ManagerClient(ApiClient):
         return store_item_from(json_in(text, "a store item"))
 
     def delete_store_item(self, id: str) -> None:
-        """Take a package out of the store. Wire: DELETE /s3/{id}."""
+        """Delete a package from the store. Wire: DELETE /s3/{id}."""
         self._client.request("DELETE", route("s3", id), subject=f"store item {id!r}")
 
     def clear_store(self) -> None:
-        """Take all packages out of the store. Wire: DELETE /store."""
+        """Delete all packages from the store. Wire: DELETE /store."""
         self._client.request("DELETE", "store", **_ABOUT)
 
     # -- data across hubs -------------------------------------------------------------------------
@@ -290,7 +290,7 @@ class ManagerClient(ApiClient):
         timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
     ) -> OutputStream:
-        """Open a topic that goes across hubs for reading; see `HostClient.get_topic`.
+        """Open a topic that spans hubs for reading; see `HostClient.get_topic`.
 
         Wire: GET /topic/{topic}.
         """
@@ -308,7 +308,7 @@ class ManagerClient(ApiClient):
         *,
         json: bool | None = None,
     ) -> SendStreamResponse:
-        """Send data to a topic that goes across hubs; see `HostClient.send_topic`.
+        """Send data to a topic that spans hubs; see `HostClient.send_topic`.
 
         Wire: POST /topic/{topic}.
         """
@@ -332,7 +332,7 @@ class ManagerClient(ApiClient):
 
 
 def _nearest(error: NotFoundError, hub: str, manager: ManagerClient) -> HubResponseError:
-    """Return what a 404 from behind a manager means: it may be the manager's, which has no such hub."""
+    """Return the right error for a 404 from behind a manager: perhaps the manager sent it, because it lacks the hub."""
     try:
         known = {each.id for each in manager.get_hosts()}
     except NotFoundError as nearer:
@@ -347,7 +347,7 @@ def _nearest(error: NotFoundError, hub: str, manager: ManagerClient) -> HubRespo
 
 
 def manager_of(host: HostClient, base: str) -> HttpClient:
-    """Return what asks a hub's manager by way of the hub; see `HostClient.get_manager_client`."""
+    """Return a client that asks a hub's manager through the hub; see `HostClient.get_manager_client`."""
 
     def explain(error: NotFoundError) -> HubResponseError:
         generation_of(host.client).require("the way to its manager")

@@ -1,4 +1,4 @@
-"""MultiManagerClient: a process that runs managers, and what is the same wherever several managers are."""
+"""MultiManagerClient and MiddlewareClient: APIs in front of several managers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from scramjet_client.streams.output import OutputStream
 
 
 class ManyManagers(ApiClient):
-    """What a multi-manager and the platform's middleware share: managers, by id."""
+    """The common part of a multi-manager and the platform's middleware: managers, by id."""
 
     _list_path: str
     _manager_path: str
@@ -89,7 +89,7 @@ class ManyManagers(ApiClient):
                 error, ManagerNotFoundError, f"there is no manager {id!r} at {self.api_base}"
             )
 
-        # setdefault is atomic: two threads that ask first get the same client.
+        # setdefault is atomic: two threads that ask at the same time get the same client.
         return self._managers.setdefault(
             path, ManagerClient.over(ProxiedClient(self._client, path, explain))
         )
@@ -109,7 +109,7 @@ class MultiManagerClient(ManyManagers):
     _manager_path = "cpm"
 
     def get_manager_client(self, id: str, manager_api_base: str = "/api/v1") -> ManagerClient:
-        """Return a client for a manager; nothing is asked. An unknown id is a `ManagerNotFoundError` at any call.
+        """Return a client for a manager; sends no request. With an unknown id, any call raises `ManagerNotFoundError`.
 
         Args:
             id: The manager's id.
@@ -135,7 +135,7 @@ class MultiManagerClient(ManyManagers):
         return load_from(self._get("load"))
 
     def get_info(self) -> GetInfoResponse:
-        """Return what the process says of itself. Wire: GET /info."""
+        """Return the process's information about itself. Wire: GET /info."""
         return info_from(self._get("info"))
 
     def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
@@ -147,9 +147,9 @@ class MultiManagerClient(ManyManagers):
 
 @public
 class MiddlewareClient(ManyManagers):
-    """The platform in front of managers; each of them is a space. Safe to use from any number of threads.
+    """The platform in front of managers; each manager is a space. Safe to use from any number of threads.
 
-    A platform wants a token. The arguments are those of `HostClient`, but `api_base` has no default.
+    A platform requires a token. The arguments are those of `HostClient`, but `api_base` has no default.
     """
 
     _list_path = "spaces"
@@ -170,15 +170,15 @@ class MiddlewareClient(ManyManagers):
     ) -> MiddlewareClient:
         """Return a client of the platform that the environment names, or else the profile of `si`.
 
-        Read are SCRAMJET_MIDDLEWARE_URL, SCRAMJET_TOKEN, SCRAMJET_CA_BUNDLE, SCRAMJET_TIMEOUT (seconds), then the
-        profile that `si` would use here, whose token goes to its own platform alone.
+        The variables are SCRAMJET_MIDDLEWARE_URL, SCRAMJET_TOKEN, SCRAMJET_CA_BUNDLE and SCRAMJET_TIMEOUT (seconds).
+        Then comes the profile that `si` would use here. A profile's token is only sent to the profile's own platform.
 
         Args:
-            profile: Name of a profile of `si`, to be used before the environment's address.
-            token, headers, timeout, verify, cert, proxies, retries: As of the class.
+            profile: Name of a profile of `si`, which takes precedence over the environment's address.
+            token, headers, timeout, verify, cert, proxies, retries: As in the class.
 
         Raises:
-            ConfigurationError: A variable or the profile can't be used, or none names a platform.
+            ConfigurationError: A variable or the profile can't be used, or neither names a platform.
         """
         found = resolve_platform(token=token, verify=verify, timeout=timeout, profile=profile)
         return cls(
@@ -194,13 +194,13 @@ class MiddlewareClient(ManyManagers):
 
     @classmethod
     def from_profile(cls, name: str) -> MiddlewareClient:
-        """Return a client of the platform of a profile of `si`, with its token; see `from_env`."""
+        """Return a client of the platform that a profile of `si` names, with its token; see `from_env`."""
         return cls.from_env(profile=name)
 
     def get_manager_client(self, id: str, manager_api_base: str = "/api/v1") -> ManagerClient:
-        """Return a client for the manager of a space; nothing is asked.
+        """Return a client for the manager of a space; sends no request.
 
-        An unknown id is a `ManagerNotFoundError` at any call.
+        With an unknown id, any call raises `ManagerNotFoundError`.
 
         Args:
             id: The space's id.
@@ -216,18 +216,18 @@ class MiddlewareClient(ManyManagers):
             "audit", name="audit of the platform", idle_timeout=idle_timeout
         )
 
-    # -- access keys, by which hubs connect to a space --------------------------------------------
+    # -- access keys, with which hubs connect to a space ------------------------------------------
 
     def list_access_keys(self, space: str) -> list[AccessKey]:
-        """Return what is known of a space's access keys, not the keys. Wire: GET /space/{id}/apikey."""
+        """Return the details of a space's access keys, without the keys. Wire: GET /space/{id}/apikey."""
         return access_keys_from(self._keys("GET", space))
 
     def create_access_key(self, space: str, *, description: str) -> CreateAccessKeyResponse:
-        """Make an access key for a space; the answer alone holds it, in `raw`.
+        """Make an access key for a space; only this answer holds the key, in `raw`.
 
         Args:
             space: The space's id.
-            description: What the key is for; spaces around it are left out.
+            description: The purpose of the key; spaces around it are stripped.
 
         Wire: POST /space/{id}/apikey.
         """

@@ -1,4 +1,4 @@
-"""SequenceClient: a sequence on a hub, to be started as instances."""
+"""SequenceClient: a sequence on a hub, which you start as instances."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.targets import TargetLike
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
-# A hub looks at the length alone, and an instance whose id would need encoding can't be asked for again.
+# A hub checks only the length, and an instance whose id would need encoding can't be requested again.
 _INSTANCE_ID = re.compile(r"[A-Za-z0-9\-._~]{36}")
 
 
 @public
 class SequenceClient(Handle):
-    """One sequence on a hub. Safe to use from any number of threads; nothing is asked when one is made.
+    """One sequence on a hub. Safe to use from any number of threads; creating one sends no request.
 
     Args:
         id: The sequence's id.
-        host: Whose `.client` talks to the hub; a `HostClient`, normally.
+        host: The object whose `.client` talks to the hub, normally a `HostClient`.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
@@ -78,7 +78,7 @@ class SequenceClient(Handle):
         instance_id: str | None = None,
         timeout: Duration | None = None,
     ) -> InstanceClient:
-        """Start an instance; returns when its runner has connected, which is before the program runs.
+        """Start an instance; return when its runner has connected, which is before the program runs.
 
         Args:
             app_config: The program's `context.config`.
@@ -86,16 +86,16 @@ class SequenceClient(Handle):
             input_topic: Topic that feeds its input (1.x).
             output_topic: Topic that its output goes to (1.x).
             limits: `{"memory": megabytes, "gpu": bool}`, for hubs that run containers (1.x).
-            instance_id: The instance's id: a UUID, or 36 other letters, digits and `- . _ ~` (1.x). None means
-                that the hub makes one.
+            instance_id: The instance's id: a UUID, or 36 other letters, digits and `- . _ ~` (1.x). None lets the
+                hub choose one.
             timeout: Seconds; a 0.x hub never answers for a package that can't run.
 
         Raises:
             SequenceNotFoundError: The hub has no such sequence.
             InsufficientResourcesError: The hub is too busy.
-            BadParametersError: The program could not be run; the message is the runner's.
-            HubResponseError: There is an instance of this id (status 409).
-            UnsupportedByHubError: Topics, limits or an id on a 0.x hub.
+            BadParametersError: The program could not run; the message is the runner's.
+            HubResponseError: An instance with this id exists already (status 409).
+            UnsupportedByHubError: You gave topics, limits or an id for a 0.x hub.
 
         Wire: POST /sequence/{id}/start (docs/protocol.md, "Start").
         """
@@ -141,9 +141,9 @@ class SequenceClient(Handle):
         limits: Mapping[str, Any] | None = None,
         instance_id: str | None = None,
     ) -> CompletedInstance:
-        """Start an instance, feed it, collect all that it gives, and wait for its end.
+        """Start an instance, feed it, collect all its output, and wait for its end.
 
-        An instance whose end is not seen, because of a timeout, an error or Ctrl-C, is killed.
+        If the end of the instance is not seen, because of a timeout, an error or Ctrl-C, the instance is killed.
 
         Args:
             input: As in `InstanceClient.run`; `b""` ends the program's input at once.
@@ -151,9 +151,9 @@ class SequenceClient(Handle):
             type: As in `InstanceClient.run`.
             json: As in `InstanceClient.run`.
             output: As in `InstanceClient.run`.
-            timeout: Seconds for all of it; None is for ever.
+            timeout: Seconds for all of it; None waits without limit.
             check: As in `InstanceClient.run`.
-            app_config: As in `start`, like those that follow.
+            app_config: As in `start`, like the arguments below.
             args: Further arguments of the program.
             input_topic: Topic that feeds its input (1.x).
             output_topic: Topic that its output goes to (1.x).
@@ -161,10 +161,10 @@ class SequenceClient(Handle):
             instance_id: The instance's id (1.x).
 
         Raises:
-            RunTimeoutError: It had not ended in time; has what was collected.
-            ScramjetError: As of `start` and of `InstanceClient.run`.
+            RunTimeoutError: The instance had not ended in time; the error has the data collected so far.
+            ScramjetError: As in `start` and in `InstanceClient.run`.
 
-        Wire: POST /sequence/{id}/start (docs/protocol.md, "Start"), then as of `InstanceClient.run`.
+        Wire: POST /sequence/{id}/start (docs/protocol.md, "Start"), then as for `InstanceClient.run`.
         """
         limit = duration("timeout", timeout)
         if check:
@@ -189,7 +189,7 @@ class SequenceClient(Handle):
         return run_new(start, run_it, limit)
 
     def get_info(self) -> GetSequenceResponse:
-        """Return what the hub knows of the sequence. Wire: GET /sequence/{id}."""
+        """Return the hub's info on the sequence. Wire: GET /sequence/{id}."""
         return sequence_from(self._request("GET"))
 
     def list_instances(self) -> list[str]:
@@ -197,7 +197,7 @@ class SequenceClient(Handle):
         try:
             return ids_from(self._request("GET", "instances"))
         except ServerError:
-            # What 0.x answers for a sequence that it does not know.
+            # The answer of 0.x for a sequence that it does not know.
             self.get_info()
             raise
 
@@ -217,9 +217,9 @@ class SequenceClient(Handle):
 
         Raises:
             SequenceNotFoundError: The hub has no such sequence.
-            HubResponseError: It has instances, ended ones that are still listed included (status 409).
+            HubResponseError: It has instances, including ended ones that are still listed (status 409).
             UnprocessableEntityError: The hub could not unpack or read the package; the message is the hub's.
-            UnsupportedByHubError: A 0.x hub.
+            UnsupportedByHubError: The hub is 0.x.
 
         Wire: PUT /sequence/{id} (docs/protocol.md, "Sequences").
         """
@@ -233,13 +233,13 @@ class SequenceClient(Handle):
         """Delete the sequence.
 
         Args:
-            force: Kill its instances first (1.x); the hub then takes 15 to 31 s to answer.
+            force: Whether to kill its instances first (1.x); the hub then takes 15 to 31 s to answer.
             timeout: Seconds to wait for the answer. A deletion that has begun goes on.
 
         Raises:
             SequenceNotFoundError: The hub has no such sequence.
             HubResponseError: It has instances (status 409).
-            UnsupportedByHubError: `force` on a 0.x hub, which would ignore it.
+            UnsupportedByHubError: You gave `force` for a 0.x hub, which would ignore it.
 
         Wire: DELETE /sequence/{id} (docs/protocol.md, "Sequences").
         """
@@ -250,7 +250,7 @@ class SequenceClient(Handle):
         return DeleteSequenceResponse(id=id_from(answer, "a deletion"), raw=answer.value)
 
     def get_instance(self, id: str) -> InstanceClient:
-        """Return a client for an instance; nothing is asked of the hub."""
+        """Return a client for an instance; sends no request."""
         return InstanceClient(id, self)
 
     def _request(self, method: str, *rest: str, **options: Any) -> JsonAnswer:
@@ -291,7 +291,7 @@ def replace_package(
     requirements: Requirements = None,
     progress: ProgressHook | None = None,
 ) -> str:
-    """Send a package in the place of that of a sequence (H1) and return the id of the sequence."""
+    """Replace the package of a sequence (H1) and return the id of the sequence."""
     with opened(package, requirements) as source:
         generation_of(client).require("replacing the package of a sequence")
         text = client.send_stream(

@@ -1,4 +1,4 @@
-"""The topics of a hub, or of a manager: pipes with a name, between clients and instances."""
+"""The topics of a hub or a manager: named pipes between clients and instances."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from scramjet_client.uploads.sending import Destination
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
 
-# Hubs compare the undecoded path with the name, so what needs encoding can't be reached.
+# Hubs compare the undecoded path with the name, so a name that needs encoding can't be reached.
 _NAME = re.compile(r"[A-Za-z0-9_+\-.~]+")
 
 _NDJSON = "application/x-ndjson"
 
 
 def checked_topic(topic: str) -> str:
-    """Return the name of a topic that a hub can be asked for, or raise TypeError or ValueError."""
+    """Return the name of a topic if hubs can be asked for it; raise TypeError or ValueError otherwise."""
     if not isinstance(topic, str):
         raise TypeError(f"topic must be a str, not {type(topic).__name__}")
     if not _NAME.fullmatch(topic) or topic in (".", ".."):
@@ -41,7 +41,7 @@ def checked_topic(topic: str) -> str:
 
 
 def checked_type(content_type: str) -> str:
-    """Return a content type that a topic can have, or raise ValueError."""
+    """Return a content type if a topic can have it; raise ValueError otherwise."""
     if content_type not in CONTENT_TYPES:
         raise ValueError(
             f"content_type must be one of {', '.join(CONTENT_TYPES)}, not {content_type!r}"
@@ -52,13 +52,13 @@ def checked_type(content_type: str) -> str:
 class Topics:
     """The part of `HostClient` that moves data through topics.
 
-    A topic is made by whoever sends to it or reads from it first, with a content type that is then fixed.
+    The first client or instance that sends to a topic or reads from it creates it and fixes its content type.
     """
 
     _client: HttpClient
 
     def get_topics(self) -> list[GetTopicResponse]:
-        """Return all topics (1.x; a 0.x hub does not list those it has).
+        """Return all topics (1.x; a 0.x hub does not list its topics).
 
         Wire: GET /topics (docs/protocol.md, "Topics").
         """
@@ -71,14 +71,14 @@ class Topics:
         return Rows(_topic(each) for each in answer.value if isinstance(each, dict))
 
     def create_topic(self, topic: str, content_type: str = _NDJSON) -> CreateTopicResponse:
-        """Make a topic (1.x; on 0.x the first send or read makes one).
+        """Create a topic (1.x; on 0.x the first send or read creates one).
 
         Args:
             topic: Its name: letters, digits and `_ + - . ~`; 1.x hubs refuse the last two.
-            content_type: What it carries, one of the four types of `SendStreamOptions`.
+            content_type: What it carries: one of the four types of `SendStreamOptions`.
 
         Raises:
-            BadParametersError: There is one of this name already, or the hub refuses the name.
+            BadParametersError: A topic with this name exists already, or the hub refuses the name.
 
         Wire: POST /topics (docs/protocol.md, "Topics").
         """
@@ -95,10 +95,10 @@ class Topics:
         )
 
     def delete_topic(self, topic: str) -> DeleteTopicResponse:
-        """Delete a topic (1.x). Its readers are not told: they hear nothing more.
+        """Delete a topic (1.x). Its readers get no notice: they just receive nothing more.
 
         Raises:
-            TopicNotFoundError: There is none of this name.
+            TopicNotFoundError: The hub has no topic with this name.
 
         Wire: DELETE /topics/{topic} (docs/protocol.md, "Topics").
         """
@@ -118,14 +118,14 @@ class Topics:
         timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
     ) -> OutputStream:
-        """Open a topic for reading: what nobody has read yet, then live. It never ends by itself on 1.x.
+        """Open a topic for reading: first all unread data, then live. On 1.x it never ends by itself.
 
-        Each of several readers gets everything from when it came. One that does not read holds back all.
+        Each of several readers gets all data from the time when it joined. One that does not read holds all back.
 
         Args:
             topic: Its name, as in `create_topic`.
-            content_type: What the reader expects; another one than the topic's is refused.
-            timeout: Seconds after which the stream ends here; None is no limit.
+            content_type: The type that you expect; the hub refuses a type other than the topic's.
+            timeout: Seconds after which the stream ends for you; None means no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
 
         Returns:
@@ -141,7 +141,7 @@ class Topics:
             name=f"topic {topic!r}",
             timeout=timeout,
             idle_timeout=idle_timeout,
-            # The type that is expected stands in this header, of all.
+            # Hubs read the expected type from this header, although the request has no body.
             headers={"Content-Type": checked_type(content_type)},
             **_error_context(topic, content_type),
         )
@@ -160,26 +160,26 @@ class Topics:
     ) -> SendStreamResponse:
         """Send data to a topic, and wait until the hub has taken all of it.
 
-        The body is pulled from the source by a background thread, as in `InstanceClient.send_stream`. On
-        1.x, those who send to one topic take turns: a second body waits until the first has ended. When
-        nobody reads the topic, the hub takes a few MB and then holds the sender back.
+        A background thread pulls the body from the source, as in `InstanceClient.send_stream`. On 1.x, senders to
+        one topic take turns: a second body waits until the first has ended. If nobody reads the topic, the hub takes
+        a few MB and then holds the sender back.
 
         Args:
             topic: Its name, as in `create_topic`.
             stream: As in `InstanceClient.send_stream`.
             request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
-            content_type: What is sent; None means "application/x-ndjson". If the topic carries another
-                type, the hub refuses. A hub of 1.x ends a body of this type with a line end.
-            end: Whether the topic ends with this, for good. 1.x topics never end, whatever is said here.
+            content_type: Content type of the data; None means "application/x-ndjson". If the topic has another
+                type, the hub refuses. A 1.x hub adds a missing line end to a body of "application/x-ndjson".
+            end: Whether this body ends the topic, for good. 1.x topics never end, whatever you say here.
             json: Whether the source gives values to be sent as JSON lines.
             progress: As in `InstanceClient.send_stream`.
-            timeout: Seconds for the whole send; None is no limit.
+            timeout: Seconds for the whole send; None means no limit.
 
         Raises:
             TypeError, ValueError: A wrong argument, before anything is sent.
-            HubResponseError: The hub refused; a 500 is the answer to a type that is not the topic's.
-            UploadError: The source raised (the `__cause__`); what had been sent by then is delivered.
-            UnsupportedByHubError: Bytes that this hub would change on the way, with their offset.
+            HubResponseError: The hub refused; it answers 500 to a type that is not the topic's.
+            UploadError: The source raised (the `__cause__`); the data sent before that is delivered.
+            UnsupportedByHubError: This hub would change some bytes on the way; the message gives their offset.
 
         Wire: POST /topic/{topic} (docs/protocol.md, "Topics").
         """
@@ -210,7 +210,7 @@ class Topics:
         """Start sending to a topic and return at once with the handle; see `send_topic`.
 
         Returns:
-            An `Upload`. 1.x hubs say neither yes nor no before a topic's body has ended, unless they refuse it.
+            An `Upload`. A 1.x hub answers only after a topic's body has ended, unless it refuses the body.
         """
         chosen = _plan(
             topic,
@@ -224,9 +224,9 @@ class Topics:
         return self._to(topic, chosen).submit(chosen, stream)
 
     def open_topic(self, topic: str, *, content_type: str | None = None) -> UploadWriter:
-        """Open a topic as a file to be written to; `send_topic` has the arguments.
+        """Open a topic as a file for writing; see `send_topic` for the arguments.
 
-        Closing it ends this body, not the topic. Until then, others that send to the topic wait (1.x).
+        Closing it ends this body, not the topic. Until then, other senders to the topic wait (1.x).
         """
         chosen = _plan(topic, None, content_type)
         return self._to(topic, chosen).open(chosen)
@@ -235,10 +235,10 @@ class Topics:
     get_named_data = get_topic
 
     def _to(self, topic: str, chosen: SendPlan) -> Destination:
-        """Return where bodies for a topic go."""
+        """Return the destination for bodies of a topic."""
         client = self._client
-        # No limit for the head of the answer: it comes with the end of the body, and who has to wait for the
-        # turn, or for a reader, hears nothing until then, however long that takes.
+        # No limit for the head of the answer: it comes with the end of the body. Until then a sender that waits for
+        # its turn, or for a reader, receives nothing, however long that takes.
         return Destination(
             requester=client,
             path=f"topic/{topic}",
@@ -271,7 +271,7 @@ def _plan(
 
 
 def _error_context(topic: str, content_type: str = "") -> dict[str, Any]:
-    """Return what a request says of itself, for the errors that may come of it."""
+    """Return a request's description of itself, for its errors."""
     kind = f" as {content_type}" if content_type else ""
     return {"subject": f"topic {topic!r}{kind}", "not_found": TopicNotFoundError}
 

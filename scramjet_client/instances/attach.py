@@ -1,4 +1,4 @@
-"""`InstanceClient.attach`: an instance in the place of a program that was started in this terminal."""
+"""`InstanceClient.attach`: connect an instance to the terminal, as if it had been started there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PAUSE = 1.0
 
 
 def _keyboard(stdin: Any) -> Keyboard | None:
-    """Return what reads `stdin`: True is the terminal, None is nothing."""
+    """Return a reader of `stdin`: True means the terminal, None means nothing."""
     if stdin is None or stdin is False:
         return None
     file = sys.stdin if stdin is True else stdin
@@ -43,7 +43,7 @@ def attach(
     name = f"instance {instance.id!r}"
     keys = feeds = None
     try:
-        # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
+        # 0.x forgets an instance at its end, so ask for its info first.
         known = instance.get_info()
         keys = _keyboard(stdin)
         with Follow(name, open_stream, watcher, targets_of(**targets), news=news.set) as shown:
@@ -59,7 +59,7 @@ def attach(
     except KeyboardInterrupt:
         return None
     finally:
-        # In this order: what is cut off here must not look like the end of the keyboard's input.
+        # In this order: this cancellation must not look like the end of the keyboard's input.
         if feeds is not None:
             feeds.cancel()
         if keys is not None:

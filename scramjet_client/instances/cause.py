@@ -1,8 +1,8 @@
-"""How a program ended, as its stderr and its log tell: the one place that reads what runners and programs write there.
+"""How a program ended, from its stderr and its log. Only this module reads what runners and programs write there.
 
-Hubs say little: an exit code of their runner's at best. The error itself stands on stderr or in the log, in the
-words of Python or Node.js. What is read here was written by others; nothing is believed beyond its form, and no
-more than the last part of it is looked at.
+Hubs say little: at best the exit code of their runner. The error itself is on stderr or in the log, in the
+format of Python or Node.js. That text is untrusted: this module checks its form, relies on nothing else in it, and
+reads only the end of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scramjet_client.errors import HubResponseError, InsufficientResourcesError
 from scramjet_client.models import Cause, GetInstanceResponse, InstanceStatus, Termination
 
 _TAIL = 256 * 1024
-"""Bytes of a stream's end that are looked at."""
+"""Bytes that are read from the end of a stream."""
 
 _LONGEST_TRACEBACK = 32 * 1024
 _LONGEST_MESSAGE = 2000
@@ -55,15 +55,15 @@ _ABOVE = re.compile(r"^(?P<file>[^\s:][^\n]{0,4095}\.\w{1,5}):(?P<line>\d{1,9})$
 _OURS = re.compile(
     r"hub[/\\]_runner[/\\]|python-runner[/\\]|(?:^|[/\\])scramjet_(?:adapter|program)\.py$|^<frozen "
 )
-"""Files of what runs a program: never of interest to its author."""
+"""Files of the code that runs a program. They never interest its author."""
 
 _BENEATH = re.compile(r"[/\\](?:asyncio|scramjet|pyee)[/\\]|[/\\]concurrent[/\\]futures[/\\]")
-"""Files of what stands between the runner and the program; left out above the program's own first line alone."""
+"""Files between the runner and the program. They are left out only above the program's own first line."""
 
 _LIBRARY = re.compile(
     r"[/\\](?:lib[/\\]python\d[^/\\]*|site-packages|dist-packages|__pypackages__|node_modules)[/\\]|^<|^node:"
 )
-"""Files that are not the user's: the line to blame is another one, where there is one."""
+"""Files that are not the user's. Another line is the one to blame, if there is one."""
 
 _NODE_OURS = re.compile(r"^node:|node_modules[/\\](?:@scramjet|scramjet(?:-core)?)[/\\]")
 
@@ -73,17 +73,17 @@ _SIGNAL = re.compile(r"the process was ended by signal (?P<name>SIG[A-Z0-9]{1,12
 _EXIT = re.compile(r"the program called sys\.exit\((?P<code>.{0,4000})\)", re.DOTALL)
 
 _FAILED = re.compile(r"the program failed, with exit code (?P<code>\d{1,3})")
-"""Of LocalHub's runner, and of what runs deployed functions on other hubs."""
+"""Written by LocalHub's runner, and by the code that runs deployed functions on other hubs."""
 
 _FINISHED = "Finished."
 _STOPPING = "Gracefully shutting down"
 _KILLING = "Control message received: 4002"
-"""Of hubs' own Python runners, in their log: the program has ended by itself, obeys a stop, was killed."""
+"""Written to the log by hubs' own Python runners: the program ended by itself, obeys a stop, was killed."""
 
 
 @attrs.frozen
 class _Disease:
-    """A known way to fail, and what to do about it."""
+    """A known way to fail, and its cure."""
 
     sign: re.Pattern[str]
     cure: str
@@ -123,7 +123,7 @@ _DISEASES = (
         "the program has run out of memory: give it more (`limits`), or have it hold less at a time",
     ),
 )
-"""A further disease is one line. Signs are looked for in "Type: message"."""
+"""A new entry takes one line. Signs are searched for in "Type: message"."""
 
 _SHORT_OF_RESOURCES = (
     "the hub has not enough memory, CPU or disk free for another instance: end some, or lower the limits that it"
@@ -133,17 +133,17 @@ _RUNNER_FAILED = (
     "its runner ended at the handshake; on CPython 3.11.5 and newer hubs' Python runners do (transform-hub issue"
     " 1051): if this is a Python program, give the hub an older CPython. The hub's log says more"
 )
-"""What to do about a start that was refused."""
+"""Cures for a refused start."""
 
 
 def cure_of(text: str) -> str | None:
-    """Return what to do about a known way to fail, told by "Type: message"."""
+    """Return the cure for a known failure, recognized by "Type: message"."""
     text = text[:_LONGEST_MESSAGE]
     return next((each.cure for each in _DISEASES if each.sign.search(text)), None)
 
 
 def cured(error: HubResponseError) -> None:
-    """Add to the refusal of a start what to do about it, where that is known."""
+    """Add a cure to the refusal of a start, if one is known."""
     if isinstance(error, InsufficientResourcesError):
         cure: str | None = _SHORT_OF_RESOURCES
     else:
@@ -156,13 +156,13 @@ def cured(error: HubResponseError) -> None:
 
 @attrs.frozen(kw_only=True)
 class Evidence:
-    """What stderr and log tell of an end.
+    """What stderr and log say about an end.
 
     Attributes:
         exit_code: 0 for a good end or a stop, the program's own code for a failure, the negative number of a signal;
-            None where nothing tells.
-        cause: The error, as far as it was told.
-        fatal: Whether that error, or a signal that the hub did not send, ended the program for sure.
+            None if neither text says.
+        cause: The error, as far as it is known.
+        fatal: Whether that error, or a signal that the hub did not send, certainly ended the program.
     """
 
     exit_code: int | None = None
@@ -171,7 +171,7 @@ class Evidence:
 
 
 def evidence(stderr: bytes, log: bytes) -> Evidence:
-    """Return what stderr and log tell of the end of an instance."""
+    """Return what stderr and log say about the end of an instance."""
     records = list(_records(log))
     python = _last_traceback(_text(stderr))
     runner = [text for source, _, text in records if source == "PythonRunner"]
@@ -195,14 +195,14 @@ def evidence(stderr: bytes, log: bytes) -> Evidence:
 
 
 def _own_exit(traceback: _Traceback) -> Evidence:
-    """Return what a `SystemExit` says that went through the program's own lines; a runner's own says nothing."""
+    """Return the meaning of a `SystemExit` raised through the program's own lines; a runner's own says nothing."""
     if not traceback.own:
         return Evidence()
     return _exit_of(traceback.message)
 
 
 def _exit_of(said: str) -> Evidence:
-    """Return what the argument of `sys.exit` means, as Python shows it."""
+    """Return the meaning of the argument of `sys.exit`, as Python shows it."""
     try:
         value = ast.literal_eval(said) if said else None
     except (ValueError, SyntaxError, RecursionError, MemoryError):
@@ -217,7 +217,7 @@ def _exit_of(said: str) -> Evidence:
 
 
 def _told(records: list[tuple[str, str, str]]) -> Evidence | None:
-    """Return what the log says outright of an end that has no code on the wire."""
+    """Return what the log says explicitly about an end that has no code on the wire."""
     for source, _, text in reversed(records[-50:]):
         if source == "CSIController" and (found := _SIGNAL.fullmatch(text)):
             return _signalled(found["name"])
@@ -234,7 +234,7 @@ def _signalled(name: str) -> Evidence:
 
 
 def settled(info: GetInstanceResponse, found: Evidence) -> GetInstanceResponse:
-    """Return the info of an ended instance with what was found out of its end; what the hub knows goes before."""
+    """Return the info of an ended instance completed with the evidence; the hub's own facts take precedence."""
     how = info.terminated
     if how is not None and how.exit_code is not None:
         failed = how.exit_code > 0
@@ -261,7 +261,7 @@ def _text(data: bytes) -> str:
 
 
 def _records(log: bytes) -> Iterator[tuple[str, str, str]]:
-    """Yield who wrote it, the level and the text of each record of a log's end."""
+    """Yield the writer, the level and the text of each record at the end of a log."""
     for line in log[-_TAIL:].splitlines():
         try:
             record = json.loads(line)
@@ -287,7 +287,7 @@ def _errors(records: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]
 def _best(
     python: _Traceback | None, records: list[tuple[str, str, str]], stderr: bytes
 ) -> Cause | None:
-    """Return the error that tells most: one that was raised in a line of the user's, if there is one."""
+    """Return the most informative error: one raised in a line of the user's code, if there is one."""
     if python is not None and python.type != "SystemExit":
         return python.cause()
     errors = list(_errors(records))
@@ -311,7 +311,7 @@ def _best(
 
 
 def _is_of_program(source: str) -> bool:
-    """Say whether a record is of what runs the program, and not of the hub, which only says that it failed."""
+    """Say whether the runner wrote a record. The hub's own records only say that the program failed."""
     return "Runner" in source and "Adapter" not in source
 
 
@@ -331,13 +331,13 @@ class _Place:
 
 @attrs.frozen(kw_only=True)
 class _Traceback:
-    """A traceback of Python as it was read.
+    """A parsed Python traceback.
 
     Attributes:
-        type, message: What was raised.
-        text: The traceback, without what is internal, those that it is chained to before it.
+        type, message: The exception that was raised.
+        text: The traceback without internal lines, preceded by those that it is chained to.
         own: Its lines that are not internal.
-        by_runner: Whether it came through all of a hub's runner, so that it ended the program.
+        by_runner: Whether it passed through all of a hub's runner, and so ended the program.
     """
 
     type: str
@@ -362,7 +362,7 @@ class _Traceback:
 
 
 def _last_traceback(text: str) -> _Traceback | None:
-    """Return the last traceback of a text, with those that it is chained to."""
+    """Return the last traceback of a text, with the tracebacks that it is chained to."""
     starts = [each.start() for each in _HEADER.finditer(text)][-20:]
     if not starts:
         return None
@@ -379,7 +379,7 @@ def _last_traceback(text: str) -> _Traceback | None:
 
 
 def _block(block: str) -> _Traceback | None:
-    """Read one traceback; None if it is cut off before what was raised."""
+    """Read one traceback; None if it is cut off before the line with the exception."""
     lines = block.split("\n")
     grouped = lines[0].startswith("  + ")
     body = [_ungrouped(each) for each in lines[1:]] if grouped else lines[1:]
@@ -423,7 +423,7 @@ def _ungrouped(line: str) -> str:
 
 
 def _said(lines: list[str]) -> tuple[str, str]:
-    """Return the text of what was raised, notes included, and what follows it."""
+    """Return the text of the exception, notes included, and the text that follows it."""
     end = next((at for at, each in enumerate(lines) if not each.strip()), len(lines))
     inner = next((at for at, each in enumerate(lines) if each.startswith("  +-")), end)
     end = min(end, inner)
@@ -431,7 +431,7 @@ def _said(lines: list[str]) -> tuple[str, str]:
 
 
 def _cut(frames: list[tuple[_Place | None, list[str]]]) -> list[tuple[_Place | None, list[str]]]:
-    """Leave out what is internal; what stands beneath the program, above its first own line alone."""
+    """Leave out internal frames. Frames beneath the program are left out only above its own first line."""
     kept = [each for each in frames if each[0] is not None and not _OURS.search(each[0].file)]
     while kept and kept[0][0] is not None and _BENEATH.search(kept[0][0].file):
         del kept[0]
@@ -442,7 +442,7 @@ def _cut(frames: list[tuple[_Place | None, list[str]]]) -> list[tuple[_Place | N
 
 
 def _thrown(text: str) -> Cause | None:
-    """Return the last error of a text that has a stack of Node.js below it."""
+    """Return the last error in a text that has a Node.js stack below it."""
     lines = text.split("\n")[-2000:]
     end = next((at for at in range(len(lines) - 1, -1, -1) if _AT.match(lines[at])), None)
     if end is None:
@@ -460,7 +460,7 @@ def _thrown(text: str) -> Cause | None:
     places = [place for line in stack if (place := _place(line)) is not None]
     users = [each for each in places if not _LIBRARY.search(each.file)]
     place = users[0] if users else _place_above(lines[max(0, head - 20) : head])
-    # The files that led to a missing module are the runner's own, but for the first.
+    # Node.js lists the files that led to a missing module. Except for the first, they are the runner's own.
     message = (thrown["message"] or "").partition("\nRequire stack:\n")[0].strip()
     shown = f"{thrown['type']}: {message}" if message else thrown["type"]
     return Cause(
@@ -475,7 +475,7 @@ def _thrown(text: str) -> Cause | None:
 
 
 def _head(lines: list[str], start: int) -> int | None:
-    """Return the line where the error begins whose stack begins at `start`."""
+    """Return the line where an error begins, given the line where its stack begins (`start`)."""
     for at in range(start - 1, max(-1, start - 20), -1):
         if _THROWN_FAR.match(lines[at]):
             return at
@@ -493,7 +493,7 @@ def _place(line: str) -> _Place | None:
 
 
 def _place_above(lines: list[str]) -> _Place | None:
-    """Return the place that Node.js writes above an error of syntax."""
+    """Return the place that Node.js writes above a syntax error."""
     found = [each for line in lines if (each := _ABOVE.match(line))]
     if not found:
         return None

@@ -78,13 +78,13 @@ if TYPE_CHECKING:
     from scramjet_client.integrations.notebook import LiveView
 
 _NO_IDLE_LIMIT = float("inf")
-"""Seconds; a limit for all streams of a client (`Timeouts.idle`) is not meant for those that are read together,
-where one of them is always silent."""
+"""Seconds. A client's limit for all streams (`Timeouts.idle`) is not meant for streams that are read together, because
+one of them is always silent."""
 
 _LIKELY_SECONDS = 100
-"""Milliseconds below which a stop's time was probably meant as seconds: no program can do much in less."""
+"""Milliseconds: a shorter stop time was probably meant as seconds, because no program can do much in less."""
 
-# Hubs compare the undecoded path with the name, so what needs encoding can't be asked for.
+# Hubs compare the undecoded path with the name, so a name that needs encoding can't be requested.
 _READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
 
 
@@ -92,11 +92,11 @@ _READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
 class InstanceClient(Handle):
     """One instance on a hub. Safe to use from any number of threads; it holds no connection of its own.
 
-    Nothing is asked of the hub when one is made.
+    Creating one sends no request.
 
     Args:
         id: The instance's id.
-        host: Whose `.client` talks to the hub; a `HostClient`, normally.
+        host: The object whose `.client` talks to the hub, normally a `HostClient`.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
@@ -173,23 +173,23 @@ class InstanceClient(Handle):
     ) -> SendStopInstanceResponse:
         """Ask the instance to stop, and wait until it has.
 
-        Blocks until the hub answers, which is after the whole timeout, or the instance is seen to have
-        ended, whichever comes first.
+        Blocks until the hub answers or the instance is seen to have ended, whichever comes first. The hub answers
+        only after the whole timeout.
 
         Args:
             timeout: Milliseconds (or a timedelta) that the program gets before the hub kills it.
             can_call_keepalive: Whether the program is told that it may ask for more time.
 
         Returns:
-            What happened; `.raw` is the hub's answer, if it was awaited.
+            What happened; `.raw` is the hub's answer, if it came before the end.
 
         Warns:
-            UserWarning: `timeout` is so small a number that seconds may have been meant; a timedelta never warns.
+            UserWarning: `timeout` is so small that you may have meant seconds; a timedelta never warns.
 
         Raises:
             InstanceNotFoundError: The hub has no such instance.
             StopTimeoutError: The instance did not end by itself in that time: it still runs, or the hub
-                killed it (which an 0.x hub does not tell).
+                killed it (a 0.x hub does not say which).
             HubConnectionError: The hub could not be reached.
 
         Wire: POST /instance/{id}/_stop (docs/protocol.md, "Stop").
@@ -215,17 +215,17 @@ class InstanceClient(Handle):
         *,
         remove_immediately: bool = False,
     ) -> SendKillInstanceResponse:
-        """Kill the instance, as soon as the hub takes the order; returns when it has.
+        """Kill the instance as soon as the hub accepts the order; return when it has.
 
         An instance that is still starting is killed once it runs.
 
         Args:
             opts: `KillMessageData`, or a mapping with `remove_immediately`.
-            remove_immediately: The same as a keyword: have the hub forget the instance soon after.
+            remove_immediately: The same as a keyword: the hub then forgets the instance soon after.
 
         Raises:
             InstanceNotFoundError: The hub has no such instance.
-            BadParametersError: The hub takes no kill in this state; 1.x takes none after a stop.
+            BadParametersError: The hub accepts no kill in this state; 1.x accepts none after a stop.
 
         Wire: POST /instance/{id}/_kill (docs/protocol.md, "Kill").
         """
@@ -239,25 +239,25 @@ class InstanceClient(Handle):
         return kill(self._client, self._id, opts.remove_immediately or remove_immediately)
 
     def get_health(self) -> GetHealthResponse:
-        """Return the program's last health message; waits for the first one after a start.
+        """Return the program's last health message; after a start, wait for the first one.
 
-        An instance that has ended is not healthy, though hubs go on repeating its last message: the status is then
-        "unhealthy" after a crash and "unknown" after another end, and the message says so. `.raw` is the hub's
-        answer as it came.
+        An instance that has ended is not healthy, but hubs go on repeating its last message. So the status is then
+        "unhealthy" after a crash and "unknown" after any other end, and the message says so. `.raw` is the hub's
+        unchanged answer.
 
         Wire: GET /instance/{id}/health, GET /instance/{id} (docs/protocol.md, "Health").
         """
         answer = self._get("health")
-        # It goes on answering what was true last, whatever has become of the instance since.
+        # The hub goes on repeating the last health message after the instance has ended.
         info = fetch_info_or_none(self._client, self._id, asked_to_end=self._asked_to_end)
         if info is not None:
             info = last_words_of(self._client).known(info)
         return health_from(answer, self._started, info)
 
     def get_info(self) -> GetInstanceResponse:
-        """Return what the hub knows of the instance.
+        """Return the hub's info on the instance.
 
-        Some hubs say the same of each end of a program, good or bad: the status is then "unknown", until `wait` or
+        Some hubs say the same about every end of a program, good or bad. The status is then "unknown", until `wait` or
         `run` have found out more.
 
         Wire: GET /instance/{id} (docs/protocol.md, "Info").
@@ -269,20 +269,20 @@ class InstanceClient(Handle):
     def wait(self, timeout: Duration | None = None) -> GetInstanceResponse:
         """Wait until the instance has ended.
 
-        After a failure, and where the hub does not tell a good end from a bad one, what is left of the program's stderr
-        and log is read for its error. Nothing of it is lost: the next `get_stream` begins with it.
+        After a failure, or if the hub does not tell a good end from a bad one, `wait` reads the rest of the program's
+        stderr and log to find its error. Nothing of it is lost: the next `get_stream` begins with it.
 
         Args:
-            timeout: Seconds; None is for ever.
+            timeout: Seconds; None waits without limit.
 
         Returns:
             Its last info, with exit code and reason in `.terminated`, and the program's own error in `.cause`, as far
-            as they are told. An 0.x hub says nothing, and the info is then the last one before the end, with the
-            status "stopped".
+            as they are known. A 0.x hub says nothing: the info is then the last one before the end, with the status
+            "stopped".
 
         Raises:
-            HubTimeoutError: It still lives.
-            InstanceNotFoundError: The hub does not know it (any more), and so nobody knows how it ended.
+            HubTimeoutError: It is still alive.
+            InstanceNotFoundError: The hub does not (or no longer) know it, so how it ended is unknown.
         """
         return self._wait(has_ended, "its end", timeout)
 
@@ -293,11 +293,11 @@ class InstanceClient(Handle):
 
         Args:
             status: One of the contract's words: "starting", "running", "stopping", "stopped", "crashed".
-            timeout: Seconds; None is for ever, or until the instance ends.
+            timeout: Seconds; None waits until the status comes or the instance ends.
 
         Raises:
-            HubTimeoutError: It did not come in time.
-            InstanceEndedError: The instance ended, so it can't come any more.
+            HubTimeoutError: The status did not come in time.
+            InstanceEndedError: The instance ended, so the status can no longer come.
         """
         if status not in STATUSES:
             raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {status!r}")
@@ -313,16 +313,16 @@ class InstanceClient(Handle):
         idle_timeout: Duration | None = None,
         check: bool = False,
     ) -> OutputStream:
-        """Open an output: what the program wrote and nobody has read yet, then live until its end.
+        """Open an output: first everything that the program wrote and nobody has read, then live until its end.
 
         Args:
             stream_id: "stdout", "stderr", "output" or "log".
-            timeout: Seconds after which the stream ends here, whatever the program does; None is no limit.
+            timeout: Seconds after which the stream ends for you, whatever the program does; None means no limit.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-            check: Whether reading raises `InstanceFailedError` at the end, after all bytes were given, if the program
-                has failed. Otherwise the output of a program that crashed ends as any pipe does. The end of the
-                instance is waited for, which for a Node.js program comes 10 s after that of its output. A `read()` to
-                the end raises too; what it has read is the error's `output`.
+            check: Whether reading raises `InstanceFailedError` at the end, after all bytes, if the program has failed.
+                Without it, the output of a crashed program ends as any pipe does. With it, the stream waits for the end
+                of the instance; for a Node.js program that comes 10 s after the end of its output. A `read()` to the
+                end raises too; the bytes that it has read are in the error's `output`.
 
         Returns:
             A binary file; close it, or use it in a `with` block.
@@ -330,7 +330,7 @@ class InstanceClient(Handle):
         Raises:
             ValueError: There is no such stream.
             InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
-            UnsupportedByHubError: `check` was asked for on an 0.x hub, which does not tell how programs end.
+            UnsupportedByHubError: You asked for `check` on a 0.x hub, which does not say how programs end.
 
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
@@ -347,11 +347,11 @@ class InstanceClient(Handle):
     ) -> OutputStream:
         """Open the log: one JSON object a line; `.records()` gives them parsed.
 
-        It ends when the instance has ended, also on hubs that would leave it open. On a 1.0 hub, one reader that leaves
-        ends it for all: open it once, and keep it.
+        It ends when the instance has ended, even on hubs that leave it open. On a 1.0 hub, one reader that leaves ends
+        it for all readers: open it once, and keep it.
 
         Args:
-            timeout: Seconds after which the stream ends here; `timeout=10` is the log of ten seconds.
+            timeout: Seconds after which the stream ends for you; `timeout=10` is the log of ten seconds.
             idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
         """
         return self.get_stream("log", timeout=timeout, idle_timeout=idle_timeout)
@@ -364,17 +364,17 @@ class InstanceClient(Handle):
         on_gap: Callable[[Gap], object] | None = None,
         idle_timeout: Duration | None = None,
     ) -> ReconnectingStream:
-        """Open an output that is opened again, while the instance lives, when its connection breaks.
+        """Open an output that opens again after its connection breaks, as long as the instance lives.
 
-        Hubs have no offsets and repeat nothing, so what was on its way when a connection broke is lost; the
-        program itself is held back, and loses nothing, while nobody reads. Each break is told.
+        Hubs have no offsets and repeat nothing, so data on the way is lost when a connection breaks. While nobody
+        reads, the hub holds the program itself back, and its data is not lost. Every break is reported.
 
         Args:
             stream_id: "stdout", "stderr", "output" or "log".
-            reconnect: How often and how long it is tried.
+            reconnect: How often and for how long to try.
             on_gap: Called with a `Gap` for each break, once the stream is open again; without it a break
-                is a `StreamGapWarning`.
-            idle_timeout: Seconds without a byte after which the connection is taken for broken.
+                issues a `StreamGapWarning`.
+            idle_timeout: Seconds without a byte after which the connection counts as broken.
 
         Returns:
             An iterable of lines, which ends as the stream of `get_stream` does.
@@ -387,7 +387,7 @@ class InstanceClient(Handle):
         checked_stream_id(stream_id, OUTPUT_STREAMS)
 
         def new_exchange() -> Exchange:
-            # The log is one that 1.x hubs never end.
+            # 1.x hubs never end the log.
             ends = stream_id != "log"
             return Exchange() if ends else self._watcher().exchange(stream_id)
 
@@ -418,36 +418,36 @@ class InstanceClient(Handle):
     ) -> SendStreamResponse | Any:
         """Send data to an input, and wait until the hub has taken all of it.
 
-        The body is pulled from the source and written by a background thread while this one waits for the
-        hub's answer, so a refusal is raised at once, whatever the source is doing. A program that does
-        not read holds the upload back. Two calls in a row arrive in that order. The first input of an instance
-        waits before its first byte that is not ASCII, until a Node.js program takes it unchanged.
+        A background thread pulls the body from the source and writes it, while this thread waits for the hub's
+        answer. So a refusal is raised at once, whatever the source is doing. A program that does not read holds
+        the upload back. Two calls in a row arrive in that order. The first input of an instance pauses before its
+        first byte that is not ASCII, until a Node.js program can receive it unchanged.
 
         Args:
             stream_id: "stdin" or "input".
             stream: Text (sent as UTF-8), bytes-like, an open file, a `Path`, or an iterable of str or bytes.
             request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
             options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
-            type: Content type of what is sent. None means "text/plain" for text, "application/octet-stream" for
-                bytes, and JSON lines for values; that of an instance's first input holds for all that follow.
-            end: Whether the program's input ends with this; False by default.
+            type: Content type of the data. None means "text/plain" for text, "application/octet-stream" for bytes,
+                and JSON lines for values. The type of an instance's first input applies to all later ones.
+            end: Whether this data ends the program's input; False by default.
             json: Whether `stream` gives values, to be sent as JSON lines.
             parse_response: What to return: None for a `SendStreamResponse`, or the answer's body: "json"
                 parsed (None if empty), "text" as str, "stream" as a live `OutputStream` with `.upload`.
             parse: The same, by its older name.
-            progress: Called with the bytes sent so far and the bytes in all (None where nobody knows) after
-                each write, by the thread that writes; if it raises, the upload fails.
-            timeout: Seconds for the whole send; None is no limit.
+            progress: Called after each write with the bytes sent so far and the bytes in all (None if unknown),
+                in the writing thread. If it raises, the upload fails.
+            timeout: Seconds for the whole send; None means no limit.
 
         Returns:
-            `SendStreamResponse`, or what `parse_response` asks for.
+            `SendStreamResponse`, or the form that `parse_response` selects.
 
         Raises:
             TypeError, ValueError: A wrong argument, before anything is sent; also a send after `end=True`.
             InstanceNotFoundError: The hub has no such instance.
             UploadError: The source raised (the `__cause__`); the program sees no end of its input.
-            UnsupportedByHubError: Bytes that this hub would change on the way, with their offset.
-            InstanceEndedError: The instance ended before all was taken.
+            UnsupportedByHubError: This hub would change some bytes on the way; the message gives their offset.
+            InstanceEndedError: The instance ended before the hub had taken all of the data.
             HubTimeoutError: It took longer than `timeout`.
             HubConnectionError: The connection broke.
 
@@ -508,7 +508,7 @@ class InstanceClient(Handle):
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
     ) -> SendStreamResponse:
-        """Send data to the program's standard input; see `send_stream`. Hubs carry UTF-8 alone there."""
+        """Send data to the program's standard input; see `send_stream`. Hubs carry only UTF-8 there."""
         chosen = plan("stdin", end=end, json=json, progress=progress, timeout=timeout)
         answer: SendStreamResponse = self._to("stdin").send(chosen, stream)
         return answer
@@ -530,7 +530,7 @@ class InstanceClient(Handle):
 
         Returns:
             An `Upload`, a `concurrent.futures.Future` of the `SendStreamResponse`. It has no deadline
-            unless `timeout` gives one. What goes wrong later is raised by its `result()`.
+            unless `timeout` sets one. Its `result()` raises later errors.
         """
         chosen = plan(
             checked_stream_id(stream_id, INPUT_STREAMS),
@@ -583,7 +583,7 @@ class InstanceClient(Handle):
         return self._to("stdin").submit(chosen, stream)
 
     def open_input(self, *, type: str | None = None) -> UploadWriter:
-        """Open the program's input as a file to be written to.
+        """Open the program's input as a file for writing.
 
         Closing it ends the program's input; `detach()` does not.
 
@@ -593,7 +593,7 @@ class InstanceClient(Handle):
         return self._to("input").open(plan("input", type=type))
 
     def open_stdin(self) -> UploadWriter:
-        """Open the program's standard input as a file to be written to; hubs carry UTF-8 alone there."""
+        """Open the program's standard input as a file for writing; hubs carry only UTF-8 there."""
         return self._to("stdin").open(plan("stdin"))
 
     def inout(
@@ -609,9 +609,9 @@ class InstanceClient(Handle):
         timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
     ) -> OutputStream:
-        """Send to the program's input and read its output at once.
+        """Send to the program's input and read its output at the same time.
 
-        Returns as soon as the request is on the wire; the source may wait for what is read. Text alone:
+        Returns as soon as the request has been sent; the source may wait for data that you read. Only for text:
         for binary duplex use `get_stream("output")` and `submit_input`.
 
         Args:
@@ -619,19 +619,19 @@ class InstanceClient(Handle):
             request_init: As in `send_stream`.
             options: As in `send_stream`; each is also a keyword.
             type: Content type of the input.
-            end: Whether the program's input ends with this body. None means yes; False keeps it open for more.
+            end: Whether this body ends the program's input. None means yes; False keeps it open for more.
             json: Whether the source gives values to be sent as JSON lines.
             progress: As in `send_stream`.
-            timeout: Seconds for the whole upload; None is no limit.
+            timeout: Seconds for the whole upload; None means no limit.
             idle_timeout: Seconds without a byte of output after which reading raises `StreamIdleError`.
 
         Returns:
             The output, with the upload of the input as `.upload`. Closing it cancels an unfinished
-            upload. It ends when the output or the instance does. A refusal by the hub is raised by the
-            first read, or by the upload, whichever is asked first.
+            upload. It ends when the output or the instance does. If the hub refuses, the first read or the upload
+            raises the refusal, whichever you use first.
 
         Wire: GET output and POST input; with `end=False` and no `idle_timeout` POST /instance/{id}/inout on 1.x, which
-        can say neither (docs/protocol.md, "Inout").
+        has neither option (docs/protocol.md, "Inout").
         """
         limit = duration("idle_timeout", idle_timeout)
         if end is None and _end_of(options) is None:
@@ -659,7 +659,7 @@ class InstanceClient(Handle):
 
         Args:
             event_name: Any non-empty text.
-            message: Text; a 1.x hub takes any JSON value. A long one for a Node.js program should be ASCII.
+            message: Text; a 1.x hub takes any JSON value. For a Node.js program, a long message should be ASCII.
 
         Raises:
             UnsupportedByHubError: The message is not text and the hub is 0.x.
@@ -668,7 +668,7 @@ class InstanceClient(Handle):
         """
         _sendable(event_name)
         modern_only = not isinstance(message, str)
-        # Text goes to every hub in the same way, so only other messages ask which one this is.
+        # Every hub gets text in the same way, so the client asks for the hub's generation only for other messages.
         body = generation_of(self._client).event_body(event_name, message) if modern_only else None
         self._first_input.event(event_name, message)
         answer = self._client.request(
@@ -685,16 +685,16 @@ class InstanceClient(Handle):
     def get_event(self, event_name: str, *, timeout: Duration | None = None) -> GetEventResponse:
         """Return the last event of a name that the hub has seen, or wait for the first.
 
-        A 1.x hub loses messages that are numbers, `True` or `{}` here (`data` is None then), forgets
-        falsy ones, and takes a key `opStatus` for an HTTP status; `get_next_event` has no such gaps.
+        Here a 1.x hub loses messages that are numbers, `True` or `{}` (`data` is then None), forgets falsy messages,
+        and takes a key `opStatus` for an HTTP status. `get_next_event` has no such gaps.
 
         Args:
-            event_name: Letters, digits and `-._~`; hubs can't be asked for other names.
-            timeout: Seconds to wait; None is for ever, or until the instance ends.
+            event_name: Letters, digits and `-._~`; you can't ask hubs for other names.
+            timeout: Seconds to wait; None waits until the event comes or the instance ends.
 
         Raises:
-            HubTimeoutError: It did not come in time.
-            InstanceEndedError: The instance ended before it came.
+            HubTimeoutError: The event did not come in time.
+            InstanceEndedError: The instance ended before the event came.
 
         Wire: GET /instance/{id}/event/{name} (docs/protocol.md, "Events").
         """
@@ -716,11 +716,11 @@ class InstanceClient(Handle):
 
         Args:
             event_name: Letters, digits and `-._~`.
-            timeout: Seconds to wait; None is for ever, or until the instance ends.
+            timeout: Seconds to wait; None waits until the event comes or the instance ends.
 
         Raises:
-            HubTimeoutError: It did not come in time.
-            InstanceEndedError: The instance ended before it came.
+            HubTimeoutError: The event did not come in time.
+            InstanceEndedError: The instance ended before the event came.
 
         Wire: one line of GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
         """
@@ -731,7 +731,7 @@ class InstanceClient(Handle):
     def expect_event(self, event_name: str, timeout: Duration | None = None) -> ExpectedEvent:
         """Return a context manager that listens before its block runs, and waits at the block's end.
 
-        So the answer to what is sent inside the block is never missed:
+        So you never miss the answer to data that you send inside the block:
 
             with instance.expect_event("pong", timeout=5) as expected:
                 instance.send_event("ping")
@@ -739,12 +739,12 @@ class InstanceClient(Handle):
 
         Args:
             event_name: Letters, digits and `-._~`.
-            timeout: Seconds to wait from the start of the block on; None is for ever, or until the
+            timeout: Seconds to wait, counted from the start of the block; None waits until the event comes or the
                 instance ends.
 
         Raises:
-            HubTimeoutError: It did not come in time.
-            InstanceEndedError: The instance ended before it came.
+            HubTimeoutError: The event did not come in time.
+            InstanceEndedError: The instance ended before the event came.
         """
         _readable(event_name)
         duration("timeout", timeout)
@@ -757,11 +757,11 @@ class InstanceClient(Handle):
         timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
     ) -> EventStream:
-        """Return the events of a name from now on; ends when the instance has ended.
+        """Return the events of a name from now on; the stream ends when the instance has ended.
 
         Args:
             event_name: Letters, digits and `-._~`.
-            timeout: Seconds after which the stream ends here; None is no limit.
+            timeout: Seconds after which the stream ends for you; None means no limit.
             idle_timeout: Seconds without an event after which reading raises `StreamIdleError`.
 
         Wire: GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
@@ -778,19 +778,18 @@ class InstanceClient(Handle):
         output: TargetLike = None,
         log: TargetLike = None,
     ) -> Follow:
-        """Have streams written to files, callables or the terminal as they come; returns at once.
+        """Write streams to files, callables or the terminal as data arrives; return at once.
 
-        A callable is given each line as bytes with its newline, which the last one may lack (of the log:
-        one JSON document each). What is for text is given text: `print`, a logger's method and the `write`
-        of a text file, and a callable whose first parameter is annotated `str`. Where a person reads it, in
-        the terminal, by `print` or by a logger, a record of the log is time, level and text. A binary file
-        or a path is given the bytes as they come. A text file
-        is given text, decoded from UTF-8. `True` is this program's stdout; for stderr and the log its
-        stderr. Files are flushed after each piece, and stay open; that of a path is made anew. A thread
-        for each stream calls the callable or the file.
+        A callable receives each line as bytes with its newline, which the last line may lack; each line of the log is
+        one JSON document. Text targets receive text: `print`, a logger's method, the `write` of a text file, and a
+        callable whose first parameter is annotated `str`. In the terminal, and through `print` or a logger, a record
+        of the log appears as time, level and text. A binary file or a path receives the bytes as they arrive. A text
+        file receives text, decoded from UTF-8. `True` means this program's stdout; for stderr and the log it means this
+        program's stderr. Files are flushed after each piece and stay open. A path's file is created anew. Each stream
+        has a thread, which calls the callable or writes to the file.
 
-        A program is held back while nobody reads what it writes: a slow callable slows it down, and a
-        stream that is not named here blocks it once some megabytes are waiting in it.
+        Data that nobody reads holds the program back: a slow callable slows it down. A stream that you do not name
+        here blocks the program once some megabytes are waiting in it.
 
         Args:
             stdout: Where the program's stdout goes.
@@ -799,8 +798,8 @@ class InstanceClient(Handle):
             log: Where its log goes.
 
         Returns:
-            A `Follow`, which ends when the streams do, with the instance at the latest, and all that was
-            written before has been delivered. Its `wait()` and `close()` raise what went wrong.
+            A `Follow`. It ends when its streams do, with the instance at the latest, and after everything written
+            before has been delivered. Its `wait()` and `close()` raise the errors.
 
         Raises:
             InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
@@ -823,40 +822,39 @@ class InstanceClient(Handle):
         check: bool = False,
         unfinished: Unfinished = "kill",
     ) -> CompletedInstance:
-        """Feed the program, collect all that it gives, and wait for its end, as `subprocess.run` does.
+        """Feed the program, collect all its output, and wait for its end, as `subprocess.run` does.
 
-        Sends, reads output, stdout, stderr and log, and watches the instance at the same time, so
-        that nothing waits for anything else. All that comes is kept in memory, but for an `output` that
-        goes elsewhere.
+        Sends the input, reads output, stdout, stderr and log, and watches the instance, all at the same time, so
+        nothing waits for anything else. All data is kept in memory, except an `output` that you send elsewhere.
 
-        A Node.js program lives on for 10 s after its output has ended, unless it says otherwise. An 0.x hub
-        does not say how a program ended, and forgets it with what nobody has read yet.
+        A Node.js program lives on for 10 s after its output has ended, unless it says otherwise. A 0.x hub does not
+        say how a program ended. It forgets the program at its end, together with all unread data.
 
         Args:
-            input: What to send to its input, which then ends; any source, `b""` ends it at once. None
-                leaves it alone: a program that waits for input goes on waiting.
+            input: Data for its input, which then ends; any source; `b""` ends it at once. With None nothing is
+                sent, and a program that waits for input goes on waiting.
             stdin: The same for its stdin.
             type: Content type of the input, as in `send_stream`.
             json: Whether `input` gives values to be sent as JSON lines.
-            output: Where its output goes instead, as it comes: a path, a file or a callable, as in `follow`.
+            output: Where its output goes instead, as it arrives: a path, a file or a callable, as in `follow`.
                 `CompletedInstance.output` is then empty.
-            timeout: Seconds; None is for ever.
-            check: Whether a bad end is an error, as `CompletedInstance.check_returncode` says.
-            unfinished: What becomes of the instance when its end is not seen: at a timeout, an error or
+            timeout: Seconds; None waits without limit.
+            check: Whether a bad end raises, as in `CompletedInstance.check_returncode`.
+            unfinished: What happens to the instance if its end is not seen, because of a timeout, an error or
                 Ctrl-C. "kill" kills it, "stop" asks it to stop first (7 s), "leave" lets it go on.
 
         Returns:
             Exit code, output, stdout, stderr, log and the last info.
 
         Raises:
-            RunTimeoutError: It had not ended in time; has what was collected.
-            InstanceFailedError: It ended badly, and `check` was asked for.
-            UnsupportedByHubError: `check` was asked for on an 0.x hub; before anything is sent.
+            RunTimeoutError: The instance had not ended in time; the error has the data collected so far.
+            InstanceFailedError: The instance ended badly, and you asked for `check`.
+            UnsupportedByHubError: You asked for `check` on a 0.x hub; raised before anything is sent.
             UploadError: A source raised (the `__cause__`).
             StreamInterruptedError: A connection broke.
             InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
 
-        Wire: as of `get_stream` and `send_stream` (docs/protocol.md, "Lifetimes").
+        Wire: as for `get_stream` and `send_stream` (docs/protocol.md, "Lifetimes").
         """
         limit = duration("timeout", timeout)
         checked(unfinished)
@@ -894,7 +892,7 @@ class InstanceClient(Handle):
         """Connect the instance to this terminal, and block until it ends or the user detaches.
 
         Ctrl-C detaches: the instance goes on, and its stdin stays open. The end of `stdin` (Ctrl-D) ends
-        the program's stdin. Hubs carry UTF-8 alone there.
+        the program's stdin. Hubs carry only UTF-8 there.
 
         Args:
             stdin: True for this program's stdin, another file to send, or None.
@@ -917,11 +915,12 @@ class InstanceClient(Handle):
         return attach(self, self._open_unlimited, stdin, targets, self._wait_for_end)
 
     def show(self, **options: Any) -> LiveView:
-        """Show the instance live in this cell of a notebook; returns at once. Needs the extra "notebook".
+        """Show the instance live in this cell of a notebook; return at once. Needs the extra "notebook".
 
-        Later readers miss what it has read. Options and endings: `scramjet_client.integrations.notebook.show`.
+        Later readers do not get the data that it has read. Options and endings:
+        `scramjet_client.integrations.notebook.show`.
         """
-        # Not on top: IPython is for notebooks alone.
+        # Not at the top: only notebooks need IPython.
         from scramjet_client.integrations.notebook import show  # noqa: PLC0415
 
         return show(self, **options)
@@ -974,7 +973,7 @@ class InstanceClient(Handle):
             **self._error_context,
             exchange=exchange,
         )
-        # What was read of it to find out why the instance ended.
+        # The bytes that were read earlier to find out why the instance ended.
         stream._reader.give_back(last_words_of(self._client).take(self._id, stream_id))
         return stream
 
@@ -987,7 +986,7 @@ class InstanceClient(Handle):
         info = info if isinstance(info, Mapping) else {}
         sequence = info.get("sequence")
         if isinstance(sequence, str):
-            # H0 says of an instance's sequence its id alone.
+            # H0 gives only the id of an instance's sequence.
             try:
                 sequence = self._client.request("GET", route("sequence", sequence)).value
             except NotFoundError:
@@ -1004,9 +1003,9 @@ class InstanceClient(Handle):
         )
 
     def _to(self, stream_id: str) -> Destination:
-        """Return where bodies for an input go; `inout` feeds the input too."""
+        """Return the destination for bodies of one input; `inout` feeds the input too."""
         client = self._client
-        # `inout` is answered when there is output, any other upload before the hub reads its body.
+        # The answer to `inout` comes with the first output, any other answer before the hub reads the body.
         early = stream_id != "inout"
         name = "input" if stream_id == "inout" else stream_id
         guard = partial(self._first_input.guard, early_yes=early) if name == "input" else None
@@ -1025,7 +1024,7 @@ class InstanceClient(Handle):
         )
 
     def _conversation(self, place: Destination, upload: Upload[SendStreamResponse]) -> OutputStream:
-        """Send a body and return its answer as a stream, without waiting for the answer's head."""
+        """Send a body and return its answer as a stream, without waiting for the head of the answer."""
         exchange, opener = upload.open(self._watcher().on_idle())
         output = OutputStream(place.name, exchange, opener)
         output.upload = upload
@@ -1034,8 +1033,8 @@ class InstanceClient(Handle):
     def _paired(
         self, upload: Upload[SendStreamResponse], idle_timeout: float | None
     ) -> OutputStream:
-        """`inout` by two requests: first the output, so that nothing is missed, then the input."""
-        # A Node.js program may live on after a crash, and its output stays open.
+        """Do `inout` with two requests: the output first, so that none of it is missed, then the input."""
+        # After a crash, a Node.js program may live on with its output open.
         exchange = self._watcher().exchange("output")
         output = self._output("output", idle_timeout, exchange)
 
@@ -1080,10 +1079,10 @@ class InstanceClient(Handle):
 
 
 class ExpectedEvent(Live):
-    """An event that is being listened for; see `InstanceClient.expect_event`.
+    """An event that the client is listening for; see `InstanceClient.expect_event`.
 
     Attributes:
-        value: The event; there once the `with` block has ended.
+        value: The event; set once the `with` block has ended.
     """
 
     value: GetEventResponse
@@ -1112,7 +1111,7 @@ class ExpectedEvent(Live):
 
 
 def _end_of(options: OptionsLike | None) -> bool | None:
-    """Return what the options of a send say of its end; None for nothing."""
+    """Return the `end` of a send's options; None if it is not given."""
     end = options.get("end") if isinstance(options, Mapping) else getattr(options, "end", None)
     return None if end is None else bool(end)
 

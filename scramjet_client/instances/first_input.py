@@ -1,9 +1,9 @@
-"""The first input of an instance, of which a Node.js runner decodes what comes together with the header lines.
+"""The first input of an instance: a Node.js runner decodes the bytes that arrive together with the header lines.
 
-The hub puts header lines before an instance's first input. A Node.js runner decodes the read that has them
-as UTF-8, with all of the body that came in the same read, and encodes it again: bytes that are not UTF-8, and a
-character that the read cuts in two, become U+FFFD. ASCII survives that. So the first byte that is not ASCII
-waits until the lines have been read, as far as that can be told (docs/protocol.md, "The first input").
+The hub puts header lines before an instance's first input. A Node.js runner reads them together with the first
+part of the body, decodes that read as UTF-8 and encodes it again. Bytes that are not UTF-8, and a character that
+the read cuts in two, become U+FFFD. ASCII survives. So the client holds back the first byte that is not ASCII
+until the lines have been read, as far as it can tell (docs/protocol.md, "The first input").
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from scramjet_client.uploads.upload import Upload
 _BINARY = "application/octet-stream"
 
 _YES_LIMIT = 2.0
-"""Seconds for the hub's yes, which comes at once unless something holds the request back."""
+"""Seconds to wait for the hub's acceptance. It comes at once unless something holds the request back."""
 
 _LOOK_EVERY = 0.05
-"""Seconds between two looks at a program that does not read yet; each leaves a line in its log on H1."""
+"""Seconds between two looks at a program that does not read yet. Each look adds a line to its log on H1."""
 
 _LOOK_PAUSE_LIMIT = 0.5
-"""Seconds between looks at the most; the pause doubles."""
+"""The longest pause between two looks, in seconds; the pause doubles up to it."""
 
 _SLOWNESS = 10
-"""A hub that takes long to answer runs on a busy machine: so many times its answer's time are waited for, too."""
+"""A slow answer means a busy machine, so the client also waits this many times the hub's answer time."""
 
 _SLOWNESS_LIMIT = 10.0
-"""Seconds that are waited at the most because of that."""
+"""The longest such extra wait, in seconds."""
 
 _ONE_READ = 1024
-"""Bytes of text that travel in one packet and are read at once, as a rule."""
+"""Bytes of text that normally travel in one packet and are read at once."""
 
 _SPLIT = (
     "a Node.js program gets U+FFFD for a character that is split between two reads of its runner"
@@ -55,16 +55,16 @@ _SPLIT = (
 
 @public
 class ChangedInputWarning(UserWarning):
-    """Data was sent in a way in which a Node.js program may get U+FFFD for parts of it."""
+    """Data was sent in a way in which a Node.js program may receive U+FFFD for parts of it."""
 
 
 class FirstInput:
-    """What one client knows about the first input of one instance.
+    """A client's knowledge about the first input of one instance.
 
     Args:
         look: Asks the hub how the program takes its input.
         send_nothing: Sends an empty body of a content type, after which the input stays open.
-        tuning: How long is waited for what.
+        tuning: The time limits.
     """
 
     def __init__(
@@ -77,30 +77,30 @@ class FirstInput:
         self._tuning = tuning
         self._send_nothing = send_nothing
         self._intake: Intake | None = None
-        """Known once the header lines have been read."""
+        """Set once the program has read the header lines."""
         self._warned = False
 
     @property
     def unsettled(self) -> bool:
-        """Whether the header lines may still wait to be read."""
+        """Whether the program may still have to read the header lines."""
         return self._intake is None
 
     def guard(self, body: BodySource, type: str, *, early_yes: bool) -> GuardedBody:
-        """Return a body that waits where it must; give it its upload before it is sent.
+        """Return a body that waits where it must; set its `upload` before it is sent.
 
         Args:
-            body: What is to be sent.
+            body: The body to send.
             type: Its content type.
-            early_yes: Whether the hub says yes before it reads any of the body.
+            early_yes: Whether the hub accepts the request before it reads any of the body.
         """
         return GuardedBody(self, body, type=type, early_yes=early_yes)
 
     def settle(self, upload: Upload[Any], type: str, *, early_yes: bool) -> None:
-        """Wait until bytes that are not ASCII arrive unchanged, or the upload has ended."""
+        """Wait until bytes that are not ASCII would arrive unchanged, or the upload has ended."""
         if self._intake is not None:
             return
         if early_yes and not upload.wait_for_head(_YES_LIMIT):
-            # What stands between may hold the request back until its body is whole, and a body that is empty is.
+            # A proxy may hold the request back until its body is complete. An empty body is complete at once.
             with contextlib.suppress(ScramjetError):
                 self._send_nothing(type)
         intake, seconds = self._looked(upload)
@@ -119,7 +119,7 @@ class FirstInput:
         self._intake = intake
 
     def text(self, name: str) -> None:
-        """Say once that a Node.js program may get other text than is sent."""
+        """Warn once that a Node.js program may receive other text than was sent."""
         if not self._warned and self._intake is not None and self._intake.decodes:
             self._warned = True
             advice = (
@@ -128,14 +128,14 @@ class FirstInput:
             warnings.warn(f"{name}: {_SPLIT}; {advice}", ChangedInputWarning, stacklevel=2)
 
     def event(self, event_name: str, message: Any) -> None:
-        """Say that a Node.js program may get another message than is sent, if that is so."""
+        """Warn if a Node.js program may receive another message than was sent."""
         text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
         if len(text) <= _ONE_READ or text.isascii():
             return
         try:
             decodes = (self._intake or self._look()).decodes
         except ScramjetError:
-            # What is wrong is said by the request that sends the event.
+            # The request that sends the event reports the error.
             return
         if decodes:
             warnings.warn(
@@ -145,9 +145,9 @@ class FirstInput:
             )
 
     def _looked(self, upload: Upload[Any]) -> tuple[Intake | None, float]:
-        """Return how the program takes its input, once it does, and how long the hub took to say so.
+        """Return how the program takes its input, once it does, and the duration of the hub's last answer.
 
-        None means that it does not matter any more.
+        None means that it no longer matters.
         """
         pause, began = _LOOK_EVERY, time.monotonic()
         intake = None
@@ -156,13 +156,13 @@ class FirstInput:
             try:
                 intake = self._look()
             except InstanceNotFoundError:
-                # It has ended; the hub's answer to the upload says so.
+                # The instance has ended; the hub's answer to the upload says so.
                 return None, 0.0
             except (HubConnectionError, HubTimeoutError):
-                # The upload's own connection meets it as well, if it lasts.
+                # If the failure lasts, the upload's own connection meets it too.
                 pass
             except ScramjetError:
-                # A hub that shows nothing, or something in front of it: only time is left.
+                # The hub, or something in front of it, shows nothing. The client can only wait for a time.
                 intake = UNKNOWN
             now = time.monotonic()
             left = began + self._patience(intake) - now
@@ -173,18 +173,18 @@ class FirstInput:
         return None, 0.0
 
     def _patience(self, intake: Intake | None) -> float:
-        """Return the seconds for which a program that is in this state is looked at again."""
+        """Return for how many seconds to keep looking at a program in this state."""
         if intake is None or not intake.reading:
             return self._tuning.input_reading
         return 0.0 if intake.returned else self._tuning.input_return
 
 
 class GuardedBody:
-    """Passes a body's pieces on; before the first that is not ASCII it waits as `FirstInput` says.
+    """Passes a body's pieces on. It waits before the first piece that is not ASCII, as `FirstInput` says.
 
     Attributes:
         upload: The upload that sends it.
-        whole: All of it, where it is in memory.
+        whole: The whole body, if it is in memory.
     """
 
     def __init__(self, first: FirstInput, body: BodySource, *, type: str, early_yes: bool) -> None:
@@ -219,6 +219,6 @@ class GuardedBody:
 
     def close(self) -> None:
         """Close the body."""
-        # A connection that goes back to its pool leads here, by the error of a write, and must keep no upload.
+        # A write error refers to this body, and a pooled connection refers to the error: drop the upload here.
         self.upload = None
         self._body.close()

@@ -31,24 +31,24 @@ from scramjet_client.uploads.upload import Upload
 _numbers = itertools.count(1)
 
 _POLL = 0.25
-"""Seconds between two thoughts of a silent stream about its end."""
+"""How often, in seconds, a silent stream checks whether its instance has ended."""
 
 _JOIN_LIMIT = 5.0
-"""Seconds that `close` waits for a target that is just being written to."""
+"""Seconds that `close` waits for a target that is busy with a write."""
 
 _END_AFTER_CUT = 5.0
-"""Seconds after a cut upload in which the end of the instance may show that it was the cause."""
+"""After an upload breaks, seconds in which the end of the instance may turn out to be the cause."""
 
 Open = Callable[[str, Exchange], OutputStream]
 """Opens a stream of the instance."""
 
 
 class Feeds:
-    """The uploads beside a `Follow`: what goes wrong with them counts, unless the instance's end caused it.
+    """The uploads that run beside a `Follow`. Their errors count, unless the instance's end caused them.
 
     Args:
         uploads: The uploads, which may begin later.
-        news: Called when one of them is over.
+        news: Called when one of them has ended.
     """
 
     def __init__(self, uploads: Sequence[Upload[Any]], news: Callable[[], object]) -> None:
@@ -58,9 +58,9 @@ class Feeds:
             upload.add_done_callback(lambda _done: news())
 
     def check(self, *, ended: bool = False) -> None:
-        """Raise what went wrong; `ended` says that the instance has ended.
+        """Raise an upload's error; `ended` says that the instance has ended.
 
-        A program may end without having read all of its input, and is then gone before it is known.
+        A program may end without reading all of its input. Its uploads then fail before its end is known.
         """
         for upload in self._uploads:
             error = upload.exception() if upload.done() else None
@@ -73,20 +73,20 @@ class Feeds:
             raise error
 
     def cancel(self) -> None:
-        """Cancel what still runs, or has not begun."""
+        """Cancel uploads that still run, or have not begun."""
         for upload in self._uploads:
             upload.cancel()
 
 
 def _may_be_of_the_end(error: BaseException) -> bool:
-    """Say whether the end of an instance may show in this way before it is known."""
-    # 0.x then answers as if it had taken everything, which is an UploadError without a cause.
+    """Say whether the end of an instance can cause this error before the end is known."""
+    # 0.x then answers as if it had taken everything, and the result is an UploadError without a cause.
     answered_early = isinstance(error, UploadError) and error.__cause__ is None
     return answered_early or isinstance(error, HubConnectionError)
 
 
 class _Copying:
-    """The threads that copy streams to targets, and what has become of them; it does not hold its `Follow`."""
+    """The threads that copy streams to targets, and their state. It holds no reference to its `Follow`."""
 
     def __init__(
         self, name: str, targets: Mapping[str, Target], news: Callable[[], object]
@@ -128,7 +128,7 @@ class _Copying:
             raise
 
     def end(self) -> None:
-        """Close the streams, and wait until the threads are gone."""
+        """Close the streams, and wait until the threads have ended."""
         with self._lock:
             self._closing = True
         self._close_streams()
@@ -140,14 +140,14 @@ class _Copying:
                     logger.warning("%s is still busy with its target of %s", thread.name, self)
 
     def tell(self, *, once: bool) -> None:
-        """Raise what went wrong; `once` is only if that has not been done before."""
+        """Raise the error, if there is one; with `once`, only if it has not been raised before."""
         with self._lock:
             told, self._told = self._told, self._told or self.error is not None
         if self.error is not None and not (once and told):
             raise self.error
 
     def drop(self) -> None:
-        """Log what went wrong, or will go wrong: nobody can ask for it any more."""
+        """Log the error, now or when it happens: nobody can ask for it any more."""
         with self._lock:
             self._dropped = True
             silent = self.error is None or self._told
@@ -158,7 +158,7 @@ class _Copying:
         try:
             with self._targets[stream_id] as target, self._streams[stream_id] as stream:
                 target.take(stream)
-        except BaseException as error:  # kept, and raised where it is waited for
+        except BaseException as error:  # kept, and raised to the thread that waits
             self._fail(error)
         finally:
             with self._lock:
@@ -189,15 +189,15 @@ class _Copying:
 
 
 _running: weakref.WeakSet[_Copying] = weakref.WeakSet()
-# Guards it: a daemon thread may begin while the interpreter's end looks through them.
+# Guards _running: a daemon thread may start while the interpreter's shutdown iterates over it.
 _lock = threading.Lock()
 
 
 def _end_at_exit(copying: _Copying) -> None:
-    """Have the interpreter's end stop the threads: one that writes to stdout then would abort the process."""
+    """Stop the threads at interpreter shutdown: a write to stdout at that time would abort the process."""
     with _lock:
         if not _running:
-            # Here and not on import; anew, so that it runs before what was registered in between.
+            # Not at import, and again each time: the hook must run before hooks that were registered in between.
             atexit.unregister(_end_all)
             atexit.register(_end_all)
         _running.add(copying)
@@ -219,10 +219,9 @@ def _end_all() -> None:
 class Follow(Closing):
     """Streams of an instance on their way to files, callables or the terminal; see `InstanceClient.follow`.
 
-    It goes on until the instance or the interpreter ends, whether this handle is kept or not, on one daemon
-    thread for each stream, `scramjet-follow-N`, which are gone when it is over. The first thing that goes
-    wrong ends all of it and is raised by `wait` or `close`; if the handle is lost without either, it is
-    logged as a warning.
+    It goes on until the instance or the interpreter ends, even if you drop this handle. Each stream has a daemon
+    thread, `scramjet-follow-N`; these threads are gone when it is over. The first error ends all streams, and `wait`
+    or `close` raises it. If the handle is lost before either is called, the error is logged as a warning.
     """
 
     def __init__(
@@ -234,13 +233,13 @@ class Follow(Closing):
         *,
         news: Callable[[], object] = lambda: None,
     ) -> None:
-        """Open the streams and start; the SDK does.
+        """Open the streams and start. Only the package itself calls this.
 
         Args:
-            name: What is followed, for messages: "instance 'abc'".
+            name: The followed object, for messages: "instance 'abc'".
             open_stream: Opens one stream.
-            watcher: Sees the end of the instance.
-            targets: Where each stream goes; closed when it has ended.
+            watcher: Detects the end of the instance.
+            targets: Where each stream goes; each target is closed when its stream has ended.
             news: Called by the threads when a stream has ended or failed.
         """
         self._copying = _Copying(name, targets, news)
@@ -252,31 +251,31 @@ class Follow(Closing):
 
     @property
     def done(self) -> bool:
-        """Whether it is over."""
+        """Whether it has ended."""
         return self._copying.over.is_set()
 
     def wait(self, timeout: Duration | None = None) -> None:
-        """Wait until the streams have ended and all that came of them was delivered.
+        """Wait until the streams have ended and everything they gave has been delivered.
 
         Args:
-            timeout: Seconds; None is for ever.
+            timeout: Seconds; None waits without limit.
 
         Raises:
-            HubTimeoutError: It still goes on.
+            HubTimeoutError: It has not ended in time.
             StreamInterruptedError: A connection broke.
-            Exception: Whatever a callable or a file raised.
+            Exception: The error that a callable or a file raised.
         """
         if not self._copying.over.wait(duration("timeout", timeout, zero=True)):
             raise HubTimeoutError(f"{self._copying} did not end within {timeout} s")
         self._copying.tell(once=False)
 
     def close(self) -> None:
-        """Stop at once, from any thread; what has not been delivered is not. Safe to call twice.
+        """Stop at once; data not yet delivered is dropped. Call it from any thread; safe to call twice.
 
-        A callable that is busy is waited for up to 5 s.
+        It waits up to 5 s for a callable that is busy.
 
         Raises:
-            Exception: What went wrong, if `wait` or `close` has not raised it before.
+            Exception: The error, if `wait` or `close` has not raised it before.
         """
         self._copying.end()
         self._copying.tell(once=True)

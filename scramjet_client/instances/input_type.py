@@ -1,7 +1,7 @@
-"""The content type of an input that is sent without one: text is text, bytes are bytes, values are JSON lines.
+"""The default content type of an input: text for str, octets for bytes, JSON lines for values.
 
-The type of an instance's first input decides for its whole life how the program is given what is sent, so what
-follows the first input has its type (docs/protocol.md, "Content types").
+The type of an instance's first input decides, for its whole life, how the program receives data. So later inputs
+use the type of the first (docs/protocol.md, "Content types").
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ TEXT = "text/plain"
 VALUES = "application/x-ndjson"
 
 _FIRST_ITEM = 0.25
-"""Seconds in which the first item of an iterable decides; a refusal must not wait longer for it."""
+"""Seconds to wait for the first item of an iterable, which decides the type. A refusal must not wait longer."""
 
 _SPLIT_FROM = 1024
-"""Bytes of text from which on a Node.js runner may split a character between two reads."""
+"""Bytes of text above which a Node.js runner may split a character between two reads."""
 
 _LINE_LIMIT = 65536
-"""Bytes of a line of text from which on a Python runner gives it to no program."""
+"""Bytes of a text line above which a Python runner delivers it to no program."""
 
 
 class InputType:
-    """Which content type the input of one instance has.
+    """The content type of one instance's input.
 
     Args:
         look: Asks the hub how the program takes its input.
@@ -44,7 +44,7 @@ class InputType:
         self._node: bool | None = None
 
     def of(self, plan: SendPlan, body: BodySource, name: str) -> tuple[str, BodySource]:
-        """Return the content type of a body, and the body, refusing bytes that would be changed."""
+        """Return the content type of a body, and the body itself. Refuses bytes that the hub would change."""
         if plan.typed:
             return plan.type, body
         if self._first is None:
@@ -54,13 +54,13 @@ class InputType:
         return self._first, body
 
     def begin(self, type: str, upload: Upload[Any]) -> None:
-        """Take note that an upload of a type begins; one that has sent nothing decides nothing."""
+        """Record that an upload of a type begins. An upload that fails before it sends anything decides nothing."""
         if self._first is not None:
             return
         self._first = type
 
         def forget_failure(done: Any) -> None:
-            # Not by the upload's own method, which takes note that somebody has asked.
+            # Not by the upload's own method, which marks its error as seen.
             if Future.exception(done) is not None and not done.bytes_sent:
                 self._first = None
 
@@ -78,15 +78,15 @@ class InputType:
             if whole_characters and short_lines:
                 return TEXT
             return TEXT if (whole_characters if self._is_node() else short_lines) else BINARY
-        # How long it is, and what it holds, is not known yet.
+        # Its length and content are not known yet.
         return BINARY if self._is_node() else TEXT
 
     def _is_node(self) -> bool:
         if self._node is None:
             try:
                 self._node = self._look().decodes
-            except Exception as error:  # also of a mock that knows no such request
+            except Exception as error:  # a mock that knows no such request raises too
                 let_interrupts_pass(error)
-                # What is wrong is said by the request that sends the input.
+                # The request that sends the input reports the error.
                 return False
         return self._node

@@ -1,4 +1,4 @@
-"""Reading a terminal or pipe so that the reader can be freed: what `InstanceClient.attach` sends."""
+"""Reading a terminal or pipe with an interruptible reader: the source of `InstanceClient.attach`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import threading
 from typing import Any
 
 _READ_SIZE = 65536
-"""Bytes of one read; not less than the buffer of a file, so that nothing stays behind in it unseen."""
+"""Bytes of one read. Not less than a file's buffer, so that no unseen bytes stay in it."""
 
 
 class Keyboard:
-    """An iterator over what a file gives, as it comes, that `stop` ends while it waits.
+    """An iterator over a file's data, as it arrives. `stop` ends it even while it waits.
 
-    On POSIX systems, for files of the operating system. Others, and the console of Windows, can't be waited
-    for: there a read that has begun goes on until something comes, and what then comes is lost.
+    That works on POSIX systems, for files of the operating system. Other files, and the Windows console, do not support
+    it: there a read that has begun continues until data arrives, and that data is lost.
 
     Args:
         file: A binary or text file, or one with a binary `buffer`.
@@ -25,7 +25,7 @@ class Keyboard:
     def __init__(self, file: Any) -> None:
         self._file = getattr(file, "buffer", file)
         self._stopped = False
-        # Guards _wake: a number that has been closed may belong to another file by now.
+        # Guards _wake: once it is closed, its number may belong to another file.
         self._lock = threading.Lock()
         self._wake: tuple[int, int] | None = None
         self._selector: selectors.BaseSelector | None = None
@@ -44,14 +44,14 @@ class Keyboard:
         return piece
 
     def stop(self) -> None:
-        """End it, from any thread: whoever waits for the file is freed, and nothing more is read of it."""
+        """End it, from any thread: a waiting reader is freed, and nothing more is read from the file."""
         self._stopped = True
         with self._lock:
             if self._wake is not None:
                 os.write(self._wake[1], b"x")
 
     def close(self) -> None:
-        """Give up what this holds; the file stays open. Not while another thread reads."""
+        """Release its resources; the file stays open. Do not call it while another thread reads."""
         self._stopped = True
         if self._selector is not None:
             self._selector.close()

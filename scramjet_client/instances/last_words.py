@@ -1,4 +1,4 @@
-"""Finding out why an instance ended: what it left on its stderr and in its log is read, and given to later readers."""
+"""Finding out why an instance ended: read its remaining stderr and log, and pass them on to later readers."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.models import GetInstanceResponse
 
 _MOST = 8 * 2**20
-"""Bytes that are read of one stream; hubs keep some 5 MB of what nobody has read."""
+"""Bytes that are read from one stream. Hubs keep some 5 MB of unread data."""
 
 _KEPT = 64
-"""Instances whose last words are kept: those that were asked for last."""
+"""Number of instances whose last words are kept: the most recently used ones."""
 
 _LIMIT = 15.0
-"""Seconds for all of one stream, from a hub that goes on sending."""
+"""Seconds for one whole stream, in case the hub goes on sending."""
 
 _POLL = 0.1
 
 
 @attrs.define
 class _Left:
-    """What is known of one instance's end.
+    """What is known about the end of one instance.
 
     Attributes:
-        found: What its stderr and log tell; None until they were read.
-        rest: What was read, by the name of the stream, until somebody else asks for it.
+        found: The evidence of its stderr and log; None until they are read.
+        rest: The bytes that were read, by the name of the stream, until another reader takes them.
     """
 
     found: Evidence | None = None
@@ -45,8 +45,7 @@ class _Left:
 class LastWords:
     """What the instances of one client left behind.
 
-    What it reads to find out why an instance ended is missing nowhere: the next stream that this client opens begins
-    with it.
+    Later readers miss nothing: the next stream that this client opens begins with the bytes that were read here.
     """
 
     def __init__(self, client: HttpClient) -> None:
@@ -56,7 +55,7 @@ class LastWords:
         self._lock = threading.Lock()
 
     def of(self, info: GetInstanceResponse) -> GetInstanceResponse:
-        """Return the info of an instance that has ended, with its cause and exit code as far as they are told."""
+        """Return the info of an ended instance with its cause and exit code, as far as they are known."""
         if not _is_worth_a_look(info) or not generation_of(self._client).modern:
             return info
         left = self._entry(info.id)
@@ -65,14 +64,14 @@ class LastWords:
             return settled(info, found)
 
     def known(self, info: GetInstanceResponse) -> GetInstanceResponse:
-        """Return the info with what was found out before; asks nothing of the hub."""
+        """Return the info completed with earlier findings; sends no request."""
         with self._lock:
             left = self._left.get(info.id)
         found = None if left is None else left.found
         return info if found is None or not _is_worth_a_look(info) else settled(info, found)
 
     def learn(self, info: GetInstanceResponse, stderr: bytes, log: bytes) -> GetInstanceResponse:
-        """Return the info of an instance whose last words somebody else has read, and remember what they tell."""
+        """Return the info of an instance whose last words another caller has read, and remember the evidence."""
         if not (_is_worth_a_look(info) or info.terminated is None):
             return info
         found = evidence(stderr, log)
@@ -81,7 +80,7 @@ class LastWords:
         return settled(info, found)
 
     def take(self, instance_id: str, stream_id: str) -> bytes:
-        """Return what was read of a stream, once."""
+        """Return the bytes that were read from a stream, once."""
         with self._lock:
             left = self._left.get(instance_id)
         if left is None:
@@ -98,7 +97,7 @@ class LastWords:
             return left
 
     def _read(self, info: GetInstanceResponse, left: _Left) -> Evidence:
-        """Read stderr, and the log where stderr does not tell all."""
+        """Read stderr, and also the log if stderr does not say everything."""
         stderr = left.rest["stderr"] = self._rest_of(info.id, "stderr")
         found = evidence(stderr, b"")
         failed = found.fatal or (info.terminated is not None and info.terminated.exit_code)
@@ -125,24 +124,24 @@ class LastWords:
                 subject=f"instance {instance_id!r}",
                 exchange=exchange,
             ) as stream:
-                # Hubs leave the log open; from here on silence is an end.
+                # Hubs leave the log open, so from here on silence means the end.
                 exchange.on_idle, exchange.poll = idle, _POLL
                 while (piece := stream.read1()) and sum(map(len, read)) < _MOST:
                     read.append(piece)
         except ScramjetError:
-            # It is forgotten, or the hub is down: then there is nothing that it could tell.
+            # The hub is down or has forgotten the instance: there is nothing to learn.
             pass
         return b"".join(read)
 
 
 def last_words_of(client: HttpClient) -> LastWords:
-    """Return the last words that a client knows."""
+    """Return the `LastWords` of a client."""
     found: LastWords = client.memo.setdefault("last_words", LastWords(client))
     return found
 
 
 def _is_worth_a_look(info: GetInstanceResponse) -> bool:
-    """Say whether stderr and log may tell more of an end than the hub does."""
+    """Say whether stderr and log may say more about an end than the hub does."""
     how = info.terminated
     if how is None:
         return info.status == "crashed"

@@ -1,4 +1,4 @@
-"""Stopping and killing instances, and what to say of an end that somebody did not wait for."""
+"""Stopping and killing instances, and the words and errors for an unexpected end."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from scramjet_client.uploads.sources import SourceLike
 from scramjet_client.uploads.upload import Upload
 
 _STOP_POLL = 0.25
-"""Seconds between two looks at an instance while the answer to its stop is awaited."""
+"""Seconds between two looks at an instance while a stop is unanswered."""
 
 _KILL_LIMIT = 10.0
 """Seconds in which an instance that is still starting must become killable."""
 
 
 class Instance(Protocol):
-    """What running and attaching need of an `InstanceClient`."""
+    """The part of `InstanceClient` that running and attaching need."""
 
     @property
     def id(self) -> str:
@@ -49,14 +49,14 @@ class Instance(Protocol):
 
     @property
     def client(self) -> HttpClient:
-        """The HTTP client it sends with."""
+        """The HTTP client that it sends with."""
 
     @property
     def asked_to_end(self) -> bool:
         """Whether this client has stopped or killed it."""
 
     def get_info(self) -> GetInstanceResponse:
-        """Return what the hub knows of it."""
+        """Return the hub's info on it."""
 
     def kill(self, *, remove_immediately: bool = False) -> SendKillInstanceResponse:
         """Kill it."""
@@ -73,7 +73,7 @@ class Instance(Protocol):
 def ended_error(
     instance_id: str, what: str
 ) -> Callable[[GetInstanceResponse | None], InstanceEndedError]:
-    """Return what makes the error for something that can't come any more."""
+    """Return a function that makes the error for something that can no longer come."""
 
     def make(info: GetInstanceResponse | None) -> InstanceEndedError:
         error = InstanceEndedError(f"instance {instance_id!r} ended while {what}{how(info)}")
@@ -85,11 +85,11 @@ def ended_error(
 
 
 LOOK_FURTHER = "its stderr and its log may say why, and the hub's own log"
-"""What to do where the error of a program is not known."""
+"""Advice for a failure whose error is unknown."""
 
 
 def how(info: GetInstanceResponse | None) -> str:
-    """Return how an instance ended, as the end of a sentence; "" where there is nothing to be said."""
+    """Return how an instance ended, as the end of a sentence; "" if the info does not say."""
     if info is None or info.terminated is None:
         return "" if info is None or info.cause is None else f": {told(info)}"
     code, reason = info.terminated.exit_code, info.terminated.reason
@@ -100,7 +100,7 @@ def how(info: GetInstanceResponse | None) -> str:
 
 
 def told(info: GetInstanceResponse) -> str:
-    """Return why an instance failed, in the program's words where they are known."""
+    """Return why an instance failed, in the program's own words if they are known."""
     if info.cause is not None:
         cure = f". {info.cause.cure[0].upper()}{info.cause.cure[1:]}" if info.cause.cure else ""
         return f"{info.cause.summary}{cure}"
@@ -130,7 +130,7 @@ def stop(
     """Send a stop and wait for its effect; see `InstanceClient.stop`."""
     generation = generation_of(client)
     if generation.modern:
-        # A stop would overwrite the status of an instance that has ended, for good.
+        # A stop would overwrite the status of an instance that has ended, permanently.
         info = fetch_info(client, instance_id)
         if has_ended(info):
             return SendStopInstanceResponse(
@@ -167,7 +167,7 @@ def _ask_to_stop(
     body: Any,
     timeout: float,
 ) -> JsonAnswer | None:
-    """Return the hub's answer, or None where the end of the instance was seen before it came."""
+    """Return the hub's answer, or None if the instance was seen to end before the answer came."""
     deadline = time.monotonic() + timeout + client.tuning.stop_margin
     try:
         return client.request(
@@ -181,7 +181,7 @@ def _ask_to_stop(
     except WaitEnded:
         return None
     except (HubConnectionError, HubTimeoutError):
-        # Only the answer may be lost: the instance says whether it was asked.
+        # Perhaps only the answer was lost: the instance's info says whether the stop arrived.
         with contextlib.suppress(ScramjetError):
             if watcher.has_ended():
                 return None
@@ -207,7 +207,7 @@ def kill(
         except BadParametersError:
             if not generation.modern:
                 raise
-            # 1.x takes a kill in the state "running" alone.
+            # 1.x accepts a kill only in the state "running".
             info = fetch_info(client, instance_id)
             if has_ended(info):
                 return SendKillInstanceResponse(
@@ -215,7 +215,7 @@ def kill(
                     killed=False,
                     raw=info.raw,
                 )
-            # It may have come to run since the refusal.
+            # It may have started to run since the refusal.
             killable = info.status in ("starting", "running")
             if not killable or time.monotonic() >= deadline:
                 raise

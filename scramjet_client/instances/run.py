@@ -1,4 +1,4 @@
-"""`InstanceClient.run`: feed a program, collect what it gives, and wait for its end, as subprocess.run does."""
+"""`InstanceClient.run`: feed a program, collect its output, and wait for its end, as subprocess.run does."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ UNFINISHED = ("kill", "stop", "leave")
 
 _FIRST_PAUSE = 0.02
 _LAST_PAUSE = 1.0
-"""Seconds between two looks at the instance; the first again whenever something has happened."""
+"""Seconds between two looks at the instance. The pause starts over at the first value after each event."""
 
 _START_GRACE = 10.0
-"""Seconds that an interrupt waits for the answer to a start, to kill what was started."""
+"""After an interrupt, seconds to wait for the answer to a start, in order to kill the new instance."""
 
 _numbers = itertools.count(1)
 
@@ -55,13 +55,13 @@ _numbers = itertools.count(1)
 @public
 @attrs.frozen(kw_only=True)
 class CompletedInstance(Guided, Shown):
-    """An instance that has ended, and all that it gave.
+    """An ended instance and all its output.
 
     Attributes:
-        info: Its last info; on an 0.x hub the last one before its end, with the status "stopped".
-        returncode: As of `subprocess`: 0 if the program ended by itself, or by a stop that it obeyed; its own code for
-            a failure; -9 if it was killed. None where nothing tells: 0.x hubs do not, nor 1.x hubs of some ends. What
-            the hub says is in `info.terminated.raw`.
+        info: Its last info; on a 0.x hub the last info before its end, with the status "stopped".
+        returncode: As in `subprocess`: 0 if the program ended by itself or obeyed a stop; its own code for a failure;
+            -9 if it was killed. None if the code is unknown: 0.x hubs never say it, and 1.x hubs do not for some ends.
+            The hub's own statement is in `info.terminated.raw`.
         output: Its whole output.
         stdout: Its whole stdout.
         stderr: Its whole stderr.
@@ -92,21 +92,20 @@ class CompletedInstance(Guided, Shown):
 
     @property
     def cause(self) -> Cause | None:
-        """The program's own error, as far as it was told."""
+        """The program's own error, as far as it is known."""
         return self.info.cause
 
     @property
     def traceback(self) -> str:
-        """The traceback of the program's own error as text, without the lines of what runs it; "" if there is none."""
+        """The traceback of the program's own error as text, without lines of the runner; "" if there is none."""
         return "" if self.cause is None else self.cause.traceback
 
     def check_returncode(self) -> None:
         """Raise unless `returncode` is 0.
 
         Raises:
-            InstanceFailedError: It was killed, or it crashed; says the program's own error.
-            UnsupportedByHubError: How it ended is not known: the hub does not say (0.x), and nor do its stderr and its
-                log.
+            InstanceFailedError: It was killed or crashed; the message gives the program's own error.
+            UnsupportedByHubError: It is unknown how it ended: neither the hub (0.x) nor its stderr nor its log says.
 
         Wire: docs/protocol.md, "Exit codes".
         """
@@ -120,13 +119,13 @@ class CompletedInstance(Guided, Shown):
 
 
 def unknown_end(info: GetInstanceResponse) -> str:
-    """Return a sentence for an end of which nothing tells whether it was a good one."""
+    """Return a sentence for an end that may have been good or bad."""
     more = "" if info.terminated is None else ", and neither its stderr nor its log tells"
     return f"how instance {info.id!r} ended is not known: its hub does not say{more}"
 
 
 def failed_error(info: GetInstanceResponse) -> InstanceFailedError:
-    """Return the error for an instance that was killed, or that crashed."""
+    """Return the error for an instance that was killed or that crashed."""
     error = InstanceFailedError(f"instance {info.id!r} failed: {told(info)}")
     error.info, error.cause = info, info.cause
     return error
@@ -140,14 +139,14 @@ def check_end(info: GetInstanceResponse) -> None:
 
 
 def checked(unfinished: Unfinished) -> Unfinished:
-    """Return what is to become of an instance, if it is one of the words for it."""
+    """Return `unfinished` if it is one of the valid words; raise otherwise."""
     if unfinished not in UNFINISHED:
         raise ValueError(f"unfinished must be one of {', '.join(UNFINISHED)}, not {unfinished!r}")
     return unfinished
 
 
 def refuse_check(client: HttpClient) -> None:
-    """Raise UnsupportedByHubError if the hub does not tell how instances end."""
+    """Raise UnsupportedByHubError if the hub does not say how instances end."""
     generation_of(client).require("the exit code that check=True needs")
 
 
@@ -156,11 +155,11 @@ def run_new(
     run_it: Callable[[_I, float | None], _R],
     timeout: float | None,
 ) -> _R:
-    """Start an instance and run it; whatever goes wrong, it does not live on.
+    """Start an instance and run it. After any error, the instance does not live on.
 
     Args:
         start: Starts it.
-        run_it: Runs it within the seconds that are left.
+        run_it: Runs it within the remaining seconds.
         timeout: Seconds for both.
     """
     began = time.monotonic()
@@ -177,15 +176,15 @@ def run_new(
 def _started(start: Callable[[], _I]) -> _I:
     """Start an instance, and kill it if the caller is interrupted before its id is known.
 
-    Only the hub's answer names it, so it is awaited by a thread of its own, `scramjet-start-N`, a daemon that
-    ends with the answer.
+    Only the hub's answer gives the id. A separate daemon thread, `scramjet-start-N`, waits for that answer and
+    ends with it.
     """
     starting: Future[_I] = Future()
 
     def work() -> None:
         try:
             starting.set_result(start())
-        except BaseException as error:  # raised where it is waited for
+        except BaseException as error:  # raised in the thread that waits
             starting.set_exception(error)
 
     thread = threading.Thread(target=work, name=f"scramjet-start-{next(_numbers)}", daemon=True)
@@ -217,9 +216,9 @@ def run(
     Args:
         instance: The instance.
         open_stream: Opens one of its streams.
-        uploads: What feeds it; they have not begun.
+        uploads: The uploads that feed it, not yet started.
         timeout: Seconds.
-        unfinished: What becomes of the instance if this does not see its end.
+        unfinished: What happens to the instance if its end is not seen.
         output: Where its output goes instead of memory.
     """
     try:
@@ -233,7 +232,7 @@ def run(
 
 
 def _finish(instance: Instance, unfinished: Unfinished) -> str:
-    """End an instance whose end was not seen; return what was done, in words."""
+    """End an instance whose end was not seen; return in words how it was ended."""
     try:
         if unfinished == "kill":
             instance.kill(remove_immediately=True)
@@ -244,14 +243,14 @@ def _finish(instance: Instance, unfinished: Unfinished) -> str:
     except InstanceNotFoundError:
         return "it is gone by now"
     except ScramjetError as error:
-        # What went wrong before is what the caller must hear of.
+        # The caller must see the earlier error.
         logger.warning("could not %s instance %r: %s", unfinished, instance.id, error)
         return f"it could not be ended: {error.message}"
     return "it was left as it is"
 
 
 class _Run:
-    """One run: who reads, who writes, and what has been seen."""
+    """One run: its readers, its uploads, and what has been seen so far."""
 
     def __init__(
         self,
@@ -277,7 +276,7 @@ class _Run:
     def through(self) -> CompletedInstance:
         """Read, write and wait until the instance has ended."""
         instance = self._instance
-        # 0.x knows nothing of an instance that has ended, so what can be known is asked for first.
+        # 0.x forgets an instance at its end, so ask for its info first.
         info = self._info = fetch_info(instance.client, instance.id, timeout=self._remaining())
         watcher = EndWatcher(instance.client, instance.id)
         targets: dict[str, Target] = {
@@ -296,7 +295,7 @@ class _Run:
             data = self._data()
             for stream_id, each in data.items():
                 setattr(error, stream_id, each)
-            # Runners of real hubs survive what an async generator raises, and then wait for ever.
+            # Runners of real hubs survive an error raised in an async generator, and then wait for ever.
             error.cause = evidence(data["stderr"], b"").cause
             if error.cause is not None:
                 error.message += f"; its stderr says {error.cause.summary}"
@@ -305,7 +304,7 @@ class _Run:
         return self._completed(info)
 
     def _until_end(self, reading: Follow, watcher: EndWatcher) -> None:
-        """Wait until the instance has ended, or something has gone wrong."""
+        """Wait until the instance has ended, or an error has occurred."""
         pause = _FIRST_PAUSE
         while not self._has_ended(reading, watcher):
             if reading.done:
@@ -323,13 +322,13 @@ class _Run:
         except HubTimeoutError:
             return False
         except HubConnectionError:
-            # The streams that are being read say it themselves if the hub is down.
+            # If the hub is down, the open streams report it themselves.
             if reading.done:
                 raise
             return False
 
     def _drain(self, reading: Follow) -> None:
-        """Wait until what came before the end of the instance has been read."""
+        """Wait until all data from before the end of the instance has been read."""
         while not reading.done:
             self._news.wait(self._remaining())
             self._news.clear()

@@ -1,4 +1,4 @@
-"""How the end of an instance is seen: by everybody who waits for something of it."""
+"""Detecting the end of an instance, for everything that waits on it: streams, uploads and calls."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.models import GetInstanceResponse
 
 ErrorMaker = Callable[[Optional[GetInstanceResponse]], Exception]
-"""Makes what a wait raises, of the last info; None where the instance was never seen."""
+"""Makes the error that a wait raises from the last info; None if the instance was never seen."""
 
 _SETTLE = 1.0
 """Seconds of silence after the end in which an answer, or an event, may still come."""
 
 _ROUND_TRIPS = 3
-"""No silence is long enough that is shorter than so many of the slowest look."""
+"""The required silence is at least this many times the duration of the slowest look."""
 
 _LOOK_EVERY = 1.0
 _LOOK_LEAST = 8.0
-"""Seconds between two looks of a wait. A log, where each look shows as a line, is looked at less as it stays silent."""
+"""Seconds between two looks of a wait. Each look adds a line to a log, so a silent log is looked at less and less."""
 
 _FIRST_ECHO = 2.0
 _ECHO_LIMIT = 30.0
-"""Seconds that a log waits for the echo of the last look: where none has come by it so far, and where one has. A hub
-may be told not to log what it does for itself, and a log of 1.x that a reader has left gives nothing to the others."""
+"""Seconds that a log waits for the echo of the last look: the first if no echo has come yet, the second if one has. A
+hub may be told not to log its own work, and a 1.x log that one reader has left gives nothing to the other readers."""
 
 _LONG_LINE = 65536
-"""Bytes after which a line is none of the hub's own."""
+"""Bytes: the hub itself never writes a longer line."""
 
 _FIRST_PAUSE = 0.02
-"""Seconds between the first two looks of a wait; doubled until one a second."""
+"""Seconds between the first two looks of a wait. The pause doubles up to one second."""
 
 _SHARED_FROM = 4
 _SHARED_PART = 4
 _FRESH = 1.0
-"""From this many waiting instances on, one list of all a second serves them all, unless they are less than one in
-`_SHARED_PART` of those on it: on 1.x a list shows in the log of each."""
+"""From this many waiting instances on, a list of all instances once a second replaces the single looks. It does not if
+fewer than one in `_SHARED_PART` of the listed instances is waited for: on 1.x a list shows in the log of each."""
 
 
 def fetch_info(
@@ -62,7 +62,7 @@ def fetch_info(
     timeout: float | None = None,
     asked_to_end: bool = False,
 ) -> GetInstanceResponse:
-    """Return what the hub knows of an instance now."""
+    """Return the hub's current info on an instance."""
     return instance_from(
         client.request(
             "GET",
@@ -78,7 +78,7 @@ def fetch_info(
 def fetch_info_or_none(
     client: HttpClient, instance_id: str, *, asked_to_end: bool
 ) -> GetInstanceResponse | None:
-    """Return what the hub knows of an instance, None if it does not say, soon at least."""
+    """Return the hub's info on an instance, or None if the hub does not answer. The request has a short timeout."""
     try:
         return fetch_info(
             client, instance_id, timeout=client.tuning.look, asked_to_end=asked_to_end
@@ -89,7 +89,7 @@ def fetch_info_or_none(
 
 @attrs.define
 class _Sight:
-    """What the last look at one instance has shown; its lock is held by who looks, while others wait for it."""
+    """The result of the last look at one instance. Its lock is held by the thread that looks, while others wait."""
 
     began: float = float("-inf")
     info: GetInstanceResponse | None = None
@@ -97,7 +97,7 @@ class _Sight:
 
 
 class SharedLooks:
-    """The looks at instances by all waits of one `HttpClient`: one serves all that would look at the same time."""
+    """The looks of all waits of one `HttpClient`: waits that need a look at the same time share one."""
 
     def __init__(self, client: HttpClient, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -107,22 +107,22 @@ class SharedLooks:
         self._list: dict[str, GetInstanceResponse] = {}
         self._listed_at = float("-inf")
         self.gives_echoes: bool | None = None
-        """Whether looks show in logs; None while nobody knows."""
-        # Guards all of the above; held during the request for the list, whose answer all others wait for.
+        """Whether looks show in logs; None while this is not known."""
+        # Guards all of the above. It is held during the request for the list, because all others wait for its answer.
         self._lock = threading.Lock()
 
     @classmethod
     def of(cls, client: HttpClient) -> SharedLooks:
-        """Return those of a client."""
+        """Return the shared looks of a client."""
         looks: SharedLooks = client.memo.setdefault("looks", cls(client))
         return looks
 
     def fetch(self, instance_id: str, since: float | None = None) -> GetInstanceResponse | None:
-        """Return the instance's state, None if it is gone. Raises what the request raises.
+        """Return the instance's state, None if it is gone. Raises the request's errors.
 
         Args:
             instance_id: The instance.
-            since: Moment of the clock; an older look is none. None is now.
+            since: Moment of the clock; an older look does not count. None means now.
         """
         with self._lock:
             now = self._clock()
@@ -160,14 +160,14 @@ class SharedLooks:
 
 
 class HubLines:
-    """Tells the lines that a hub writes into a log by itself from those that come of the program.
+    """Distinguishes the lines that a hub writes into a log from those that the program writes.
 
-    Each look at an instance shows in its own log on 1.x. So a log is never silent where many look, and that such a
-    line comes proves that nothing is stuck on the way: it is the echo of a look (docs/protocol.md, "Output streams").
+    On 1.x each look at an instance adds a line to its log. So a log with many watchers is never silent. Such a line
+    is the echo of a look: it proves that nothing is stuck on the way (docs/protocol.md, "Output streams").
 
     Attributes:
         echoes: How many echoes have come.
-        begun: Whether a line has begun and not ended.
+        begun: Whether a line has begun but not ended.
     """
 
     def __init__(self) -> None:
@@ -177,7 +177,7 @@ class HubLines:
         self._long = False
 
     def __call__(self, data: bytes) -> bool:
-        """Take what has come; return whether it is nothing but lines of the hub, or a line that may become one."""
+        """Take a chunk; return whether it holds only lines of the hub, or the beginning of a possible one."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         program = self._long
         if lines:
@@ -203,10 +203,10 @@ class HubLines:
 
 
 class EndWatcher:
-    """Sees the end of one instance, for one call of a user: for each of its streams, uploads and other waits.
+    """Detects the end of one instance on behalf of one user call, for all its streams, uploads and other waits.
 
-    Safe to use from any thread. It looks at the instance when it is asked to, and when a wait has become silent, and
-    it shares its looks with all others of the same `HttpClient`.
+    Safe to use from any thread. It looks at the instance when a caller asks it to, and when a wait has become silent.
+    It shares its looks with all other watchers of the same `HttpClient`.
 
     Args:
         client: The hub.
@@ -216,24 +216,24 @@ class EndWatcher:
     def __init__(self, client: HttpClient, instance_id: str) -> None:
         self._client = client
         self._id = instance_id
-        # An instance of this id that ended before is none of ours.
+        # An earlier instance with this id, which has already ended, does not count.
         self._began = self._looked_at = time.monotonic()
         self._slowest = 0.0
         # Held by the one wait that looks; guards _looked_at.
         self._looking = threading.Lock()
         self.info: GetInstanceResponse | None = None
-        """Its last info; of one that is gone, the last before, with the status "stopped"."""
+        """Its last info. For an instance that is gone: the info before that, with the status "stopped"."""
         self.gone: bool = False
-        """Whether the hub does not know it, or not any more."""
+        """Whether the hub does not know it, or no longer knows it."""
         self.ended_at: float | None = None
         """When its end was seen, in seconds of `time.monotonic`."""
         self.seen_alive: bool = False
-        """Whether the last look has seen it live."""
+        """Whether the last look found it alive."""
 
     # -- looking --------------------------------------------------------------------------------
 
     def fetch_info(self, *, at_most: float = 0.0) -> GetInstanceResponse | None:
-        """Look at the instance, or return what another one has seen `at_most` so many seconds ago.
+        """Look at the instance, or return the result of another look if it is at most `at_most` seconds old.
 
         Returns:
             The info as in the attribute `info`.
@@ -247,7 +247,7 @@ class EndWatcher:
         self._looked_at = time.monotonic()
         self._slowest = max(self._slowest, self._looked_at - began)
         self.gone = info is None
-        # What is gone is known by what it was; None is left for an instance that was never there.
+        # A gone instance keeps its last known info; None means that it never existed.
         self.info = info or (self.info and attrs.evolve(self.info, status="stopped"))
         self.seen_alive = info is not None and not has_ended(info)
         if self.seen_alive:
@@ -257,22 +257,22 @@ class EndWatcher:
         return self.info
 
     def has_ended(self) -> bool:
-        """Look, unless the end has been seen; return whether it has."""
+        """Look, unless the end has been seen already; return whether the instance has ended."""
         if self.ended_at is None:
             self.fetch_info()
         return self.ended_at is not None
 
     def try_to_look(self, at_most: float) -> None:
-        """Look, unless the end has been seen, or another wait is looking, or the last look is as young as that."""
+        """Look, unless the end is known, another wait is looking, or the last look is at most `at_most` seconds old."""
         if self.ended_at is not None or not self._looking.acquire(blocking=False):
             return
         try:
             if time.monotonic() - self._looked_at >= at_most:
-                # Also where it fails.
+                # After a failed look too.
                 self._looked_at = time.monotonic()
                 self.fetch_info(at_most=min(at_most, _LOOK_EVERY))
         except (HubConnectionError, HubTimeoutError):
-            # If the hub is down, the connection that is being waited on says so itself.
+            # If the hub is down, the caller's own connection reports it.
             pass
         finally:
             self._looking.release()
@@ -287,13 +287,13 @@ class EndWatcher:
         deadline: float | None = None,
         error: ErrorMaker | None = None,
     ) -> Exchange:
-        """Return an exchange whose answer ends some time after the instance.
+        """Return an exchange whose answer ends some time after the instance does.
 
         Args:
             stream_id: The output stream that is read, or None for another answer.
-            poll: Seconds between two thoughts of a silent one about the end.
-            deadline: As of `Exchange`.
-            error: Makes what to raise; without it the answer ends as a stream does.
+            poll: How often, in seconds, a silent exchange checks whether the instance has ended.
+            deadline: As in `Exchange`.
+            error: Makes the error to raise; without it the answer ends as a stream does.
         """
         lines = HubLines() if stream_id == "log" else None
         settle = _SETTLE if stream_id is None else self._client.tuning.settle(stream_id)
@@ -304,15 +304,15 @@ class EndWatcher:
         return exchange
 
     def on_idle(self, error: ErrorMaker | None = None) -> Callable[[float], bool]:
-        """Return the hook of an exchange that is made elsewhere; see `exchange`."""
+        """Return the idle hook for an exchange that is created elsewhere; see `exchange`."""
         return _Silence(self, _SETTLE, error, None)
 
     def at_first_sight(self, *, every: float, deadline: float) -> Exchange:
-        """Return an exchange whose answer is not awaited any more once the end is seen: `WaitEnded`.
+        """Return an exchange that stops waiting for its answer as soon as the end is seen: `WaitEnded`.
 
         Args:
             every: Seconds between two looks.
-            deadline: As of `Exchange`.
+            deadline: As in `Exchange`.
         """
 
         def on_idle(_silence: float) -> None:
@@ -323,10 +323,10 @@ class EndWatcher:
         return Exchange(deadline=deadline, on_idle=on_idle, poll=every)
 
     def ends_within(self, limit: float) -> bool:
-        """Wait for the end, and return whether it has come within `limit` seconds.
+        """Wait up to `limit` seconds for the end, and return whether it came.
 
         Raises:
-            HubConnectionError, HubTimeoutError: The last look failed, so that nobody knows.
+            HubConnectionError, HubTimeoutError: The last look failed, so the state is unknown.
         """
         deadline = time.monotonic() + limit
         while True:
@@ -349,19 +349,19 @@ class EndWatcher:
         ended: ErrorMaker,
         known: GetInstanceResponse | None = None,
     ) -> GetInstanceResponse:
-        """Look at the instance until `until` is true of it; see `InstanceClient.wait` and `wait_for`.
+        """Look at the instance until `until` accepts its info; see `InstanceClient.wait` and `wait_for`.
 
         Args:
-            until: What is waited for.
+            until: The condition to wait for.
             what: The same in words.
             timeout: Seconds.
-            ask: Looks once, on behalf of somebody who knows more of it.
-            ended: Makes the error of an end before it.
-            known: Its info of an earlier time, where it may be gone by now.
+            ask: Looks once, for a caller who knows more about the instance.
+            ended: Makes the error to raise if the instance ends first.
+            known: Earlier info, in case the instance is gone by now.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         info = known
-        # A hub that forgets what it knew before was started anew, and knows of no end.
+        # A hub that forgets an instance it knew before was restarted, and cannot report an end.
         known_before: bool | None = None
         pause = _FIRST_PAUSE
         while True:
@@ -389,10 +389,10 @@ class EndWatcher:
             pause = min(2 * pause, _FRESH)
 
     def _forgotten(self, info: GetInstanceResponse, knew_sequence: bool) -> GetInstanceResponse:
-        """Return the info of an instance that its hub has forgotten, which 0.x does at its end and 1.x some time after.
+        """Return the info of an instance that its hub has forgotten: 0.x forgets at the end, 1.x some time after.
 
         Raises:
-            InstanceNotFoundError: The hub has forgotten its sequence too, and so knows of no end.
+            InstanceNotFoundError: The hub has forgotten its sequence too, so it cannot report an end.
         """
         if has_ended(info):
             return info
@@ -418,11 +418,11 @@ class EndWatcher:
 
 
 class _Silence:
-    """The `on_idle` hook of one wait: ends it when the instance has ended and nothing is on its way any more.
+    """The `on_idle` hook of one wait: ends it when the instance has ended and no more data is on the way.
 
-    That is so when nothing has come for some time since the end was seen, and a further look has confirmed it. In a
-    log the echo of that look has to come as well, where the hub gives echoes: it comes behind all that was on its way,
-    however slow that is.
+    Two conditions must hold: nothing has arrived for some time since the end was seen, and a further look has
+    confirmed the end. For a log on a hub that gives echoes, the echo of that look must also arrive. It comes after
+    all data that was on the way, however slow that data is.
     """
 
     def __init__(
@@ -436,10 +436,10 @@ class _Silence:
         self._echoes_before = 0
 
     def __call__(self, silence: float) -> bool:
-        """Look where it is time to; `silence` is how many seconds nothing has come.
+        """Look if it is time to. `silence` is the number of seconds without data.
 
         Returns:
-            Whether the last look has seen the instance live.
+            Whether the last look found the instance alive.
         """
         watcher = self._watcher
         watcher.try_to_look(self._pause(silence))

@@ -1,1 +1,1 @@
-"""Where other frameworks meet the client; each module needs an extra of its own, and is imported by name."""
+"""Integrations with other frameworks. Each module needs its own extra, and you import it by its name."""

@@ -1,4 +1,4 @@
-"""What an error of the client means to the browser: an HTTP status, and a body that tells no secret."""
+"""Turning a client error into an answer for the browser: an HTTP status, and a body without secrets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _STATUSES: tuple[tuple[type[ScramjetError], int], ...] = (
 )
 
 _BASE = "\ue000"
-"""Stands for the hub's address for a while; a character that nobody uses."""
+"""A temporary placeholder for the hub's address: a character that no text uses."""
 
 _REDIRECT = re.compile(r"a redirect to .*, which is not followed", re.DOTALL)
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>)]+", re.IGNORECASE)
@@ -52,17 +52,17 @@ _PATH = re.compile(
     r"|\b[a-z]:\\[^\s'\"<>:;,()]+(?::\d+)*",
     re.IGNORECASE,
 )
-"""The path of a file: absolute, of two parts or more, with the line and column that a traceback adds."""
+"""A file's path: absolute, with two parts or more, and with the line and column that a traceback adds."""
 
 _PASSED_ON = {409, 413, 415, 429}
-"""Refusals that have no class of their own, and mean to the browser what they mean to the client."""
+"""Refusals without a class of their own. Their status means the same to the browser as to the client."""
 
 
 def status_of(error: ScramjetError) -> int:
     """Return the status of the answer.
 
-    A hub's 401 and 403 are about the application's token, and not about who uses the application, so they
-    are a 502, as is all that a gateway can't help.
+    A hub's 401 and 403 are about the application's token, not about the user of the application, so they
+    become 502. So does every error that a gateway can't change.
     """
     for kind, status in _STATUSES:
         if isinstance(error, kind):
@@ -73,14 +73,14 @@ def status_of(error: ScramjetError) -> int:
 
 
 def told(error: ScramjetError, client: HttpClient | None) -> dict[str, str]:
-    """Return the code and message of an error, without addresses, the token and the paths of files.
+    """Return the code and message of an error, without addresses, the token and file paths.
 
-    Errors never hold the token themselves, but what a hub or a proxy said may repeat it.
+    Errors never hold the token themselves, but the text of a hub or a proxy in them may repeat it.
     """
     message = _REDIRECT.sub("a redirect, which is not followed", error.message)
     if client is not None:
         base = client.api_base
-        # What follows the base is a route of the hub, which says what failed, and no path of a file.
+        # The text after the base is a route of the hub. It says what failed, and it is not a file path.
         message = message.replace(base, _BASE).replace(urlsplit(base).netloc, "")
         message = client.token.hidden_in(message)
     message = _PATH.sub("(a path)", _ADDRESS.sub("(an address)", message))

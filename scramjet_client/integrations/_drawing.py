@@ -12,7 +12,7 @@ import attrs
 from scramjet_client._base import in_html
 
 COLOURS = {"output": "#1f77b4", "stdout": "#2ca02c", "stderr": "#d62728", "log": "#9467bd"}
-"""The colour of each stream, in the plot and beside its name: they can be told apart on dark and light pages."""
+"""The colour of each stream, in the plot and beside its name. They are distinct on dark and light pages."""
 
 _LIVE = {"running": "#2ca02c", "starting": "#ff7f0e", "stopping": "#ff7f0e"}
 """The colour of the dot while the view is live."""
@@ -20,18 +20,18 @@ _LIVE = {"running": "#2ca02c", "starting": "#ff7f0e", "stopping": "#ff7f0e"}
 _PAST = "#7f7f7f"
 _BAD = "#d62728"
 _WIDTH, _HEIGHT = 480, 72
-"""Units of the plot, which are pixels where there is room for them."""
+"""Units of the plot; one unit is one pixel if the page has room."""
 
 _LONGEST = 400
-"""Characters of one line that are shown."""
+"""Characters of one line that the view shows."""
 
 _WRAP = (
     "max-height:16em;overflow:auto;display:flex;flex-direction:column-reverse;margin:0 0 .5em 1em"
 )
-"""A box that shows its end, wherever its content is scrolled from: the newest lines are the last ones."""
+"""A box that always shows its end, because the newest lines are the last ones."""
 
 _HUB = "CSIController"
-"""Writes what the hub does for this instance into its log: a line for each look of the view's own, for one."""
+"""The writer of the hub's own lines in an instance's log, such as one line for each look of the view."""
 
 _PRE = "flex:none;margin:0;padding:0;background:none;white-space:pre-wrap;font-family:monospace;font-size:90%"
 _FAILED = (
@@ -39,19 +39,19 @@ _FAILED = (
     f"overflow-wrap:anywhere;font-family:monospace;color:{_BAD}"
 )
 
-# What moves the cursor or sets colours in a terminal, and other characters that no page can show.
+# Control sequences of terminals (cursor, colours), and other characters that a page can't show.
 _UNSHOWN = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @attrs.frozen(kw_only=True)
 class StreamState:
-    """One stream of a view: bytes so far, bytes a second over time (the latest last), its last bytes.
+    """One stream of a view: bytes so far, recent bytes a second (the latest last), and its last bytes.
 
     Attributes:
         received: Bytes so far.
         rates: Bytes a second.
         tail: The last bytes.
-        newlines: How many line ends have come so far, which numbers the lines of `tail`.
+        newlines: The number of line ends so far, from which the lines of `tail` get their numbers.
     """
 
     received: int
@@ -62,19 +62,19 @@ class StreamState:
 
 @attrs.frozen(kw_only=True)
 class ViewState:
-    """All that a view shows.
+    """Everything that a view shows.
 
     Attributes:
-        title: What is shown.
-        facts: What is known of it: its status first, then its health and so on.
+        title: Name of the instance.
+        facts: The known facts: its status first, then its health and so on.
         streams: The streams by name.
         interval: Seconds between two rates.
-        lines: Lines of each stream that are shown.
-        error: What ended the view, "" for nothing.
-        failure: The error of the program, with its place, "" for none.
-        moment: When this was so: "2026-11-30 10:02:33".
-        ended: Why nothing is drawn after this, "" while the view is live.
-        life: Seconds after which a picture that no other one follows is no longer live.
+        lines: How many lines of each stream the view shows.
+        error: The error that ended the view, "" if there is none.
+        failure: The program's error, with its place, "" if there is none.
+        moment: The time of this state: "2026-11-30 10:02:33".
+        ended: Why no further picture follows, "" while the view is live.
+        life: Seconds after which a picture without a successor no longer counts as live.
     """
 
     title: str
@@ -90,10 +90,10 @@ class ViewState:
 
 
 def as_html(state: ViewState, closed: Collection[str] = ()) -> str:
-    """Return the view as a piece of a page; nothing that came from the hub is markup in it.
+    """Return the view as a piece of a page; text from the hub is never markup in it.
 
     Args:
-        state: What is shown.
+        state: The state to show.
         closed: The streams whose section is closed.
     """
     parts = [head(state), plot(state)]
@@ -107,7 +107,7 @@ def as_html(state: ViewState, closed: Collection[str] = ()) -> str:
 
 
 def as_parts(state: ViewState) -> dict[str, Any]:
-    """Return the view in pieces, for a page that replaces what has changed; as HTML, but for the lines."""
+    """Return the view in pieces, for a page that replaces changed pieces; all are HTML except the lines."""
     return {
         "head": head(state),
         "plot": plot(state),
@@ -126,17 +126,17 @@ def as_parts(state: ViewState) -> dict[str, Any]:
 
 
 def as_text(state: ViewState) -> str:
-    """Return the view in one line, for where no HTML is shown."""
+    """Return the view in one line, for frontends that show no HTML."""
     streams = [f"{name} {size(stream.received)}" for name, stream in state.streams.items()]
     troubles = [each for each in (state.ended, state.failure, state.error) if each]
     return ", ".join([f"{state.title}: {state.facts[0]}", *streams, *troubles])
 
 
 def head(state: ViewState) -> str:
-    """Return the line of facts, which says by itself when it is no longer live.
+    """Return the line of facts. It shows by itself when it is no longer live.
 
-    A page can't know whether another picture will follow, and a notebook keeps the last one. So what is
-    drawn is a picture of the past, and for some seconds an animation has it look live.
+    A page can't know whether another picture will follow, and a notebook keeps the last one. So the markup
+    shows the past, and an animation makes it look live for some seconds.
     """
     facts = in_html(" · ".join(state.facts))
     bad = bool(state.failure or state.error) or state.facts[0] == "crashed"
@@ -164,7 +164,7 @@ def head(state: ViewState) -> str:
 
 
 def trouble(state: ViewState) -> str:
-    """Return the program's error, and what ended the view, each on its own."""
+    """Return the program's error and the error that ended the view, as separate pieces."""
     return "\n".join(
         f'<pre style="{_FAILED}">{in_html(_UNSHOWN.sub("", each))}</pre>'
         for each in (state.failure, state.error)
@@ -206,12 +206,12 @@ def _points(rates: Sequence[float], top: float) -> str:
 
 
 def last_lines(name: str, tail: bytes, count: int) -> list[str]:
-    """Return the last lines of a stream as text; those of a log without what a person does not read."""
+    """Return the last lines of a stream as text. Lines of a log appear without the details that people do not read."""
     return [text for _number, text in _lines(name, tail)[-count:]]
 
 
 def numbered_lines(name: str, stream: StreamState, count: int) -> list[tuple[str, str]]:
-    """Return the last lines, each with a name of its own that it keeps from one picture to the next."""
+    """Return the last lines, each with a unique name that stays the same from one picture to the next."""
     begun = stream.newlines - stream.tail.count(b"\n")
     found: list[tuple[str, str]] = []
     part = previous = -1
@@ -223,13 +223,13 @@ def numbered_lines(name: str, stream: StreamState, count: int) -> list[tuple[str
 
 
 def _lines(name: str, tail: bytes) -> list[tuple[int, str]]:
-    """Return lines as they are shown, each with the number of the line of the stream that it is of."""
+    """Return the lines to show, each with the number of its line in the stream."""
     found: list[tuple[int, str]] = []
     lines = tail.decode("utf-8", "replace").split("\n")
     if not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines):
-        # A record of a log may hold a whole traceback, whose last line is the one that matters.
+        # A record of a log may hold a whole traceback, and its last line matters most.
         shown = _record(line) if name == "log" else [_overwritten(line)]
         found += [(number, _cut(_UNSHOWN.sub("", each))) for each in shown]
     return found
@@ -248,12 +248,12 @@ def _record(line: str) -> list[str]:
 
 
 def _overwritten(line: str) -> str:
-    """Return what a terminal shows of a line in which a bar has gone back to its beginning again and again."""
+    """Return the part of a line that a terminal leaves visible after a progress bar has overwritten it repeatedly."""
     return next((part for part in reversed(line.split("\r")) if part), "")
 
 
 def _cut(line: str) -> str:
-    """Return a line without its middle, if it is long: what is said begins and ends it."""
+    """Return a line, without its middle if it is long: the beginning and the end say the most."""
     if len(line) <= _LONGEST:
         return line
     half = _LONGEST // 2
@@ -261,7 +261,7 @@ def _cut(line: str) -> str:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes as people write it."""
+    """Return a number of bytes in human-readable form."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.5 or unit == "GB":
             break

@@ -1,4 +1,4 @@
-"""A WSGI body that gives what comes as it comes, and lets its source go when the browser has left."""
+"""A WSGI body that passes data on as it arrives, and releases its source when the browser has left."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from typing import Any
 from scramjet_client.errors import ScramjetError
 
 LOOK = 0.5
-"""Seconds between two looks whether the browser is still there, while the source is silent."""
+"""While the source is silent, seconds between two checks whether the browser is still connected."""
 
 _AHEAD = 4
-"""Items that are read ahead; more would only be memory, as the server writes one at a time."""
+"""Items to read ahead. More would only take memory, because the server writes one at a time."""
 
 _END = object()
 
-# Linux says so in one call, also when there is something unread before the end, as with TLS.
+# Linux reports it in one call, even if there is unread data before the end, as with TLS.
 _HUNG_UP: int = 0
 for _name in ("POLLRDHUP", "POLLHUP", "POLLERR"):
     _HUNG_UP |= getattr(select, _name, 0)
 
 
 def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
-    """Return what says whether the browser has closed its connection; to be asked by the server's thread.
+    """Return a function that says whether the browser has closed its connection; call it in the server's thread.
 
     Args:
         environ: A WSGI environment. Gunicorn and Werkzeug's own server (from 2.0) put the socket there, waitress
-            what asks it, and uWSGI has a module that knows the file descriptor. With others, and on Windows,
-            the answer is always no.
+            puts a function there, and uWSGI has a module that knows the file descriptor. With other servers, and on
+            Windows, the answer is always no.
     """
-    # Waitress knows it after a write that failed, or at once where it reads ahead (channel_request_lookahead).
+    # Waitress knows it after a failed write, or at once if it reads ahead (channel_request_lookahead).
     asked: Callable[[], bool] | None = environ.get("waitress.client_disconnected")
     if asked is not None:
         return asked
@@ -56,7 +56,7 @@ def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
             happened = dict(poller.poll(0)).get(sock.fileno(), 0)
             if happened & _HUNG_UP:
                 return True
-            # gevent's poll knows nothing but "readable".
+            # gevent's poll reports only "readable".
             return bool(happened) and _peek(sock) == b""
         except (OSError, ValueError):
             return True
@@ -65,7 +65,7 @@ def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
 
 
 class _Descriptor:
-    """The socket of a request under uWSGI, of which only the number is known; not closed from here."""
+    """The socket of a request under uWSGI, which gives only its number. This class does not close it."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -75,7 +75,7 @@ class _Descriptor:
         return self._number
 
     def recv(self, size: int, flags: int) -> bytes:
-        """Do as a socket's `recv`."""
+        """Behave as a socket's `recv`."""
         with socket.socket(fileno=os.dup(self._number)) as copy:
             return copy.recv(size, flags | getattr(socket, "MSG_DONTWAIT", 0))
 
@@ -84,13 +84,13 @@ def _uwsgi_socket(environ: dict[str, Any]) -> _Descriptor | None:
     """Return the socket of the request that this thread serves, if the server is uWSGI."""
     if "uwsgi.version" not in environ:
         return None
-    # There is no such module elsewhere: the server itself makes it.
+    # Only the uWSGI server itself provides this module.
     number = importlib.import_module("uwsgi").connection_fd()
     return None if number < 0 else _Descriptor(number)
 
 
 def _peek(sock: Any) -> bytes:
-    """Return what a readable socket would give, without taking it; over TLS, which can't peek, something."""
+    """Return a readable socket's next byte without taking it; TLS can't peek, so it gives a placeholder."""
     if hasattr(sock, "pending"):
         return b"?"
     with contextlib.suppress(BlockingIOError):
@@ -100,24 +100,24 @@ def _peek(sock: Any) -> bytes:
 
 
 class LiveBody:
-    """The body of an answer: the items of a live source, read on a thread of its own.
+    """The body of an answer: the items of a live source, read on a separate thread.
 
-    So the server's thread can look after the browser, and send heartbeats, while the source is silent. A slow
-    browser holds the source back. The thread, `scramjet-flask-N`, begins with the first item asked for, and
-    ends with the source or `close()`; it is a daemon, as a source that can't be closed may block for ever.
+    So the server's thread can watch the browser, and send heartbeats, while the source is silent. A slow
+    browser holds the source back. The thread, `scramjet-flask-N`, starts with the first request for an item, and
+    ends with the source or `close()`. It is a daemon because a source that can't be closed may block for ever.
 
     Args:
-        items: What to send.
-        source: What to close at the end.
+        items: The items to send.
+        source: The object to close at the end.
         left: Whether the browser has left.
-        first: What to send before all: an empty one has the server send the headers.
-        heartbeat: What to send whenever nothing came for `every` seconds, or None.
+        first: Bytes to send first; empty bytes make the server send the headers.
+        heartbeat: Bytes to send after each `every` seconds of silence, or None.
         every: Seconds.
-        last: What to send when the source has failed, made of its error; None raises the error. Not asked after
-            `close()`, as a source that is closed here fails because of it.
+        last: Makes the bytes to send after the source has failed, from its error; None raises the error. It is not
+            called after `close()`, because closing the source makes it fail.
 
     Raises (when iterated):
-        ScramjetError: The source ended otherwise than by its end; servers then cut the connection.
+        ScramjetError: The source broke off before its end; servers then cut the connection.
     """
 
     _numbers = itertools.count(1)
@@ -168,7 +168,7 @@ class LiveBody:
         self._thread.start()
 
     def _wait(self) -> Any:
-        """Return the next item, a heartbeat, or the end because the browser has left."""
+        """Return the next item, a heartbeat, or the end if the browser has left."""
         due = time.monotonic() + (float("inf") if self._heartbeat is None else self._every)
         while True:
             silence = max(min(LOOK, due - time.monotonic()), 0)
@@ -186,7 +186,7 @@ class LiveBody:
                 self._ready.put(item)
                 if self._closed:
                     break
-        except Exception as error:  # raised again by who iterates
+        except Exception as error:  # raised again in the thread that iterates
             end = error
             if isinstance(error, ScramjetError) and self._last is not None and not self._closed:
                 self._ready.put(self._last(error))
@@ -198,7 +198,7 @@ class LiveBody:
             self._ready.put(end)
 
     def close(self) -> None:
-        """Close the source, from any thread; the server calls it, however the answer ends."""
+        """Close the source, from any thread; the server calls this however the answer ends."""
         if self._closed:
             return
         self._closed = True
@@ -206,7 +206,7 @@ class LiveBody:
             close = getattr(self._source, "close", None)
             if close is not None:
                 close()
-        # Whoever waits for room finds it, and then sees that this is closed.
+        # A reader that waits for room finds it, and then sees that the body is closed.
         with contextlib.suppress(queue.Empty):
             while True:
                 self._ready.get_nowait()

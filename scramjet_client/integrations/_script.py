@@ -1,4 +1,4 @@
-"""The page's side of the live view, where anywidget is installed: an ES module."""
+"""The page's side of the live view, if anywidget is installed: an ES module."""
 
 SCRIPT = r"""
 // The live view where anywidget is installed. It replaces what has changed and appends lines, so that closed

@@ -1,4 +1,4 @@
-"""Server-sent events: what comes from a hub, in the format that a browser's `EventSource` reads."""
+"""Server-sent events: data from a hub in the format that a browser's `EventSource` reads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from scramjet_client.models import GetEventResponse
 from scramjet_client.streams.output import OutputStream
 
 LINE_LIMIT = 1 << 20
-"""Bytes that a line of a stream may have."""
+"""The longest line of a stream, in bytes."""
 
 HEARTBEAT = b": heartbeat\n\n"
-"""A comment, which no page sees."""
+"""A comment, which the page does not see."""
 
-# The three that the format knows; str.splitlines would split at more.
+# The three line ends of the format; str.splitlines would split at more.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -52,9 +52,9 @@ class ServerSentEvent:
 
     Attributes:
         data: Text, which may have many lines.
-        event: Its name, for `addEventListener`; None is "message".
-        id: What the browser sends back as `Last-Event-ID` when it connects again.
-        retry: Milliseconds after which it connects again.
+        event: Its name, for `addEventListener`; None means "message".
+        id: The browser sends it back as `Last-Event-ID` when it reconnects.
+        retry: Milliseconds after which the browser reconnects.
     """
 
     data: str = attrs.field(default="", validator=_text)
@@ -78,8 +78,8 @@ class ServerSentEvent:
 def as_event(item: Any, name: str | None) -> ServerSentEvent:
     """Return an item of a stream as an event.
 
-    Bytes and text are the data; of an instance's event it is the message, as JSON, under its own name; any
-    other value is JSON.
+    Bytes and text become the data. An instance's event keeps its own name, and its message becomes the data as JSON.
+    Any other value becomes JSON.
     """
     if isinstance(item, ServerSentEvent):
         return item
@@ -95,7 +95,7 @@ def _json(value: Any) -> str:
 
 
 def items_of(stream: Any) -> Iterable[Any]:
-    """Return what of a stream becomes an event each: lines of bytes or text without their ends, else items."""
+    """Return the items that become one event each: lines of bytes or text without their ends, else items."""
     return stream.lines(LINE_LIMIT) if isinstance(stream, OutputStream) else map(_bare, stream)
 
 
@@ -114,13 +114,13 @@ def encoded(
     first_id: int | None,
     end: str | None,
 ) -> Iterator[bytes]:
-    """Yield events as bytes, and one that says that it has ended, without which a browser connects again.
+    """Yield events as bytes, then an event that marks the end; without it a browser reconnects.
 
     Args:
-        items: What to send.
+        items: The items to send.
         name: Name of the events, or None.
-        first_id: Number of the first, or None for no numbers.
-        end: Name of the event after the last, or None for none.
+        first_id: Number of the first event, or None for no numbers.
+        end: Name of the event that marks the end, or None for no such event.
     """
     numbers: Iterator[str | None] = (
         itertools.repeat(None) if first_id is None else map(str, itertools.count(first_id))

@@ -1,4 +1,4 @@
-"""LiveView: an instance that is watched in the background, and drawn again and again."""
+"""LiveView: watches an instance in the background and draws it repeatedly."""
 
 from __future__ import annotations
 
@@ -26,45 +26,45 @@ from scramjet_client.models import Cause, GetInstanceResponse, Termination
 _numbers = itertools.count(1)
 
 _KEPT = 16384
-"""Bytes of the end of a stream that are kept to be shown."""
+"""Bytes at the end of each stream that are kept to be shown."""
 
 _MINUTE = 60.0
-"""Seconds of rates that are drawn."""
+"""Seconds of rates that the plot covers."""
 
 _RATE_EVERY = 0.5
-"""Seconds between two rates at least."""
+"""The minimum of seconds between two rates."""
 
 _LIFE = 6.0
-"""Seconds for which a picture passes for live at least: as long as a look and a slow frontend take."""
+"""The minimum of seconds for which a picture counts as live: the time that a look and a slow frontend take."""
 
 _LOOK_EVERY = 2.0
 """Seconds between two looks at the instance's health."""
 
 _LOOK_LIMIT = 1.0
-"""Seconds that a look may take: the first health message comes about a second after the start."""
+"""Seconds that a look may take. The first health message comes about a second after the start."""
 
 _JOIN_LIMIT = 15.0
-"""Seconds that `close` waits: for the looks that are under way, and a target of `follow`."""
+"""Seconds that `close` waits for the current looks, and for a target of `follow`."""
 
 Draw = Callable[[ViewState], object]
-"""Draws what there is to be seen; called by the view's thread."""
+"""Draws a state; called by the view's thread."""
 
 
 class Tail:
-    """A target of `follow` that counts what comes, and keeps the end of it."""
+    """A target of `follow` that counts bytes and keeps the last ones."""
 
     def __init__(self, rates: int = 120) -> None:
-        """Begin with nothing; `rates` is how many of them are kept."""
+        """Begin empty; `rates` is the number of rates to keep."""
         self.received = 0
         self.newlines = 0
         self.rates: deque[float] = deque(maxlen=rates)
         self.end = b""
         self._counted = 0
-        # Guards the end and the count of its lines, which number each other.
+        # Guards the last bytes and the number of their lines, which must match.
         self._lock = threading.Lock()
 
     def write(self, data: bytes) -> None:
-        """Take what has come; on the thread that reads the stream."""
+        """Take a chunk, on the thread that reads the stream."""
         end = data[-_KEPT:] if len(data) >= _KEPT else (self.end + data)[-_KEPT:]
         with self._lock:
             self.end = end
@@ -72,32 +72,32 @@ class Tail:
         self.received += len(data)
 
     def state(self) -> StreamState:
-        """Return what is drawn of it."""
+        """Return the state to draw."""
         with self._lock:
             tail, newlines = self.end, self.newlines
         if self.received > len(tail):
-            # What begins within a line is no line, unless it is all that there is.
+            # Drop the part before the first line end, because it is a cut line. Keep it if there is nothing else.
             tail = tail.partition(b"\n")[2] or tail
         return StreamState(
             received=self.received, rates=tuple(self.rates), tail=tail, newlines=newlines
         )
 
     def sample(self, seconds: float) -> None:
-        """Note how fast it came in the last `seconds`; on the view's thread."""
+        """Record the rate of the last `seconds`, on the view's thread."""
         received = self.received
         self.rates.append((received - self._counted) / seconds)
         self._counted = received
 
     def stop(self) -> None:
-        """Note that nothing comes any more."""
+        """Record that no more data will come."""
         self.rates.append(0.0)
 
 
 class LiveView(Closing):
-    """An instance that is being shown; see `InstanceClient.show`.
+    """An instance that is on display; see `InstanceClient.show`.
 
-    One daemon thread, `scramjet-show-N`, asks and draws, beside those of a `Follow`. All of them end with the
-    instance, with `close()`, or when something goes wrong, which is shown, and raised by `wait()`.
+    A daemon thread, `scramjet-show-N`, asks and draws, beside the threads of a `Follow`. All of them end with the
+    instance, with `close()`, or at an error. The view shows the error, and `wait()` raises it.
     """
 
     def __init__(
@@ -109,13 +109,13 @@ class LiveView(Closing):
         lines: int,
         interval: float,
     ) -> None:
-        """Open the streams and start to draw; `show` does.
+        """Open the streams and start to draw. Only `show` calls this.
 
         Args:
-            instance: What is shown.
-            draw: Called each time with all that there is to be seen.
-            streams: Names of the streams to be read.
-            lines: How many lines of each are shown.
+            instance: The instance to show.
+            draw: Called with the whole state for each picture.
+            streams: Names of the streams to read.
+            lines: How many lines of each stream to show.
             interval: Seconds between two drawings.
         """
         if isinstance(lines, bool) or not isinstance(lines, int) or lines < 1:
@@ -147,26 +147,26 @@ class LiveView(Closing):
         return f"<LiveView of instance {self._instance.id!r}: {state}>"
 
     def _ipython_display_(self) -> None:
-        """Show nothing when it is a cell's last line: the cell has it already."""
+        """Show nothing if the view is a cell's last line, because the cell has it already."""
 
     @property
     def instance(self) -> InstanceClient:
-        """What is shown."""
+        """The instance on display."""
         return self._instance
 
     @property
     def done(self) -> bool:
-        """Whether it is over."""
+        """Whether it has ended."""
         return self._over.is_set()
 
     def wait(self, timeout: Duration | None = None) -> None:
-        """Wait until the view is over, which is when the instance has ended and all was shown.
+        """Wait until the view has ended: the instance has ended and everything has been shown.
 
         Args:
-            timeout: Seconds; None is for ever.
+            timeout: Seconds; None waits without limit.
 
         Raises:
-            HubTimeoutError: It still goes on.
+            HubTimeoutError: It has not ended in time.
             StreamInterruptedError: A connection broke.
         """
         if not self._over.wait(duration("timeout", timeout, zero=True)):
@@ -175,11 +175,11 @@ class LiveView(Closing):
             raise self._error
 
     def close(self) -> None:
-        """Stop reading, and leave a last picture, which says so; from any thread, and as often as you like."""
+        """Stop reading, and leave a last picture that says so. Call it from any thread, as often as you like."""
         self.end("the view was closed")
 
     def end(self, why: str) -> None:
-        """Do as `close` does, and have the last picture say why."""
+        """Close the view, and give the reason in the last picture."""
         if not self._closing.is_set():
             self._why = why
         self._closing.set()
@@ -193,23 +193,23 @@ class LiveView(Closing):
     def _run(self) -> None:
         try:
             self._watch()
-        except BaseException as error:  # kept, and raised where it is waited for
+        except BaseException as error:  # kept, and raised to the thread that waits
             self._error = error
         closed = self._closing.is_set()
         try:
             self._follow.close()
-        except BaseException as error:  # what the streams ended with
+        except BaseException as error:  # the error that ended the streams
             self._error = self._error or error
         try:
             self._finish(closed)
             self._draw(self._state())
-        except Exception as error:  # nobody is left to be shown it
+        except Exception as error:  # there is nobody left to see it
             self._error = self._error or error
         finally:
             self._over.set()
 
     def _finish(self, closed: bool) -> None:
-        """Find out what the last picture says."""
+        """Fill in the state for the last picture."""
         for tail in self._tails.values():
             tail.stop()
         if closed:
@@ -252,13 +252,13 @@ class LiveView(Closing):
         try:
             info = instance_from(self._ask(), asked_to_end=self._instance.asked_to_end)
         except InstanceNotFoundError:
-            # 0.x forgets an instance with its end.
+            # 0.x forgets an instance at its end.
             self._known = ["gone"]
             found = self._evidence()
             self._failure = _failure(found.cause if found.fatal else None)
             return
         except ScramjetError as error:
-            # If the hub is down, the streams say so themselves.
+            # If the hub is down, the streams report it themselves.
             self._known = ["unknown", str(error)]
             return
         if has_ended(info):
@@ -271,7 +271,7 @@ class LiveView(Closing):
         self._known = [info.status, *self._health(info.started), *up]
 
     def _evidence(self) -> Evidence:
-        """Return what the streams that are shown tell of the end."""
+        """Return the evidence of the end in the streams that the view reads."""
         ends = {name: tail.end for name, tail in self._tails.items()}
         return evidence(ends.get("stderr", b""), ends.get("log", b""))
 
@@ -292,7 +292,7 @@ class LiveView(Closing):
 
 
 def _failure(cause: Cause | None) -> str:
-    """Return the program's error with its place and, where that is known, what to do about it."""
+    """Return the program's error with its place and, if known, its cure."""
     if cause is None:
         return ""
     lines = [cause.summary]
@@ -302,7 +302,7 @@ def _failure(cause: Cause | None) -> str:
 
 
 def _end(how: Termination | None) -> list[str]:
-    """Return how an instance ended, in words; a code where one says more."""
+    """Return in words how an instance ended, with the exit code if it says more."""
     if how is None:
         return []
     return [f"{how.reason}, exit code {how.exit_code}" if how.exit_code else how.reason]

@@ -1,4 +1,4 @@
-"""The widget that draws a live view, where anywidget is installed."""
+"""The widget that draws a live view, if anywidget is installed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def live_widget() -> Any:
-    """Return a widget that draws its `state`, which `as_parts` makes, or None without anywidget.
+    """Return a widget that draws its `state`, which comes from `as_parts`; None without anywidget.
 
-    The page tells the names of the sections that its reader has closed: `closed`.
+    The page reports the names of the sections that its reader has closed, in `closed`.
     """
     try:
         anywidget = import_module("anywidget")
@@ -29,5 +29,5 @@ def live_widget() -> Any:
 
 
 def view_of(widget: Any) -> dict[str, Any]:
-    """Return what displays a widget."""
+    """Return the display data of a widget."""
     return {_VIEW: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}

@@ -1,4 +1,4 @@
-"""Flask: one client for each process, live answers that let go of the hub, and errors as HTTP answers.
+"""Flask: one client for each process, live answers that release the hub, and errors as HTTP answers.
 
     scramjet = Scramjet()
 
@@ -70,7 +70,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 _LIVE_HEADERS = {
-    # nginx would collect the answer; caches would keep what is of this moment.
+    # nginx would buffer the answer, and caches would keep data that is only valid now.
     "X-Accel-Buffering": "no",
     "Cache-Control": "no-cache",
 }
@@ -79,12 +79,12 @@ _LIVE_HEADERS = {
 class Scramjet:
     """The extension: `Scramjet(app)`, or `init_app(app)` for each application of a factory.
 
-    Nothing is asked of a hub, and no setting is read, until `host` is first used. An error of the client that
-    a view does not catch becomes an HTTP answer (docs/flask.md, "Errors").
+    It sends no request to a hub and reads no setting until the first use of `host`. If a view does not catch an
+    error of the client, the error becomes an HTTP answer (docs/flask.md, "Errors").
 
-    Config keys, each of which may be missing: SCRAMJET_API_URL, SCRAMJET_PROFILE, SCRAMJET_TOKEN,
-    SCRAMJET_TIMEOUT (seconds or `Timeouts`) and SCRAMJET_CA_BUNDLE are the arguments of `HostClient.from_env`, and
-    come before the environment; SCRAMJET_HEADERS, SCRAMJET_CERT and SCRAMJET_RETRIES are those of `HostClient`;
+    All config keys are optional. SCRAMJET_API_URL, SCRAMJET_PROFILE, SCRAMJET_TOKEN, SCRAMJET_TIMEOUT (seconds or
+    `Timeouts`) and SCRAMJET_CA_BUNDLE are the arguments of `HostClient.from_env`, and take precedence over the
+    environment. SCRAMJET_HEADERS, SCRAMJET_CERT and SCRAMJET_RETRIES are arguments of `HostClient`.
     SCRAMJET_HANDLE_ERRORS=False leaves errors to the application.
 
     Args:
@@ -105,21 +105,21 @@ class Scramjet:
 
     @property
     def host(self) -> HostClient:
-        """The current application's client: one for each process, for all of its threads.
+        """The current application's client: one for each process, shared by all of its threads.
 
         Raises:
             RuntimeError: There is no application context, or `init_app` was not called for its application.
-            ConfigurationError: A setting can't be used; says which.
+            ConfigurationError: A setting can't be used; the message says which.
         """
         return _clients().host
 
 
 class _Clients:
-    """The client of one application, made anew after a fork."""
+    """The client of one application, created anew after a fork."""
 
     def __init__(self, app: Flask) -> None:
         self._config = app.config
-        # By the process that made it: a lock could be held for ever on the other side of a fork.
+        # By process id, and without a lock: another thread may hold a lock during a fork, for ever in the child.
         self._made: dict[int, HostClient] = {}
 
     @property
@@ -127,16 +127,16 @@ class _Clients:
         process = os.getpid()
         host = self._made.get(process)
         if host is None:
-            # Two threads may make one each; both then get the first, and the other holds nothing yet.
+            # Two threads may create one each. Both then get the first; the other holds no connection yet.
             host = self._made.setdefault(process, self._new())
             for other in set(self._made) - {process}:
-                # Closes this process's copies of its connections, which the other process goes on using.
+                # Closes this process's copies of the connections, which the other process goes on using.
                 self._made.pop(other, None)
         return host
 
     @property
     def client(self) -> HttpClient | None:
-        """The HTTP client, if it was ever needed."""
+        """The HTTP client, if one has been created."""
         host = self._made.get(os.getpid())
         return None if host is None else host.client
 
@@ -165,7 +165,7 @@ def _clients() -> _Clients:
 
 
 def _answer(error: ScramjetError) -> Any:
-    """Return the HTTP answer that an error means; also that of what the browser did wrong in an upload."""
+    """Return the HTTP answer for an error, including errors that the browser caused in an upload."""
     if isinstance(error, UploadError) and isinstance(error.__cause__, HTTPException):
         return error.__cause__.get_response()
     status = status_of(error)
@@ -185,15 +185,16 @@ def stream_response(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return an answer that sends what a live stream gives, as it comes.
+    """Return an answer that sends a live stream's data as it arrives.
 
-    The headers are sent at once. The stream is closed when it has ended, and when the browser leaves: at a write
-    that fails, or, while the stream is silent, within half a second where the server lets it be seen (docs/flask.md,
-    "Servers"). If it ends with an error, the connection is cut, so that nobody takes the part for the whole.
+    The headers are sent at once. The stream is closed when it has ended, and when the browser leaves. That shows at a
+    failed write; while the stream is silent, it shows within half a second if the server makes it visible
+    (docs/flask.md, "Servers"). If the stream ends with an error, the connection is cut, so that nobody mistakes the
+    part for the whole.
 
     Args:
-        stream: An `OutputStream`, or any iterable of bytes or str, which is closed if it has a `close()`.
-        mimetype: What it carries; text is UTF-8.
+        stream: An `OutputStream`, or any iterable of bytes or str; it is closed if it has a `close()`.
+        mimetype: Type of the data; text is UTF-8.
         status: HTTP status.
         headers: Further headers.
     """
@@ -216,29 +217,29 @@ def event_stream_response(
 ) -> Response:
     """Return an answer of server-sent events, for a browser's `EventSource`.
 
-    Each line of an `OutputStream` is an event, and each item of another iterable: text and bytes as they are, an
-    instance's events (of an `EventStream`) under their own names with their data as JSON, other values as
-    JSON, and a `ServerSentEvent` as it says.
+    Each line of an `OutputStream` becomes an event, and so does each item of another iterable. Text and bytes stay
+    as they are. An instance's events (of an `EventStream`) keep their own names, with their data as JSON. A
+    `ServerSentEvent` is sent as it says. Other values become JSON.
 
-    It is closed as by `stream_response`; with other servers than those at the second or third heartbeat, which is
-    within 15 seconds by default (docs/flask.md, "Servers").
+    The stream is closed as by `stream_response`. With servers that do not show that the browser has left, it is
+    closed at the second or third heartbeat, which is within 15 seconds by default (docs/flask.md, "Servers").
 
     Args:
-        stream: What to send; closed at the end if it has a `close()`.
-        event: Name of the events; None is "message".
-        ids: Whether to number them. A browser that comes back says the last number it has seen, and counting
-            goes on from there; what it has missed is not sent again, as hubs keep nothing.
-        retry: Seconds after which the browser is to connect again.
-        heartbeat: Seconds of silence after which a comment is sent, for proxies that cut silent connections, and
-            for servers that find out by writing alone that a browser has left.
-        end: Name of the event after the end, on which the page should call `close()`: an `EventSource`
-            connects again otherwise. None sends none.
+        stream: The data to send; closed at the end if it has a `close()`.
+        event: Name of the events; None means "message".
+        ids: Whether to number them. A browser that reconnects sends the last number that it has seen, and the
+            numbers continue from there. Missed events are not sent again, because hubs keep nothing.
+        retry: Seconds after which the browser should reconnect.
+        heartbeat: Seconds of silence after which a comment is sent. Some proxies cut silent connections, and
+            some servers find out only by a write that a browser has left.
+        end: Name of the event after the end, on which the page should call `close()`; otherwise an `EventSource`
+            reconnects. None sends no such event.
         failed: Name of the event for an error, with {"code": ..., "message": ...} as JSON. None cuts the
             connection instead.
         headers: Further headers.
     """
     for name in (event, end, failed):
-        # A wrong one would be found when an event of it comes.
+        # Finds a wrong name now, and not only when an event with it is sent.
         ServerSentEvent(event=name)
     silence = duration("heartbeat", heartbeat) or LONGEST_WAIT
     again = duration("retry", retry, zero=True)
@@ -250,7 +251,7 @@ def event_stream_response(
         return as_event(known, failed).encode()
 
     events = encoded(items_of(stream), name=event, first_id=_next_id() if ids else None, end=end)
-    # A comment has the browser told at once that it is connected.
+    # A comment tells the browser at once that it is connected.
     first = b": connected\n\n" if again is None else f"retry: {again * 1000:.0f}\n\n".encode()
     body = LiveBody(
         events, stream, has_left(request.environ),
@@ -260,28 +261,28 @@ def event_stream_response(
 
 
 def request_source(piece: int = 8192) -> Iterator[bytes]:
-    """Return the body of the current request as a source, to be sent on while it comes.
+    """Return the body of the current request as a source that passes data on as it arrives.
 
         instance.send_input(request_source(), type="text/plain", end=True)
 
-    Nothing is kept, and a slow program holds the browser back. A body that breaks off never looks like a whole
-    one: the upload fails. (Servers that say themselves where a body ends, as Gunicorn, let the stream of a request
-    whose browser has left end as if all of it had come; so prefer this to `request.stream`.)
+    Nothing is stored, and a slow program holds the browser back. A body that breaks off never looks complete: the
+    upload fails. (Some servers, such as Gunicorn, mark the end of a body themselves. With those, the stream of a
+    request looks complete even if the browser has left. So prefer this function to `request.stream`.)
 
-    The request must live as long as the upload: use `send_input`, or wait for what `submit_input` returns.
+    The request must live as long as the upload: use `send_input`, or wait for the upload that `submit_input` returns.
 
     Args:
-        piece: Bytes that are waited for before they are sent on. Gunicorn waits for 1,024 at least.
+        piece: Bytes to wait for before they are sent on. Gunicorn waits for at least 1,024.
 
     Raises:
-        LengthRequired: The body has no length, and this server does not say where it ends: an answer 411.
-        ClientDisconnected: While it is read: the browser left before the end.
+        LengthRequired: The body has no length, and this server does not mark its end: an answer 411.
+        ClientDisconnected: The browser left before the end, while the body was being read.
     """
     if piece < 1:
         raise ValueError(f"piece must be 1 byte or more, not {piece!r}")
     chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     if chunked and not request.environ.get("wsgi.input_terminated"):
-        # Werkzeug would give an empty body: all of the data would be lost without a word.
+        # Werkzeug would give an empty body, and all data would be lost silently.
         raise LengthRequired()
     return _read(request.stream, piece, None if chunked else request.content_length)
 
@@ -296,7 +297,7 @@ def _read(stream: Any, piece: int, length: int | None) -> Iterator[bytes]:
 
 
 def _next_id() -> int:
-    """Return the number after the last that the browser has seen."""
+    """Return the number after the last one that the browser has seen."""
     last = request.headers.get("Last-Event-ID", "")
     return int(last) + 1 if last.isascii() and last.isdigit() and len(last) < 16 else 1
 

@@ -25,7 +25,7 @@ try:
     from tqdm import TqdmWarning
 
     with warnings.catch_warnings():
-        # It says that ipywidgets is not there; the bar is text then.
+        # It warns that ipywidgets is missing; the bar is then text.
         warnings.simplefilter("ignore", TqdmWarning)
         from tqdm.auto import tqdm
 except ImportError as _error:
@@ -48,8 +48,8 @@ from scramjet_client.uploads.options import checked_stream_id
 __all__ = ["LiveView", "TransferBar", "show"]
 
 _views: weakref.WeakKeyDictionary[LiveView, Any] = weakref.WeakKeyDictionary()
-# The views of this kernel, and the cells that they are in (None where the frontend does not say); used by the
-# thread that runs cells alone.
+# The views of this kernel, and their cells (None if the frontend does not name them). Only the thread that runs
+# cells uses it.
 
 
 def show(
@@ -60,25 +60,25 @@ def show(
     interval: float = 0.5,
     widget: bool | None = None,
 ) -> LiveView:
-    """Show an instance live in this cell; returns at once, so that other cells can run.
+    """Show an instance live in this cell; return at once, so that other cells can run.
 
-    A reader that opens a stream later does not get what the view has read by then. Readers at the same time
-    both get everything. A second view of the same instance ends the first.
+    If a reader opens a stream later, it does not get the data that the view has read before. Readers that are open at
+    the same time both get everything. A second view of the same instance ends the first.
 
-    It ends when the instance has ended, when its cell is run again, when a cell is interrupted, at the end of
+    The view ends when the instance has ended, when its cell is run again, when a cell is interrupted, at the end of
     a `with` block, and by `close()`.
 
     Args:
-        instance: What to show.
-        streams: What to read of it: those that nobody else reads.
-        lines: How many lines of each are shown, the last ones.
+        instance: The instance to show.
+        streams: The streams to read; choose streams that nobody else reads.
+        lines: How many of the last lines of each stream to show.
         interval: Seconds between two drawings.
-        widget: Whether to draw by a widget, in which sections stay closed and text stays selected; it needs
-            anywidget, and a frontend that knows widgets. None is where anywidget is installed.
+        widget: Whether to draw with a widget, in which sections stay closed and text stays selected. It needs
+            anywidget, and a frontend that supports widgets. None means yes if anywidget is installed.
 
     Raises:
-        RuntimeError: This is no notebook.
-        ImportError: A widget is asked for, and anywidget is not installed.
+        RuntimeError: This is not a notebook.
+        ImportError: You asked for a widget, and anywidget is not installed.
         InstanceNotFoundError: The hub has no such instance.
     """
     names = [checked_stream_id(name, OUTPUT_STREAMS) for name in streams]
@@ -101,7 +101,7 @@ def show(
         if live is not None and not state.ended:
             live.state = as_parts(state)
             return
-        # Notebooks keep no widgets, so the last picture is one that they keep.
+        # Notebooks save no widgets, so draw the last picture as HTML, which they save.
         closed = () if live is None else live.closed
         handle.update({"text/html": as_html(state, closed), "text/plain": as_text(state)}, raw=True)
         if live is not None:
@@ -114,7 +114,7 @@ def show(
 
 
 def _cell(shell: Any) -> str | None:
-    """Return the id of the cell that runs, where the frontend gives it one."""
+    """Return the id of the running cell, if the frontend gives it one."""
     parent = shell.kernel.get_parent()
     found: str | None = (parent.get("metadata") or {}).get("cellId")
     return found
@@ -127,7 +127,7 @@ def _close(views: Iterable[LiveView], why: str) -> None:
 
 
 def _end_with_cells(shell: Any) -> None:
-    """Have views end with their cells, with an interrupt and with the kernel."""
+    """Make views end with their cells, at an interrupt and with the kernel."""
     if _before_cell in shell.events.callbacks["pre_run_cell"]:
         return
     shell.events.register("pre_run_cell", _before_cell)
@@ -149,31 +149,31 @@ def _after_cell(result: Any) -> None:
 
 
 class TransferBar(Closing):
-    """A bar of tqdm for one transfer: a hook for `progress=`, and a wrapper of a stream.
+    """A tqdm bar for one transfer: a hook for `progress=`, and a wrapper of a stream.
 
-    In a notebook with ipywidgets it is a widget, without them text; in a terminal it is text on stderr.
+    In a notebook with ipywidgets it is a widget, and without them text. In a terminal it is text on stderr.
 
     Args:
-        label: What stands before the bar.
-        total: Bytes in all, if they are known; a hook is told them by the upload.
-        **options: Further ones of `tqdm`.
+        label: Text before the bar.
+        total: Bytes in all, if known; a hook learns them from the upload.
+        **options: Further options of `tqdm`.
     """
 
     def __init__(self, label: str = "", *, total: int | None = None, **options: Any) -> None:
         given = {"unit": "B", "unit_scale": True, **options}
         if getattr(get_ipython(), "kernel", None) is not None:
-            # Notebooks draw stderr as a pink box. The widget does not mind.
+            # Notebooks draw stderr as a pink box. The widget is not affected.
             given.setdefault("file", sys.stdout)
         self._bar = tqdm(desc=label or None, total=total, **given)
 
     def __call__(self, sent: int, total: int | None) -> None:
-        """Show how much was sent; what `progress=` calls."""
+        """Show how many bytes have been sent; `progress=` calls this."""
         if total is not None:
             self._bar.total = total
         self._bar.update(sent - self._bar.n)
 
     def wrap(self, stream: io.BufferedIOBase) -> io.BufferedReader:
-        """Return a binary file that gives what `stream` gives, and moves the bar; closing it closes both."""
+        """Return a binary file that gives the data of `stream` and moves the bar; closing it closes both."""
         return io.BufferedReader(_Counted(stream, self._bar), READ_SIZE)
 
     def close(self) -> None:
@@ -182,7 +182,7 @@ class TransferBar(Closing):
 
 
 class _Counted(io.RawIOBase):
-    """What a stream gives, counted by a bar."""
+    """A stream's data, counted by a bar."""
 
     def __init__(self, stream: io.BufferedIOBase, bar: Any) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""What the pytest plugin does once a test asks for it: the hub, its clearing, and instances with their words."""
+"""The pytest plugin's work once a test asks for it: the hub, its cleanup, and instances with their output."""
 
 from __future__ import annotations
 
@@ -49,29 +49,29 @@ VARIABLE = "SCRAMJET_TEST_HUB_URL"
 Program = Union[Callable[..., Any], PackageLike, SequenceClient]
 
 _SILENCE = 0.3
-"""Seconds without a byte after which a stream that has not ended has given all."""
+"""Seconds without a byte after which an open stream counts as read."""
 
 _READ_LIMIT = 5.0
-"""Seconds for what a failed test's instances have to say, however much they go on saying."""
+"""Seconds for reading from a failed test's instances, however much they go on writing."""
 
 _SHOWN = 16384
-"""Characters of a stream that a report shows: the last ones."""
+"""How many of the last characters of a stream a report shows."""
 
 _KEPT = 1 << 20
-"""Bytes of the end of each stream that are kept while a test runs: of a hub's log most is not shown."""
+"""Bytes kept from the end of each stream while a test runs. Reports leave out most of a hub's log."""
 
 _STREAMS: tuple[InstanceOutputStream, ...] = ("stdout", "stderr", "log")
-"""What a report shows."""
+"""The streams in a report."""
 
 _PATH = re.compile(rf"instance/([^/]+)/({'|'.join(_STREAMS)})")
 
 _END_LIMIT = 20.0
-"""Seconds that a killed instance gets to be gone."""
+"""Seconds within which a killed instance must be gone."""
 
 
 @attrs.frozen
 class GivenHub:
-    """A hub that was there before the tests; only what the tests bring to it is removed.
+    """A hub that existed before the tests. Cleanup removes only what the tests have sent to it.
 
     Attributes:
         url: URL of its API.
@@ -82,7 +82,7 @@ class GivenHub:
 
     @property
     def token(self) -> str | None:
-        """What clients must send, if the environment has it: that of `client()`."""
+        """The token that clients must send, if the environment has one; `client()` sends it."""
         return resolve(api_base=self.url).token
 
     def client(self, **options: Any) -> HostClient:
@@ -90,15 +90,15 @@ class GivenHub:
         return _Recording.from_env(api_base=self.url, **options)
 
     def clear(self, host: HostClient) -> None:
-        """Remove what came to the hub by this client of it; some sequences only at the end of the run.
+        """Remove what this client has sent to the hub; some sequences stay until the end of the run.
 
-        A hub lists an ended instance for a while (1.x: 195 s), and keeps the sequence until then.
+        A hub lists an ended instance for a while (1.x: 195 s), and keeps its sequence until then.
         """
         if isinstance(host, _Recording):
             self._left.extend(host.remove_all())
 
     def close(self) -> None:
-        """Delete the sequences that are left; a hub takes up to 31 s for it."""
+        """Delete the remaining sequences; a hub takes up to 31 s for that."""
         if not self._left:
             return
         with ThreadPoolExecutor(len(self._left), "scramjet-deletion") as threads:
@@ -122,19 +122,19 @@ def hub_for(config: pytest.Config) -> Iterator[LocalHub | GivenHub]:
             given.close()
         return
     try:
-        # Needs an extra, which tests on a given hub can do without.
+        # It needs an extra that tests on a given hub do not need.
         from scramjet_client.hub import LocalHub  # noqa: PLC0415
     except ImportError as error:
         pytest.fail(f"{error}, or name a hub by --scramjet-hub-url", pytrace=False)
     with LocalHub() as hub:
         yield hub
-        # What was a defect of the hub itself must not pass for one of the last test.
+        # Otherwise a defect of the hub itself would be blamed on the last test.
         hub.check()
 
 
 @contextlib.contextmanager
 def host_of(hub: LocalHub | GivenHub) -> Iterator[tuple[HostClient, Witness]]:
-    """Give a client, and who hears its instances; then remove what came to the hub: of a given hub what it sent."""
+    """Give a client and the witness of its instances. Then clean up; on a given hub, only what the client sent."""
     with hub.client() as host:
         try:
             remembered = None if isinstance(hub, GivenHub) else hub._last_words
@@ -148,14 +148,14 @@ def host_of(hub: LocalHub | GivenHub) -> Iterator[tuple[HostClient, Witness]]:
 
 
 def _instances_of(host: HostClient) -> list[str]:
-    """Return the ids of all instances of a LocalHub, else of those that this client has brought about."""
+    """Return the ids of all instances of a LocalHub; of another hub, those that this client has caused."""
     if isinstance(host, _Recording):
         return host.instances()
     return [each.id for each in host.list_instances()]
 
 
 class _Recording(HostClient):
-    """A client that knows which sequences and topics were made by it."""
+    """A client that records which sequences and topics it has created."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -169,19 +169,19 @@ class _Recording(HostClient):
         requirements: Requirements = None,
         progress: ProgressHook | None = None,
     ) -> SequenceClient:
-        """As of `HostClient`."""
+        """As in `HostClient`."""
         sequence = super().send_sequence(package, requirements=requirements, progress=progress)
         self._sequences.append(sequence)
         return sequence
 
     def create_topic(self, topic: str, *args: Any, **options: Any) -> CreateTopicResponse:
-        """As of `HostClient`."""
+        """As in `HostClient`."""
         created = super().create_topic(topic, *args, **options)
         self._topics.append(topic)
         return created
 
     def instances(self) -> list[str]:
-        """Return the ids of the instances of the sequences that were sent, as far as the hub knows them."""
+        """Return the ids of the instances of the sent sequences, as far as the hub knows them."""
         found: list[str] = []
         for sequence in self._sequences:
             with contextlib.suppress(SequenceNotFoundError):
@@ -189,7 +189,7 @@ class _Recording(HostClient):
         return found
 
     def remove_all(self) -> list[SequenceClient]:
-        """Kill the instances of the sequences that were sent, and delete those and the topics.
+        """Kill the instances of the sent sequences, and delete those sequences and the topics.
 
         Returns:
             The sequences that the hub keeps for now.
@@ -211,7 +211,7 @@ class _Recording(HostClient):
 def end(instance: InstanceClient) -> None:
     """Kill an instance, have the hub forget it, and wait until it has ended."""
     with contextlib.suppress(InstanceNotFoundError):
-        # A 1.x hub takes no kill after a stop, or after the end.
+        # A 1.x hub accepts no kill after a stop or after the end.
         with contextlib.suppress(BadParametersError):
             instance.kill(remove_immediately=True)
         instance.wait(_END_LIMIT)
@@ -232,7 +232,7 @@ def _delete_by_force(sequence: SequenceClient) -> None:
         try:
             sequence.delete(force=True)
         except UnsupportedByHubError:
-            # An 0.x hub, which forgets an instance as soon as it has ended.
+            # A 0.x hub, which forgets an instance as soon as it has ended.
             sequence.delete()
 
 
@@ -240,7 +240,7 @@ class InstanceFactory(Closing):
     """Starts programs as instances, and ends them all: the fixture `scramjet_instance`.
 
     Attributes:
-        instances: What was started, in order.
+        instances: The started instances, in order.
     """
 
     def __init__(self, host: HostClient) -> None:
@@ -269,23 +269,23 @@ class InstanceFactory(Closing):
         return instance
 
     def close(self) -> None:
-        """Kill what still runs."""
+        """Kill the instances that still run."""
         for instance in self.instances:
             end(instance)
 
 
 class _End:
-    """The end of a stream, as those heard it who read it."""
+    """The last bytes of a stream, as its readers received them."""
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
         self._size = 0
         self._reader: Callable[[], OutputStream | None] = lambda: None
-        # Guards all of it: a test may read one stream on several threads.
+        # Guards all of the above: a test may read one stream on several threads.
         self._lock = threading.Lock()
 
     def hear(self, reader: weakref.ref[OutputStream], data: bytes) -> None:
-        """Take what a reader has read. Of two at a time, who both get all, one is heard."""
+        """Take a reader's bytes. Two readers at a time both get everything, so only one of them counts."""
         with self._lock:
             heard = self._reader()
             if heard is None or heard.closed:
@@ -303,14 +303,14 @@ class _End:
 
 
 class Witness(Closing):
-    """Knows what instances have said while a test runs, whoever read it, for the test's report.
+    """Records the output of instances while a test runs, whoever reads it, for the test's report.
 
-    A LocalHub remembers it. Of another hub it is heard here: what this process reads, by whichever client.
+    A LocalHub records it itself. For another hub, this records what this process reads, with any client.
 
     Args:
         host: A client of the hub.
-        instances: Returns the ids of the instances that the test has to do with.
-        remembered: Returns what the hub itself remembers of an instance, by stream, if it is a LocalHub.
+        instances: Returns the ids of the test's instances.
+        remembered: Returns the hub's own record of an instance, by stream, if it is a LocalHub.
     """
 
     def __init__(
@@ -330,20 +330,20 @@ class Witness(Closing):
         found = _PATH.fullmatch(path)
         if found is not None:
             end = self._ends.setdefault((unquote(found[1]), found[2]), _End())
-            # The stream must not hold itself: who loses it closes it.
+            # The stream must not refer to itself: losing the last reference to it must close it.
             stream._reader.heard = partial(end.hear, weakref.ref(stream))
 
     def sections(self) -> list[tuple[str, str]]:
-        """Return a title and a text for how each instance is, and for each of its streams that has said something.
+        """Return titles and texts: the state of each instance, and each of its streams that is not empty.
 
-        Of a hub that remembers nothing, what nobody has read is read now.
+        If the hub keeps no record, this reads all unread data now.
         """
         ids = self._ids()
         if not ids:
             return []
         with ThreadPoolExecutor(min(3 * len(ids), 12), "scramjet-report") as threads:
             if self._remembered is None and not self._closed:
-                # What is read is heard.
+                # Reading it records it.
                 asked = [
                     (self._host.get_instance_client(id), name) for id in ids for name in _STREAMS
                 ]
@@ -377,7 +377,7 @@ class Witness(Closing):
         return [(title, text) for title, text in titled if text]
 
     def _look(self, id: str) -> tuple[GetInstanceResponse | None, str]:
-        """Return the info of an instance, if it can be had, and what there is to say of its state."""
+        """Return the info of an instance, if available, and a text about its state."""
         try:
             info = self._host.get_instance_client(id).get_info()
         except InstanceNotFoundError:
@@ -387,14 +387,14 @@ class Witness(Closing):
         return info, _state(info)
 
     def close(self) -> None:
-        """Hear nothing more, and ask the hub nothing."""
+        """Stop recording, and send no more requests."""
         if not self._closed:
             self._closed = True
             stream_listeners.remove(self._opened)
 
 
 def _read_on(instance: InstanceClient, name: InstanceOutputStream) -> None:
-    """Read what a stream has to give, which need not have ended; never raises."""
+    """Read a stream's available data, even if the stream has not ended; never raises."""
     deadline = time.monotonic() + _READ_LIMIT
     with (
         contextlib.suppress(ScramjetError),
@@ -408,10 +408,10 @@ def _read_on(instance: InstanceClient, name: InstanceOutputStream) -> None:
 _FOLDED = ("TRACE", "DEBUG")
 
 _LONGEST = 200
-"""Characters of a record of a hub's own; some have whole documents in them."""
+"""The longest shown record of a hub's own, in characters. Some hold whole documents."""
 
 _PROGRAMS = ("Sequence", "PythonRunner")
-"""Whose records may be the program's own: Python programs and their runners have one name."""
+"""Writers whose records may be the program's own: Python programs and their runners share a name."""
 
 _RUNNERS = re.compile(
     r"Connecting to \S+:\d+\.\.\.|Connected\.|Sent ID |Control message received: |Loading sequence from |"
@@ -419,11 +419,11 @@ _RUNNERS = re.compile(
     r"Output type not set|Output stream will be |Output will be |"
     r"(?:server_host|server_port|instance_id|sequence_path): "
 )
-"""How the runner's own records at DEBUG begin (hubs 0.18 and 1.0)."""
+"""The beginnings of the runner's own records at DEBUG (hubs 0.18 and 1.0)."""
 
 
 def readable_log(text: str) -> str:
-    """Return a log as level, message and data, a traceback with its lines; the platform's details are counted."""
+    """Return a log as level, message and data, with the lines of tracebacks; platform details are only counted."""
     lines, folded = [], 0
     for line in text.splitlines():
         record = _record(line)
@@ -459,11 +459,11 @@ def _is_of_the_platform(record: dict[str, Any]) -> bool:
 
 
 _DEBUGGERS = ("(Pdb) ", "(Pdb++) ", "ipdb> ")
-"""What a program prints last that waits for somebody to debug it."""
+"""The last text of a program that waits in a debugger."""
 
 
 def _how(info: GetInstanceResponse | None, found: Evidence, stdout: bytes) -> str:
-    """Return the program's error, else how the instance ended, else what keeps it."""
+    """Return the program's error, else how the instance ended, else what it waits for."""
     error = "" if found.cause is None else found.cause.summary
     if found.cause is not None and found.cause.cure:
         error += f"\n({found.cause.cure})"
