@@ -165,7 +165,7 @@ class Destination:
             timeout=plan.timeout,
             watch=self.watch,
             body_lifetime=limits.body_lifetime,
-            afterwards=(lambda: self._send_end(plan)) if end_apart else None,
+            afterwards=(lambda: self._send_end(plan, upload)) if end_apart else None,
         )
         upload: Upload[Any] = Upload(transfer, body, gather=gather, progress=progress)
         if guarded is not None:
@@ -198,15 +198,24 @@ class Destination:
             self._send_end(plan)
             self.gate.end()
 
-    def _send_end(self, plan: SendPlan) -> None:
-        """End the input by a separate request."""
+    def _send_end(self, plan: SendPlan, upload: Upload[Any] | None = None) -> None:
+        """End the input by a request of its own.
+
+        Args:
+            plan: The checked options of the body before.
+            upload: The upload that this ends; if it is cancelled, this is too.
+        """
         transfer = Transfer(
             requester=self.requester,
             request=attrs.evolve(self._request(plan, end=True), params=None, head_limit=None),
             name=self.name,
             convert=answer_text,
+            # An old hub never answers for an instance that ends meanwhile.
+            watch=self.watch,
         )
         ending = Upload(transfer, Source(b""))
+        if upload is not None:
+            upload.add_done_callback(lambda _done: ending.cancel())
         ending.run()
         ending.result()
 
