@@ -17,19 +17,19 @@ from scramjet_client import InstanceClient, InstanceNotFoundError
 
 async def worker(context: Any, input: Any, life: int) -> None:
     """Work that goes wrong: the first life leaks, the second crashes, the third is well."""
-    leaked = 0
+    leaked = worked = 0
     context.set_health_check(lambda: {"healthy": leaked < 50, "message": f"{leaked} MB leaked"})
-    while life != 2:
+    while life != 2 or worked < 100:
         await asyncio.sleep(0.02)  # its work
-        leaked += 10 if life == 1 else 0
+        worked, leaked = worked + 1, leaked + (10 if life == 1 else 0)
     raise RuntimeError("out of luck")
 
 
 def illness(instance: InstanceClient) -> str:
     """Return what is wrong with an instance, "" for nothing."""
     try:
+        health = instance.get_health().status  # first: it may wait, and the end come meanwhile
         ended = instance.get_info().status not in ("starting", "running")
-        health = instance.get_health().status
     except InstanceNotFoundError:  # an old hub forgets it at once
         ended = True
     return "it has ended" if ended else "" if health == "healthy" else f"it is {health}"

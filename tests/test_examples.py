@@ -36,7 +36,8 @@ def transform_files(said: str) -> None:
     files = re.findall(r"^(\w+\.md)$", said, re.MULTILINE)
 
     assert files == sorted(path.name for path in (ROOT / "docs").glob("p*.md"))
-    assert "packages.md\nPackages\n  A function\n  A folder or a file\n" in said
+    assert "packages.md\nPackages\n  A function\n    Values that are secrets\n" in said
+    assert "\n  A folder or a file\n  What is left out\n  Requirements\n\nparity.md\n" in said
 
 
 def chat(said: str) -> None:

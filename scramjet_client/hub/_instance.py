@@ -96,6 +96,7 @@ class Instance:
         self._doomed = False
         self._watching: asyncio.Task[None] | None = None
         self._routes: list[asyncio.Task[None]] = []
+        self._early_notes: list[bytes] = []
         self.process: Process
 
     # -- start and end --------------------------------------------------------------------------------
@@ -134,6 +135,8 @@ class Instance:
         self.status = "starting"
         self._hub.audit.changed(_STARTED, self.id)
         self.process = await Process.start(order, self._heard, self._hub.reaper)
+        for line in self._early_notes:
+            self.process.log.put(line)
         # Whoever deletes the sequence or clears the hub does not wait for this task.
         return _REASONS[137] if self._doomed else None
 
@@ -322,7 +325,7 @@ class Instance:
         return self.process.log
 
     def note(self, level: str, message: str, *data: Any) -> None:
-        """Add a line to the instance's log."""
+        """Add a line to the instance's log; it waits for the process if there is none yet."""
         line = {
             "msg": message,
             "level": level,
@@ -331,7 +334,10 @@ class Instance:
             "from": "CSIController",
             "CSIController": {"id": self.id},
         }
-        self.process.log.put(compact(line) + b"\n")
+        if hasattr(self, "process"):
+            self.process.log.put(compact(line) + b"\n")
+        else:
+            self._early_notes.append(compact(line) + b"\n")
 
     def info(self) -> dict[str, Any]:
         """Return the answer to `GET instance/ID`. As on a real hub, each call leaves a line in the instance's log."""

@@ -423,7 +423,7 @@ def _warn_of_an_open_hub(host: str) -> None:
         "a LocalHub without a token runs what any user of this machine sends to it, as you; "
         "leave token= out to have a random one",
         OpenHubWarning,
-        stacklevel=3,
+        stacklevel=4,  # past `advised`, which wraps the constructor
     )
 
 

@@ -54,8 +54,8 @@ class LocalModules:
         self.suspects: list[str] = []
         self.unnamed: list[str] = []
         self.imported: set[str] = set()
-        self.package = str(namespace.get("__package__") or "")
-        self.named = {each.name for each in self.entries}
+        self.package: str = str(namespace.get("__package__") or "")
+        self.named: set[str] = {each.name for each in self.entries}
         self._looked_at: set[str] = set()
         self._folders = {script_folder(namespace), *_main_folder()}
         self._first: Path | None = None

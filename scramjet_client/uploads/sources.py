@@ -517,7 +517,7 @@ class Utf8Only:
             # Bytes in memory are checked at once, before anything is sent.
             for _ in Utf8Only(Source(iter((source.whole,))), route):
                 pass
-        self.whole = source.whole
+        self.whole: memoryview | None = source.whole
         self._source = source
         self._route = route
         self._decoder = codecs.getincrementaldecoder("utf-8")()

@@ -261,12 +261,12 @@ ENDS = [
     End(without_a_code, 0),
     End(interrupted, 130, said=b"KeyboardInterrupt: the reason"),
     End(interrupted_async, 130, said=b"KeyboardInterrupt: the reason"),
-    End(raising, 23, said=b"ValueError: the reason"),
-    End(raising_its_own, 23, said=b"Leaving: the reason"),
-    End(raising_its_own_async, 23, said=b"Leaving: the reason"),
-    End(raising_generator_exit, 23, said=b"GeneratorExit: the reason"),
-    End(raising_cancelled, 23, said=b"CancelledError: the reason"),
-    End(raising_stop_iteration, 23, said=b"StopIteration: the reason"),
+    End(raising, 1, said=b"ValueError: the reason"),
+    End(raising_its_own, 1, said=b"Leaving: the reason"),
+    End(raising_its_own_async, 1, said=b"Leaving: the reason"),
+    End(raising_generator_exit, 1, said=b"GeneratorExit: the reason"),
+    End(raising_cancelled, 1, said=b"CancelledError: the reason"),
+    End(raising_stop_iteration, 1, said=b"StopIteration: the reason"),
 ]
 
 

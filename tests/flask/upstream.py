@@ -64,12 +64,20 @@ class Upstream:
             conn.wait_closed(60)
         elif request.method == "POST":
             self._take(conn, request)
+        elif len(path) == 2:
+            python = {"config": {"engines": {"python3": "3.8.0"}}}
+            answer(conn, "200 OK", {"id": path[1], "status": "running", "sequence": python})
         else:
             conn.send(HEAD)
             self._outputs[path[1]](conn)
 
     def _take(self, conn: Conn, request: Request) -> None:
         self.parts.clear()
+        # A hub accepts an input before it has read it.
+        conn.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            b"Content-Length: 2\r\n\r\n"
+        )
         try:
             for chunk in conn.chunks():
                 self.parts += chunk
@@ -77,7 +85,7 @@ class Upstream:
             self.broken.set()
             raise
         self.received.append(bytes(self.parts))
-        answer(conn, "200 OK", {})
+        conn.send(b"{}")
 
     def _watch(self, conn: Conn) -> None:
         if conn.wait_closed(60):

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from scramjet_client import HostClient, InstanceNotFoundError, ScramjetError
+from scramjet_client import InstanceNotFoundError, ScramjetError
 from scramjet_client.hub import LocalHub
+from tests.support.hubs import open_hub
 
 PATIENCE = 60.0
 """Seconds that only a hang needs."""
@@ -26,7 +27,7 @@ async def endless(context: Any, input: Any) -> Any:
 @pytest.mark.parametrize("stream_id", ["output", "stdout", "stderr", "log"])
 def test_streams_are_cut(stream_id: str):
     """A stream of a hub that stops raises: what has come is not taken for all there was."""
-    with LocalHub() as hub, HostClient(hub.url) as host:
+    with LocalHub() as hub, hub.client() as host:
         instance = host.deploy(endless).start(timeout=PATIENCE)
         with instance.get_stream(stream_id) as stream:
             if stream_id == "output":
@@ -40,7 +41,7 @@ def test_streams_are_cut(stream_id: str):
 @pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
 def test_cut_on_the_wire(version: str):
     """The connection is reset: no last chunk comes, nor an end of file that old clients take for one."""
-    with LocalHub() as hub, HostClient(hub.url) as host:
+    with open_hub() as hub, hub.client() as host:
         instance = host.deploy(endless).start(timeout=PATIENCE)
         address = urlsplit(hub.url)
         with socket.create_connection((address.hostname, address.port), PATIENCE) as wire:
@@ -69,7 +70,7 @@ def test_wait_across_a_restart():
     hub.start()
     try:
         address = hub.url.split("/")[2].rpartition(":")
-        with HostClient(hub.url) as host:
+        with hub.client() as host:
             instance = host.deploy(endless).start(timeout=PATIENCE)
             seen = threading.Event()
             caught: list[Any] = []
@@ -96,7 +97,7 @@ def test_wait_across_a_restart():
             waiting.start()
             assert seen.wait(PATIENCE)
             hub.stop()
-            hub = LocalHub(address[0], int(address[2]))
+            hub = LocalHub(address[0], int(address[2]), token=hub.token)
             hub.start()
             again.set()
             waiting.join(PATIENCE)

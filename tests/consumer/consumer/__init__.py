@@ -82,8 +82,10 @@ def streams(instance: InstanceClient) -> None:
 
 def uploads(instance: InstanceClient) -> None:
     """Every way to send."""
-    assert_type(instance.send_input(["a\n"], type="text/plain", end=True), SendStreamResponse)
-    assert_type(instance.send_stream("input", b"a", parse_response="text"), str)
+    sent = instance.send_input(["a\n"], type="text/plain", end=True)
+    assert_type(sent, Union[SendStreamResponse, Any])
+    text = instance.send_stream("input", b"a", parse_response="text")
+    assert_type(text, Union[SendStreamResponse, Any])
     assert_type(instance.submit_input(line for line in "abc"), Upload[SendStreamResponse])
     assert_type(instance.submit_input("a").result(timeout=1).bytes_written, int)
     assert_type(instance.open_input(type="text/plain"), UploadWriter)
@@ -127,7 +129,9 @@ def further(hub: LocalHub) -> None:
 def mistakes(host: HostClient, instance: InstanceClient) -> None:
     """What checkers have to refuse."""
     instance.get_stream("outptu")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    instance.send_stream("output", b"")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    instance.send_stream("output", b"")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    instance.send_input("x", parse_response="test")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    instance.send_input("x", type=b"text/plain")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     instance.wait_for("finished")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     instance.send_inputs("x")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     print(instance.get_info().state)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
