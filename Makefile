@@ -19,7 +19,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-slow test-long mutants lint fuzz soak bench compare docs matrix clean
+.PHONY: help demo test test-quick test-slow test-long mutants lint fuzz soak bench compare docs matrix clean dist audit
 
 # Tests start hundreds of interpreters; without kept bytecode each of them compiles the package again.
 export PYTHONDONTWRITEBYTECODE :=
@@ -54,6 +54,16 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m mypy --strict
 	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+
+dist: $(VENV)/.stamp-test ## Build what a release uploads, into dist/
+	rm -rf dist
+	$(RUN) -m build
+	$(RUN) -m twine check --strict dist/*
+
+audit: $(VENV)/.stamp-test ## Ask for known vulnerabilities of the lowest and of the installed dependencies
+	$(PIP) install 'pip-audit>=2.7'
+	$(RUN) -m pip_audit --disable-pip --no-deps -r tests/constraints-lowest.txt
+	$(RUN) -m pip_audit --local --skip-editable
 
 fuzz: $(VENV)/.stamp-fuzz ## Throw bytes at what reads strangers' bytes (SECONDS=60 for each target, ARGS="chunks")
 	$(RUN) -m fuzz --seconds $(SECONDS) $(ARGS)

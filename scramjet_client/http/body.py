@@ -66,7 +66,7 @@ class Recorded:
 class BodyWriter:
     """Writes the chunked body of an upload on a daemon thread, `scramjet-upload-N`.
 
-    Small pieces that are ready together are sent together (see `_gathering`, which may have a thread too).
+    Small pieces that are ready together are sent together (see `Gathering`, which may have a thread too).
 
     The thread starts when the head of the first request has been sent. It ends when the source has ended or
     raised, or after `abort()`. A source that blocks for ever keeps the thread, so it is a daemon.

@@ -178,7 +178,7 @@ class Exchange:
         self.silence = self._waited
 
     def end_polling(self, limit: float | None) -> None:
-        """Undo `polled`."""
+        """Undo `begin_polling`."""
         with self._lock:
             self._polled = False
             if self._sock is not None:

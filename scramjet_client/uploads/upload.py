@@ -1,6 +1,6 @@
 """`Upload`, the handle of a body being sent, and the two ways of driving it.
 
-Two threads share an upload. `scramjet-upload-N` pulls from the source and writes (see `_transport`). Another
+Two threads share an upload. `scramjet-upload-N` pulls from the source and writes (see `http/body.py`). Another
 thread awaits the hub's answer: for `send_*` it is the caller, for `submit_*` and `inout` it is
 `scramjet-answer-N`. Both `scramjet-` threads are daemons, and exist only while there is something to wait for.
 """
