@@ -242,7 +242,7 @@ from helper import VALUE
 def run(context, input):
     async def items():
         yield VALUE
-        await asyncio.sleep(2)
+        await asyncio.sleep(20)
     return Stream.read_from(items())
 """
 
@@ -328,13 +328,21 @@ def test_programs_of_every_shape(
     (folder / "main.py").write_text(SHAPES[shape])
     (folder / "package.json").write_text(json.dumps(manifest))
     sequence = host.send_sequence(folder if packed == "folder" else folder / "main.py")
-    instance = sequence.start(timeout=30)
-    finish.append(instance)
-    if "for each" in SHAPES[shape] or "input.map" in SHAPES[shape]:
-        instance.send_input("hi\n", type="text/plain", end=True)
 
-    with instance.get_stream("output") as output:
-        assert output.read() == (b"" if "nothing" in shape else b"HI\n")
+    def given() -> bytes:
+        instance = sequence.start(timeout=30)
+        finish.append(instance)
+        if "for each" in SHAPES[shape] or "input.map" in SHAPES[shape]:
+            instance.send_input("hi\n", type="text/plain", end=True)
+        with instance.get_stream("output") as output:
+            return output.read()
+
+    # An old hub forgets a program with its end, which may come before its reader: then another one is started.
+    for _ in range(20):
+        with contextlib.suppress(InstanceNotFoundError):
+            assert given() == (b"" if "nothing" in shape else b"HI\n")
+            return
+    pytest.fail("every program had ended before its output was read")
 
 
 def test_function_that_loops_over_its_input(host: HostClient, finish: list[InstanceClient]):
