@@ -91,23 +91,7 @@ class BodyRequest:
 class Requester(Closing):
     """Sends the requests of one API, and applies all rules that hold for them. You may use it from any thread.
 
-    The environment has no surprising effects: `.netrc` never replaces a token, proxy variables do not apply to
-    loopback hosts, redirects are not followed, and no cookie is kept. A pooled connection is not used again if it
-    was idle for more than 4 s, or was made before a fork.
-
-    Args:
-        api_base: URL of the hub's API, such as "http://127.0.0.1:8000/api/v1".
-        token: Sent as `Authorization: Bearer`; never shown.
-        headers: Sent with each request.
-        timeout: `Timeouts`, or seconds for its `read`.
-        verify: True, False or the path of a CA bundle. None means REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE if one is set,
-            else the CAs of `certifi`.
-        cert: Path of a client certificate, or (certificate, key).
-        proxies: As in requests; None means the environment's, except for loopback hosts.
-        retries: How often the client repeats a JSON GET after a broken connection or a temporary refusal (429, 502,
-            503, 504), and any request whose connection could not be made. It never sends anything else twice.
-            Retries stay within the call's limit; see docs/reliability.md, "Retries".
-        tuning: Intervals and margins of the client itself; None means the defaults of `Tuning`.
+    `HttpClient` adds streams and uploads, and describes the arguments.
     """
 
     answer_limit = ANSWER_LIMIT
