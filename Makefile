@@ -14,7 +14,9 @@ SECONDS ?= 60
 MINUTES ?= 10
 
 VENV := .venv
-RUN := $(VENV)/bin/python
+# On Windows, with the shell of Git, programs lie elsewhere.
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUN := $(BIN)/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 
@@ -52,8 +54,8 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --strict
-	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 
 dist: $(VENV)/.stamp-test ## Build what a release uploads, into dist/
 	rm -rf dist

@@ -35,6 +35,9 @@ _GRACE = LIMIT
 as_in_a_terminal()
 
 
+# Elsewhere than on POSIX systems there is no LocalHub. Most other tests can be collected there, and `-m quick` runs.
+collect_ignore = [] if hasattr(os, "fork") else ["hub", "surroundings", "test_benchmarks.py"]
+
 _SCENARIOS = {"benchmarks", "docs_site", "endings", "faults", "hostile", "surroundings"}
 """Folders, and files test_*.py, whose tests take the client through many cases of one kind: none is quick."""
 
