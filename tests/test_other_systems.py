@@ -14,7 +14,7 @@ import pytest
 
 from scramjet_client import HttpClient
 from scramjet_client.http.interrupts import Event, wait_in_parts, wait_until
-from tests.support.hubs import open_hub
+from tests.support.hubs import hub_for_another_process
 from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
@@ -60,14 +60,14 @@ def test_names_that_a_system_lacks_are_not_used(system: str):
 )
 def test_client_without_what_posix_has(tests: list[str]):
     """The client's own tests pass where Python has no more of POSIX than on Windows; the hub runs in this process."""
-    with open_hub() as hub:
+    with hub_for_another_process() as hub:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-p", "tests.support.without_posix"),
                 *("-p", "no:xdist", "-p", "no:cacheprovider", *tests),
             ],
             cwd=ROOT, capture_output=True, text=True, timeout=60 * LIMIT, check=False,
-            env={**os.environ, "SCRAMJET_TEST_HUB_URL": hub.url},
+            env={**os.environ, **hub},
         )  # fmt: skip
 
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
