@@ -20,7 +20,13 @@ LOCKS = sorted(
 
 def test_there_are_locks():
     """Every folder whose packages npm installs has a lock file."""
-    assert {path.parent.name for path in LOCKS} == {"real_hub", "foreign", "consumer", "node"}
+    assert {path.parent.name for path in LOCKS} == {
+        "real_hub",
+        "foreign",
+        "consumer",
+        "wasm",
+        "node",
+    }
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.parent.name)
