@@ -65,13 +65,14 @@ dist: $(VENV)/.stamp-test ## Build what a release uploads, into dist/
 	$(RUN) -m build
 	$(RUN) -m twine check --strict dist/*
 
-# A virtual environment with the wheel alone is what a user gets.
+# A virtual environment with the wheel alone is what a user gets. The tool brings chardet, which requests would use.
 sbom: dist ## List what the wheel installs, as CycloneDX, into build/sbom/
-	$(PIP) install 'cyclonedx-bom>=5'
 	$(RUN) -m venv --clear --without-pip build/sbom-venv
+	$(RUN) -m venv --clear --without-pip build/sbom-tool
+	$(PIP) --python build/sbom-tool install 'cyclonedx-bom>=5'
 	$(PIP) --python build/sbom-venv install dist/*.whl
 	mkdir -p build/sbom
-	$(RUN) -m cyclonedx_py environment build/sbom-venv --mc-type library --output-reproducible -o build/sbom/scramjet_client.cdx.json
+	$(subst $(VENV),build/sbom-tool,$(RUN)) -m cyclonedx_py environment build/sbom-venv --mc-type library --output-reproducible -o build/sbom/scramjet_client.cdx.json
 
 # The lowest versions are for those who can't have newer ones. What docs/environment.md says of them is known.
 audit: $(VENV)/.stamp-test ## Fail on vulnerabilities that docs/environment.md does not list, of the lowest and of the installed dependencies
