@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 POSIX_ALONE = ("scramjet_client/hub/", "scramjet_client/_kept_tokens.py")
 """What runs and finds a LocalHub, which needs processes and locks of POSIX."""
 
-ITSELF_POSIX = "not killed_hub and not terminal and not sigint and not restarted"
-"""Tests that use POSIX themselves: they kill a hub, or press Ctrl-C in a terminal."""
+ITSELF_POSIX = "not killed_hub and not terminal and not sigint and not restarted and not by_force"
+"""Tests that use POSIX themselves: they start or kill a hub, or press Ctrl-C in a terminal."""
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])

@@ -39,7 +39,7 @@ def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
     Args:
         environ: A WSGI environment. Gunicorn and Werkzeug's own server (from 2.0) put the socket there, waitress
             puts a function there, and uWSGI has a module that knows the file descriptor. With other servers the answer
-            is always no.
+            is always no. On Windows it is also no while something is unread, and with TLS.
     """
     # Waitress knows it after a failed write, or at once if it reads ahead (channel_request_lookahead).
     asked: Callable[[], bool] | None = environ.get("waitress.client_disconnected")

@@ -176,7 +176,8 @@ def start(hub: Hub, host: HostClient) -> Iterator[Start]:
             # A 1.x hub takes no kill after a stop; an instance that lives on goes with its sequence, for which
             # that hub takes 15 seconds. What runs on this machine can be killed without it.
             if hub.is_local:
-                os.kill(instance.get_health().extra["processId"], getattr(signal, "SIGKILL", 9))
+                with contextlib.suppress(ProcessLookupError):  # its own end came first
+                    os.kill(instance.get_health().extra["processId"], getattr(signal, "SIGKILL", 9))
             elif not ended(instance):
                 host.delete_sequence(hub.sequence(host, name).id, force=True)
                 hub.forget(name)
