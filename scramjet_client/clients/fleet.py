@@ -501,7 +501,8 @@ def _living(host: HostClient, sequence: str) -> list[InstanceClient]:
 def _rank(host: HostClient) -> tuple[float, int, float]:
     """Return the key by which hubs are sorted, the least loaded first."""
     load = host.get_load_check()
-    # A fraction on 1.x, a percentage on 0.x.
+    # On 1.x the load average of a minute, which counts the same on one processor as on many: no hub says how many
+    # it has. On 0.x a percentage of all.
     processors = load.current_load / (1 if generation_of(host.client).modern else 100)
     memory = load.mem_used + load.mem_free
     share = max(processors, load.mem_used / memory if memory else 0.0)
