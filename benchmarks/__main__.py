@@ -13,23 +13,23 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks import cases, machine, many_cases, plots, process_cases, real_hub, report
+from benchmarks import cases, machine, many_cases, plots, process_cases, real_hub, report, tls_cases
 from benchmarks.model import Case, Result
 from benchmarks.peers import ROOT, Peers
 from benchmarks.runner import Settings, run_case
-from benchmarks.server import Server, serving
+from benchmarks.server import Server, serving, serving_tls
 
 OUT = ROOT / "build" / "benchmarks"
 
 
-def all_cases(stack: ExitStack, server: Server, folder: Path, *, full: bool) -> list[Case]:
+def all_cases(stack: ExitStack, server: Server, tls: Server, *, full: bool) -> list[Case]:
     """Return every case, in the order of the report; what they start is ended by the stack."""
     stage = stack.enter_context(closing(real_hub.Stage()))
-    tls = stack.enter_context(closing(many_cases.TlsServer(folder)))
     return [
         *cases.output_cases(server),
         *cases.upload_cases(server),
         *cases.round_trip_cases(server),
+        *tls_cases.cases(tls),
         *many_cases.cases(server, tls),
         process_cases.imports(),
         *process_cases.memory(server, 10**10 if full else 2 * 10**9),
@@ -129,7 +129,8 @@ def main(given: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         server = stack.enter_context(serving(folder, program=not options.python_server))
-        every = all_cases(stack, server, folder, full=options.full)
+        tls = stack.enter_context(serving_tls(folder, program=not options.python_server))
+        every = all_cases(stack, server, tls, full=options.full)
         if options.list:
             print("\n".join(f"{case.name:16} {case.title}" for case in every))
             return

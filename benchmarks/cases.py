@@ -67,7 +67,7 @@ def outputs(server: Server, options: str, unit: int, *, by_lines: bool = False) 
 
         total = amount * unit if by_lines else amount
         base = server.base(f"{options}.total-{total}")
-        yield Turn(Job(base, "bench", unit, amount, {}), amount, finish)
+        yield Turn(Job(base, "bench", unit, amount, server.options), amount, finish)
 
     return scene
 
@@ -80,7 +80,11 @@ def log(server: Server) -> Scene:
         def finish(printed: dict[str, Any]) -> None:
             expect("records", printed["items"], amount)
 
-        yield Turn(Job(server.base(f"json.total-{amount}"), "bench", 0, amount, {}), amount, finish)
+        yield Turn(
+            Job(server.base(f"json.total-{amount}"), "bench", 0, amount, server.options),
+            amount,
+            finish,
+        )
 
     return scene
 
@@ -96,7 +100,7 @@ def uploads(server: Server, size: int, *, by_items: bool) -> Scene:
         def finish(_printed: dict[str, Any]) -> None:
             expect("bytes", server.received()["bytes"], count * size)
 
-        yield Turn(Job(server.base(), "bench", size, count, {}), amount, finish)
+        yield Turn(Job(server.base(), "bench", size, count, server.options), amount, finish)
 
     return scene
 
@@ -112,7 +116,7 @@ def lone_items(server: Server) -> Scene:
             printed["waits"] = server.received()["waits"]
             expect("items", len(printed["waits"]), amount)
 
-        job = Job(server.base("stamped"), "bench", 21, amount, {"pause": 0.002})
+        job = Job(server.base("stamped"), "bench", 21, amount, {**server.options, "pause": 0.002})
         yield Turn(job, amount, finish)
 
     return scene
@@ -127,7 +131,7 @@ def repeated(server: Server, options: str = "", size: int = 100) -> Scene:
             expect("items", printed["items"], amount)
 
         base = server.base(f"{options}.total-{amount}" if options else "")
-        yield Turn(Job(base, "bench", size, amount, {}), amount, finish)
+        yield Turn(Job(base, "bench", size, amount, server.options), amount, finish)
 
     return scene
 

@@ -200,7 +200,7 @@ class Result:
         names = [
             each.name
             for each in self.case.contestants
-            if among(each) and each.kind != "this" and self.samples.get(each.name)
+            if among(each) and each.name != US and self.samples.get(each.name)
         ]
         pick = max if measure.more_is_better else min
         return pick(names, key=lambda name: self.median(name, measure), default=None)

@@ -40,7 +40,9 @@ def _long_output(server: Server, *, slow: bool) -> Scene:
             expect("bytes", printed["bytes"], amount)
 
         base = server.base(f"chunk-65536.total-{amount}")
-        yield Turn(Job(base, "bench", 65536, amount, {"slow": slow}), amount, finish)
+        yield Turn(
+            Job(base, "bench", 65536, amount, {**server.options, "slow": slow}), amount, finish
+        )
 
     return scene
 

@@ -54,7 +54,7 @@ def run_turn(
     """
     with case.scene(amount) as turn:
         command = peers.command(contestant, turn.job)
-        environment = peers.environment(contestant)
+        environment = peers.environment(contestant, turn.job)
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, check=False, timeout=limit,

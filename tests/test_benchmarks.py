@@ -30,6 +30,7 @@ GROUPS = {
         ["output", "lines", "records", "upload", "ping-pong", "json-calls", "first-byte"],
         11,
     ),
+    "TLS": (["tls"], 6),
     "process": (["many", "import", "memory", "local-hub"], 8),
     "real hub": (["real"], 6),
 }

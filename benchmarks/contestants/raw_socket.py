@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ def _connected(url: str, method: str, headers: str = "") -> socket.socket:
     parts = urlsplit(url)
     sock = socket.create_connection((parts.hostname or "", parts.port or 80))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if parts.scheme == "https":
+        sock = ssl.create_default_context().wrap_socket(sock, server_hostname=parts.hostname)
     sock.sendall(
         f"{method} {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{headers}\r\n".encode()
     )

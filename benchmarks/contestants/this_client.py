@@ -87,6 +87,25 @@ def ping_pong(job: Job) -> Done:
     return Done(items=job.times, waits=waits)
 
 
+def both_ways(job: Job) -> Done:
+    """Send items, and read what comes back meanwhile."""
+    size, wanted = 0, job.size * job.times
+    with HostClient(job.base) as host:
+        instance = host.get_instance_client(job.instance)
+        with instance.inout(job.items(), type="text/plain", end=False) as stream:
+            for chunk in stream.chunks():
+                size += len(chunk)
+                if size >= wanted:
+                    break
+    return Done(bytes=size)
+
+
+def ways_apart(job: Job) -> Done:
+    """Send items, and then read as many."""
+    upload(job)
+    return chunks(job)
+
+
 def calls(job: Job) -> Done:
     """Ask for the health again and again."""
     with HostClient(job.base) as host:
@@ -139,6 +158,8 @@ CASES: dict[str, Way] = {
     "upload": upload,
     "lone": lone_items,
     "ping-pong": ping_pong,
+    "both-ways": both_ways,
+    "ways-apart": ways_apart,
     "calls": calls,
     "delays": delays,
     "memory": memory,

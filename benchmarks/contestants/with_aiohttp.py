@@ -110,6 +110,24 @@ async def ping_pong(session: aiohttp.ClientSession, job: Job) -> Done:
     return Done(items=job.times, waits=waits)
 
 
+async def both_ways(session: aiohttp.ClientSession, job: Job) -> Done:
+    """Send items, and read what comes back meanwhile."""
+
+    async def items() -> AsyncIterator[bytes]:
+        for item in job.items():
+            yield item
+
+    size = 0
+    headers = {"Content-Type": "text/plain"}
+    async with session.post(job.url("inout"), data=items(), headers=headers) as response:
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size >= job.size * job.times:
+                break
+        response.close()
+    return Done(bytes=size)
+
+
 async def ping_pong_pair(session: aiohttp.ClientSession, job: Job) -> Done:
     """Send a line when the last one has come back, where a hub has no inout: by two requests."""
     item, came = job.item, asyncio.Semaphore(0)
@@ -203,6 +221,7 @@ CASES: dict[str, Way] = {
     "upload": _run(upload),
     "lone": _run(lone_items),
     "ping-pong": _run(ping_pong),
+    "both-ways": _run(both_ways),
     "ping-pong-pair": _run(ping_pong_pair),
     "memory": _run(memory),
     "many": many,
