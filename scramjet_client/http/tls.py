@@ -15,7 +15,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from urllib3.connection import HTTPSConnection
@@ -23,6 +23,9 @@ from urllib3.util import wait_for_read, wait_for_write
 from urllib3.util.ssl_ import create_urllib3_context
 
 _T = TypeVar("_T")
+
+_RECORD = 16384
+"""The most bytes of one TLS record, and of one step of OpenSSL that reads."""
 
 
 class DuplexSSLSocket(ssl.SSLSocket):
@@ -39,12 +42,15 @@ class DuplexSSLSocket(ssl.SSLSocket):
     _pid: int
     # Guards every call into OpenSSL, and closing: a descriptor must not vanish during a step.
     _step_lock: threading.Lock
+    # The exception that followed the data of the last read, for the next read.
+    _late: OSError | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> DuplexSSLSocket:
         """Make a socket with the lock for its steps."""
         self = super().__new__(cls, *args, **kwargs)
         # ssl makes its sockets without __init__, so only this method runs early enough.
         self._timeout = None
+        self._late = None
         self._pid = os.getpid()
         self._step_lock = threading.Lock()
         return self
@@ -104,6 +110,9 @@ class DuplexSSLSocket(ssl.SSLSocket):
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Return up to `len` bytes, or read them into `buffer` and return how many came."""
+        if self._late is not None:
+            ended = self._end(self._late)
+            return b"" if buffer is None else ended
         return self._within(self._timeout, super().read, len, buffer)
 
     def write(self, data: Any) -> int:
@@ -115,22 +124,71 @@ class DuplexSSLSocket(ssl.SSLSocket):
         return self._within(timeout, super().write, data)
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Return up to `buflen` bytes, b"" at the end."""
+        """Return up to `buflen` bytes, b"" at the end: the records that have come, or the first that comes."""
         data: bytes
         with self._step_lock:
-            try:
-                data = self._sslobj.read(buflen)
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
-                # Nothing has come yet, or the socket is closed: `read` waits, or raises a socket's usual error.
-                pass
-            except ssl.SSLEOFError:
-                if not self.suppress_ragged_eofs:
-                    raise
-                return b""
-            else:
-                return data
-        data = self.read(buflen)
+            if self._late is None:
+                try:
+                    data = self._sslobj.read(min(buflen, _RECORD))
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
+                    # Nothing has come yet, or the socket is closed: `read` waits, or raises a socket's usual error.
+                    pass
+                except ssl.SSLEOFError as error:
+                    self._end(error)
+                    return b""
+                else:
+                    if len(data) == buflen or self._timeout == 0:
+                        return data
+                    return self._with_more(data, buflen)
+        data = self.read(min(buflen, _RECORD))
         return data
+
+    def _with_more(self, data: bytes, buflen: int) -> bytes:
+        """Return the data with that of the records after it, up to `buflen` bytes; the lock is held.
+
+        A record that was there without a wait usually has others behind it. To find none costs an exception, so
+        that those who never wait, and poll many sockets, do without.
+        """
+        pieces, left = [data], buflen - len(data)
+        try:
+            while data and left:
+                data = self._sslobj.read(min(left, _RECORD))
+                pieces.append(data)
+                left -= len(data)
+        except OSError as error:
+            self._keep(error)
+        return b"".join(pieces)
+
+    def recvmsg_into(  # type: ignore[override]  # ssl's own refuses
+        self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
+    ) -> tuple[int, list[Any], int, None]:
+        """Read the records that have come, or the first that comes, into buffers, one after the other."""
+        count, buffers = 0, list(buffers)
+        with self._step_lock:
+            if self._late is None and self._sslobj is not None:
+                try:
+                    for buffer in buffers:
+                        rest = memoryview(buffer)
+                        while rest:
+                            came = self._sslobj.read(len(rest), rest)
+                            if not came:
+                                return count, [], 0, None
+                            count += came
+                            rest = rest[came:]
+                except OSError as error:
+                    self._keep(error)
+        return count or self.read(len(buffers[0]), buffers[0]), [], 0, None
+
+    def _keep(self, error: OSError) -> None:
+        """Keep an exception for the next read, as the data before it comes first, and nothing would repeat it."""
+        if not isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
+            self._late = error.with_traceback(None)
+
+    def _end(self, error: OSError) -> int:
+        """Return 0 if an exception is just the end of the data, else raise it."""
+        if isinstance(error, ssl.SSLEOFError) and self.suppress_ragged_eofs:
+            return 0
+        raise error
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """Read into `buffer`; return how many bytes came, 0 at the end."""
@@ -149,9 +207,9 @@ class DuplexSSLSocket(ssl.SSLSocket):
                 sent += self.write(rest[sent:])
 
     def pending(self) -> int:
-        """Return how many decrypted bytes wait inside OpenSSL."""
+        """Return how many decrypted bytes wait inside OpenSSL; an exception that waits counts as one."""
         with self._step_lock:
-            return super().pending()
+            return super().pending() + (self._late is not None)
 
     def shutdown(self, how: int) -> None:
         """Shut the connection below TLS.

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -70,6 +71,76 @@ def test_tight_echo_loop(certificates: Certificates, number: int):
 
     assert errors == []
     assert got == expected
+
+
+def received_apart(sock: DuplexSSLSocket) -> bytes:
+    places = [bytearray(size) for size in (1, 700, 40_000, 9, 30_000)]
+    count = sock.recvmsg_into(places)[0]
+    return b"".join(places)[:count]
+
+
+def received_into(sock: DuplexSSLSocket) -> bytes:
+    place = bytearray(50_000)
+    return bytes(place[: sock.recv_into(place)])
+
+
+WAYS = {
+    "recv": lambda sock: sock.recv(100),
+    "recv of several records": lambda sock: sock.recv(65536),
+    "recv_into": received_into,
+    "recvmsg_into": received_apart,
+}
+
+
+def read_to_end(sock: DuplexSSLSocket, way: str) -> Iterator[bytes]:
+    while data := WAYS[way](sock):
+        yield data
+
+
+@pytest.mark.parametrize("limit", [LIMIT, None])
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_of_reading_gives_every_byte(
+    certificates: Certificates, way: str, limit: float | None
+):
+    """Records of all sizes come whole and in order, however they are read, and then the end, again and again."""
+    sizes = [1, 2, 20, 300, 16_384, 16_383, 16_385, 70_000, 5, 200_000]
+    expected = b"".join(b"%d," % number * size for number, size in enumerate(sizes))
+
+    def talk(conn: Conn) -> None:
+        for number, size in enumerate(sizes):
+            conn.send(b"%d," % number * size)
+
+    with RawServer(talk, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            sock.settimeout(limit)
+            got = b"".join(read_to_end(sock, way))
+            ends = [WAYS[way](sock) for _ in range(3)]
+
+    assert got == expected
+    assert ends == [b""] * 3
+
+
+@pytest.mark.parametrize("way", ["recv of several records", "recvmsg_into"])
+def test_a_failure_behind_data_counts_as_pending(certificates: Certificates, way: str):
+    """Whoever polls the socket learns that the next read fails, although nothing more comes."""
+    sent = threading.Event()
+
+    def talk(conn: Conn) -> None:
+        conn.send(b"x" * 400)
+        conn.raw.sendall(b"no TLS record at all")
+        sent.set()
+        conn.wait_closed(LIMIT)
+
+    with RawServer(talk, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            assert sent.wait(LIMIT)
+            got = WAYS[way](sock)
+            pending = sock.pending()
+            with pytest.raises(ssl.SSLError):
+                WAYS[way](sock)
+
+    assert got == b"x" * 400
+    assert pending
 
 
 def test_time_limit_and_its_end(certificates: Certificates):
