@@ -120,8 +120,19 @@ class DuplexSSLSocket(ssl.SSLSocket):
         return self._within(self._timeout, super().write, data)
 
     def write_within(self, timeout: float | None, data: Any) -> int:
-        """Send like `write`, with a separate limit, for the thread that writes while another reads."""
-        return self._within(timeout, super().write, data)
+        """Send like `write`, with a separate limit, for the thread that writes while another reads.
+
+        One step of OpenSSL writes one record; this goes on while the network takes more.
+        """
+        sent = 0
+        with self._step_lock, memoryview(data) as rest:
+            try:
+                while sent < len(rest):
+                    sent += self._sslobj.write(rest[sent:])
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
+                # The network is full, or the socket is closed: `_within` waits, or raises a socket's usual error.
+                pass
+        return sent or self._within(timeout, super().write, data)
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Return up to `buflen` bytes, b"" at the end: the records that have come, or the first that comes."""
