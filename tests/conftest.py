@@ -20,6 +20,7 @@ from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  #
 from tests.support.quick import starts_processes
 from tests.support.scripted_hub import H1Hub
 from tests.support.signals import as_in_a_terminal
+from tests.support.sockets import described
 from tests.support.waiting import LIMIT
 
 # Examples have neither a limit of their own nor a speed in which they have to be found.
@@ -79,7 +80,8 @@ def nothing_left_behind() -> Iterator[None]:
         gc.collect()
         time.sleep(0.01)
     assert not _threads() - threads, "threads left behind"
-    assert not _sockets() - sockets, "sockets left behind"
+    left = _sockets() - sockets
+    assert not left, f"sockets left behind: {described(left)}"
 
 
 @pytest.fixture(scope="session")
