@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import resource
 import sys
@@ -13,7 +14,17 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks import cases, machine, many_cases, plots, process_cases, real_hub, report, tls_cases
+from benchmarks import (
+    cases,
+    far_cases,
+    machine,
+    many_cases,
+    plots,
+    process_cases,
+    real_hub,
+    report,
+    tls_cases,
+)
 from benchmarks.model import Case, Result
 from benchmarks.peers import ROOT, Peers
 from benchmarks.runner import Settings, run_case
@@ -25,13 +36,16 @@ OUT = ROOT / "build" / "benchmarks"
 def all_cases(stack: ExitStack, server: Server, tls: Server, *, full: bool) -> list[Case]:
     """Return every case, in the order of the report; what they start is ended by the stack."""
     stage = stack.enter_context(closing(real_hub.Stage()))
+    far = stack.enter_context(far_cases.far(tls))
     return [
         *cases.output_cases(server),
         *cases.upload_cases(server),
         *cases.round_trip_cases(server),
         *tls_cases.cases(tls),
         *many_cases.cases(server, tls),
-        process_cases.imports(),
+        many_cases.uploads(server),
+        *far_cases.cases(tls, far),
+        *process_cases.starts(server),
         *process_cases.memory(server, 10**10 if full else 2 * 10**9),
         process_cases.local_hub(),
         *real_hub.cases(stage),
@@ -126,6 +140,7 @@ def main(given: Sequence[str] | None = None) -> None:
         limit=60 if options.quick else 900,
     )
     _allow_many_sockets()
+    compileall.compile_dir(str(ROOT / "scramjet_client"), quiet=2)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         server = stack.enter_context(serving(folder, program=not options.python_server))

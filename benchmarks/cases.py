@@ -291,7 +291,7 @@ def _json_calls(server: Server) -> Case:
     session, typescript = called("requests, Session"), called("TypeScript")
     return Case(
         name="json-calls",
-        title="JSON calls (`get_health`)",
+        title="JSON calls (`get_version`)",
         measures=(CALLS, CPU_PER_MILLION, MEMORY),
         contestants=(*CALLERS, them("raw_socket", "calls")),
         scene=repeated(server),

@@ -13,6 +13,7 @@ from benchmarks.line_up import called, them, us
 from benchmarks.model import (
     CPU_SECONDS,
     FOLLOWING,
+    GROWTH_EACH,
     OPENING,
     PER_STREAM,
     THREADS,
@@ -90,3 +91,42 @@ def cases(plain: Server, tls: Server) -> list[Case]:
             in_step,
         ),
     ]
+
+
+_UPLOADS = 200
+_ITEMS = 200  # of each upload
+
+
+def uploads(server: Server) -> Case:
+    """Return the case of many uploads at once."""
+
+    @contextmanager
+    def scene(amount: int) -> Iterator[Turn]:
+        server.received()
+
+        def finish(_printed: dict[str, Any]) -> None:
+            received = server.received()
+            expect("uploads", received["bodies"], amount)
+            expect("bytes", received["bytes"], amount * _ITEMS * 1000)
+
+        options = {**server.options, "items": _ITEMS}
+        yield Turn(Job(server.base(), "bench", 1000, amount, options), amount, finish)
+
+    return Case(
+        name="many-uploads",
+        title=f"{_UPLOADS} uploads at once from one process",
+        measures=(CPU_SECONDS, GROWTH_EACH, THREADS),
+        contestants=(
+            us("many-uploads"),
+            them("with_requests", "many-uploads", "a thread each"),
+        ),
+        scene=scene,
+        first=20,
+        fixed=_UPLOADS,
+        targets=(
+            Target(measure=CPU_SECONDS, bound=1.0, text="requests", against=called("requests")),
+            Target(measure=GROWTH_EACH, bound=1.0, text="requests", against=called("requests")),
+        ),
+        note=f"Each of {_ITEMS} items of 1,000 bytes. The first items are sent when all uploads have begun, and then "
+        "the threads are counted. This client has two threads for each upload that sends in bursts.",
+    )

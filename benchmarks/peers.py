@@ -69,9 +69,9 @@ class Peers:
             return self._program(contestant.way, job)
         if contestant.module == "node":
             return [self._node[0], str(NODE / "ts_client.js"), contestant.way, fields]
-        if contestant.module == "imports":
-            script = ROOT / "benchmarks" / "contestants" / "imports.py"
-            return [sys.executable, str(script), contestant.way]
+        if contestant.module == "whole":
+            script = ROOT / "benchmarks" / "contestants" / "whole.py"
+            return [sys.executable, str(script), contestant.way, fields]
         python = self._old[0] if contestant.module == "old_client" else sys.executable
         return [python, "-m", "benchmarks.contestants", contestant.module, contestant.way, fields]
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Semaphore
 
-from benchmarks.contestants import CrowdWatch, Done, Job, MemoryWatch, Way
+from benchmarks.contestants import CrowdWatch, Done, Job, MemoryWatch, UploadWatch, Way
 from scramjet_client import HostClient, InstanceClient, OutputStream
-
 
 _LATE = InstanceClient
 """A class that the package imports at its first use; how long that takes is a case of its own."""
@@ -111,11 +110,10 @@ def ways_apart(job: Job) -> Done:
 
 
 def calls(job: Job) -> Done:
-    """Ask for the health again and again."""
+    """Ask for the version again and again."""
     with HostClient(job.base) as host:
-        instance = host.get_instance_client(job.instance)
         for _ in range(job.times):
-            assert instance.get_health().status == "healthy"
+            assert host.get_version().version
     return Done(items=job.times)
 
 
@@ -155,6 +153,21 @@ def many(job: Job) -> Done:
     return watch.done(count)
 
 
+def many_uploads(job: Job) -> Done:
+    """Send many uploads at once."""
+    watch = UploadWatch(job)
+    with HostClient(job.base) as host:
+        uploads = [
+            host.get_instance_client(f"{job.instance}-{number}").submit_input(
+                watch.items(), end=True
+            )
+            for number in range(job.times)
+        ]
+        for upload in uploads:
+            upload.result()
+    return watch.done()
+
+
 CASES: dict[str, Way] = {
     "chunks": chunks,
     "lines": lines,
@@ -168,4 +181,5 @@ CASES: dict[str, Way] = {
     "delays": delays,
     "memory": memory,
     "many": many,
+    "many-uploads": many_uploads,
 }
