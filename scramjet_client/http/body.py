@@ -423,8 +423,10 @@ class Gathering:
         self._over = False
         self._wrote_at = float("-inf")
         self._thread: threading.Thread | None = None
-        # Guards _held, _size, _since and _over; notified when the first piece is held, and at the end.
-        self._changed = threading.Condition()
+        # Guards _held, _size, _since and _over; a plain lock, because a Condition's own takes half the time of `put`.
+        self._lock = threading.Lock()
+        # Notified when the first piece is held, and at the end.
+        self._changed = threading.Condition(self._lock)
         # Held from taking pieces out until they are written: two flushes must not swap their data.
         self._writing = threading.Lock()
 
@@ -440,7 +442,7 @@ class Gathering:
                 done = self._write(piece)
                 self._wrote_at = self._clock()
             return done
-        with self._changed:
+        with self._lock:
             if not self._held:
                 self._since = now
                 self._changed.notify()

@@ -199,6 +199,7 @@ class GuardedBody:
         self._text = type != _BINARY
         self._early_yes = early_yes
         self._waits = first.unsettled
+        self._looks = self._waits or self._text
         self._size = 0
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
@@ -206,12 +207,15 @@ class GuardedBody:
 
     def __next__(self) -> bytes | memoryview:
         piece = next(self._body)
-        if (self._waits or self._text) and not bytes(piece).isascii():
+        if not self._looks:
+            return piece
+        if not bytes(piece).isascii():
             self._not_ascii(bytes(piece))
         self._size += len(piece)
         if self._size >= _FIRST_READ:
             # A look at each byte of a long body costs as much as the rest of this package's part in sending it.
             self._waits = False
+        self._looks = self._waits or self._text
         return piece
 
     def _not_ascii(self, piece: bytes) -> None:
