@@ -70,7 +70,7 @@ def cases(near: Server, away: Server) -> list[Case]:
                 Target(measure=ROUND_TRIPS, bound=1.05, text="the raw socket", against=limit),
             ),
             note="The time of a new client until it has what it wanted, divided by that of a round trip. A "
-            "proxy on loopback delays what it passes on. It answers a connect at once: a round trip less for everybody.",
+            "proxy on loopback delays what it passes on, but answers a connect at once, to everybody.",
         )
 
     return [
