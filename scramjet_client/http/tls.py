@@ -15,7 +15,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from urllib3.connection import HTTPSConnection
@@ -102,8 +104,25 @@ class DuplexSSLSocket(ssl.SSLSocket):
                     raise
 
     def do_handshake(self, block: bool = False) -> None:
-        """Do the handshake within the socket's time limit."""
+        """Do the handshake within the socket's time limit; resume the session that `Sessions.used` names."""
+        session = _resumed.get()
+        if session is not None and self._sslobj is not None:
+            # Without it, the handshake is a whole one.
+            with contextlib.suppress(ValueError):
+                self._sslobj.session = session
         self._within(self._timeout, super().do_handshake)
+
+    def resumable(self) -> ssl.SSLSession | None:
+        """Return a session that other connections may resume, if the hub has sent a ticket for it.
+
+        A connection that has resumed one has nothing newer to offer: Python copies a session each time, which costs as
+        much as the certificates do.
+        """
+        session: ssl.SSLSession | None = None
+        with self._step_lock:
+            if self._sslobj is not None and not self._sslobj.session_reused:
+                session = self._sslobj.session
+        return session if session is not None and session.has_ticket else None
 
     # ssl's own recv, recv_into and send would each take the lock twice. Here all reading is `read` and all
     # writing `write`, with one step into OpenSSL each.
@@ -264,6 +283,45 @@ def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.sslsocket_class = _SOCKET
     return context
+
+
+_resumed: ContextVar[ssl.SSLSession | None] = ContextVar("scramjet_tls_session", default=None)
+
+
+class Sessions:
+    """The TLS session of one pool that its next connection resumes, which spares both sides the certificates.
+
+    All connections of a pool have one host, whose certificate was checked when the session began. A session belongs to
+    its context, so that other or changed certificates begin another one.
+    """
+
+    def __init__(self) -> None:
+        self._newest: weakref.ref[DuplexSSLSocket] | None = None
+        self._session: tuple[ssl.SSLContext, ssl.SSLSession] | None = None
+        # Guards both.
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def used(self, context: ssl.SSLContext) -> Iterator[None]:
+        """Resume the session in the handshakes of the block, if it is of this context."""
+        with self._lock:
+            # The ticket comes with the first data, so only now it is known.
+            newest = None if self._newest is None else self._newest()
+            session = None if newest is None else newest.resumable()
+            if newest is not None and session is not None:
+                self._session = (newest.context, session)
+            kept = self._session
+        token = _resumed.set(kept[1] if kept is not None and kept[0] is context else None)
+        try:
+            yield
+        finally:
+            _resumed.reset(token)
+
+    def made(self, sock: object) -> None:
+        """Learn of a new connection."""
+        if isinstance(sock, DuplexSSLSocket):
+            with self._lock:
+                self._newest = weakref.ref(sock)
 
 
 class ContextCache:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -10,10 +12,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 
-from scramjet_client import HostClient, UploadCancelledError
+from scramjet_client import (
+    HostClient,
+    HttpClient,
+    HubConnectionError,
+    UploadCancelledError,
+)
 from scramjet_client.http.tls import DuplexSSLSocket, duplex_context
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
@@ -257,6 +266,65 @@ def test_a_context_for_each_connection(certificates: Certificates):
         with HostClient(hub.url, verify=True, retries=0) as other:
             with pytest.raises(ConnectionError, match="certificate verify failed"):
                 other.get_version()
+
+
+@contextlib.contextmanager
+def opened(client: HttpClient, count: int) -> Iterator[list[DuplexSSLSocket]]:
+    """Open streams for a block; give their sockets."""
+    streams = [client.get_stream("output") for _ in range(count)]
+    try:
+        yield [stream._reader.exchange._sock for stream in streams]  # type: ignore[misc]
+    finally:
+        for stream in streams:
+            stream.close()
+
+
+def talks(conn: Conn) -> None:
+    if conn.read_request() is not None:
+        conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        conn.wait_closed(LIMIT)
+
+
+def test_later_connections_resume_the_session(certificates: Certificates):
+    """Only the first connection to a hub checks its certificate; the others know it."""
+    with RawServer(talks, ssl_context=certificates.server_context()) as server:
+        with (
+            HttpClient(server.url, verify=certificates.ca_path) as client,
+            opened(client, 4) as sockets,
+        ):
+            resumed = [sock.session_reused for sock in sockets]
+            known = [sock.getpeercert() for sock in sockets]
+
+    assert resumed == [False, True, True, True]
+    assert known == [known[0]] * 4
+    assert known[0]
+
+
+def test_a_session_does_not_outlive_what_it_trusts(certificates: Certificates, tmp_path: Path):
+    """When the CA bundle changes, the next connection checks the certificate anew, and refuses it."""
+    bundle = tmp_path / "ca.pem"
+    shutil.copy(certificates.ca_path, bundle)
+    with RawServer(talks, ssl_context=certificates.server_context()) as server:
+        with HttpClient(server.url, verify=str(bundle)) as client, opened(client, 2) as sockets:
+            resumed = [sock.session_reused for sock in sockets]
+            trustme.CA().cert_pem.write_to_path(str(bundle))
+            os.utime(bundle, (1, 1))
+            with pytest.raises(HubConnectionError, match="certificate"):
+                client.get_stream("output")
+
+    assert resumed == [False, True]
+
+
+def test_a_hub_that_forgets_sessions_gets_a_whole_handshake(certificates: Certificates):
+    """A ticket that a hub can't read any more is no failure."""
+    contexts = [certificates.server_context() for _ in range(2)]
+    with RawServer(talks, ssl_context=contexts[0]) as server:
+        with HttpClient(server.url, verify=certificates.ca_path) as client, opened(client, 2):
+            server._context = contexts[1]  # as after its restart
+            with opened(client, 2) as sockets:
+                resumed = [sock.session_reused for sock in sockets]
+
+    assert resumed[0] is False
 
 
 def test_verify_false_is_the_users_choice(certificates: Certificates):
