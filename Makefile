@@ -6,6 +6,9 @@ BEFORE ?= main
 ARGS ?=
 WORKERS ?= 4
 QUICK_WORKERS ?= 2
+# Where the tests of the client itself are; the rest would only be collected.
+QUICK ?= $(addprefix tests/,api clients http instances packages streams uploads) \
+    $(foreach name,architecture config errors live_objects names parity,tests/test_$(name).py)
 # Four for each processor.
 MANY_WORKERS ?= $$((4 * $$(getconf _NPROCESSORS_ONLN)))
 # By file: a hub that the tests of a file share is started once, and not by each worker.
@@ -35,7 +38,7 @@ test: $(VENV)/.stamp-test ## Run the tests, several at once, against the real hu
 	$(RUN) -m pytest -n $(WORKERS) --dist $(DIST) $(ARGS)
 
 test-quick: $(VENV)/.stamp-test ## Run the tests that start no process, for the inner loop
-	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist $(DIST) -m quick $(ARGS)
+	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist worksteal -m quick $(QUICK) $(ARGS)
 
 # A signal that the shell ignores, as after nohup or in a script, is ignored by what it starts.
 test-slow: $(VENV)/.stamp-test ## Run the tests three times on busy processors, with many workers, and signals ignored in turn
@@ -43,7 +46,7 @@ test-slow: $(VENV)/.stamp-test ## Run the tests three times on busy processors, 
 	    $(RUN) -m tests.support.busy --ignore $$signal \
 	        $(RUN) -m pytest -n $(MANY_WORKERS) --dist $(DIST) -o timeout=900 -o faulthandler_timeout=0 $(ARGS); done
 
-test-long: $(VENV)/.stamp-test ## Run the tests that take minutes of real time
+test-long: $(VENV)/.stamp-long ## Run the tests that take minutes of real time
 	$(RUN) -m pytest -m long -o timeout=900 -o faulthandler_timeout=0 $(ARGS)
 
 mutants: $(VENV)/.stamp-mutants ## Change what sends and reads, one thing at a time, and see what the tests notice (MINUTES=10, ARGS="scramjet_client.http.chunked*")
@@ -110,6 +113,10 @@ $(VENV)/.stamp-test: $(VENV)/.stamp-venv $(METADATA)
 	$(PIP) install -e '.[test]'
 	@{ command -v tinyproxy && command -v nginx; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	    { apt-get install -qq -y tinyproxy nginx-light || { apt-get update -qq && apt-get install -qq -y tinyproxy nginx-light; }; } >/dev/null 2>&1; } || true
+	@touch $@
+
+$(VENV)/.stamp-long: $(VENV)/.stamp-test
+	$(PIP) install -e '.[test,long]'
 	@touch $@
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test

@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psutil
@@ -115,6 +116,7 @@ def test_stop_that_ends_in_a_kill(instance: InstanceClient, there: Instance):
     assert caught.value.code == "STOP_TIMEOUT"
 
 
+@pytest.mark.waits
 def test_stop_without_effect(instance: InstanceClient):
     """An instance that lives on after the hub's answer is a STOP_TIMEOUT too."""
     with pytest.raises(StopTimeoutError, match="still runs"):
@@ -375,6 +377,7 @@ def test_source_that_raises(instance: InstanceClient, there: Instance):
         assert output.read() == b"later\n"
 
 
+@pytest.mark.waits
 def test_instance_that_ends_under_an_upload(instance: InstanceClient, there: Instance):
     """A hub never answers an upload whose instance has ended; the client says so."""
     there.input_ended = True
@@ -478,6 +481,7 @@ def test_unlisted_instance_ends_its_log(instance: InstanceClient, h1_hub: H1Hub,
         assert log.read() == b""
 
 
+@pytest.mark.waits
 def test_many_waits_share_one_look(h1_hub: H1Hub, h1_host: HostClient):
     """Many streams that wait come to look at a list of the instances, instead of each at its own."""
     logs = [
@@ -562,6 +566,7 @@ def test_inout_before_any_output(instance: InstanceClient):
     assert stream.upload.cancelled()
 
 
+@pytest.mark.waits
 def test_inout_ends_with_its_instance(instance: InstanceClient, there: Instance):
     """The hub never ends an inout; the client does, when the instance has ended."""
     gate = threading.Event()
@@ -579,6 +584,7 @@ def test_inout_ends_with_its_instance(instance: InstanceClient, there: Instance)
     gate.set()
 
 
+@pytest.mark.waits
 def test_inout_whose_instance_ends_without_a_word(instance: InstanceClient, there: Instance):
     """No output at all, and then the end: the stream ends, and its upload says why it could not."""
     gate = threading.Event()
@@ -663,6 +669,15 @@ def test_wait_for_an_event_of_what_ends(instance: InstanceClient, there: Instanc
         getattr(instance, name)("never")
 
     assert caught.value.code == "INSTANCE_ENDED"
+
+
+def test_health_of_what_ends_before_its_first_message(instance: InstanceClient, there: Instance):
+    """Hub 0.18.7 never answers then; the end of the instance is the answer."""
+    there.reports_health = False
+    there.on_look = partial(there.end, 23, "Sequence failed during execution")
+
+    with pytest.raises(InstanceEndedError, match="while its health was awaited"):
+        instance.get_health()
 
 
 @pytest.mark.parametrize("message", ["text", {"a": 1}, 5, None, [True]])
