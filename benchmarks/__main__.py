@@ -74,6 +74,12 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--write", action="store_true", help="put the results into docs/performance.md"
     )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        help="how the names of cases begin that are left out",
+    )
     parser.add_argument("--no-install", action="store_true", help="compare with what is there")
     parser.add_argument("--python-server", action="store_true", help="do without a C compiler")
     options = parser.parse_args(given)
@@ -121,6 +127,7 @@ def _save(
     (out / "results.json").write_text(json.dumps(values, indent=1), "utf-8")
     try:
         plots.drawn(results, out)
+        plots.overview(values, out)
     except ImportError as error:
         _say(f"no plots: {error}")
     _say(f"\nwritten to {out}")
@@ -128,6 +135,7 @@ def _save(
         sys.exit("some contestants failed")
     if options.write:
         report.publish(text, plots.drawn(results, report.IMAGES))
+        plots.overview(values, report.IMAGES)
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -152,6 +160,7 @@ def main(given: Sequence[str] | None = None) -> None:
         facts = machine.described(server)
         peers = Peers(server, folder, install=not options.no_install)
         results: list[Result] = []
+        every = [case for case in every if not case.name.startswith(tuple(options.without))]
         for chosen in _chosen(every, options.cases):
             case = _with_before(chosen, options.before) if options.before else chosen
             results.append(run_case(case, settings, peers, _say))

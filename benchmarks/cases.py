@@ -149,6 +149,7 @@ def _chunk_cases(server: Server) -> list[Case]:
             targets=(
                 Target(measure=MEGABYTES, bound=0.95, text="the best peer", against=peers),
                 Target(measure=MEGABYTES, bound=0.9, text="the better raw socket", against=limit),
+                Target(measure=MEMORY, bound=1.15, text="requests", against=called("requests")),
             ),
             note="The raw socket decodes nothing.",
         ),
@@ -232,7 +233,10 @@ def upload_cases(server: Server) -> list[Case]:
             scene=uploads(server, 65536, by_items=False),
             first=64 << 20,
             step=65536,
-            targets=(Target(measure=MEGABYTES, bound=0.95, text="requests", against=requests),),
+            targets=(
+                Target(measure=MEGABYTES, bound=1.0, text="the best peer", against=json_peers),
+                Target(measure=CPU_PER_GB, bound=1.0, text="requests", against=requests),
+            ),
         ),
         Case(
             name="upload-100",
@@ -289,6 +293,7 @@ def _ping_pong(server: Server) -> Case:
 
 def _json_calls(server: Server) -> Case:
     session, typescript = called("requests, Session"), called("TypeScript")
+    pool = called("PoolManager")
     return Case(
         name="json-calls",
         title="JSON calls (`get_version`)",
@@ -299,6 +304,7 @@ def _json_calls(server: Server) -> Case:
         targets=(
             Target(measure=CALLS, bound=0.95, text="a bare requests.Session", against=session),
             Target(measure=CALLS, bound=1.0, text="the TypeScript client", against=typescript),
+            Target(measure=CALLS, bound=0.9, text="urllib3", against=pool),
         ),
     )
 

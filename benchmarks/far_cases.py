@@ -65,7 +65,7 @@ def cases(near: Server, away: Server) -> list[Case]:
             scene=scene,
             first=amount,
             fixed=amount,
-            turns=3 / 5,
+            turns=1 / 5,
             targets=(
                 Target(measure=ROUND_TRIPS, bound=1.05, text="the raw socket", against=limit),
             ),

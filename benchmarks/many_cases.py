@@ -70,6 +70,7 @@ def cases(plain: Server, tls: Server) -> list[Case]:
             turns=3 / 5,
             targets=(
                 Target(measure=FOLLOWING, bound=1.0, text="aiohttp", against=called("aiohttp")),
+                Target(measure=OPENING, bound=1.0, text="aiohttp", against=called("aiohttp")),
                 Target(measure=PER_STREAM, bound=64, text="KiB", against=None),
                 Target(measure=THREADS, bound=1, text="thread", against=None),
             ),

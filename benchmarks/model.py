@@ -104,7 +104,7 @@ MILLISECONDS_EACH = Measure(title="ms", of=lambda s: s.seconds / s.amount * 1e3)
 CPU_EACH = Measure(title="CPU ms", of=lambda s: s.cpu / s.amount * 1e3)
 FAR = 0.08
 """Seconds of a round trip to the hub that is far."""
-ROUND_TRIPS = Measure(title="round trips", of=lambda s: s.seconds / FAR, digits=2)
+ROUND_TRIPS = Measure(title="trips", of=lambda s: s.seconds / FAR, digits=2)
 GROWTH_EACH = Measure(title="KiB each", of=lambda s: s.notes["bytes_each"] / 1024)
 
 

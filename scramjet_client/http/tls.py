@@ -26,6 +26,9 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 _T = TypeVar("_T")
 
+_MOST_AT_ONCE = 131072
+"""Bytes that a writer sends, if the network takes them, before a reader gets its turn."""
+
 _RECORD = 16384
 """The most bytes of one TLS record, and of one step of OpenSSL that reads."""
 
@@ -141,13 +144,14 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def write_within(self, timeout: float | None, data: Any) -> int:
         """Send like `write`, with a separate limit, for the thread that writes while another reads.
 
-        One step of OpenSSL writes one record; this goes on while the network takes more.
+        One step of OpenSSL writes one record. This goes on while the network takes more, but lets a reader in now and then.
         """
-        sent = 0
-        with self._step_lock, memoryview(data) as rest:
+        sent, view = 0, memoryview(data)
+        most = min(len(view), _MOST_AT_ONCE)
+        with self._step_lock:
             try:
-                while sent < len(rest):
-                    sent += self._sslobj.write(rest[sent:])
+                while sent < most:
+                    sent += self._sslobj.write(view[sent:])
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
                 # The network is full, or the socket is closed: `_within` waits, or raises a socket's usual error.
                 pass
