@@ -144,7 +144,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def write_within(self, timeout: float | None, data: Any) -> int:
         """Send like `write`, with a separate limit, for the thread that writes while another reads.
 
-        One step of OpenSSL writes one record. This goes on while the network takes more, but lets a reader in now and then.
+        One step of OpenSSL writes one record. This goes on while the network takes more, for a part of it.
         """
         sent, view = 0, memoryview(data)
         most = min(len(view), _MOST_AT_ONCE)
