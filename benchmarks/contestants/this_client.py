@@ -159,7 +159,7 @@ def many_uploads(job: Job) -> Done:
     with HostClient(job.base) as host:
         uploads = [
             host.get_instance_client(f"{job.instance}-{number}").submit_input(
-                watch.items(), end=True
+                watch.items(), type="application/octet-stream", end=True
             )
             for number in range(job.times)
         ]

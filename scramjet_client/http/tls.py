@@ -63,7 +63,9 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def settimeout(self, value: float | None) -> None:
         """Set the limit of each later call: seconds, or None."""
         self._timeout = value
-        super().setblocking(False)
+        if super().gettimeout() != 0.0:
+            # It asks the system, and gives up the interpreter's lock to do so: too much for each read.
+            super().setblocking(False)
 
     def gettimeout(self) -> float | None:
         """Return the limit that `settimeout` set."""
