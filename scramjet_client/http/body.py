@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,11 @@ from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.tls import DUPLEX
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+_PROMPT = sys.platform.startswith("linux") and _DONT_WAIT != 0
+"""Whether a send with that flag never waits. macOS heeds it for reads alone, and Windows does not have it."""
+
+_SURE = 2048
+"""Bytes for which every system has room where a wait says that a socket can be written to."""
 
 _WORTH_SCATTERING = 16384
 """Bytes from which on a frame's parts go to the socket one by one, without being joined."""
@@ -357,7 +363,7 @@ class BodyWriter:
             try:
                 if isinstance(sock, DUPLEX):
                     return sock.write_within(None, parts[0])
-                return sock.sendmsg(parts) if len(parts) > 1 else sock.send(parts[0])
+                return _sent(sock, parts, 0)
             except (BlockingIOError, socket.timeout):
                 # The reading thread sets this socket's time limit for its own reads.
                 wait_for_write(sock)
@@ -377,9 +383,17 @@ class BodyWriter:
                     return sock.write_within(remaining, parts[0])
                 # Wait here, because a send itself waits as long as the socket's own limit.
                 if wait_for_write(sock, remaining):
-                    if len(parts) > 1:
-                        return sock.sendmsg(parts, [], _DONT_WAIT)
-                    return sock.send(parts[0], _DONT_WAIT)
+                    if not _PROMPT:
+                        return sock.send(parts[0][:_SURE], _DONT_WAIT)
+                    return _sent(sock, parts, _DONT_WAIT)
+
+
+def _sent(sock: socket.socket, parts: Sequence[bytes | memoryview], flags: int) -> int:
+    """Send some of the parts; return how many bytes were taken."""
+    if len(parts) > 1:
+        count: int = getattr(sock, "sendmsg")(parts, [], flags)  # noqa: B009 - Windows has none
+        return count
+    return sock.send(parts[0], flags)
 
 
 ENOUGH = 65536

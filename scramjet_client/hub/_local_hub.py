@@ -142,7 +142,7 @@ class LocalHub(Guided):
         max_connections: int = defaults.MAX_CONNECTIONS,
         head_timeout: float | timedelta | None = defaults.HEAD_TIMEOUT,
     ) -> None:
-        if os.name != "posix":
+        if not hasattr(os, "fork"):
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
         if isinstance(token, _Token):
             token = secrets.token_urlsafe(_TOKEN_BYTES)
