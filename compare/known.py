@@ -109,6 +109,13 @@ KNOWN = [
         "LocalHub names only the file system that it uses",
     ),
     Known(
+        "GET load-check",
+        "body fsSize 0 fs",
+        "/.*",
+        "/.*local-hub.*",
+        "each hub uses a folder of its own",
+    ),
+    Known(
         r"GET (instances|entities|instance/\{inst\})",
         r"body (\d+ |instances \d+ )?created",
         "null",
