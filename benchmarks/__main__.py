@@ -34,6 +34,7 @@ def all_cases(stack: ExitStack, server: Server, folder: Path, *, full: bool) -> 
         process_cases.imports(),
         *process_cases.memory(server, 10**10 if full else 2 * 10**9),
         process_cases.local_hub(),
+        process_cases.saving(),
         *real_hub.cases(stage),
     ]
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.contestants import Job
+from benchmarks.contestants.saving import nodemon
 from benchmarks.model import Contestant
 from benchmarks.server import Server
 from tests.support import npm
@@ -28,6 +29,13 @@ _LIBRARIES = {
     "with_aiohttp": "aiohttp",
     "with_pycurl": "pycurl",
 }
+
+
+def _missing_of_saving(way: str) -> str:
+    if way == "nodemon":
+        return "" if nodemon() is not None else "not installed"
+    module = {"dev": "watchfiles", "flask": "flask"}[way]
+    return "" if importlib.util.find_spec(module) is not None else "not installed"
 
 
 class Peers:
@@ -53,6 +61,8 @@ class Peers:
             return self._old[1]
         if module == "node":
             return self._node[1]
+        if module == "saving":
+            return _missing_of_saving(contestant.way)
         library = _LIBRARIES.get(module)
         if library is not None and importlib.util.find_spec(library) is None:
             return "not installed"
