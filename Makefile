@@ -5,6 +5,9 @@ HUB ?= local
 ARGS ?=
 WORKERS ?= 4
 QUICK_WORKERS ?= 2
+# Where the tests of the client itself are; the rest would only be collected.
+QUICK ?= $(addprefix tests/,api clients http instances packages streams uploads) \
+    $(foreach name,architecture config errors live_objects names parity,tests/test_$(name).py)
 # Four for each processor.
 MANY_WORKERS ?= $$((4 * $$(getconf _NPROCESSORS_ONLN)))
 # By file: a hub that the tests of a file share is started once, and not by each worker.
@@ -34,7 +37,7 @@ test: $(VENV)/.stamp-test ## Run the tests, several at once, against the real hu
 	$(RUN) -m pytest -n $(WORKERS) --dist $(DIST) $(ARGS)
 
 test-quick: $(VENV)/.stamp-test ## Run the tests that start no process, for the inner loop
-	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist $(DIST) -m quick $(ARGS)
+	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist worksteal -m quick $(QUICK) $(ARGS)
 
 # A signal that the shell ignores, as after nohup or in a script, is ignored by what it starts.
 test-slow: $(VENV)/.stamp-test ## Run the tests three times on busy processors, with many workers, and signals ignored in turn

@@ -14,12 +14,13 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from scramjet_client import HostClient
+from scramjet_client import HostClient, Tuning
 from tests.support.certs import Certificates
 from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  # fixtures
 from tests.support.quick import starts_processes
 from tests.support.scripted_hub import H1Hub
 from tests.support.signals import as_in_a_terminal
+from tests.support.sockets import described
 from tests.support.waiting import LIMIT
 
 # Examples have neither a limit of their own nor a speed in which they have to be found.
@@ -35,14 +36,22 @@ _GRACE = LIMIT
 as_in_a_terminal()
 
 
-_SCENARIOS = {"benchmarks", "docs_site", "endings", "faults", "hostile", "surroundings"}
+_SCENARIOS = {
+    "benchmarks", "completion", "docs", "docs_site", "endings", "faults", "first_input", "hostile", "injection",
+    "messages", "no_clock", "surroundings",
+}  # fmt: skip
 """Folders, and files test_*.py, whose tests take the client through many cases of one kind: none is quick."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as quick the tests of one module that start no process, by themselves or by a fixture."""
+    """Mark as quick the tests that start no process, by themselves or by a fixture, and wait for no time to pass."""
     for item in items:
-        if not isinstance(item, pytest.Function) or item.get_closest_marker("long") is not None:
+        if not isinstance(item, pytest.Function):
+            continue
+        if (
+            item.get_closest_marker("long") is not None
+            or item.get_closest_marker("waits") is not None
+        ):
             continue
         if not _SCENARIOS.isdisjoint(re.split(r"[./]|test_", item.location[0])):
             continue
@@ -79,7 +88,8 @@ def nothing_left_behind() -> Iterator[None]:
         gc.collect()
         time.sleep(0.01)
     assert not _threads() - threads, "threads left behind"
-    assert not _sockets() - sockets, "sockets left behind"
+    left = _sockets() - sockets
+    assert not left, f"sockets left behind: {described(left)}"
 
 
 @pytest.fixture(scope="session")
@@ -105,8 +115,16 @@ def h1_hub(scheme: str, certificates: Certificates) -> Iterator[H1Hub]:
 
 @pytest.fixture
 def h1_host(h1_hub: H1Hub, certificates: Certificates) -> Iterator[HostClient]:
-    """A client of `h1_hub`."""
+    """A client of `h1_hub`, which never answers late: silence says as much there after a moment as on a hub later."""
     with HostClient(h1_hub.url, verify=certificates.ca_path) as host:
+        host.client.tuning = Tuning(
+            look_every=0.1,
+            answer_settle=0.1,
+            log_settle=0.1,
+            stream_settle=0.2,
+            log_echo=0.2,
+            input_settle=0.02,
+        )
         yield host
 
 

@@ -6,6 +6,7 @@ import codecs
 import copy
 import io
 import pickle
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,17 @@ class OwnFile:
 
 
 def piped(target: Any) -> int:
-    data = TEXT.encode()
-    with Said(data[:3], data[3:]) as stream:
+    """Pipe TEXT in two pieces that part a character; the second one comes when the first is written."""
+    data, written = TEXT.encode(), threading.Event()
+    with Said(data[:3], release=written, afterwards=data[3:]) as stream:
+        pieces = stream.chunks()
+
+        def chunks() -> Iterator[bytes]:
+            for piece in pieces:
+                yield piece
+                written.set()
+
+        stream.chunks = chunks  # type: ignore[method-assign]
         return stream.pipe_to(target)
 
 

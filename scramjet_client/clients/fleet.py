@@ -291,7 +291,7 @@ class Fleet(Live):
     """Many hubs as one. Safe to use from any number of threads.
 
     One failing hub does not hide the others. A request to all hubs returns a `FleetAnswer`, with the answers of the
-    others and the error of that hub, which is also logged as a warning.
+    others and the error of that hub. A warning in the log says when a hub begins to fail, and when it answers again.
 
     `manager.fleet()` makes a fleet of all hubs of a manager. For hubs without a manager, make it yourself:
 
@@ -303,6 +303,9 @@ class Fleet(Live):
 
     def __init__(self, hosts: Members | Callable[[], Members]) -> None:
         self._discover = hosts if callable(hosts) else lambda: hosts
+        self._failing: dict[str, str] = {}
+        # Guards _failing: any thread may ask.
+        self._lock = threading.Lock()
 
     # -- asking all -------------------------------------------------------------------------------
 
@@ -324,8 +327,15 @@ class Fleet(Live):
                 the hub's error; any other exception is raised here.
         """
         answer = self._asked(question)
+        with self._lock:
+            before = self._failing
+            again = [hub for hub in answer if before.pop(hub, None)]
+            self._failing = {**before, **{hub: each.code for hub, each in answer.errors.items()}}
         for hub, error in answer.errors.items():
-            logger.warning("hub %s of the fleet failed: %s", hub, error)
+            if before.get(hub) != error.code:
+                logger.warning("hub %s of the fleet failed: %s", hub, error)
+        for hub in again:
+            logger.warning("hub %s of the fleet answers again", hub)
         return answer
 
     def _asked(self, question: Callable[[HostClient], _T]) -> FleetAnswer[_T]:

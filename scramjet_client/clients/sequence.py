@@ -132,6 +132,7 @@ class SequenceClient(Handle):
         type: str | None = None,
         json: bool | None = None,
         output: TargetLike = None,
+        progress: ProgressHook | None = None,
         timeout: Duration | None = None,
         check: bool = False,
         app_config: Mapping[str, Any] | None = None,
@@ -151,6 +152,7 @@ class SequenceClient(Handle):
             type: As in `InstanceClient.run`.
             json: As in `InstanceClient.run`.
             output: As in `InstanceClient.run`.
+            progress: As in `InstanceClient.run`.
             timeout: Seconds for all of it; None waits without limit.
             check: As in `InstanceClient.run`.
             app_config: As in `start`, like the arguments below.
@@ -183,7 +185,14 @@ class SequenceClient(Handle):
 
         def run_it(instance: InstanceClient, left: float | None) -> CompletedInstance:
             return instance.run(
-                input, stdin, type=type, json=json, output=output, timeout=left, check=check
+                input,
+                stdin,
+                type=type,
+                json=json,
+                output=output,
+                progress=progress,
+                timeout=left,
+                check=check,
             )
 
         return run_new(start, run_it, limit)

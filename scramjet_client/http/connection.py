@@ -20,6 +20,7 @@ import os
 import socket
 import ssl
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -156,9 +157,12 @@ class _FreshPool(urllib3.HTTPConnectionPool):
 
     ConnectionCls = _Duplex
 
-    def __init__(self, *args: Any, idle_limit: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, idle_limit: float, closed: threading.Event, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._idle_limit = idle_limit
+        self._closed = closed
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection: Any = super()._get_conn(timeout)
@@ -170,8 +174,13 @@ class _FreshPool(urllib3.HTTPConnectionPool):
         return connection
 
     def _put_conn(self, conn: Any) -> None:
-        # Many streams that end at once fill the pool, and urllib3's own version would warn each time.
-        if conn is not None and self.pool is not None and self.pool.full():
+        # Many streams that end at once fill the pool, and urllib3's own version would warn each time. A request that
+        # begins after the client was closed, such as an upload's, opens a new pool, which nobody would empty.
+        if (
+            conn is not None
+            and self.pool is not None
+            and (self._closed.is_set() or self.pool.full())
+        ):
             if conn.sock is not None:
                 conn.close()
         else:
@@ -244,9 +253,11 @@ class DuplexAdapter(HTTPAdapter):
 
     def __init__(self, tuning: Tuning) -> None:
         self._options = _socket_options(tuning.keep_alive)
+        self._closed = threading.Event()
+        limits: dict[str, Any] = {"idle_limit": tuning.pool_idle, "closed": self._closed}
         self._pools = {
-            "http": partial(_FreshPool, idle_limit=tuning.pool_idle),
-            "https": partial(_FreshTLSPool, idle_limit=tuning.pool_idle),
+            "http": partial(_FreshPool, **limits),
+            "https": partial(_FreshTLSPool, **limits),
         }
         super().__init__(max_retries=0)
 
@@ -266,7 +277,8 @@ class DuplexAdapter(HTTPAdapter):
         return manager
 
     def close(self) -> None:
-        """Close idle connections now; urllib3 2.x would leave that to the garbage collector."""
+        """Close idle connections now, and later ones after use; urllib3 2.x leaves both to the garbage collector."""
+        self._closed.set()
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118 - the container is locked and can't be iterated
                 with contextlib.suppress(KeyError):

@@ -140,7 +140,7 @@ class Requester(Closing):
         return f"<{type(self).__name__} {self.api_base}>"
 
     def close(self) -> None:
-        """Close idle connections; open streams go on until you close them."""
+        """Close idle connections, and later ones after their use; open streams go on until you close them."""
         self._session.close()
 
     def add_logger(self, logger: RequestLogger) -> None:

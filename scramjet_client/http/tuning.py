@@ -55,10 +55,14 @@ class Tuning(Shown):
         body_lifetime: Age at which a body sent to an 0.x hub continues in another request; the hub cuts it at 300 s,
             which it checks every 30 s.
         look: Limit of one check of an instance; an 0.x hub never answers for an instance that did not connect.
+        look_every: How often a silent wait looks whether its instance has ended; a wait for a log looks less and less.
         stop_margin: How long the answer to a stop may come after the stop's own timeout.
         stop_settle: How long the process may take to end after that answer; runners take up to 1.2 s.
+        answer_settle: Silence after the end of an instance in which an answer or an event of it may still come.
         log_settle: Silence after the end of an instance that ends its log; hubs leave logs open.
         stream_settle: The same for its other streams, which hubs leave open for a program that lives on after a crash.
+        log_echo: How long an ended log waits for the line that a look adds to it on 1.x, if none has come before; a hub
+            may be told not to write them.
         input_settle: How long a Node.js runner may take to read the header lines of its first input, before the first
             byte that is not ASCII follows them. It took 0.06 s when measured, but a program that computes delays it.
         input_reading: How long to wait for signs that a program reads; a runner that came back to a restarted hub never
@@ -72,10 +76,13 @@ class Tuning(Shown):
     pool_idle: float = 4.0
     body_lifetime: float = 240.0
     look: float = 5.0
+    look_every: float = 1.0
     stop_margin: float = 30.0
     stop_settle: float = 3.0
+    answer_settle: float = 1.0
     log_settle: float = 0.5
     stream_settle: float = 5.0
+    log_echo: float = 2.0
     input_settle: float = 0.5
     input_reading: float = 30.0
     input_return: float = 1.0
@@ -89,6 +96,8 @@ class Tuning(Shown):
                 seconds = interval(field.name, getattr(self, field.name), zero=True)
                 object.__setattr__(self, field.name, seconds)
 
-    def settle(self, stream_id: str) -> float:
-        """Return the silence that ends a stream whose instance has ended."""
+    def settle(self, stream_id: str | None) -> float:
+        """Return the silence that ends a stream whose instance has ended, or with None another answer."""
+        if stream_id is None:
+            return self.answer_settle
         return self.log_settle if stream_id == "log" else self.stream_settle

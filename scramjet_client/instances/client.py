@@ -818,6 +818,7 @@ class InstanceClient(Handle):
         type: str | None = None,
         json: bool | None = None,
         output: TargetLike = None,
+        progress: ProgressHook | None = None,
         timeout: Duration | None = None,
         check: bool = False,
         unfinished: Unfinished = "kill",
@@ -838,6 +839,7 @@ class InstanceClient(Handle):
             json: Whether `input` gives values to be sent as JSON lines.
             output: Where its output goes instead, as it arrives: a path, a file or a callable, as in `follow`.
                 `CompletedInstance.output` is then empty.
+            progress: Called for what `input` sends, as in `send_stream`.
             timeout: Seconds; None waits without limit.
             check: Whether a bad end raises, as in `CompletedInstance.check_returncode`.
             unfinished: What happens to the instance if its end is not seen, because of a timeout, an error or
@@ -864,7 +866,7 @@ class InstanceClient(Handle):
         elsewhere = target(output, "output")
         try:
             if input is not None:
-                chosen = plan("input", type=type, json=json, end=True)
+                chosen = plan("input", type=type, json=json, end=True, progress=progress)
                 uploads.append(self._to("input").stage(chosen, input))
             if stdin is not None:
                 uploads.append(self._to("stdin").stage(plan("stdin", end=True), stdin))

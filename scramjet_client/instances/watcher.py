@@ -27,20 +27,15 @@ from scramjet_client.models import GetInstanceResponse
 ErrorMaker = Callable[[Optional[GetInstanceResponse]], Exception]
 """Makes the error that a wait raises from the last info; None if the instance was never seen."""
 
-_SETTLE = 1.0
-"""Seconds of silence after the end in which an answer, or an event, may still come."""
-
 _ROUND_TRIPS = 3
 """The required silence is at least this many times the duration of the slowest look."""
 
-_LOOK_EVERY = 1.0
 _LOOK_LEAST = 8.0
-"""Seconds between two looks of a wait. Each look adds a line to a log, so a silent log is looked at less and less."""
+"""The most seconds between two looks of a wait. Each look adds a line to a log, so a silent log is looked at less."""
 
-_FIRST_ECHO = 2.0
 _ECHO_LIMIT = 30.0
-"""Seconds that a log waits for the echo of the last look: the first if no echo has come yet, the second if one has. A
-hub may be told not to log its own work, and a 1.x log that one reader has left gives nothing to the other readers."""
+"""Seconds that a log waits for the echo of the last look if an earlier one has come (see `Tuning.log_echo`). A 1.x log
+that one reader has left gives nothing to the other readers."""
 
 _LONG_LINE = 65536
 """Bytes: the hub itself never writes a longer line."""
@@ -270,7 +265,7 @@ class EndWatcher:
             if time.monotonic() - self._looked_at >= at_most:
                 # After a failed look too.
                 self._looked_at = time.monotonic()
-                self.fetch_info(at_most=min(at_most, _LOOK_EVERY))
+                self.fetch_info(at_most=min(at_most, self._client.tuning.look_every))
         except (HubConnectionError, HubTimeoutError):
             # If the hub is down, the caller's own connection reports it.
             pass
@@ -283,7 +278,7 @@ class EndWatcher:
         self,
         stream_id: str | None = None,
         *,
-        poll: float = 1.0,
+        poll: float | None = None,
         deadline: float | None = None,
         error: ErrorMaker | None = None,
     ) -> Exchange:
@@ -291,21 +286,24 @@ class EndWatcher:
 
         Args:
             stream_id: The output stream that is read, or None for another answer.
-            poll: How often, in seconds, a silent exchange checks whether the instance has ended.
+            poll: How often, in seconds, a silent exchange checks whether the instance has ended; by default as often
+                as it looks (`Tuning.look_every`).
             deadline: As in `Exchange`.
             error: Makes the error to raise; without it the answer ends as a stream does.
         """
         lines = HubLines() if stream_id == "log" else None
-        settle = _SETTLE if stream_id is None else self._client.tuning.settle(stream_id)
+        settle = self._client.tuning.settle(stream_id)
         exchange = Exchange(
-            deadline=deadline, on_idle=_Silence(self, settle, error, lines), poll=poll
+            deadline=deadline,
+            on_idle=_Silence(self, settle, error, lines),
+            poll=self._client.tuning.look_every if poll is None else poll,
         )
         exchange.is_noise = lines
         return exchange
 
     def on_idle(self, error: ErrorMaker | None = None) -> Callable[[float], bool]:
         """Return the idle hook for an exchange that is created elsewhere; see `exchange`."""
-        return _Silence(self, _SETTLE, error, None)
+        return _Silence(self, self._client.tuning.settle(None), error, None)
 
     def at_first_sight(self, *, every: float, deadline: float) -> Exchange:
         """Return an exchange that stops waiting for its answer as soon as the end is seen: `WaitEnded`.
@@ -456,9 +454,8 @@ class _Silence:
         return False
 
     def _pause(self, silence: float) -> float:
-        if self._lines is None:
-            return _LOOK_EVERY
-        return min(max(_LOOK_EVERY, silence / 2), _LOOK_LEAST)
+        every = self._watcher._client.tuning.look_every
+        return every if self._lines is None else max(every, min(silence / 2, _LOOK_LEAST))
 
     def _is_over(self, silence: float) -> bool:
         watcher, lines = self._watcher, self._lines
@@ -478,10 +475,11 @@ class _Silence:
         return self._echo_is_overdue(lines, time.monotonic() - self._confirmed_at)
 
     def _echo_is_overdue(self, lines: HubLines, waited: float) -> bool:
-        looks = SharedLooks.of(self._watcher._client)
+        client = self._watcher._client
+        looks = SharedLooks.of(client)
         if lines.echoes:
             looks.gives_echoes = True
             return waited >= _ECHO_LIMIT
-        if looks.gives_echoes is None and waited >= _FIRST_ECHO:
+        if looks.gives_echoes is None and waited >= client.tuning.log_echo:
             looks.gives_echoes = False
-        return looks.gives_echoes is False or waited >= _FIRST_ECHO
+        return looks.gives_echoes is False or waited >= client.tuning.log_echo

@@ -205,11 +205,11 @@ class BinaryFile(Target):
 
 
 class _TextFile(Target):
-    """A text file: decodes UTF-8 as it comes, and joins characters that are split over pieces."""
+    """A text file: decodes the bytes as they come, and joins characters that are split over pieces."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, encoding: str = "utf-8", errors: str = "replace") -> None:
         self._file = file
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
 
     def write(self, chunk: bytes) -> None:
         self._put(self._decoder.decode(chunk))
@@ -242,6 +242,18 @@ def _takes_text(file: Any) -> bool:
     if "b" in str(getattr(file, "mode", "")):
         return False
     return getattr(file, "encoding", None) is not None
+
+
+def _recoder(file: Any) -> Target | None:
+    """Return a target for a file of `codecs.EncodedFile`, whose own `write` fails on part of a character; else None."""
+    encoding = getattr(file, "data_encoding", None)
+    if type(file) is not codecs.StreamRecoder or not isinstance(encoding, str):
+        return None
+    try:
+        return _TextFile(file.writer, encoding, file.errors)
+    except LookupError:
+        # This codec has no incremental decoder.
+        return None
 
 
 def _is_writable(file: Any) -> bool:
@@ -284,7 +296,7 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
         if not _is_writable(value):
             raise ValueError(f"{stream_id} is a file that was not opened for writing")
         if not _takes_text(value):
-            return BinaryFile(value)
+            return _recoder(value) or BinaryFile(value)
         return _screen(value) if log and _is_screen(value) else _TextFile(value)
     if callable(value):
         _refuse_async(value, stream_id)

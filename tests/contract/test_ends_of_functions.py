@@ -321,3 +321,21 @@ def test_traceback_of_a_function(hub: Hub, host: HostClient):
     assert lines[-1] == "ValueError: invalid literal for int() with base 10: 'BOOM'"
     for word in ("scramjet_adapter", "_runner", "runner.py", "asyncio"):
         assert word not in said
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_value_that_no_output_can_carry(hub: Hub, host: HostClient, nested: bool):
+    """What is neither text nor bytes nor JSON is named, and no line of the json module is shown."""
+
+    def give(context: Any, input: Any) -> Any:
+        next(iter(input))
+        yield {"when": object()} if nested else 1j
+
+    instance = host.deploy(give).start(timeout=PATIENCE)
+    with instance.get_stream("stderr") as errors:
+        instance.submit_input("go\n", type="text/plain", end=True)
+        said = errors.read().decode()
+
+    assert f"TypeError: the program gave a {'dict' if nested else 'complex'} (" in said
+    assert "it can give text, bytes, and what JSON can say" in said
+    assert "encoder.py" not in said

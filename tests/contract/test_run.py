@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from scramjet_client import (
@@ -55,6 +57,26 @@ def test_output_of_what_is_sent(hub: Hub, host: HostClient):
         assert done.info.started
         with pytest.raises(UnsupportedByHubError):
             done.check_returncode()
+
+
+def test_progress_and_output_in_a_file(hub: Hub, host: HostClient, tmp_path: Path):
+    """`run` says how much of a file is sent, and writes the output as it comes."""
+    source, result = tmp_path / "source", tmp_path / "result"
+    source.write_bytes(BLOCK)
+    shown: list[tuple[int, int | None]] = []
+
+    with source.open("rb") as file:
+        done = hub.sequence(host, "py-echo").run(
+            file,
+            type="text/plain",
+            args=[LINGER],
+            output=result,
+            progress=lambda sent, total: shown.append((sent, total)),
+            timeout=LIMIT,
+        )
+
+    assert (result.read_bytes(), done.output) == (BLOCK, b"")
+    assert shown[-1] == (len(BLOCK), len(BLOCK))
 
 
 def test_stdin_stdout_and_stderr(hub: Hub, host: HostClient):

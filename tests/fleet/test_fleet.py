@@ -83,6 +83,12 @@ def test_hub_that_is_down_does_not_hide_the_others(fleet: Fleet, one, caplog):
     assert "network" in answer.errors["right"].message
     assert isinstance(answer.errors["left"], ServerError)
     assert "hub left of the fleet failed" in caplog.text
+    caplog.clear()
+    fleet.list_sequences()
+    assert "of the fleet" not in caplog.text
+    one.hubs["right"].connected = True
+    fleet.list_sequences()
+    assert "hub right of the fleet answers again" in caplog.text
     with pytest.raises(FleetError, match=r"2 of 3 hubs failed: .*left") as caught:
         answer.check()
     assert caught.value.errors == answer.errors

@@ -75,6 +75,25 @@ def test_many_streams_end_without_a_word(caplog: pytest.LogCaptureFixture):
     assert caplog.messages == []
 
 
+def test_closed_client_keeps_no_connection():
+    """What begins after `close`, such as an upload whose thread was late, leaves no connection open behind it."""
+    left = threading.Event()
+
+    def handle(conn: Conn) -> None:
+        request = conn.read_request()
+        assert request is not None
+        conn.read_body(request)
+        ok(conn)
+        if conn.wait_closed(LIMIT):
+            left.set()
+
+    with RawServer(handle) as server:
+        client = HttpClient(server.url)
+        client.close()
+        client.send_stream("a", [b"data"])
+        assert left.wait(LIMIT)
+
+
 @pytest.mark.parametrize(("pool_idle", "connections"), [(3600.0, 1), (0.0, 2)])
 def test_idle_connection_is_not_reused(pool_idle: float, connections: int):
     """A connection that the hub may be closing right now is left alone."""

@@ -115,6 +115,7 @@ def test_stop_that_ends_in_a_kill(instance: InstanceClient, there: Instance):
     assert caught.value.code == "STOP_TIMEOUT"
 
 
+@pytest.mark.waits
 def test_stop_without_effect(instance: InstanceClient):
     """An instance that lives on after the hub's answer is a STOP_TIMEOUT too."""
     with pytest.raises(StopTimeoutError, match="still runs"):
@@ -375,6 +376,7 @@ def test_source_that_raises(instance: InstanceClient, there: Instance):
         assert output.read() == b"later\n"
 
 
+@pytest.mark.waits
 def test_instance_that_ends_under_an_upload(instance: InstanceClient, there: Instance):
     """A hub never answers an upload whose instance has ended; the client says so."""
     there.input_ended = True
@@ -478,6 +480,7 @@ def test_unlisted_instance_ends_its_log(instance: InstanceClient, h1_hub: H1Hub,
         assert log.read() == b""
 
 
+@pytest.mark.waits
 def test_many_waits_share_one_look(h1_hub: H1Hub, h1_host: HostClient):
     """Many streams that wait come to look at a list of the instances, instead of each at its own."""
     logs = [
@@ -562,6 +565,7 @@ def test_inout_before_any_output(instance: InstanceClient):
     assert stream.upload.cancelled()
 
 
+@pytest.mark.waits
 def test_inout_ends_with_its_instance(instance: InstanceClient, there: Instance):
     """The hub never ends an inout; the client does, when the instance has ended."""
     gate = threading.Event()
@@ -579,6 +583,7 @@ def test_inout_ends_with_its_instance(instance: InstanceClient, there: Instance)
     gate.set()
 
 
+@pytest.mark.waits
 def test_inout_whose_instance_ends_without_a_word(instance: InstanceClient, there: Instance):
     """No output at all, and then the end: the stream ends, and its upload says why it could not."""
     gate = threading.Event()

@@ -105,6 +105,7 @@ NODE: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("kind", NODE)
 def test_what_a_hub_would_spoil_stays_bytes(kind: str):
     """A Node.js program gets text where its runner can't split a character, and bytes where it might."""

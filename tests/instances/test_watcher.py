@@ -134,6 +134,7 @@ def test_multiplexed_log_that_is_never_silent_ends(instance: InstanceClient, the
     assert taken[0] == PROGRAM.rstrip()
 
 
+@pytest.mark.waits
 def test_looks_break_no_silence(instance: InstanceClient, there: Instance):
     """What a hub writes because somebody looks does not count for `idle_timeout`."""
     with polled(instance):
@@ -165,6 +166,7 @@ def test_end_of_a_log_waits_for_the_echo(h1_hub: H1Hub, there: Instance):
             on_idle(100.0)
 
 
+@pytest.mark.waits
 @plain
 def test_log_of_a_hub_without_echoes(h1_hub: H1Hub, there: Instance):
     """Where a hub is told not to log what it does for itself, its silence is believed."""
@@ -178,6 +180,7 @@ def test_log_of_a_hub_without_echoes(h1_hub: H1Hub, there: Instance):
         assert SharedLooks.of(host.client).gives_echoes is False
 
 
+@pytest.mark.waits
 @plain
 def test_instance_that_was_forgotten_and_comes_back(h1_hub: H1Hub, there: Instance):
     """An instance that its hub does not know for a moment, as after a restart, has not ended."""

@@ -368,6 +368,7 @@ def test_a_line_without_an_end_has_a_limit(wires: Wires, after: bytes):
     assert stream.closed
 
 
+@pytest.mark.waits
 def test_an_idle_limit_holds(wires: Wires):
     """A stream that has an `idle_timeout` keeps it, and the one beside it does not get it."""
     calm, quick = wires.stream("calm"), wires.stream("quick", idle_timeout=0.2)
@@ -379,6 +380,7 @@ def test_an_idle_limit_holds(wires: Wires):
     assert ends == [(quick, StreamIdleError)]
 
 
+@pytest.mark.waits
 def test_a_watched_stream_ends_with_its_instance_and_holds_up_no_other(wires: Wires):
     """The look at an instance that takes its time happens on another thread; its outcome ends the stream."""
     released, looking = threading.Event(), threading.Event()

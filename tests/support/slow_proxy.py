@@ -89,23 +89,27 @@ class SlowProxy:
                     each.transport.abort()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on what comes, each piece when it is due, and then the end."""
+        """Pass on what comes, each piece when it is due, and then the end; either side's failure ends both."""
         way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_WAITING)
-        sending = asyncio.ensure_future(self._send(way, writer))
-        due = 0.0
+        parts = [
+            asyncio.ensure_future(self._receive(reader, way)),
+            asyncio.ensure_future(self._send(way, writer)),
+        ]
         try:
-            while True:
-                data = await reader.read(_PIECE)
-                late = self._stall if self._random.random() < self._stalls else 0.0
-                due = max(due, self._loop.time() + self._delay + late)
-                await way.put((due, data))
-                if not data:
-                    await sending
-                    return
-                if sending.done():
-                    sending.result()
+            await asyncio.gather(*parts)
         finally:
-            sending.cancel()
+            for each in parts:
+                each.cancel()
+
+    async def _receive(
+        self, reader: asyncio.StreamReader, way: asyncio.Queue[tuple[float, bytes]]
+    ) -> None:
+        due, data = 0.0, b"?"
+        while data:
+            data = await reader.read(_PIECE)
+            late = self._stall if self._random.random() < self._stalls else 0.0
+            due = max(due, self._loop.time() + self._delay + late)
+            await way.put((due, data))
 
     async def _send(
         self, way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter

@@ -339,9 +339,17 @@ def _chunk(item: Any, output_type: str) -> Any:
     if output_type == "application/x-ndjson":
         return item
     if output_type == "text/x-ndjson":  # runners pass this type on unchanged
-        return json.dumps(item).encode() + b"\n"
+        return _json(item).encode() + b"\n"
     if isinstance(item, (bytes, bytearray, memoryview)):
         data = bytes(item)
         return data if output_type == "application/octet-stream" else data.decode("utf-8")
-    text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False) + "\n"
+    text = item if isinstance(item, str) else _json(item, ensure_ascii=False) + "\n"
     return text.encode("utf-8") if output_type == "application/octet-stream" else text
+
+
+def _json(item: Any, **how: Any) -> str:
+    try:
+        return json.dumps(item, **how)
+    except (TypeError, ValueError) as error:
+        said = f"the program gave a {type(item).__name__} ({error}); it can give text, bytes, and what JSON can say"
+        raise TypeError(said) from None

@@ -1,0 +1,31 @@
+"""Says what the sockets of this process are, so that a test that leaves one shows which it was."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+
+
+def described(links: set[str]) -> list[str]:
+    """Describe sockets, given as /proc/self/fd names them: both addresses and the state of each."""
+    known = {each.fd: each for each in psutil.Process().net_connections(kind="all")}
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            link = os.readlink(entry)
+        except OSError:
+            continue
+        if link in links:
+            each = known.get(int(entry.name))
+            found.append(
+                f"{link} is no connection"
+                if each is None
+                else f"{each.family.name} {_place(each.laddr)} -> {_place(each.raddr)} {each.status}"
+            )
+    return found
+
+
+def _place(address: object) -> str:
+    return ":".join(str(part) for part in address) if isinstance(address, tuple) else str(address)
