@@ -16,6 +16,10 @@ _KEPT = 1 << 20
 """Most bytes of stdin that are kept for the next version of the program."""
 
 
+_BETWEEN = 0.02
+"""Seconds between two typed lines that are sent again."""
+
+
 class Cut(Exception):
     """The version of the program that read this input is over."""
 
@@ -103,7 +107,12 @@ class KeptInput:
             Cut: `over` is set.
         """
         at = 0
+        with self._news:
+            kept = self._forgotten + len(self._chunks)
         while True:
+            if 0 < at < kept and sys.stdin.isatty():
+                # Lines that were typed one by one should come so again, as far as the way there keeps them apart.
+                over.wait(_BETWEEN)
             with self._news:
                 while at >= self._forgotten + len(self._chunks) and not self._ended:
                     if over.is_set():

@@ -219,8 +219,8 @@ class _Version:
                 self._folder = found if isinstance(found, str) else None
         return self._folder
 
-    def last_info(self) -> GetInstanceResponse:
-        """Return how it has ended, with its error."""
+    def last_info(self, *, with_log: bool) -> GetInstanceResponse:
+        """Return how it has ended, with its error; `with_log` waits until its log was shown."""
         info = self.instance.wait(_END_LIMIT)
         deadline = time.monotonic() + _LAST_WORDS
         bad = info.terminated is None or info.terminated.exit_code != 0
@@ -229,8 +229,9 @@ class _Version:
             if told.exit_code is not None or told.cause is not None or self._log.done:
                 break
             time.sleep(_LOOK / 4)
-        with contextlib.suppress(Exception):
-            self._log.wait(_LAST_WORDS)
+        if with_log:
+            with contextlib.suppress(Exception):
+                self._log.wait(_LAST_WORDS)
         words = last_words_of(self.instance.client)
         log = b"".join(list(self._last_of_log))
         return words.learn(info, bytes(self._last_of_stderr), log)
@@ -579,8 +580,9 @@ class _Dev:
         try:
             built = self._program.build()
         except Unfinished as error:
-            if not paths and str(error) == self._problem:
-                return
+            ours = [each for each in paths if each.endswith((".py", "package.json"))]
+            if not ours and str(error) == self._problem:
+                return  # something else was saved
             self._problem = str(error)
             self._screen.problem(self._problem)
             going = self._version is not None and not self._version.over.is_set()
@@ -640,7 +642,7 @@ class _Dev:
         ):
             raise ended.error  # stdout can't be written
         try:
-            info = version.last_info()
+            info = version.last_info(with_log=self._wanted.once)
         except InstanceNotFoundError as error:
             info = None
             if self._wanted.once:
@@ -650,7 +652,7 @@ class _Dev:
         except (HubConnectionError, HubTimeoutError, StreamInterruptedError) as error:
             self._lost(version.built, error)
             return None
-        version.forget()
+        # Its log may still come; the next version or the end of the command closes it.
         self._say_end(version, info)
         if self._wanted.once:
             assert info is not None

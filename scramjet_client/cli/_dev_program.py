@@ -288,7 +288,7 @@ def _nearest(given: str) -> str:
         return ""
     wanted = path.name
     known = {each if not separator else each.removesuffix(".py"): each for each in names}
-    found = difflib.get_close_matches(wanted, [*known], 1, 0.6) or difflib.get_close_matches(
+    found = difflib.get_close_matches(wanted, [*known], 1, 0.7) or difflib.get_close_matches(
         f"{wanted}.py", [*known], 1, 0.6
     )
     if not found:

@@ -553,6 +553,96 @@ def test_hub_restart_is_survived(home: Path, tmp_path: Path):
             pipe.close()
 
 
+def test_typed_end_and_on(own: dict[str, str], tmp_path: Path):
+    """Ctrl-D ends the input; the program that has ended runs again at a save, with the same lines one by one."""
+    program = tmp_path / "app.py"
+    text = "def run(context, input):\n    for piece in input:\n        yield f'WORD {piece}'\n"
+    program.write_text(text.replace("WORD", "one"))
+    with terminal(["dev", "app.py", "--port", "0"], own, cwd=tmp_path) as screen:
+        screen.until("page")
+        screen.type("ada\n")
+        screen.until("output one ada")
+        screen.type(CTRL_D)
+        screen.until("the program has ended; waiting for a save")
+        program.write_text(text.replace("WORD", "two"))
+        screen.until("output two ada")
+        screen.until("app.py saved")
+        screen.type(CTRL_C)
+
+        assert screen.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_everything(own: dict[str, str], tmp_path: Path, number: signal.Signals):
+    """A terminal that is closed, and a service that is stopped, end the command as Ctrl-C does."""
+    (tmp_path / "app.py").write_text(ECHO)
+    with dev(["app.py"], own, tmp_path) as lines:
+        lines.until("stderr version one")
+        found = runners(lines.process.pid)
+
+        assert lines.end(number) == 0
+    eventually(lambda: not any(each.is_running() for each in found))
+
+
+def test_killed_command_leaves_no_program(own: dict[str, str], tmp_path: Path):
+    """If the command is killed, its program ends, too."""
+    (tmp_path / "app.py").write_text(ECHO)
+    with dev(["app.py"], own, tmp_path) as lines:
+        lines.until("stderr version one")
+        found = runners(lines.process.pid)
+        lines.end(signal.SIGKILL)
+
+    assert found
+    eventually(lambda: not any(each.is_running() for each in found))
+
+
+def test_page_in_front_of_a_hub(own: dict[str, str], hub: LocalHub, tmp_path: Path):
+    """`hub page` prints an address with a token that is not the hub's, and ends at Ctrl-C."""
+    with LocalHub() as other:
+        env = {**own, "SCRAMJET_TOKEN": other.token or ""}
+        process = subprocess.Popen(
+            [*COMMAND, "hub", "page", "--api-url", other.url],
+            env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().decode().strip()
+            root, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+)/#token=(\S+)", address).groups()  # type: ignore[union-attr]
+            with HostClient(f"{root}/api/v1", token=token) as host:
+                assert host.get_version().version == "1.0.1"
+                assert host.send_sequence(_written(tmp_path)).run("hello\n").output == b"HELLO\n"
+            assert token != other.token
+            process.send_signal(signal.SIGINT)
+            assert process.wait(LIMIT) == 0
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _written(folder: Path) -> Path:
+    path = folder / "app.py"
+    path.write_text(ECHO)
+    return path
+
+
+def test_page_of_a_hub_that_is_not_there(own: dict[str, str]):
+    """`hub page` says in one sentence that there is no hub, before a browser would."""
+    done = run(["hub", "page", "--api-url", "http://127.0.0.1:1/api/v1"], own)
+
+    assert done.code == 69
+    assert "connection refused" in done.err
+
+
+@pytest.mark.parametrize(("more", "has"), [([], True), (["--no-page"], False)])
+def test_hub_start_has_a_page(own: dict[str, str], more: list[str], has: bool):
+    """`hub start` shows the page unless it is told not to; only --json and a terminal get its address."""
+    with terminal(["hub", "start", "--port", "0", *more], own) as screen:
+        screen.until("until Ctrl-C")
+        assert ("#token=" in screen.seen) is has
+        screen.type(CTRL_C)
+        assert screen.end() == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
