@@ -148,7 +148,8 @@ class _Version:
         self._streams: Follow
         self._log: Follow
         self._upload: Upload[Any] | None = None
-        self.given = threading.Event()
+        self._asked_to_end = False
+        self.on_own_hub = True
 
     def show(self, tell: Callable[[_Ended], object]) -> None:
         """Show what it gives from now on."""
@@ -199,6 +200,8 @@ class _Version:
         self.record("came", **{"from": "stderr"}, data=line)
         self._last_of_stderr += line
         del self._last_of_stderr[:-_KEPT]
+        if self._asked_to_end and not self.on_own_hub:
+            return  # a runner of a Transform Hub writes a traceback when it is stopped
         if b'File "' in line:
             text = self.built.with_local_paths(line.decode("utf-8", "replace"), self.folder)
             line = text.encode()
@@ -239,6 +242,7 @@ class _Version:
     def end(self, *, gently: bool = True) -> None:
         """Stop it, or kill it; return when it has ended, or after some seconds."""
         self.over.set()
+        self._asked_to_end = True
         if self._upload is not None:
             self._upload.cancel()
         if gently and not self._streams.done:
@@ -503,6 +507,7 @@ class _Dev:
         )
         trace = None if self._own is not None else self._trace
         version = _Version(built, sequence, instance, self._screen, trace)
+        version.on_own_hub = self._own is not None
         version.record("start", sequence=built.name, args=wanted.args, config=wanted.config or {})
         self._version = version
         self._show_own_events(instance.id)
@@ -577,6 +582,10 @@ class _Dev:
 
     def _restart(self, paths: frozenset[str]) -> None:
         began = time.monotonic()
+        if self._wanted.record is not None and paths:
+            paths -= {str(Path(self._wanted.record).resolve())}
+            if not paths:
+                return
         try:
             built = self._program.build()
         except Unfinished as error:

@@ -29,6 +29,12 @@ _HUB, _RUNNER = "CSIController ", "PythonRunner "
 """Who writes into the log of an instance, beside the program: the hub, and the runner in the program's name."""
 
 
+_TRACEBACK = "Traceback (most recent call last)"
+
+_BEAT = "Control message received: 4004"
+"""A line of the runner of Transform Hubs, each second."""
+
+
 class Screen:
     """Prints lines, from any thread, each in one piece.
 
@@ -75,7 +81,10 @@ class Screen:
         else:
             # The rest of a record with a traceback is on stderr, too.
             words = record.words.removeprefix(_RUNNER)
-            words = words.partition("\n")[0] if "\nTraceback" in words else words
+            if words.startswith(_BEAT):
+                return
+            before, mark, _ = words.partition(_TRACEBACK)
+            words = (before or words.rstrip().rpartition("\n")[2]).rstrip("\n") if mark else words
             self.text("log", f"{record.level} {words}")
 
     def event(self, name: str, message: Any) -> None:

@@ -20,6 +20,7 @@ from scramjet_client import HostClient
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import run
 from tests.cli.terminal import COMMAND, environment, terminal
+from tests.support.real_hub import RealHub
 from tests.support.waiting import LIMIT, eventually
 from tests.support.wheels import make_wheel
 
@@ -516,6 +517,42 @@ def test_on_another_hub(host: HostClient, hub: LocalHub, home: Path, tmp_path: P
             pipe.close()
     eventually(lambda: all(each.terminated for each in host.list_instances()))
     eventually(lambda: not host.list_sequences())
+
+
+def test_on_a_transform_hub(home: Path, tmp_path: Path):
+    """On an older Transform Hub a save, an error with its place, a trace and its replay are as on a LocalHub."""
+    text = (
+        "import sys\nasync def run(context, input):\n    print('version ONE', file=sys.stderr)\n"
+        "    async for text in input:\n        if text == 'boom\\n':\n            raise ValueError('bad')\n"
+        "        yield text.upper()\n"
+    )
+    program = tmp_path / "app.py"
+    program.write_text(text)
+    env = environment(home, None)
+    with RealHub() as real:
+        where = ["--api-url", real.url]
+        with terminal(
+            ["dev", "app.py", *where, "--record", "t.jsonl"], env, cwd=tmp_path
+        ) as screen:
+            screen.until("version ONE")
+            screen.type("hello\n")
+            screen.until("output HELLO")
+            program.write_text(text.replace("ONE", "TWO"))
+            screen.until("version TWO")
+            screen.until("app.py saved")
+            screen.raw = ""
+            screen.type("boom\n")
+            screen.until("app.py:6: ValueError: bad")
+            screen.until("waiting for a save")
+            screen.type(CTRL_C)
+            assert screen.end() == 0
+        assert "SystemExit" not in screen.seen
+        again = run(["replay", "t.jsonl", *where], env, cwd=tmp_path)
+        program.write_text(text.replace("ONE", "THREE"))
+        changed = run(["replay", "t.jsonl", *where], env, cwd=tmp_path)
+
+    assert (again.code, again.text) == (0, "")
+    assert "+version THREE" in changed.text
 
 
 def test_hub_restart_is_survived(home: Path, tmp_path: Path):

@@ -22,6 +22,7 @@ from scramjet_client.hub._proxy import PageProxy
 from tests.hub import programs
 from tests.support.browser import BrowserUnavailable, Page, browser
 from tests.support.hubs import open_hub
+from tests.support.real_hub import RealHub
 from tests.support.waiting import eventually
 
 FILES = ["/", "/page.css", "/page.js"]
@@ -184,10 +185,9 @@ def host(hub: LocalHub) -> Iterator[HostClient]:
 def shows(window: Page, address: str | None) -> None:
     """Open the page, as in a new tab."""
     assert address is not None
-    window.open("about:blank")
-    window.open(address)
+    # A file of the same place without a script: a page would read what is waiting there.
+    window.open(address.partition("#")[0] + "page.css")
     window.run("sessionStorage.clear()")
-    window.open("about:blank")
     window.open(address)
     eventually(lambda: window.text("#state") == "live")
 
@@ -540,6 +540,46 @@ def test_page_in_front_of_another_hub(window: Page, tmp_path: Path):
         assert (local.token or "?") not in window.run(
             "return document.documentElement.outerHTML + JSON.stringify(sessionStorage) + location.href"
         )
+
+
+@pytest.fixture(scope="module")
+def real_hub() -> Iterator[RealHub]:
+    """The hub from npm, of the generation 0.x."""
+    with RealHub() as started:
+        yield started
+
+
+def test_page_in_front_of_a_real_hub(window: Page, real_hub: RealHub, tmp_path: Path):
+    """The same page is in front of an older Transform Hub. It reads only the log until a user wants more."""
+    with HostClient(real_hub.url) as host, PageProxy(real_hub.url) as proxy:
+        host.send_sequence(write(tmp_path, COUNT)).start()
+        shows(window, proxy.page_url)
+        eventually(lambda: chosen(window) == "counter")
+        eventually(lambda: any(each.endswith("INFO counting") for each in lines(window)))
+        assert not any(each.startswith(("output", "stdout", "stderr")) for each in lines(window))
+        assert window.text("#badge") == "running"
+        boxes = "[...document.querySelectorAll('#toggles input')]"
+        window.run(f"{boxes}.filter((each) => !each.checked).forEach((each) => each.click())")
+        eventually(lambda: "stderr ready" in lines(window))
+        window.type("#text", "hello")
+        window.click("#send-form button")
+        eventually(lambda: "output 1: HELLO" in lines(window))
+        window.type("#listen", "told")
+        window.click("#listen-form button")
+        window.run(
+            "document.getElementById('to').value = 'event';"
+            "document.getElementById('to').dispatchEvent(new Event('input'))"
+        )
+        window.type("#name", "ask")
+
+        def answered() -> bool:
+            window.run("document.getElementById('text').value = 'plain'")
+            window.click("#send-form button")
+            return 'event told {"heard":"plain"}' in lines(window)
+
+        eventually(answered)
+        window.click("#stop")
+        eventually(lambda: window.text("#badge") == "gone")
 
 
 @pytest.mark.parametrize(

@@ -247,9 +247,19 @@ const KIND = { instances: "instance", sequences: "sequence", topics: "topic" };
 const topicName = (each) => each.topicName ?? each.id ?? each.name ?? "";
 const topicType = (each) => each.contentType ?? each["content-type"] ?? "";
 
+// Codes of a hub that mean no failure: killed and stopped. 213 means on a Transform Hub that it does not know, also
+// after a stop that a Python program obeyed. Then only what the program has said can tell.
+function hasFailed(how, said) {
+  const code = how?.exitcode ?? 0;
+  return code > 0 && code !== 137 && code !== 138 && (code !== 213 || isLocal() || Boolean(said));
+}
+
 function statusOf(instance) {
-  const code = instance.terminated?.exitcode;
-  return code > 0 && code !== 137 && code !== 138 ? "errored" : String(instance.status ?? "unknown");
+  const how = instance.terminated;
+  if (hasFailed(how, instance.id === chosen.id && failure.text)) return "errored";
+  if (how?.exitcode === 213) return "ended";
+  // An older hub says nothing, and forgets an instance when it ends.
+  return String(instance.status ?? (modern() ? "unknown" : "running"));
 }
 
 function drawList(id, entries, describe) {
@@ -479,7 +489,7 @@ function describeHealth(health) {
 const failure = { text: "" };
 
 function drawFailure(how) {
-  const bad = how.exitcode > 0 && how.exitcode !== 137 && how.exitcode !== 138;
+  const bad = hasFailed(how, failure.text);
   at("error").hidden = !bad;
   if (!bad) return;
   const words = failure.text || how.reason || "it does not say why";
@@ -631,7 +641,7 @@ let painting = null;
 const count = { lines: 0, bytes: 0, history: [] };
 
 function take(from, name, text) {
-  const line = from === "log" ? logLine(text) : { from, text: from === "event" ? `${name.slice(6)} ${text}` : text };
+  const line = from === "log" ? logLine(text) : { from, text: from === "event" ? eventLine(name.slice(6), text) : text };
   if (line !== null) {
     count.lines += 1;
     count.bytes += text.length + 1;
@@ -650,6 +660,15 @@ function push(line) {
   pending.push(line);
   if (pending.length > 40 * KEPT) pending.splice(0, pending.length - KEPT);
   painting ??= setTimeout(paint, PAINT);
+}
+
+// An older hub sends an envelope around the message.
+function eventLine(name, text) {
+  try {
+    return `${name} ${modern() ? text : JSON.stringify(JSON.parse(text).message)}`;
+  } catch {
+    return `${name} ${text}`;
+  }
 }
 
 function logLine(text) {
