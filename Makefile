@@ -45,7 +45,7 @@ test-slow: $(VENV)/.stamp-test ## Run the tests three times on busy processors, 
 	    $(RUN) -m tests.support.busy --ignore $$signal \
 	        $(RUN) -m pytest -n $(MANY_WORKERS) --dist $(DIST) -o timeout=900 -o faulthandler_timeout=0 $(ARGS); done
 
-test-long: $(VENV)/.stamp-test ## Run the tests that take minutes of real time
+test-long: $(VENV)/.stamp-long ## Run the tests that take minutes of real time
 	$(RUN) -m pytest -m long -o timeout=900 -o faulthandler_timeout=0 $(ARGS)
 
 mutants: $(VENV)/.stamp-mutants ## Change what sends and reads, one thing at a time, and see what the tests notice (MINUTES=10, ARGS="scramjet_client.http.chunked*")
@@ -109,6 +109,10 @@ $(VENV)/.stamp-test: $(VENV)/.stamp-venv $(METADATA)
 	$(PIP) install -e '.[test]'
 	@{ command -v tinyproxy && command -v nginx; } >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	    { apt-get install -qq -y tinyproxy nginx-light || { apt-get update -qq && apt-get install -qq -y tinyproxy nginx-light; }; } >/dev/null 2>&1; } || true
+	@touch $@
+
+$(VENV)/.stamp-long: $(VENV)/.stamp-test
+	$(PIP) install -e '.[test,long]'
 	@touch $@
 
 $(VENV)/.stamp-lint: $(VENV)/.stamp-test

@@ -7,7 +7,7 @@ import io
 import json as jsonlib
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -176,6 +176,7 @@ class Requester(Closing):
         timeout: Duration | None = None,
         subject: str = "",
         not_found: type[NotFoundError] = NotFoundError,
+        on_idle: Callable[[float], object] | None = None,
         exchange: Exchange | None = None,
     ) -> JsonAnswer:
         """Send one JSON request and return its parsed answer.
@@ -189,6 +190,7 @@ class Requester(Closing):
             timeout: Seconds for the whole answer; None means `timeouts.read`.
             subject: The subject of the request, for errors: "instance 'abc'".
             not_found: The error that a 404 means here.
+            on_idle: Called while no answer comes, as in `Exchange`.
             exchange: The exchange to use if the caller watches the wait; its own limits then apply.
 
         Raises:
@@ -209,7 +211,7 @@ class Requester(Closing):
         named = "Timeouts.read" if timeout is None else "timeout"
 
         def attempt() -> JsonAnswer:
-            used = exchange or Exchange(deadline=ends)
+            used = exchange or Exchange(deadline=ends, on_idle=on_idle)
             if exchange is None and limit is not None:
                 used.limit = f"{seconds(limit)} ({named})"
             with self._discreet(), self._translated(used, method, path):

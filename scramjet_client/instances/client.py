@@ -245,9 +245,13 @@ class InstanceClient(Handle):
         "unhealthy" after a crash and "unknown" after any other end, and the message says so. `.raw` is the hub's
         unchanged answer.
 
+        Raises:
+            InstanceEndedError: It ended before it sent a message (0.x, whose hubs then never answer).
+
         Wire: GET /instance/{id}/health, GET /instance/{id} (docs/protocol.md, "Health").
         """
-        answer = self._get("health")
+        awaited = ended_error(self._id, "its health was awaited")
+        answer = self._get("health", on_idle=self._watcher().on_idle(awaited))
         # The hub goes on repeating the last health message after the instance has ended.
         info = fetch_info_or_none(self._client, self._id, asked_to_end=self._asked_to_end)
         if info is not None:
@@ -932,8 +936,8 @@ class InstanceClient(Handle):
     def _check_end(self) -> None:
         check_end(self.wait())
 
-    def _get(self, *rest: str) -> JsonAnswer:
-        return self._client.request("GET", self._route(*rest), **self._error_context)
+    def _get(self, *rest: str, **options: Any) -> JsonAnswer:
+        return self._client.request("GET", self._route(*rest), **self._error_context, **options)
 
     def _wait(
         self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None

@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psutil
@@ -668,6 +669,15 @@ def test_wait_for_an_event_of_what_ends(instance: InstanceClient, there: Instanc
         getattr(instance, name)("never")
 
     assert caught.value.code == "INSTANCE_ENDED"
+
+
+def test_health_of_what_ends_before_its_first_message(instance: InstanceClient, there: Instance):
+    """Hub 0.18.7 never answers then; the end of the instance is the answer."""
+    there.reports_health = False
+    there.on_look = partial(there.end, 23, "Sequence failed during execution")
+
+    with pytest.raises(InstanceEndedError, match="while its health was awaited"):
+        instance.get_health()
 
 
 @pytest.mark.parametrize("message", ["text", {"a": 1}, 5, None, [True]])

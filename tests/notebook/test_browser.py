@@ -1,7 +1,7 @@
 """The live view in JupyterLab, in a browser: what a person sees, and can do while it is live.
 
-Needs a Chromium with its driver, and `pip install jupyterlab selenium anywidget`; takes minutes. With PICTURES set
-to a folder, it keeps pictures there.
+Needs a Chromium with its driver, and what `make test-long` installs; takes minutes. With PICTURES set to a folder, it
+keeps pictures there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import pytest
 
 pytest.importorskip("jupyterlab")
 pytest.importorskip("selenium")
-pytest.importorskip("anywidget")
 
 from tests.notebook.browser import Lab
 from tests.notebook.hub_process import hub_process

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import nbformat
-import pytest
 
 from scramjet_client import HostClient
 from tests.support.waiting import LIMIT
@@ -70,7 +69,6 @@ def test_ipython_has_no_live_view(tmp_path: Path):
 
 def test_nbconvert_keeps_a_picture(tmp_path: Path, hub: str, host: HostClient):
     """A view that is open when the notebook ends is a picture in the page, which says that it is saved."""
-    pytest.importorskip("nbconvert")
     started = host.deploy(talk).start()
     started.wait_for("running", timeout=60)
     cells = [

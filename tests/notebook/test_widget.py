@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from scramjet_client import HostClient
 from tests.notebook.kernel import Kernel
-
-pytest.importorskip("anywidget")
 
 
 async def talk(context, input):

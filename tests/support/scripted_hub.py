@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer, Request
 
 _VERSION = {"service": "@scramjet/host", "apiVersion": "v1", "version": "1.0.1", "build": "source"}
@@ -86,6 +87,7 @@ class Instance:
     Attributes:
         on_stop: Called with the timeout when a stop comes; by default the instance ends at its end.
         on_look: Called when its info is asked for; a hub then writes a line into its log.
+        reports_health: Whether it has sent a health message.
         received: Bodies of `_event`, `_stop` and `_kill`, in their order.
         accepted: Route and content type of the uploads that came.
     """
@@ -102,6 +104,7 @@ class Instance:
         self.listeners: list[tuple[str, Pipe]] = []
         self.on_stop: Callable[[float], None] = lambda _timeout: None
         self.on_look: Callable[[], None] = lambda: None
+        self.reports_health = True
         self._stopped = stopped
 
     def emit(self, name: str, message: Any) -> None:
@@ -297,6 +300,10 @@ class H1Hub:
         if kind == "":
             instance.on_look()
             conn.send_json("200 OK", instance.info())
+        elif kind == "health" and not instance.reports_health:
+            # As hub 0.18.7 does: no answer before the first message, which may never come.
+            conn.wait_closed(LIMIT)
+            return False
         elif kind == "health":
             conn.send_json("200 OK", {"healthy": True, "processId": 17683})
         elif kind in instance.pipes:
