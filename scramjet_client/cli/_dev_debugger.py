@@ -8,11 +8,15 @@ import os
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from scramjet_client.cli._dev_input import KeptInput
 from scramjet_client.cli._dev_screen import Screen
+
+_TRACEBACK_FIRST = 0.2
+"""Seconds."""
 
 VARIABLE = "SCRAMJET_DEV_DEBUGGER"
 
@@ -55,6 +59,8 @@ class Debugger:
             self._connection = None
 
     def _talk(self, connection: socket.socket) -> None:
+        # The traceback is on its way through other streams, and a reader wants it above the prompt.
+        time.sleep(_TRACEBACK_FIRST)
         self._screen.note("stopped where it failed; q ends, h helps")
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         typed = self._typed(connection)

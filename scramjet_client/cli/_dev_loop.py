@@ -284,6 +284,7 @@ class _Dev:
         )
         self._input: KeptInput | None = None
         self._version: _Version | None = None
+        self._begun = threading.Event()
         self._built: Built | None = None
         self._digest: object = None
         self._problem = ""
@@ -483,6 +484,8 @@ class _Dev:
         keys.start()
 
     def _with_local_paths(self, text: str) -> str:
+        # A program may fail before its start is answered.
+        self._begun.wait(_END_LIMIT)
         version = self._version
         return text if version is None else version.built.with_local_names(text, version.folder)
 
@@ -497,6 +500,7 @@ class _Dev:
         sequence = self._host.send_sequence(built.data)
         self._sent.append((time.monotonic(), sequence))
         self._end_version()
+        self._begun.clear()
         self._show_own_events(None)
         self._remove_old()
         instance = sequence.start(
@@ -510,6 +514,7 @@ class _Dev:
         version.on_own_hub = self._own is not None
         version.record("start", sequence=built.name, args=wanted.args, config=wanted.config or {})
         self._version = version
+        self._begun.set()
         self._show_own_events(instance.id)
         version.show(self._news.put)
         self._show_events(version)

@@ -49,8 +49,6 @@ class Screen:
         # Guards stdout and stderr.
         self._lock = threading.Lock()
         self._coloured = _say.shows_colours(sys.stdout)
-        self.held = False
-        """Whether a debugger has the terminal."""
 
     def data(self, name: str, line: bytes) -> None:
         """Print a line of a stream.

@@ -404,13 +404,14 @@ def test_pdb_stops_where_it_failed(
 ):
     """`--pdb` is a prompt in the program, with its variables; after it, a save runs the program anew."""
     program = tmp_path / "app.py"
-    broken = "def run(context, input):\n    secret = 6 * 7\n    raise ValueError('no')\n"
+    broken = "def run(context, input):\n    secret = 'un' + 'seen'\n    raise ValueError('no')\n"
     program.write_text(broken)
     with terminal(["dev", "app.py", "--port", "0", "--pdb", *more], own, cwd=tmp_path) as screen:
         screen.until("(Pdb) ")
         assert "> app.py(3)run()" in screen.seen
-        screen.type("p secret\n")
-        screen.until("42")
+        # Typed ahead, while it answers.
+        screen.type("p secret\nwhere\n")
+        screen.until("'unseen'")
         screen.type(leave)
         screen.until("the program has failed with exit code 1; waiting for a save")
         program.write_text("def run(context, input):\n    print('mended')\n")

@@ -20,8 +20,12 @@ def stop_at(error: BaseException) -> None:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(None)
             connection.connect(path)
-            with connection.makefile("rw", encoding="utf-8", errors="replace") as terminal:
-                debugger = pdb.Pdb(stdin=terminal, stdout=terminal, nosigint=True, readrc=False)
+            # Two files: one file for both drops what was typed ahead when it writes.
+            with (
+                connection.makefile("r", encoding="utf-8", errors="replace") as typed,
+                connection.makefile("w", encoding="utf-8", errors="replace") as shown,
+            ):
+                debugger = pdb.Pdb(stdin=typed, stdout=shown, nosigint=True, readrc=False)
                 debugger.reset()
                 debugger.interaction(None, trace)
     except (OSError, SyntaxError):
