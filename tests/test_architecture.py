@@ -181,7 +181,9 @@ def test_import_starts_nothing_and_needs_the_core_alone():
         "socks",  # where requests looks for SOCKS proxies
         "urllib3",
     }
-    assert set(done.stdout.split()) - core - {"scramjet_client"} == set()
+    # chardet and charset_normalizer may be compiled; their common part has a name of its own.
+    loaded = {name for name in done.stdout.split() if not name.endswith("__mypyc")}
+    assert loaded - core - {"scramjet_client"} == set()
 
 
 def test_every_name_has_its_home():

@@ -26,6 +26,7 @@ from scramjet_client.errors import (
     StreamInterruptedError,
 )
 from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.interrupts import Event
 from scramjet_client.http.settings import route
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import (
@@ -167,7 +168,7 @@ class FleetFollow(Closing):
         self._lock = threading.Lock()
         self._where: dict[OutputStream, FleetInstance] = {}
         self._known: set[_Key] = set()
-        self._closed = threading.Event()
+        self._closed = Event()
         try:
             self._look()
         except BaseException:

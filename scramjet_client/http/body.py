@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,11 @@ from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.tls import DUPLEX
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
+_PROMPT = sys.platform.startswith("linux") and _DONT_WAIT != 0
+"""Whether a send with that flag never waits. macOS heeds it for reads alone, and Windows does not have it."""
+
+_SURE = 2048
+"""Bytes for which every system has room where a wait says that a socket can be written to."""
 
 _WORTH_SCATTERING = 16384
 """Bytes from which on a frame's parts go to the socket one by one, without being joined."""
@@ -361,9 +367,12 @@ class BodyWriter:
                 # Wait here, because a send itself waits as long as the socket's own limit.
                 if remaining is not None and not wait_for_write(sock, remaining):
                     continue
-                flags = _DONT_WAIT if remaining is not None else 0
+                if remaining is not None and not _PROMPT:
+                    return sock.send(views[0][:_SURE], _DONT_WAIT)
+                flags = 0 if remaining is None else _DONT_WAIT
                 if len(views) > 1:
-                    return sock.sendmsg(views, [], flags)
+                    count: int = getattr(sock, "sendmsg")(views, [], flags)  # noqa: B009 - Windows has none
+                    return count
                 return sock.send(views[0], flags)
             except (BlockingIOError, socket.timeout):
                 if remaining is None:

@@ -96,7 +96,9 @@ class ChunkedBody:
             sock.recv if wait is None else lambda size: wait(lambda: sock.recv(size))
         )
         plain = type(sock) is socket.socket
-        self._scatters = plain and hasattr(sock, "recvmsg_into")
+        # Windows has none.
+        self._receive_into: Callable[[list[Any]], Any] | None = getattr(sock, "recvmsg_into", None)
+        self._scatters = plain and self._receive_into is not None
         self._recv_size = _LEAST if plain else _TLS_RECV_SIZE
         self._adapts = plain
         self._raw = begun  # not decoded yet
@@ -220,10 +222,11 @@ class ChunkedBody:
             parts = self._places(buffer)
         else:
             parts = [buffer[:left], bytearray(len(self._between))]
-        if self._wait is None:
-            count = self._sock.recvmsg_into(parts)[0]
-        else:
-            count = self._wait(lambda: self._sock.recvmsg_into(parts)[0])
+        receive = self._receive_into
+        assert receive is not None
+        count: int = (receive(parts) if self._wait is None else self._wait(lambda: receive(parts)))[
+            0
+        ]
         if not count:
             raise IncompleteRead(b"", left)
         if count == left + len(self._between) and len(parts) > 1 and parts[1] == self._between:

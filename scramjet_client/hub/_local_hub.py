@@ -150,7 +150,7 @@ class LocalHub(Guided):
         page: bool = False,
         record: Taker | None = None,
     ) -> None:
-        if os.name != "posix":
+        if not hasattr(os, "fork"):
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
         if isinstance(token, _Token):
             token = secrets.token_urlsafe(_TOKEN_BYTES)
