@@ -117,6 +117,8 @@ def _listening(local: LocalHub, where: str) -> Iterator[LocalHub]:
     try:
         local.start()
     except OSError as error:
+        if error.filename is not None:
+            raise  # it is about a file, such as the one of --record
         raise click.ClickException(f"no hub can listen on {where}: {error.strerror}") from error
     try:
         yield local

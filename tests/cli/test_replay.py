@@ -172,6 +172,18 @@ def test_no_trace(own: dict[str, str], tmp_path: Path, content: str, said: str):
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "command", [["hub", "start", "--port", "0"], ["dev", "app.py", "--once", "--port", "0"]]
+)
+def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, command: list[str]):
+    """A trace in a folder that is not there is one sentence, which names the file."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    done = run([*command, "--record", "none/t.jsonl"], own, cwd=tmp_path)
+
+    assert done.code == 1
+    assert done.err == "Error: none/t.jsonl: No such file or directory\n"
+
+
 def test_cut_trace_is_read_to_its_last_line(trace: Path):
     """A trace whose writer was killed is read up to there, and its program counts as going on."""
     whole = trace.read_bytes()
