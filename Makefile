@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 HUB ?= local
+BEFORE ?= main
 ARGS ?=
 WORKERS ?= 4
 QUICK_WORKERS ?= 2
@@ -24,13 +25,13 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-slow test-long mutants lint fuzz soak bench compare docs matrix clean dist sbom audit
+.PHONY: help demo test test-quick test-slow test-long mutants lint fuzz soak bench bench-compare compare docs matrix clean dist sbom audit
 
 # Tests start hundreds of interpreters; without kept bytecode each of them compiles the package again.
 export PYTHONDONTWRITEBYTECODE :=
 
 help: ## Say what the targets do
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 15
 
 demo: $(VENV)/.stamp-hub ## Count the words of this repository on a hub (HUB=real for the one from npm, HUB=URL for one that runs)
 	@$(RUN) -m examples.demo --hub '$(HUB)' $(ARGS)
@@ -89,6 +90,9 @@ soak: $(VENV)/.stamp-test ## Do random operations through faults, and account fo
 
 bench: $(VENV)/.stamp-bench ## Measure this client beside its peers (ARGS="--quick", ARGS="output-100")
 	$(RUN) -m benchmarks $(ARGS)
+
+bench-compare: $(VENV)/.stamp-bench ## Measure a commit beside the files as they are, in turns, and print the ratios (BEFORE=main, ARGS="--cases upload-64k")
+	$(RUN) -m benchmarks.compare '$(BEFORE)' $(ARGS)
 
 compare: $(VENV)/.stamp-hub ## Compare LocalHub with a 1.x hub that runs, request for request and program for program (HUB=URL, ARGS="-k request", ARGS=--all)
 	$(RUN) -m compare '$(HUB)' $(ARGS)

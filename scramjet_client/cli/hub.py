@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scramjet_client.cli import _exits, _output, _say, _streams
+from scramjet_client.cli._options import follow_option, lines_option
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group, follow_option, lines_option
+from scramjet_client.cli._verbs import Group
 
 if TYPE_CHECKING:
     from scramjet_client.hub import LocalHub
