@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from scramjet_client.cli._options import json_value, type_option
 from scramjet_client.cli._session import Session
-from scramjet_client.cli._verbs import Verb, json_value, type_option
+from scramjet_client.cli._verbs import Verb
 
 
 @click.command(cls=Verb)
