@@ -48,6 +48,7 @@ def all_cases(stack: ExitStack, server: Server, tls: Server, *, full: bool) -> l
         *process_cases.starts(server),
         *process_cases.memory(server, 10**10 if full else 2 * 10**9),
         process_cases.local_hub(),
+        process_cases.saving(),
         *real_hub.cases(stage),
     ]
 

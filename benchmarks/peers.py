@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.contestants import Job
+from benchmarks.contestants.saving import nodemon
 from benchmarks.model import Contestant
 from benchmarks.server import Server
 from tests.support import npm
@@ -32,6 +33,13 @@ _LIBRARIES = {
 
 _TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """The variables by which OpenSSL, requests and Node.js learn whom to trust."""
+
+
+def _missing_of_saving(way: str) -> str:
+    if way == "nodemon":
+        return "" if nodemon() is not None else "not installed"
+    module = {"dev": "watchfiles", "flask": "flask"}[way]
+    return "" if importlib.util.find_spec(module) is not None else "not installed"
 
 
 class Peers:
@@ -57,6 +65,8 @@ class Peers:
             return self._old[1]
         if module == "node":
             return self._node[1]
+        if module == "saving":
+            return _missing_of_saving(contestant.way)
         library = _LIBRARIES.get(module)
         if library is not None and importlib.util.find_spec(library) is None:
             return "not installed"

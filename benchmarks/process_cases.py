@@ -147,3 +147,23 @@ def local_hub() -> Case:
         fixed=10,
         note="The import of the package is left out.",
     )  # fmt: skip
+
+
+def saving() -> Case:
+    """Return the case of a save in an editor."""
+    return Case(
+        name="save",
+        title="From a saved file to the first output of the new version",
+        measures=(P50_MS, P99_MS),
+        contestants=(
+            Contestant(name=f"{US}, `scramjet dev`", kind="this", module="saving", way="dev"),
+            Contestant(name="`flask --debug run`", kind="python", module="saving", way="flask"),
+            Contestant(name="nodemon", kind="node", module="saving", way="nodemon"),
+        ),
+        scene=_nothing,
+        first=2,
+        fixed=10,
+        targets=(Target(measure=P50_MS, bound=1000, text="ms", against=None),),
+        note="The program is sent to a LocalHub, started and read each time; the other two start a server's process. "
+        "A save is followed by 0.3 s of rest.",
+    )
