@@ -160,8 +160,9 @@ class _Version:
         self._asked = False
         self._last_of_stderr = bytearray()
         self._last_of_log: deque[bytes] = deque(maxlen=50)
-        self._streams: Follow
-        self._log: Follow
+        # None if the program has ended before they were opened, on a hub that then forgets it.
+        self._streams: Follow | None = None
+        self._log: Follow | None = None
         self._upload: Upload[Any] | None = None
         self._asked_to_end = False
         self.on_own_hub = True
@@ -173,10 +174,11 @@ class _Version:
             tell: Takes the end, on a thread.
             whole_log: Whether to tell it only when the log was shown, too.
         """
-        self._log = self.instance.follow(log=self._take_log)
-        self._streams = self.instance.follow(
-            output=self._taker("output"), stdout=self._taker("stdout"), stderr=self._take_stderr
-        )
+        with contextlib.suppress(InstanceNotFoundError):
+            self._log = self.instance.follow(log=self._take_log)
+            self._streams = self.instance.follow(
+                output=self._taker("output"), stdout=self._taker("stdout"), stderr=self._take_stderr
+            )
 
         def wait() -> None:
             try:
@@ -191,7 +193,8 @@ class _Version:
         """Wait until it has ended and has said all about it; return how it has ended, as far as anything says so."""
         lost = False
         try:
-            self._streams.wait()
+            if self._streams is not None:
+                self._streams.wait()
         except ScramjetError:
             lost = True
         finally:
@@ -202,7 +205,7 @@ class _Version:
             info = self.instance.wait(_END_LIMIT if lost else None)
         deadline = time.monotonic() + _LAST_WORDS
         while not self._is_explained(info, whole_log) and time.monotonic() < deadline:
-            if self._log.done:
+            if self._log is None or self._log.done:
                 break
             time.sleep(_LOOK)
         # A Transform Hub forgets an instance at its end, perhaps before it was asked. Its streams say it all.
@@ -282,15 +285,16 @@ class _Version:
         self._asked_to_end = True
         if self._upload is not None:
             self._upload.cancel()
-        if gently and not self._streams.done:
+        streams = self._streams
+        if gently and streams is not None and not streams.done:
             threading.Thread(target=self._ask, name="scramjet-dev-stop", daemon=True).start()
             with contextlib.suppress(Exception):
-                self._streams.wait(_GRACE_MS / 1000)
-        if not self._streams.done:
+                streams.wait(_GRACE_MS / 1000)
+        if streams is not None and not streams.done:
             with contextlib.suppress(ScramjetError):
                 self.instance.kill(remove_immediately=True)
             with contextlib.suppress(Exception):
-                self._streams.wait(_END_LIMIT)
+                streams.wait(_END_LIMIT)
         self.forget()
 
     def _ask(self) -> None:
@@ -303,8 +307,9 @@ class _Version:
         if self._upload is not None:
             self._upload.cancel()
         for each in (self._streams, self._log):
-            with contextlib.suppress(Exception):
-                each.close()
+            if each is not None:
+                with contextlib.suppress(Exception):
+                    each.close()
 
 
 class _Dev:
@@ -564,7 +569,10 @@ class _Dev:
 
     def _show_events(self, version: _Version) -> None:
         for name in self._wanted.events:
-            stream = version.instance.get_event_stream(name)
+            try:
+                stream = version.instance.get_event_stream(name)
+            except InstanceNotFoundError:
+                return  # it has ended already
 
             def show(name: str = name, stream: Any = stream) -> None:
                 with contextlib.suppress(ScramjetError), stream:
@@ -700,10 +708,10 @@ class _Dev:
 
     def _say_end(self, version: _Version, info: GetInstanceResponse | None) -> None:
         wait = "" if self._wanted.once else "; waiting for a save"
-        if info is None:
+        code = None if info is None or info.terminated is None else info.terminated.exit_code
+        if info is None or (code is None and info.status not in ("stopped", "crashed")):
             self._screen.note(f"the program has ended; its hub does not say how{wait}")
             return
-        code = None if info.terminated is None else info.terminated.exit_code
         version.record("end", exit_code=code, reason="")
         cause = info.cause
         if cause is not None:
@@ -712,7 +720,7 @@ class _Dev:
             self._screen.problem(f"{place}: {said}" if place else said)
             if cause.cure is not None:
                 self._screen.problem(cause.cure)
-        if code == 0:
+        if code == 0 or (code is None and info.status == "stopped"):
             self._screen.note(f"the program has ended{wait}")
         else:
             how = "" if code is None else f" with exit code {code if code >= 0 else 128 - code}"

@@ -118,6 +118,29 @@ def dev(
                     pipe.close()
 
 
+LAST_LOG = (
+    b'{"level":"ERROR","msg":"ValueError: bad","from":"PythonRunner"}\n'
+    b'{"level":"INFO","msg":"the program failed, with exit code 1","from":"PythonRunner"}\n'
+)
+
+
+class ForgettingHub(H1Hub):
+    """A hub that forgets an instance at its end, and gives the last of its log after that."""
+
+    def end(self, instance: Instance) -> None:
+        """End an instance."""
+        self._ended = instance
+        del self.instances[instance.id]
+        for name in ("output", "stdout", "stderr"):
+            instance.pipes[name].end()
+
+    def _instance(self, conn: Conn, request: Request, id: str, route: str) -> bool:
+        if id not in self.instances and not self._ended.pipes["log"].ended:
+            self._ended.pipes["log"].write(LAST_LOG)
+            self._ended.pipes["log"].end()
+        return super()._instance(conn, request, id, route)
+
+
 def runners(parent: int) -> list[psutil.Process]:
     """Return the processes of the programs that a command runs."""
     children = psutil.Process(parent).children(recursive=True)
@@ -565,6 +588,33 @@ def test_on_a_transform_hub(home: Path, tmp_path: Path):
     assert "+version THREE" in changed.text
 
 
+def test_end_before_the_first_look(home: Path, tmp_path: Path):
+    """A program that a hub has forgotten before its streams are open has ended, and a save starts it anew."""
+
+    class QuickHub(ForgettingHub):
+        """Forgets the first instance when it has started."""
+
+        def add_instance(self, status: str = "running", id: str | None = None) -> Instance:
+            instance = super().add_instance("running", id)
+            if len(self.starts) == 1:
+                self.end(instance)
+            return instance
+
+    program = tmp_path / "app.py"
+    program.write_text(ECHO)
+    arguments = ["app.py", "--no-input", "--event", "seen"]
+    with QuickHub() as hub:
+        where = ["--api-url", hub.url]
+        with dev(arguments, environment(home, None), tmp_path, hub=where) as lines:
+            at = lines.until("the program has ended; its hub does not say how; waiting for a save")
+            program.write_text(ECHO.replace("one", "two"))
+            instance = eventually(lambda: next(iter(hub.instances.values()), None))
+            instance.pipes["stdout"].write(b"again\n")
+            lines.until("stdout again", at)
+
+            assert lines.end() == 0
+
+
 def test_hub_restart_is_survived(home: Path, tmp_path: Path):
     """If the hub of `--api-url` goes and comes back, the program runs on it again."""
     (tmp_path / "app.py").write_text(ECHO)
@@ -672,29 +722,6 @@ with _dev_loop._signals(news):
 def test_signal_that_interrupts_no_wait():
     """A signal ends the wait for news even if the system has not interrupted the wait."""
     subprocess.run([sys.executable, "-c", UNSEEN], timeout=LIMIT, check=True)
-
-
-LAST_LOG = (
-    b'{"level":"ERROR","msg":"ValueError: bad","from":"PythonRunner"}\n'
-    b'{"level":"INFO","msg":"the program failed, with exit code 1","from":"PythonRunner"}\n'
-)
-
-
-class ForgettingHub(H1Hub):
-    """A hub that forgets an instance at its end, and gives the last of its log after that."""
-
-    def end(self, instance: Instance) -> None:
-        """End an instance."""
-        self._ended = instance
-        del self.instances[instance.id]
-        for name in ("output", "stdout", "stderr"):
-            instance.pipes[name].end()
-
-    def _instance(self, conn: Conn, request: Request, id: str, route: str) -> bool:
-        if id not in self.instances and not self._ended.pipes["log"].ended:
-            self._ended.pipes["log"].write(LAST_LOG)
-            self._ended.pipes["log"].end()
-        return super()._instance(conn, request, id, route)
 
 
 @pytest.mark.parametrize("once", [False, True])
