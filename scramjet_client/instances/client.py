@@ -592,7 +592,8 @@ class InstanceClient(Handle):
         Closing it ends the program's input; `detach()` does not.
 
         Args:
-            type: Content type of the input, as in `send_stream`.
+            type: Content type of the input, as in `send_stream`. Without one, the first write decides, as the first
+                item of a source does: what you write as text reaches the program as text, bytes as bytes.
         """
         return self._to("input").open(plan("input", type=type))
 
