@@ -28,6 +28,7 @@ from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
 from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.targets import TargetLike
+from scramjet_client.uploads.options import check_hook
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
 # A hub checks only the length, and an instance whose id would need encoding can't be requested again.
@@ -169,6 +170,7 @@ class SequenceClient(Handle):
         Wire: POST /sequence/{id}/start (docs/protocol.md, "Start"), then as for `InstanceClient.run`.
         """
         limit = duration("timeout", timeout)
+        check_hook(progress)
         if check:
             refuse_check(self._client)
 
@@ -281,6 +283,7 @@ def send_package(
     progress: ProgressHook | None = None,
 ) -> str:
     """Send a package as a new sequence and return its id; see `HostClient.send_sequence`."""
+    check_hook(progress)
     with opened(package, requirements) as source:
         text = client.send_stream(
             "sequence",
@@ -301,6 +304,7 @@ def replace_package(
     progress: ProgressHook | None = None,
 ) -> str:
     """Replace the package of a sequence (H1) and return the id of the sequence."""
+    check_hook(progress)
     with opened(package, requirements) as source:
         generation_of(client).require("replacing the package of a sequence")
         text = client.send_stream(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import warnings
@@ -706,12 +707,12 @@ class InstanceClient(Handle):
         path = self._route("event", _readable(event_name))
         exchange = self._event_exchange(event_name, timeout)
         generation = generation_of(self._client)
-        answer = self._client.request(
-            "GET",
-            path,
-            **self._error_context,
-            exchange=exchange,
-        )
+        try:
+            answer = self._client.request("GET", path, **self._error_context, exchange=exchange)
+        except HubTimeoutError as error:
+            if not (exchange.overdue and exchange.sent.is_set()):
+                raise
+            raise self._event_overdue(event_name, exchange.overdue) from quiet(error)
         return generation.event(event_name, answer.value)
 
     def get_next_event(
@@ -1076,13 +1077,26 @@ class InstanceClient(Handle):
 
     def _event_exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
         limit = duration("timeout", timeout)
-        exchange = self._watcher().exchange(
+        exchange = self._watcher().event_exchange(
             deadline=None if limit is None else time.monotonic() + limit,
             error=ended_error(self._id, f"event {event_name!r} was awaited"),
         )
         if limit is not None:
             exchange.limit = f"{seconds(limit)} (timeout)"
         return exchange
+
+    def _event_overdue(self, event_name: str, limit: str) -> Exception:
+        """Return the error for an event that has not come in time; its instance may have ended."""
+        watcher = self._watcher()
+        with contextlib.suppress(ScramjetError):  # the hub is away, or busy
+            if watcher.has_ended():
+                info = watcher.info
+                return ended_error(self._id, f"event {event_name!r} was awaited")(
+                    None if info is None else last_words_of(self._client).of(info)
+                )
+        return HubTimeoutError(
+            f"event {event_name!r} of instance {self._id!r} did not come within {limit}"
+        )
 
 
 class ExpectedEvent(Live):
@@ -1112,9 +1126,7 @@ class ExpectedEvent(Live):
                 self.value = next(self._events)
             except StreamIdleError as error:
                 limit = self._exchange.overdue or seconds(self._exchange.idle_limit or 0)
-                raise HubTimeoutError(
-                    f"event {self._name!r} of instance {self._instance.id!r} did not come within {limit}"
-                ) from quiet(error)
+                raise self._instance._event_overdue(self._name, limit) from quiet(error)
 
 
 def _end_of(options: OptionsLike | None) -> bool | None:
