@@ -134,6 +134,8 @@ def from_response(
     if len(said) > SENTENCE_LIMIT:
         said = f"{said[:SENTENCE_LIMIT]}…"
     what, cure = _meaning(status, subject, base, token)
+    if status == 404 and not cure and "html" in response.headers.get("Content-Type", ""):
+        cure = "; a web server answers at this address, and perhaps no hub: check the port"
     sentence = f"{what}: {method} {url} answered {response.status_code}"
     sentence = f"{sentence} ({said})" if said else sentence
     error = kind(f"{sentence}{cure}", status=status, url=url, body=body)

@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -101,54 +101,145 @@ class InstanceClient(Handle):
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
-        "cancel": "stop() or kill()",
+        "abort": "stop() or kill()",
+        "alive": "get_info().status",
+        "ask": 'inout(source), or open_input() together with get_stream("output")',
+        "await_event": "get_next_event(name), or expect_event(name)",
         "call": "run(input=...)",
+        "cancel": "stop() or kill()",
+        "cause": "wait().cause",
+        "chat": 'inout(source), or open_input() together with get_stream("output")',
+        "close": "stop() or kill()",
+        "close_input": "send_input(b'', end=True)",
         "communicate": "run(input=...)",
+        "connect": "attach()",
+        "converse": 'inout(source), or open_input() together with get_stream("output")',
         "delete": "kill(remove_immediately=True)",
+        "display": "show() in a notebook, or follow(output=True)",
+        "done": "get_info().status",
+        "duplex": 'inout(source), or open_input() together with get_stream("output")',
         "emit": "send_event(name, message)",
+        "emit_event": "send_event(name, message)",
+        "end": "stop() or kill()",
+        "end_input": "send_input(b'', end=True)",
+        "ended": "get_info().status",
+        "eof": "send_input(b'', end=True)",
+        "error": "wait().cause",
         "events": "get_event_stream(name)",
+        "exception": "wait().cause",
+        "exchange": 'inout(source), or open_input() together with get_stream("output")',
         "execute": "run(input=...)",
         "exit_code": "wait().terminated.exit_code, or run().returncode",
         "exitcode": "wait().terminated.exit_code, or run().returncode",
+        "feed": "send_input(source)",
+        "finished": "get_info().status",
+        "follow_log": "follow(log=True)",
+        "follow_logs": "follow(log=True)",
+        "follow_output": "follow(output=True)",
+        "get_cause": "wait().cause",
         "get_error": 'get_stream("stderr")',
+        "get_exit_code": "wait().terminated.exit_code, or run().returncode",
         "get_input": "send_input(source)",
         "get_logs": "get_log_stream()",
         "get_output": 'get_stream("output")',
         "get_output_stream": 'get_stream("output")',
         "get_result": "run(input=...).output",
+        "get_state": "get_info().status",
         "get_status": "get_info().status",
         "get_stderr": 'get_stream("stderr")',
         "get_stdout": 'get_stream("stdout")',
+        "get_traceback": "wait().cause",
+        "has_ended": "get_info().status",
         "info": "get_info()",
         "input": "send_input(source), or open_input()",
+        "interact": 'inout(source), or open_input() together with get_stream("output")',
+        "interrupt": "stop() or kill()",
+        "is_alive": "get_info().status",
+        "is_done": "get_info().status",
+        "is_finished": "get_info().status",
         "is_running": 'get_info().status == "running"',
+        "iter_lines": 'get_stream("output")',
         "join": "wait()",
+        "lines": 'get_stream("output")',
         "listen": "get_event_stream(name)",
+        "listen_for": "get_event_stream(name)",
+        "live": "show() in a notebook, or follow(output=True)",
         "log": "get_log_stream()",
         "log_stream": "get_log_stream()",
         "logs": "get_log_stream()",
+        "notify": "send_event(name, message)",
         "on": "get_event_stream(name)",
+        "on_event": "get_event_stream(name)",
+        "open_output": 'get_stream("output")',
         "output": 'get_stream("output")',
+        "ping": "get_health()",
+        "pipe": "send_input(source)",
         "poll": "get_info()",
+        "print_log": "follow(log=True)",
+        "print_output": "follow(output=True)",
+        "publish": "send_event(name, message)",
+        "push": "send_input(source)",
+        "put": "send_input(source)",
+        "quit": "stop() or kill()",
         "read": 'get_stream("output")',
+        "read_line": 'get_stream("output")',
+        "read_lines": 'get_stream("output")',
+        "readline": 'get_stream("output")',
+        "readlines": 'get_stream("output")',
         "receive": 'get_stream("output")',
+        "recv": 'get_stream("output")',
         "remove": "kill(remove_immediately=True)",
+        "request": 'inout(source), or open_input() together with get_stream("output")',
+        "restart": "SequenceClient.start(), which gives another instance",
         "result": "run(input=...).output",
+        "return_code": "wait().terminated.exit_code, or run().returncode",
         "returncode": "wait().terminated.exit_code, or run().returncode",
+        "running": "get_info().status",
         "send": "send_input(source)",
+        "send_bytes": "send_input(source)",
         "send_data": "send_input(source)",
+        "send_eof": "send_input(b'', end=True)",
+        "send_json": "send_input(source)",
+        "send_line": "send_input(source)",
+        "send_lines": "send_input(source)",
+        "send_message": "send_event(name, message), or send_input(source)",
+        "send_text": "send_input(source)",
+        "sendall": "send_input(source)",
+        "sequence": "get_info().sequence",
+        "show_log": "follow(log=True)",
+        "show_output": "follow(output=True)",
+        "shutdown": "stop() or kill()",
         "start": "SequenceClient.start(), which gives an instance",
+        "state": "get_info().status",
         "status": "get_info().status",
         "stderr": 'get_stream("stderr")',
         "stdin": "send_stdin(source), or open_stdin()",
         "stdout": 'get_stream("stdout")',
         "stream": 'get_stream("output")',
+        "stream_output": 'get_stream("output")',
+        "subscribe": "get_event_stream(name)",
         "tail": "follow(log=True)",
+        "tail_log": "follow(log=True)",
+        "tail_logs": "follow(log=True)",
+        "tail_output": "follow(output=True)",
+        "talk": 'inout(source), or open_input() together with get_stream("output")',
         "terminate": "stop()",
+        "traceback": "wait().cause",
+        "trigger": "send_event(name, message)",
+        "view": "show() in a notebook, or follow(output=True)",
+        "wait_event": "get_next_event(name), or expect_event(name)",
         "wait_for_completion": "wait()",
         "wait_for_end": "wait()",
+        "wait_for_event": "get_next_event(name), or expect_event(name)",
+        "wait_for_status": "wait_for(status)",
         "wait_until_done": "wait()",
+        "watch": "follow(output=True)",
+        "watch_log": "follow(log=True)",
+        "watch_output": "follow(output=True)",
         "write": "send_input(source), or open_input()",
+        "write_line": "send_input(source)",
+        "writeline": "send_input(source)",
+        "writelines": "send_input(source)",
     }
 
     _kind = "instance"
@@ -710,9 +801,8 @@ class InstanceClient(Handle):
         try:
             answer = self._client.request("GET", path, **self._error_context, exchange=exchange)
         except HubTimeoutError as error:
-            if not (exchange.overdue and exchange.sent.is_set()):
-                raise
-            raise self._event_overdue(event_name, exchange.overdue) from quiet(error)
+            self._check_overdue(event_name, exchange, error)
+            raise
         return generation.event(event_name, answer.value)
 
     def get_next_event(
@@ -922,16 +1012,32 @@ class InstanceClient(Handle):
         targets = {"stdout": stdout, "stderr": stderr, "output": output, "log": log}
         return attach(self, self._open_unlimited, stdin, targets, self._wait_for_end)
 
-    def show(self, **options: Any) -> LiveView:
+    def show(
+        self,
+        *,
+        streams: Iterable[InstanceOutputStream] = OUTPUT_STREAMS,
+        lines: int = 12,
+        interval: float = 0.5,
+        widget: bool | None = None,
+    ) -> LiveView:
         """Show the instance live in this cell of a notebook; return at once. Needs the extra "notebook".
 
-        Later readers do not get the data that it has read. Options and endings:
-        `scramjet_client.integrations.notebook.show`.
+        Later readers do not get the data that it has read. `scramjet_client.integrations.notebook.show` says how the
+        view ends.
+
+        Args:
+            streams: The streams to read; choose streams that nobody else reads.
+            lines: How many of the last lines of each stream to show.
+            interval: Seconds between two drawings.
+            widget: Whether to draw with a widget. None means yes if anywidget is installed.
+
+        Raises:
+            RuntimeError: This is not a notebook.
         """
         # Not at the top: only notebooks need IPython.
         from scramjet_client.integrations.notebook import show  # noqa: PLC0415
 
-        return show(self, **options)
+        return show(self, streams=streams, lines=lines, interval=interval, widget=widget)
 
     # -- how it is done -------------------------------------------------------------------------
 
@@ -1085,6 +1191,11 @@ class InstanceClient(Handle):
             exchange.limit = f"{seconds(limit)} (timeout)"
         return exchange
 
+    def _check_overdue(self, event_name: str, exchange: Exchange, error: HubTimeoutError) -> None:
+        """Raise the right error if the hub has been asked for an event, and the time is over."""
+        if exchange.overdue and exchange.sent.is_set():
+            raise self._event_overdue(event_name, exchange.overdue) from quiet(error)
+
     def _event_overdue(self, event_name: str, limit: str) -> Exception:
         """Return the error for an event that has not come in time; its instance may have ended."""
         watcher = self._watcher()
@@ -1115,7 +1226,11 @@ class ExpectedEvent(Live):
 
     def __enter__(self) -> ExpectedEvent:
         self._exchange = self._instance._event_exchange(self._name, self._timeout)
-        self._events = self._instance._events(self._name, self._exchange)
+        try:
+            self._events = self._instance._events(self._name, self._exchange)
+        except HubTimeoutError as error:
+            self._instance._check_overdue(self._name, self._exchange, error)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
