@@ -61,7 +61,7 @@ SEQUENCE = HOST.get_sequence_client("s")
         (lambda: KillMessageData(now=True), "it has remove_immediately"),
         (lambda: INSTANCE.show(refresh=1), "no argument 'refresh'; it is called 'interval'"),
         (lambda: INSTANCE.show(zzzzz=1), "it has streams, lines, interval, widget"),
-        (lambda: SEQUENCE.start(5), "takes 1 positional argument but 2 were given; the program's arguments are args=[...]"),
+        (lambda: SEQUENCE.start(5), "but 2 were given; the program's arguments are args=[...]"),
         (lambda: LocalHub(prot=3), "LocalHub() has no argument 'prot'; it is called 'port'"),
     ],
 )  # fmt: skip

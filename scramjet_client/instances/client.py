@@ -1015,7 +1015,7 @@ class InstanceClient(Handle):
     def show(
         self,
         *,
-        streams: Iterable[InstanceOutputStream] = OUTPUT_STREAMS,
+        streams: Iterable[InstanceOutputStream] = ("output", "stdout", "stderr", "log"),
         lines: int = 12,
         interval: float = 0.5,
         widget: bool | None = None,
