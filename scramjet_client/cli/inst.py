@@ -10,10 +10,7 @@ import click
 
 from scramjet_client.cli import _names, _output, _say, _streams
 from scramjet_client.cli._each import for_each
-from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
-from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import (
-    Group,
+from scramjet_client.cli._options import (
     file_option,
     follow_option,
     instance_argument,
@@ -22,6 +19,9 @@ from scramjet_client.cli._verbs import (
     source_argument,
     type_option,
 )
+from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
+from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._verbs import Group
 from scramjet_client.cli.events import event, events
 from scramjet_client.models import STATUSES, GetInstanceResponse
 
