@@ -128,13 +128,9 @@ def _is_slip(word: str, right: str) -> bool:
     blocks = difflib.SequenceMatcher(None, word, right, autojunk=False).get_matching_blocks()
     wrong = max(len(word), len(right)) - sum(each.size for each in blocks)
     shorter = min(len(word), len(right))
-    # Of short words, a letter makes another one: tail and talk.
-    return (
-        shorter >= 4
-        and wrong <= (2 if shorter >= 8 else 1)
-        and word[0] == right[0]
-        and (shorter >= 5 or len(word) != len(right))
-    )
+    # Of short words, another letter makes another one: tail and talk, start and state.
+    enough = 3 if len(word) != len(right) or sorted(word) == sorted(right) else 6
+    return shorter >= enough and wrong <= (2 if shorter >= 8 else 1) and word[0] == right[0]
 
 
 def advised(cls: _T) -> _T:
@@ -269,16 +265,12 @@ class Guided:
             if advice:
                 return str(advice)
         names = [each for each in dir(type(self)) if not each.startswith("_")]
-        same = _of_another_verb(name, names)
-        if same:
-            return same + "()"
+        found = misspelt(name, names) or _of_another_verb(name, names)
+        if found:
+            return found + ("()" if callable(getattr(type(self), found)) else "")
         guesses = {each for cls in type(self).__mro__ for each in vars(cls).get("_guesses", {})}
-        found = misspelt(name, [*names, *sorted(guesses)])
-        if found in guesses:
-            return self._advice_on(found)
-        if not found:
-            return ""
-        return found + ("()" if callable(getattr(type(self), found)) else "")
+        found = misspelt(name, sorted(guesses))
+        return self._advice_on(found) if found else ""
 
     def _missing(self, name: str) -> AttributeError:
         advice = "" if name.startswith("_") else self._advice_on(name)
