@@ -19,6 +19,7 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from scramjet_client._kept_tokens import kept_at
 from scramjet_client.errors import (
     AuthenticationError,
     BadParametersError,
@@ -133,6 +134,8 @@ def from_response(
     if len(said) > SENTENCE_LIMIT:
         said = f"{said[:SENTENCE_LIMIT]}…"
     what, cure = _meaning(status, subject, base, token)
+    if status == 404 and not cure and "html" in response.headers.get("Content-Type", ""):
+        cure = "; a web server answers at this address, and perhaps no hub: check the port"
     sentence = f"{what}: {method} {url} answered {response.status_code}"
     sentence = f"{sentence} ({said})" if said else sentence
     error = kind(f"{sentence}{cure}", status=status, url=url, body=body)
@@ -146,12 +149,22 @@ def _meaning(status: int, subject: str, base: str, token: bool) -> tuple[str, st
     if status == 401 and token:
         return f"the token was refused{about}", "; it may have expired, or be another hub's"
     if status == 401:
-        return f"a token is needed{about}", "; token= gives one, or SCRAMJET_TOKEN and from_env()"
+        return f"a token is needed{about}", _missing_token(base)
     if status == 403 and token:
         return f"the token does not allow this{about}", ""
     if status == 404:
         return f"{subject} not found" if subject else "no such path", wrong_path(base)
     return f"{subject} refused".lstrip(), ""
+
+
+def _missing_token(base: str) -> str:
+    """Return advice for a hub that wants a token."""
+    kept = kept_at(base)
+    if kept is None:
+        return "; token= gives one, or SCRAMJET_TOKEN and from_env()"
+    if kept == base:
+        return "; it is a hub of yours, and HostClient.from_env() finds its token"
+    return f"; it is a hub of yours, whose token from_env() and `scramjet` send to {kept} alone"
 
 
 def wrong_path(base: str) -> str:
