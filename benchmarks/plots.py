@@ -192,7 +192,7 @@ def overview(values: dict[str, Any], folder: Path) -> Path | None:
 
 
 def overview_rows(values: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Return the processor time of each library, for cases of the overview that this client and requests took part in."""
+    """Return the processor time of each library, for cases of the overview that this client and requests are in."""
     cases = {case["name"]: _costs(case["contestants"]) for case in values["cases"]}
     return {
         name: cases[name] for name in OVERVIEW if cases.get(name, {}).keys() >= {US, "requests"}
