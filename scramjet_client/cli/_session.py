@@ -57,6 +57,14 @@ class Session:
             )
         return self._host
 
+    def limit(self, of_verb: float | None) -> float | None:
+        """Return the limit of a stream: the verb's own, or else `--timeout` from before the verb.
+
+        SCRAMJET_TIMEOUT, which stays in the environment for all commands, limits no stream.
+        """
+        given: float | None = self._options.get("timeout")
+        return given if of_verb is None else of_verb
+
     def close(self) -> None:
         """Close the client."""
         if self._host is not None:

@@ -20,6 +20,7 @@ from scramjet_client.cli._complete import (
     complete_topic,
 )
 from scramjet_client.cli._session import Session, given
+from scramjet_client.cli._terms import in_options
 from scramjet_client.models import CONTENT_TYPES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -49,7 +50,7 @@ def _with_options(params: list[click.Parameter], *, hidden: bool) -> None:
     """Add the root command's options, except those whose name has another meaning here."""
     seconds = click.FloatRange(min=0, min_open=True)
     url_help = "The hub's API. [env: SCRAMJET_API_URL]"
-    limit_help = "For each answer of the hub; streams have none. [env: SCRAMJET_TIMEOUT]"
+    limit_help = "For each answer of the hub, and for streams. [env, for answers: SCRAMJET_TIMEOUT]"
     options = [
         _option("-u", "--url", "--api-url", called="url", metavar="URL", help=url_help),
         _option(
@@ -181,7 +182,7 @@ def _hearing(debug: bool) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # The caller's path and line are of no use here.
-            warnings.showwarning = lambda message, *_rest: _say.warn(str(message))
+            warnings.showwarning = lambda message, *_rest: _say.warn(in_options(str(message)))
             warnings.simplefilter("always", UserWarning)
             yield
     finally:
@@ -231,6 +232,37 @@ source_argument = click.argument(
 lines_option = click.option(
     "-n", "--lines", type=click.IntRange(min=1), metavar="N", help="End after N lines."
 )
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+"""Levels of a log's records, the least first."""
+
+limit_option = click.option(
+    "--limit",
+    "--timeout",
+    "--seconds",
+    "limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End after so long, with 0. [default: never]",
+)
+
+
+def log_options(function: _F) -> _F:
+    """Add the choice of the lines of a log: `--level` and `--all`."""
+    level = click.option(
+        "--level",
+        type=click.Choice(LEVELS, case_sensitive=False),
+        metavar="LEVEL",
+        help=f"Only records of this level and worse: {', '.join(LEVELS)}.",
+    )
+    every = click.option(
+        "--all",
+        "every",
+        is_flag=True,
+        help="Also the records that the looks of clients make (Get info).",
+    )
+    return level(every(function))
+
+
 file_option = click.option(
     "-o",
     "--output",

@@ -9,7 +9,14 @@ import click
 
 from scramjet_client.cli import _names, _output, _streams
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group, Verb, instance_argument, json_value, lines_option
+from scramjet_client.cli._verbs import (
+    Group,
+    Verb,
+    instance_argument,
+    json_value,
+    limit_option,
+    lines_option,
+)
 
 
 @click.group(cls=Group)
@@ -33,6 +40,7 @@ def event() -> None:
 @click.option(
     "--limit",
     "--timeout",
+    "--seconds",
     "limit",
     type=float,
     metavar="SECONDS",
@@ -72,7 +80,13 @@ def send(
 @click.argument("name")
 @click.option("--last", is_flag=True, help="The last that the hub has seen, if there was one.")
 @click.option(
-    "--limit", "--timeout", "limit", type=float, metavar="SECONDS", help="[default: for ever]"
+    "--limit",
+    "--timeout",
+    "--seconds",
+    "limit",
+    type=float,
+    metavar="SECONDS",
+    help="[default: for ever]",
 )
 @pass_session
 def wait(session: Session, instance: str, name: str, last: bool, limit: float | None) -> None:
@@ -91,8 +105,11 @@ def wait(session: Session, instance: str, name: str, last: bool, limit: float | 
 @instance_argument
 @click.argument("name")
 @lines_option
+@limit_option
 @pass_session
-def events(session: Session, instance: str, name: str, lines: int | None) -> None:
+def events(
+    session: Session, instance: str, name: str, lines: int | None, limit: float | None
+) -> None:
     r"""Print the events of a name as they come.
 
     One a line, until the instance ends.
@@ -101,6 +118,7 @@ def events(session: Session, instance: str, name: str, lines: int | None) -> Non
     Example:
         scramjet inst events $ID progress
     """
-    with _names.instance_of(session, instance).get_event_stream(name) as stream:
+    client = _names.instance_of(session, instance)
+    with client.get_event_stream(name, timeout=session.limit(limit)) as stream:
         for each in islice(stream, lines):
             _streams.show_event(session, each)
