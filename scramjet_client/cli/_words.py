@@ -92,7 +92,7 @@ _OPTIONS = {
     "--args": ("--arg", "-a", "--argument", "--arguments"),
     "--input": ("--file", "--in", "--from"),
     "--output": ("--out", "--file", "--to", "--save"),
-    "--time": ("--timeout", "--grace-period", "--grace"),
+    "--time": ("--timeout", "--grace-period", "--grace", "--limit", "--seconds", "--wait"),
     "--id": ("--name", "--instance-id"),
     "--type": ("--content-type", "--contenttype"),
     "--keep": ("--rm", "--no-rm"),
@@ -128,7 +128,8 @@ def about_command(word: str, group: click.Group, ctx: click.Context) -> str:
     for name, others in _GROUPS.items():
         if lower in others and not prefix:
             meant.append(name)
-    meant += _near(lower, group.list_commands(ctx), below)
+    # A word that is known by its meaning is hardly a misspelt other one.
+    meant += _near(lower, group.list_commands(ctx), below, 0.8 if meant else 0.6)
     if not meant:
         # Another group may have it.
         meant += [each for each in all_of_them if each.split()[-1] == lower]
@@ -155,8 +156,8 @@ def _known(word: str, table: dict[str, tuple[str, ...]]) -> Iterator[str]:
     return (name for name, others in table.items() if word in others)
 
 
-def _near(word: str, names: Iterable[str], below: str) -> list[str]:
-    return [f"{below}{each}" for each in get_close_matches(word, list(names), n=2)]
+def _near(word: str, names: Iterable[str], below: str, cutoff: float) -> list[str]:
+    return [f"{below}{each}" for each in get_close_matches(word, list(names), n=2, cutoff=cutoff)]
 
 
 def _sentence(said: str, prefix: str, meant: Iterable[str], here: str) -> str:
