@@ -14,10 +14,10 @@ from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import failed_error
 from scramjet_client.models import GetInstanceResponse
 
-AFTER_END = 2.0
+AFTER_END = 3.0
 """Seconds in which a hub notices the end of an instance whose output has ended."""
 
-AFTER_DATA = 1.0
+AFTER_DATA = 2.0
 """Seconds in which a program that crashes at the data has crashed. The command ends so much later if all is well."""
 
 _STDERR = 5.0
