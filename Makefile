@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 HUB ?= local
+BEFORE ?= main
 ARGS ?=
 WORKERS ?= 4
 QUICK_WORKERS ?= 2
@@ -17,18 +18,20 @@ SECONDS ?= 60
 MINUTES ?= 10
 
 VENV := .venv
-RUN := $(VENV)/bin/python
+# On Windows, with the shell of Git, programs lie elsewhere.
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUN := $(BIN)/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet --quiet
 METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-slow test-long mutants lint fuzz soak bench compare docs matrix clean dist audit
+.PHONY: help demo test test-quick test-slow test-long mutants lint fuzz soak bench bench-compare compare docs matrix clean dist sbom audit
 
 # Tests start hundreds of interpreters; without kept bytecode each of them compiles the package again.
 export PYTHONDONTWRITEBYTECODE :=
 
 help: ## Say what the targets do
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 15
 
 demo: $(VENV)/.stamp-hub ## Count the words of this repository on a hub (HUB=real for the one from npm, HUB=URL for one that runs)
 	@$(RUN) -m examples.demo --hub '$(HUB)' $(ARGS)
@@ -55,17 +58,28 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --strict
-	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 
 dist: $(VENV)/.stamp-test ## Build what a release uploads, into dist/
 	rm -rf dist
 	$(RUN) -m build
 	$(RUN) -m twine check --strict dist/*
 
-audit: $(VENV)/.stamp-test ## Ask for known vulnerabilities of the lowest and of the installed dependencies
+# A virtual environment with the wheel alone is what a user gets. The tool brings chardet, which requests would use.
+sbom: dist ## List what the wheel installs, as CycloneDX, into build/sbom/
+	$(RUN) -m venv --clear --without-pip build/sbom-venv
+	$(RUN) -m venv --clear --without-pip build/sbom-tool
+	$(PIP) --python build/sbom-tool install 'cyclonedx-bom>=5'
+	$(PIP) --python build/sbom-venv install dist/*.whl
+	mkdir -p build/sbom
+	$(subst $(VENV),build/sbom-tool,$(RUN)) -m cyclonedx_py environment build/sbom-venv --mc-type library --output-reproducible -o build/sbom/scramjet_client.cdx.json
+
+# The lowest versions are for those who can't have newer ones. What docs/environment.md says of them is known.
+audit: $(VENV)/.stamp-test ## Fail on vulnerabilities that docs/environment.md does not list, of the lowest and of the installed dependencies
 	$(PIP) install 'pip-audit>=2.7'
-	$(RUN) -m pip_audit --disable-pip --no-deps -r tests/constraints-lowest.txt
+	$(RUN) -m pip_audit --disable-pip --no-deps -r tests/constraints-lowest.txt \
+	    $$(grep -oE 'CVE-[0-9]+-[0-9]+' docs/environment.md | sed 's/^/--ignore-vuln /')
 	$(RUN) -m pip_audit --local --skip-editable
 
 fuzz: $(VENV)/.stamp-fuzz ## Throw bytes at what reads strangers' bytes (SECONDS=60 for each target, ARGS="chunks")
@@ -76,6 +90,9 @@ soak: $(VENV)/.stamp-test ## Do random operations through faults, and account fo
 
 bench: $(VENV)/.stamp-bench ## Measure this client beside its peers (ARGS="--quick", ARGS="output-100")
 	$(RUN) -m benchmarks $(ARGS)
+
+bench-compare: $(VENV)/.stamp-bench ## Measure a commit beside the files as they are, in turns, and print the ratios (BEFORE=main, ARGS="--cases upload-64k")
+	$(RUN) -m benchmarks.compare '$(BEFORE)' $(ARGS)
 
 compare: $(VENV)/.stamp-hub ## Compare LocalHub with a 1.x hub that runs, request for request and program for program (HUB=URL, ARGS="-k request", ARGS=--all)
 	$(RUN) -m compare '$(HUB)' $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import resource
 import sys
@@ -13,27 +14,41 @@ from pathlib import Path
 
 import attrs
 
-from benchmarks import cases, machine, many_cases, plots, process_cases, real_hub, report
+from benchmarks import (
+    cases,
+    far_cases,
+    machine,
+    many_cases,
+    plots,
+    process_cases,
+    real_hub,
+    report,
+    tls_cases,
+)
 from benchmarks.model import Case, Result
 from benchmarks.peers import ROOT, Peers
 from benchmarks.runner import Settings, run_case
-from benchmarks.server import Server, serving
+from benchmarks.server import Server, serving, serving_tls
 
 OUT = ROOT / "build" / "benchmarks"
 
 
-def all_cases(stack: ExitStack, server: Server, folder: Path, *, full: bool) -> list[Case]:
+def all_cases(stack: ExitStack, server: Server, tls: Server, *, full: bool) -> list[Case]:
     """Return every case, in the order of the report; what they start is ended by the stack."""
     stage = stack.enter_context(closing(real_hub.Stage()))
-    tls = stack.enter_context(closing(many_cases.TlsServer(folder)))
+    far = stack.enter_context(far_cases.far(tls))
     return [
         *cases.output_cases(server),
         *cases.upload_cases(server),
         *cases.round_trip_cases(server),
+        *tls_cases.cases(tls),
         *many_cases.cases(server, tls),
-        process_cases.imports(),
+        many_cases.uploads(server),
+        *far_cases.cases(tls, far),
+        *process_cases.starts(server),
         *process_cases.memory(server, 10**10 if full else 2 * 10**9),
         process_cases.local_hub(),
+        process_cases.saving(),
         *real_hub.cases(stage),
     ]
 
@@ -59,6 +74,12 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=OUT, help="folder for results.md and .json")
     parser.add_argument(
         "--write", action="store_true", help="put the results into docs/performance.md"
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        help="how the names of cases begin that are left out",
     )
     parser.add_argument("--no-install", action="store_true", help="compare with what is there")
     parser.add_argument("--python-server", action="store_true", help="do without a C compiler")
@@ -107,6 +128,7 @@ def _save(
     (out / "results.json").write_text(json.dumps(values, indent=1), "utf-8")
     try:
         plots.drawn(results, out)
+        plots.overview(values, out)
     except ImportError as error:
         _say(f"no plots: {error}")
     _say(f"\nwritten to {out}")
@@ -114,6 +136,7 @@ def _save(
         sys.exit("some contestants failed")
     if options.write:
         report.publish(text, plots.drawn(results, report.IMAGES))
+        plots.overview(values, report.IMAGES)
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -126,20 +149,24 @@ def main(given: Sequence[str] | None = None) -> None:
         limit=60 if options.quick else 900,
     )
     _allow_many_sockets()
+    compileall.compile_dir(str(ROOT / "scramjet_client"), quiet=2)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         server = stack.enter_context(serving(folder, program=not options.python_server))
-        every = all_cases(stack, server, folder, full=options.full)
+        tls = stack.enter_context(serving_tls(folder, program=not options.python_server))
+        every = all_cases(stack, server, tls, full=options.full)
         if options.list:
             print("\n".join(f"{case.name:16} {case.title}" for case in every))
             return
         facts = machine.described(server)
         peers = Peers(server, folder, install=not options.no_install)
         results: list[Result] = []
+        every = [case for case in every if not case.name.startswith(tuple(options.without))]
         for chosen in _chosen(every, options.cases):
             case = _with_before(chosen, options.before) if options.before else chosen
             results.append(run_case(case, settings, peers, _say))
             print(f"\n### {case.title}\n\n{report.table(results[-1])}", flush=True)
+    facts["load"] = f"{machine.load()} at the end, over 15 minutes; a run by itself makes about 1.5"
     _save(results, facts, settings.runs, options)
 
 

@@ -67,7 +67,7 @@ def outputs(server: Server, options: str, unit: int, *, by_lines: bool = False) 
 
         total = amount * unit if by_lines else amount
         base = server.base(f"{options}.total-{total}")
-        yield Turn(Job(base, "bench", unit, amount, {}), amount, finish)
+        yield Turn(Job(base, "bench", unit, amount, server.options), amount, finish)
 
     return scene
 
@@ -80,7 +80,11 @@ def log(server: Server) -> Scene:
         def finish(printed: dict[str, Any]) -> None:
             expect("records", printed["items"], amount)
 
-        yield Turn(Job(server.base(f"json.total-{amount}"), "bench", 0, amount, {}), amount, finish)
+        yield Turn(
+            Job(server.base(f"json.total-{amount}"), "bench", 0, amount, server.options),
+            amount,
+            finish,
+        )
 
     return scene
 
@@ -96,7 +100,7 @@ def uploads(server: Server, size: int, *, by_items: bool) -> Scene:
         def finish(_printed: dict[str, Any]) -> None:
             expect("bytes", server.received()["bytes"], count * size)
 
-        yield Turn(Job(server.base(), "bench", size, count, {}), amount, finish)
+        yield Turn(Job(server.base(), "bench", size, count, server.options), amount, finish)
 
     return scene
 
@@ -112,7 +116,7 @@ def lone_items(server: Server) -> Scene:
             printed["waits"] = server.received()["waits"]
             expect("items", len(printed["waits"]), amount)
 
-        job = Job(server.base("stamped"), "bench", 21, amount, {"pause": 0.002})
+        job = Job(server.base("stamped"), "bench", 21, amount, {**server.options, "pause": 0.002})
         yield Turn(job, amount, finish)
 
     return scene
@@ -127,7 +131,7 @@ def repeated(server: Server, options: str = "", size: int = 100) -> Scene:
             expect("items", printed["items"], amount)
 
         base = server.base(f"{options}.total-{amount}" if options else "")
-        yield Turn(Job(base, "bench", size, amount, {}), amount, finish)
+        yield Turn(Job(base, "bench", size, amount, server.options), amount, finish)
 
     return scene
 
@@ -145,6 +149,7 @@ def _chunk_cases(server: Server) -> list[Case]:
             targets=(
                 Target(measure=MEGABYTES, bound=0.95, text="the best peer", against=peers),
                 Target(measure=MEGABYTES, bound=0.9, text="the better raw socket", against=limit),
+                Target(measure=MEMORY, bound=1.15, text="requests", against=called("requests")),
             ),
             note="The raw socket decodes nothing.",
         ),
@@ -228,7 +233,10 @@ def upload_cases(server: Server) -> list[Case]:
             scene=uploads(server, 65536, by_items=False),
             first=64 << 20,
             step=65536,
-            targets=(Target(measure=MEGABYTES, bound=0.95, text="requests", against=requests),),
+            targets=(
+                Target(measure=MEGABYTES, bound=1.0, text="the best peer", against=json_peers),
+                Target(measure=CPU_PER_GB, bound=1.0, text="requests", against=requests),
+            ),
         ),
         Case(
             name="upload-100",
@@ -285,9 +293,10 @@ def _ping_pong(server: Server) -> Case:
 
 def _json_calls(server: Server) -> Case:
     session, typescript = called("requests, Session"), called("TypeScript")
+    pool = called("PoolManager")
     return Case(
         name="json-calls",
-        title="JSON calls (`get_health`)",
+        title="JSON calls (`get_version`)",
         measures=(CALLS, CPU_PER_MILLION, MEMORY),
         contestants=(*CALLERS, them("raw_socket", "calls")),
         scene=repeated(server),
@@ -295,6 +304,7 @@ def _json_calls(server: Server) -> Case:
         targets=(
             Target(measure=CALLS, bound=0.95, text="a bare requests.Session", against=session),
             Target(measure=CALLS, bound=1.0, text="the TypeScript client", against=typescript),
+            Target(measure=CALLS, bound=0.9, text="urllib3", against=pool),
         ),
     )
 

@@ -66,7 +66,7 @@ def called(*parts: str) -> Callable[[Contestant], bool]:
 
 
 def json_peers(contestant: Contestant) -> bool:
-    """Say whether it is another client with the same json module."""
+    """Say whether it is another client in Python, a C library's binding too."""
     return contestant.kind in ("python", "c")
 
 

@@ -46,6 +46,14 @@ def _node() -> str:
     return done.stdout.strip()
 
 
+def load() -> str:
+    """Return how many processes wanted a processor, on average; this run's own are two at most."""
+    try:
+        return f"{os.getloadavg()[2]:.1f}"
+    except (OSError, AttributeError):
+        return "unknown"
+
+
 def described(server: Server) -> dict[str, str]:
     """Return facts about this machine and its software."""
     libraries = ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
-
-import trustme
 
 from benchmarks.cases import expect
 from benchmarks.contestants import Job
@@ -16,6 +13,7 @@ from benchmarks.line_up import called, them, us
 from benchmarks.model import (
     CPU_SECONDS,
     FOLLOWING,
+    GROWTH_EACH,
     OPENING,
     PER_STREAM,
     THREADS,
@@ -24,7 +22,7 @@ from benchmarks.model import (
     Target,
     Turn,
 )
-from benchmarks.server import Server, serving_tls
+from benchmarks.server import Server
 
 _LINES = 15  # of each stream
 _RATE = 5000  # lines a second of all streams together
@@ -33,38 +31,7 @@ _STREAMS = 1000
 _crowds = itertools.count(1)
 
 
-class TlsServer:
-    """A server for TLS, started when it is first needed, and the CA to trust.
-
-    Args:
-        folder: Where to put the certificates.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._stack = ExitStack()
-        self._server: Server | None = None
-        self.ca = str(folder / "ca.pem")
-
-    @property
-    def server(self) -> Server:
-        """The server that runs."""
-        if self._server is None:
-            ca = trustme.CA()
-            ca.cert_pem.write_to_path(self.ca)
-            own = ca.issue_cert("127.0.0.1")
-            certificate, key = str(self._folder / "own.pem"), str(self._folder / "own.key")
-            own.cert_chain_pems[0].write_to_path(certificate)
-            own.private_key_pem.write_to_path(key)
-            self._server = self._stack.enter_context(serving_tls(certificate, key))
-        return self._server
-
-    def close(self) -> None:
-        """Stop it."""
-        self._stack.close()
-
-
-def _crowd(server: Callable[[], Server], ca: str | None, order: str) -> Scene:
+def _crowd(server: Server, order: str) -> Scene:
     """Return the scene of many streams: silence until the client says that all of them are open, then lines.
 
     When a line is sent is a matter of the clock and of the stream's number alone. If it were a time after the
@@ -78,13 +45,13 @@ def _crowd(server: Callable[[], Server], ca: str | None, order: str) -> Scene:
             expect("lines", printed["items"], amount * _LINES)
 
         gap = 1_000_000 * amount // _RATE
-        base = server().base(f"{order}.gap-{gap}.crowd-{next(_crowds)}.total-{_LINES}")
-        yield Turn(Job(base, "bench", 100, amount, {"ca": ca}), amount, finish)
+        base = server.base(f"{order}.gap-{gap}.crowd-{next(_crowds)}.total-{_LINES}")
+        yield Turn(Job(base, "bench", 100, amount, server.options), amount, finish)
 
     return scene
 
 
-def cases(plain: Server, tls: TlsServer) -> list[Case]:
+def cases(plain: Server, tls: Server) -> list[Case]:
     """Return the cases."""
 
     def case(name: str, title: str, scene: Scene, what: str) -> Case:
@@ -103,6 +70,7 @@ def cases(plain: Server, tls: TlsServer) -> list[Case]:
             turns=3 / 5,
             targets=(
                 Target(measure=FOLLOWING, bound=1.0, text="aiohttp", against=called("aiohttp")),
+                Target(measure=OPENING, bound=1.0, text="aiohttp", against=called("aiohttp")),
                 Target(measure=PER_STREAM, bound=64, text="KiB", against=None),
                 Target(measure=THREADS, bound=1, text="thread", against=None),
             ),
@@ -114,13 +82,52 @@ def cases(plain: Server, tls: TlsServer) -> list[Case]:
     out_of_step = "each at a moment of its own, the same for every client"
     in_step = "all of them at the same moment"
     return [
-        case("many-plain", "plain", _crowd(lambda: plain, None, "apart"), out_of_step),
-        case("many-tls", "TLS", _crowd(lambda: tls.server, tls.ca, "apart"), out_of_step),
-        case("many-plain-in-step", "plain, in step", _crowd(lambda: plain, None, "step"), in_step),
+        case("many-plain", "plain", _crowd(plain, "apart"), out_of_step),
+        case("many-tls", "TLS", _crowd(tls, "apart"), out_of_step),
+        case("many-plain-in-step", "plain, in step", _crowd(plain, "step"), in_step),
         case(
             "many-tls-in-step",
             "TLS, in step",
-            _crowd(lambda: tls.server, tls.ca, "step"),
+            _crowd(tls, "step"),
             in_step,
         ),
     ]
+
+
+_UPLOADS = 200
+_ITEMS = 200  # of each upload
+
+
+def uploads(server: Server) -> Case:
+    """Return the case of many uploads at once."""
+
+    @contextmanager
+    def scene(amount: int) -> Iterator[Turn]:
+        server.received()
+
+        def finish(_printed: dict[str, Any]) -> None:
+            received = server.received()
+            expect("uploads", received["bodies"], amount)
+            expect("bytes", received["bytes"], amount * _ITEMS * 1000)
+
+        options = {**server.options, "items": _ITEMS}
+        yield Turn(Job(server.base(), "bench", 1000, amount, options), amount, finish)
+
+    return Case(
+        name="many-uploads",
+        title=f"{_UPLOADS} uploads at once from one process",
+        measures=(CPU_SECONDS, GROWTH_EACH, THREADS),
+        contestants=(
+            us("many-uploads"),
+            them("with_requests", "many-uploads", "a thread each"),
+        ),
+        scene=scene,
+        first=20,
+        fixed=_UPLOADS,
+        targets=(
+            Target(measure=CPU_SECONDS, bound=1.0, text="requests", against=called("requests")),
+            Target(measure=GROWTH_EACH, bound=1.0, text="requests", against=called("requests")),
+        ),
+        note=f"Each of {_ITEMS} items of 1,000 bytes. The first items are sent when all uploads have begun, and then "
+        "the threads are counted. This client has two threads for each upload that sends in bursts.",
+    )

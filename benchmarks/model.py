@@ -100,8 +100,12 @@ OPENING = Measure(title="opening", of=lambda s: s.notes["opening_cpu"], digits=2
 FOLLOWING = Measure(title="following", of=lambda s: s.cpu - s.notes["opening_cpu"], digits=2)
 PER_STREAM = Measure(title="KiB a stream", of=lambda s: s.notes["bytes_per_stream"] / 1024)
 THREADS = Measure(title="threads", of=lambda s: s.notes["threads"], digits=0)
-MILLISECONDS = Measure(title="ms", of=lambda s: s.seconds * 1e3)
-CPU_MILLISECONDS = Measure(title="CPU ms", of=lambda s: s.cpu * 1e3)
+MILLISECONDS_EACH = Measure(title="ms", of=lambda s: s.seconds / s.amount * 1e3)
+CPU_EACH = Measure(title="CPU ms", of=lambda s: s.cpu / s.amount * 1e3)
+FAR = 0.08
+"""Seconds of a round trip to the hub that is far."""
+ROUND_TRIPS = Measure(title="trips", of=lambda s: s.seconds / FAR, digits=2)
+GROWTH_EACH = Measure(title="KiB each", of=lambda s: s.notes["bytes_each"] / 1024)
 
 
 @attrs.frozen(kw_only=True)
@@ -200,7 +204,7 @@ class Result:
         names = [
             each.name
             for each in self.case.contestants
-            if among(each) and each.kind != "this" and self.samples.get(each.name)
+            if among(each) and each.name != US and self.samples.get(each.name)
         ]
         pick = max if measure.more_is_better else min
         return pick(names, key=lambda name: self.median(name, measure), default=None)

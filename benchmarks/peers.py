@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.contestants import Job
+from benchmarks.contestants.saving import nodemon
 from benchmarks.model import Contestant
 from benchmarks.server import Server
 from tests.support import npm
@@ -28,6 +29,17 @@ _LIBRARIES = {
     "with_aiohttp": "aiohttp",
     "with_pycurl": "pycurl",
 }
+
+
+_TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+"""The variables by which OpenSSL, requests and Node.js learn whom to trust."""
+
+
+def _missing_of_saving(way: str) -> str:
+    if way == "nodemon":
+        return "" if nodemon() is not None else "not installed"
+    module = {"dev": "watchfiles", "flask": "flask"}[way]
+    return "" if importlib.util.find_spec(module) is not None else "not installed"
 
 
 class Peers:
@@ -53,6 +65,8 @@ class Peers:
             return self._old[1]
         if module == "node":
             return self._node[1]
+        if module == "saving":
+            return _missing_of_saving(contestant.way)
         library = _LIBRARIES.get(module)
         if library is not None and importlib.util.find_spec(library) is None:
             return "not installed"
@@ -65,17 +79,19 @@ class Peers:
             return self._program(contestant.way, job)
         if contestant.module == "node":
             return [self._node[0], str(NODE / "ts_client.js"), contestant.way, fields]
-        if contestant.module == "imports":
-            script = ROOT / "benchmarks" / "contestants" / "imports.py"
-            return [sys.executable, str(script), contestant.way]
+        if contestant.module == "whole":
+            script = ROOT / "benchmarks" / "contestants" / "whole.py"
+            return [sys.executable, str(script), contestant.way, fields]
         python = self._old[0] if contestant.module == "old_client" else sys.executable
         return [python, "-m", "benchmarks.contestants", contestant.module, contestant.way, fields]
 
-    def environment(self, contestant: Contestant) -> dict[str, str]:
-        """Return the environment of a contestant: without proxies, and with what it imports."""
+    def environment(self, contestant: Contestant, job: Job) -> dict[str, str]:
+        """Return the environment of a contestant: without proxies, with what it imports, and whom it trusts."""
         kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         folders = [contestant.package, str(ROOT)] if contestant.package else [str(ROOT)]
-        return {**kept, "PYTHONPATH": os.pathsep.join(folders)}
+        ca = job.options.get("ca")
+        trust = dict.fromkeys(_TRUST, ca) if ca else {}
+        return {**kept, **trust, "PYTHONPATH": os.pathsep.join(folders)}
 
     def _program(self, way: str, job: Job) -> list[str]:
         assert self._server.program is not None

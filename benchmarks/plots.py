@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.model import Case, Measure, Result
+from benchmarks.model import US, Case, Measure, Result
 
 FIGURES = {
     "reading": ("output-64k", "output-100", "lines-64k", "lines-100", "records"),
+    "tls": ("tls-output-64k", "tls-lines-100", "tls-lines-64k", "tls-upload-64k", "tls-upload-100", "tls-both"),
     "sending": ("upload-64k", "upload-100"),
     "waiting": ("ping-pong", "first-byte", "upload-lone", "json-calls"),
-    "many": ("many-plain", "many-tls", "many-plain-in-step", "many-tls-in-step"),
+    "far": ("far-first-byte", "far-calls", "far-upload", "far-item"),
+    "start": ("start-answer", "start-help", "start-list"),
+    "many": ("many-plain", "many-tls", "many-plain-in-step", "many-tls-in-step", "many-uploads"),
     "real-hub": (
         "real-output", "real-lines", "real-upload-64k", "real-upload-100", "real-ping-pong", "real-json-calls",
     ),
@@ -43,11 +47,7 @@ def drawn(results: Sequence[Result], folder: Path) -> list[Path]:
     Raises:
         ImportError: matplotlib is not installed (extra "bench").
     """
-    import matplotlib  # noqa: PLC0415  # of an extra: everything but plots works without
-
-    matplotlib.use("svg")
-    # Text stays text, and the same figures make the same file.
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9})
+    _prepare()
     by_name = {result.case.name: result for result in results if result.samples}
     made = []
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,6 +57,14 @@ def drawn(results: Sequence[Result], folder: Path) -> list[Path]:
             made.append(folder / f"{name}.svg")
             _draw(there, made[-1])
     return made
+
+
+def _prepare() -> None:
+    import matplotlib  # noqa: PLC0415  # of an extra: everything but plots works without
+
+    matplotlib.use("svg")
+    # Text stays text, and the same figures make the same file.
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9})
 
 
 def _draw(results: list[Result], path: Path) -> None:
@@ -117,3 +125,81 @@ def _bars(result: Result, axis: Any) -> None:
         )  # fmt: skip
     axis.margins(y=0.02)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+OVERVIEW = {
+    "output-64k": "read, 64 KiB chunks",
+    "lines-64k": "read lines, 64 KiB chunks",
+    "lines-100": "read lines, one a chunk",
+    "upload-64k": "send, 64 KiB items",
+    "upload-100": "send, 100 byte items",
+    "json-calls": "small calls",
+    "tls-output-64k": "TLS: read, 64 KiB chunks",
+    "tls-lines-64k": "TLS: read lines, 64 KiB chunks",
+    "tls-lines-100": "TLS: read lines, one a chunk",
+    "tls-upload-64k": "TLS: send, 64 KiB items",
+    "tls-upload-100": "TLS: send, 100 byte items",
+    "start-answer": "start, and one answer",
+}
+"""The cases in the first picture of the page, from its top."""
+
+_PEERS = {
+    "scramjet_client": "#d1495b",
+    "requests": "#30638e",
+    "urllib3": "#6fa8dc",
+    "httpx": "#8d96a3",
+    "aiohttp": "#e0a030",
+    "pycurl": "#5a8f69",
+}
+
+
+def overview(values: dict[str, Any], folder: Path) -> Path | None:
+    """Draw who does most for the same processor time into overview.svg; None if too little was measured.
+
+    Args:
+        values: What `report.as_json` returns.
+        folder: Where to draw.
+    """
+    _prepare()
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    cases = {case["name"]: case["contestants"] for case in values["cases"]}
+    rows = [name for name in OVERVIEW if _costs(cases.get(name, {})).keys() >= {US, "requests"}]
+    if not rows:
+        return None
+    figure, axis = pyplot.subplots(figsize=(8.5, 1.1 + 0.3 * len(rows)), layout="constrained")
+    seen = set()
+    for at, name in enumerate(reversed(rows)):
+        costs = _costs(cases[name])
+        for peer, cost in costs.items():
+            first = peer not in seen
+            seen.add(peer)
+            axis.scatter(
+                costs["requests"] / cost, at, s=110 if peer == US else 46, color=_PEERS[peer],
+                zorder=3 if peer == US else 2, label=peer if first else None,
+            )  # fmt: skip
+    axis.set_yticks(range(len(rows)), [OVERVIEW[name] for name in reversed(rows)])
+    axis.set_xscale("log")
+    axis.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["1/4", "1/2", "requests", "2 x", "4 x", "8 x"])
+    axis.minorticks_off()
+    axis.axvline(1, color="#30638e", lw=0.8, zorder=1)
+    axis.grid(axis="y", color="#e4e7eb", zorder=0)
+    axis.set_title("Work for the same processor time: more is further to the right", loc="left")
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=len(_PEERS), frameon=False)
+    path = folder / "overview.svg"
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
+    return path
+
+
+def _costs(contestants: dict[str, dict[str, list[float]]]) -> dict[str, float]:
+    """Return the processor time of each library, that of its best way."""
+    found: dict[str, float] = {}
+    for name, measures in contestants.items():
+        peer = name.partition(",")[0]
+        for title, figures in measures.items():
+            if title.startswith("CPU") and figures and peer in _PEERS:
+                cost = statistics.median(figures)
+                found[peer] = min(cost, found.get(peer, cost))
+    return found

@@ -10,16 +10,17 @@ from benchmarks.cases import expect
 from benchmarks.contestants import Job
 from benchmarks.line_up import called, them
 from benchmarks.model import (
-    CPU_MILLISECONDS,
+    CPU_EACH,
     GROWTH,
     MEGABYTES,
     MEMORY,
-    MILLISECONDS,
+    MILLISECONDS_EACH,
     P50_MS,
     P99_MS,
     US,
     Case,
     Contestant,
+    Kind,
     Scene,
     Target,
     Turn,
@@ -40,42 +41,71 @@ def _long_output(server: Server, *, slow: bool) -> Scene:
             expect("bytes", printed["bytes"], amount)
 
         base = server.base(f"chunk-65536.total-{amount}")
-        yield Turn(Job(base, "bench", 65536, amount, {"slow": slow}), amount, finish)
+        yield Turn(
+            Job(base, "bench", 65536, amount, {**server.options, "slow": slow}), amount, finish
+        )
 
     return scene
 
 
-def imports() -> Case:
-    """Return the case of importing the package."""
-    modules = ("requests", "urllib3", "httpx", "aiohttp", "pycurl")
-    others = [
-        Contestant(name=f"import {name}", kind="c" if name == "pycurl" else "python", module="imports", way=name)
-        for name in modules
-    ]  # fmt: skip
-    return Case(
-        name="import",
-        title="Import time",
-        measures=(MILLISECONDS, CPU_MILLISECONDS),
-        contestants=(
-            Contestant(name=US, kind="this", module="imports", way="scramjet_client"),
-            Contestant(
-                name="from scramjet_client import HostClient",
-                kind="python",
-                module="imports",
-                way="scramjet_client:HostClient",
-            ),
-            *others,
+def _whole(server: Server) -> Scene:
+    """Return the scene of processes that each ask a hub something; the amount is how many."""
+
+    @contextmanager
+    def scene(amount: int) -> Iterator[Turn]:
+        yield Turn(Job(server.base(), "bench", 0, amount, server.options), amount)
+
+    return scene
+
+
+def _process(name: str, way: str, kind: Kind = "python") -> Contestant:
+    return Contestant(name=name, kind=kind, module="whole", way=way)
+
+
+def starts(server: Server) -> list[Case]:
+    """Return the cases of whole processes, from the interpreter's start to its end."""
+    itself = _process("Python itself", "nothing", "limit")
+
+    def case(name: str, title: str, *contestants: Contestant, target: Target) -> Case:
+        return Case(
+            name=f"start-{name}",
+            title=f"A whole process: {title}",
+            measures=(CPU_EACH, MILLISECONDS_EACH),
+            contestants=(*contestants, itself),
+            scene=_whole(server),
+            first=3,
+            fixed=3,
+            targets=(target,),
+            note="From the interpreter's start to its end, with the bytecode there.",
+        )
+
+    def beside_requests(bound: float) -> Target:
+        return Target(measure=CPU_EACH, bound=bound, text="requests", against=called("requests"))
+
+    others = ("requests", "urllib3", "httpx", "aiohttp")
+    return [
+        case(
+            "answer",
+            "import, and one answer of the hub",
+            _process(US, "ours", "this"),
+            *(_process(name, name) for name in others),
+            _process("pycurl", "pycurl", "c"),
+            target=beside_requests(1.2),
         ),
-        scene=_nothing,
-        first=1,
-        fixed=1,
-        turns=5,
-        targets=(
-            Target(measure=MILLISECONDS, bound=1.15, text="`import requests`", against=called("import requests")),
+        case(
+            "help",
+            "`scramjet --help`",
+            _process(US, "help", "this"),
+            target=Target(measure=CPU_EACH, bound=100, text="ms", against=None),
         ),
-        note="A fresh interpreter each time, with the bytecode there. This package loads its modules when their names "
-        "are first used, so that `HostClient` brings requests, attrs and most of the rest.",
-    )  # fmt: skip
+        case(
+            "list",
+            "`scramjet inst list`",
+            _process(US, "list", "this"),
+            _process("a script with requests", "requests-list"),
+            target=beside_requests(1.2),
+        ),
+    ]
 
 
 def memory(server: Server, size: int) -> list[Case]:
@@ -117,3 +147,23 @@ def local_hub() -> Case:
         fixed=10,
         note="The import of the package is left out.",
     )  # fmt: skip
+
+
+def saving() -> Case:
+    """Return the case of a save in an editor."""
+    return Case(
+        name="save",
+        title="From a saved file to the first output of the new version",
+        measures=(P50_MS, P99_MS),
+        contestants=(
+            Contestant(name=f"{US}, `scramjet dev`", kind="this", module="saving", way="dev"),
+            Contestant(name="`flask --debug run`", kind="python", module="saving", way="flask"),
+            Contestant(name="nodemon", kind="node", module="saving", way="nodemon"),
+        ),
+        scene=_nothing,
+        first=2,
+        fixed=10,
+        targets=(Target(measure=P50_MS, bound=1000, text="ms", against=None),),
+        note="The program is sent to a LocalHub, started and read each time; the other two start a server's process. "
+        "A save is followed by 0.3 s of rest.",
+    )

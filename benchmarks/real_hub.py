@@ -190,7 +190,7 @@ def cases(stage: Stage) -> list[Case]:
         ),
         Case(
             name="real-json-calls",
-            title="Real hub: JSON calls (`get_health`)",
+            title="Real hub: JSON calls (`get_version`)",
             measures=(CALLS, CPU_PER_MILLION, MEMORY),
             contestants=CALLERS,
             scene=_echo(stage),

@@ -54,7 +54,7 @@ def run_turn(
     """
     with case.scene(amount) as turn:
         command = peers.command(contestant, turn.job)
-        environment = peers.environment(contestant)
+        environment = peers.environment(contestant, turn.job)
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, check=False, timeout=limit,
@@ -91,7 +91,7 @@ def _sample(turn: Turn, printed: dict[str, object]) -> Sample:
     )
 
 
-def _amount(case: Case, contestant: Contestant, settings: Settings, peers: Peers) -> int:
+def amount_of(case: Case, contestant: Contestant, settings: Settings, peers: Peers) -> int:
     """Return how much a contestant moves in about `seconds`, by trying; that warms things up too."""
     amount, seconds = case.first, settings.seconds
     if seconds is None:
@@ -120,7 +120,7 @@ def run_case(case: Case, settings: Settings, peers: Peers, say: Callable[[str], 
             result.reasons[contestant.name] = reason
             continue
         with _failures_noted(result, contestant, say):
-            amounts[contestant.name] = _amount(case, contestant, settings, peers)
+            amounts[contestant.name] = amount_of(case, contestant, settings, peers)
             result.samples[contestant.name] = []
     turns = max(1, round(settings.runs * case.turns)) if settings.seconds is not None else 1
     for number in range(turns):

@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from compare.exchanges import NONE, REQUESTS, Facts, exchange
-from compare.known import KNOWN
+from compare.known import ABSENT, KNOWN
 from compare.programs import PROGRAMS, TOPIC, Program
 from scramjet_client import HostClient, RunTimeoutError, ScramjetError, SequenceClient
 from scramjet_client.hub import LocalHub, OpenHubWarning
@@ -154,8 +154,11 @@ def _differences(there: Any, here: Any, path: str) -> Iterator[tuple[str, Any, A
     if isinstance(there, dict) and isinstance(here, dict):
         for key in sorted({*there, *here}):
             yield from _differences(
-                there.get(key, "-"), here.get(key, "-"), f"{path} {key}".strip()
+                there.get(key, ABSENT), here.get(key, ABSENT), f"{path} {key}".strip()
             )
+    elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        for number, (theirs, ours) in enumerate(zip(there, here)):
+            yield from _differences(theirs, ours, f"{path} {number}".strip())
     elif there != here:
         yield path, there, here
 
@@ -183,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     for case, facts in there.items():
         for fact, theirs, ours in _differences(facts, here[case], ""):
             reason = next(
-                (why for pattern, why in KNOWN if pattern.search(f"{case} # {fact}")), None
+                (each.reason for each in KNOWN if each.matches(case, fact, theirs, ours)), None
             )
             known += reason is not None
             unknown += reason is None

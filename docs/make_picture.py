@@ -1,8 +1,9 @@
-"""Draw docs/picture.svg: the program of README.md's section "Live streams", run in a terminal.
+"""Draw docs/picture.svg: the program of README.md's section "Live streams", run in a terminal; and the gallery.
 
     python docs/make_picture.py
 
 The program is taken from README.md and run as it is, on its LocalHub; what it prints is what the picture shows.
+The pictures of docs/gallery.md, docs/images/examples/NAME.svg, show what the examples print.
 Needs the extra "cli", for rich.
 """
 
@@ -25,6 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "picture.svg"
 TITLE = "scramjet_client"
 WIDTH = 88  # columns: the longest line of the program
+GALLERY_WIDTH = 64
+GALLERY = ROOT / "docs" / "images" / "examples"
+EXAMPLES = ("chat", "job_progress", "csv_to_json", "ship_logs", "fleet", "watchdog")
+"""Examples that print the same each time."""
 
 
 def live_program() -> str:
@@ -52,8 +57,20 @@ def draw() -> str:
                 console.print(Text(line.rstrip("\n"), style="bold"))
     if running.returncode:
         raise subprocess.CalledProcessError(running.returncode, command)
-    # A page shows the picture without asking other hosts for fonts.
-    return re.sub(r"@font-face \{.*?\}\s*", "", _svg(console), flags=re.DOTALL)
+    return _svg(console)
+
+
+def draw_example(name: str) -> str:
+    """Run an example and return the picture of what it prints."""
+    command = [sys.executable, "-u", f"examples/{name}.py"]
+    printed = subprocess.run(
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    ).stdout
+    console = Console(record=True, width=GALLERY_WIDTH, file=io.StringIO(), force_terminal=True)
+    _type(console, f"python examples/{name}.py")
+    for line in printed.splitlines():
+        console.print(Text(line))
+    return _svg(console)
 
 
 def text_of(picture: str) -> list[str]:
@@ -70,8 +87,13 @@ def _type(console: Console, command: str) -> None:
 
 def _svg(console: Console) -> str:
     # The id is fixed, so that the same text gives the same file.
-    return console.export_svg(title=TITLE, theme=MONOKAI, unique_id="terminal")
+    drawn = console.export_svg(title=TITLE, theme=MONOKAI, unique_id="terminal")
+    # A page shows the picture without asking other hosts for fonts.
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
 
 
 if __name__ == "__main__":
     PICTURE.write_text(draw(), "utf-8")
+    GALLERY.mkdir(exist_ok=True)
+    for each in EXAMPLES:
+        (GALLERY / f"{each}.svg").write_text(draw_example(each), "utf-8")

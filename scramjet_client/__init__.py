@@ -8,7 +8,7 @@ Importing this package imports nothing else: each name brings its module when it
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from scramjet_client.api.http_client import ClientProvider, HttpClient

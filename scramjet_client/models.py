@@ -336,8 +336,8 @@ class LoadCheckResponse(Shown):
     """The load of the hub's machine.
 
     Attributes:
-        avg_load: Average load.
-        current_load: Current load; 1.x gives a fraction, 0.x a percentage.
+        avg_load: Load average, of 15 minutes on 1.x; on 0.x of one minute, for each processor.
+        current_load: On 1.x the load average of one minute, of all processors together; on 0.x a percentage of them.
         mem_free: Bytes.
         mem_used: Bytes.
         fs_size: One mapping for each file system, by the hub's own names.

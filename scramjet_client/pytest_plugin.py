@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -81,6 +82,16 @@ def scramjet_instance(scramjet_host: HostClient) -> Iterator[InstanceFactory]:
 
     with InstanceFactory(scramjet_host) as factory:
         yield factory
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Take a trace, `*.trace.jsonl`, as a test: its program must give the same again."""
+    if not file_path.name.endswith(".trace.jsonl"):
+        return None
+    from scramjet_client.integrations.pytest_trace import TraceFile  # noqa: PLC0415
+
+    found: pytest.Collector = TraceFile.from_parent(parent, path=file_path)
+    return found
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -36,6 +36,9 @@ _GRACE = LIMIT
 as_in_a_terminal()
 
 
+# Elsewhere than on POSIX systems there is no LocalHub. Most other tests can be collected there, and `-m quick` runs.
+collect_ignore = [] if hasattr(os, "fork") else ["hub", "surroundings", "test_benchmarks.py"]
+
 _SCENARIOS = {
     "benchmarks", "completion", "docs", "docs_site", "endings", "faults", "first_input", "hostile", "injection",
     "messages", "no_clock", "surroundings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -14,9 +15,9 @@ import attrs
 import pytest
 import requests
 
-from benchmarks import cases, report
+from benchmarks import cases, compare, plots, report
 from benchmarks.contestants import CrowdWatch, Job
-from benchmarks.model import US, Case, Turn
+from benchmarks.model import US, Case, Result, Sample, Turn
 from benchmarks.peers import Peers
 from benchmarks.runner import Settings, run_case
 from benchmarks.server import Server, serving
@@ -30,7 +31,9 @@ GROUPS = {
         ["output", "lines", "records", "upload", "ping-pong", "json-calls", "first-byte"],
         11,
     ),
-    "process": (["many", "import", "memory", "local-hub"], 8),
+    "TLS": (["tls"], 6),
+    "far": (["far"], 4),
+    "process": (["many", "start", "memory", "local-hub"], 11),
     "real hub": (["real"], 6),
 }
 
@@ -151,6 +154,59 @@ def test_lost_data_is_a_failure(server: Server, peers: Peers) -> None:
 
     assert result.failures == {US: "bytes: 4900 came of 5000"}
     assert result.samples == {}
+
+
+def test_two_commits_are_compared_in_turns(tmp_path: Path) -> None:
+    """A case of the earlier and of the later package is run in turns, and a table has their ratio."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.compare",
+        compare.WORKING_TREE,
+        compare.WORKING_TREE,
+    ]
+    options = ["--cases", "output-100", "--runs", "2", "--seconds", "0.02", "--limit", "1000"]
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(
+        r"^\| output-100 \| \d+\.\d{3} \(.*\) \| \d+\.\d{3} \|  \|$", done.stdout, re.M
+    )
+
+
+@pytest.mark.parametrize(("after", "slower"), [(1.02, False), (1.04, True), (0.5, False)])
+def test_a_case_is_slower_by_the_median_of_its_pairs(after: float, slower: bool) -> None:
+    """Each turn is compared with its own partner, so that a busy moment hits both sides of a ratio."""
+    moments = [1.0, 9.0, 2.0]
+    result = compare.Compared(
+        name="case",
+        before=[Sample(seconds=m, cpu=m, amount=1) for m in moments],
+        after=[Sample(seconds=m, cpu=m * after, amount=1) for m in moments],
+    )
+
+    assert result.slower(1.03) is slower
+
+
+def test_rates_are_judged_by_processor_time(server: Server) -> None:
+    """A rate that a busy machine held down does not decide about a target, if processor time was measured."""
+    case = case_of(server, "upload-64k")
+    slow, quick = Sample(seconds=9, cpu=1, amount=10**9), Sample(seconds=1, cpu=2, amount=10**9)
+    result = Result(case, samples={US: [slow], "requests, data=generator": [quick]})
+
+    assert [verdict.reached for verdict in report.judged(result)] == [True, True]
+
+
+def test_the_overview_needs_this_client_and_requests(tmp_path: Path) -> None:
+    """The first picture of the page has the cases in which both took part, and is left out if there are none."""
+    figures = {US: {"CPU s/GB": [1.0]}, "requests, data=generator": {"CPU s/GB": [2.0]}}
+    known = {"cases": [{"name": "upload-64k", "contestants": figures}]}
+    alone = {"cases": [{"name": "upload-64k", "contestants": {US: figures[US]}}]}
+
+    assert plots.overview(known, tmp_path) == tmp_path / "overview.svg"
+    assert "send, 64 KiB items" in (tmp_path / "overview.svg").read_text("utf-8")
+    assert plots.overview(alone, tmp_path) is None
 
 
 def test_results_replace_the_last_ones(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import types
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urldefrag
 
 import pytest
@@ -219,14 +220,31 @@ def test_every_error_has_cause_and_cure() -> None:
         assert re.search(r"^- \*\*Cures\*\*: .{10}", section, re.MULTILINE), code
 
 
-def test_picture_is_what_the_program_prints() -> None:
-    """The picture of README.md shows its live program, and what that prints now; it is small enough for a page."""
+@pytest.fixture(scope="module")
+def made() -> Any:
+    """What draws the pictures."""
     script = ROOT / "docs" / "make_picture.py"
     spec = importlib.util.spec_from_file_location("make_picture", script)
     assert spec
     assert spec.loader
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_gallery_shows_what_the_examples_print(made: Any) -> None:
+    """Each picture of the gallery is there, is shown, and has what its example prints now."""
+    page = (ROOT / "docs" / "gallery.md").read_text("utf-8")
+
+    assert {each.stem for each in made.GALLERY.iterdir()} == set(made.EXAMPLES)
+    for name in made.EXAMPLES:
+        assert f"](images/examples/{name}.svg)" in page
+        picture = (made.GALLERY / f"{name}.svg").read_text("utf-8")
+        assert made.text_of(picture) == made.text_of(made.draw_example(name))
+
+
+def test_picture_is_what_the_program_prints(made: Any) -> None:
+    """The picture of README.md shows its live program, and what that prints now; it is small enough for a page."""
     picture = made.PICTURE.read_text("utf-8")
     shown = made.text_of(picture)
 

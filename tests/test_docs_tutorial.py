@@ -132,7 +132,7 @@ def test_typed_into_ipython(checkout: Path, elsewhere: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)  # pip fills an environment
-@pytest.mark.parametrize("minor", ["3.9", "3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("minor", ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
 @pytest.mark.parametrize("variables", [BASIC, {}], ids=["basic", "usual"])
 def test_typed_on_other_pythons(
     minor: str, variables: dict[str, str], wheel: Path, checkout: Path, elsewhere: str

@@ -169,7 +169,7 @@ def _completed() -> CompletedInstance:
         (SEQUENCE, "instances", "list_instances()"),
         (ManagerClient("http://h/api/v1"), "list_hosts", "get_hosts()"),
         (ManagerClient("http://h/api/v1"), "list_store_items", "get_store_items()"),
-        (LocalHub(), "api_base", "url"),
+        (object.__new__(LocalHub), "api_base", "url"),
         (_completed(), "exit_code", "returncode"),
     ],
 )

@@ -37,7 +37,8 @@ def test_wheel_holds_the_package_alone(wheel: Path) -> None:
     modules = {path.relative_to(ROOT).as_posix() for path in package.rglob("*.py")}
     information = {name for name in names if name.split("/")[0].endswith(".dist-info")}
 
-    assert names - information == modules | {"scramjet_client/py.typed"}
+    page = {f"scramjet_client/hub/page/{each}" for each in ("index.html", "page.css", "page.js")}
+    assert names - information == modules | page | {"scramjet_client/py.typed"}
     assert any(name.endswith("/LICENSE") for name in information)
 
 

@@ -24,7 +24,7 @@ from tests.support.waiting import BUILD_LIMIT, LIMIT
 
 CONSUMER = ROOT / "tests" / "consumer"
 
-FOR_DEVELOPERS = {"test", "fuzz", "mutants", "bench", "lint", "docs", "dev"}
+FOR_DEVELOPERS = {"test", "long", "fuzz", "mutants", "bench", "lint", "docs", "dev"}
 """Extras that `make` installs; the others are what users choose."""
 
 WITHOUT = [

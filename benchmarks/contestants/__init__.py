@@ -164,6 +164,33 @@ class CrowdWatch:
         return Done(items=lines, notes=notes)
 
 
+class UploadWatch:
+    """What many uploads at once cost: memory and threads, when all of them have begun."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._memory = memory_now()
+        self._threads = 0
+        self._begun = threading.Barrier(job.times, self._look, timeout=60)
+
+    def _look(self) -> None:
+        self._threads = threading.active_count()
+
+    def items(self) -> Iterator[bytes]:
+        """Yield the items of one upload, when the others have begun too."""
+        self._begun.wait()
+        for _ in range(self._job.options["items"]):
+            yield self._job.item
+
+    def done(self) -> Done:
+        """Return what was seen."""
+        notes = {
+            "bytes_each": (peak_memory() - self._memory) / self._job.times,
+            "threads": float(self._threads),
+        }
+        return Done(items=self._job.times, notes=notes)
+
+
 Way = Callable[[Job], Done]
 
 INPUT_HEADERS = {"Content-Type": "application/octet-stream", "x-end-stream": "true"}

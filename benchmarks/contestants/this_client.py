@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Semaphore
 
-from benchmarks.contestants import CrowdWatch, Done, Job, MemoryWatch, Way
-from scramjet_client import HostClient, OutputStream
+from benchmarks.contestants import CrowdWatch, Done, Job, MemoryWatch, UploadWatch, Way
+from scramjet_client import HostClient, InstanceClient, OutputStream
+
+_LATE = InstanceClient
+"""A class that the package imports at its first use; how long that takes is a case of its own."""
 
 
 @contextmanager
@@ -87,12 +90,30 @@ def ping_pong(job: Job) -> Done:
     return Done(items=job.times, waits=waits)
 
 
-def calls(job: Job) -> Done:
-    """Ask for the health again and again."""
+def both_ways(job: Job) -> Done:
+    """Send items, and read what comes back meanwhile."""
+    size, wanted = 0, job.size * job.times
     with HostClient(job.base) as host:
         instance = host.get_instance_client(job.instance)
+        with instance.inout(job.items(), type="text/plain", end=False) as stream:
+            for chunk in stream.chunks():
+                size += len(chunk)
+                if size >= wanted:
+                    break
+    return Done(bytes=size)
+
+
+def ways_apart(job: Job) -> Done:
+    """Send items, and then read as many."""
+    upload(job)
+    return chunks(job)
+
+
+def calls(job: Job) -> Done:
+    """Ask for the version again and again."""
+    with HostClient(job.base) as host:
         for _ in range(job.times):
-            assert instance.get_health().status == "healthy"
+            assert host.get_version().version
     return Done(items=job.times)
 
 
@@ -132,6 +153,21 @@ def many(job: Job) -> Done:
     return watch.done(count)
 
 
+def many_uploads(job: Job) -> Done:
+    """Send many uploads at once."""
+    watch = UploadWatch(job)
+    with HostClient(job.base) as host:
+        uploads = [
+            host.get_instance_client(f"{job.instance}-{number}").submit_input(
+                watch.items(), type="application/octet-stream", end=True
+            )
+            for number in range(job.times)
+        ]
+        for upload in uploads:
+            upload.result()
+    return watch.done()
+
+
 CASES: dict[str, Way] = {
     "chunks": chunks,
     "lines": lines,
@@ -139,8 +175,11 @@ CASES: dict[str, Way] = {
     "upload": upload,
     "lone": lone_items,
     "ping-pong": ping_pong,
+    "both-ways": both_ways,
+    "ways-apart": ways_apart,
     "calls": calls,
     "delays": delays,
     "memory": memory,
     "many": many,
+    "many-uploads": many_uploads,
 }

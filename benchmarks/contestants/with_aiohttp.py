@@ -110,6 +110,24 @@ async def ping_pong(session: aiohttp.ClientSession, job: Job) -> Done:
     return Done(items=job.times, waits=waits)
 
 
+async def both_ways(session: aiohttp.ClientSession, job: Job) -> Done:
+    """Send items, and read what comes back meanwhile."""
+
+    async def items() -> AsyncIterator[bytes]:
+        for item in job.items():
+            yield item
+
+    size = 0
+    headers = {"Content-Type": "text/plain"}
+    async with session.post(job.url("inout"), data=items(), headers=headers) as response:
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size >= job.size * job.times:
+                break
+        response.close()
+    return Done(bytes=size)
+
+
 async def ping_pong_pair(session: aiohttp.ClientSession, job: Job) -> Done:
     """Send a line when the last one has come back, where a hub has no inout: by two requests."""
     item, came = job.item, asyncio.Semaphore(0)
@@ -149,11 +167,11 @@ async def memory(session: aiohttp.ClientSession, job: Job) -> Done:
 
 
 async def calls(session: aiohttp.ClientSession, job: Job) -> Done:
-    """Ask for the health again and again."""
-    url = job.url("health")
+    """Ask for the version again and again."""
+    url = f"{job.base}/version"
     for _ in range(job.times):
         async with session.get(url, raise_for_status=True) as response:
-            assert (await response.json())["healthy"]
+            assert (await response.json())["version"]
     return Done(items=job.times)
 
 
@@ -203,6 +221,7 @@ CASES: dict[str, Way] = {
     "upload": _run(upload),
     "lone": _run(lone_items),
     "ping-pong": _run(ping_pong),
+    "both-ways": _run(both_ways),
     "ping-pong-pair": _run(ping_pong_pair),
     "memory": _run(memory),
     "many": many,

@@ -8,7 +8,16 @@ import time
 
 import requests
 
-from benchmarks.contestants import INPUT_HEADERS, READ, CrowdWatch, Done, Job, MemoryWatch, Way
+from benchmarks.contestants import (
+    INPUT_HEADERS,
+    READ,
+    CrowdWatch,
+    Done,
+    Job,
+    MemoryWatch,
+    UploadWatch,
+    Way,
+)
 
 
 def chunks(job: Job) -> Done:
@@ -54,13 +63,13 @@ def memory(job: Job) -> Done:
 
 
 def calls(job: Job) -> Done:
-    """Ask for the health again and again."""
-    url = job.url("health")
+    """Ask for the version again and again."""
+    url = f"{job.base}/version"
     with requests.Session() as session:
         for _ in range(job.times):
             response = session.get(url, timeout=60)
             response.raise_for_status()
-            assert response.json()["healthy"]
+            assert response.json()["version"]
     return Done(items=job.times)
 
 
@@ -97,6 +106,24 @@ def many(job: Job) -> Done:
     return watch.done(sum(counts))
 
 
+def many_uploads(job: Job) -> Done:
+    """Send many uploads at once, a thread each."""
+    watch = UploadWatch(job)
+
+    def send(number: int) -> None:
+        url = f"{job.base}/instance/{job.instance}-{number}/input"
+        requests.post(
+            url, data=watch.items(), headers=INPUT_HEADERS, timeout=600
+        ).raise_for_status()
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(job.times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return watch.done()
+
+
 CASES: dict[str, Way] = {
     "chunks": chunks,
     "lines": lines,
@@ -104,6 +131,7 @@ CASES: dict[str, Way] = {
     "upload": upload,
     "memory": memory,
     "many": many,
+    "many-uploads": many_uploads,
     "calls": calls,
     "delays": delays,
 }

@@ -1,7 +1,7 @@
 /* A hub for benchmarks: what a 1.0 hub says on the wire, from frames made beforehand, a thread a connection.
- * It is one file so that one command compiles it.
+ * It is one file so that one command compiles it: with -DWITH_TLS, -lssl and -lcrypto it has TLS.
  *
- *   server                             prints its port, and serves until its stdin ends
+ *   server [CERTIFICATE KEY]           prints its port, and serves until its stdin ends; TLS with these PEM files
  *   server get PORT PATH               reads an answer to its end
  *   server post PORT PATH SIZE COUNT   sends COUNT chunks of SIZE bytes, made beforehand
  *
@@ -33,6 +33,11 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef WITH_TLS
+#include <openssl/ssl.h>
+#else
+typedef void SSL;
+#endif
 
 #define BLOCK (1 << 20)      /* bytes of payload in the frames that are sent again and again */
 #define BUFFER (1 << 18)     /* bytes of one read */
@@ -62,6 +67,7 @@ static long long crowds[CROWDS];
 
 typedef struct {
     int fd;
+    SSL *tls; /* or NULL */
     char data[BUFFER + 1];
     long at, end; /* what has been read and not been used yet */
 } Conn;
@@ -78,10 +84,28 @@ static long long now(void)
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-static int send_all(int fd, const char *data, long size)
+static long receive(Conn *c, char *into, long size)
+{
+#ifdef WITH_TLS
+    if (c->tls)
+        return SSL_read(c->tls, into, size);
+#endif
+    return read(c->fd, into, size);
+}
+
+static long give(Conn *c, const char *data, long size)
+{
+#ifdef WITH_TLS
+    if (c->tls)
+        return SSL_write(c->tls, data, size);
+#endif
+    return write(c->fd, data, size);
+}
+
+static int send_all(Conn *c, const char *data, long size)
 {
     while (size > 0) {
-        long n = write(fd, data, size);
+        long n = give(c, data, size);
         if (n <= 0)
             return -1;
         data += n;
@@ -90,9 +114,9 @@ static int send_all(int fd, const char *data, long size)
     return 0;
 }
 
-static int say(int fd, const char *text)
+static int say(Conn *c, const char *text)
 {
-    return send_all(fd, text, strlen(text));
+    return send_all(c, text, strlen(text));
 }
 
 static long option(const char *url, const char *name, long otherwise)
@@ -109,7 +133,7 @@ static int more(Conn *c)
         c->end -= c->at;
         c->at = 0;
     }
-    long n = c->end < BUFFER ? read(c->fd, c->data + c->end, BUFFER - c->end) : 0;
+    long n = c->end < BUFFER ? receive(c, c->data + c->end, BUFFER - c->end) : 0;
     if (n <= 0)
         return -1;
     c->end += n;
@@ -176,7 +200,7 @@ static long fill(char *into, long chunk, int json, long number)
 }
 
 /* Send `total` bytes of chunks (of records: `total` records), in blocks. */
-static int output(int fd, const char *url)
+static int output(Conn *c, const char *url)
 {
     int json = strstr(url, "json") != NULL;
     long chunk = option(url, "chunk-", 100), total = option(url, "total-", 1000000);
@@ -191,12 +215,12 @@ static int output(int fd, const char *url)
         size += fill(block + size, chunk, json, i);
         ends[i + 1] = size;
     }
-    int failed = say(fd, STREAM);
+    int failed = say(c, STREAM);
     for (long done = 0; !failed && done < count; done += per)
-        failed = send_all(fd, block, ends[count - done < per ? count - done : per]);
+        failed = send_all(c, block, ends[count - done < per ? count - done : per]);
     free(block);
     free(ends);
-    return failed ? failed : say(fd, "0\r\n\r\n");
+    return failed ? failed : say(c, "0\r\n\r\n");
 }
 
 /* Say by how much a stream is behind the others: always the same for its number, and no order to be seen. */
@@ -230,12 +254,12 @@ static void sleep_until(long long when)
 }
 
 /* Send lines that hold the time when they are sent, some microseconds apart. */
-static int stamped_output(int fd, const char *url)
+static int stamped_output(Conn *c, const char *url)
 {
     long gap = option(url, "gap-", 2000), count = option(url, "total-", 500);
     long long from = 0;
     char frame[128];
-    if (say(fd, STREAM))
+    if (say(c, STREAM))
         return -1;
     if (strstr(url, "crowd-"))
         from = wait_for_crowd(url);
@@ -247,10 +271,10 @@ static int stamped_output(int fd, const char *url)
         else
             usleep(gap);
         int n = snprintf(frame, sizeof frame, "64\r\n%020lld%079d\n\r\n", now(), 0);
-        if (send_all(fd, frame, n))
+        if (send_all(c, frame, n))
             return -1;
     }
-    return say(fd, "0\r\n\r\n");
+    return say(c, "0\r\n\r\n");
 }
 
 static int input(Conn *c, const char *url, long length)
@@ -260,7 +284,7 @@ static int input(Conn *c, const char *url, long length)
     char *piece;
     long n;
     long long came = 0;
-    if (say(c->fd, ACCEPTED))
+    if (say(c, ACCEPTED))
         return -1;
     if (length >= 0) {
         while (came < length) {
@@ -288,7 +312,7 @@ static int input(Conn *c, const char *url, long length)
     bodies++;
     bytes += came;
     pthread_mutex_unlock(&received);
-    return say(c->fd, "0\r\n\r\n");
+    return say(c, "0\r\n\r\n");
 }
 
 /* Send back what comes; as on a hub, the answer begins with the first byte, and never ends. */
@@ -299,13 +323,13 @@ static int inout(Conn *c)
     int begun = 0;
     long n;
     while ((n = next_piece(c, &b, &piece)) > 0) {
-        if (!begun && say(c->fd, STREAM))
+        if (!begun && say(c, STREAM))
             return -1;
         begun = 1;
         long head = sprintf(frame, "%lx\r\n", n);
         memcpy(frame + head, piece, n);
         memcpy(frame + head + n, "\r\n", 2);
-        if (send_all(c->fd, frame, head + n + 2))
+        if (send_all(c, frame, head + n + 2))
             return -1;
     }
     while (n == 0 && !more(c))
@@ -313,16 +337,16 @@ static int inout(Conn *c)
     return -1;
 }
 
-static int json(int fd, const char *text)
+static int json(Conn *c, const char *text)
 {
     char answer[4096];
     int n = snprintf(answer, sizeof answer,
         "HTTP/1.1 200 OK\r\n" KEEP "content-type: application/json\r\nContent-Length: %zu\r\n\r\n%s", strlen(text), text);
-    return send_all(fd, answer, n);
+    return send_all(c, answer, n);
 }
 
 /* Have the lines of a crowd begin, and say when the first gap does. */
-static int begin(int fd, const char *url)
+static int begin(Conn *c, const char *url)
 {
     long long *from = crowd_of(url);
     char text[64];
@@ -332,10 +356,10 @@ static int begin(int fd, const char *url)
     pthread_cond_broadcast(&begun);
     pthread_mutex_unlock(&beginning);
     sprintf(text, "{\"from\":%lld}", *from / 1000);
-    return json(fd, text);
+    return json(c, text);
 }
 
-static int statistics(int fd)
+static int statistics(Conn *c)
 {
     pthread_mutex_lock(&received);
     char *text = malloc(100 + waited * 21L), head[200];
@@ -346,7 +370,7 @@ static int statistics(int fd)
     bodies = bytes = waited = 0;
     pthread_mutex_unlock(&received);
     sprintf(head, "HTTP/1.1 200 OK\r\n" KEEP "content-type: application/json\r\nContent-Length: %d\r\n\r\n", n);
-    int failed = say(fd, head) || send_all(fd, text, n);
+    int failed = say(c, head) || send_all(c, text, n);
     free(text);
     return failed;
 }
@@ -362,25 +386,58 @@ static int answer(Conn *c, const char *method, const char *url, long length)
     if (!strcmp(method, "POST"))
         return ends_with(url, "/inout") ? inout(c) : input(c, url, length);
     if (ends_with(url, "/version"))
-        return json(c->fd, "{\"service\":\"@scramjet/host\",\"apiVersion\":\"v1\",\"version\":\"1.0.1\",\"build\":\"benchmark\"}");
+        return json(c, "{\"service\":\"@scramjet/host\",\"apiVersion\":\"v1\",\"version\":\"1.0.1\",\"build\":\"benchmark\"}");
     if (ends_with(url, "/health"))
-        return json(c->fd, "{\"healthy\":true,\"processId\":17683,\"uptime\":12.5}");
+        return json(c, "{\"healthy\":true,\"processId\":17683,\"uptime\":12.5}");
     if (ends_with(url, "/begin"))
-        return begin(c->fd, url);
+        return begin(c, url);
     if (ends_with(url, "/received"))
-        return statistics(c->fd);
+        return statistics(c);
     if (ends_with(url, "/output") || ends_with(url, "/stdout") || ends_with(url, "/log"))
-        return strstr(url, "gap-") ? stamped_output(c->fd, url) : output(c->fd, url);
+        return strstr(url, "gap-") ? stamped_output(c, url) : output(c, url);
     if (ends_with(url, "/instances"))
-        return json(c->fd, "[]");
-    return json(c->fd, "{\"id\":\"bench\",\"sequence\":{\"id\":\"seq\",\"config\":{},\"location\":\"sth-0\"},\"appConfig\":{},\"args\":[],"
+        return json(c, "[]");
+    return json(c, "{\"id\":\"bench\",\"sequence\":{\"id\":\"seq\",\"config\":{},\"location\":\"sth-0\"},\"appConfig\":{},\"args\":[],"
         "\"created\":\"2026-11-24T08:26:43.145Z\",\"started\":\"2026-11-24T08:26:43.187Z\",\"status\":\"running\"}");
 }
+
+#ifdef WITH_TLS
+static SSL_CTX *context;
+
+static int use(const char *certificate, const char *key)
+{
+    context = SSL_CTX_new(TLS_server_method());
+    return !context || SSL_CTX_use_certificate_chain_file(context, certificate) != 1
+        || SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1;
+}
+
+static int secured(Conn *c)
+{
+    if (!context)
+        return 0;
+    c->tls = SSL_new(context);
+    SSL_set_fd(c->tls, c->fd);
+    return SSL_accept(c->tls) != 1;
+}
+#else
+static int use(const char *certificate, const char *key)
+{
+    fprintf(stderr, "compiled without TLS: %s and %s are of no use\n", certificate, key);
+    return 1;
+}
+
+static int secured(Conn *c)
+{
+    return c->tls != NULL;
+}
+#endif
 
 static void *serve(void *given)
 {
     Conn *c = given;
     char method[16], url[2048], *end;
+    if (secured(c))
+        goto over;
     for (;;) {
         while (!(end = memmem(c->data + c->at, c->end - c->at, "\r\n\r\n", 4)))
             if (more(c))
@@ -393,12 +450,15 @@ static void *serve(void *given)
         long size = length ? atol(length + 17) : -1;
         int expects = strcasestr(head, "\r\nexpect:") != NULL;
         c->at = end + 4 - c->data;
-        if (expects && say(c->fd, "HTTP/1.1 100 Continue\r\n\r\n"))
+        if (expects && say(c, "HTTP/1.1 100 Continue\r\n\r\n"))
             goto over;
         if (answer(c, method, url, size))
             goto over;
     }
 over:
+#ifdef WITH_TLS
+    SSL_free(c->tls);
+#endif
     close(c->fd);
     free(c);
     return NULL;
@@ -418,6 +478,7 @@ static void *accept_all(void *given)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         Conn *c = malloc(sizeof *c);
         c->fd = fd;
+        c->tls = NULL;
         c->at = c->end = 0;
         if (pthread_create(&thread, &small, serve, c)) {
             close(fd);
@@ -427,12 +488,15 @@ static void *accept_all(void *given)
     return NULL;
 }
 
-static int connected(const char *port)
+static Conn *connected(const char *port)
 {
+    static Conn c;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    c.fd = socket(AF_INET, SOCK_STREAM, 0);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return connect(fd, (void *)&to, sizeof to) ? -1 : fd;
+    if (connect(c.fd, (void *)&to, sizeof to))
+        c.fd = -1;
+    return &c;
 }
 
 static double seconds_of(struct timeval t)
@@ -469,12 +533,12 @@ static int get(const char *port, const char *path)
     static char data[BUFFER];
     char tail[5] = "";
     long long began = now();
-    int fd = connected(port);
+    Conn *c = connected(port);
     long n;
     snprintf(data, sizeof data, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path);
-    if (say(fd, data))
+    if (say(c, data))
         return 1;
-    while (memcmp(tail, "0\r\n\r\n", 5) && (n = read(fd, data, sizeof data)) > 0) {
+    while (memcmp(tail, "0\r\n\r\n", 5) && (n = receive(c, data, sizeof data)) > 0) {
         for (long i = n > 5 ? n - 5 : 0; i < n; i++) {
             memmove(tail, tail + 1, 4);
             tail[4] = data[i];
@@ -494,16 +558,16 @@ static int post(const char *port, const char *path, long size, long count)
     }
     long long began = now();
     long items = count;
-    int fd = connected(port);
+    Conn *c = connected(port);
     snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", path);
-    if (say(fd, head))
+    if (say(c, head))
         return 1;
     for (; count > 0; count -= per)
-        if (send_all(fd, block, count < per ? at * count : n))
+        if (send_all(c, block, count < per ? at * count : n))
             return 1;
-    say(fd, "0\r\n\r\n");
+    say(c, "0\r\n\r\n");
     long came = 0;
-    while ((n = read(fd, answer + came, sizeof answer - 1 - came)) > 0) {
+    while ((n = receive(c, answer + came, sizeof answer - 1 - came)) > 0) {
         came += n;
         answer[came] = 0;
         if (ends_with(answer, "0\r\n\r\n")) {
@@ -521,6 +585,8 @@ int main(int count, char **given)
         return get(given[2], given[3]);
     if (count == 6 && !strcmp(given[1], "post"))
         return post(given[2], given[3], atol(given[4]), atol(given[5]));
+    if (count == 3 && use(given[1], given[2]))
+        return 1;
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t size = sizeof at;
     int fd = socket(AF_INET, SOCK_STREAM, 0);

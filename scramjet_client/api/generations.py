@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from scramjet_client._late import Late
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
@@ -25,7 +26,11 @@ from scramjet_client.errors import (
 )
 from scramjet_client.models import GetEventResponse, GetVersionResponse
 from scramjet_client.streams.output import now
-from scramjet_client.uploads.sending import RouteLimits
+
+if TYPE_CHECKING:
+    from scramjet_client.uploads.sending import RouteLimits
+else:
+    RouteLimits = Late("scramjet_client.uploads.sending", "RouteLimits")
 
 _FIRST_H1 = (0, 28, 2)
 _VERSION_LENGTH = 40

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from scramjet_client._base import public
+from scramjet_client._late import Late
 from scramjet_client.errors import NotFoundError
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.http.settings import checked_headers
 from scramjet_client.streams.output import OutputStream
-from scramjet_client.uploads.options import progress_callback
-from scramjet_client.uploads.sending import answer_text
-from scramjet_client.uploads.sources import ProgressHook, Source
-from scramjet_client.uploads.upload import Transfer, Upload
+
+if TYPE_CHECKING:
+    from scramjet_client.uploads.options import progress_callback
+    from scramjet_client.uploads.sending import answer_text
+    from scramjet_client.uploads.sources import ProgressHook, Source
+    from scramjet_client.uploads.upload import Transfer, Upload
+else:
+    progress_callback = Late("scramjet_client.uploads.options", "progress_callback")
+    answer_text = Late("scramjet_client.uploads.sending", "answer_text")
+    Source = Late("scramjet_client.uploads.sources", "Source")
+    Transfer = Late("scramjet_client.uploads.upload", "Transfer")
+    Upload = Late("scramjet_client.uploads.upload", "Upload")
 
 
 @public

@@ -73,6 +73,11 @@ def _ends() -> Iterator[None]:
 @click.group(
     cls=_Root,
     groups={
+        "dev": ("scramjet_client.cli.dev:dev", "Run a program here, anew whenever it is saved."),
+        "replay": (
+            "scramjet_client.cli.replay:replay",
+            "Feed a trace to a program again, and compare.",
+        ),
         "hub": ("scramjet_client.cli.hub:hub", "Start a hub here, or look at one."),
         "seq": ("scramjet_client.cli.seq:seq", "Pack, send, start, run and remove sequences."),
         "inst": ("scramjet_client.cli.inst:inst", "Watch, feed, read and end instances."),

@@ -6,6 +6,7 @@ Bytes of an instance's streams are not text: they pass through `data` unchanged,
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -41,8 +42,8 @@ def attach() -> None:
         if file is None or file.closed:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays
         elif isinstance(file, io.TextIOWrapper) and mode == "w":
-            # A name that the terminal's encoding lacks must not end the command.
-            file.reconfigure(errors="backslashreplace")
+            # A name that the terminal's encoding lacks must not end the command. A line ends alike on all systems.
+            file.reconfigure(errors="backslashreplace", newline="\n")
 
 
 def out(*pieces: Piece, keep: str = "") -> None:
@@ -151,6 +152,9 @@ def named_stdout() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as failure:
+        if sys.platform == "win32" and failure.errno == errno.EINVAL:
+            # So Windows says that nobody reads a pipe any more.
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from failure
         if failure.errno is None or failure.filename is not None:
             raise
         raise OSError(failure.errno, failure.strerror, "stdout") from failure

@@ -12,6 +12,7 @@ from scramjet_client.cli import _say
 
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
+    from scramjet_client.config import Settings
 
 _COMPLETION_LIMIT = 1.0
 """Seconds that a hub gets to answer while a shell waits for completions."""
@@ -47,6 +48,16 @@ class Session:
         return bool(self._options.get("debug"))
 
     @property
+    def quiet(self) -> bool:
+        """Whether to leave out notes."""
+        return bool(self._options.get("quiet"))
+
+    @property
+    def names_a_hub(self) -> bool:
+        """Whether an option names a hub or its address; variables do not count."""
+        return any(self._options.get(each) is not None for each in ("url", "profile"))
+
+    @property
     def host(self) -> HostClient:
         """The client of the hub."""
         from scramjet_client.clients.host import HostClient  # noqa: PLC0415
@@ -64,6 +75,13 @@ class Session:
         """
         given: float | None = self._options.get("timeout")
         return given if of_verb is None else of_verb
+
+    @property
+    def settings(self) -> Settings:
+        """The address of the hub and what it takes to reach it, as `host` uses them."""
+        from scramjet_client.config import resolve  # noqa: PLC0415
+
+        return resolve(**connection(self._options))
 
     def close(self) -> None:
         """Close the client."""

@@ -19,9 +19,9 @@ import attrs
 from scramjet_client._base import printable_json
 from scramjet_client._log_records import LogRecord, indented, record_of
 from scramjet_client.cli import _output, _say
+from scramjet_client.cli._options import LEVELS
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session
-from scramjet_client.cli._verbs import LEVELS
 from scramjet_client.errors import ScramjetError, StreamIdleError
 from scramjet_client.instances.keyboard import Keyboard
 

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from scramjet_client.cli import _exits, _say, _words
-from scramjet_client.cli._complete import (
-    complete_instance,
-    complete_profile,
-    complete_sequence,
-    complete_topic,
-)
+from scramjet_client.cli._complete import complete_profile
 from scramjet_client.cli._session import Session, given
 from scramjet_client.cli._terms import in_options
-from scramjet_client.models import CONTENT_TYPES
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-
 
 # -- options of the root command ------------------------------------------------------------------
 
@@ -188,111 +178,3 @@ def _hearing(debug: bool) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-
-
-# -- options of several verbs ---------------------------------------------------------------------
-
-
-def type_option(default: str) -> Callable[[_F], _F]:
-    """Add `-t`, the content type of the data to send."""
-    return click.option(
-        "-t",
-        "--type",
-        "--content-type",
-        "content_type",
-        type=click.Choice(CONTENT_TYPES),
-        help=f"Content type. [default: {default}]",
-    )
-
-
-def follow_option(*, default: bool) -> Callable[[_F], _F]:
-    """Add `-f`: whether to keep reading a stream when nothing arrives."""
-    usual = "[default]" if default else ""
-    return click.option(
-        "-f/-F",
-        "--follow/--no-follow",
-        "follow",
-        default=default,
-        help=f"Go on with what comes, or print what there is and end. {usual}".rstrip(),
-    )
-
-
-instance_argument = click.argument("instance", shell_complete=complete_instance)
-instances_argument = click.argument(
-    "instances", nargs=-1, required=True, metavar="INSTANCE...", shell_complete=complete_instance
-)
-sequence_argument = click.argument("sequence", metavar="SEQ", shell_complete=complete_sequence)
-topic_argument = click.argument("topic", shell_complete=complete_topic)
-source_argument = click.argument(
-    "file",
-    default="-",
-    metavar="[FILE|-]",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-)
-lines_option = click.option(
-    "-n", "--lines", type=click.IntRange(min=1), metavar="N", help="End after N lines."
-)
-LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-"""Levels of a log's records, the least first."""
-
-limit_option = click.option(
-    "--limit",
-    "--timeout",
-    "--seconds",
-    "limit",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="End after so long, with 0. [default: never]",
-)
-
-
-def log_options(function: _F) -> _F:
-    """Add the choice of the lines of a log: `--level` and `--all`."""
-    level = click.option(
-        "--level",
-        type=click.Choice(LEVELS, case_sensitive=False),
-        metavar="LEVEL",
-        help=f"Only records of this level and worse: {', '.join(LEVELS)}.",
-    )
-    every = click.option(
-        "--all",
-        "every",
-        is_flag=True,
-        help="Also the records that the looks of clients make (Get info).",
-    )
-    return level(every(function))
-
-
-file_option = click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False, writable=True),
-    metavar="FILE",
-    help="Write to a file, with a progress bar.",
-)
-
-
-def json_value(kind: type, called: str) -> Callable[[Any], Any]:
-    """Return the type of an option that takes a JSON value, or `@FILE` with one."""
-
-    def convert(given: Any) -> Any:
-        text = str(given)
-        try:
-            if text.startswith("@"):
-                with open(text[1:], encoding="utf-8-sig") as file:
-                    text = file.read()
-            value = json.loads(text, parse_constant=_no_json)
-        except RecursionError:
-            raise click.BadParameter("it is nested too deeply") from None
-        except (OSError, ValueError) as error:
-            raise click.BadParameter(f"{given!r} is no JSON: {error}") from None
-        if not isinstance(value, kind):
-            raise click.BadParameter(f"it must be {called}, not {text.strip()[:40]!r}")
-        return value
-
-    return convert
-
-
-def _no_json(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON")

@@ -8,15 +8,9 @@ from typing import Any
 import click
 
 from scramjet_client.cli import _names, _output, _streams
+from scramjet_client.cli._options import instance_argument, json_value, limit_option, lines_option
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import (
-    Group,
-    Verb,
-    instance_argument,
-    json_value,
-    limit_option,
-    lines_option,
-)
+from scramjet_client.cli._verbs import Group, Verb
 
 
 @click.group(cls=Group)

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scramjet_client.cli import _exits, _output, _say, _streams
+from scramjet_client.cli._options import follow_option, limit_option, lines_option, log_options
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import all_in_options, in_options
-from scramjet_client.cli._verbs import (
-    Group,
-    follow_option,
-    limit_option,
-    lines_option,
-    log_options,
-)
+from scramjet_client.cli._verbs import Group
 
 if TYPE_CHECKING:
     from scramjet_client.hub import LocalHub
@@ -35,15 +30,26 @@ def hub() -> None:
 @click.option(
     "--no-token", is_flag=True, help="Let every user of this machine run programs as you."
 )
+@click.option("--no-page", is_flag=True, help="Show no page for browsers.")
+@click.option("--record", metavar="FILE", help="Keep what is sent and what comes, for `replay`.")
 @pass_session
-def start(session: Session, host: str, port: int, storage: str | None, no_token: bool) -> None:
+def start(
+    session: Session,
+    *,
+    host: str,
+    port: int,
+    storage: str | None,
+    no_token: bool,
+    no_page: bool,
+    record: str | None,
+) -> None:
     r"""Run a hub here until Ctrl-C.
 
     It is a LocalHub: it runs Python sequences as processes of this machine, and ends them with itself.
 
     Prints its URL. Clients must send its token, which is that of SCRAMJET_HUB_TOKEN, or else a random one. This
     command, and `HostClient.from_env()`, find it by themselves: it is in a file of yours, whose path --json and a
-    note on a terminal show. Needs the extra "hub".
+    note on a terminal show. Another note, and --json, show the address of a page for browsers. Needs the extra "hub".
 
     \b
     Example:
@@ -53,19 +59,57 @@ def start(session: Session, host: str, port: int, storage: str | None, no_token:
     from scramjet_client.hub._signals import ended_by_signals  # noqa: PLC0415
     from scramjet_client.hub._starting import kept_token, make_hub  # noqa: PLC0415
 
-    made = make_hub(host, port, None, no_token, storage)
+    made = make_hub(host, port, None, no_token, storage, page=not no_page, record=record)
     listening = _listening(made, f"{host}:{port}")
     with ended_by_signals() as ended, listening as running, kept_token(running) as token:
         if session.json:
             path = None if token.path is None else str(token.path)
-            _output.line({"url": running.url, "token_file": path})
+            _output.line({"url": running.url, "token_file": path, "page": running.page_url})
         else:
             _say.out(running.url)
         if no_token:
             _say.warn(token.sentence)
         else:
             session.note(token.sentence)
+        if running.page_url is not None:
+            session.note(f"its page, for you alone: {running.page_url}")
         session.note("the hub runs until Ctrl-C")
+        ended.wait()
+
+
+@hub.command()
+@click.option("--port", default=0, show_default=True, help="Of the page; 0 takes a free one.")
+@pass_session
+def page(session: Session, port: int) -> None:
+    r"""Show a page for browsers in front of a hub, until Ctrl-C.
+
+    It is the page of `hub start`, for any hub. It listens on this machine only. The hub's token stays in this
+    command: the browser has a random one, in the address that is printed. Needs the extra "hub".
+
+    \b
+    Example:
+        scramjet hub page --port 8001 --url https://hub.example/api/v1
+    """
+    from scramjet_client._kept_tokens import keep_token  # noqa: PLC0415
+    from scramjet_client.cli._page import proxy_for  # noqa: PLC0415
+    from scramjet_client.hub._signals import ended_by_signals  # noqa: PLC0415
+
+    session.host.get_version()  # says in one sentence what is wrong, before a browser would
+    with contextlib.ExitStack() as stack:
+        ended = stack.enter_context(ended_by_signals())
+        try:
+            running = stack.enter_context(proxy_for(session.settings, port))
+        except OSError as error:
+            raise click.ClickException(
+                f"no page can listen on 127.0.0.1:{port}: {error.strerror}"
+            ) from error
+        with contextlib.suppress(OSError):
+            stack.enter_context(keep_token(running.url, running.token))
+        if session.json:
+            _output.line({"page": running.page_url, "url": running.url})
+        else:
+            _say.out(running.page_url)
+        session.note("the page is there until Ctrl-C")
         ended.wait()
 
 
@@ -75,6 +119,8 @@ def _listening(local: LocalHub, where: str) -> Iterator[LocalHub]:
     try:
         local.start()
     except OSError as error:
+        if error.filename is not None:
+            raise  # it is about a file, such as the one of --record
         raise click.ClickException(f"no hub can listen on {where}: {error.strerror}") from error
     try:
         yield local

@@ -10,10 +10,7 @@ import click
 from scramjet_client.cli import _output, _say, _streams
 from scramjet_client.cli._complete import complete_topic
 from scramjet_client.cli._each import for_each
-from scramjet_client.cli._progress import progress, stdin_is_free
-from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import (
-    Group,
+from scramjet_client.cli._options import (
     file_option,
     follow_option,
     limit_option,
@@ -22,6 +19,9 @@ from scramjet_client.cli._verbs import (
     topic_argument,
     type_option,
 )
+from scramjet_client.cli._progress import progress, stdin_is_free
+from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._verbs import Group
 
 _NDJSON = "application/x-ndjson"
 

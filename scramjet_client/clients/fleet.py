@@ -26,6 +26,7 @@ from scramjet_client.errors import (
     StreamInterruptedError,
 )
 from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.interrupts import Event
 from scramjet_client.http.settings import route
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import (
@@ -167,7 +168,7 @@ class FleetFollow(Closing):
         self._lock = threading.Lock()
         self._where: dict[OutputStream, FleetInstance] = {}
         self._known: set[_Key] = set()
-        self._closed = threading.Event()
+        self._closed = Event()
         try:
             self._look()
         except BaseException:
@@ -500,7 +501,8 @@ def _living(host: HostClient, sequence: str) -> list[InstanceClient]:
 def _rank(host: HostClient) -> tuple[float, int, float]:
     """Return the key by which hubs are sorted, the least loaded first."""
     load = host.get_load_check()
-    # A fraction on 1.x, a percentage on 0.x.
+    # On 1.x the load average of a minute, which counts the same on one processor as on many: no hub says how many
+    # it has. On 0.x a percentage of all.
     processors = load.current_load / (1 if generation_of(host.client).modern else 100)
     memory = load.mem_used + load.mem_free
     share = max(processors, load.mem_used / memory if memory else 0.0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import Rows, public
+from scramjet_client._late import Late
 from scramjet_client.api.answers import (
     config_from,
     entities_from,
@@ -18,14 +19,11 @@ from scramjet_client.api.answers import (
 )
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.handles import ApiClient
-from scramjet_client.clients.doctor import DoctorReport, examine
-from scramjet_client.clients.sequence import SequenceClient, send_package
 from scramjet_client.clients.topics import Topics
 from scramjet_client.config import resolve
 from scramjet_client.errors import SequenceNotFoundError
 from scramjet_client.http.durations import Duration
 from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike
-from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import (
     DeleteSequenceResponse,
     GetConfigResponse,
@@ -36,13 +34,23 @@ from scramjet_client.models import (
     GetVersionResponse,
     LoadCheckResponse,
 )
-from scramjet_client.packages.package import Package, PackageLike
-from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.output import OutputStream
-from scramjet_client.uploads.sources import ProgressHook
 
 if TYPE_CHECKING:
+    from scramjet_client.clients.doctor import DoctorReport, examine
     from scramjet_client.clients.manager import ManagerClient
+    from scramjet_client.clients.sequence import SequenceClient, send_package
+    from scramjet_client.instances.client import InstanceClient
+    from scramjet_client.packages.package import Package, PackageLike
+    from scramjet_client.packages.requirements import Requirements
+    from scramjet_client.uploads.sources import ProgressHook
+else:
+    # A script that asks a hub for its instances needs none of them.
+    examine = Late("scramjet_client.clients.doctor", "examine")
+    SequenceClient = Late("scramjet_client.clients.sequence", "SequenceClient")
+    send_package = Late("scramjet_client.clients.sequence", "send_package")
+    InstanceClient = Late("scramjet_client.instances.client", "InstanceClient")
+    Package = Late("scramjet_client.packages.package", "Package")
 
 
 @public

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import Rows
+from scramjet_client._late import Late
 from scramjet_client.api.generations import generation_of, route_limits
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
@@ -19,11 +20,16 @@ from scramjet_client.models import (
     SendStreamResponse,
 )
 from scramjet_client.streams.output import OutputStream
-from scramjet_client.uploads.file import UploadWriter
-from scramjet_client.uploads.options import SendPlan, plan
-from scramjet_client.uploads.sending import Destination
-from scramjet_client.uploads.sources import ProgressHook, SourceLike
-from scramjet_client.uploads.upload import Upload
+
+if TYPE_CHECKING:
+    from scramjet_client.uploads.file import UploadWriter
+    from scramjet_client.uploads.options import SendPlan, plan
+    from scramjet_client.uploads.sending import Destination
+    from scramjet_client.uploads.sources import ProgressHook, SourceLike
+    from scramjet_client.uploads.upload import Upload
+else:
+    plan = Late("scramjet_client.uploads.options", "plan")
+    Destination = Late("scramjet_client.uploads.sending", "Destination")
 
 # Hubs compare the undecoded path with the name, so a name that needs encoding can't be reached.
 _NAME = re.compile(r"[A-Za-z0-9_+\-.~]+")

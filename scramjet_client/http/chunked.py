@@ -13,6 +13,8 @@ from collections.abc import Callable
 from http.client import HTTPException, IncompleteRead
 from typing import Any
 
+from scramjet_client.http.tls import DuplexSSLSocket
+
 _LEAST, _MOST = 479, 65536
 """Smallest and largest size in bytes of one network read while chunks are small; a full stream gets the largest.
 
@@ -21,8 +23,8 @@ pieces above the largest size goes back to the system and is requested again eac
 the read.
 """
 
-_TLS_RECV_SIZE = 16384
-"""The same over TLS: a whole record, so that no part of one stays inside OpenSSL, where no poll sees it."""
+_TLS_LEAST = 16384
+"""The smallest size over TLS: a whole record, so that no part of one usually stays inside OpenSSL."""
 
 _LARGE = 8192
 """From this many bytes on, a chunk gets its own read into the reader's memory."""
@@ -96,9 +98,12 @@ class ChunkedBody:
             sock.recv if wait is None else lambda size: wait(lambda: sock.recv(size))
         )
         plain = type(sock) is socket.socket
-        self._scatters = plain and hasattr(sock, "recvmsg_into")
-        self._recv_size = _LEAST if plain else _TLS_RECV_SIZE
-        self._adapts = plain
+        self._tls = isinstance(sock, DuplexSSLSocket)
+        # Windows has none.
+        self._receive_into: Callable[[list[Any]], Any] | None = getattr(sock, "recvmsg_into", None)
+        self._scatters = self._tls or (plain and self._receive_into is not None)
+        self._recv_size = self._least = _LEAST if plain else _TLS_LEAST
+        self._adapts = plain or self._tls
         self._raw = begun  # not decoded yet
         self._ready = b""  # decoded, not yet given
         self._given = 0  # bytes of it that were given
@@ -118,7 +123,10 @@ class ChunkedBody:
     @property
     def pending(self) -> bool:
         """Whether the next read needs nothing from the socket."""
-        return bool(self._ready) or self.ended or self._error is not None
+        if self._ready or self.ended or self._error is not None:
+            return True
+        # No poll sees the rest of a record inside OpenSSL.
+        return self._tls and bool(self._sock.pending())  # type: ignore[attr-defined]
 
     def take(self) -> bytes | None:
         """Return the data that has come, waiting for the first byte; b"" is the end of the body.
@@ -142,7 +150,7 @@ class ChunkedBody:
             data = self._ready[self._given :] if self._given else self._ready
             self._ready, self._given = b"", 0
             return data
-        if self._size < _APART or self._wait is not None:
+        if self._size < _APART or self._wait is not None or self._tls:
             return None
         data = self._receive(min(self._left, _MOST))
         self._left -= len(data)
@@ -202,8 +210,8 @@ class ChunkedBody:
             asked = self._recv_size
             if len(data) == asked:
                 self._recv_size = min(4 * asked, _MOST)
-            elif asked > _LEAST and 4 * len(data) < asked:
-                self._recv_size = max(asked // 2, _LEAST)
+            elif asked > self._least and 4 * len(data) < asked:
+                self._recv_size = max(asked // 2, self._least)
         self._raw = self._raw + data if self._raw else data
         self._decode()
 
@@ -220,10 +228,11 @@ class ChunkedBody:
             parts = self._places(buffer)
         else:
             parts = [buffer[:left], bytearray(len(self._between))]
-        if self._wait is None:
-            count = self._sock.recvmsg_into(parts)[0]
-        else:
-            count = self._wait(lambda: self._sock.recvmsg_into(parts)[0])
+        receive = self._receive_into
+        assert receive is not None
+        count: int = (receive(parts) if self._wait is None else self._wait(lambda: receive(parts)))[
+            0
+        ]
         if not count:
             raise IncompleteRead(b"", left)
         if count == left + len(self._between) and len(parts) > 1 and parts[1] == self._between:

@@ -36,7 +36,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from scramjet_client.http.body import BodyWriter
 from scramjet_client.http.exchange import Answer, Exchange, current_exchange
-from scramjet_client.http.tls import DUPLEX, ContextCache
+from scramjet_client.http.tls import DUPLEX, ContextCache, Sessions
 from scramjet_client.http.tuning import KeepAlive, Tuning
 
 # macOS has another name for this option, which Python 3.9 does not know.
@@ -134,6 +134,7 @@ class _DuplexTLS(_Duplex, HTTPSConnection):
     """The same over TLS."""
 
     contexts: ContextCache
+    sessions: Sessions
 
     def connect(self) -> None:
         if self.ssl_context is None:
@@ -141,7 +142,13 @@ class _DuplexTLS(_Duplex, HTTPSConnection):
             if self.proxy is None:
                 # The context has loaded these files, and urllib3 would load them again for each connection.
                 self.ca_certs = self.ca_cert_dir = self.cert_file = self.key_file = None
-        super().connect()
+        if self.proxy is not None:
+            # Another handshake may come first, with the proxy.
+            super().connect()
+            return
+        with self.sessions.used(self.ssl_context):
+            super().connect()
+        self.sessions.made(self.sock)
 
     def _mark_sent(self, exchange: Exchange | None) -> None:
         uploads = exchange is not None and exchange.writer is not None
@@ -193,10 +200,11 @@ class _FreshTLSPool(_FreshPool, urllib3.HTTPSConnectionPool):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._contexts = ContextCache()
+        self._sessions = Sessions()
 
     def _new_conn(self) -> Any:
         connection: Any = super()._new_conn()
-        connection.contexts = self._contexts
+        connection.contexts, connection.sessions = self._contexts, self._sessions
         return connection
 
 

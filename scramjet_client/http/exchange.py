@@ -23,7 +23,7 @@ from scramjet_client.http.answers import too_long
 from scramjet_client.http.body import BodyWriter, shut
 from scramjet_client.http.chunked import ChunkedBody
 from scramjet_client.http.durations import LONGEST_WAIT
-from scramjet_client.http.interrupts import let_interrupts_pass
+from scramjet_client.http.interrupts import Event, let_interrupts_pass, longest_part
 
 READ_SIZE = 65536
 """Bytes of one read from the network."""
@@ -88,7 +88,7 @@ class Exchange:
         """Seconds of silence that a reader allows, for the error."""
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
-        self.sent: threading.Event = threading.Event()
+        self.sent: Event = Event()
         """Set when the head of the request has been sent; before that, nothing has left."""
         self.size_limit: int | None = None
         """Bytes that may be read through http.client, which trusts the lengths in an answer; None for streams."""
@@ -146,6 +146,7 @@ class Exchange:
             or self.writer is not None
             or self.idle is not None
             or self.until is not None
+            or longest_part() is not None
         )
 
     def begin_polling(self) -> tuple[int, float | None]:
@@ -322,6 +323,9 @@ class _Inlet(io.RawIOBase):
             waits.append(exchange.poll)
         if exchange.until is not None:
             waits.append(exchange.until - now)
+        part = longest_part()
+        if part is not None:
+            waits.append(part)
         return min(waits, default=None)
 
     def close(self) -> None:

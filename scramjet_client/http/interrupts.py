@@ -1,4 +1,4 @@
-"""Exceptions of signal handlers, which can surface in any wait of the main thread.
+"""Exceptions of signal handlers, which can surface in any wait of the main thread, and waits that let them through.
 
 `raise TimeoutError` in a SIGALRM handler is the usual way to limit a call. It looks like a socket's own time limit.
 """
@@ -6,8 +6,61 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from types import FrameType
+from typing import Any
+
+_PART = 0.25
+"""Seconds of one part of a wait on Windows."""
+
+
+def longest_part() -> float | None:
+    """Return the most seconds that one wait may take; None is no limit.
+
+    On Windows, Ctrl-C ends no wait for a socket or for another thread. Python handles it between two of them.
+    """
+    return _PART if sys.platform == "win32" else None
+
+
+class Event(threading.Event):
+    """An event for which the main thread can wait and still be interrupted, on every system."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; return whether it is."""
+        part = longest_part()
+        if part is None:
+            return super().wait(timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not super().wait(_next(part, deadline)):
+            if deadline is not None and time.monotonic() >= deadline:
+                return False
+        return True
+
+
+def wait_in_parts(future: Future[Any], timeout: float | None) -> float | None:
+    """Wait for a future on Windows; return the seconds for which its own `result` may still wait."""
+    part = longest_part()
+    if part is None:
+        return timeout
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while not wait([future], _next(part, deadline)).done:
+        if deadline is not None and time.monotonic() >= deadline:
+            break
+    return 0.0
+
+
+def wait_until(condition: threading.Condition, met: Callable[[], object]) -> None:
+    """Wait for a condition, such that it can be interrupted on every system."""
+    while not condition.wait_for(met, longest_part()):
+        pass
+
+
+def _next(part: float, deadline: float | None) -> float:
+    return part if deadline is None else max(0.0, min(part, deadline - time.monotonic()))
 
 
 def causes(exception: BaseException) -> Iterator[BaseException]:

@@ -221,7 +221,8 @@ class Requester(Closing):
                         raise self.refusal(response, subject, not_found)
                     answer = parsed(response, self.answer_limit)
                     # Errors keep this text for an answer that makes no sense.
-                    return attrs.evolve(answer, text=self._secrets.hidden_in(answer.text))
+                    hidden = self._secrets.hidden_in(answer.text)
+                    return answer if hidden == answer.text else attrs.evolve(answer, text=hidden)
                 finally:
                     response.close()
 

@@ -37,12 +37,13 @@ class Secrets:
         forms = {(form, len(value)) for value in values if value for form in _forms(value)}
         # Long forms come first, because one form may be part of another.
         ordered = sorted(forms, key=lambda each: len(each[0]), reverse=True)
-        self._pattern = re.compile(
-            "|".join(_pattern(*each) for each in ordered) or "(?!)", re.IGNORECASE
-        )
+        either = "|".join(_pattern(*each) for each in ordered)
+        self._pattern = re.compile(either, re.IGNORECASE) if either else None
 
     def hidden_in(self, text: str) -> str:
         """Return a text without the secrets."""
+        if self._pattern is None:
+            return text
         return self._pattern.sub(
             lambda found: (found[found.lastindex] if found.lastindex else "") + _HIDDEN, text
         )

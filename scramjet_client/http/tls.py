@@ -15,7 +15,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from urllib3.connection import HTTPSConnection
@@ -23,6 +25,12 @@ from urllib3.util import wait_for_read, wait_for_write
 from urllib3.util.ssl_ import create_urllib3_context
 
 _T = TypeVar("_T")
+
+_MOST_AT_ONCE = 131072
+"""Bytes that a writer sends, if the network takes them, before a reader gets its turn."""
+
+_RECORD = 16384
+"""The most bytes of one TLS record, and of one step of OpenSSL that reads."""
 
 
 class DuplexSSLSocket(ssl.SSLSocket):
@@ -39,12 +47,15 @@ class DuplexSSLSocket(ssl.SSLSocket):
     _pid: int
     # Guards every call into OpenSSL, and closing: a descriptor must not vanish during a step.
     _step_lock: threading.Lock
+    # The exception that followed the data of the last read, for the next read.
+    _late: OSError | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> DuplexSSLSocket:
         """Make a socket with the lock for its steps."""
         self = super().__new__(cls, *args, **kwargs)
         # ssl makes its sockets without __init__, so only this method runs early enough.
         self._timeout = None
+        self._late = None
         self._pid = os.getpid()
         self._step_lock = threading.Lock()
         return self
@@ -52,7 +63,9 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def settimeout(self, value: float | None) -> None:
         """Set the limit of each later call: seconds, or None."""
         self._timeout = value
-        super().setblocking(False)
+        if super().gettimeout() != 0.0:
+            # It asks the system, and gives up the interpreter's lock to do so: too much for each read.
+            super().setblocking(False)
 
     def gettimeout(self) -> float | None:
         """Return the limit that `settimeout` set."""
@@ -96,14 +109,34 @@ class DuplexSSLSocket(ssl.SSLSocket):
                     raise
 
     def do_handshake(self, block: bool = False) -> None:
-        """Do the handshake within the socket's time limit."""
+        """Do the handshake within the socket's time limit; resume the session that `Sessions.used` names."""
+        session = _resumed.get()
+        if session is not None and self._sslobj is not None:
+            # Without it, the handshake is a whole one.
+            with contextlib.suppress(ValueError):
+                self._sslobj.session = session
         self._within(self._timeout, super().do_handshake)
+
+    def resumable(self) -> ssl.SSLSession | None:
+        """Return a session that other connections may resume, if the hub has sent a ticket for it.
+
+        A connection that has resumed one has nothing newer to offer: Python copies a session each time, which costs as
+        much as the certificates do.
+        """
+        session: ssl.SSLSession | None = None
+        with self._step_lock:
+            if self._sslobj is not None and not self._sslobj.session_reused:
+                session = self._sslobj.session
+        return session if session is not None and session.has_ticket else None
 
     # ssl's own recv, recv_into and send would each take the lock twice. Here all reading is `read` and all
     # writing `write`, with one step into OpenSSL each.
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Return up to `len` bytes, or read them into `buffer` and return how many came."""
+        if self._late is not None:
+            ended = self._end(self._late)
+            return b"" if buffer is None else ended
         return self._within(self._timeout, super().read, len, buffer)
 
     def write(self, data: Any) -> int:
@@ -111,26 +144,87 @@ class DuplexSSLSocket(ssl.SSLSocket):
         return self._within(self._timeout, super().write, data)
 
     def write_within(self, timeout: float | None, data: Any) -> int:
-        """Send like `write`, with a separate limit, for the thread that writes while another reads."""
-        return self._within(timeout, super().write, data)
+        """Send like `write`, with a separate limit, for the thread that writes while another reads.
 
-    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Return up to `buflen` bytes, b"" at the end."""
-        data: bytes
+        One step of OpenSSL writes one record. This goes on while the network takes more, for a part of it.
+        """
+        sent, view = 0, memoryview(data)
+        most = min(len(view), _MOST_AT_ONCE)
         with self._step_lock:
             try:
-                data = self._sslobj.read(buflen)
+                while sent < most:
+                    sent += self._sslobj.write(view[sent:])
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
-                # Nothing has come yet, or the socket is closed: `read` waits, or raises a socket's usual error.
+                # The network is full, or the socket is closed: `_within` waits, or raises a socket's usual error.
                 pass
-            except ssl.SSLEOFError:
-                if not self.suppress_ragged_eofs:
-                    raise
-                return b""
-            else:
-                return data
-        data = self.read(buflen)
+        return sent or self._within(timeout, super().write, data)
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Return up to `buflen` bytes, b"" at the end: the records that have come, or the first that comes."""
+        data: bytes
+        with self._step_lock:
+            if self._late is None:
+                try:
+                    data = self._sslobj.read(min(buflen, _RECORD))
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
+                    # Nothing has come yet, or the socket is closed: `read` waits, or raises a socket's usual error.
+                    pass
+                except ssl.SSLEOFError as error:
+                    self._end(error)
+                    return b""
+                else:
+                    if len(data) == buflen or self._timeout == 0:
+                        return data
+                    return self._with_more(data, buflen)
+        data = self.read(min(buflen, _RECORD))
         return data
+
+    def _with_more(self, data: bytes, buflen: int) -> bytes:
+        """Return the data with that of the records after it, up to `buflen` bytes; the lock is held.
+
+        A record that was there without a wait usually has others behind it. To find none costs an exception, so
+        that those who never wait, and poll many sockets, do without.
+        """
+        pieces, left = [data], buflen - len(data)
+        try:
+            while data and left:
+                data = self._sslobj.read(min(left, _RECORD))
+                pieces.append(data)
+                left -= len(data)
+        except OSError as error:
+            self._keep(error)
+        return b"".join(pieces)
+
+    def recvmsg_into(  # type: ignore[override]  # ssl's own refuses
+        self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
+    ) -> tuple[int, list[Any], int, None]:
+        """Read the records that have come, or the first that comes, into buffers, one after the other."""
+        count, buffers = 0, list(buffers)
+        with self._step_lock:
+            if self._late is None and self._sslobj is not None:
+                try:
+                    for buffer in buffers:
+                        rest = memoryview(buffer)
+                        while rest:
+                            came = self._sslobj.read(len(rest), rest)
+                            if not came:
+                                return count, [], 0, None
+                            count += came
+                            rest = rest[came:]
+                except OSError as error:
+                    self._keep(error)
+        return count or self.read(len(buffers[0]), buffers[0]), [], 0, None
+
+    def _keep(self, error: OSError) -> None:
+        """Keep an exception for the next read, as the data before it comes first, and nothing would repeat it."""
+        if not isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
+            self._late = error.with_traceback(None)
+
+    def _end(self, error: OSError) -> int:
+        """Return 0 if an exception is just the end of the data, else raise it."""
+        if isinstance(error, ssl.SSLEOFError) and self.suppress_ragged_eofs:
+            return 0
+        raise error
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """Read into `buffer`; return how many bytes came, 0 at the end."""
@@ -149,9 +243,9 @@ class DuplexSSLSocket(ssl.SSLSocket):
                 sent += self.write(rest[sent:])
 
     def pending(self) -> int:
-        """Return how many decrypted bytes wait inside OpenSSL."""
+        """Return how many decrypted bytes wait inside OpenSSL; an exception that waits counts as one."""
         with self._step_lock:
-            return super().pending()
+            return super().pending() + (self._late is not None)
 
     def shutdown(self, how: int) -> None:
         """Shut the connection below TLS.
@@ -195,6 +289,45 @@ def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.sslsocket_class = _SOCKET
     return context
+
+
+_resumed: ContextVar[ssl.SSLSession | None] = ContextVar("scramjet_tls_session", default=None)
+
+
+class Sessions:
+    """The TLS session of one pool that its next connection resumes, which spares both sides the certificates.
+
+    All connections of a pool have one host, whose certificate was checked when the session began. A session belongs to
+    its context, so that other or changed certificates begin another one.
+    """
+
+    def __init__(self) -> None:
+        self._newest: weakref.ref[DuplexSSLSocket] | None = None
+        self._session: tuple[ssl.SSLContext, ssl.SSLSession] | None = None
+        # Guards both.
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def used(self, context: ssl.SSLContext) -> Iterator[None]:
+        """Resume the session in the handshakes of the block, if it is of this context."""
+        with self._lock:
+            # The ticket comes with the first data, so only now it is known.
+            newest = None if self._newest is None else self._newest()
+            session = None if newest is None else newest.resumable()
+            if newest is not None and session is not None:
+                self._session = (newest.context, session)
+            kept = self._session
+        token = _resumed.set(kept[1] if kept is not None and kept[0] is context else None)
+        try:
+            yield
+        finally:
+            _resumed.reset(token)
+
+    def made(self, sock: object) -> None:
+        """Learn of a new connection."""
+        if isinstance(sock, DuplexSSLSocket):
+            with self._lock:
+                self._newest = weakref.ref(sock)
 
 
 class ContextCache:

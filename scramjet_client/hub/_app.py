@@ -13,7 +13,15 @@ from aiohttp import web
 
 from scramjet_client.hub import _routes_hub, _routes_instance, _routes_sequence
 from scramjet_client.hub._door import HEAD_LIMIT, Door
-from scramjet_client.hub._http import Exchange, TooLarge, Unacceptable, Unparsable, prepare
+from scramjet_client.hub._http import (
+    BESIDE_A_PAGE,
+    Exchange,
+    TooLarge,
+    Unacceptable,
+    Unparsable,
+    prepare,
+)
+from scramjet_client.hub._page import Page
 from scramjet_client.hub._pages import is_local
 from scramjet_client.hub._state import State
 
@@ -34,13 +42,15 @@ _OPERATIONS = (
 class App:
     """Passes each request to its route."""
 
-    def __init__(self, state: State, door: Door) -> None:
+    def __init__(self, state: State, door: Door, page: Page | None = None) -> None:
         self._state = state
         self._door = door
+        self._page = page
 
     def application(self) -> web.Application:
         """Return the application for aiohttp to serve."""
         application = web.Application(middlewares=[self._every])
+        application[BESIDE_A_PAGE] = self._page is not None
         application.router.add_route("*", "/{path:.*}", self._handle, expect_handler=self._expected)
         application.on_response_prepare.append(prepare)
         return application
@@ -64,6 +74,9 @@ class App:
         return Exchange(request, self._state.settings.max_json_size)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        file = None if self._page is None else self._page.answer(request)
+        if file is not None:
+            return file
         exchange = self._exchange(request)
         try:
             refusal = self._refusal(exchange)
@@ -102,7 +115,7 @@ class App:
     def _refusal(self, exchange: Exchange) -> tuple[int, str] | None:
         """Return the status and the body for a request that may not come in, or None."""
         request, token = exchange.request, self._state.settings.token
-        if token is not None and not _has(token, request):
+        if token is not None and not has_token(token, request):
             return 401, '{"error":"a valid token is needed: Authorization: Bearer TOKEN"}'
         if token is None and not is_local(request):
             # Any web page in a browser can reach loopback, by name or not, and a sequence is a program.
@@ -202,7 +215,7 @@ def audit_code(method: str, route: str) -> tuple[int, str]:
     return kind + _METHOD_CODES[method] + number, rest[0] if rest else ""
 
 
-def _has(token: str, request: web.Request) -> bool:
+def has_token(token: str, request: web.Request) -> bool:
     """Return whether a request carries the token exactly once."""
     given = request.headers.getall("Authorization", ())
     if len(given) != 1:

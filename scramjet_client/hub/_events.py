@@ -79,12 +79,17 @@ async def answer_event(exchange: Exchange, message: Any) -> None:
     if message is None:
         await exchange.head(204, reason="No content")
         await exchange.finish()
-    elif isinstance(message, dict) and "opStatus" in message:
-        rest = {key: value for key, value in message.items() if key != "opStatus"}
-        status = _STATUS_OF_PHRASE.get(str(message["opStatus"]), 200)
+    elif isinstance(message, dict) and _is_truthy(message.get("opStatus")):
+        phrase = message["opStatus"]
+        status = _STATUS_OF_PHRASE.get(phrase) if isinstance(phrase, str) else None
+        if status is None:
+            await exchange.short(500, "500: Failed to serialize data")
+            return
+        # The remembered message itself: a second look at it gets what is left.
+        del message["opStatus"]
         if status >= 400:
-            rest["error"] = message["opStatus"]
-        await exchange.answer(rest or UNDEFINED, status)
+            message["error"] = phrase
+        await exchange.answer(message or UNDEFINED, status)
     elif message and isinstance(message, (dict, list, str)):
         await exchange.answer(message)
     else:

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from scramjet_client.hub import _json
+from scramjet_client.hub._page import PageFile
 from scramjet_client.hub._records import compact
 
 UNDEFINED = object()
@@ -31,6 +32,10 @@ PHRASES = {
     422: "Unprocessable Entity",
 }
 """Reason phrases in which Node differs from some versions of Python."""
+
+
+BESIDE_A_PAGE = web.AppKey("beside_a_page", bool)
+"""Whether the hub shows a page."""
 
 
 class Unacceptable(Exception):
@@ -55,6 +60,11 @@ async def prepare(request: web.Request, response: web.StreamResponse) -> None:
     """Set the headers that all answers have, and remove those that aiohttp adds."""
     headers = response.headers
     headers.pop("Server", None)
+    if isinstance(response, PageFile):
+        return
+    if request.app.get(BESIDE_A_PAGE):
+        # An answer that was opened as a page would be one of the same site, with what the page keeps.
+        headers["X-Content-Type-Options"] = "nosniff"
     if isinstance(response, _Reply) and response.typeless:
         headers.pop("Content-Type", None)
     headers["Access-Control-Allow-Origin"] = "*"

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 import attrs
 
+from scramjet_client._trace import TraceWriter
 from scramjet_client.hub import _json
 from scramjet_client.hub._events import Events
 from scramjet_client.hub._pipes import Pipe
 from scramjet_client.hub._process import Process
 from scramjet_client.hub._reaper import Reaper
+from scramjet_client.hub._record import Recorder
 from scramjet_client.hub._records import Audit, HubLog, compact, milliseconds, timestamp
 from scramjet_client.hub._sequence import Sequence
 from scramjet_client.hub._settings import Settings
@@ -56,6 +58,7 @@ class Hub(Protocol):
     log: HubLog
     audit: Audit
     instances: dict[str, Instance]
+    trace: TraceWriter | None
 
     def broadcast(self, emitter: Instance, name: str, message: Any) -> None:
         """Send an instance's event to all other instances."""
@@ -97,6 +100,7 @@ class Instance:
         self._watching: asyncio.Task[None] | None = None
         self._routes: list[asyncio.Task[None]] = []
         self._early_notes: list[bytes] = []
+        self._recorder = Recorder(hub.trace, self.id)
         self.process: Process
 
     # -- start and end --------------------------------------------------------------------------------
@@ -134,7 +138,10 @@ class Instance:
         }
         self.status = "starting"
         self._hub.audit.changed(_STARTED, self.id)
+        name = str(self.sequence.manifest.config.get("name") or "")
+        self._recorder.started(name, order["args"], order["appConfig"])
         self.process = await Process.start(order, self._heard, self._hub.reaper)
+        self._recorder.listen(self.process)
         for line in self._early_notes:
             self.process.log.put(line)
         # Whoever deletes the sequence or clears the hub does not wait for this task.
@@ -166,6 +173,7 @@ class Instance:
         await self.process.exited()
         self.terminated, explanation = self._judge()
         good = self.terminated["exitcode"] in (-1, 137, 138)
+        self._recorder.ended(self.terminated["exitcode"], self.terminated["reason"])
         self.status = "completed" if good else "errored"
         if self.terminated["exitcode"] != 22:  # as on a real hub
             self._ended = timestamp()
@@ -261,12 +269,14 @@ class Instance:
 
     def send_event(self, name: str, message: Any) -> None:
         """Send the program an event."""
+        self._recorder.event_sent(name, message)
         self.process.send("event", {"name": name, "message": message})
 
     def set_input_type(self, content_type: str) -> None:
         """Tell the program the content type of its input; the first call counts."""
         if self.input_type is None:
             self.input_type = content_type
+            self._recorder.input_type(content_type)
             self.process.send("input", content_type)
 
     @property
@@ -288,6 +298,7 @@ class Instance:
         if kind == "hello":
             self._hello.set()
         elif kind == "event":
+            self._recorder.event_came(value["name"], value["message"])
             self.events.emitted(value["name"], value["message"])
             self._hub.broadcast(self, value["name"], value["message"])
         elif kind == "health":

@@ -21,15 +21,18 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
+from urllib.parse import quote
 
 from aiohttp import web
 
 from scramjet_client._names import Guided, advised
+from scramjet_client._trace import Taker, TraceWriter
 from scramjet_client.hub import _settings as defaults
 from scramjet_client.hub._app import BASE, App
 from scramjet_client.hub._callables import write_package
 from scramjet_client.hub._door import Door, Visitor
 from scramjet_client.hub._packages import remove
+from scramjet_client.hub._page import Page
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._sequence import copy_folder
 from scramjet_client.hub._settings import Settings
@@ -103,6 +106,9 @@ class LocalHub(Guided):
         max_connections: Maximum number of connections at a time; fewer where the process may not open that many files.
         head_timeout: Seconds in which a new connection must send its first request and show the token. None means
             no limit.
+        page: Whether the hub shows a page about itself at its root (docs/dev.md). `page_url` is its address.
+        record: A file for a trace of all that instances are sent and give, with times (docs/dev.md); each start of the
+            hub makes it anew. Or a callable that gets each record as a dict, on the hub's thread: it must not wait.
 
     Raises:
         ValueError: The hub would be open to other machines without a token, or no header can carry the token.
@@ -141,8 +147,10 @@ class LocalHub(Guided):
         max_json_size: int = defaults.MAX_JSON_SIZE,
         max_connections: int = defaults.MAX_CONNECTIONS,
         head_timeout: float | timedelta | None = defaults.HEAD_TIMEOUT,
+        page: bool = False,
+        record: Taker | None = None,
     ) -> None:
-        if os.name != "posix":
+        if not hasattr(os, "fork"):
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
         if isinstance(token, _Token):
             token = secrets.token_urlsafe(_TOKEN_BYTES)
@@ -153,6 +161,9 @@ class LocalHub(Guided):
         self._host, self._port = host, port
         self._tls = ssl_context
         self._parent = storage
+        self._page = page
+        self._record = record
+        self._trace: TraceWriter | None = None
         self._settings = Settings(
             instance_lifetime=instance_lifetime,
             max_package_size=max_package_size,
@@ -205,7 +216,14 @@ class LocalHub(Guided):
         with self._lock:
             if self._thread is not None:
                 raise RuntimeError("the hub is started already")
-            listener = self._listen()
+            trace = None if self._record is None else TraceWriter(self._record)
+            try:
+                listener = self._listen()
+            except BaseException:
+                if trace is not None:
+                    trace.close()
+                raise
+            self._trace = trace
             storage = Path(
                 tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
             ).resolve()
@@ -261,17 +279,20 @@ class LocalHub(Guided):
             reaper.close()
             listener.close()
             remove(storage)
+            if self._trace is not None:
+                self._trace.close()
 
     async def _serve(
         self, listener: socket.socket, storage: Path, reaper: Reaper, listening: Future[None]
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
-        state = self._state = State(storage, self._settings, reaper)
+        state = self._state = State(storage, self._settings, reaper, self._trace)
         state.port = listener.getsockname()[1]
         door = Door(state.settings)
+        page = Page(loopback=_is_loopback(self._host)) if self._page else None
         runner = web.AppRunner(
-            App(state, door).application(),
+            App(state, door, page).application(),
             handle_signals=False,
             shutdown_timeout=1.0,
             handler_cancellation=True,  # a wait for an event ends when its client leaves
@@ -317,6 +338,17 @@ class LocalHub(Guided):
         if not self._url:
             raise RuntimeError("the hub is not started")
         return self._url
+
+    @property
+    def page_url(self) -> str | None:
+        """Address of the hub's page, to open in a browser; None if the hub shows none.
+
+        It contains the token, behind the "#", which no browser sends anywhere.
+        """
+        if not self._page:
+            return None
+        root = self.url[: -len(BASE)] + "/"
+        return root if self.token is None else f"{root}#token={quote(self.token, safe='')}"
 
     def client(self, **options: Any) -> HostClient:
         """Return a new client of this hub, with its token. The options are those of `HostClient`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 _BLOCK = 262_144
@@ -84,6 +85,8 @@ class Pipe:
         self._readers: list[Reader] = []
         self._room = asyncio.Event()
         self.ended = False
+        self.tap: Callable[[bytes], object] | None = None
+        """Called with each chunk, if it is set."""
 
     def attach(self) -> Reader:
         """Return a new reader; the first one gets the waiting bytes."""
@@ -115,6 +118,8 @@ class Pipe:
         """Add data without waiting."""
         if self.ended or not data:
             return
+        if self.tap is not None:
+            self.tap(data)
         if self._remembers:
             self._last.append(data[-self._remembers :])
             self._last_size += len(self._last[-1])
@@ -183,6 +188,8 @@ class Feed(asyncio.BaseProtocol):
         self._room.set()
         self.ended = False
         self.broken = asyncio.Event()
+        self.tap: Callable[[bytes | None], object] | None = None
+        """Called with each chunk, and with None at the end, if it is set."""
 
     @classmethod
     async def on(cls, fd: int) -> Feed:
@@ -212,6 +219,8 @@ class Feed(asyncio.BaseProtocol):
     def put(self, data: bytes) -> None:
         """Add data without waiting."""
         if self._transport is not None and not self.ended and not self.broken.is_set():
+            if self.tap is not None:
+                self.tap(data)
             self._transport.write(data)
 
     async def write(self, data: bytes) -> None:
@@ -221,6 +230,8 @@ class Feed(asyncio.BaseProtocol):
 
     def end(self) -> None:
         """Send the end to the instance, after the waiting data."""
+        if self.tap is not None and not self.ended:
+            self.tap(None)
         self.ended = True
         if self._transport is not None:
             self._transport.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import signal
@@ -21,6 +20,9 @@ import scramjet
 
 from scramjet_client.hub._pipes import Feed, Pipe, pump
 from scramjet_client.hub._reaper import Reaper
+
+with contextlib.suppress(ImportError):  # this is not a POSIX system, so no hub runs on it
+    import fcntl
 
 _RUNNER = Path(__file__).resolve().parent / "_runner" / "__main__.py"
 

@@ -93,8 +93,8 @@ def load(storage: Path) -> dict[str, Any]:
     disk = shutil.disk_usage(storage)
     total, free = _memory()
     return {
-        "avgLoad": average[1],
-        "currentLoad": average[0] / (os.cpu_count() or 1),
+        "avgLoad": average[2],
+        "currentLoad": average[0],
         "memFree": free,
         "memUsed": total - free,
         "fsSize": [

@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scramjet_client._kept_tokens import VARIABLE, given_token, keep_token
+from scramjet_client._trace import Taker
 from scramjet_client.hub._local_hub import LocalHub, OpenHubWarning
 
 
 def make_hub(
-    host: str, port: int, token: str | None, no_token: bool, storage: str | None
+    host: str,
+    port: int,
+    token: str | None,
+    no_token: bool,
+    storage: str | None,
+    *,
+    page: bool = False,
+    record: Taker | None = None,
 ) -> LocalHub:
     """Return the hub that a command asks for; if it does not mention a token, the hub has a random one.
 
@@ -29,10 +37,10 @@ def make_hub(
     if no_token:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OpenHubWarning)  # kept_token says this in a sentence
-            return LocalHub(host, port, token=None, storage=storage)
+            return LocalHub(host, port, token=None, storage=storage, page=page, record=record)
     if found is None:
-        return LocalHub(host, port, storage=storage)
-    return LocalHub(host, port, token=found, storage=storage)
+        return LocalHub(host, port, storage=storage, page=page, record=record)
+    return LocalHub(host, port, token=found, storage=storage, page=page, record=record)
 
 
 _OPEN = "without a token, every user of this machine can run programs here as you"

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from scramjet_client._trace import TraceWriter
 from scramjet_client.hub._instance import Instance, Start
 from scramjet_client.hub._packages import remove
 from scramjet_client.hub._reaper import Reaper
@@ -88,8 +89,15 @@ class Requests:
 class State:
     """Everything in a hub except its sockets. Lives on the hub's loop."""
 
-    def __init__(self, storage: Path, settings: Settings, reaper: Reaper) -> None:
+    def __init__(
+        self,
+        storage: Path,
+        settings: Settings,
+        reaper: Reaper,
+        trace: TraceWriter | None = None,
+    ) -> None:
         self.storage = storage
+        self.trace = trace
         self.settings = settings
         self.reaper = reaper
         self.sequences: dict[str, Sequence] = {}

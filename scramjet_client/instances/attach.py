@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scramjet_client.http.interrupts import Event
 from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.keyboard import Keyboard
 from scramjet_client.instances.lifetime import Instance
@@ -38,7 +38,7 @@ def attach(
     wait: Callable[[GetInstanceResponse], GetInstanceResponse],
 ) -> GetInstanceResponse | None:
     """Connect an instance until it ends or the user detaches; see `InstanceClient.attach`."""
-    news = threading.Event()
+    news = Event()
     watcher = EndWatcher(instance.client, instance.id)
     name = f"instance {instance.id!r}"
     keys = feeds = None

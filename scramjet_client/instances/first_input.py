@@ -45,6 +45,9 @@ _SLOWNESS = 10
 _SLOWNESS_LIMIT = 10.0
 """The longest such extra wait, in seconds."""
 
+_FIRST_READ = 1 << 20
+"""Bytes of ASCII behind which nothing comes together with the header lines: many times the 64 KB of such a read."""
+
 _ONE_READ = 1024
 """Bytes of text that normally travel in one packet and are read at once."""
 
@@ -196,6 +199,7 @@ class GuardedBody:
         self._text = type != _BINARY
         self._early_yes = early_yes
         self._waits = first.unsettled
+        self._looks = self._waits or self._text
         self._size = 0
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
@@ -203,9 +207,15 @@ class GuardedBody:
 
     def __next__(self) -> bytes | memoryview:
         piece = next(self._body)
-        if (self._waits or self._text) and not bytes(piece).isascii():
+        if not self._looks:
+            return piece
+        if not bytes(piece).isascii():
             self._not_ascii(bytes(piece))
         self._size += len(piece)
+        if self._size >= _FIRST_READ:
+            # A look at each byte of a long body costs as much as the rest of this package's part in sending it.
+            self._waits = False
+        self._looks = self._waits or self._text
         return piece
 
     def _not_ascii(self, piece: bytes) -> None:

@@ -23,6 +23,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.interrupts import Event
 from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.streams.targets import Target
@@ -92,7 +93,7 @@ class _Copying:
         self, name: str, targets: Mapping[str, Target], news: Callable[[], object]
     ) -> None:
         self.name = name
-        self.over = threading.Event()
+        self.over = Event()
         self.error: BaseException | None = None
         self._targets = targets
         self._news = news

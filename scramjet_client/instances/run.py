@@ -27,6 +27,7 @@ from scramjet_client.errors import (
     ScramjetError,
     UnsupportedByHubError,
 )
+from scramjet_client.http.interrupts import Event
 from scramjet_client.instances.cause import evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.last_words import last_words_of
@@ -270,7 +271,7 @@ class _Run:
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
         self._info: GetInstanceResponse | None = None
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
-        self._news = threading.Event()
+        self._news = Event()
         self._feeds = Feeds(uploads, self._news.set)
 
     def through(self) -> CompletedInstance:

@@ -25,6 +25,8 @@ _AHEAD = 4
 
 _END = object()
 
+_READABLE: int = getattr(select, "POLLIN", 1)
+
 # Linux reports it in one call, even if there is unread data before the end, as with TLS.
 _HUNG_UP: int = 0
 for _name in ("POLLRDHUP", "POLLHUP", "POLLERR"):
@@ -36,8 +38,8 @@ def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
 
     Args:
         environ: A WSGI environment. Gunicorn and Werkzeug's own server (from 2.0) put the socket there, waitress
-            puts a function there, and uWSGI has a module that knows the file descriptor. With other servers, and on
-            Windows, the answer is always no.
+            puts a function there, and uWSGI has a module that knows the file descriptor. With other servers the answer
+            is always no. On Windows it is also no while something is unread, and with TLS.
     """
     # Waitress knows it after a failed write, or at once if it reads ahead (channel_request_lookahead).
     asked: Callable[[], bool] | None = environ.get("waitress.client_disconnected")
@@ -46,22 +48,31 @@ def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
     sock = (
         environ.get("gunicorn.socket") or environ.get("werkzeug.socket") or _uwsgi_socket(environ)
     )
-    if sock is None or not hasattr(select, "poll"):
+    if sock is None:
         return lambda: False
 
     def look() -> bool:
         try:
-            poller = select.poll()
-            poller.register(sock.fileno(), select.POLLIN | _HUNG_UP)
-            happened = dict(poller.poll(0)).get(sock.fileno(), 0)
+            happened = _happened(sock)
             if happened & _HUNG_UP:
                 return True
-            # gevent's poll reports only "readable".
+            # gevent's poll, and select, report only "readable".
             return bool(happened) and _peek(sock) == b""
         except (OSError, ValueError):
             return True
 
     return look
+
+
+def _happened(sock: Any) -> int:
+    """Return what has happened to a socket: events of a poll, or only "readable" on Windows, which has no poll."""
+    poll = getattr(select, "poll", None)
+    if poll is None:
+        return _READABLE if select.select([sock], [], [], 0)[0] else 0
+    poller = poll()
+    poller.register(sock.fileno(), _READABLE | _HUNG_UP)
+    found: int = dict(poller.poll(0)).get(sock.fileno(), 0)
+    return found
 
 
 class _Descriptor:

@@ -17,6 +17,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
+from scramjet_client.http.interrupts import Event
 from scramjet_client.http.settings import route
 from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.instances.client import InstanceClient
@@ -134,8 +135,8 @@ class LiveView(Closing):
         self._error: BaseException | None = None
         # Why it was closed; set before `_closing` is.
         self._why = ""
-        self._closing = threading.Event()
-        self._over = threading.Event()
+        self._closing = Event()
+        self._over = Event()
         self._follow = instance.follow(**self._tails)
         self._thread = threading.Thread(
             target=self._run, name=f"scramjet-show-{next(_numbers)}", daemon=True

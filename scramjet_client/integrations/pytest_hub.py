@@ -106,14 +106,19 @@ class GivenHub:
         self._left.clear()
 
 
+def given_url(config: pytest.Config) -> str:
+    """Return the URL that the option, the variable or the ini file names, in this order, or ""."""
+    return str(
+        config.getoption("--scramjet-hub-url")
+        or os.environ.get(VARIABLE, "").strip()
+        or config.getini("scramjet_hub_url")
+    )
+
+
 @contextlib.contextmanager
 def hub_for(config: pytest.Config) -> Iterator[LocalHub | GivenHub]:
     """Give the hub that the option, the variable or the ini file names, in this order, or start a LocalHub."""
-    url = (
-        config.getoption("--scramjet-hub-url")
-        or os.environ.get(VARIABLE, "").strip()
-        or str(config.getini("scramjet_hub_url"))
-    )
+    url = given_url(config)
     if url:
         given = GivenHub(url)
         try:

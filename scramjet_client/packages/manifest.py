@@ -172,13 +172,7 @@ def _for_modern_hubs(manifest: dict[str, Any], file: Path) -> list[str]:
 def read_file(file: Path) -> Contents:
     """Return the package content for a single file."""
     content = file.read_bytes()
-    try:
-        tree = ast.parse(content, str(file))
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None)
-        where = "" if line is None else f", line {line}"
-        message = getattr(error, "msg", error)
-        raise ValueError(f"{str(file)!r}{where} is not Python: {message}") from error
+    tree = _parsed_python(file)
     if not any("run" in _bound(each) for each in tree.body):
         raise ValueError(
             f"{str(file)!r} has no function run(context, input, *args): that is the name of the one that a hub runs"
@@ -198,6 +192,66 @@ def read_file(file: Path) -> Contents:
         secrets.append(f"{str(file)!r} looks as if it held a secret, and travels as it is")
     found = Found(entries=[*in_memory({file.name: content}), manifest_entry(manifest)])
     return Contents(manifest, found, [], secrets, content)
+
+
+NAMED_MAIN = "scramjet_main.py"
+"""Main file of the package of a module's function."""
+
+
+def read_named(file: Path, module: str, name: str) -> Contents:
+    """Return the package content for a function of a module, without the module itself.
+
+    Args:
+        file: The module's file.
+        module: The name by which its program imports it.
+        name: The function's name.
+
+    Raises:
+        ValueError: The file is not Python, has no such function, or no hub can call it.
+    """
+    tree = _parsed_python(file)
+    found = [each for each in tree.body if name in _bound(each)]
+    if not found:
+        raise ValueError(f"{str(file)!r} has no function {name}(context, input, *args)")
+    shape = "run = 0\n"
+    if isinstance(found[-1], (ast.FunctionDef, ast.AsyncFunctionDef)):
+        found[-1].name = "run"
+        shape = ast.unparse(found[-1])
+        if wrong := wrong_arguments(ast.Module([found[-1]], [])):
+            raise ValueError(
+                f"the function {name} of {str(file)!r} must take (context, input, *args), as every sequence, "
+                f"not {wrong}"
+            )
+    manifest = {
+        "name": name,
+        "version": "1.0.0",
+        "main": NAMED_MAIN,
+        "engines": {"python3": ">=3.9"},
+    }
+    lines = [
+        f"import {module} as _module",
+        f"run = _module.{name}",
+        *(
+            f"if hasattr(_module, {each!r}):\n    {each} = _module.{each}"
+            for each in ("provides", "requires", "output_type")
+        ),
+    ]
+    entries = [
+        *in_memory({NAMED_MAIN: "\n".join([*lines, ""]).encode()}),
+        manifest_entry(manifest),
+    ]
+    # The shape decides who runs it, so it is the function's own, and not that of the file that imports it.
+    return Contents(manifest, Found(entries=entries), [], [], shape.encode())
+
+
+def _parsed_python(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        where = "" if line is None else f", line {line}"
+        message = getattr(error, "msg", error)
+        raise ValueError(f"{str(file)!r}{where} is not Python: {message}") from error
 
 
 def _bound(statement: ast.stmt) -> set[str]:

@@ -75,6 +75,20 @@ class LocalModules:
         self.take_imported_by_named(file.name)
         return self
 
+    @classmethod
+    def of_module(cls, root: Path, module: str) -> LocalModules:
+        """Return a module in a folder, `pkg.app` of `root`, and the modules beside it that it needs.
+
+        Raises:
+            ValueError: They are too large to travel.
+        """
+        self = cls({"__file__": str(root / "__init__.py")})
+        self._first = Path(_real(root))
+        self._folders.add(str(self._first))
+        if why := self._add(module.partition(".")[0]):
+            raise ValueError(f"{module} is part {why}")
+        return self
+
     def take_imported_by_named(self, user: str) -> None:
         """Take along the imports of the named files.
 

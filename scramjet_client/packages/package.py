@@ -29,6 +29,7 @@ from scramjet_client.packages.manifest import (
     manifest_entry,
     read_file,
     read_folder,
+    read_named,
 )
 from scramjet_client.packages.modules import LocalModules, described
 from scramjet_client.packages.requirements import Requirements
@@ -200,6 +201,19 @@ class Package(Closing):
             )
         return self
 
+    @classmethod
+    def _of_module(cls, root: Path, module: str, name: str) -> Package:
+        """Return the package of a function of a module in a folder; nothing is imported here."""
+        file = module_file(root, module)
+        made = read_named(file, module, name)
+        self = cls.__new__(cls)
+        self._begin(_with(made, LocalModules.of_module(root, module), file))
+        return self
+
+    def _take_installed(self, folder: Path) -> None:
+        """Take along what pip has installed into a folder, which must stay there until the package is sent."""
+        self._include(folder)
+
     def _begin(self, made: Contents) -> None:
         self.manifest: dict[str, Any] = made.manifest
         self._secrets = frozenset(made.secrets)
@@ -244,6 +258,9 @@ class Package(Closing):
 
     def _vendor(self, requirements: Requirements, base: Path, into: Path) -> None:
         _vendoring.install(requirements, base, into)
+        self._include(into)
+
+    def _include(self, into: Path) -> None:
         self._vendored = _vendoring.provided(into)
         inside = _vendoring.FOLDER + "/"
         installed = [
@@ -327,7 +344,23 @@ class Package(Closing):
 
 def _with_modules(made: Contents, file: Path) -> Contents:
     """Add the modules beside a single-file program that it imports."""
-    modules = LocalModules.of_file(file)
+    return _with(made, LocalModules.of_file(file), file)
+
+
+def module_file(root: Path, module: str) -> Path:
+    """Return the file of a module in a folder.
+
+    Raises:
+        ValueError: There is none.
+    """
+    place = root.joinpath(*module.split("."))
+    for each in (place.with_suffix(".py"), place / "__init__.py"):
+        if each.is_file():
+            return each
+    raise ValueError(f"there is no module {module!r} in {str(root)!r}")
+
+
+def _with(made: Contents, modules: LocalModules, file: Path) -> Contents:
     made.found.entries += [each for each in modules.entries if each.name not in modules.named]
     if modules.suspects:
         made.secrets.append(

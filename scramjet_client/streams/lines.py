@@ -103,7 +103,8 @@ class LineSplitter:
         if not end:
             self._begun.append(data)
             return b""
-        whole = b"".join([*self._begun, data[:end]]) if self._begun else data[:end]
+        # A view, because a slice would be a second copy of up to 64 KiB.
+        whole = b"".join([*self._begun, memoryview(data)[:end]]) if self._begun else data[:end]
         self._begun[:] = [data[end:]] if end < len(data) else []
         return whole
 

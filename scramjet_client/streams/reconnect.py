@@ -25,6 +25,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.interrupts import Event
 from scramjet_client.streams.lines import LineSplitter, bare
 from scramjet_client.streams.output import OutputStream, json_line
 
@@ -153,7 +154,7 @@ class ReconnectingStream(Closing):
         self._read_before = 0
         self._gap: Gap | None = None
         self._splitter = LineSplitter(name, keep_ends=True)
-        self._closed = threading.Event()
+        self._closed = Event()
         # Guards _exchange and _stream: they must not be replaced while they are closed.
         self._lock = threading.Lock()
         self._exchange = new_exchange()

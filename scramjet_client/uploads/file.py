@@ -9,6 +9,7 @@ from typing import Any
 
 from scramjet_client._base import Live, public
 from scramjet_client.errors import StreamClosedError
+from scramjet_client.http.interrupts import wait_until
 from scramjet_client.models import SendStreamResponse
 from scramjet_client.uploads.sources import encode
 from scramjet_client.uploads.upload import Upload
@@ -51,7 +52,7 @@ class WriteBuffer:
             False if `close()` was called before; nothing is added then, because the end may have been sent.
         """
         with self.changed:
-            self.changed.wait_for(lambda: self._size < _LIMIT or self._over or broken())
+            wait_until(self.changed, lambda: self._size < _LIMIT or self._over or broken())
             if self._over:
                 return False
             # A copy, because the caller may use the buffer again.
@@ -63,7 +64,7 @@ class WriteBuffer:
     def drain(self, broken: Callable[[], bool]) -> None:
         """Wait until all data has been sent, or the upload is broken."""
         with self.changed:
-            self.changed.wait_for(lambda: (self._idle and not self._waiting) or broken())
+            wait_until(self.changed, lambda: (self._idle and not self._waiting) or broken())
 
     def close(self) -> None:
         """End the body after the data that is waiting."""

@@ -40,6 +40,7 @@ from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translated
+from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.requester import BodyRequest, Requester
 
 _R = TypeVar("_R")
@@ -122,7 +123,7 @@ class Upload(Live, Future[_R]):
         self._deadline: float | None = None
         self._exchange: Exchange | None = None
         # Set at the head of the hub's answer, and at the end of the upload in any case.
-        self._answered = threading.Event()
+        self._answered = Event()
         self._yes = False
         self._asked = False
         self._begun = False
@@ -198,13 +199,13 @@ class Upload(Live, Future[_R]):
             TimeoutError: It is still running after `timeout` seconds.
         """
         self._asked = True
-        value: _R = super().result(duration("timeout", timeout, zero=True))
+        value: _R = super().result(wait_in_parts(self, duration("timeout", timeout, zero=True)))
         return value
 
     def exception(self, timeout: Duration | None = None) -> BaseException | None:
         """Wait for the end and return the failure, or None."""
         self._asked = True
-        return super().exception(duration("timeout", timeout, zero=True))
+        return super().exception(wait_in_parts(self, duration("timeout", timeout, zero=True)))
 
     def abort(self) -> None:
         """Drop the connection and stop the writer; the waiting thread sets the outcome."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -17,7 +18,7 @@ from scramjet_client import HostClient, InstanceClient, cli
 from scramjet_client.hub import LocalHub
 from tests.cli.terminal import COMMAND, LIMIT, environment
 from tests.hub import programs
-from tests.support.hubs import open_hub
+from tests.support.hubs import FarHub, open_hub
 
 _VARIABLES = (
     "SCRAMJET_API_URL",
@@ -72,7 +73,7 @@ class Command:
 @pytest.fixture(scope="session")
 def shared_hub() -> Iterator[LocalHub]:
     """The hub of all tests of the command."""
-    with open_hub() as hub:
+    with open_hub() if hasattr(os, "fork") else cast("LocalHub", FarHub()) as hub:
         yield hub
 
 

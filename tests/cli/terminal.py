@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import select
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+with contextlib.suppress(ImportError):  # Windows has no such terminals
+    import fcntl
+    import termios
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from scramjet_client import (
+    HubResponseError,
     HubTimeoutError,
     InstanceClient,
     InstanceEndedError,
@@ -77,6 +78,21 @@ def test_other_messages_than_text(instance: InstanceClient, hub: Hub):
     with instance.get_event_stream("pong") as pongs:
         instance.send_event("ping", {"a": 1})
         assert next(pongs).data == {"echo": {"a": 1}}
+
+
+def test_key_that_becomes_a_status(instance: InstanceClient, hub: Hub):
+    """1.x answers with the status that a message names, and has forgotten it at the second look; 0.x does neither."""
+    message = {"opStatus": "Conflict", "x": 1}
+    instance.send_event("emit", json.dumps({"name": "value", "message": message}))
+    if not hub.modern:
+        assert instance.get_event("value", timeout=LIMIT).data == message
+        return
+
+    with pytest.raises(HubResponseError) as caught:
+        instance.get_event("value", timeout=LIMIT)
+
+    assert caught.value.status == 409
+    assert instance.get_event("value", timeout=LIMIT).data == {"x": 1, "error": "Conflict"}
 
 
 @pytest.mark.parametrize("name", ["get_event", "get_next_event"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import select
 import subprocess
 import sys
@@ -67,7 +66,7 @@ def test_all_that_was_written_before_the_end(start: Start, language: str, tmp_pa
 def test_attach_in_a_terminal(start: Start, hub: Hub):
     """In a terminal, what is typed is the program's stdin, line by line, and Ctrl-D ends it."""
     instance = start("py-stdin", 0.5)
-    ours, theirs = pty.openpty()
+    ours, theirs = os.openpty()
     process = subprocess.Popen(
         [sys.executable, "-u", "-c", ATTACH, hub.url, instance.id],
         cwd=ROOT,

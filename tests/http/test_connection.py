@@ -225,8 +225,9 @@ def test_early_end_of_the_answer_is_no_success():
         gate.set()
 
 
-def test_write_limit_is_for_no_progress_at_all():
-    """`Timeouts.write` ends an upload of which nothing is taken for that long."""
+@pytest.mark.parametrize("size", [100_000, 10_000_000])
+def test_write_limit_is_for_no_progress_at_all(size: int):
+    """`Timeouts.write` ends an upload of which nothing is taken for that long, however large a piece is."""
     gate = threading.Event()
 
     def handle(conn: Conn) -> None:
@@ -235,7 +236,7 @@ def test_write_limit_is_for_no_progress_at_all():
 
     def items():
         while True:
-            yield b"x" * 100_000
+            yield b"x" * size
 
     with RawServer(handle) as server:
         with HttpClient(server.url, timeout=Timeouts(write=0.3)) as client:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import trustme
 
-from scramjet_client import HostClient, UploadCancelledError
+from scramjet_client import (
+    HostClient,
+    HttpClient,
+    HubConnectionError,
+    UploadCancelledError,
+)
 from scramjet_client.http.tls import DuplexSSLSocket, duplex_context
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
@@ -70,6 +80,76 @@ def test_tight_echo_loop(certificates: Certificates, number: int):
 
     assert errors == []
     assert got == expected
+
+
+def received_apart(sock: DuplexSSLSocket) -> bytes:
+    places = [bytearray(size) for size in (1, 700, 40_000, 9, 30_000)]
+    count = sock.recvmsg_into(places)[0]
+    return b"".join(places)[:count]
+
+
+def received_into(sock: DuplexSSLSocket) -> bytes:
+    place = bytearray(50_000)
+    return bytes(place[: sock.recv_into(place)])
+
+
+WAYS = {
+    "recv": lambda sock: sock.recv(100),
+    "recv of several records": lambda sock: sock.recv(65536),
+    "recv_into": received_into,
+    "recvmsg_into": received_apart,
+}
+
+
+def read_to_end(sock: DuplexSSLSocket, way: str) -> Iterator[bytes]:
+    while data := WAYS[way](sock):
+        yield data
+
+
+@pytest.mark.parametrize("limit", [LIMIT, None])
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_of_reading_gives_every_byte(
+    certificates: Certificates, way: str, limit: float | None
+):
+    """Records of all sizes come whole and in order, however they are read, and then the end, again and again."""
+    sizes = [1, 2, 20, 300, 16_384, 16_383, 16_385, 70_000, 5, 200_000]
+    expected = b"".join(b"%d," % number * size for number, size in enumerate(sizes))
+
+    def talk(conn: Conn) -> None:
+        for number, size in enumerate(sizes):
+            conn.send(b"%d," % number * size)
+
+    with RawServer(talk, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            sock.settimeout(limit)
+            got = b"".join(read_to_end(sock, way))
+            ends = [WAYS[way](sock) for _ in range(3)]
+
+    assert got == expected
+    assert ends == [b""] * 3
+
+
+@pytest.mark.parametrize("way", ["recv of several records", "recvmsg_into"])
+def test_a_failure_behind_data_counts_as_pending(certificates: Certificates, way: str):
+    """Whoever polls the socket learns that the next read fails, although nothing more comes."""
+    sent = threading.Event()
+
+    def talk(conn: Conn) -> None:
+        conn.send(b"x" * 400)
+        conn.raw.sendall(b"no TLS record at all")
+        sent.set()
+        conn.wait_closed(LIMIT)
+
+    with RawServer(talk, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            assert sent.wait(LIMIT)
+            got = WAYS[way](sock)
+            pending = sock.pending()
+            with pytest.raises(ssl.SSLError):
+                WAYS[way](sock)
+
+    assert got == b"x" * 400
+    assert pending
 
 
 def test_time_limit_and_its_end(certificates: Certificates):
@@ -186,6 +266,65 @@ def test_a_context_for_each_connection(certificates: Certificates):
         with HostClient(hub.url, verify=True, retries=0) as other:
             with pytest.raises(ConnectionError, match="certificate verify failed"):
                 other.get_version()
+
+
+@contextlib.contextmanager
+def opened(client: HttpClient, count: int) -> Iterator[list[DuplexSSLSocket]]:
+    """Open streams for a block; give their sockets."""
+    streams = [client.get_stream("output") for _ in range(count)]
+    try:
+        yield [stream._reader.exchange._sock for stream in streams]  # type: ignore[misc]
+    finally:
+        for stream in streams:
+            stream.close()
+
+
+def talks(conn: Conn) -> None:
+    if conn.read_request() is not None:
+        conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        conn.wait_closed(LIMIT)
+
+
+def test_later_connections_resume_the_session(certificates: Certificates):
+    """Only the first connection to a hub checks its certificate; the others know it."""
+    with RawServer(talks, ssl_context=certificates.server_context()) as server:
+        with (
+            HttpClient(server.url, verify=certificates.ca_path) as client,
+            opened(client, 4) as sockets,
+        ):
+            resumed = [sock.session_reused for sock in sockets]
+            known = [sock.getpeercert() for sock in sockets]
+
+    assert resumed == [False, True, True, True]
+    assert known == [known[0]] * 4
+    assert known[0]
+
+
+def test_a_session_does_not_outlive_what_it_trusts(certificates: Certificates, tmp_path: Path):
+    """When the CA bundle changes, the next connection checks the certificate anew, and refuses it."""
+    bundle = tmp_path / "ca.pem"
+    shutil.copy(certificates.ca_path, bundle)
+    with RawServer(talks, ssl_context=certificates.server_context()) as server:
+        with HttpClient(server.url, verify=str(bundle)) as client, opened(client, 2) as sockets:
+            resumed = [sock.session_reused for sock in sockets]
+            trustme.CA().cert_pem.write_to_path(str(bundle))
+            os.utime(bundle, (1, 1))
+            with pytest.raises(HubConnectionError, match="certificate"):
+                client.get_stream("output")
+
+    assert resumed == [False, True]
+
+
+def test_a_hub_that_forgets_sessions_gets_a_whole_handshake(certificates: Certificates):
+    """A ticket that a hub can't read any more is no failure."""
+    contexts = [certificates.server_context() for _ in range(2)]
+    with RawServer(talks, ssl_context=contexts[0]) as server:
+        with HttpClient(server.url, verify=certificates.ca_path) as client, opened(client, 2):
+            server._context = contexts[1]  # as after its restart
+            with opened(client, 2) as sockets:
+                resumed = [sock.session_reused for sock in sockets]
+
+    assert resumed[0] is False
 
 
 def test_verify_false_is_the_users_choice(certificates: Certificates):

@@ -202,6 +202,17 @@ def test_ascii_is_not_waited_for(hub: SpoilingHub, patient: HostClient):
     assert node.looks == 0
 
 
+def test_behind_a_lot_of_ascii_nothing_is_waited_for(hub: SpoilingHub, patient: HostClient):
+    """Bytes that can't come in the same read as the header lines are sent at once, and arrive unchanged."""
+    node = hub.add_node()
+    instance = patient.get_instance_client(node.id)
+    long = b"ascii " * 200_000
+
+    instance.send_input(iter([long, BYTES]), end=True)
+
+    assert _output(node, instance) == long + BYTES
+
+
 def test_only_the_first_input_waits(hub: SpoilingHub, host: HostClient):
     """A second input is sent at once."""
     node = hub.add_node()

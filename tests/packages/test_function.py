@@ -17,7 +17,6 @@ import logging
 import math
 import operator
 import os.path
-import pty
 import random
 import re
 import select
@@ -1220,7 +1219,7 @@ def test_functions_typed_at_a_plain_prompt(tmp_path: Path):
         **{"TERM": "dumb", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
         **{"PYTHON_BASIC_REPL": "1", "INPUTRC": "/dev/null"},
     }
-    here, there = pty.openpty()
+    here, there = os.openpty()
     with subprocess.Popen(
         [sys.executable, "-q"], stdin=there, stdout=there, stderr=there, cwd=tmp_path, env=env
     ) as prompt:

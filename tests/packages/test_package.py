@@ -36,6 +36,10 @@ ROOT = Path(__file__).resolve().parents[2]
 RUN = "def run(context, input): pass\n"
 PYTHON = {"name": "seq", "main": "main.py", "engines": {"python3": ">=3.9"}}
 
+needs_pipes = pytest.mark.skipif(
+    not hasattr(os, "mkfifo"), reason="this system has no pipes with names"
+)
+
 
 def folder(root: Path, package: object = None, **files: str) -> Path:
     """Make a folder of a sequence; `files` are further ones by their names."""
@@ -236,6 +240,7 @@ def test_links_survive_unpacking(tmp_path: Path):
     assert (tmp_path / "there" / "lib" / "up").read_text() == RUN
 
 
+@needs_pipes
 def test_sockets_and_pipes_are_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What is no file, folder or link stays, and does not hold the packing."""
     root = folder(tmp_path / "seq")
@@ -312,6 +317,7 @@ def test_key_in_an_example_stays(tmp_path: Path):
     assert "conf/.env.sample" in Package(root).warnings[0]
 
 
+@needs_pipes
 def test_preview_shows_what_goes_and_what_stays(tmp_path: Path):
     """A preview is a table of all files, with those that stay and why, as text and as HTML."""
     files = {".env": "A=1", "old.log": "", "<b>.txt": "x", ".siignore": "*.log\n"}

@@ -141,6 +141,21 @@ def test_a_loop_that_leaves_nothing_leaves_a_member_waiting(wires: Wires):
     member.leave()
 
 
+def test_nothing_stays_inside_openssl(wires: Wires):
+    """A small chunk in the record that ends a large one is given, though no poll of the socket shows it."""
+    stream = wires.stream("a")
+    large, small = b"x" * 19_999 + b"\n", b"y" * 199 + b"\n"
+    wires["a"].send(b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (large, small)))
+    got: list[bytes] = []
+    with Multiplexer([stream]) as multiplexer:
+        for _, lines in multiplexer:
+            got += lines
+            if len(got) == 2:
+                break
+
+    assert got == [large[:-1], small[:-1]]
+
+
 def test_what_ends_just_before_its_limit_has_not_ended(wires: Wires):
     """A line that comes while a limit is found to be over begins the limit anew."""
     stream = wires.stream("a", idle_timeout=5)

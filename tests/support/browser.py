@@ -6,7 +6,6 @@ The two are Debian's packages `chromium` and `chromium-driver`, installed on fir
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ from typing import Any
 
 import requests
 
+from tests.support.locked import hold
 from tests.support.waiting import LIMIT
 
 _FLAGS = [
@@ -68,7 +68,7 @@ def _install() -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     packages = ["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"]
     with (Path(tempfile.gettempdir()) / "scramjet-tests-apt.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        hold(lock)
         if shutil.which("chromedriver"):
             return
         for arguments in (["update"], packages):

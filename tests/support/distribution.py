@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -12,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.locked import hold
 from tests.support.waiting import BUILD_LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", ".nox", ".*_cache", ".hypothesis", "__pycache__", "node_modules",
@@ -67,7 +67,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     run_folder = factory.getbasetemp().parent if shared else factory.getbasetemp()
     folder = run_folder / name
     with (run_folder / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # freed when the file is closed
+        hold(lock)
         if not (folder / "done").exists():
             shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
             folder.mkdir()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
 from pathlib import Path
+
+from tests.support.locked import hold
 
 # No package needs its install script: the native ones only speed up the ssh to a remote Docker.
 _NPM_CI = (
@@ -47,7 +48,7 @@ def install(folder: Path, purpose: str) -> str:
     if npm is None:
         raise NodeUnavailable(f"npm was not found: {advice}")
     with open(folder / "package-lock.json", "rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # freed when the file is closed
+        hold(lock)
         if not _is_installed(folder):
             _npm_ci(npm, folder, advice)
     return node

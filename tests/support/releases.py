@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.locked import hold
 
 
 def installed(kind: str, name: str, requirements: list[str], module: str) -> str:
@@ -26,7 +27,7 @@ def installed(kind: str, name: str, requirements: list[str], module: str) -> str
     folder = Path(sys.prefix) / kind / name
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # freed when the file is closed
+        hold(lock)
         if not (folder / "done").exists():
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
             _run([*pip, "--upgrade", "--target", str(folder), *requirements], name, "be installed")

@@ -20,6 +20,8 @@ def as_in_a_terminal() -> None:
     SIGHUP is left alone: `nohup` is there to keep the suite running.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(signal, "pthread_sigmask"):
+        return  # not a POSIX system
     for each in (signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD):
         signal.signal(each, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's own way; `subprocess` undoes it

@@ -18,6 +18,7 @@ from scramjet.streams import Stream
 
 from ._channels import Control, Output, Source, encoder
 from ._context import AppContext, logger_on, send_health
+from ._debugger import stop_at
 from ._failures import told
 from ._stdio import connect_outputs, connect_stdin
 
@@ -269,6 +270,7 @@ def main(control_fd: int, input_fd: int, output_fd: int, log_fd: int) -> None:
         code, said = loop.run_until_complete(program.run()), "end"
     except BaseException as error:  # raised by the program, or by one of its tasks or callbacks
         code, said = program.judge(error)
+        stop_at(error)
         if not control.is_inherited:
             for task in asyncio.all_tasks(loop):
                 task.cancel()

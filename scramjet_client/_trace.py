@@ -1,0 +1,233 @@
+"""Traces: what was sent to instances and what came from them, with times, as JSON lines.
+
+The first line is `{"scramjet_trace": 1, ...}`. Each further line is a record with `t` (seconds since the first line),
+`instance` and `kind`:
+
+- "start": an instance began; `sequence` is its name, `args` and `config` are those of its start.
+- "sent": something went to it; `to` is "input", "stdin" or "event".
+- "came": something came from it; `from` is "output", "stdout", "stderr", "log" or "event".
+- "closed": its input or stdin (`to`) has ended.
+- "end": it has ended; `exit_code` and `reason` as its hub tells them.
+
+Data is in `text`, or in `base64` where it is not UTF-8. Events have `name` and `message`. docs/dev.md describes it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO, Union
+
+import attrs
+
+FORMAT = 1
+COMPARED = ("output", "stdout", "stderr")
+"""Streams whose bytes two runs are compared by. A log has times in it."""
+
+_LONGEST_LINE = 64 * 2**20
+
+Taker = Union[str, "os.PathLike[str]", Callable[[dict[str, Any]], object]]
+"""Where records go: a file, which is made anew, or a callable."""
+
+
+class TraceWriter:
+    """Writes records, from any thread. A failure to write ends the trace, and nothing else.
+
+    Args:
+        taker: The file, or the callable.
+        about: Further fields of the first line.
+
+    Attributes:
+        failure: The error that ended the trace, if any.
+
+    Raises:
+        OSError: The file can't be made.
+    """
+
+    def __init__(self, taker: Taker, about: Mapping[str, Any] | None = None) -> None:
+        self.failure: BaseException | None = None
+        self._began = time.monotonic()
+        # Guards the file, and the order of the records.
+        self._lock = threading.Lock()
+        self._call = taker if callable(taker) else None
+        self._file: TextIO | None = None
+        if not callable(taker):
+            self._file = Path(taker).open("w", encoding="utf-8")  # noqa: SIM115 - `close` closes it
+        self._put({"scramjet_trace": FORMAT, "began": _now(), **(about or {})})
+
+    def add(self, kind: str, instance: str, **fields: Any) -> None:
+        """Write a record. `data=` is bytes."""
+        if "data" in fields:
+            fields.update(packed(fields.pop("data")))
+        with self._lock:
+            at = round(time.monotonic() - self._began, 6)
+            self._put({"t": at, "instance": instance, "kind": kind, **fields})
+
+    def copy(self, record: dict[str, Any]) -> None:
+        """Write a record of another trace, as it is; not its first line."""
+        if "scramjet_trace" not in record:
+            with self._lock:
+                self._put(record)
+
+    def _put(self, record: dict[str, Any]) -> None:
+        if self.failure is not None:
+            return
+        try:
+            if self._call is not None:
+                self._call(record)
+            elif self._file is not None and not self._file.closed:
+                self._file.write(json.dumps(record, ensure_ascii=True) + "\n")
+                # Somebody may look at it while the program runs, or kill this process.
+                self._file.flush()
+        except Exception as error:
+            self.failure = error
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        with self._lock:
+            if self._file is not None:
+                try:
+                    self._file.close()
+                except OSError as error:
+                    self.failure = self.failure or error
+
+
+def packed(data: bytes) -> dict[str, str]:
+    """Return bytes as fields of a record."""
+    try:
+        return {"text": data.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data).decode("ascii")}
+
+
+def unpacked(record: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a record."""
+    if isinstance(record.get("text"), str):
+        return str(record["text"]).encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(str(record.get("base64", "")), validate=True)
+    except ValueError as error:
+        raise ValueError(f"a record has data that is no base64: {error}") from None
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+# -- reading ----------------------------------------------------------------------------------------------
+
+
+@attrs.define(kw_only=True)
+class Run:
+    """One instance of a trace.
+
+    Attributes:
+        instance: Its id.
+        sequence: Name of its sequence.
+        args, config: Those of its start.
+        sent: The records of what was sent, and of what was closed, in their order.
+        before: For each of `sent`, what had come by then: bytes by stream, and the number of events.
+        came: What came, by the name of the stream.
+        events: Name and message of each event that came.
+        exit_code: As its hub tells it; None if the trace ends before the instance.
+        stopped: Whether it ended because somebody asked for it, or the trace ends before it.
+    """
+
+    instance: str
+    sequence: str = ""
+    args: list[Any] = attrs.field(factory=list)
+    config: dict[str, Any] = attrs.field(factory=dict)
+    sent: list[dict[str, Any]] = attrs.field(factory=list)
+    before: list[tuple[dict[str, int], int]] = attrs.field(factory=list)
+    came: dict[str, bytes] = attrs.field(factory=dict)
+    events: list[tuple[str, Any]] = attrs.field(factory=list)
+    exit_code: int | None = None
+    stopped: bool = True
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Take the next record of this instance."""
+        kind = record["kind"]
+        if kind == "start":
+            self.sequence = str(record.get("sequence") or "")
+            self.args = list(record.get("args") or [])
+            self.config = dict(record.get("config") or {})
+        elif kind in ("sent", "closed"):
+            unpacked(record)
+            self.sent.append(record)
+            sizes = {name: len(self.came.get(name, b"")) for name in COMPARED}
+            self.before.append((sizes, len(self.events)))
+        elif kind == "came" and record.get("from") == "event":
+            self.events.append((str(record.get("name")), record.get("message")))
+        elif kind == "came":
+            name = str(record.get("from"))
+            self.came[name] = self.came.get(name, b"") + unpacked(record)
+        elif kind == "end":
+            code = record.get("exit_code")
+            self.exit_code = code if isinstance(code, int) else None
+            self.stopped = self.exit_code in (None, 137, 138, -9)
+
+
+@attrs.frozen(kw_only=True)
+class Trace:
+    """A trace that was read.
+
+    Attributes:
+        about: The fields of its first line.
+        runs: Its instances, in the order of their starts.
+    """
+
+    about: dict[str, Any]
+    runs: list[Run]
+
+
+def read_trace(path: str | os.PathLike[str]) -> Trace:
+    """Read a trace.
+
+    Raises:
+        ValueError: The file is no trace; the message names the line.
+        OSError: It can't be read.
+    """
+    runs: dict[str, Run] = {}
+    about: dict[str, Any] = {}
+    for number, record in _records(Path(path)):
+        try:
+            if number == 1:
+                about = _checked_head(record)
+                continue
+            run = runs.setdefault(str(record["instance"]), Run(instance=str(record["instance"])))
+            run.take(record)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{str(path)!r}, line {number}: {error}") from None
+    if not about:
+        raise ValueError(f"{str(path)!r} is empty, and so is no trace")
+    return Trace(about=about, runs=list(runs.values()))
+
+
+def _checked_head(record: dict[str, Any]) -> dict[str, Any]:
+    found = record.get("scramjet_trace")
+    if found is None:
+        raise ValueError('this is no trace: its first line must have "scramjet_trace"')
+    if found != FORMAT:
+        raise ValueError(f"this trace has format {found!r}, and this version reads {FORMAT} alone")
+    return record
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(_LONGEST_LINE):
+            number += 1
+            if not line.endswith(b"\n") and number > 1:
+                return  # its writer was killed while it wrote
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                raise ValueError(f"{str(path)!r}, line {number}: this is no JSON") from None
+            if not isinstance(record, dict):
+                raise ValueError(f"{str(path)!r}, line {number}: a record is a JSON object")
+            yield number, record

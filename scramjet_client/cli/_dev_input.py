@@ -1,0 +1,154 @@
+"""The input of `scramjet dev`: read once, and sent to each new version of the program."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from scramjet_client.instances.keyboard import Keyboard
+
+_KEPT = 1 << 20
+"""Most bytes of stdin that are kept for the next version of the program."""
+
+
+_BETWEEN = 0.02
+"""Seconds between two typed lines that are sent again."""
+
+
+class Cut(Exception):
+    """The version of the program that read this input is over."""
+
+
+class KeptInput:
+    """What came from stdin, kept for the next version. One thread reads it; each version has a reader of its own.
+
+    Args:
+        binary: Whether to keep bytes that are no UTF-8 as they are, instead of decoding all of it.
+    """
+
+    def __init__(self, *, binary: bool) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace")
+        self._binary = binary
+        self._chunks: list[bytes] = []
+        self._forgotten = 0
+        self._size = 0
+        self._ended = False
+        self._debugger: Callable[[bytes], object] | None = None
+        # Guards the five above.
+        self._news = threading.Condition()
+        self._stopped = False
+        self._keys: Keyboard | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to read stdin, unless this process is in the background of a terminal, which would stop it."""
+        if sys.stdin.isatty():
+            with contextlib.suppress(OSError):
+                if os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
+                    return
+        self._keys = Keyboard(sys.stdin)
+        # `stop` ends it. It is a daemon because a file that is no file of the system can't be interrupted.
+        self._thread = threading.Thread(target=self._read, name="scramjet-dev-input", daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self._keys is not None
+        try:
+            while not self._stopped:
+                for piece in self._keys:
+                    self._take(piece.encode() if isinstance(piece, str) else piece)
+                self._end()
+                if not sys.stdin.isatty():
+                    return  # at a terminal, one can go on after Ctrl-D
+        except (OSError, ValueError):
+            self._end()
+
+    def _take(self, piece: bytes) -> None:
+        with self._news:
+            debugger = self._debugger
+        if debugger is not None:
+            with contextlib.suppress(OSError):
+                debugger(piece)
+            return
+        text = piece if self._binary else self._decode.decode(piece).encode()
+        with self._news:
+            self._chunks.append(text)
+            self._size += len(text)
+            while self._size > _KEPT and len(self._chunks) > 1:
+                self._size -= len(self._chunks.pop(0))
+                self._forgotten += 1
+            self._news.notify_all()
+
+    def _end(self) -> None:
+        with self._news:
+            debugger = self._debugger
+        if debugger is not None:
+            with contextlib.suppress(OSError):
+                debugger(b"")
+            return
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    def divert(self, debugger: Callable[[bytes], object] | None) -> None:
+        """Give what is typed to a callable instead, until it is None again; b"" is Ctrl-D."""
+        with self._news:
+            self._debugger = debugger
+
+    def reader(self, over: threading.Event) -> Iterator[bytes | str]:
+        """Yield all that was kept, and then what comes.
+
+        Raises:
+            Cut: `over` is set.
+        """
+        at = 0
+        with self._news:
+            kept = self._forgotten + len(self._chunks)
+        while True:
+            if 0 < at < kept and sys.stdin.isatty():
+                # Lines that were typed one by one should come so again, as far as the way there keeps them apart.
+                over.wait(_BETWEEN)
+            with self._news:
+                while at >= self._forgotten + len(self._chunks) and not self._ended:
+                    if over.is_set():
+                        raise Cut
+                    self._news.wait(0.5)
+                if over.is_set():
+                    raise Cut
+                at = max(at, self._forgotten)
+                if at >= self._forgotten + len(self._chunks):
+                    return
+                chunk = self._chunks[at - self._forgotten]
+                at += 1
+            yield chunk if self._binary else chunk.decode()
+
+    def wake(self) -> None:
+        """Let readers look whether they are over."""
+        with self._news:
+            self._news.notify_all()
+
+    def stop(self) -> None:
+        """Stop reading stdin."""
+        self._stopped = True
+        if self._keys is not None:
+            self._keys.stop()
+        if self._thread is not None:
+            self._thread.join(1.0)
+
+
+def is_text(path: Path) -> bool:
+    """Return whether a file is UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        try:
+            while piece := file.read(1 << 20):
+                decoder.decode(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True

@@ -1,0 +1,806 @@
+"""The loop of `scramjet dev`: pack, send, start, feed and show; and again when something is saved."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from scramjet_client._trace import TraceWriter
+from scramjet_client.cli import _exits, _running, _say
+from scramjet_client.cli._dev_debugger import Debugger
+from scramjet_client.cli._dev_input import Cut, KeptInput, is_text
+from scramjet_client.cli._dev_program import Built, Program, Unfinished
+from scramjet_client.cli._dev_screen import Screen
+from scramjet_client.cli._session import Session
+from scramjet_client.errors import (
+    AuthenticationError,
+    HubConnectionError,
+    HubTimeoutError,
+    InstanceEndedError,
+    InstanceNotFoundError,
+    ScramjetError,
+    StreamInterruptedError,
+)
+from scramjet_client.instances.cause import evidence
+from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.models import GetInstanceResponse
+
+if TYPE_CHECKING:
+    from scramjet_client.clients.host import HostClient
+    from scramjet_client.clients.sequence import SequenceClient
+    from scramjet_client.hub import LocalHub
+    from scramjet_client.instances.client import InstanceClient
+    from scramjet_client.instances.follow import Follow
+    from scramjet_client.uploads.upload import Upload
+
+_HOST = "127.0.0.1"
+_PORT = 8000
+
+_GRACE_MS = 1000
+"""Milliseconds that a program gets to stop by itself."""
+
+_END_LIMIT = 6.0
+"""Seconds in which the streams of an ended program must have ended, too."""
+
+_LAST_WORDS = 2.0
+"""Seconds in which the reason of a failure may still arrive."""
+
+_LOOK = 0.1
+_AGAIN = 1.0
+"""Seconds between two attempts to reach a hub that has gone."""
+
+_STEP_MS = 25
+"""Milliseconds without a further change after which a save is complete: editors write in several steps."""
+
+_LONGEST_STEP_MS = 400
+
+_IN_USE = 16.0
+"""Seconds for which a hub counts an ended instance as one of its sequence."""
+
+_KEPT = 65536
+_EARLY = 1000
+"""Most events that are kept until the id of the instance that has emitted them is known."""
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """The options of the command."""
+
+    path: str
+    args: list[Any]
+    config: dict[str, Any] | None
+    input_path: str | None
+    no_input: bool
+    to_stdin: bool
+    content_type: str | None
+    once: bool
+    debugger: bool
+    no_page: bool
+    port: int | None
+    record: str | None
+    events: tuple[str, ...]
+    output_topic: str | None
+    input_topic: str | None
+    requirements: str | None
+    no_requirements: bool
+
+
+def run(session: Session, wanted: Wanted) -> int:
+    """Run the command and return its exit code."""
+    with contextlib.ExitStack() as stack:
+        return _Dev(session, wanted, stack).through()
+
+
+@attrs.frozen
+class _Saved:
+    """Something was saved."""
+
+    paths: frozenset[str]
+
+
+@attrs.frozen
+class _Ended:
+    """A version of the program has ended, or its hub is lost."""
+
+    version: _Version
+    error: BaseException | None
+
+
+class _Stop:
+    """The user wants to end."""
+
+
+class _Version:
+    """One version of the program while it runs."""
+
+    def __init__(
+        self,
+        built: Built,
+        sequence: SequenceClient,
+        instance: InstanceClient,
+        screen: Screen,
+        trace: TraceWriter | None,
+    ) -> None:
+        self.built = built
+        self._trace = trace
+        self.instance = instance
+        self.over = threading.Event()
+        self._sequence = sequence
+        self._screen = screen
+        self._folder: str | None = None
+        self._asked = False
+        self._last_of_stderr = bytearray()
+        self._last_of_log: deque[bytes] = deque(maxlen=50)
+        self._streams: Follow
+        self._log: Follow
+        self._upload: Upload[Any] | None = None
+        self._asked_to_end = False
+        self.on_own_hub = True
+
+    def show(self, tell: Callable[[_Ended], object]) -> None:
+        """Show what it gives from now on."""
+        self._log = self.instance.follow(log=self._take_log)
+        self._streams = self.instance.follow(
+            output=self._taker("output"), stdout=self._taker("stdout"), stderr=self._take_stderr
+        )
+
+        def wait() -> None:
+            error: BaseException | None = None
+            try:
+                self._streams.wait()
+            except BaseException as failure:
+                error = failure
+            self.over.set()
+            tell(_Ended(self, error))
+
+        # Ends with the streams, which `end` closes. A daemon, as a hub may keep them open.
+        threading.Thread(target=wait, name="scramjet-dev-wait", daemon=True).start()
+
+    def feed(self, upload: Upload[Any]) -> None:
+        """Keep the upload that feeds it."""
+        self._upload = upload
+        upload.add_done_callback(self._fed)
+
+    def _fed(self, upload: Future[Any]) -> None:
+        error = None if upload.cancelled() else upload.exception()
+        expected = (InstanceEndedError, InstanceNotFoundError, HubConnectionError, Cut)
+        if error is None or self.over.is_set() or isinstance(error, expected):
+            return
+        if isinstance(error.__cause__, Cut):
+            return
+        self._screen.problem(f"its input: {error}")
+
+    def _taker(self, name: str) -> Callable[[bytes], None]:
+        def take(line: bytes) -> None:
+            self.record("came", **{"from": name}, data=line)
+            self._screen.data(name, line)
+
+        return take
+
+    def record(self, kind: str, **fields: Any) -> None:
+        """Write into the trace, on a hub that does not do so itself."""
+        if self._trace is not None:
+            self._trace.add(kind, self.instance.id, **fields)
+
+    def _take_stderr(self, line: bytes) -> None:
+        self.record("came", **{"from": "stderr"}, data=line)
+        self._last_of_stderr += line
+        del self._last_of_stderr[:-_KEPT]
+        if self._asked_to_end and not self.on_own_hub:
+            return  # a runner of a Transform Hub writes a traceback when it is stopped
+        if b'File "' in line:
+            text = self.built.with_local_paths(line.decode("utf-8", "replace"), self.folder)
+            line = text.encode()
+        self._screen.data("stderr", line)
+
+    def _take_log(self, line: bytes) -> None:
+        self.record("came", **{"from": "log"}, data=line)
+        self._last_of_log.append(line[:_KEPT])
+        self._screen.log(line)
+
+    @property
+    def folder(self) -> str | None:
+        """Its folder on the hub, if the hub says."""
+        if not self._asked:
+            self._asked = True
+            with contextlib.suppress(ScramjetError):
+                found = self._sequence.get_info().config.get("sequenceDir")
+                self._folder = found if isinstance(found, str) else None
+        return self._folder
+
+    def last_info(self, *, with_log: bool) -> GetInstanceResponse:
+        """Return how it has ended, with its error; `with_log` waits until its log was shown."""
+        info = self.instance.wait(_END_LIMIT)
+        deadline = time.monotonic() + _LAST_WORDS
+        bad = info.terminated is None or info.terminated.exit_code != 0
+        while bad and time.monotonic() < deadline:
+            told = evidence(bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
+            if told.exit_code is not None or told.cause is not None or self._log.done:
+                break
+            time.sleep(_LOOK / 4)
+        if with_log:
+            with contextlib.suppress(Exception):
+                self._log.wait(_LAST_WORDS)
+        words = last_words_of(self.instance.client)
+        log = b"".join(list(self._last_of_log))
+        return words.learn(info, bytes(self._last_of_stderr), log)
+
+    def end(self, *, gently: bool = True) -> None:
+        """Stop it, or kill it; return when it has ended, or after some seconds."""
+        self.over.set()
+        self._asked_to_end = True
+        if self._upload is not None:
+            self._upload.cancel()
+        if gently and not self._streams.done:
+            threading.Thread(target=self._ask, name="scramjet-dev-stop", daemon=True).start()
+            with contextlib.suppress(Exception):
+                self._streams.wait(_GRACE_MS / 1000)
+        if not self._streams.done:
+            with contextlib.suppress(ScramjetError):
+                self.instance.kill(remove_immediately=True)
+            with contextlib.suppress(Exception):
+                self._streams.wait(_END_LIMIT)
+        self.forget()
+
+    def _ask(self) -> None:
+        with contextlib.suppress(Exception):
+            self.instance.stop(_GRACE_MS)
+
+    def forget(self) -> None:
+        """Free what is open for it."""
+        self.over.set()
+        if self._upload is not None:
+            self._upload.cancel()
+        for each in (self._streams, self._log):
+            with contextlib.suppress(Exception):
+                each.close()
+
+
+class _Dev:
+    """One run of the command."""
+
+    def __init__(self, session: Session, wanted: Wanted, stack: contextlib.ExitStack) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._stack = stack
+        self._news: SimpleQueue[_Saved | _Ended | _Stop] = SimpleQueue()
+        self._screen = Screen(as_json=session.json, quiet=session.quiet)
+        self._program = Program(
+            wanted.path, wanted.requirements, wanted.no_requirements, self._screen.note
+        )
+        self._input: KeptInput | None = None
+        self._version: _Version | None = None
+        self._begun = threading.Event()
+        self._built: Built | None = None
+        self._digest: object = None
+        self._problem = ""
+        self._sent: deque[tuple[float, SequenceClient]] = deque()
+        self._own: LocalHub | None = None
+        self._trace: TraceWriter | None = None
+        self._told: set[str] = set()
+        self._watcher: _Watcher | None = None
+        # Guards the two below, which the hub's thread uses, too.
+        self._lock = threading.Lock()
+        self._early: deque[dict[str, Any]] = deque(maxlen=_EARLY)
+        self._shown_id: str | None = None
+        self._host: HostClient
+
+    # -- the whole ------------------------------------------------------------------------------------
+
+    def through(self) -> int:
+        """Run until the user, or with `--once` the program, ends it."""
+        wanted, stack = self._wanted, self._stack
+        stack.callback(self._program.close)
+        if wanted.record is not None:
+            self._open_trace(wanted.record)
+        stack.enter_context(_signals(self._news))
+        built = self._first_build()
+        self._open_input()
+        self._host = self._find_hub()
+        stack.callback(self._end_all)
+        if not wanted.once:
+            self._watcher = _Watcher(self._news, self._screen)
+            stack.callback(self._watcher.stop)
+            self._watch(built)
+            # For a save between the build and now.
+            self._news.put(_Saved(frozenset()))
+        if built is not None:
+            self._start(built)
+        return self._loop()
+
+    def _open_trace(self, path: str) -> None:
+        """Begin a trace, which names the program as seen from its own folder."""
+        program, separator, name = self._wanted.path, "", ""
+        if not Path(program).exists():
+            program, separator, name = program.rpartition(":")
+            program = program if program.endswith(".py") else program.replace(".", "/") + ".py"
+        near = os.path.relpath(program, Path(path).resolve().parent)
+        trace = TraceWriter(path, {"program": f"{near}{separator}{name}"})
+        self._trace = trace
+
+        def close() -> None:
+            trace.close()
+            if trace.failure is not None:
+                self._screen.problem(f"the trace {path} is not complete: {trace.failure}")
+
+        self._stack.callback(close)
+
+    def _first_build(self) -> Built | None:
+        try:
+            return self._program.build()
+        except Unfinished as error:
+            if self._wanted.once:
+                raise click.ClickException(str(error)) from error
+            self._problem = str(error)
+            self._screen.problem(self._problem)
+            self._screen.note("waiting for a save")
+            return None
+
+    def _loop(self) -> int:
+        while True:
+            found = self._news.get()
+            if isinstance(found, _Stop):
+                if self._wanted.once:
+                    raise _exits.Interrupted
+                return 0
+            if isinstance(found, _Saved):
+                self._restart(self._all_saved(found))
+                continue
+            if found.version is not self._version:
+                continue
+            code = self._on_end(found)
+            if code is not None:
+                return code
+
+    def _all_saved(self, first: _Saved) -> frozenset[str]:
+        """Return what was saved, with what has been saved since: one restart is enough for all."""
+        paths = set(first.paths)
+        kept: list[_Ended | _Stop] = []
+        while True:
+            try:
+                further = self._news.get_nowait()
+            except Empty:
+                break
+            if isinstance(further, _Saved):
+                paths |= further.paths
+            else:
+                kept.append(further)
+        for each in kept:
+            self._news.put(each)
+        return frozenset(paths)
+
+    def _end_all(self) -> None:
+        """End the program; remove what was sent to a hub that stays."""
+        version, self._version = self._version, None
+        if version is not None:
+            version.end()
+        if self._own is None:
+            for _, sequence in self._sent:
+                _running.remove(sequence, patient=True)
+
+    # -- the hub --------------------------------------------------------------------------------------
+
+    def _find_hub(self) -> HostClient:
+        if self._session.names_a_hub:
+            return self._elsewhere()
+        from scramjet_client.hub._starting import kept_token  # noqa: PLC0415
+
+        hub = self._started_hub()
+        self._own = hub
+        self._stack.callback(hub.stop)
+        try:
+            self._stack.enter_context(kept_token(hub))
+        except OSError as error:
+            self._screen.note(str(error))
+        if hub.page_url is not None:
+            self._screen.note(f"page {hub.page_url}")
+        host = hub.client()
+        self._stack.callback(host.close)
+        return host
+
+    def _elsewhere(self) -> HostClient:
+        host = self._session.host
+        host.get_version()  # an unreachable hub is one sentence, and no loop
+        self._screen.note(f"on the hub at {host.api_base}")
+        return host
+
+    def _started_hub(self) -> LocalHub:
+        port = self._wanted.port
+        try:
+            return self._hub_at(_PORT if port is None else port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            if port is not None:
+                raise click.ClickException(
+                    f"no hub can listen on {_HOST}:{port}: {error.strerror}; --port 0 takes a free one"
+                ) from error
+        hub = self._hub_at(0)
+        self._screen.note(f"port {_PORT} is in use, so the hub listens at {hub.url}")
+        return hub
+
+    def _hub_at(self, port: int) -> LocalHub:
+        from scramjet_client.hub._starting import make_hub  # noqa: PLC0415
+
+        hub = make_hub(
+            _HOST,
+            port,
+            None,
+            False,
+            None,
+            page=not (self._wanted.no_page or self._wanted.once),
+            record=self._take,
+        )
+        hub.start()
+        return hub
+
+    def _take(self, record: dict[str, Any]) -> None:
+        """Take a record of the own hub: it has the events, which no hub gives without their names."""
+        if self._trace is not None:
+            self._trace.copy(record)
+        if record.get("kind") != "came" or record.get("from") != "event":
+            return
+        with self._lock:
+            if self._shown_id is None:
+                # The program that is just being started may emit before its id is known here.
+                self._early.append(record)
+            elif record["instance"] == self._shown_id:
+                self._screen.event(str(record["name"]), record["message"])
+
+    def _show_own_events(self, id: str | None) -> None:
+        """Show the events of one instance of the own hub; with None, keep those that come."""
+        with self._lock:
+            early, self._early, self._shown_id = self._early, deque(maxlen=_EARLY), id
+            for record in early if id is not None else ():
+                if record["instance"] == id:
+                    self._screen.event(str(record["name"]), record["message"])
+
+    # -- one version ----------------------------------------------------------------------------------
+
+    def _open_input(self) -> None:
+        wanted = self._wanted
+        elsewhere = wanted.no_input or wanted.input_path not in (None, "-")
+        if elsewhere and not wanted.debugger:
+            return
+        keys = KeptInput(binary=wanted.content_type == "application/octet-stream")
+        self._input = None if elsewhere else keys
+        self._stack.callback(keys.stop)
+        if wanted.debugger:
+            self._stack.callback(Debugger(self._screen, keys, self._with_local_paths).close)
+        keys.start()
+
+    def _with_local_paths(self, text: str) -> str:
+        # A program may fail before its start is answered.
+        self._begun.wait(_END_LIMIT)
+        version = self._version
+        return text if version is None else version.built.with_local_names(text, version.folder)
+
+    def _start(self, built: Built) -> None:
+        wanted = self._wanted
+        for each in built.warnings:
+            if each not in self._told:
+                self._told.add(each)
+                self._screen.note(each, _say.YELLOW)
+        self._built = built
+        self._digest = self._state_of(built)
+        sequence = self._host.send_sequence(built.data)
+        self._sent.append((time.monotonic(), sequence))
+        self._end_version()
+        self._begun.clear()
+        self._show_own_events(None)
+        self._remove_old()
+        instance = sequence.start(
+            args=wanted.args,
+            app_config=wanted.config,
+            input_topic=wanted.input_topic,
+            output_topic=wanted.output_topic,
+        )
+        trace = None if self._own is not None else self._trace
+        version = _Version(built, sequence, instance, self._screen, trace)
+        version.on_own_hub = self._own is not None
+        version.record("start", sequence=built.name, args=wanted.args, config=wanted.config or {})
+        self._version = version
+        self._begun.set()
+        self._show_own_events(instance.id)
+        version.show(self._news.put)
+        self._show_events(version)
+        self._feed(version)
+
+    def _end_version(self) -> None:
+        version, self._version = self._version, None
+        if version is not None:
+            version.end()
+
+    def _show_events(self, version: _Version) -> None:
+        for name in self._wanted.events:
+            stream = version.instance.get_event_stream(name)
+
+            def show(name: str = name, stream: Any = stream) -> None:
+                with contextlib.suppress(ScramjetError), stream:
+                    for each in stream:
+                        version.record("came", **{"from": "event"}, name=name, message=each.data)
+                        self._screen.event(name, each.data)
+
+            # Ends with the instance.
+            threading.Thread(target=show, name="scramjet-dev-event", daemon=True).start()
+
+    def _feed(self, version: _Version) -> None:
+        wanted = self._wanted
+        if wanted.input_topic is not None or wanted.no_input:
+            return
+        source: Any
+        kind = wanted.content_type
+        if self._input is not None:
+            source = self._input.reader(version.over)
+            kind = kind or "text/plain"
+        else:
+            path = Path(str(wanted.input_path))
+            if not path.is_file():
+                self._screen.problem(f"{wanted.input_path} is not there: the program gets no input")
+                return
+            source = path
+            kind = kind or ("text/plain" if is_text(path) else "application/octet-stream")
+        if self._trace is not None and self._own is None:
+            source = _recorded(source, version, "stdin" if wanted.to_stdin else "input", kind)
+        if wanted.to_stdin:
+            version.feed(version.instance.submit_stdin(source, end=True))
+        else:
+            version.feed(version.instance.submit_input(source, type=kind, end=True))
+
+    def _remove_old(self) -> None:
+        """Delete versions that no hub counts as used any more, so that a day of saves fills no disk."""
+        while len(self._sent) > 1 and time.monotonic() - self._sent[0][0] > _IN_USE:
+            _, sequence = self._sent[0]
+            try:
+                sequence.delete()
+            except ScramjetError:
+                # Its instance has ended less than that ago; the next save tries again.
+                self._sent.rotate(-1)
+                self._sent[-1] = (time.monotonic(), sequence)
+                return
+            self._sent.popleft()
+
+    # -- news -----------------------------------------------------------------------------------------
+
+    def _state_of(self, built: Built) -> object:
+        path = self._wanted.input_path
+        changed = None
+        if path not in (None, "-"):
+            with contextlib.suppress(OSError):
+                found = Path(str(path)).stat()
+                changed = (found.st_mtime_ns, found.st_size)
+        return built.digest, changed
+
+    def _restart(self, paths: frozenset[str]) -> None:
+        began = time.monotonic()
+        if self._wanted.record is not None and paths:
+            paths -= {str(Path(self._wanted.record).resolve())}
+            if not paths:
+                return
+        try:
+            built = self._program.build()
+        except Unfinished as error:
+            ours = [each for each in paths if each.endswith((".py", "package.json"))]
+            if not ours and str(error) == self._problem:
+                return  # something else was saved
+            self._problem = str(error)
+            self._screen.problem(self._problem)
+            going = self._version is not None and not self._version.over.is_set()
+            self._screen.note(
+                "the version before goes on" if going else "waiting for the next save"
+            )
+            self._digest = None
+            return
+        if self._digest is not None and self._state_of(built) == self._digest:
+            return  # such as a file that is no part of the package
+        names = sorted({Path(each).name for each in paths}) or [self._program.name]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        self._watch(built)
+        self._start_again(built, f"{', '.join(names[:3])}{more} saved", began)
+
+    def _start_again(self, built: Built, why: str, began: float) -> None:
+        try:
+            self._start(built)
+        except (HubConnectionError, StreamInterruptedError) as error:
+            self._lost(built, error)
+            return
+        except ScramjetError as error:
+            self._screen.problem(str(error))
+            self._screen.note("waiting for the next save")
+            return
+        self._screen.note(f"{why}: started anew in {time.monotonic() - began:.2f} s")
+
+    def _lost(self, built: Built, error: BaseException) -> None:
+        """Wait until the hub is back, and start the program anew there."""
+        version, self._version = self._version, None
+        if version is not None:
+            version.forget()
+        if self._wanted.once or self._own is not None:
+            raise error
+        self._screen.problem(f"the hub does not answer: {error}")
+        self._screen.note("waiting for it; Ctrl-C ends")
+        stopped: list[_Stop] = []
+        while not stopped:
+            with contextlib.suppress(Empty):
+                found = self._news.get(timeout=_AGAIN)
+                if isinstance(found, _Stop):
+                    self._news.put(found)
+                    return
+            with contextlib.suppress(HubConnectionError, HubTimeoutError, StreamInterruptedError):
+                self._host.get_version()
+                break
+        self._sent.clear()
+        with contextlib.suppress(Unfinished):
+            built = self._program.build()
+        self._start_again(built, "the hub is back", time.monotonic())
+
+    def _on_end(self, ended: _Ended) -> int | None:
+        """Tell how the program has ended; return the exit code of the command, or None to go on."""
+        version = ended.version
+        if isinstance(ended.error, (OSError, click.ClickException)) and not isinstance(
+            ended.error, ScramjetError
+        ):
+            raise ended.error  # stdout can't be written
+        try:
+            info = version.last_info(with_log=self._wanted.once)
+        except InstanceNotFoundError as error:
+            info = None
+            if self._wanted.once:
+                raise _exits.UnknownEnd(version.instance.id) from error
+        except AuthenticationError:
+            raise
+        except (HubConnectionError, HubTimeoutError, StreamInterruptedError) as error:
+            self._lost(version.built, error)
+            return None
+        # Its log may still come; the next version or the end of the command closes it.
+        self._say_end(version, info)
+        if self._wanted.once:
+            assert info is not None
+            return _running.exit_code(info)
+        return None
+
+    def _say_end(self, version: _Version, info: GetInstanceResponse | None) -> None:
+        wait = "" if self._wanted.once else "; waiting for a save"
+        if info is None:
+            self._screen.note(f"the program has ended; its hub does not say how{wait}")
+            return
+        code = None if info.terminated is None else info.terminated.exit_code
+        version.record("end", exit_code=code, reason="")
+        cause = info.cause
+        if cause is not None:
+            place = version.built.place(cause, version.folder)
+            said = f"{cause.type}: {cause.message}" if cause.type else cause.message
+            self._screen.problem(f"{place}: {said}" if place else said)
+            if cause.cure is not None:
+                self._screen.problem(cause.cure)
+        if code == 0:
+            self._screen.note(f"the program has ended{wait}")
+        else:
+            how = "" if code is None else f" with exit code {code if code >= 0 else 128 - code}"
+            self._screen.note(f"the program has failed{how}{wait}", _say.RED)
+
+    def _watch(self, built: Built | None) -> None:
+        if self._watcher is None:
+            return
+        below, alone = self._program.folders(built)
+        path = self._wanted.input_path
+        if path not in (None, "-"):
+            alone.add(str(Path(str(path)).resolve().parent))
+        self._watcher.watch(below, alone)
+
+
+def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[Any]:
+    """Yield what is sent, and write it into the trace of a version."""
+    if to == "input":
+        version.record("sent", to=to, type=kind, data=b"")
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, Path):
+            file = stack.enter_context(source.open("rb"))
+            source = iter(lambda: file.read(_KEPT), b"")
+        for piece in source:
+            version.record("sent", to=to, data=piece.encode() if isinstance(piece, str) else piece)
+            yield piece
+    version.record("closed", to=to)
+
+
+class _Watcher:
+    """Watches folders, each set of them on a thread of its own."""
+
+    def __init__(self, news: SimpleQueue[_Saved | _Ended | _Stop], screen: Screen) -> None:
+        self._news = news
+        self._screen = screen
+        self._running: dict[frozenset[str], tuple[threading.Event, threading.Thread]] = {}
+
+    def watch(self, below: set[str], alone: set[str]) -> None:
+        """Watch these folders, and no others."""
+        wanted = {frozenset(below): True, frozenset(alone - below): False}
+        wanted.pop(frozenset(), None)
+        for each in [each for each in self._running if each not in wanted]:
+            self._running.pop(each)[0].set()
+        for folders, recursive in wanted.items():
+            if folders in self._running:
+                continue
+            stop, ready = threading.Event(), threading.Event()
+            # `stop` ends it. A daemon, as it is in the system's hands meanwhile.
+            thread = threading.Thread(
+                target=self._run,
+                args=(folders, recursive, stop, ready),
+                name="scramjet-dev-watch",
+                daemon=True,
+            )
+            thread.start()
+            self._running[folders] = stop, thread
+            ready.wait(5.0)
+
+    def _run(
+        self,
+        folders: frozenset[str],
+        recursive: bool,
+        stop: threading.Event,
+        ready: threading.Event,
+    ) -> None:
+        import watchfiles  # noqa: PLC0415 - an extra, and slow
+
+        try:
+            found = watchfiles.watch(
+                *sorted(folders),
+                debounce=_LONGEST_STEP_MS,
+                step=_STEP_MS,
+                rust_timeout=50,
+                yield_on_timeout=True,
+                stop_event=stop,
+                raise_interrupt=False,
+                recursive=recursive,
+            )
+            for changes in found:
+                # The first time-out shows that it watches.
+                ready.set()
+                if changes:
+                    self._news.put(_Saved(frozenset(path for _, path in changes)))
+        except (OSError, RuntimeError) as error:
+            self._screen.problem(f"{', '.join(sorted(folders))} can't be watched: {error}")
+        finally:
+            ready.set()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        for stop, thread in self._running.values():
+            stop.set()
+            thread.join(2.0)
+        self._running.clear()
+
+
+@contextlib.contextmanager
+def _signals(news: SimpleQueue[_Saved | _Ended | _Stop]) -> Iterator[None]:
+    """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that.
+
+    A signal that was ignored when the process began stays ignored, as shells expect.
+    """
+    before: dict[signal.Signals, Any] = {}
+
+    def take(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)
+        news.put(_Stop())
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            before[each] = signal.signal(each, take)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,330 @@
+"""Feeds a run of a trace to a program again, and compares: for `scramjet replay` and the pytest plugin."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from scramjet_client._trace import COMPARED, Run, unpacked
+from scramjet_client.clients.sequence import SequenceClient
+from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
+from scramjet_client.instances.client import InstanceClient
+from scramjet_client.instances.follow import Follow
+from scramjet_client.packages.package import Package
+
+_LOOK = 0.02
+"""How often, in seconds, to look whether as much has come as in the trace."""
+
+_MORE = 0.3
+"""Seconds in which more than in the trace may still come."""
+
+_STOP_MS = 2000
+
+PATIENCE = 5.0
+"""Seconds without anything new after which nothing more is expected."""
+
+
+@attrs.frozen(kw_only=True)
+class Difference:
+    """What differs between a run and its trace.
+
+    Attributes:
+        of: "output", "stdout", "stderr", "events" or "end".
+        lines: A unified diff: "-" is of the trace, "+" of the run.
+    """
+
+    of: str
+    lines: list[str]
+
+
+class EventTap:
+    """Takes the records of a LocalHub, and keeps the events: those that came before anybody could listen, too.
+
+    Give it to the hub: `LocalHub(record=tap)`.
+    """
+
+    def __init__(self) -> None:
+        self._events: dict[str, list[tuple[str, Any]]] = {}
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        """Take a record."""
+        if record.get("kind") == "came" and record.get("from") == "event":
+            of_instance = self._events.setdefault(str(record["instance"]), [])
+            of_instance.append((str(record["name"]), record["message"]))
+
+    def of(self, instance_id: str) -> list[tuple[str, Any]]:
+        """Return the events of an instance, a list that grows."""
+        return self._events.setdefault(instance_id, [])
+
+
+class _Came:
+    """What has come from the program so far."""
+
+    def __init__(self, events: list[tuple[str, Any]]) -> None:
+        self.data: dict[str, bytearray] = {name: bytearray() for name in COMPARED}
+        self.events = events
+        # Guards both.
+        self.lock = threading.Lock()
+
+    def taker(self, name: str) -> Any:
+        def take(line: bytes) -> None:
+            with self.lock:
+                self.data[name] += line
+
+        return take
+
+    def has(self, sizes: dict[str, int], events: int) -> bool:
+        with self.lock:
+            there = all(len(self.data[name]) >= size for name, size in sizes.items())
+            return there and len(self.events) >= events
+
+    def has_all_of(self, run: Run) -> bool:
+        return self.has(
+            {name: len(data) for name, data in run.came.items() if name in COMPARED},
+            len(run.events),
+        )
+
+    def size(self) -> int:
+        with self.lock:
+            return sum(map(len, self.data.values())) + len(self.events)
+
+
+def replayed(
+    sequence: SequenceClient,
+    run: Run,
+    *,
+    tap: EventTap | None = None,
+    patience: float = PATIENCE,
+    at_its_pace: bool = False,
+) -> list[Difference]:
+    """Start a program, send it what a run was sent, and return what differs.
+
+    Args:
+        sequence: The program.
+        run: The run.
+        tap: What has the events of its hub. Without one, events that come at once are missed, so the program may give
+            fewer events than in the trace.
+        patience: Seconds without anything new after which nothing more is expected.
+        at_its_pace: Whether to keep the times between what was sent.
+
+    Raises:
+        ScramjetError: The hub refuses something.
+    """
+    instance = sequence.start(args=run.args, app_config=run.config)
+    came = _Came([] if tap is None else tap.of(instance.id))
+    try:
+        with contextlib.ExitStack() as stack:
+            for name in sorted({name for name, _ in run.events}) if tap is None else ():
+                _listen(stack, instance, name, came)
+            following = stack.enter_context(
+                instance.follow(**{name: came.taker(name) for name in COMPARED})
+            )
+            log = stack.enter_context(instance.follow(log=lambda _line: None))
+            _send_all(instance, run, came, following, patience=patience, at_its_pace=at_its_pace)
+            stopped = _await_end(instance, run, came, following, patience)
+            log.close()
+            code = _code(instance) if not stopped else None
+    finally:
+        with contextlib.suppress(ScramjetError):
+            instance.kill(remove_immediately=True)
+    return _differences(run, came, code, stopped, all_events=tap is not None)
+
+
+def _listen(stack: contextlib.ExitStack, instance: InstanceClient, name: str, came: _Came) -> None:
+    stream = stack.enter_context(instance.get_event_stream(name))
+
+    def read() -> None:
+        with contextlib.suppress(Exception):
+            for event in stream:
+                with came.lock:
+                    came.events.append((name, event.data))
+
+    # Ends when the stack closes the stream.
+    threading.Thread(target=read, name="scramjet-replay-events", daemon=True).start()
+
+
+def _send_all(
+    instance: InstanceClient,
+    run: Run,
+    came: _Came,
+    following: Follow,
+    *,
+    patience: float,
+    at_its_pace: bool,
+) -> None:
+    began = time.monotonic()
+    first = float(run.sent[0].get("t") or 0.0) if run.sent else 0.0
+    kind = next((str(each["type"]) for each in run.sent if "type" in each), "text/plain")
+    for record, (sizes, events) in zip(run.sent, run.before):
+        # A program that answers may not listen yet, or take two inputs for one.
+        _await(partial(came.has, sizes, events), following, came, patience)
+        if at_its_pace:
+            due = began + float(record.get("t") or 0.0) - first
+            while time.monotonic() < due and not following.done:
+                time.sleep(min(_LOOK, max(0.0, due - time.monotonic())))
+        if following.done:
+            return
+        to, closed = record.get("to"), record["kind"] == "closed"
+        data = unpacked(record)
+        if to == "event":
+            instance.send_event(str(record.get("name")), record.get("message"))
+        elif to in ("input", "stdin") and (data or closed):
+            options: dict[str, Any] = {} if to == "stdin" else {"type": kind}
+            upload = instance.submit_stream(to, data, end=closed, **options)
+            if not _await(upload.done, following, came, patience):
+                upload.cancel()
+
+
+def _await(done: Callable[[], bool], following: Follow, came: _Came, patience: float) -> bool:
+    """Wait until something is so, as long as the program goes on and gives something; return whether it is."""
+    size, since = came.size(), time.monotonic()
+    while not done():
+        if following.done or time.monotonic() - since > patience:
+            return done()
+        time.sleep(_LOOK / 4)
+        if came.size() != size:
+            size, since = came.size(), time.monotonic()
+    return True
+
+
+def _await_end(
+    instance: InstanceClient, run: Run, came: _Came, following: Follow, patience: float
+) -> bool:
+    """Wait for as much as in the trace; return whether the program had to be stopped, as it was then."""
+    size, since = came.size(), time.monotonic()
+    while not following.done:
+        with contextlib.suppress(HubTimeoutError):
+            following.wait(_LOOK)
+        if came.size() != size:
+            size, since = came.size(), time.monotonic()
+        quiet = time.monotonic() - since
+        if quiet > patience or (run.stopped and came.has_all_of(run) and quiet > _MORE):
+            break
+    else:
+        return False
+    with contextlib.suppress(ScramjetError):
+        instance.stop(_STOP_MS)
+    with contextlib.suppress(HubTimeoutError):
+        following.wait(_STOP_MS / 1000)
+    return True
+
+
+def _code(instance: InstanceClient) -> int | None:
+    try:
+        found = instance.wait(10).terminated
+    except (InstanceNotFoundError, HubTimeoutError):
+        return None
+    return None if found is None else found.exit_code
+
+
+def _differences(
+    run: Run, came: _Came, code: int | None, stopped: bool, *, all_events: bool
+) -> list[Difference]:
+    found = []
+    with came.lock:
+        for name in COMPARED:
+            before, now = run.came.get(name, b""), bytes(came.data[name])
+            if name == "stderr":
+                before, now = (_without_paths(each) for each in (before, now))
+            if before != now:
+                found.append(Difference(of=name, lines=_diff(_lines(before), _lines(now))))
+        events = [_event(each) for each in run.events], [_event(each) for each in came.events]
+    # Those of different names are read by different streams, and come in any order.
+    missed = not all_events and not Counter(events[1]) - Counter(events[0])
+    if sorted(events[0]) != sorted(events[1]) and not missed:
+        found.append(Difference(of="events", lines=_diff(sorted(events[0]), sorted(events[1]))))
+    ends = _end(run.stopped, run.exit_code), _end(stopped, code)
+    known = (
+        stopped or run.stopped or None not in (code, run.exit_code)
+    )  # some hubs do not tell codes
+    if ends[0] != ends[1] and known:
+        found.append(Difference(of="end", lines=[f"-{ends[0]}", f"+{ends[1]}"]))
+    return found
+
+
+def _end(stopped: bool, code: int | None) -> str:
+    if stopped:
+        return "it was still running, and was stopped"
+    # A hub's words for a good end and a failure are -1 and 22 or 23, the client's 0 and 1.
+    good = code in (0, -1)
+    known = {22: 1, 23: 1}.get(code or 0, code)
+    return "it ended well" if good else f"it failed with exit code {known}"
+
+
+def _event(event: tuple[str, Any]) -> str:
+    name, message = event
+    # Hubs write an empty object into a stream of events for a message that is false.
+    shown = message if message or isinstance(message, (list, dict)) else {}
+    return f"{name} {json.dumps(shown, sort_keys=True, ensure_ascii=False)}"
+
+
+def _without_paths(data: bytes) -> bytes:
+    """Leave the folders out of tracebacks: a hub unpacks each package into a new one."""
+    lines = []
+    for line in data.split(b"\n"):
+        head, mark, rest = line.partition(b'  File "')
+        path, quote, end = rest.partition(b'"')
+        lines.append(
+            head + mark + path.rpartition(b"/")[2] + quote + end if mark and quote else line
+        )
+    return b"\n".join(lines)
+
+
+def _lines(data: bytes) -> list[str]:
+    return data.decode("utf-8", "backslashreplace").splitlines()
+
+
+def _diff(before: list[str], now: list[str]) -> list[str]:
+    lines = list(difflib.unified_diff(before, now, "trace", "now", lineterm="", n=2))
+    return lines[2:] or ["(only the ends of lines differ)"]
+
+
+def program_of(about: dict[str, Any], trace: Path) -> str | None:
+    """Return the program that a trace names, as a path from here; None if it names none."""
+    named = about.get("program")
+    if not isinstance(named, str) or not named:
+        return None
+    path, separator, name = named.partition(":")
+    return str(trace.resolve().parent / path) + separator + name
+
+
+def package_of(program: str) -> Package:
+    """Return the package of a folder, a file, or `module:function`.
+
+    Raises:
+        ValueError: There is none.
+    """
+    path = Path(program)
+    where, separator, name = program.rpartition(":")
+    if separator and not path.exists():
+        file = Path(where if where.endswith(".py") else where.replace(".", "/") + ".py")
+        return Package._of_module(file.parent, file.stem, name)
+    if path.is_dir() and not (path / "package.json").exists() and (path / "main.py").is_file():
+        return Package(path / "main.py")
+    return Package(path)
+
+
+def chosen_runs(runs: list[Run], number: int | None) -> Iterator[Run]:
+    """Yield the runs to replay: the one of a number, or the last.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not runs:
+        raise ValueError("the trace has no run")
+    if number is None:
+        yield runs[-1]
+        return
+    if not 1 <= number <= len(runs):
+        raise ValueError(f"the trace has {len(runs)} runs, and no number {number}")
+    yield runs[number - 1]

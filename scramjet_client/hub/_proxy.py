@@ -1,0 +1,247 @@
+"""The page in front of any hub: a small proxy on loopback that keeps the hub's token to itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import ssl
+import threading
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Future
+from functools import partial
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from scramjet_client.hub._app import BASE, has_token
+from scramjet_client.hub._door import Door, Visitor
+from scramjet_client.hub._page import Page, PageFile
+from scramjet_client.hub._pages import is_local
+from scramjet_client.hub._settings import Settings
+
+_HOST = "127.0.0.1"
+
+_TO_HUB = ("Accept", "Content-Type", "Content-Length", "Expect", "x-end-stream", "x-seq-kill-inst")
+_FROM_HUB = ("Content-Type", "Content-Length")
+"""Headers that pass. All others are between two neighbours, or nobody's business."""
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
+
+_CONNECT_LIMIT = 10.0
+"""Seconds to reach the hub. Streams have no limit."""
+
+_BLOCK = 65536
+
+_HTTP: dict[str, Any] = {
+    "access_log": None,
+    "auto_decompress": False,
+    "lingering_time": 0.0,
+    "max_line_size": 16384,
+    "max_field_size": 16384,
+}
+
+
+class PageProxy:
+    """The page for the hub at a URL. Use it in a `with` block, or call `start()` and `stop()`.
+
+    It listens on loopback, and takes requests to the API with its own random token only. It sends the hub's token
+    to the hub; the browser never has it.
+
+    Args:
+        api_base: URL of the hub's API.
+        token: The hub's token.
+        headers: Further headers for the hub.
+        tls: How to check the hub's certificate; False takes any.
+        port: 0 takes a free one.
+
+    Attributes:
+        token: The token of this proxy.
+    """
+
+    def __init__(
+        self,
+        api_base: str,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | bool = True,
+        port: int = 0,
+    ) -> None:
+        self.token = secrets.token_urlsafe(32)
+        self._base = api_base.rstrip("/")
+        self._headers = dict(headers or {})
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._tls = tls
+        self._port = port
+        self._settings = Settings(token=self.token)
+        self._door = Door(self._settings)
+        self._thread: threading.Thread | None = None
+        self._url = ""
+        self._page: Page
+        self._loop: asyncio.AbstractEventLoop
+        self._ending: asyncio.Event
+        self._http: aiohttp.ClientSession
+
+    def __enter__(self) -> PageProxy:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Base URL of the API behind this proxy."""
+        return self._url + BASE
+
+    @property
+    def page_url(self) -> str:
+        """Address of the page, to open in a browser; its fragment has the token."""
+        return f"{self._url}/#token={quote(self.token, safe='')}"
+
+    def start(self) -> None:
+        """Start it, and return when it listens.
+
+        Raises:
+            OSError: It cannot listen on the port.
+        """
+        self._page = Page()
+        listener = socket.create_server((_HOST, self._port))
+        listening: Future[None] = Future()
+        # stop() ends this thread. A daemon, so that a proxy that nobody stops keeps no interpreter alive.
+        self._thread = threading.Thread(
+            target=self._run, args=(listener, listening), name="scramjet-page", daemon=True
+        )
+        self._thread.start()
+        listening.result()
+        self._url = f"http://{_HOST}:{listener.getsockname()[1]}"
+
+    def stop(self) -> None:
+        """Close all connections. Safe to call twice."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._ending.set)
+            thread.join()
+
+    def _run(self, listener: socket.socket, listening: Future[None]) -> None:
+        loop = asyncio.SelectorEventLoop()
+        try:
+            loop.run_until_complete(self._serve(listener, listening))
+        except BaseException as error:
+            if listening.done():
+                raise
+            listening.set_exception(error)
+        finally:
+            listener.close()
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    async def _serve(self, listener: socket.socket, listening: Future[None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ending = asyncio.Event()
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(
+            application, handle_signals=False, shutdown_timeout=0.1, handler_cancellation=True
+        )
+        await runner.setup()
+        assert runner.server is not None
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_LIMIT),
+            auto_decompress=False,
+            trust_env=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        server = await self._loop.create_server(
+            partial(Visitor, runner.server, self._door, loop=self._loop, **_HTTP), sock=listener
+        )
+        listening.set_result(None)
+        try:
+            await self._ending.wait()
+        finally:
+            server.close()
+            for connection in runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await self._http.close()
+            await runner.cleanup()
+
+    # -- requests -------------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        file: PageFile | None = self._page.answer(request)
+        if file is not None:
+            return file
+        if not has_token(self.token, request):
+            return _refusal(401, "a valid token is needed: Authorization: Bearer TOKEN")
+        if not is_local(request):
+            return _refusal(403, "this page is for this machine")
+        self._door.let_in(request.protocol)
+        target = request.raw_path
+        if request.method not in _METHODS or not target.startswith(f"{BASE}/"):
+            return _refusal(404, "there is no such route")
+        try:
+            return await self._forward(request, target[len(BASE) :])
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            return _refusal(502, f"the hub does not answer: {type(error).__name__}")
+
+    async def _forward(self, request: web.Request, path: str) -> web.StreamResponse:
+        headers = {
+            name: request.headers[name]
+            for name in _TO_HUB
+            if name in request.headers and name != "Expect"
+        }
+        body = _body(request) if request.body_exists else None
+        async with self._http.request(
+            request.method,
+            # As the browser wrote it: another form of an id may mean something else to the hub.
+            URL(self._base + path, encoded=True),
+            headers={**headers, **self._headers},
+            data=body,
+            allow_redirects=False,
+        ) as answer:
+            response = web.StreamResponse(status=answer.status, reason=answer.reason)
+            for name in _FROM_HUB:
+                if name in answer.headers:
+                    response.headers[name] = answer.headers[name]
+            response.headers.setdefault("Content-Type", "application/octet-stream")
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers["Cache-Control"] = "no-store"
+            if "Content-Length" not in response.headers and request.method != "HEAD":
+                response.enable_chunked_encoding()
+            await response.prepare(request)
+            try:
+                async for data in answer.content.iter_any():
+                    await response.write(data)
+            except (aiohttp.ClientError, OSError):
+                # The head has gone, so only a cut tells the browser that this is not the end.
+                if request.transport is not None:
+                    request.transport.abort()
+                return response
+            await response.write_eof()
+            return response
+
+
+async def _body(request: web.Request) -> AsyncIterator[bytes]:
+    while data := await request.content.read(_BLOCK):
+        yield data
+
+
+def _refusal(status: int, words: str) -> web.Response:
+    return web.json_response(
+        {"error": words}, status=status, headers={"X-Content-Type-Options": "nosniff"}
+    )

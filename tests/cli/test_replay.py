@@ -1,0 +1,222 @@
+"""Traces: `dev --record`, `LocalHub(record=...)`, `scramjet replay`, and traces as tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scramjet_client import HostClient
+from scramjet_client._trace import TraceWriter, read_trace
+from scramjet_client.hub import LocalHub
+from tests.cli.conftest import run
+from tests.cli.terminal import environment
+from tests.support.waiting import LIMIT, eventually
+
+PROGRAM = """
+import sys
+async def run(context, input, *args):
+    context.on("louder", lambda message: context.emit("heard", message))
+    context.emit("begun", {"args": list(args)})
+    print("a note", file=sys.stderr)
+    async for text in input:
+        print("seen", flush=True)
+        yield text.upper()
+"""
+
+
+@pytest.fixture
+def own(home: Path) -> dict[str, str]:
+    """The environment of a command that starts its own hub."""
+    return environment(home, None)
+
+
+@pytest.fixture
+def trace(own: dict[str, str], tmp_path: Path) -> Path:
+    """A trace of a program in its folder."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    (tmp_path / "lines.txt").write_text("one\ntwo\n")
+    arguments = ["dev", "app.py", "word", "--once", "--port", "0", "-i", "lines.txt"]
+    done = run([*arguments, "--record", "app.trace.jsonl"], own, cwd=tmp_path)
+    assert done.code == 0, done
+    return tmp_path / "app.trace.jsonl"
+
+
+def test_a_trace_is_json_lines(trace: Path):
+    """Each line is a record: what was sent and what came, in order, with times."""
+    head, *records = [json.loads(each) for each in trace.read_text("utf-8").splitlines()]
+    found = read_trace(trace)
+
+    assert head["scramjet_trace"] == 1
+    assert head["program"] == "app.py"
+    times = [each["t"] for each in records]
+    assert times == sorted(times)
+    (one,) = found.runs
+    assert one.args == ["word"]
+    assert one.came["output"] == b"ONE\nTWO\n"
+    assert one.events == [("begun", {"args": ["word"]})]
+    assert [each["kind"] for each in one.sent][-1] == "closed"
+    assert (one.exit_code, one.stopped) == (-1, False)
+
+
+def test_same_again(trace: Path, own: dict[str, str], tmp_path: Path):
+    """A program that has not changed gives the same, from any folder."""
+    (tmp_path / "elsewhere").mkdir()
+    done = run(["replay", trace], own, cwd=tmp_path / "elsewhere")
+
+    assert (done.code, done.text) == (0, "")
+
+
+CHANGES = [
+    ("upper", "title", "output", ["-ONE", "+One", "+Two"]),
+    ('print("seen", flush=True)', "pass", "stdout", ["-seen"]),
+    ('"a note"', '"another"', "stderr", ["-a note", "+another"]),
+    ('"begun", {', '"begun", {"more": 1, ', "events", ['-begun {"args": ["word"]}']),
+    ("        yield", "        raise SystemExit(3)\n        yield", "end", ["+it failed with exit code 3"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "of", "shown"), CHANGES)
+def test_differences(
+    trace: Path, own: dict[str, str], tmp_path: Path, old: str, new: str, of: str, shown: list[str]
+):
+    """What a program gives otherwise is a diff of that stream, and exit code 1."""
+    (tmp_path / "app.py").write_text(PROGRAM.replace(old, new))
+    done = run(["replay", trace], own, cwd=tmp_path)
+    listed = run(["replay", trace, "--json"], own, cwd=tmp_path)
+
+    assert done.code == listed.code == 1
+    assert f"{of} differs" in done.text.splitlines()
+    assert set(shown) <= set(done.text.splitlines())
+    assert of in {each["of"] for each in json.loads(listed.text)["differences"]}
+
+
+def test_events_and_a_program_that_goes_on(own: dict[str, str], tmp_path: Path):
+    """What a client sends is replayed, events too, and a program that did not end is stopped again."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    with LocalHub(record=tmp_path / "trace.jsonl") as hub, hub.client() as host:
+        instance = host.send_sequence(tmp_path / "app.py").start()
+        instance.get_event("begun", timeout=LIMIT)
+        with instance.expect_event("heard", timeout=LIMIT) as expected:
+            instance.send_event("louder", {"by": 2})
+        instance.send_input("more\n", end=False)
+        with instance.get_stream("output") as output:
+            assert output.readline() == b"MORE\n"
+    assert expected.value is not None
+    done = run(["replay", "trace.jsonl", "app.py"], own, cwd=tmp_path)
+    (tmp_path / "app.py").write_text(PROGRAM.replace('"heard", message', '"heard", 1'))
+    changed = run(["replay", "trace.jsonl", "app.py"], own, cwd=tmp_path)
+    nameless = run(["replay", "trace.jsonl"], own, cwd=tmp_path)
+
+    assert (done.code, done.text) == (0, "")
+    assert '-heard {"by": 2}' in changed.text
+    assert nameless.code == 2
+    assert "give its PATH" in nameless.err
+
+
+def test_bytes_survive(own: dict[str, str], tmp_path: Path):
+    """Data that is no text is in the trace as it was."""
+    data = bytes(range(256)) * 10
+    (tmp_path / "app.py").write_text(
+        "async def run(context, input):\n    async for chunk in input:\n        yield chunk\n"
+    )
+    (tmp_path / "data.bin").write_bytes(data)
+    arguments = ["dev", "app.py", "--once", "--port", "0", "-i", "data.bin"]
+    run([*arguments, "--record", "t.jsonl"], own, cwd=tmp_path)
+
+    assert read_trace(tmp_path / "t.jsonl").runs[0].came["output"] == data
+    assert run(["replay", "t.jsonl"], own, cwd=tmp_path).code == 0
+
+
+def test_record_on_another_hub(host: HostClient, hub: LocalHub, home: Path, tmp_path: Path):
+    """With `--api-url` the command itself keeps the trace, and a replay there gives the same."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    (tmp_path / "lines.txt").write_text("one\n")
+    env = environment(home, None)
+    where = ["--api-url", hub.url]
+    arguments = ["dev", "app.py", "--once", "-i", "lines.txt", "--record", "t.jsonl", *where]
+    done = run(arguments, env, cwd=tmp_path)
+    again = run(["replay", "t.jsonl", *where], env, cwd=tmp_path)
+
+    assert done.code == 0, done
+    (one,) = read_trace(tmp_path / "t.jsonl").runs
+    assert one.came["output"] == b"ONE\n"
+    assert again.code == 0, again
+    eventually(lambda: not host.list_sequences())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty"),
+        ("x\n", "line 1: this is no JSON"),
+        ("{}\n", 'must have "scramjet_trace"'),
+        ('{"scramjet_trace": 2}\n', "format 2"),
+        ('{"scramjet_trace": 1}\n[]\n', "line 2: a record is a JSON object"),
+        ('{"scramjet_trace": 1, "program": "app.py"}\n', "has no run"),
+        ('{"scramjet_trace": 1}\n{"kind": "sent", "instance": "a", "base64": "?"}\n', "no base64"),
+    ],
+)
+def test_no_trace(own: dict[str, str], tmp_path: Path, content: str, said: str):
+    """A file that is no trace is refused in one sentence, with the line."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    (tmp_path / "t.jsonl").write_text(content)
+    done = run(["replay", "t.jsonl", "app.py"], own, cwd=tmp_path)
+
+    assert done.code == 2
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["hub", "start", "--port", "0"], ["dev", "app.py", "--once", "--port", "0"]]
+)
+def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, command: list[str]):
+    """A trace in a folder that is not there is one sentence, which names the file."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    done = run([*command, "--record", "none/t.jsonl"], own, cwd=tmp_path)
+
+    assert done.code == 1
+    assert done.err == "Error: none/t.jsonl: No such file or directory\n"
+
+
+def test_cut_trace_is_read_to_its_last_line(trace: Path):
+    """A trace whose writer was killed is read up to there, and its program counts as going on."""
+    whole = trace.read_bytes()
+    at = whole.index(b'"kind": "end"')
+    trace.write_bytes(whole[:at])
+    (one,) = read_trace(trace).runs
+
+    assert one.stopped
+    assert one.came["output"] == b"ONE\nTWO\n"
+
+
+def test_full_disk_ends_the_trace_alone():
+    """A callable or a disk that fails ends the trace; the hub goes on."""
+
+    def fail(_record: dict[str, Any]) -> None:
+        raise OSError(28, "No space left on device")
+
+    writer = TraceWriter(fail)
+    writer.add("start", "a")
+
+    assert isinstance(writer.failure, OSError)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_traces_are_tests(trace: Path, tmp_path: Path, home: Path, changed: bool):
+    """pytest takes a trace as a test of its program, and shows what differs."""
+    if changed:
+        (tmp_path / "app.py").write_text(PROGRAM.replace("upper", "title"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        env=environment(home, None), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=LIMIT,
+    )  # fmt: skip
+
+    assert done.returncode == int(changed), done.stdout
+    assert ("-ONE" in done.stdout) == changed
+    assert f"1 {'failed' if changed else 'passed'}" in done.stdout

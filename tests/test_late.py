@@ -1,0 +1,52 @@
+"""What is imported when: a script that needs one answer of a hub starts quickly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "scramjet_client.clients.doctor",
+    "scramjet_client.clients.sequence",
+    "scramjet_client.instances.client",
+    "scramjet_client.packages.package",
+    "scramjet_client.uploads.sources",
+    "tarfile",
+}
+"""Modules that take longer than the rest of a first answer together."""
+
+STARTS = {
+    "a client": ("from scramjet_client import HostClient; HostClient()", HEAVY),
+    "the command's help": (
+        "from scramjet_client.cli import main; main(['--help'])",
+        HEAVY | {"attr", "requests", "ssl", "scramjet_client.models"},
+    ),
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_start_imports_nothing_heavy(start: str):
+    """What a start does not need is imported when it is used."""
+    code, heavy = STARTS[start]
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert heavy & set(done.stdout.split()) == set()
+
+
+def test_what_comes_late_is_the_real_thing():
+    """A class that is imported late can be called, and has its own attributes."""
+    code = (
+        "from scramjet_client.clients import host; late = host.SequenceClient;"
+        "made = host.HostClient().get_sequence_client('a');"
+        "from scramjet_client import SequenceClient;"
+        "assert type(made) is SequenceClient and late.overwrite is SequenceClient.overwrite"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)
