@@ -10,6 +10,7 @@ from scramjet_client.cli import _exits, _say
 from scramjet_client.cli._hints import hint
 from scramjet_client.cli._running import exit_code
 from scramjet_client.errors import ScramjetError
+from scramjet_client.instances.cause import evidence
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import failed_error
 from scramjet_client.models import GetInstanceResponse
@@ -32,8 +33,8 @@ _TRACEBACK = "Traceback (most recent call last):"
 def look(client: InstanceClient, within: float, sent: str | None = None) -> int:
     """Wait a moment for the end of an instance, and print its error if it has failed.
 
-    To find out more about an end than the hub tells, its stderr and log have to be read. Others may want to read them.
-    So this looks further only if the instance is known to have failed.
+    To find out why, this reads the rest of its stderr, and prints it. It reads its log only if the instance has
+    evidently failed, as others may want to read that.
 
     Args:
         client: The instance.
@@ -51,34 +52,50 @@ def look(client: InstanceClient, within: float, sent: str | None = None) -> int:
                 return 0
             time.sleep(_PAUSE)
             info = client.get_info()
-        code = None if info.terminated is None else info.terminated.exit_code
+        said = ""
         if info.status == "unknown":
+            # 1.x says the same about every end of a Python program. A crash has left its traceback on stderr.
+            said = _rest_of_stderr(client)
+            if evidence(said.encode(), b"").cause is not None:
+                info = client.wait(_STDERR)
+        if info.status == "unknown":
+            _say_text(said)
             _say.warn(
                 f"instance {client.id!r} has ended, and its hub does not say how; `scramjet inst wait {client.id}`"
-                " finds it out from its stderr and log"
+                " looks for the reason in its log"
             )
             return 0
-        if info.status != "crashed" and not code:
+        if info.status != "crashed" and (info.terminated is None or not info.terminated.exit_code):
+            _say_text(said)
             return 0
-        info = client.wait(_STDERR)
+        if not said:
+            info = client.wait(_STDERR)
+            said = _rest_of_stderr(client)
     except ScramjetError:
         # A hub of 0.x has forgotten it, and knows nothing about its end.
         return 0
-    _say_failure(client, info, sent)
+    _say_failure(info, said, sent)
     return exit_code(info)
 
 
-def _say_failure(client: InstanceClient, info: GetInstanceResponse, sent: str | None) -> None:
-    # The search for the reason has taken the stderr from the hub, so it must be shown.
-    text = ""
+def _rest_of_stderr(client: InstanceClient) -> str:
+    """Return what nobody has read of a program's stderr. The hub has it no more, so it must be shown."""
     with contextlib.suppress(ScramjetError), client.get_stream("stderr", timeout=_STDERR) as rest:
-        text = rest.read().decode("utf-8", "replace")
-    cause = info.cause
-    if cause is not None and cause.traceback and text.lstrip().startswith(_TRACEBACK):
-        # Without the frames of what ran it, unless there is more than the one error.
-        text = cause.traceback if text.count(_TRACEBACK) == 1 else text
+        return rest.read().decode("utf-8", "replace")
+    return ""
+
+
+def _say_text(text: str) -> None:
     if text.strip():
         _say.err(text.strip("\n"), keep=_say.LINES)
+
+
+def _say_failure(info: GetInstanceResponse, stderr: str, sent: str | None) -> None:
+    cause = info.cause
+    if cause is not None and cause.traceback and stderr.lstrip().startswith(_TRACEBACK):
+        # Without the frames of what ran it, unless there is more than the one error.
+        stderr = cause.traceback if stderr.count(_TRACEBACK) == 1 else stderr
+    _say_text(stderr)
     _say.error(_exits.sentence(failed_error(info)))
     if (advice := hint(cause, sent)) is not None:
         _say.error(advice)

@@ -111,9 +111,17 @@ def sentence(error: BaseException) -> str:
     elif isinstance(error, OSError) and not isinstance(error, ScramjetError) and error.strerror:
         said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
-        said = in_options(str(error)) or "there is not enough memory"
+        said = _said(error) or "there is not enough memory"
     advice = next((words for kind, words in _ADVICE if isinstance(error, kind)), "")
     return " ".join((f"{said}; {advice}" if advice and "`scramjet" not in said else said).split())
+
+
+def _said(error: BaseException) -> str:
+    """Return the text of an error of the library in the command's words; what a program said stays as it is."""
+    cause = getattr(error, "cause", None)
+    own = getattr(cause, "summary", "")
+    before, found, after = str(error).partition(own) if own else (str(error), "", "")
+    return f"{in_options(before)}{found}{in_options(after)}"
 
 
 def _how(ctx: click.Context, said: str) -> str:

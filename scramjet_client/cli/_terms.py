@@ -11,7 +11,7 @@ _TERMS: tuple[tuple[str, str], ...] = (
         r"token= gives one, or SCRAMJET_TOKEN and from_env\(\)",
         "SCRAMJET_TOKEN or --token gives one",
     ),
-    (r"(?:with )?`requirements=`", "by `-r FILE`"),
+    (r"`requirements=`", "`-r FILE`"),
     (r"requirements themselves are given as a list", "-r takes the path of a file"),
     (r", or use `host\.deploy`", ""),
     (r"\(`limits`\)", "(`--memory MB`)"),

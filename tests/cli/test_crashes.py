@@ -177,3 +177,16 @@ def test_wait_for_several_with_a_limit(start: Started, env: dict[str, str]):
     done = run(["inst", "wait", start("many").id, start("idle").id, "--limit", "3"], env)
 
     assert done.code == 124
+
+
+def test_words_of_the_program_stay(host: HostClient, env: dict[str, str], tmp_path: Path):
+    """What the program itself says is not taken for words of the library."""
+    (tmp_path / "says.py").write_text(
+        "def run(context, input):\n    raise ValueError('argument token, `requirements=`')\n"
+    )
+    id = host.send_sequence(tmp_path / "says.py").start().id
+
+    done = run(["inst", "output", id], env)
+
+    assert done.code == 1
+    assert "failed: ValueError: argument token, `requirements=`" in done.err
