@@ -63,6 +63,7 @@ class Tuning(Shown):
         stream_settle: The same for its other streams, which hubs leave open for a program that lives on after a crash.
         log_echo: How long an ended log waits for the line that a look adds to it on 1.x, if none has come before; a hub
             may be told not to write them.
+        log_echo_limit: The same if one has come before; a 1.x log that one reader has left gives nothing to the others.
         input_settle: How long a Node.js runner may take to read the header lines of its first input, before the first
             byte that is not ASCII follows them. It took 0.06 s when measured, but a program that computes delays it.
         input_reading: How long to wait for signs that a program reads; a runner that came back to a restarted hub never
@@ -83,6 +84,7 @@ class Tuning(Shown):
     log_settle: float = 0.5
     stream_settle: float = 5.0
     log_echo: float = 2.0
+    log_echo_limit: float = 30.0
     input_settle: float = 0.5
     input_reading: float = 30.0
     input_return: float = 1.0

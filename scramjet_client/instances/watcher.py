@@ -33,10 +33,6 @@ _ROUND_TRIPS = 3
 _LOOK_LEAST = 8.0
 """The most seconds between two looks of a wait. Each look adds a line to a log, so a silent log is looked at less."""
 
-_ECHO_LIMIT = 30.0
-"""Seconds that a log waits for the echo of the last look if an earlier one has come (see `Tuning.log_echo`). A 1.x log
-that one reader has left gives nothing to the other readers."""
-
 _LONG_LINE = 65536
 """Bytes: the hub itself never writes a longer line."""
 
@@ -112,12 +108,15 @@ class SharedLooks:
         looks: SharedLooks = client.memo.setdefault("looks", cls(client))
         return looks
 
-    def fetch(self, instance_id: str, since: float | None = None) -> GetInstanceResponse | None:
+    def fetch(
+        self, instance_id: str, since: float | None = None, *, alone: bool = False
+    ) -> GetInstanceResponse | None:
         """Return the instance's state, None if it is gone. Raises the request's errors.
 
         Args:
             instance_id: The instance.
             since: Moment of the clock; an older look does not count. None means now.
+            alone: Whether only a look at this instance counts, and not a list.
         """
         with self._lock:
             now = self._clock()
@@ -125,7 +124,7 @@ class SharedLooks:
             self._asked[instance_id] = now
             self._asked = {i: at for i, at in self._asked.items() if now - at < 2 * _FRESH}
             self._sights = {i: it for i, it in self._sights.items() if i in self._asked}
-            if self._list_is_worth_it(now):
+            if not alone and self._list_is_worth_it(now):
                 if now - self._listed_at >= _FRESH:
                     answer = self._client.request(
                         "GET", "instances", timeout=self._client.tuning.look
@@ -227,15 +226,22 @@ class EndWatcher:
 
     # -- looking --------------------------------------------------------------------------------
 
-    def fetch_info(self, *, at_most: float = 0.0) -> GetInstanceResponse | None:
+    def fetch_info(
+        self, *, at_most: float = 0.0, alone: bool = False
+    ) -> GetInstanceResponse | None:
         """Look at the instance, or return the result of another look if it is at most `at_most` seconds old.
+
+        Args:
+            at_most: Seconds.
+            alone: As for `SharedLooks.fetch`.
 
         Returns:
             The info as in the attribute `info`.
         """
         began = time.monotonic()
         try:
-            info = SharedLooks.of(self._client).fetch(self._id, max(self._began, began - at_most))
+            looks = SharedLooks.of(self._client)
+            info = looks.fetch(self._id, max(self._began, began - at_most), alone=alone)
         except ScramjetError:
             self.seen_alive = False
             raise
@@ -462,7 +468,8 @@ class _Silence:
         if self._confirmed_at is None:
             echoes, moment = 0 if lines is None else lines.echoes, time.monotonic()
             try:
-                watcher.fetch_info()
+                # Not every hub answers a list with an echo.
+                watcher.fetch_info(alone=lines is not None)
             except (HubConnectionError, HubTimeoutError):
                 return False
             if watcher.ended_at is None:
@@ -479,7 +486,7 @@ class _Silence:
         looks = SharedLooks.of(client)
         if lines.echoes:
             looks.gives_echoes = True
-            return waited >= _ECHO_LIMIT
+            return waited >= client.tuning.log_echo_limit
         if looks.gives_echoes is None and waited >= client.tuning.log_echo:
             looks.gives_echoes = False
         return looks.gives_echoes is False or waited >= client.tuning.log_echo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from scramjet_client import (
     InstanceFailedError,
     InstanceNotFoundError,
     RunTimeoutError,
+    Tuning,
     UnsupportedByHubError,
     UploadError,
 )
@@ -77,6 +79,19 @@ def test_progress_and_output_in_a_file(hub: Hub, host: HostClient, tmp_path: Pat
 
     assert (result.read_bytes(), done.output) == (BLOCK, b"")
     assert shown[-1] == (len(BLOCK), len(BLOCK))
+
+
+def test_many_runs_of_one_client(hub: Hub, host: HostClient):
+    """From four at once on, a list of all instances replaces the looks at each; every run sees its end all the same."""
+    host.client.tuning = Tuning(log_echo_limit=3600.0)
+    sequence = hub.sequence(host, "py-echo")
+
+    def once(number: int) -> bytes:
+        text = f"{number}\n"
+        return sequence.run(text, type="text/plain", args=[LINGER], timeout=LIMIT).output
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(once, range(6))) == [b"%d\n" % number for number in range(6)]
 
 
 def test_stdin_stdout_and_stderr(hub: Hub, host: HostClient):
