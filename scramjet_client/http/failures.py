@@ -59,6 +59,9 @@ _BY_PLATFORM_CODE: dict[int | None, type[HubResponseError]] = {
 }
 """Meanings of the platform's `error.code`, for statuses that say less."""
 
+_API = "/api/v1"
+"""The usual path of a hub's API in its URL."""
+
 # All errors of an instance's routes have the status 500; the text then starts with the intended status.
 _MEANT_STATUS = re.compile(r"(\d{3}): (.*)", re.DOTALL)
 
@@ -168,12 +171,10 @@ def _missing_token(base: str) -> str:
 
 
 def wrong_path(base: str) -> str:
-    """Return advice for an address without the path of a hub's API; "" if it has a path."""
-    path = urlsplit(base).path.strip("/") if base else "none"
-    if path not in ("", "api"):
+    """Return advice for an address that does not end like that of a hub's API; "" if it does, or is not known."""
+    if not base or urlsplit(base).path.rstrip("/").endswith(_API):
         return ""
-    right = f"{base.rstrip('/')}/{'v1' if path else 'api/v1'}"
-    return f"; a hub's API is below /api/v1, so its address may be {right}"
+    return f"; a hub's API is normally below {_API}: doctor() finds out whether one answers on this host"
 
 
 def _seconds_until(retry_after: str) -> float | None:
