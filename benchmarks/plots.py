@@ -160,17 +160,15 @@ def overview(values: dict[str, Any], folder: Path) -> Path | None:
         values: What `report.as_json` returns.
         folder: Where to draw.
     """
+    rows = overview_rows(values)
+    if not rows:
+        return None
     _prepare()
     from matplotlib import pyplot  # noqa: PLC0415
 
-    cases = {case["name"]: case["contestants"] for case in values["cases"]}
-    rows = [name for name in OVERVIEW if _costs(cases.get(name, {})).keys() >= {US, "requests"}]
-    if not rows:
-        return None
     figure, axis = pyplot.subplots(figsize=(8.5, 1.1 + 0.3 * len(rows)), layout="constrained")
     seen = set()
-    for at, name in enumerate(reversed(rows)):
-        costs = _costs(cases[name])
+    for at, costs in enumerate(reversed(list(rows.values()))):
         for peer, cost in costs.items():
             first = peer not in seen
             seen.add(peer)
@@ -191,6 +189,14 @@ def overview(values: dict[str, Any], folder: Path) -> Path | None:
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
     return path
+
+
+def overview_rows(values: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the processor time of each library, for cases of the overview that this client and requests are in."""
+    cases = {case["name"]: _costs(case["contestants"]) for case in values["cases"]}
+    return {
+        name: cases[name] for name in OVERVIEW if cases.get(name, {}).keys() >= {US, "requests"}
+    }
 
 
 def _costs(contestants: dict[str, dict[str, list[float]]]) -> dict[str, float]:

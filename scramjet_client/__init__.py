@@ -360,9 +360,48 @@ __all__ = [
 ]
 
 
+_ELSEWHERE = {
+    **dict.fromkeys(("LocalHub", "OpenHubWarning", "RecordedRequest"), "hub"),
+    **dict.fromkeys(("FaultProxy", "Cut", "Delay", "Drop", "Reset", "Stall"), "testing"),
+    **dict.fromkeys(("Scramjet", "event_stream_response", "stream_response"), "integrations.flask"),
+    **dict.fromkeys(("LiveView", "TransferBar", "show"), "integrations.notebook"),
+}
+"""The module of names that people look for here; it needs an extra, or is for tests."""
+
+_MEANT = {
+    "Client": "HostClient",
+    "Host": "HostClient",
+    "Hub": "HostClient (a client), or scramjet_client.hub.LocalHub (a hub)",
+    "Instance": "InstanceClient",
+    "Manager": "ManagerClient",
+    "ScramjetClient": "HostClient",
+    "Sequence": "SequenceClient",
+    "TimeoutError": "HubTimeoutError",
+    "ConnectionError": "HubConnectionError",
+    "TransformHub": "HostClient",
+    "flask": "scramjet_client.integrations.flask",
+    "local_hub": "scramjet_client.hub",
+    "notebook": "scramjet_client.integrations.notebook",
+}
+"""The right name for each name that people guess."""
+
+
+def _refuse(name: str) -> None:
+    """Raise for a name that is not here; of a likely guess, with the right name.
+
+    That is an ImportError: of an AttributeError, `from scramjet_client import ...` keeps nothing.
+    """
+    if name in _ELSEWHERE:
+        right = f"from {__name__}.{_ELSEWHERE[name]} import {name}"
+        raise ImportError(f"{__name__} has no {name!r}; write: {right}", name=__name__)
+    if name in _MEANT:
+        raise ImportError(f"{__name__} has no {name!r}; it is called {_MEANT[name]}", name=__name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        _refuse(name)
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -138,6 +138,26 @@ def find_token(url: str) -> tuple[str, Path] | None:
     return None
 
 
+def kept_at(url: str) -> str | None:
+    """Return the URL under which the token of this user's hub at `url` is kept, or None.
+
+    It is another one for a name such as "localhost".
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 80
+    except ValueError:
+        return None
+    local = parts.hostname == "localhost"
+    hosts = ["127.0.0.1", "[::1]"] if local else []
+    for each in [url, *(parts._replace(netloc=f"{host}:{port}").geturl() for host in hosts)]:
+        # A file that can't be believed holds no token of ours.
+        with contextlib.suppress(UnsafeTokenFile):
+            if find_token(each) is not None:
+                return each
+    return None
+
+
 def _read(name: str, folder: int, path: Path) -> str | None:
     try:
         # Non-blocking, because the file may be a pipe.

@@ -10,7 +10,7 @@ import functools
 import inspect
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType, TracebackType
 from typing import Any, ClassVar, TypeVar
 
@@ -62,6 +62,7 @@ _MEANT = {
     "params": ("app_config", "args", "params"),
     "path": ("package", "stream", "target"),
     "payload": ("stream", "message"),
+    "refresh": ("interval",),
     "seconds": ("timeout",),
     "source": ("stream", "function"),
     "ssl_verify": ("verify",),
@@ -79,6 +80,57 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return the known name that is most similar to a given one, or ""."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return found[0] if found else ""
+
+
+_READING = {
+    "all", "fetch", "find", "get", "list", "listen", "load", "open", "query", "read", "receive", "retrieve", "see",
+    "show", "stream", "subscribe", "view", "wait", "watch",
+}  # fmt: skip
+_WRITING = {
+    "emit", "feed", "open", "pipe", "post", "publish", "push", "put", "send", "submit", "upload", "write",
+}  # fmt: skip
+"""Verbs that are taken for each other, before one noun."""
+
+
+def _of_another_verb(name: str, names: Sequence[str]) -> str:
+    """Return the name that has another verb of the same meaning, such as "get_info" for "fetch_info", or ""."""
+    verb, _, noun = name.partition("_")
+    noun = noun[4:] if noun.startswith("for_") else noun
+    for other, meaning in (
+        ("get", _READING),
+        ("list", _READING),
+        ("send", _WRITING),
+        ("open", _WRITING),
+        ("submit", _WRITING),
+    ):
+        if not noun or verb in meaning:
+            for each in (f"{other}_{noun or verb}", f"{other}_{noun or verb}s"):
+                if each in names:
+                    return each
+    return ""
+
+
+def misspelt(name: str, known: Sequence[str]) -> str:
+    """Return the known name that has the same words, with slips of the fingers or in another order; or ""."""
+    words = sorted(name.lower().split("_"))
+    for each in known:
+        others = sorted(each.lower().split("_"))
+        if len(others) == len(words) and all(map(_is_slip, words, others)):
+            return each
+    joined = name.lower().replace("_", "")  # getInfo
+    return next((each for each in known if each.replace("_", "") == joined), "")
+
+
+def _is_slip(word: str, right: str) -> bool:
+    """Whether a word is another one with a letter or, of a long word, two letters wrong."""
+    if word == right:
+        return True
+    blocks = difflib.SequenceMatcher(None, word, right, autojunk=False).get_matching_blocks()
+    wrong = max(len(word), len(right)) - sum(each.size for each in blocks)
+    shorter = min(len(word), len(right))
+    # Of short words, another letter makes another one: tail and talk, start and state.
+    enough = 3 if len(word) != len(right) or sorted(word) == sorted(right) else 6
+    return shorter >= enough and wrong <= (2 if shorter >= 8 else 1) and word[0] == right[0]
 
 
 def advised(cls: _T) -> _T:
@@ -192,7 +244,10 @@ def _refusal(called: str, keywords: Mapping[str, Any], known: list[str], said: s
             if right:
                 return f"{called}() has no argument {name!r}; it is called {right!r} here"
             return f"{called}() has no argument {name!r}; it has {', '.join(names)}"
-    return _FUNCTION.sub(f"{called}()", said)
+    hint = (
+        "; the program's arguments are args=[...]" if " given" in said and "args" in known else ""
+    )
+    return _FUNCTION.sub(f"{called}()", said) + hint
 
 
 class Guided:
@@ -210,22 +265,12 @@ class Guided:
             if advice:
                 return str(advice)
         names = [each for each in dir(type(self)) if not each.startswith("_")]
-        verb, _, noun = name.partition("_")
-        for other in ("get", "list", "send", "open", "submit"):
-            same = [
-                each
-                for each in (f"{other}_{noun or verb}", f"{other}_{noun or verb}s")
-                if each in names
-            ]
-            if same:
-                return same[0] + "()"
+        found = misspelt(name, names) or _of_another_verb(name, names)
+        if found:
+            return found + ("()" if callable(getattr(type(self), found)) else "")
         guesses = {each for cls in type(self).__mro__ for each in vars(cls).get("_guesses", {})}
-        found = nearest(name, [*names, *guesses], 0.7)
-        if found in guesses:
-            return self._advice_on(found)
-        if not found:
-            return ""
-        return found + ("()" if callable(getattr(type(self), found)) else "")
+        found = misspelt(name, sorted(guesses))
+        return self._advice_on(found) if found else ""
 
     def _missing(self, name: str) -> AttributeError:
         advice = "" if name.startswith("_") else self._advice_on(name)

@@ -262,9 +262,15 @@ class InvalidResponseError(ScramjetError):
 
 
 class StreamError(ScramjetError):
-    """A stream ended without the hub's end of stream."""
+    """A stream ended without the hub's end of stream.
+
+    Attributes:
+        partial: The data that came last: the beginning of a line, or of the bytes that `read` waited for. After
+            `read1`, which has given its data, and so for `io.TextIOWrapper`, it is the beginning of the line.
+    """
 
     code = "STREAM_ERROR"
+    partial: bytes = b""
 
 
 class StreamClosedError(StreamError, ValueError):
@@ -280,7 +286,7 @@ class StreamInterruptedError(StreamError, ConnectionError):
 
 
 class StreamIdleError(StreamError, TimeoutError):
-    """No byte arrived within `idle_timeout`; the stream is closed."""
+    """No byte arrived within `idle_timeout`; the connection is closed, and `.partial` has the begun line."""
 
     code = "STREAM_IDLE"
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal, TypedDict, Union
+from typing import Any, ClassVar, Literal, TypedDict, Union
 
 import attrs
 
 from scramjet_client._base import Shown, printable, public
+from scramjet_client._names import Guided
 
 InstanceInputStream = Literal["stdin", "input"]
 """The streams of an instance that you can write."""
@@ -146,7 +147,7 @@ class GetHealthResponse(Shown):
 
 @public
 @attrs.frozen(kw_only=True)
-class Termination(Shown):
+class Termination(Guided, Shown):
     """How an instance ended.
 
     Attributes:
@@ -155,6 +156,14 @@ class Termination(Shown):
         reason: The hub's words.
         raw: The hub's JSON: `{"exitcode", "reason"}`.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "code": "exit_code",
+        "exitcode": "exit_code",
+        "message": "reason",
+        "return_code": "exit_code",
+        "returncode": "exit_code",
+    }
 
     exit_code: int | None
     reason: str
@@ -204,7 +213,7 @@ class Cause(Shown):
 
 @public
 @attrs.frozen(kw_only=True)
-class GetInstanceResponse(Shown):
+class GetInstanceResponse(Guided, Shown):
     """A hub's info on an instance.
 
     Attributes:
@@ -221,6 +230,20 @@ class GetInstanceResponse(Shown):
         extra: All other fields by the hub's own names (`appConfig`, `args`, `provides`...).
         raw: The hub's JSON.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        "code": "terminated.exit_code",
+        "error": "cause",
+        "exit_code": "terminated.exit_code",
+        "exitcode": "terminated.exit_code",
+        "instance_id": "id",
+        "reason": "terminated.reason",
+        "return_code": "terminated.exit_code",
+        "returncode": "terminated.exit_code",
+        "sequence_id": "sequence",
+        "state": "status",
+        "traceback": "cause.traceback",
+    }
 
     id: str
     sequence: str

@@ -33,6 +33,7 @@ from scramjet_client import (
     Tuning,
     errors,
 )
+from scramjet_client._kept_tokens import keep_token
 from scramjet_client.hub import LocalHub
 from scramjet_client.uploads.options import plan
 from scramjet_client.uploads.upload import Upload
@@ -135,6 +136,15 @@ class World:
     def client(self, url: str, **options: Any) -> HostClient:
         return self.stack.enter_context(HostClient(url, **{"retries": 0, "proxies": {}, **options}))
 
+    def kept(self, host: str = "127.0.0.1") -> HostClient:
+        """Return a client of a hub whose token is kept, as by `scramjet hub start`; the client has no token."""
+        folder = self.tmp_path / "runtime"
+        folder.mkdir(mode=0o700)
+        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        self.stack.enter_context(keep_token(self.local.url, "right-token"))
+        return self.client(self.local.url.replace("127.0.0.1", host))
+
     def start(self, program: Callable[..., Any]) -> InstanceClient:
         id = self.local.add_sequence(program.__name__, program)
         return self.host.get_sequence_client(id).start()
@@ -174,6 +184,9 @@ class World:
 def world(tmp_path: Path, certificates: Certificates) -> Iterator[World]:
     with contextlib.ExitStack() as stack:
         yield World(stack, tmp_path, certificates)
+
+
+_YOURS = "a token is needed…: … answered 401…; it is a hub of yours"
 
 
 def _free_port() -> int:
@@ -414,6 +427,12 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "a token is needed…: … answered 401…; token= gives one, or SCRAMJET_TOKEN and from_env()": lambda world: (
         world.client(world.local.url).get_version()
     ),
+    _YOURS + ", and HostClient.from_env() finds its token": lambda world: (
+        world.kept().get_version()
+    ),
+    _YOURS + ", whose token from_env() and `scramjet` send to … alone": lambda world: world.kept(
+        "localhost"
+    ).get_version(),
     "the token does not allow this…: … answered 403…": lambda world: world.hub(
         options={"token": "a-small-token"}, sequences=_answer("403 Forbidden")
     ).list_sequences(),

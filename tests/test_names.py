@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import sys
@@ -21,6 +22,7 @@ from scramjet_client import (
     KillMessageData,
     ManagerClient,
     SendStreamOptions,
+    Termination,
     Timeouts,
 )
 from scramjet_client._names import SYNONYMS, Guided
@@ -57,6 +59,9 @@ SEQUENCE = HOST.get_sequence_client("s")
         (lambda: Timeouts(reads=3), "Timeouts() has no argument 'reads'; it is called 'read'"),
         (lambda: SendStreamOptions(typ="x"), "'type'"),
         (lambda: KillMessageData(now=True), "it has remove_immediately"),
+        (lambda: INSTANCE.show(refresh=1), "no argument 'refresh'; it is called 'interval'"),
+        (lambda: INSTANCE.show(zzzzz=1), "it has streams, lines, interval, widget"),
+        (lambda: SEQUENCE.start(5), "but 2 were given; the program's arguments are args=[...]"),
         (lambda: LocalHub(prot=3), "LocalHub() has no argument 'prot'; it is called 'port'"),
     ],
 )  # fmt: skip
@@ -171,6 +176,29 @@ def _completed() -> CompletedInstance:
         (ManagerClient("http://h/api/v1"), "list_store_items", "get_store_items()"),
         (object.__new__(LocalHub), "api_base", "url"),
         (_completed(), "exit_code", "returncode"),
+        (INSTANCE, "talk", 'inout(source), or open_input() together with get_stream("output")'),
+        (INSTANCE, "chat", 'inout(source), or open_input() together with get_stream("output")'),
+        (INSTANCE, "ask", 'inout(source), or open_input() together with get_stream("output")'),
+        (INSTANCE, "wait_for_event", "get_next_event(name), or expect_event(name)"),
+        (INSTANCE, "wait_event", "get_next_event(name), or expect_event(name)"),
+        (INSTANCE, "stream_log", "get_log_stream()"),
+        (INSTANCE, "send_line", "send_input(source)"),
+        (INSTANCE, "get_events", "get_event_stream(name)"),
+        (INSTANCE, "kil", "kill()"),
+        (HOST, "list_sequence", "list_sequences()"),
+        (INSTANCE, "tail_log", "follow(log=True)"),
+        (INSTANCE, "live", "show() in a notebook, or follow(output=True)"),
+        (INSTANCE, "fetch_info", "get_info()"),
+        (INSTANCE, "getInfo", "get_info()"),
+        (INSTANCE, "get_stauts", "get_info().status"),
+        (INSTANCE, "write_stdin", "send_stdin()"),
+        (INSTANCE, "is_alive", "get_info().status"),
+        (SEQUENCE, "map", "run(input=...)"),
+        (HOST, "check", "doctor(), or get_version()"),
+        (HOST, "is_alive", "doctor(), or get_version()"),
+        (_completed().info, "returncode", "terminated.exit_code"),
+        (_completed().info, "exit_code", "terminated.exit_code"),
+        (Termination(exit_code=0, reason=""), "returncode", "exit_code"),
     ],
 )
 def test_guessed_attributes_are_refused_with_the_right_one(thing, name, right):
@@ -179,6 +207,81 @@ def test_guessed_attributes_are_refused_with_the_right_one(thing, name, right):
         getattr(thing, name)
 
     assert str(caught.value) == f"{type(thing).__name__} has no {name!r}; use {right}"
+
+
+@pytest.mark.parametrize(
+    ("thing", "name"),
+    [
+        (INSTANCE, "walk"),
+        (INSTANCE, "stop_stream"),
+        (INSTANCE, "kill_event"),
+        (INSTANCE, "read_input"),
+        (INSTANCE, "wait_for_evening"),
+        (INSTANCE, "mend_input"),
+        (INSTANCE, "spin"),
+        (INSTANCE, "stage"),
+        (HOST, "kill_sequence"),
+        (HOST, "rename_topic"),
+        (SEQUENCE, "staff"),
+    ],
+)
+def test_no_name_is_better_than_a_wrong_one(thing, name):
+    """A name that only looks like another one is refused without a suggestion."""
+    with pytest.raises(AttributeError) as caught:
+        getattr(thing, name)
+
+    assert str(caught.value) == f"{type(thing).__name__} has no {name!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("LocalHub", "from scramjet_client.hub import LocalHub"),
+        ("FaultProxy", "from scramjet_client.testing import FaultProxy"),
+        ("TransferBar", "from scramjet_client.integrations.notebook import TransferBar"),
+        ("Client", "it is called HostClient"),
+        ("Hub", "HostClient (a client), or scramjet_client.hub.LocalHub (a hub)"),
+        ("flask", "scramjet_client.integrations.flask"),
+        ("notebook", "scramjet_client.integrations.notebook"),
+    ],
+)
+def test_guessed_imports_are_refused_with_the_right_one(name, right):
+    """An import of a likely guess says where the thing is; other names are missing as ever."""
+    with pytest.raises(ImportError) as caught:
+        exec(f"from scramjet_client import {name}")
+    assert right in str(caught.value)
+
+    with pytest.raises(ImportError, match="cannot import name"):
+        exec("from scramjet_client import NothingOfTheKind")
+    assert not hasattr(scramjet_client, "NothingOfTheKind")
+
+
+def test_modules_that_imports_are_led_to_are_there():
+    """Each name that an import is led to is where it says."""
+    for name, module in scramjet_client._ELSEWHERE.items():
+        assert hasattr(importlib.import_module(f"scramjet_client.{module}"), name)
+    for meant in scramjet_client._MEANT.values():
+        first = re.match(r"[\w.]+", meant)
+        assert first is not None
+        if first[0].startswith("scramjet_client."):
+            importlib.import_module(first[0])
+        else:
+            assert first[0] in scramjet_client.__all__
+
+
+def test_a_hub_without_a_block():
+    """A hub that is not started says how it is; `start()` gives the hub."""
+    hub = LocalHub()
+    for use in (lambda: hub.url, hub.client, lambda: hub.add_sequence("x", print)):
+        with pytest.raises(RuntimeError, match=r"`with LocalHub\(\) as hub:`, or call start\(\)"):
+            use()
+    started = hub.start()
+    try:
+        assert started is hub
+        with started.client() as host:
+            host.get_version()
+    finally:
+        hub.stop()
 
 
 def _guided() -> list[type[Guided]]:

@@ -20,8 +20,12 @@ from tests.support.wire import Conn, RawServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
-POSIX_ALONE = ("scramjet_client/hub/", "scramjet_client/_kept_tokens.py")
-"""What runs and finds a LocalHub, which needs processes and locks of POSIX."""
+POSIX_ALONE = (
+    "scramjet_client/hub/",
+    "scramjet_client/_kept_tokens.py",
+    "scramjet_client/cli/_dev_debugger.py",
+)
+"""What runs and finds a LocalHub, and debugs what runs on it: it needs processes and locks of POSIX."""
 
 ITSELF_POSIX = "not killed_hub and not terminal and not sigint and not restarted and not by_force"
 """Tests that use POSIX themselves: they start or kill a hub, or press Ctrl-C in a terminal."""

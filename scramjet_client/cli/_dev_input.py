@@ -47,7 +47,7 @@ class KeptInput:
 
     def start(self) -> None:
         """Begin to read stdin, unless this process is in the background of a terminal, which would stop it."""
-        if sys.stdin.isatty():
+        if sys.platform != "win32" and sys.stdin.isatty():
             with contextlib.suppress(OSError):
                 if os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
                     return

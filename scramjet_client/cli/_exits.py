@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from scramjet_client.cli._terms import in_options
 from scramjet_client.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -58,7 +59,7 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
     (NotFoundError, "`scramjet hub doctor` finds out whether its URL is right"),
     (
         AuthenticationError,
-        "SCRAMJET_TOKEN gives it a token; `scramjet hub doctor` says which is used",
+        "`scramjet hub doctor` says which token is used",
     ),
     (
         HubConnectionError,
@@ -110,9 +111,17 @@ def sentence(error: BaseException) -> str:
     elif isinstance(error, OSError) and not isinstance(error, ScramjetError) and error.strerror:
         said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
-        said = str(error) or "there is not enough memory"
+        said = _said(error) or "there is not enough memory"
     advice = next((words for kind, words in _ADVICE if isinstance(error, kind)), "")
     return " ".join((f"{said}; {advice}" if advice and "`scramjet" not in said else said).split())
+
+
+def _said(error: BaseException) -> str:
+    """Return the text of an error of the library in the command's words; what a program said stays as it is."""
+    cause = getattr(error, "cause", None)
+    own = getattr(cause, "summary", "")
+    before, found, after = str(error).partition(own) if own else (str(error), "", "")
+    return f"{in_options(before)}{found}{in_options(after)}"
 
 
 def _how(ctx: click.Context, said: str) -> str:

@@ -40,6 +40,11 @@ def sequence_of(session: Session, given: str) -> SequenceClient:
         found = [each.id for each in known if each.name == given][-1:] or _beginning(
             given, [each.id for each in known]
         )
+        if not found and _is_sequence(given):
+            raise SequenceNotFoundError(
+                f"there is no sequence {given!r} on the hub at {host.api_base}; did you mean ./{given}?"
+                " A path in this folder begins with './'"
+            )
         given = _one(given, found, "sequence", SequenceNotFoundError, session)
     return host.get_sequence_client(given)
 
@@ -47,8 +52,21 @@ def sequence_of(session: Session, given: str) -> SequenceClient:
 def sent_sequence(session: Session, given: str, requirements: Any = None) -> SequenceClient:
     """Return a sequence as `sequence_of` does; if the word is a path, send the package first."""
     if not is_path(given):
+        if requirements is not None:
+            raise click.UsageError(
+                f"-r puts requirements into a package before it is sent, and {given!r} is on the hub already"
+            )
         return sequence_of(session, given)
     return send(session, given, requirements=requirements)
+
+
+def _is_sequence(given: str) -> bool:
+    """Return whether a word names a folder here, or a file that may be a package."""
+    path = Path(given)
+    try:
+        return path.is_dir() or (path.is_file() and path.suffix in (".py", ".gz", ".tgz", ".tar"))
+    except (OSError, ValueError):
+        return False
 
 
 def is_path(given: str) -> bool:
@@ -61,11 +79,36 @@ def is_path(given: str) -> bool:
     )
 
 
+def requirements_of(given: str | None, path: str) -> str | None:
+    """Return the path of a requirements file: relative to the current folder, or else to that of the sequence.
+
+    Args:
+        given: What `-r` was given.
+        path: What is packed.
+
+    Raises:
+        click.BadParameter: It is in neither.
+    """
+    if given is None:
+        return None
+    folder = Path(path) if os.path.isdir(path) else Path(path).parent
+    for each in (Path(given), folder / given):
+        if each.is_file():
+            return str(each.resolve())
+    kind = "is a folder" if Path(given).is_dir() else "does not exist"
+    beside = "" if Path(given).is_absolute() else f", neither here nor in {str(folder)!r}"
+    raise click.BadParameter(
+        f"File {given!r} {kind}{beside}.", param_hint="'-r' / '--requirements'"
+    )
+
+
 def send(
     session: Session, path: str, *, requirements: Any = None, replaced: str | None = None
 ) -> SequenceClient:
     """Send a package with a progress bar, as a new sequence or as the replacement of one."""
     package: Any = getattr(sys.stdin, "buffer", sys.stdin) if path == "-" else Path(path)
+    if path != "-":
+        requirements = requirements_of(requirements, path)
     host = session.host
     with progress(session, "package") as report:
         if replaced is not None:

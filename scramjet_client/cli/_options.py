@@ -53,6 +53,37 @@ source_argument = click.argument(
 lines_option = click.option(
     "-n", "--lines", type=click.IntRange(min=1), metavar="N", help="End after N lines."
 )
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+"""Levels of a log's records, the least first."""
+
+limit_option = click.option(
+    "--limit",
+    "--timeout",
+    "--seconds",
+    "limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End after so long, with 0. [default: never]",
+)
+
+
+def log_options(function: _F) -> _F:
+    """Add the choice of the lines of a log: `--level` and `--all`."""
+    level = click.option(
+        "--level",
+        type=click.Choice(LEVELS, case_sensitive=False),
+        metavar="LEVEL",
+        help=f"Only records of this level and worse: {', '.join(LEVELS)}.",
+    )
+    every = click.option(
+        "--all",
+        "every",
+        is_flag=True,
+        help="Also the records that the looks of clients make (Get info).",
+    )
+    return level(every(function))
+
+
 file_option = click.option(
     "-o",
     "--output",

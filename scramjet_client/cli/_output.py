@@ -22,7 +22,10 @@ _NARROW = 80
 
 _SHORT_ID = 12
 
+_KILLED = -9
+
 _STYLES = {
+    "killed": "yellow",
     "running": "green",
     "starting": "cyan",
     "stopping": "yellow",
@@ -38,6 +41,14 @@ _STYLES = {
 def has_ended(instance: Any) -> bool:
     """Return whether a listed instance has ended; one that a hub adopted ends without `terminated`."""
     return instance.terminated is not None or instance.status in ("stopped", "crashed", "unknown")
+
+
+def state(instance: Any) -> str:
+    """Return the status of an instance for people, who want to tell a killed one from one that has stopped."""
+    how = instance.terminated
+    if instance.status == "stopped" and how is not None and how.exit_code == _KILLED:
+        return "killed"
+    return str(instance.status)
 
 
 def plain(value: Any) -> Any:

@@ -13,6 +13,10 @@ from scramjet_client import __version__
 from scramjet_client.cli import _exits, _say
 from scramjet_client.cli._lazy import LazyGroup
 from scramjet_client.cli._session import Session, connection, given
+from scramjet_client.errors import InvalidResponseError, NotFoundError
+
+_NEARBY = 5.0
+"""Seconds to look for a hub on the same host."""
 
 
 class _Root(LazyGroup):
@@ -32,10 +36,26 @@ class _Root(LazyGroup):
                 return super().invoke(ctx)
             except (click.exceptions.Exit, click.UsageError):
                 raise
-            except BaseException:
+            except BaseException as error:
+                _say_where(ctx, error)
                 if given(ctx).get("debug"):
                     _say.err(traceback.format_exc().rstrip(), keep=_say.LINES)
                 raise
+
+
+def _say_where(ctx: click.Context, error: BaseException) -> None:
+    """If the URL lacks the path of a hub's API, add to the error the URL on its host at which one answers."""
+    session = ctx.find_object(Session)
+    if not isinstance(error, (NotFoundError, InvalidResponseError)) or session is None:
+        return
+    if "doctor()" not in error.message:
+        return
+    from scramjet_client.clients.diagnosis import api_nearby  # noqa: PLC0415
+
+    found = api_nearby(session.host._client, _NEARBY)
+    if found is not None:
+        error.message = f"{error.message.rpartition('; ')[0]}; a hub's API answers at {found}"
+        error.args = (error.message,)
 
 
 @contextlib.contextmanager

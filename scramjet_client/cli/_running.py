@@ -14,8 +14,10 @@ from typing import Any, BinaryIO
 import attrs
 
 from scramjet_client.cli import _exits, _output, _say
+from scramjet_client.cli._hints import hint
 from scramjet_client.cli._session import Session
 from scramjet_client.cli._streams import log_line, source
+from scramjet_client.cli._terms import in_options
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import (
     BadParametersError,
@@ -77,11 +79,13 @@ class Shown:
         log: Whether its log goes to stderr.
         output_only: Whether only its output goes to stdout.
         collected: Whether to keep everything for one JSON document at the end.
+        path: The file that takes its output instead, or None.
     """
 
     log: bool
     output_only: bool
     collected: bool
+    path: str | None = None
 
 
 def exit_code(info: GetInstanceResponse) -> int:
@@ -164,13 +168,16 @@ def run(
 
     def run_it(instance: InstanceClient, left: float | None) -> GetInstanceResponse:
         try:
-            return _Run(session, instance, feed, shown, left).through()
+            return _Run(session, instance, feed, shown, limit=left, output=output).through()
         except _LimitOver:
             raise RunTimeoutError(
                 f"instance {instance.id!r} had not ended after {limit:g} s and is killed"
             ) from None
 
-    return run_new(start, run_it, limit)
+    with contextlib.ExitStack() as stack:
+        # Before the start: an instance whose output can't be kept should not begin.
+        output = None if shown.path is None else stack.enter_context(open(shown.path, "wb"))
+        return run_new(start, run_it, limit)
 
 
 class _LimitOver(Exception):
@@ -212,13 +219,16 @@ class _Run:
         instance: InstanceClient,
         feed: Feed,
         shown: Shown,
+        *,
         limit: float | None,
+        output: BinaryIO | None,
     ) -> None:
         self._session = session
         self._instance = instance
         self._feed = feed
         self._deadline = None if limit is None else time.monotonic() + limit
         self._shown = shown
+        self._file = None if output is None else _Tail(output, bytearray())
         self._kept = {name: io.BytesIO() for name in ("output", "stdout", "stderr", "log")}
         # A crashed program's last words, searched for the reason.
         self._last_of_log: deque[bytes] = deque(maxlen=_KEPT_LINES)
@@ -284,8 +294,9 @@ class _Run:
         shown = self._shown.log or (not self._shown.collected and self._was_shown(cause))
         if not shown:
             _say.err(cause.traceback.strip("\n") or cause.summary, keep=_say.LINES)
-        if cause.cure is not None:
-            _say.error(cause.cure)
+        for advice in (cause.cure, hint(cause, self._feed.type)):
+            if advice is not None:
+                _say.error(in_options(advice))
 
     def _was_shown(self, cause: Cause) -> bool:
         """Return whether the program's stderr, which the command shows live, ended with this error."""
@@ -296,13 +307,13 @@ class _Run:
         if self._shown.collected:
             stderr = _Tail(self._kept["stderr"], self._last_of_stderr)
             return {
-                "output": self._kept["output"],
+                "output": self._file or self._kept["output"],
                 "stdout": self._kept["stdout"],
                 "stderr": stderr,
             }
         aside = sys.stderr.buffer if self._shown.output_only else _say.Data()
         stderr = _Tail(sys.stderr.buffer, self._last_of_stderr)
-        return {"output": _say.Data(), "stdout": aside, "stderr": stderr}
+        return {"output": self._file or _say.Data(), "stdout": aside, "stderr": stderr}
 
     def _log_target(self) -> Any:
         def take(line: bytes) -> None:

@@ -68,6 +68,14 @@ class Session:
             )
         return self._host
 
+    def limit(self, of_verb: float | None) -> float | None:
+        """Return the limit of a stream: the verb's own, or else `--timeout` from before the verb.
+
+        SCRAMJET_TIMEOUT, which stays in the environment for all commands, limits no stream.
+        """
+        given: float | None = self._options.get("timeout")
+        return given if of_verb is None else of_verb
+
     @property
     def settings(self) -> Settings:
         """The address of the hub and what it takes to reach it, as `host` uses them."""

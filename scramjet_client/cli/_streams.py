@@ -7,18 +7,22 @@ import json
 import os
 import stat
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from scramjet_client._base import printable_json
-from scramjet_client._log_records import indented, record_of
+from scramjet_client._log_records import LogRecord, indented, record_of
 from scramjet_client.cli import _output, _say
+from scramjet_client.cli._options import LEVELS
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session
-from scramjet_client.errors import StreamIdleError
+from scramjet_client.errors import ScramjetError, StreamIdleError
 from scramjet_client.instances.keyboard import Keyboard
 
 if TYPE_CHECKING:
@@ -29,6 +33,9 @@ SILENCE = 1.0
 
 _NO_TIMES = 5.0
 """Seconds after which a log ends that is not followed, never pauses, and has no times."""
+
+_LOOK = "CSIController Get info"
+"""Beginning of the record that a hub writes about each request for an instance's info."""
 
 _COLOURS = {"ERROR": "31", "FATAL": "31", "WARN": "33", "WARNING": "33", "DEBUG": "2", "TRACE": "2"}
 
@@ -79,8 +86,12 @@ def _is_regular(file: Any) -> bool:
 
 def copy(
     session: Session, stream: OutputStream, label: str, path: str | None, lines: int | None
-) -> None:
-    """Copy a stream to stdout or to a file, byte for byte, as it arrives; a silence over the limit ends the copy."""
+) -> bool:
+    """Copy a stream to stdout or to a file, byte for byte, as it arrives; a silence over the limit ends the copy.
+
+    Returns:
+        Whether the copy went on to the end of the stream.
+    """
     with stream, contextlib.suppress(StreamIdleError), contextlib.ExitStack() as stack:
         file: Any = _say.Data() if path is None else stack.enter_context(open(path, "wb"))
         # On a terminal, the printed data itself shows the progress.
@@ -92,6 +103,43 @@ def copy(
             file.flush()
             through += len(piece)
             report(through, None)
+        return lines is None
+    return False
+
+
+class Limit:
+    """The time limit of a command whose call of the library has none.
+
+    Args:
+        seconds: From now on; None means no limit.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.over = False
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    @contextlib.contextmanager
+    def ends(self, end: Callable[[], object]) -> Iterator[None]:
+        """Call `end` from another thread when the time is over while the block runs; hide the errors that it causes."""
+        if self._deadline is None:
+            yield
+            return
+
+        def fire() -> None:
+            self.over = True
+            end()
+
+        timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), fire)
+        # It ends with the block; an error before that must not keep the process.
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (ScramjetError, ValueError):
+            if not self.over:
+                raise
+        finally:
+            timer.cancel()
 
 
 def to_stdout(stream: OutputStream) -> None:
@@ -99,7 +147,33 @@ def to_stdout(stream: OutputStream) -> None:
     stream.pipe_to(_say.Data().write)
 
 
-def show_log(session: Session, stream: OutputStream, lines: int | None, follow: bool) -> None:
+@attrs.frozen(kw_only=True)
+class Chosen:
+    """The lines of a log to show to people.
+
+    Attributes:
+        every: Whether the records are shown that the looks of clients make.
+        level: The lowest level of a record, or None.
+    """
+
+    every: bool = False
+    level: str | None = None
+
+    def shows(self, record: LogRecord | None, *, person: bool) -> bool:
+        """Return whether a line is shown, given its record; a line that is not a record always is."""
+        if record is None:
+            return True
+        if person and not self.every and record.words.startswith(_LOOK):
+            return False
+        level = {"WARNING": "WARN", "CRITICAL": "FATAL"}.get(record.level, record.level)
+        if self.level is None or level not in LEVELS:
+            return True
+        return LEVELS.index(level) >= LEVELS.index(self.level)
+
+
+def show_log(
+    session: Session, stream: OutputStream, lines: int | None, follow: bool, chosen: Chosen
+) -> None:
     """Print a log, one record a line. Without `follow`, stop at the end of the existing records.
 
     The end is a second without data, or, for a program that never pauses, the first record that is younger than this
@@ -107,12 +181,17 @@ def show_log(session: Session, stream: OutputStream, lines: int | None, follow: 
     """
     asked, began = time.time(), time.monotonic()
     youngest: float | None = None
+    shown = 0
     with stream, contextlib.suppress(StreamIdleError):
-        for line in islice(stream.lines(), lines):
-            if session.json:
-                _say.raw_out(_as_json(line))
-            else:
-                _say.out(*readable(line), keep=_say.LINES)
+        for line in stream.lines():
+            if chosen.shows(record_of(line.decode("utf-8", "replace")), person=not session.json):
+                shown += 1
+                if session.json:
+                    _say.raw_out(_as_json(line))
+                else:
+                    _say.out(*readable(line), keep=_say.LINES)
+            if shown == lines:
+                return
             reading = time.monotonic() - began
             if follow or reading < SILENCE:
                 continue
@@ -158,8 +237,9 @@ def readable(line: bytes) -> list[_say.Piece]:
 
 
 def log_line(line: bytes) -> None:
-    """Print a line of a log to stderr, for people."""
-    _say.err(*readable(line.rstrip(b"\r\n")), keep=_say.LINES)
+    """Print a line of a log to stderr, for people, unless the look of a client has made it."""
+    if Chosen().shows(record_of(line.decode("utf-8", "replace")), person=True):
+        _say.err(*readable(line.rstrip(b"\r\n")), keep=_say.LINES)
 
 
 def show_event(session: Session, event: Any) -> None:

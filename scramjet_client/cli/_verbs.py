@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from scramjet_client.cli import _exits, _say, _words
 from scramjet_client.cli._complete import complete_profile
 from scramjet_client.cli._session import Session, given
+from scramjet_client.cli._terms import in_options
 
 # -- options of the root command ------------------------------------------------------------------
 
@@ -39,7 +40,7 @@ def _with_options(params: list[click.Parameter], *, hidden: bool) -> None:
     """Add the root command's options, except those whose name has another meaning here."""
     seconds = click.FloatRange(min=0, min_open=True)
     url_help = "The hub's API. [env: SCRAMJET_API_URL]"
-    limit_help = "For each answer of the hub; streams have none. [env: SCRAMJET_TIMEOUT]"
+    limit_help = "For each answer of the hub, and for streams. [env, for answers: SCRAMJET_TIMEOUT]"
     options = [
         _option("-u", "--url", "--api-url", called="url", metavar="URL", help=url_help),
         _option(
@@ -171,7 +172,7 @@ def _hearing(debug: bool) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # The caller's path and line are of no use here.
-            warnings.showwarning = lambda message, *_rest: _say.warn(str(message))
+            warnings.showwarning = lambda message, *_rest: _say.warn(in_options(str(message)))
             warnings.simplefilter("always", UserWarning)
             yield
     finally:

@@ -28,17 +28,22 @@ _GROUPS = {
 
 _VERBS = {
     "inst list": ("ps", "ls", "list", "get", "status"),
-    "inst log": ("logs", "tail"),
-    "inst attach": ("exec", "connect", "shell", "ssh"),
+    "inst log": ("logs", "tail", "trace", "debug", "journal"),
+    "inst inout": ("pipe", "filter", "chat", "ask", "talk", "converse", "query", "prompt", "echo"),
+    "inst attach": (
+        *("exec", "connect", "shell", "ssh", "chat", "talk", "console", "terminal", "repl"),
+        *("interact", "join", "enter"),
+    ),
     "inst info": ("inspect", "describe", "show", "status", "get"),
-    "inst stop": ("end", "terminate", "restart"),
-    "inst kill": ("rm", "remove", "delete", "del"),
-    "inst output": ("cat", "read", "out", "get"),
-    "inst input": ("write", "in", "feed"),
-    "inst inout": ("pipe", "filter"),
-    "inst health": ("ping", "healthcheck"),
+    "inst stop": ("end", "terminate", "restart", "quit", "close", "cancel", "halt"),
+    "inst kill": ("rm", "remove", "delete", "del", "destroy", "abort"),
+    "inst output": ("cat", "read", "out", "get", "result", "results", "receive", "recv", "print"),
+    "inst input": ("write", "in", "feed", "send", "put", "push", "say"),
+    "inst health": ("ping", "healthcheck", "alive", "check"),
+    "inst wait": ("join", "await", "block", "poll", "finish", "done"),
     "inst events": ("watch", "subscribe", "listen"),
-    "inst event send": ("emit", "event", "signal"),
+    "inst event send": ("emit", "event", "signal", "trigger", "notify", "fire"),
+    "inst stdin": ("type", "say", "enter"),
     "seq list": ("ls", "images", "list", "get"),
     "seq rm": ("rm", "remove", "delete", "del", "rmi", "undeploy"),
     "seq send": ("deploy", "push", "upload", "apply", "create", "add", "put", "update"),
@@ -69,8 +74,10 @@ _VERBS = {
 
 _OPTIONS = {
     "--follow": ("--tail", "--watch", "--stream", "-w"),
-    "--lines": ("--tail", "--head", "--limit", "--count", "--max", "-c"),
-    "--limit": ("--timeout", "--wait", "--time", "--max-time"),
+    "--limit": ("--timeout", "--wait", "--time", "--max-time", "--for", "--duration", "--deadline"),
+    "--lines": ("--tail", "--head", "--count", "--max", "-c"),
+    "--all": ("--everything", "--full", "--no-filter", "-a"),
+    "--level": ("--loglevel", "--log-level", "--severity", "--min-level", "-l"),
     "--json": ("--format", "--raw", "--output", "-o", "-j"),
     "--ids": ("--quiet", "--short", "--names"),
     "--names": ("--quiet", "--short", "--ids"),
@@ -85,7 +92,7 @@ _OPTIONS = {
     "--args": ("--arg", "-a", "--argument", "--arguments"),
     "--input": ("--file", "--in", "--from"),
     "--output": ("--out", "--file", "--to", "--save"),
-    "--time": ("--timeout", "--grace-period", "--grace"),
+    "--time": ("--timeout", "--grace-period", "--grace", "--limit", "--seconds", "--wait"),
     "--id": ("--name", "--instance-id"),
     "--type": ("--content-type", "--contenttype"),
     "--keep": ("--rm", "--no-rm"),
@@ -121,7 +128,8 @@ def about_command(word: str, group: click.Group, ctx: click.Context) -> str:
     for name, others in _GROUPS.items():
         if lower in others and not prefix:
             meant.append(name)
-    meant += _near(lower, group.list_commands(ctx), below)
+    # A word that is known by its meaning is hardly a misspelt other one.
+    meant += _near(lower, group.list_commands(ctx), below, 0.8 if meant else 0.6)
     if not meant:
         # Another group may have it.
         meant += [each for each in all_of_them if each.split()[-1] == lower]
@@ -148,8 +156,8 @@ def _known(word: str, table: dict[str, tuple[str, ...]]) -> Iterator[str]:
     return (name for name, others in table.items() if word in others)
 
 
-def _near(word: str, names: Iterable[str], below: str) -> list[str]:
-    return [f"{below}{each}" for each in get_close_matches(word, list(names), n=2)]
+def _near(word: str, names: Iterable[str], below: str, cutoff: float) -> list[str]:
+    return [f"{below}{each}" for each in get_close_matches(word, list(names), n=2, cutoff=cutoff)]
 
 
 def _sentence(said: str, prefix: str, meant: Iterable[str], here: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from scramjet_client.cli import _names, _output, _streams
-from scramjet_client.cli._options import instance_argument, json_value, lines_option
+from scramjet_client.cli._options import instance_argument, json_value, limit_option, lines_option
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._verbs import Group, Verb
 
@@ -34,6 +34,7 @@ def event() -> None:
 @click.option(
     "--limit",
     "--timeout",
+    "--seconds",
     "limit",
     type=float,
     metavar="SECONDS",
@@ -73,7 +74,13 @@ def send(
 @click.argument("name")
 @click.option("--last", is_flag=True, help="The last that the hub has seen, if there was one.")
 @click.option(
-    "--limit", "--timeout", "limit", type=float, metavar="SECONDS", help="[default: for ever]"
+    "--limit",
+    "--timeout",
+    "--seconds",
+    "limit",
+    type=float,
+    metavar="SECONDS",
+    help="[default: for ever]",
 )
 @pass_session
 def wait(session: Session, instance: str, name: str, last: bool, limit: float | None) -> None:
@@ -92,8 +99,11 @@ def wait(session: Session, instance: str, name: str, last: bool, limit: float | 
 @instance_argument
 @click.argument("name")
 @lines_option
+@limit_option
 @pass_session
-def events(session: Session, instance: str, name: str, lines: int | None) -> None:
+def events(
+    session: Session, instance: str, name: str, lines: int | None, limit: float | None
+) -> None:
     r"""Print the events of a name as they come.
 
     One a line, until the instance ends.
@@ -102,6 +112,7 @@ def events(session: Session, instance: str, name: str, lines: int | None) -> Non
     Example:
         scramjet inst events $ID progress
     """
-    with _names.instance_of(session, instance).get_event_stream(name) as stream:
+    client = _names.instance_of(session, instance)
+    with client.get_event_stream(name, timeout=session.limit(limit)) as stream:
         for each in islice(stream, lines):
             _streams.show_event(session, each)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scramjet_client.cli import _exits, _output, _say, _streams
-from scramjet_client.cli._options import follow_option, lines_option
+from scramjet_client.cli._options import follow_option, limit_option, lines_option, log_options
 from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._terms import all_in_options, in_options
 from scramjet_client.cli._verbs import Group
 
 if TYPE_CHECKING:
@@ -163,8 +164,18 @@ def info(session: Session) -> None:
 @hub.command()
 @follow_option(default=False)
 @lines_option
+@limit_option
+@log_options
 @pass_session
-def log(session: Session, follow: bool, lines: int | None) -> None:
+def log(
+    session: Session,
+    *,
+    follow: bool,
+    lines: int | None,
+    limit: float | None,
+    every: bool,
+    level: str | None,
+) -> None:
     r"""Print the hub's log.
 
     Without -f it prints what there is, and ends.
@@ -174,7 +185,9 @@ def log(session: Session, follow: bool, lines: int | None) -> None:
         scramjet hub log
     """
     idle = None if follow else _streams.SILENCE
-    _streams.show_log(session, session.host.get_log_stream(idle_timeout=idle), lines, follow)
+    stream = session.host.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
+    chosen = _streams.Chosen(every=every, level=level)
+    _streams.show_log(session, stream, lines, follow, chosen)
 
 
 @hub.command()
@@ -192,9 +205,9 @@ def doctor(ctx: click.Context, timeout: float) -> None:
     session: Session = ctx.obj
     report = session.host.doctor(timeout=timeout)
     if session.json:
-        _output.document(report.as_dict())
+        _output.document(all_in_options(report.as_dict()))
     else:
-        _say.out(str(report), keep=_say.LINES)
+        _say.out(in_options(str(report)), keep=_say.LINES)
     if not report.reachable:
         ctx.exit(_exits.UNREACHABLE)
     if report.problems:

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import math
+import time
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
-from scramjet_client.cli import _names, _output, _say, _streams
+from scramjet_client.cli import _exits, _names, _output, _say, _streams
 from scramjet_client.cli._each import for_each
+from scramjet_client.cli._hints import hint
 from scramjet_client.cli._options import (
     file_option,
     follow_option,
     instance_argument,
     instances_argument,
+    limit_option,
     lines_option,
+    log_options,
     source_argument,
     type_option,
 )
 from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
 from scramjet_client.cli._session import Session, pass_session
+from scramjet_client.cli._terms import in_options
 from scramjet_client.cli._verbs import Group
 from scramjet_client.cli.events import event, events
+from scramjet_client.errors import InstanceNotFoundError, ScramjetError
 from scramjet_client.models import STATUSES, GetInstanceResponse
+
+if TYPE_CHECKING:
+    from scramjet_client.instances.client import InstanceClient
 
 
 @click.group(cls=Group)
@@ -55,7 +68,7 @@ def list_(session: Session, ids: bool) -> None:
 
     def row(each: Any) -> list[str]:
         name = names.get(each.sequence) or each.sequence
-        return [each.id, name, each.status, _output.ago(each.started or each.created)]
+        return [each.id, name, _output.state(each), _output.ago(each.started or each.created)]
 
     columns = ["ID", "SEQUENCE", "STATUS", "STARTED"]
     _output.listing(session, entities.instances, columns, row, first_only=ids)
@@ -76,7 +89,7 @@ def info(session: Session, instance: str) -> None:
     pairs = [
         ("id", found.id),
         ("sequence", found.sequence),
-        ("status", found.status),
+        ("status", _output.state(found)),
         ("created", found.created),
         ("started", found.started),
         ("ended", found.ended),
@@ -112,39 +125,80 @@ def health(session: Session, instance: str) -> None:
 @instance_argument
 @follow_option(default=False)
 @lines_option
+@limit_option
+@log_options
 @pass_session
-def log(session: Session, instance: str, follow: bool, lines: int | None) -> None:
+def log(
+    session: Session,
+    instance: str,
+    *,
+    follow: bool,
+    lines: int | None,
+    limit: float | None,
+    every: bool,
+    level: str | None,
+) -> None:
     r"""Print the log that nobody has read yet.
 
-    Without -f it prints what there is, and ends. With --json a record is one line of JSON, as it came.
+    Without -f it prints what there is, and ends. With --json a record is one line of JSON, as it came. The records
+    that the looks of clients make are not shown without --all or --json.
 
     \b
     Example:
-        scramjet inst log -f $ID
+        scramjet inst log -f $ID --timeout 10 --level info
     """
     idle = None if follow else _streams.SILENCE
-    stream = _names.instance_of(session, instance).get_log_stream(idle_timeout=idle)
-    _streams.show_log(session, stream, lines, follow)
+    client = _names.instance_of(session, instance)
+    stream = client.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
+    chosen = _streams.Chosen(every=every, level=level)
+    _streams.show_log(session, stream, lines, follow, chosen)
 
 
 def _reader(stream_id: Any) -> None:
     """Add the command that reads a stream."""
+    crash = " If the program has crashed, its error goes to stderr, and the exit code is its own."
+    ending = "" if stream_id == "stderr" else crash
     help = (
         f"Copy an instance's {stream_id} to stdout.\n\nByte for byte: what nobody has read yet, then what comes, "
         "until it ends. Ctrl-C ends the reading; the instance goes on. With --no-follow it ends when nothing has "
-        "come for a second.\n\n\b\nExample:\n"
+        f"come for a second.{ending}\n\n\b\nExample:\n"
         f"    scramjet inst {stream_id} $ID > file"
     )
 
     def read(
-        session: Session, /, instance: str, follow: bool, lines: int | None, path: str | None
+        ctx: click.Context,
+        /,
+        instance: str,
+        *,
+        follow: bool,
+        lines: int | None,
+        limit: float | None,
+        path: str | None,
     ) -> None:
+        session: Session = ctx.obj
         idle = None if follow else _streams.SILENCE
-        stream = _names.instance_of(session, instance).get_stream(stream_id, idle_timeout=idle)
-        _streams.copy(session, stream, stream_id, path, lines)
+        until = session.limit(limit)
+        client = _names.instance_of(session, instance)
+        deadline = math.inf if until is None else time.monotonic() + until
+        stream = client.get_stream(stream_id, idle_timeout=idle, timeout=until)
+        whole = _streams.copy(session, stream, stream_id, path, lines)
+        # Whoever reads stderr looks for the error, and has it.
+        if whole and stream_id != "stderr" and time.monotonic() < deadline:
+            _end_with(ctx, client)
 
-    command = follow_option(default=True)(instance_argument(pass_session(read)))
-    inst.command(stream_id, help=help)(file_option(lines_option(command)))
+    command = follow_option(default=True)(instance_argument(click.pass_context(read)))
+    inst.command(stream_id, help=help)(file_option(limit_option(lines_option(command))))
+
+
+def _end_with(
+    ctx: click.Context, client: InstanceClient, sent: str | None = None, *, at_data: bool = False
+) -> None:
+    """End the command; if the instance has failed by now, say so, and end as it did."""
+    from scramjet_client.cli import _crash  # noqa: PLC0415
+
+    within = _crash.AFTER_DATA if at_data else _crash.AFTER_END
+    if code := _crash.look(client, within, sent):
+        ctx.exit(code)
 
 
 _reader("output")
@@ -155,7 +209,8 @@ _reader("stderr")
 # -- feeding --------------------------------------------------------------------------------------
 
 
-def _send(session: Session, instance: str, stream_id: Any, file: str, **options: Any) -> None:
+def _send(ctx: click.Context, instance: str, stream_id: Any, file: str, **options: Any) -> None:
+    session: Session = ctx.obj
     client = _names.instance_of(session, instance)
     with _streams.source(file) as body, contextlib.ExitStack() as stack:
         shown = file != "-" or stdin_is_free()
@@ -163,6 +218,7 @@ def _send(session: Session, instance: str, stream_id: Any, file: str, **options:
         sent = client.send_stream(stream_id, body, progress=report, **options)
     if session.json:
         _output.document(sent)
+    _end_with(ctx, client, options.get("type"), at_data=not options["end"])
 
 
 _end_option = click.option("--end", is_flag=True, help="End the program's input with this.")
@@ -173,27 +229,31 @@ _end_option = click.option("--end", is_flag=True, help="End the program's input 
 @source_argument
 @_end_option
 @type_option("application/octet-stream")
-@pass_session
-def input_(session: Session, instance: str, file: str, end: bool, content_type: str | None) -> None:
+@click.pass_context
+def input_(
+    ctx: click.Context, instance: str, file: str, end: bool, content_type: str | None
+) -> None:
     r"""Send a file, or stdin, to an instance's input.
 
     It goes byte for byte; the command waits until the hub has all of it. Without --end more can be sent
     later. The first type of an instance's life is final. Ctrl-C ends the
-    sending, and leaves the input open.
+    sending, and leaves the input open. Then it watches for a moment whether the program crashes at it.
+
+    A Python program gets bytes, and with -t text/plain it gets text.
 
     \b
     Example:
         cat file | scramjet inst input $ID - --end
     """
-    _send(session, instance, "input", file, end=end, type=content_type)
+    _send(ctx, instance, "input", file, end=end, type=content_type)
 
 
 @inst.command()
 @instance_argument
 @source_argument
 @_end_option
-@pass_session
-def stdin(session: Session, instance: str, file: str, end: bool) -> None:
+@click.pass_context
+def stdin(ctx: click.Context, instance: str, file: str, end: bool) -> None:
     r"""Send a file, or stdin, to an instance's stdin.
 
     Hubs carry UTF-8 alone there.
@@ -202,7 +262,7 @@ def stdin(session: Session, instance: str, file: str, end: bool) -> None:
     Example:
         scramjet inst stdin $ID lines.txt --end
     """
-    _send(session, instance, "stdin", file, end=end)
+    _send(ctx, instance, "stdin", file, end=end)
 
 
 @inst.command()
@@ -210,19 +270,29 @@ def stdin(session: Session, instance: str, file: str, end: bool) -> None:
 @source_argument
 @click.option("--no-end", is_flag=True, help="Leave the program's input open.")
 @type_option("application/octet-stream")
-@pass_session
+@limit_option
+@click.pass_context
 def inout(
-    session: Session, instance: str, file: str, no_end: bool, content_type: str | None
+    ctx: click.Context,
+    instance: str,
+    *,
+    file: str,
+    no_end: bool,
+    content_type: str | None,
+    limit: float | None,
 ) -> None:
     r"""Send to an instance's input, and print its output.
 
-    Ends with the output. With --no-end hubs carry UTF-8 alone.
+    Ends with the output. With --no-end hubs carry UTF-8 alone. A Python program gets bytes, and with -t text/plain it
+    gets text. If it crashes, its error goes to stderr, and the exit code is its own.
 
     \b
     Example:
         scramjet inst inout $ID lines.txt > answers
     """
+    session: Session = ctx.obj
     client = _names.instance_of(session, instance)
+    time_limit = _streams.Limit(session.limit(limit))
     with contextlib.ExitStack() as stack:
         body = stack.enter_context(_streams.source(file))
         shown = stdout_is_free() and (file != "-" or stdin_is_free())
@@ -230,7 +300,10 @@ def inout(
         stream = client.inout(body, type=content_type, end=not no_end, progress=report)
         # Closing it cancels the rest of the upload before the reader of stdin is freed.
         stack.enter_context(stream)
-        _streams.to_stdout(stream)
+        with time_limit.ends(stream.close):
+            _streams.to_stdout(stream)
+    if not time_limit.over:
+        _end_with(ctx, client, content_type)
 
 
 @inst.command()
@@ -238,11 +311,21 @@ def inout(
 @click.option("--no-stdin", is_flag=True, help="Only look.")
 @click.option("--output", is_flag=True, help="Its output, too, goes to stdout.")
 @click.option("--log", is_flag=True, help="Its log, too, goes to stderr.")
+@limit_option
 @click.pass_context
-def attach(ctx: click.Context, instance: str, no_stdin: bool, output: bool, log: bool) -> None:
+def attach(
+    ctx: click.Context,
+    instance: str,
+    *,
+    no_stdin: bool,
+    output: bool,
+    log: bool,
+    limit: float | None,
+) -> None:
     r"""Connect this terminal to an instance, as `docker attach`.
 
-    What is typed goes to its stdin; its stdout and stderr are shown.
+    What is typed goes to its stdin; its stdout and stderr are shown. To talk to its input and output instead, use
+    `scramjet inst inout`.
 
     Ctrl-C detaches, and the instance goes on; Ctrl-D ends its stdin. Ends with the instance, with its exit
     code; with 0 after Ctrl-C. Hubs carry UTF-8 alone to stdin.
@@ -256,14 +339,18 @@ def attach(ctx: click.Context, instance: str, no_stdin: bool, output: bool, log:
     session: Session = ctx.obj
     client = _names.instance_of(session, instance)
     session.note("attached; Ctrl-C detaches")
-    ended = client.attach(
-        stdin=not no_stdin,
-        output=True if output else None,
-        log=_streams.log_line if log else None,
-    )
+    ended = None
+    # The library detaches as it does at Ctrl-C.
+    with _streams.Limit(session.limit(limit)).ends(_thread.interrupt_main):
+        ended = client.attach(
+            stdin=not no_stdin,
+            output=True if output else None,
+            log=_streams.log_line if log else None,
+        )
     if ended is None:
         session.note(f"detached; {client.id} goes on")
         return
+    _say_cause(ended)
     ctx.exit(exit_code(ended))
 
 
@@ -320,22 +407,23 @@ def kill(session: Session, instances: tuple[str, ...], forget: bool) -> None:
 
 
 @inst.command()
-@instance_argument
+@instances_argument
 @click.option("--status", type=click.Choice(STATUSES), help="Wait for this, not for its end.")
 @click.option(
     "--limit",
     "--timeout",
+    "--seconds",
     "limit",
     type=float,
     metavar="SECONDS",
-    help="Wait no longer. [default: for ever]",
+    help="Wait no longer, for all of them. [default: for ever]",
 )
 @click.pass_context
-def wait(ctx: click.Context, instance: str, status: Any, limit: float | None) -> None:
-    r"""Wait until an instance has ended, and end as it did.
+def wait(ctx: click.Context, instances: tuple[str, ...], status: Any, limit: float | None) -> None:
+    r"""Wait until instances have ended, and end as they did.
 
     With --status, ends with 0 when it has come. 124 says that --limit was too short, 79 that the hub does not
-    say how it ended (0.x).
+    say how it ended (0.x). Of several instances, the first in the line that did not end well gives the exit code.
 
     \b
     Example:
@@ -344,20 +432,56 @@ def wait(ctx: click.Context, instance: str, status: Any, limit: float | None) ->
     from scramjet_client.cli._running import exit_code  # noqa: PLC0415
 
     session: Session = ctx.obj
-    client = _names.instance_of(session, instance)
-    found = client.wait(limit) if status is None else client.wait_for(status, limit)
-    if session.json:
-        _output.document(found)
-    if status is None:
-        _say_cause(found)
-        ctx.exit(exit_code(found))
+    deadline = None if limit is None else time.monotonic() + limit
+    clients = [_names.instance_of(session, each) for each in instances]
+    alone = len(clients) == 1
+    # 0.x forgets an instance at its end, which may come while another one is waited for.
+    known = {} if alone or status is not None else _known(clients)
+    first = 0
+    for client in clients:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        try:
+            found = _ended(client, left, known) if status is None else client.wait_for(status, left)
+            if session.json:
+                (_output.document if alone else _output.line)(found)
+            if status is None:
+                _say_cause(found)
+                first = first or exit_code(found)
+        except (ScramjetError, _exits.UnknownEnd) as error:
+            if alone:
+                raise
+            _say.error(_exits.sentence(error))
+            first = first or _exits.code_of(error)
+    ctx.exit(first)
+
+
+def _known(clients: Sequence[InstanceClient]) -> dict[str, GetInstanceResponse]:
+    """Return the info of those instances that the hub knows."""
+    known = {}
+    for client in clients:
+        with contextlib.suppress(InstanceNotFoundError):
+            known[client.id] = client.get_info()
+    return known
+
+
+def _ended(
+    client: InstanceClient, left: float | None, known: dict[str, GetInstanceResponse]
+) -> GetInstanceResponse:
+    """Wait for the end of an instance, which the hub may have forgotten since it was known."""
+    try:
+        return client.wait(left)
+    except InstanceNotFoundError:
+        if client.id not in known:
+            raise
+        return attrs.evolve(known[client.id], status="stopped")
 
 
 def _say_cause(info: GetInstanceResponse) -> None:
     if info.cause is not None:
         _say.error(f"instance {info.id!r} failed: {info.cause}")
-        if info.cause.cure is not None:
-            _say.error(info.cause.cure)
+        for advice in (info.cause.cure, hint(info.cause)):
+            if advice is not None:
+                _say.error(in_options(advice))
 
 
 def _code(exit_code: int | None) -> str:

@@ -38,8 +38,7 @@ _requirements = click.option(
     "-r",
     "--requirements",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Have pip install these into the package.",
+    help="Have pip install these into the package. From here, or from its folder.",
 )
 
 
@@ -103,7 +102,7 @@ def pack(
     """
     from scramjet_client.packages.package import Package  # noqa: PLC0415
 
-    with Package(path, requirements=requirements) as package:
+    with Package(path, requirements=_names.requirements_of(requirements, path)) as package:
         for each in package.warnings:
             _say.warn(each)
         target = target or f"{package.name or 'sequence'}.tar.gz".replace("/", "-")
@@ -259,19 +258,33 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
 @click.option("--stdin", "to_stdin", is_flag=True, help="Send to its stdin instead of its input.")
 @type_option("application/octet-stream")
 @click.option("--log", is_flag=True, help="Print its log to stderr.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Write its output to a file; its stdout goes on to stdout.",
+)
 @click.option("--output-only", is_flag=True, help="Its stdout goes to stderr, as its stderr does.")
 @click.option(
-    "--limit", "--timeout", "limit", type=float, metavar="SECONDS", help="Kill it after so long."
+    "--limit",
+    "--timeout",
+    "--seconds",
+    "limit",
+    type=float,
+    metavar="SECONDS",
+    help="Kill it after so long.",
 )
 @click.option("--keep", is_flag=True, help="Leave the sequence of a PATH on the hub.")
 @click.pass_context
 def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given: Any) -> None:
     r"""Run a sequence as a command of the shell.
 
-    stdin is its input, its output and stdout go to stdout. Its input ends where stdin does. Ends with the
-    exit code of the instance. Ctrl-C asks the instance to stop,
-    a second one kills it. If stdout is closed, as by `| head`, it is killed. A PATH is sent first, and what was
-    sent is deleted at the end. If the program crashes, its own error goes to stderr.
+    stdin is its input, its output and stdout go to stdout; with -o its output goes to a file. Its input ends where
+    stdin does. Ends with the exit code of the instance. Ctrl-C asks the instance to stop, a second one kills it. If
+    stdout is closed, as by `| head`, it is killed. A PATH is sent first, and what was sent is deleted at the end. If
+    the program crashes, its own error goes to stderr. A Python program gets bytes, and with -t text/plain text.
 
     \b
     Example:
@@ -289,7 +302,12 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
         stream_id="stdin" if given["to_stdin"] else "input",
         type=given["content_type"],
     )
-    how = _running.Shown(log=given["log"], output_only=given["output_only"], collected=session.json)
+    how = _running.Shown(
+        log=given["log"],
+        output_only=given["output_only"],
+        collected=session.json,
+        path=given["path"],
+    )
     patient = True
     try:
         info = _running.run(session, lambda: found.start(**options), feed, how, given["limit"])

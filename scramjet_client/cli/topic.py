@@ -13,6 +13,7 @@ from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import (
     file_option,
     follow_option,
+    limit_option,
     lines_option,
     source_argument,
     topic_argument,
@@ -94,6 +95,7 @@ def send(session: Session, topic: str, file: str, content_type: str | None) -> N
 @type_option(_NDJSON)
 @follow_option(default=True)
 @lines_option
+@limit_option
 @file_option
 @pass_session
 def get(
@@ -103,6 +105,7 @@ def get(
     content_type: str | None,
     follow: bool,
     lines: int | None,
+    limit: float | None,
     path: str | None,
 ) -> None:
     r"""Copy what a topic carries to stdout.
@@ -115,7 +118,9 @@ def get(
         scramjet topic get names -n 1
     """
     idle = None if follow else _streams.SILENCE
-    stream = session.host.get_topic(topic, content_type or _NDJSON, idle_timeout=idle)
+    stream = session.host.get_topic(
+        topic, content_type or _NDJSON, idle_timeout=idle, timeout=session.limit(limit)
+    )
     _streams.copy(session, stream, topic, path, lines)
 
 

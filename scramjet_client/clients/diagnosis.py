@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
+import uuid
 from collections.abc import Mapping
+from itertools import accumulate
+from typing import Literal
 from urllib.parse import urlsplit
 
 import attrs
@@ -20,7 +24,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.interrupts import causes
-from scramjet_client.http.settings import proxies_for
+from scramjet_client.http.settings import is_loopback, proxies_for
 
 _API = "/api/v1"
 """The usual path of a hub's API in its URL."""
@@ -32,6 +36,9 @@ _MISSING = (404, 405)
 
 _PROBE = 3.0
 """Seconds for each further request."""
+
+_DEEPEST = 3
+"""Folders of a path, from the first, below which a hub's API is looked for."""
 
 
 @attrs.frozen(kw_only=True)
@@ -109,9 +116,11 @@ def _about_answer(
             advice="a proxy answered, and the hub behind it did not; look whether the hub runs, and where the proxy"
             " sends requests",
         )
-    elsewhere = _api_elsewhere(client, timeout)
+    elsewhere = api_nearby(client, timeout)
     if elsewhere is not None:
-        return Diagnosis(cause="wrong-path", advice=f"a hub's API is at {elsewhere}; use this URL")
+        return Diagnosis(
+            cause="wrong-path", advice=f"a hub's API answers at {elsewhere}; use this URL"
+        )
     if page or 300 <= status < 400:
         return Diagnosis(
             cause="proxy",
@@ -131,9 +140,11 @@ def _about_answer(
 
 def not_a_hub(client: HttpClient, timeout: float) -> Diagnosis:
     """Return the diagnosis for a JSON answer without a version."""
-    elsewhere = _api_elsewhere(client, timeout)
+    elsewhere = api_nearby(client, timeout)
     if elsewhere is not None:
-        return Diagnosis(cause="wrong-path", advice=f"a hub's API is at {elsewhere}; use this URL")
+        return Diagnosis(
+            cause="wrong-path", advice=f"a hub's API answers at {elsewhere}; use this URL"
+        )
     return Diagnosis(
         cause="not-a-hub", advice="another service is at this address; check host and port"
     )
@@ -179,30 +190,73 @@ def _about_tls(said: str) -> str:
     return "the two sides find no way to speak TLS; see what stands in front of the hub"
 
 
-def _api_elsewhere(client: HttpClient, timeout: float) -> str | None:
-    """Return the URL of a hub's API on the same host, if there is one at the usual path.
+def api_nearby(client: HttpClient, timeout: float) -> str | None:
+    """Return the URL of a hub's API that answers on the same host, or None.
 
-    The request carries neither token nor headers: a hub that refuses it for lack of a token counts too.
+    The requests carry neither token nor headers, so a hub that asks for a token counts too. Some hubs ask for it on any
+    path. On this machine the token then goes along: whoever listens there has had it in the first request.
     """
-    parts = urlsplit(client.api_base)
-    origin = f"{parts.scheme}://{parts.netloc}"
-    for base in dict.fromkeys((f"{client.api_base}{_API}", f"{origin}{_API}")):
-        if base != client.api_base and _is_hub(base, client, min(timeout, _PROBE)):
+    deadline = time.monotonic() + timeout
+    guarded = []
+    for base in _likely(client.api_base):
+        answer = _answer_of(base, client, deadline)
+        if answer == "version":
             return base
-    return None
+        if answer == "token":
+            nowhere = f"{base[: -len(_API)]}/{uuid.uuid4()}"
+            if _answer_of(nowhere, client, deadline) != "token":
+                return base
+            guarded.append(base)
+    if not client.token.is_set or not is_loopback(client.api_base):
+        return None
+    return next(
+        (each for each in guarded if _answer_of(each, client, deadline, token=True) == "version"),
+        None,
+    )
 
 
-def _is_hub(base: str, client: HttpClient, timeout: float) -> bool:
+def _likely(api_base: str) -> list[str]:
+    """Return the URLs at which a hub's API may be, if it is not at this one: the most similar first."""
+    parts = urlsplit(api_base)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    begun = list(accumulate(f"/{each}" for each in parts.path.split("/") if each))
+    # What follows the usual path is the path of a request, as in "/api/v1/sequences".
+    bases = [f"{origin}{each}" for each in begun if each.endswith(_API)]
+    bases += [f"{origin}{each}{_API}" for each in ("", *begun[:_DEEPEST], *begun[-1:])][::-1]
+    return [each for each in dict.fromkeys(bases) if each != api_base]
+
+
+def _answer_of(
+    base: str, client: HttpClient, deadline: float, *, token: bool = False
+) -> Literal["version", "token", "other"]:
+    """Return what answers below a URL: a hub's version, the wish for a token, or anything else."""
+    left = min(deadline - time.monotonic(), _PROBE)
+    if left <= 0:
+        return "other"
     with HttpClient(
-        base, verify=client.verify, cert=client.cert, proxies=client.proxies, retries=0
+        base,
+        headers=_token_of(client) if token else None,
+        verify=client.verify,
+        cert=client.cert,
+        proxies=client.proxies,
+        retries=0,
     ) as probe:
         try:
-            value = probe.get("version", timeout=timeout)
+            value = probe.get("version", timeout=left)
         except HubResponseError as error:
-            return error.status in _NO_TOKEN and not (error.body or "").lstrip().startswith("<")
+            page = (error.body or "").lstrip().startswith("<")
+            return "token" if error.status in _NO_TOKEN and not page else "other"
         except (ScramjetError, OSError, ValueError):
-            return False
-    return isinstance(value, dict) and isinstance(value.get("version"), str)
+            return "other"
+    is_version = isinstance(value, dict) and isinstance(value.get("version"), str)
+    return "version" if is_version else "other"
+
+
+def _token_of(client: HttpClient) -> dict[str, str]:
+    """Return the header with the token of a client."""
+    request = requests.Request("GET", client.api_base).prepare()
+    request.headers.clear()
+    return dict(client.token(request).headers)
 
 
 def _speaks_tls(client: HttpClient, timeout: float) -> bool:

@@ -31,6 +31,7 @@ from scramjet_client.config import VARIABLES
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.failures import wrong_path
 from scramjet_client.http.interrupts import let_interrupts_pass
 from scramjet_client.http.requester import BodyRequest
 from scramjet_client.http.settings import is_loopback, proxies_for, route, verification
@@ -180,8 +181,10 @@ def _asked(
     try:
         return client.request("GET", "version", timeout=timeout, subject="API version"), None
     except ScramjetError as error:
+        # The report itself says what doctor() has found out.
+        said = error.message.replace(wrong_path(client.api_base), "")
         # On one line: a proxy's error page has many.
-        problems.append(" ".join(f"{error.code}: {error.message}".split()))
+        problems.append(" ".join(f"{error.code}: {said}".split()))
         return None, error
     except (OSError, ValueError) as error:
         let_interrupts_pass(error)

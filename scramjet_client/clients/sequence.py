@@ -14,6 +14,7 @@ from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.topics import checked_topic
 from scramjet_client.errors import (
     BadParametersError,
+    HubResponseError,
     InsufficientResourcesError,
     SequenceNotFoundError,
     ServerError,
@@ -28,7 +29,14 @@ from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
 from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.targets import TargetLike
+from scramjet_client.uploads.options import check_hook
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
+
+_CONFLICT = 409
+
+_IN_USE = (
+    "; it has instances, and a hub counts one for 15 s after its end: delete it then, or with force"
+)
 
 # A hub checks only the length, and an instance whose id would need encoding can't be requested again.
 _INSTANCE_ID = re.compile(r"[A-Za-z0-9\-._~]{36}")
@@ -44,24 +52,39 @@ class SequenceClient(Handle):
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
+        "apply": "run(input=...)",
+        "ask": "run(input=...)",
         "call": "run(input=...)",
         "config": "get_info().config",
         "create_instance": "start()",
+        "deploy": "start()",
         "execute": "run(input=...)",
         "get_instance_client": "get_instance(id)",
         "get_instances": "list_instances()",
+        "get_name": "get_info().name",
+        "get_stream": 'start().get_stream("output")',
         "info": "get_info()",
         "instances": "list_instances()",
+        "kill": "get_instance(id).kill()",
         "launch": "start()",
+        "map": "run(input=...)",
         "name": "get_info().name",
+        "process": "run(input=...)",
+        "prune": "delete(force=True)",
         "remove": "delete()",
         "replace": "overwrite(package)",
+        "run_instance": "start()",
+        "run_sequence": "run(input=...)",
+        "send": "start().send_input(source)",
+        "send_input": "start().send_input(source)",
         "start_instance": "start()",
+        "start_sequence": "start()",
         "status": "get_info()",
         "stop": "get_instance(id).stop()",
         "submit": "start()",
         "update": "overwrite(package)",
         "upload": "overwrite(package)",
+        "wait": "run(input=...), or start().wait()",
     }
 
     _kind = "sequence"
@@ -169,6 +192,7 @@ class SequenceClient(Handle):
         Wire: POST /sequence/{id}/start (docs/protocol.md, "Start"), then as for `InstanceClient.run`.
         """
         limit = duration("timeout", timeout)
+        check_hook(progress)
         if check:
             refuse_check(self._client)
 
@@ -247,7 +271,7 @@ class SequenceClient(Handle):
 
         Raises:
             SequenceNotFoundError: The hub has no such sequence.
-            HubResponseError: It has instances (status 409).
+            HubResponseError: It has instances (status 409); a hub counts an instance for 15 s after its end.
             UnsupportedByHubError: You gave `force` for a 0.x hub, which would ignore it.
 
         Wire: DELETE /sequence/{id} (docs/protocol.md, "Sequences").
@@ -255,7 +279,13 @@ class SequenceClient(Handle):
         if force:
             generation_of(self._client).require("deleting a sequence by force")
         headers = {"x-seq-kill-inst": "true"} if force else None
-        answer = self._request("DELETE", headers=headers, timeout=timeout)
+        try:
+            answer = self._request("DELETE", headers=headers, timeout=timeout)
+        except HubResponseError as error:
+            if error.status == _CONFLICT and not force:
+                error.message += _IN_USE
+                error.args = (error.message,)
+            raise
         return DeleteSequenceResponse(id=id_from(answer, "a deletion"), raw=answer.value)
 
     def get_instance(self, id: str) -> InstanceClient:
@@ -281,6 +311,7 @@ def send_package(
     progress: ProgressHook | None = None,
 ) -> str:
     """Send a package as a new sequence and return its id; see `HostClient.send_sequence`."""
+    check_hook(progress)
     with opened(package, requirements) as source:
         text = client.send_stream(
             "sequence",
@@ -301,6 +332,7 @@ def replace_package(
     progress: ProgressHook | None = None,
 ) -> str:
     """Replace the package of a sequence (H1) and return the id of the sequence."""
+    check_hook(progress)
     with opened(package, requirements) as source:
         generation_of(client).require("replacing the package of a sequence")
         text = client.send_stream(

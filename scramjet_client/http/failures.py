@@ -19,6 +19,7 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
+from scramjet_client._kept_tokens import kept_at
 from scramjet_client.errors import (
     AuthenticationError,
     BadParametersError,
@@ -57,6 +58,9 @@ _BY_PLATFORM_CODE: dict[int | None, type[HubResponseError]] = {
     1003: UnprocessableEntityError,
 }
 """Meanings of the platform's `error.code`, for statuses that say less."""
+
+_API = "/api/v1"
+"""The usual path of a hub's API in its URL."""
 
 # All errors of an instance's routes have the status 500; the text then starts with the intended status.
 _MEANT_STATUS = re.compile(r"(\d{3}): (.*)", re.DOTALL)
@@ -133,6 +137,8 @@ def from_response(
     if len(said) > SENTENCE_LIMIT:
         said = f"{said[:SENTENCE_LIMIT]}…"
     what, cure = _meaning(status, subject, base, token)
+    if status == 404 and not cure and "html" in response.headers.get("Content-Type", ""):
+        cure = "; a web server answers at this address, and perhaps no hub: check the port"
     sentence = f"{what}: {method} {url} answered {response.status_code}"
     sentence = f"{sentence} ({said})" if said else sentence
     error = kind(f"{sentence}{cure}", status=status, url=url, body=body)
@@ -146,7 +152,7 @@ def _meaning(status: int, subject: str, base: str, token: bool) -> tuple[str, st
     if status == 401 and token:
         return f"the token was refused{about}", "; it may have expired, or be another hub's"
     if status == 401:
-        return f"a token is needed{about}", "; token= gives one, or SCRAMJET_TOKEN and from_env()"
+        return f"a token is needed{about}", _missing_token(base)
     if status == 403 and token:
         return f"the token does not allow this{about}", ""
     if status == 404:
@@ -154,13 +160,21 @@ def _meaning(status: int, subject: str, base: str, token: bool) -> tuple[str, st
     return f"{subject} refused".lstrip(), ""
 
 
+def _missing_token(base: str) -> str:
+    """Return advice for a hub that wants a token."""
+    kept = kept_at(base)
+    if kept is None:
+        return "; token= gives one, or SCRAMJET_TOKEN and from_env()"
+    if kept == base:
+        return "; it is a hub of yours, and HostClient.from_env() finds its token"
+    return f"; it is a hub of yours, whose token from_env() and `scramjet` send to {kept} alone"
+
+
 def wrong_path(base: str) -> str:
-    """Return advice for an address without the path of a hub's API; "" if it has a path."""
-    path = urlsplit(base).path.strip("/") if base else "none"
-    if path not in ("", "api"):
+    """Return advice for an address that does not end like that of a hub's API; "" if it does, or is not known."""
+    if not base or urlsplit(base).path.rstrip("/").endswith(_API):
         return ""
-    right = f"{base.rstrip('/')}/{'v1' if path else 'api/v1'}"
-    return f"; a hub's API is below /api/v1, so its address may be {right}"
+    return f"; a hub's API is normally below {_API}: doctor() finds out whether one answers on this host"
 
 
 def _seconds_until(retry_after: str) -> float | None:

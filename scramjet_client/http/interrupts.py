@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -29,11 +30,14 @@ def longest_part() -> float | None:
 class Event(threading.Event):
     """An event for which the main thread can wait and still be interrupted, on every system."""
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set; return whether it is."""
+    def __init__(self) -> None:
+        super().__init__()
         part = longest_part()
-        if part is None:
-            return super().wait(timeout)
+        if part is not None:
+            # Only where it is needed: a method would be one more frame in the traceback of each interrupt.
+            self.wait = partial(self._wait, part)  # type: ignore[method-assign]
+
+    def _wait(self, part: float, timeout: float | None = None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
         while not super().wait(_next(part, deadline)):
             if deadline is not None and time.monotonic() >= deadline:

@@ -64,6 +64,10 @@ _HTTP: dict[str, Any] = {
 
 _BACKLOG = 512
 
+_NOT_STARTED = (
+    "the hub is not started; use it in a block, `with LocalHub() as hub:`, or call start() first"
+)
+
 _TOKEN_BYTES = 32
 """Random bytes in a random token, as `secrets` advises."""
 
@@ -125,9 +129,11 @@ class LocalHub(Guided):
         "close": "stop()",
         "deploy": "client().deploy(function)",
         "get_client": "client()",
+        "connect": "client()",
         "host": "url",
         "host_client": "client()",
         "port": "url",
+        "run": "start()",
         "send_sequence": "client().send_sequence(package)",
         "shutdown": "stop()",
     }
@@ -206,8 +212,8 @@ class LocalHub(Guided):
 
     # -- start and stop -------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Start the hub, and return when it listens.
+    def start(self) -> LocalHub:
+        """Start the hub, and return it when it listens.
 
         Raises:
             RuntimeError: The hub is already running.
@@ -244,6 +250,7 @@ class LocalHub(Guided):
                 self._thread = None
                 raise
             self._url = self._address(listener.getsockname()[1])
+            return self
 
     def stop(self) -> None:
         """Kill all instances, close all connections, and remove all files. Safe to call twice."""
@@ -336,7 +343,7 @@ class LocalHub(Guided):
     def url(self) -> str:
         """Base URL of the API, e.g. "http://127.0.0.1:41234/api/v1"."""
         if not self._url:
-            raise RuntimeError("the hub is not started")
+            raise RuntimeError(_NOT_STARTED)
         return self._url
 
     @property
@@ -420,7 +427,7 @@ class LocalHub(Guided):
 
     def _await(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         if self._thread is None:
-            raise RuntimeError("the hub is not started")
+            raise RuntimeError(_NOT_STARTED)
         if self._pid != os.getpid():
             raise RuntimeError(
                 "the hub runs in the process that has forked this one: a client of its URL can be used here"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -100,54 +101,179 @@ class InstanceClient(Handle):
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
-        "cancel": "stop() or kill()",
+        "abort": "stop() or kill()",
+        "alive": "get_info().status",
+        "args": "get_info().extra",
+        "ask": 'inout(source), or open_input() together with get_stream("output")',
+        "await_event": "get_next_event(name), or expect_event(name)",
         "call": "run(input=...)",
+        "cancel": "stop() or kill()",
+        "cause": "wait().cause",
+        "chat": 'inout(source), or open_input() together with get_stream("output")',
+        "chunks": 'get_stream("output").chunks()',
+        "close": "stop() or kill()",
+        "close_input": "send_input(b'', end=True)",
         "communicate": "run(input=...)",
+        "connect": "attach()",
+        "converse": 'inout(source), or open_input() together with get_stream("output")',
+        "copy": 'get_stream("output").pipe_to(target)',
         "delete": "kill(remove_immediately=True)",
+        "display": "show() in a notebook, or follow(output=True)",
+        "done": "get_info().status",
+        "duplex": 'inout(source), or open_input() together with get_stream("output")',
         "emit": "send_event(name, message)",
+        "emit_event": "send_event(name, message)",
+        "end": "stop() or kill()",
+        "end_input": "send_input(b'', end=True)",
+        "ended": "get_info().status",
+        "eof": "send_input(b'', end=True)",
+        "error": "wait().cause",
+        "event_stream": "get_event_stream(name)",
         "events": "get_event_stream(name)",
+        "events_stream": "get_event_stream(name)",
+        "exception": "wait().cause",
+        "exchange": 'inout(source), or open_input() together with get_stream("output")',
         "execute": "run(input=...)",
         "exit_code": "wait().terminated.exit_code, or run().returncode",
         "exitcode": "wait().terminated.exit_code, or run().returncode",
+        "feed": "send_input(source)",
+        "finished": "get_info().status",
+        "follow_log": "follow(log=True)",
+        "follow_logs": "follow(log=True)",
+        "follow_output": "follow(output=True)",
+        "get_cause": "wait().cause",
         "get_error": 'get_stream("stderr")',
+        "get_error_stream": 'get_stream("stderr")',
+        "get_events": "get_event_stream(name)",
+        "get_exit_code": "wait().terminated.exit_code, or run().returncode",
+        "get_id": "id",
         "get_input": "send_input(source)",
         "get_logs": "get_log_stream()",
         "get_output": 'get_stream("output")',
         "get_output_stream": 'get_stream("output")',
         "get_result": "run(input=...).output",
+        "get_state": "get_info().status",
         "get_status": "get_info().status",
         "get_stderr": 'get_stream("stderr")',
+        "get_stderr_stream": 'get_stream("stderr")',
         "get_stdout": 'get_stream("stdout")',
+        "get_stdout_stream": 'get_stream("stdout")',
+        "get_traceback": "wait().cause",
+        "has_ended": "get_info().status",
         "info": "get_info()",
         "input": "send_input(source), or open_input()",
+        "interact": 'inout(source), or open_input() together with get_stream("output")',
+        "interrupt": "stop() or kill()",
+        "is_alive": "get_info().status",
+        "is_done": "get_info().status",
+        "is_finished": "get_info().status",
         "is_running": 'get_info().status == "running"',
+        "iter_events": "get_event_stream(name)",
+        "iter_lines": 'get_stream("output")',
+        "iter_output": 'get_stream("output")',
+        "iter_stderr": 'get_stream("stderr")',
+        "iter_stdout": 'get_stream("stdout")',
         "join": "wait()",
+        "lines": 'get_stream("output")',
         "listen": "get_event_stream(name)",
+        "listen_events": "get_event_stream(name)",
+        "listen_for": "get_event_stream(name)",
+        "live": "show() in a notebook, or follow(output=True)",
         "log": "get_log_stream()",
+        "log_records": "get_log_stream().records()",
         "log_stream": "get_log_stream()",
         "logs": "get_log_stream()",
+        "notify": "send_event(name, message)",
         "on": "get_event_stream(name)",
+        "on_event": "get_event_stream(name)",
+        "open_output": 'get_stream("output")',
+        "open_stderr": 'get_stream("stderr")',
+        "open_stdout": 'get_stream("stdout")',
         "output": 'get_stream("output")',
+        "output_stream": 'get_stream("output")',
+        "ping": "get_health()",
+        "pipe": "send_input(source)",
+        "pipe_to": 'get_stream("output").pipe_to(target)',
         "poll": "get_info()",
+        "print_log": "follow(log=True)",
+        "print_output": "follow(output=True)",
+        "publish": "send_event(name, message)",
+        "push": "send_input(source)",
+        "put": "send_input(source)",
+        "quit": "stop() or kill()",
         "read": 'get_stream("output")',
+        "read_line": 'get_stream("output")',
+        "read_lines": 'get_stream("output")',
+        "read_log": "get_log_stream()",
+        "read_logs": "get_log_stream()",
+        "read_output": 'get_stream("output")',
+        "read_stderr": 'get_stream("stderr")',
+        "read_stdout": 'get_stream("stdout")',
+        "readline": 'get_stream("output")',
+        "readlines": 'get_stream("output")',
         "receive": 'get_stream("output")',
+        "records": 'get_stream("output").records()',
+        "recv": 'get_stream("output")',
         "remove": "kill(remove_immediately=True)",
+        "request": 'inout(source), or open_input() together with get_stream("output")',
+        "restart": "SequenceClient.start(), which gives another instance",
         "result": "run(input=...).output",
+        "return_code": "wait().terminated.exit_code, or run().returncode",
         "returncode": "wait().terminated.exit_code, or run().returncode",
+        "running": "get_info().status",
         "send": "send_input(source)",
+        "send_bytes": "send_input(source)",
         "send_data": "send_input(source)",
+        "send_eof": "send_input(b'', end=True)",
+        "send_json": "send_input(source)",
+        "send_line": "send_input(source)",
+        "send_lines": "send_input(source)",
+        "send_message": "send_event(name, message), or send_input(source)",
+        "send_text": "send_input(source)",
+        "sendall": "send_input(source)",
+        "sequence": "get_info().sequence",
+        "show_log": "follow(log=True)",
+        "show_output": "follow(output=True)",
+        "shutdown": "stop() or kill()",
         "start": "SequenceClient.start(), which gives an instance",
+        "state": "get_info().status",
         "status": "get_info().status",
         "stderr": 'get_stream("stderr")',
+        "stderr_stream": 'get_stream("stderr")',
         "stdin": "send_stdin(source), or open_stdin()",
         "stdout": 'get_stream("stdout")',
+        "stdout_stream": 'get_stream("stdout")',
+        "stop_and_wait": "stop()",
         "stream": 'get_stream("output")',
+        "stream_events": "get_event_stream(name)",
+        "stream_output": 'get_stream("output")',
+        "stream_stderr": 'get_stream("stderr")',
+        "stream_stdout": 'get_stream("stdout")',
+        "subscribe": "get_event_stream(name)",
         "tail": "follow(log=True)",
+        "tail_log": "follow(log=True)",
+        "tail_logs": "follow(log=True)",
+        "tail_output": "follow(output=True)",
+        "talk": 'inout(source), or open_input() together with get_stream("output")',
         "terminate": "stop()",
+        "traceback": "wait().cause",
+        "trigger": "send_event(name, message)",
+        "view": "show() in a notebook, or follow(output=True)",
+        "wait_event": "get_next_event(name), or expect_event(name)",
         "wait_for_completion": "wait()",
         "wait_for_end": "wait()",
+        "wait_for_event": "get_next_event(name), or expect_event(name)",
+        "wait_for_status": "wait_for(status)",
+        "wait_until": "wait_for(status)",
         "wait_until_done": "wait()",
+        "watch": "follow(output=True)",
+        "watch_events": "get_event_stream(name)",
+        "watch_log": "follow(log=True)",
+        "watch_output": "follow(output=True)",
         "write": "send_input(source), or open_input()",
+        "write_line": "send_input(source)",
+        "writeline": "send_input(source)",
+        "writelines": "send_input(source)",
     }
 
     _kind = "instance"
@@ -592,7 +718,8 @@ class InstanceClient(Handle):
         Closing it ends the program's input; `detach()` does not.
 
         Args:
-            type: Content type of the input, as in `send_stream`.
+            type: Content type of the input, as in `send_stream`. Without one, the first write decides, as the first
+                item of a source does: what you write as text reaches the program as text, bytes as bytes.
         """
         return self._to("input").open(plan("input", type=type))
 
@@ -705,12 +832,11 @@ class InstanceClient(Handle):
         path = self._route("event", _readable(event_name))
         exchange = self._event_exchange(event_name, timeout)
         generation = generation_of(self._client)
-        answer = self._client.request(
-            "GET",
-            path,
-            **self._error_context,
-            exchange=exchange,
-        )
+        try:
+            answer = self._client.request("GET", path, **self._error_context, exchange=exchange)
+        except HubTimeoutError as error:
+            self._check_overdue(event_name, exchange, error)
+            raise
         return generation.event(event_name, answer.value)
 
     def get_next_event(
@@ -920,16 +1046,32 @@ class InstanceClient(Handle):
         targets = {"stdout": stdout, "stderr": stderr, "output": output, "log": log}
         return attach(self, self._open_unlimited, stdin, targets, self._wait_for_end)
 
-    def show(self, **options: Any) -> LiveView:
+    def show(
+        self,
+        *,
+        streams: Iterable[InstanceOutputStream] = ("output", "stdout", "stderr", "log"),
+        lines: int = 12,
+        interval: float = 0.5,
+        widget: bool | None = None,
+    ) -> LiveView:
         """Show the instance live in this cell of a notebook; return at once. Needs the extra "notebook".
 
-        Later readers do not get the data that it has read. Options and endings:
-        `scramjet_client.integrations.notebook.show`.
+        Later readers do not get the data that it has read. `scramjet_client.integrations.notebook.show` says how the
+        view ends.
+
+        Args:
+            streams: The streams to read; choose streams that nobody else reads.
+            lines: How many of the last lines of each stream to show.
+            interval: Seconds between two drawings.
+            widget: Whether to draw with a widget. None means yes if anywidget is installed.
+
+        Raises:
+            RuntimeError: This is not a notebook.
         """
         # Not at the top: only notebooks need IPython.
         from scramjet_client.integrations.notebook import show  # noqa: PLC0415
 
-        return show(self, **options)
+        return show(self, streams=streams, lines=lines, interval=interval, widget=widget)
 
     # -- how it is done -------------------------------------------------------------------------
 
@@ -1075,13 +1217,31 @@ class InstanceClient(Handle):
 
     def _event_exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
         limit = duration("timeout", timeout)
-        exchange = self._watcher().exchange(
+        exchange = self._watcher().event_exchange(
             deadline=None if limit is None else time.monotonic() + limit,
             error=ended_error(self._id, f"event {event_name!r} was awaited"),
         )
         if limit is not None:
             exchange.limit = f"{seconds(limit)} (timeout)"
         return exchange
+
+    def _check_overdue(self, event_name: str, exchange: Exchange, error: HubTimeoutError) -> None:
+        """Raise the right error if the hub has been asked for an event, and the time is over."""
+        if exchange.overdue and exchange.sent.is_set():
+            raise self._event_overdue(event_name, exchange.overdue) from quiet(error)
+
+    def _event_overdue(self, event_name: str, limit: str) -> Exception:
+        """Return the error for an event that has not come in time; its instance may have ended."""
+        watcher = self._watcher()
+        with contextlib.suppress(ScramjetError):  # the hub is away, or busy
+            if watcher.has_ended():
+                info = watcher.info
+                return ended_error(self._id, f"event {event_name!r} was awaited")(
+                    None if info is None else last_words_of(self._client).of(info)
+                )
+        return HubTimeoutError(
+            f"event {event_name!r} of instance {self._id!r} did not come within {limit}"
+        )
 
 
 class ExpectedEvent(Live):
@@ -1100,7 +1260,11 @@ class ExpectedEvent(Live):
 
     def __enter__(self) -> ExpectedEvent:
         self._exchange = self._instance._event_exchange(self._name, self._timeout)
-        self._events = self._instance._events(self._name, self._exchange)
+        try:
+            self._events = self._instance._events(self._name, self._exchange)
+        except HubTimeoutError as error:
+            self._instance._check_overdue(self._name, self._exchange, error)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
@@ -1111,9 +1275,7 @@ class ExpectedEvent(Live):
                 self.value = next(self._events)
             except StreamIdleError as error:
                 limit = self._exchange.overdue or seconds(self._exchange.idle_limit or 0)
-                raise HubTimeoutError(
-                    f"event {self._name!r} of instance {self._instance.id!r} did not come within {limit}"
-                ) from quiet(error)
+                raise self._instance._event_overdue(self._name, limit) from quiet(error)
 
 
 def _end_of(options: OptionsLike | None) -> bool | None:

@@ -36,6 +36,12 @@ _LOOK_LEAST = 8.0
 _LONG_LINE = 65536
 """Bytes: the hub itself never writes a longer line."""
 
+_EARLY_LOOK = 0.1
+"""Seconds after which an awaited event makes its first look."""
+
+_ENDED_SETTLE = 0.5
+"""The most seconds of silence that end the wait for an event whose first look has found that the instance had ended."""
+
 _FIRST_PAUSE = 0.02
 """Seconds between the first two looks of a wait. The pause doubles up to one second."""
 
@@ -307,6 +313,31 @@ class EndWatcher:
         exchange.is_noise = lines
         return exchange
 
+    def event_exchange(self, *, deadline: float | None, error: ErrorMaker) -> Exchange:
+        """Return an exchange for an event, which ends soon if the instance had ended before.
+
+        Args:
+            deadline: As in `Exchange`.
+            error: Makes the error to raise when the instance has ended.
+        """
+        silence = _Silence(self, self._client.tuning.settle(None), error, None)
+        exchange = Exchange(deadline=deadline, poll=_EARLY_LOOK)
+        first = True
+
+        def on_idle(quiet: float) -> None:
+            nonlocal first
+            if first:
+                first = False
+                self.try_to_look(0)
+                if self.ended_at is None:
+                    exchange.poll = self._client.tuning.look_every
+                else:
+                    silence.hurry(_ENDED_SETTLE)
+            silence(quiet)
+
+        exchange.on_idle = on_idle
+        return exchange
+
     def on_idle(self, error: ErrorMaker | None = None) -> Callable[[float], bool]:
         """Return the idle hook for an exchange that is created elsewhere; see `exchange`."""
         return _Silence(self, self._client.tuning.settle(None), error, None)
@@ -438,6 +469,10 @@ class _Silence:
         self._lines = lines
         self._confirmed_at: float | None = None
         self._echoes_before = 0
+
+    def hurry(self, settle: float) -> None:
+        """End the wait after at most this many seconds of silence."""
+        self._settle = min(self._settle, settle)
 
     def __call__(self, silence: float) -> bool:
         """Look if it is time to. `silence` is the number of seconds without data.

@@ -233,7 +233,8 @@ def event_stream_response(
         heartbeat: Seconds of silence after which a comment is sent. Some proxies cut silent connections, and
             some servers find out only by a write that a browser has left.
         end: Name of the event after the end, on which the page should call `close()`; otherwise an `EventSource`
-            reconnects. None sends no such event.
+            reconnects. None sends no such event. It says nothing of the program: a stream that was opened with
+            `check=True` ends with `failed` if the program was killed or has crashed.
         failed: Name of the event for an error, with {"code": ..., "message": ...} as JSON. None cuts the
             connection instead.
         headers: Further headers.

@@ -24,6 +24,12 @@ from scramjet_client.packages.shapes import wrong_arguments
 
 MANIFEST = "package.json"
 
+_PYTHON = {"python3": ">=3.9"}
+"""What asks for the Python runner."""
+
+_USUAL = ("main.py", "__main__.py", "app.py", "run.py", "index.js", "main.js")
+"""Names of main files, the most likely first."""
+
 
 def manifest_entry(manifest: Mapping[str, Any]) -> PackageEntry:
     """Return the package.json of a manifest."""
@@ -52,7 +58,7 @@ def read_folder(root: Path) -> Contents:
     """Return the package content for a folder."""
     file = root / MANIFEST
     if not file.is_file():
-        raise ValueError(f"{str(root)!r} is not a sequence: it has no package.json")
+        raise ValueError(_without_manifest(root))
     manifest = _parsed(file)
     _check(manifest, file)
     found = find(root, node=not is_python(manifest))
@@ -74,6 +80,23 @@ def read_folder(root: Path) -> Contents:
     return Contents(manifest, found, told, secrets, main)
 
 
+def _without_manifest(root: Path) -> str:
+    """Return the message for a folder without a package.json: the one that it needs."""
+    python = sorted(each.name for each in root.glob("*.py"))
+    node = sorted(each.name for each in root.glob("*.js"))
+    usual = [each for each in (*_USUAL, *python, *node) if each in {*python, *node}]
+    if not usual:
+        return f"{str(root)!r} is not a sequence: it has no package.json, and no Python file either"
+    main = usual[0]
+    manifest = {
+        "name": root.resolve().name or "sequence",
+        "version": "1.0.0",
+        "main": main,
+        "engines": _PYTHON if main.endswith(".py") else {"node": ">=16"},
+    }
+    return f"{str(root)!r} is not a sequence: it has no package.json; put one in: {json.dumps(manifest)}"
+
+
 def _parsed(file: Path) -> dict[str, Any]:
     def refused(word: str) -> NoReturn:
         raise ValueError(f"{word} is no JSON value")
@@ -93,7 +116,7 @@ def _parsed(file: Path) -> dict[str, Any]:
 def _check(manifest: dict[str, Any], file: Path) -> None:
     main, engines = manifest.get("main"), manifest.get("engines", {})
     if not isinstance(main, str) or not main:
-        raise ValueError(f"{str(file)!r} names no main file")
+        raise ValueError(f"{str(file)!r} names no main file: {_main_for(file)}")
     if posixpath.isabs(main) or posixpath.normpath(main).startswith(".."):
         raise ValueError(f"{str(file)!r} names a main file outside of its folder: {main!r}")
     if not isinstance(engines, dict) or not all(isinstance(each, str) for each in engines.values()):
@@ -104,6 +127,20 @@ def _check(manifest: dict[str, Any], file: Path) -> None:
         raise ValueError(
             f"'engines' in {str(file)!r} names {', '.join(engines)}; hubs start sequences with one engine alone"
         )
+    if main.endswith(".py") and "python3" not in engines:
+        wrong = f"names the engine {next(iter(engines))!r}" if engines else "names no engine"
+        meant = "" if engines else ", which means Node.js to a hub"
+        raise ValueError(
+            f"{str(file)!r} {wrong}{meant}, and its main file {main!r} is Python: put in"
+            f' "engines": {json.dumps(_PYTHON)}'
+        )
+
+
+def _main_for(file: Path) -> str:
+    """Return the line that a package.json lacks."""
+    there = {each.name for each in file.parent.glob("*.py")}
+    usual = [each for each in (*_USUAL, *sorted(there)) if each in there]
+    return f'put in "main": {json.dumps(usual[0] if usual else "main.py")}'
 
 
 def _check_main(manifest: dict[str, Any], names: set[str], file: Path) -> None:
@@ -148,7 +185,7 @@ def read_file(file: Path) -> Contents:
         "name": file.stem,
         "version": "1.0.0",
         "main": file.name,
-        "engines": {"python3": ">=3.9"},
+        "engines": dict(_PYTHON),
     }
     secrets = []
     if holds_secret(content):

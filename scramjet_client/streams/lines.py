@@ -82,6 +82,11 @@ class LineSplitter:
             return given, error
         return given, None
 
+    @property
+    def begun(self) -> bytes:
+        """The beginning of the next line, as far as it has come."""
+        return b"".join(self._begun)
+
     def last(self) -> bytes:
         """Return the unfinished last line, b"" if there is none."""
         line = b"".join(self._begun)

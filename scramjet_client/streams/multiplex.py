@@ -24,7 +24,7 @@ from functools import partial
 from typing import Optional
 
 from scramjet_client._base import Closing, public
-from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError
+from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError, StreamError
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
 from scramjet_client.streams.lines import LineSplitter
@@ -323,6 +323,8 @@ class Member:
             data = self._data(buffer)
         except ScramjetError as error:
             self.ended, self.error = True, error
+            if isinstance(error, StreamError):
+                error.partial = self._splitter.begun
             return []
         self.more = data is not None and self._reader.pending
         if data is None:

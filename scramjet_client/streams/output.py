@@ -1,7 +1,7 @@
 """Output streams: live, file-like readers of an answer that is still coming.
 
-A stream ends in one of three distinct ways: `b""` is the hub's end of stream, `StreamClosedError` means that
-this side closed it, and `StreamInterruptedError` means that the connection broke.
+A stream ends in one of these ways: `b""` is the hub's end of stream, or that of a `timeout=`; `StreamClosedError` means
+that this side closed it, `StreamInterruptedError` that the connection broke, `StreamIdleError` that it was silent.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import functools
 import io
 import json
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import partial
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from scramjet_client._base import Closing, Live, public
 from scramjet_client.errors import (
@@ -27,6 +28,7 @@ from scramjet_client.errors import (
     ScramjetError,
     StreamBusyError,
     StreamClosedError,
+    StreamError,
 )
 from scramjet_client.http.answers import loads
 from scramjet_client.http.exchange import READ_SIZE, Exchange
@@ -41,22 +43,37 @@ if TYPE_CHECKING:
 _PIECE = READ_SIZE
 """Bytes that a loop reads at once; at least the buffer's size, so that the buffer never keeps a part."""
 
+_REMEMBERED = 128
+"""Pieces of a begun line that are kept for an error: about 1 MB of what `io.TextIOWrapper` reads."""
+
 _decode_json = json.JSONDecoder().raw_decode
 _without_last = itemgetter(slice(None, -1))
 
 
 def _exclusive(method: Callable[..., Any]) -> Any:
     """Make a reading method refuse a second thread, and continue where a loop over lines stopped."""
+    by_pieces = method is io.BufferedReader.read1
 
     @functools.wraps(method)
     def read(self: OutputStream, *args: Any) -> Any:
         self._begin(None)
         self._buffered = True
+        reader = self._reader
+        reader.defers = True
         try:
             got = method(self, *args)
+            broken = reader.deferred
+            if broken is not None:
+                reader.deferred = None
+                self._break(broken, got, args)
+            elif by_pieces:
+                self._remember(got)
+            elif self._given:
+                self._given.clear()
         finally:
+            reader.defers = False
             self._turn.release()
-        if self._at_end is not None:
+        if broken is None and self._at_end is not None:
             self._look_for_end(got, method is io.BufferedReader.read, *args)
         return got
 
@@ -78,6 +95,9 @@ class OutputStream(Live, io.BufferedReader):
     Only one thread may read at a time. You may call `close()` from any thread; it frees a blocked reader.
     A slow reader holds the program back, through the hub, so memory stays bounded.
 
+    An error loses no data: a begun line is in its `partial`. The next `readline` or `read` gives that line too, as at
+    the end of a file. The read after that raises the error again.
+
     Attributes:
         upload: The `Upload` that feeds the other side of an `inout`, else None.
 
@@ -90,7 +110,16 @@ class OutputStream(Live, io.BufferedReader):
 
     upload: Upload[Any] | None = None
     # For the same reason as in its reader.
-    __slots__ = ("_ahead", "_at_end", "_buffered", "_on_close", "_reader", "_turn")
+    __slots__ = (
+        "_ahead",
+        "_at_end",
+        "_buffered",
+        "_given",
+        "_on_close",
+        "_raised",
+        "_reader",
+        "_turn",
+    )
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self._reader = AnswerReader(name, exchange, opener)
@@ -100,6 +129,10 @@ class OutputStream(Live, io.BufferedReader):
         self._ahead: LineSplitter | None = None
         # Whether io's buffer may hold data; a loop bypasses the buffer if it is empty.
         self._buffered = False
+        # The begun line as far as `read1` has given it: io.TextIOWrapper forgets it if the next read raises.
+        self._given: deque[bytes] = deque(maxlen=_REMEMBERED)
+        # Whether a read has raised the error that ended the stream; from then on, data comes before the error.
+        self._raised = False
         self._on_close: Callable[[], object] | None = None
         # Called once at the end of the stream, when all data was given; may raise.
         self._at_end: Callable[[], object] | None = None
@@ -124,6 +157,29 @@ class OutputStream(Live, io.BufferedReader):
         readinto1 = _exclusive(io.BufferedReader.readinto1)
         readline = _exclusive(io.BufferedReader.readline)
         peek = _exclusive(io.BufferedReader.peek)
+
+    def _remember(self, data: bytes) -> None:
+        """Keep the beginning of a line that `read1` gives."""
+        end = data.rfind(b"\n") + 1
+        if end:
+            self._given.clear()
+        if end < len(data):
+            self._given.append(data[end:] if end else data)
+
+    def _break(self, error: ScramjetError, got: Any, args: tuple[Any, ...]) -> None:
+        """Raise the error that a reading method has met, unless the method gives data that came before it."""
+        data = bytes(memoryview(args[0]).cast("B")[:got]) if isinstance(got, int) else got
+        if data and self._raised:
+            return
+        self._reader.give_back(data)
+        self._raise(error, data or b"".join(self._given))
+
+    def _raise(self, error: ScramjetError, partial: bytes) -> NoReturn:
+        """Raise the error that ended the stream; its first raise tells which data had come before it."""
+        if not self._raised and isinstance(error, StreamError):
+            error.partial = partial
+        self._raised = True
+        raise error
 
     def _look_for_end(self, got: Any, whole: bool, size: Any = None, *_: Any) -> None:
         """Check the end if a reading method has come to it; `whole` says whether that method is `read`."""
@@ -175,12 +231,25 @@ class OutputStream(Live, io.BufferedReader):
     ) -> Iterator[Iterable[bytes]]:
         """Yield the lines that come together as one iterator, which gives them at C speed."""
         splitter = LineSplitter(self._reader.name, keep_ends=keep_ends, limit=limit)
+        broken: ScramjetError | None = None
         with self._loop():
-            while data := self._piece(splitter):
+            while True:
+                try:
+                    data = self._piece(splitter)
+                except ScramjetError as error:
+                    if not self._reader.broken:
+                        raise
+                    if not self._raised:
+                        self._raise(error, splitter.begun)
+                    broken, data = error, b""
+                if not data:
+                    break
                 yield self._closing_at_error(splitter, data) if limit else splitter.split(data)
             last = splitter.last()
             if last:
                 yield (last,)
+            if broken is not None:
+                raise broken
             self._ended()
 
     def _closing_at_error(self, splitter: LineSplitter, data: bytes) -> Iterator[bytes]:
@@ -228,16 +297,29 @@ class OutputStream(Live, io.BufferedReader):
     def text(self, encoding: str = "utf-8", errors: str = "replace") -> Iterator[str]:
         """Yield data as text as it comes; characters split over chunks are joined."""
         decoder = codecs.getincrementaldecoder(encoding)(errors)
-        for chunk in self.chunks():
-            piece = decoder.decode(chunk)
-            if piece:
-                yield piece
+        with self._loop():
+            while True:
+                try:
+                    chunk = self._piece(None)
+                except ScramjetError as error:
+                    if not self._reader.broken:
+                        raise
+                    # A part of a character.
+                    begun = decoder.getstate()[0]
+                    self._reader.give_back(begun)
+                    self._raise(error, begun)
+                if not chunk:
+                    break
+                piece = decoder.decode(chunk)
+                if piece:
+                    yield piece
+            self._ended()
         rest = decoder.decode(b"", final=True)
         if rest:
             yield rest
 
     def records(self, limit: int | None = None) -> Iterator[Any]:
-        """Yield the JSON value of each line, skipping blank lines.
+        """Yield the JSON value of each line, skipping blank lines, and a last line that a `timeout=` has cut.
 
         Args:
             limit: Most bytes of a line, as in `lines`.
@@ -256,7 +338,7 @@ class OutputStream(Live, io.BufferedReader):
                 whole = end == len(text)
             if whole:
                 yield value
-            elif line.strip():
+            elif line.strip() and not self._reader.cut_short:
                 yield json_line(line, self._reader.name)
 
     def pipe_to(self, target: PieceTargetLike) -> int:

@@ -37,7 +37,11 @@ class AnswerReader(io.RawIOBase):
         "_opener",
         "_read",
         "_response",
+        "broken",
         "bytes_read",
+        "cut_short",
+        "deferred",
+        "defers",
         "heard",
         "name",
         "shut_here",
@@ -48,6 +52,14 @@ class AnswerReader(io.RawIOBase):
         self.bytes_read: int = 0
         self.heard: Callable[[bytes], object] | None = None
         """Called with a copy of all data from the hub, if somebody wants one."""
+        self.broken: ScramjetError | None = None
+        """The error that ended the stream; every read after the data that was given back raises it."""
+        self.defers: bool = False
+        """Whether `readinto` gives 0 in place of `broken`: io's methods forget their data if a raw read raises."""
+        self.deferred: ScramjetError | None = None
+        """The error in whose place `readinto` has given 0."""
+        self.cut_short: bool = False
+        """Whether this side has ended the stream, as a `timeout=` does: its last line may be a part of one."""
         self._direct = True
         self._exchange = exchange
         self._opener = opener
@@ -79,11 +91,18 @@ class AnswerReader(io.RawIOBase):
         if self._at_end:
             return 0
         try:
+            self._check_broken()
             count = (self._read or self._opened())(memoryview(buffer))
         except BlockingIOError:
             return None
         except Exception as error:
-            self._failed(error)
+            try:
+                self._failed(error)
+            except ScramjetError as broken:
+                if not self.defers or self.shut_here:
+                    raise
+                self.deferred = broken
+                return 0
             count = 0
         self._came(count)
         if self.heard is not None:
@@ -103,6 +122,7 @@ class AnswerReader(io.RawIOBase):
         if self._at_end:
             return b""
         try:
+            self._check_broken()
             data = self._body.take()
         except BlockingIOError:
             raise
@@ -130,16 +150,24 @@ class AnswerReader(io.RawIOBase):
             self.release()
         self.bytes_read += count
 
+    def _check_broken(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
     def _failed(self, error: Exception) -> None:
         """Return if the exception of a read means the end of the stream; else raise the right error."""
         let_interrupts_pass(error)
+        if error is self.broken:
+            raise error
         if isinstance(error, WaitEnded):
+            self.cut_short = True
             self._exchange.fail(error)
         elif isinstance(error, ScramjetError):
             if self.shut_here:
                 # The answer had not begun, so its low-level error tells nothing new.
                 raise self.ending(error) from error
             self._exchange.fail(error)
+            self.broken = error
             raise error
         elif isinstance(error, (*FOREIGN, AttributeError, ValueError)):
             # http.client finds None in place of its connection if another thread closes it during the read.
@@ -192,6 +220,7 @@ class AnswerReader(io.RawIOBase):
         else:
             ending = StreamInterruptedError(f"{self.name} was cut {after}: {root_text(error)}")
         self._exchange.fail(ending)
+        self.broken = ending
         return ending
 
     def _late(self) -> str:

@@ -263,9 +263,11 @@ class ReconnectingStream(Closing):
                 was_down = True
                 failure = error
             if limit is not None and time.monotonic() - began >= limit:
-                raise StreamInterruptedError(
+                lost = StreamInterruptedError(
                     f"{cut.message}; and it could not be opened again in {limit:g} s: {failure.message}"
-                ) from failure
+                )
+                lost.partial = self._splitter.begun
+                raise lost from failure
         raise AssertionError  # the delays never end
 
     def _open_again(self) -> None:

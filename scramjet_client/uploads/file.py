@@ -90,23 +90,58 @@ class UploadWriter(Live, io.BufferedIOBase):
     send more later. If an error leaves the `with` block, the upload is cancelled, because half of the data must
     not look like all of it.
 
-    Attributes:
-        upload: The `Upload` below.
+    Without a `type`, the first write begins the upload: what it writes, text or bytes, is what the program gets.
     """
 
     def __init__(
-        self, buffer: WriteBuffer, upload: Upload[SendStreamResponse], end: Callable[[], object]
+        self,
+        name: str,
+        buffer: WriteBuffer,
+        begin: Callable[[bool], Upload[SendStreamResponse]],
+        end: Callable[[], object],
     ) -> None:
-        """For `open_input` and `open_stdin`. `end` ends the program's input."""
-        self.upload = upload
+        """For `open_input` and `open_stdin`.
+
+        Args:
+            name: The destination, for messages.
+            buffer: The source of the upload.
+            begin: Makes the upload, given whether its first data is text.
+            end: Ends the program's input.
+        """
+        self._name = name
         self._buffer = buffer
+        self._begin = begin
         self._end = end
         self._closed = False
-        upload.add_done_callback(lambda _done: buffer.wake())
+        self._cancelled = False
+        self._upload: Upload[SendStreamResponse] | None = None
+        # Held while the upload is made: two threads may write first.
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{self.upload.bytes_sent} bytes sent"
-        return f"<UploadWriter to {self.upload.name}: {state}>"
+        sent = 0 if self._upload is None else self._upload.bytes_sent
+        return (
+            f"<UploadWriter to {self._name}: {'closed' if self.closed else f'{sent} bytes sent'}>"
+        )
+
+    @property
+    def upload(self) -> Upload[SendStreamResponse]:
+        """The `Upload` below. To ask for it before the first write begins the upload, as one of bytes."""
+        return self._begun(text=False)
+
+    def _begun(self, *, text: bool) -> Upload[SendStreamResponse]:
+        """Return the upload; begin it, as one of text or of bytes, if it has not begun."""
+        with self._lock:
+            if self._upload is None:
+                # The callback must not hold this writer, so that a forgotten one is cancelled.
+                buffer = self._buffer
+                self._upload = self._begin(text)
+                self._upload.add_done_callback(lambda _done: buffer.wake())
+                if self._closed and self._cancelled:
+                    self._upload.cancel()
+                else:
+                    self._upload.start()
+            return self._upload
 
     def __enter__(self) -> UploadWriter:
         return self
@@ -135,16 +170,18 @@ class UploadWriter(Live, io.BufferedIOBase):
         """
         self._check()
         piece = encode(data, "what is written")
-        if len(piece) and not self._buffer.put(piece, self.upload.done):
-            self._check()
+        if len(piece):
+            upload = self._begun(text=isinstance(data, str))
+            if not self._buffer.put(piece, upload.done):
+                self._check()
         self._raise_failure()
         return len(data)
 
     def flush(self) -> None:
         """Wait until all written data has been sent."""
-        if self._closed:
+        if self._closed or self._upload is None:
             return
-        self._buffer.drain(self.upload.done)
+        self._buffer.drain(self._upload.done)
         self._raise_failure()
 
     def close(self) -> None:
@@ -168,29 +205,31 @@ class UploadWriter(Live, io.BufferedIOBase):
 
     def cancel(self) -> None:
         """Drop the upload and close the writer; the program's input stays open."""
-        self._closed = True
-        self.upload.cancel()
+        self._closed = self._cancelled = True
+        if self._upload is not None:
+            self._upload.cancel()
         self._buffer.close()
 
     def __del__(self) -> None:
         # A writer that was never closed has not confirmed that its data is complete.
-        if not self._closed:
+        if not getattr(self, "_closed", True):
             self.cancel()
 
     def _finish(self) -> SendStreamResponse:
+        upload = self.upload
         self._buffer.close()
         try:
-            return self.upload.result()
+            return upload.result()
         except BaseException:
             # An interrupt of the wait: the caller then does not know how much of the file has arrived.
-            self.upload.cancel()
+            upload.cancel()
             raise
 
     def _raise_failure(self) -> None:
-        if self.upload.done():
-            self.upload.result()
+        if self._upload is not None and self._upload.done():
+            self._upload.result()
 
     def _check(self) -> None:
         self._raise_failure()
         if self._closed:
-            raise StreamClosedError(f"the writer to {self.upload.name} is closed")
+            raise StreamClosedError(f"the writer to {self._name} is closed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from typing import Any, Union
 
 import attrs
@@ -21,6 +21,9 @@ from scramjet_client.uploads.sources import JsonLines, ProgressHook, Source, siz
 
 _BINARY = "application/octet-stream"
 
+
+_HOOK_CALL = "(sent, total)"
+_FOR_TQDM = "for tqdm: progress=lambda sent, total: bar.update(sent - bar.n)"
 
 OptionsLike = Union[SendStreamOptions, Mapping[str, Any]]
 
@@ -58,16 +61,32 @@ def _is_record(stream: Any) -> bool:
     return isinstance(stream, Mapping)
 
 
-def _check_hook(hook: ProgressHook | None) -> None:
+def check_hook(hook: ProgressHook | None) -> None:
+    """Refuse a progress hook that can't be called as it will be, before anything is sent."""
     if hook is not None and not callable(hook):
-        raise TypeError(f"progress must be callable, not {type(hook).__name__}")
+        raise TypeError(
+            f"progress must be callable, not {type(hook).__name__}; it gets {_HOOK_CALL}; {_FOR_TQDM}"
+        )
     if iscoroutinefunction(hook):
         raise TypeError("progress must be an ordinary function; nobody here awaits an async one")
+    if hook is not None and not _takes_two(hook):
+        name = getattr(hook, "__qualname__", type(hook).__name__)
+        raise TypeError(f"progress gets {_HOOK_CALL}, which {name} does not take; {_FOR_TQDM}")
+
+
+def _takes_two(hook: ProgressHook) -> bool:
+    try:
+        signature(hook).bind(0, 0)
+    except TypeError:
+        return False
+    except ValueError:  # some functions of C have no signature
+        return True
+    return True
 
 
 def progress_callback(hook: ProgressHook, stream: Any) -> Callable[[int], object]:
     """Return `hook` as a function of only the bytes sent, for the body of `stream`."""
-    _check_hook(hook)
+    check_hook(hook)
     total = None if stream is None else size_of(stream)
 
     def report(sent: int) -> object:
@@ -136,7 +155,7 @@ def plan(
 ) -> SendPlan:
     """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
     init = _init_of(request_init)
-    _check_hook(progress)
+    check_hook(progress)
     chosen = _options_of(
         options,
         {

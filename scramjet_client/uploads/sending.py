@@ -116,14 +116,26 @@ class Destination:
         return upload
 
     def open(self, plan: SendPlan) -> UploadWriter:
-        """Return a file; data written to it is sent."""
+        """Return a file; data written to it is sent. Without a type, its first data decides the type."""
+        if self.gate is not None:
+            self.gate.check()
         buffer = WriteBuffer()
-        # Its later data is not known yet, and nobody waits for it.
-        plan = attrs.evolve(plan, typed=True)
-        # The buffer gathers by itself, and must know how much has been sent.
-        upload: Upload[SendStreamResponse] = self._upload(plan, Source(buffer), gather=False)
-        upload.start()
-        return UploadWriter(buffer, upload, lambda: self._end(plan))
+
+        def begin(text: bool) -> Upload[SendStreamResponse]:
+            nonlocal plan
+            source = Source(buffer)
+            body: BodySource = source
+            if self.types is not None:
+                source.text = text
+                kind, body = self.types.of(plan, source, self.name)
+                plan = attrs.evolve(plan, type=kind, typed=True)
+            # The buffer gathers by itself, and must know how much has been sent.
+            return self._upload(plan, body, gather=False)
+
+        writer = UploadWriter(self.name, buffer, begin, lambda: self._end(plan))
+        if plan.typed or self.types is None:
+            writer._begun(text=False)
+        return writer
 
     def stage(self, plan: SendPlan, stream: Any, body: BodySource | None = None) -> Upload[Any]:
         """Return an upload that has not begun; refuse a body that this hub would change.

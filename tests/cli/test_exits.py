@@ -164,10 +164,10 @@ def test_failed(scramjet: Command, folders: Path, tmp_path: Path):
 
 
 def test_code_of_the_instance(scramjet: Command, start: Started, folders: Path):
-    """`seq run`, `inst wait` and `inst attach` end with the exit code of the instance."""
+    """`seq run`, `inst output` and `inst wait` end with the exit code of the instance."""
     assert scramjet("seq", "run", folders / "fails.py", code=1).out == b"before\n"
     instance = start("fails")
-    assert scramjet("inst", "output", instance.id).out == b"before\n"
+    assert scramjet("inst", "output", instance.id, code=1).out == b"before\n"
     scramjet("inst", "wait", instance.id, code=1)
 
 

@@ -51,6 +51,13 @@ GUESSES = [
     (["seq", "deploy", "x"], "seq send"),
     (["seq", "exec", "x"], "seq run"),
     (["seq", "clean"], "seq prune"),
+    (["chat", "x"], "inst inout"),
+    (["inst", "chat", "x"], "inst inout"),
+    (["inst", "chat", "x"], "inst attach"),
+    (["inst", "ask", "x"], "inst inout"),
+    (["inst", "talk", "x"], "inst attach"),
+    (["inst", "send", "x"], "inst input"),
+    (["inst", "cancel", "x"], "inst stop"),
     (["topic", "publish"], "topic send"),
     (["profile", "switch"], "profile use"),
     (["hub", "logs"], "hub log"),
@@ -77,6 +84,11 @@ def test_guesses(scramjet: Command, line: list[str], meant: str):
 
     assert "did you mean" in said
     assert f"{meant}`" in said
+
+
+def test_meaning_goes_before_spelling(scramjet: Command):
+    """A word that is known by its meaning is not taken for a misspelt other one."""
+    assert "inst health" not in scramjet("inst", "chat", "x", code=2).err
 
 
 def test_what_is_suggested_exists():

@@ -15,6 +15,7 @@ import urllib3
 
 import scramjet_client
 from scramjet_client import HostClient
+from scramjet_client.hub import LocalHub
 from tests.support.certs import Certificates
 from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
@@ -327,6 +328,45 @@ def test_wrong_path(path: str):
 
     assert (report.cause, report.reachable) == ("wrong-path", False)
     assert f"{origin}/api/v1;" in (report.advice or "")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/api", "/api/v2", "/foo", "/v1", "/api/v1/sequences", "/api/v1/api/v1", "/a/b/c/d"],
+)
+def test_wrong_path_of_a_hub_that_always_wants_its_token(path: str):
+    """A hub that asks for its token on any path does not pass for one at a path where it has none."""
+    with LocalHub() as hub:
+        url, origin = hub.url, hub.url.partition("/api/v1")[0]
+        with HostClient(f"{origin}{path}", token=hub.token) as host:
+            report = host.doctor()
+        with HostClient(f"{origin}{path}") as host:
+            without = host.doctor()
+
+    assert report.cause == "wrong-path"
+    assert report.advice == f"a hub's API answers at {url}; use this URL"
+    assert without.cause == "no-token"
+    assert "answers at" not in (without.advice or "")
+
+
+def behind_prefix(conn: Conn) -> None:
+    """Be a hub at /hubs/lab/api/v1 that wants a token, behind a server that has nothing else."""
+    while (request := conn.read_request()) is not None:
+        here = request.target.startswith("/hubs/lab/api/v1/")
+        status = b"401 Unauthorized" if here else b"404 Not Found"
+        conn.send(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\n{}" % status)
+
+
+@pytest.mark.parametrize("path", ["/hubs/lab", "/hubs/lab/api", "/hubs/lab/api/v2", "/hubs/lab/v1"])
+def test_wrong_path_behind_a_prefix(path: str):
+    """A hub behind a prefix is found there, though it wants a token, which is not sent."""
+    with RawServer(behind_prefix) as server:
+        origin = server.url.partition("/api/v1")[0]
+        with HostClient(f"{origin}{path}", token=TOKEN) as host:
+            report = host.doctor()
+
+    assert (report.cause, report.reachable) == ("wrong-path", False)
+    assert f"{origin}/hubs/lab/api/v1;" in (report.advice or "")
 
 
 def test_no_hub(closed_port: int):

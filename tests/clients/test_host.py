@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from scramjet_client import (
     HostClient,
+    NotFoundError,
     ScramjetError,
     TopicNotFoundError,
     Tuning,
@@ -337,3 +340,18 @@ def test_old_hub_is_not_asked_for_what_it_lacks():
                 call()
 
     assert old.requests == []
+
+
+def test_a_web_server_at_the_address_is_called_one():
+    """A page of another server is no missing path of a hub."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/api/v1"
+        with HostClient(url) as host, pytest.raises(NotFoundError, match="a web server answers"):
+            host.get_version()
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

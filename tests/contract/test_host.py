@@ -93,6 +93,7 @@ def test_sequence_in_use_is_not_deleted(host: HostClient, start: Start):
         host.delete_sequence(sequence.id)
 
     assert caught.value.status == 409
+    assert "a hub counts one for 15 s after its end" in str(caught.value)
     instance.kill(remove_immediately=True)
     eventually(lambda: ended(instance))
 

@@ -33,6 +33,7 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
     UploadError,
 )
+from scramjet_client.hub import LocalHub
 from scramjet_client.integrations._live import has_left
 from scramjet_client.integrations.flask import (
     Scramjet,
@@ -408,3 +409,39 @@ class Sealed:
 
     def pending(self) -> int:
         raise AssertionError("nothing is read")
+
+
+async def broken(context, input):
+    yield "one\n"
+    raise ValueError("it broke")
+
+
+async def patient(context, input):
+    yield "one\n"
+    async for _ in input:
+        pass
+
+
+@pytest.mark.parametrize("how", ["crashed", "killed"])
+def test_end_event_says_how_a_program_ended_if_it_is_asked(how: str) -> None:
+    """With `check=True`, what a program that crashed or was killed gives does not end like a good end."""
+    app = Flask(__name__)
+    with LocalHub() as hub, hub.client() as host:
+        id = hub.add_sequence(how, broken if how == "crashed" else patient)
+        instance = host.get_sequence_client(id).start()
+
+        @app.route("/")
+        def output() -> Any:
+            return event_stream_response(instance.get_stream("output", check=True))
+
+        response = app.test_client().get("/", buffered=False)
+        came = b""
+        for chunk in response.response:
+            came += chunk
+            if how == "killed" and b"data: one" in came:
+                how = "done"
+                instance.kill(remove_immediately=True)
+        last = came.decode().rstrip("\n").split("\n\n")[-1].split("\n")
+
+    assert last[0] == "event: failed"
+    assert json.loads(last[-1][len("data: ") :])["code"] == "INSTANCE_FAILED"

@@ -50,6 +50,9 @@ def test_a_page_of_a_stranger_changes_nothing(page: Page, hub: LocalHub, site: s
     """Images, scripts and requests of a page, of another site or only another port, make no topic on the hub."""
 
     class Evil(BaseHTTPRequestHandler):
+        # Browsers open connections that they do not use, and keep them.
+        timeout = 5
+
         def do_GET(self) -> None:
             data = PAGE.format(hub=hub.url).encode()
             self.send_response(200)

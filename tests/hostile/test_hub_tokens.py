@@ -202,6 +202,24 @@ def test_a_given_token_is_kept_too(env: dict[str, str]):
             host.get_version()
 
 
+def test_a_client_without_the_kept_token_is_led_to_it(env: dict[str, str]):
+    """`HostClient(url)` reads no files, and its error names what does; a name such as localhost gets no token."""
+    with started("command", env) as (url, _):
+        name = url.replace("127.0.0.1", "localhost")
+        with HostClient(url) as host, pytest.raises(AuthenticationError) as plain:
+            host.get_version()
+        with (
+            HostClient.from_env(api_base=name) as host,
+            pytest.raises(AuthenticationError) as other,
+        ):
+            host.get_version()
+        with HostClient(url, token="wrong") as host, pytest.raises(AuthenticationError) as wrong:
+            host.get_version()
+    assert "HostClient.from_env() finds its token" in plain.value.message
+    assert f"send to {url} alone" in other.value.message
+    assert "from_env" not in wrong.value.message
+
+
 def test_without_a_runtime_directory(
     env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -671,6 +671,48 @@ def test_wait_for_an_event_of_what_ends(instance: InstanceClient, there: Instanc
     assert caught.value.code == "INSTANCE_ENDED"
 
 
+def expected_event(instance: InstanceClient, timeout: float | None) -> None:
+    with instance.expect_event("never", timeout):
+        pass
+
+
+EVENT_WAITS = {
+    "get_event": lambda instance, timeout: instance.get_event("never", timeout=timeout),
+    "get_next_event": lambda instance, timeout: instance.get_next_event("never", timeout=timeout),
+    "expect_event": expected_event,
+}
+
+
+@pytest.mark.parametrize("timeout", [0.3, 2, None])
+@pytest.mark.parametrize("way", EVENT_WAITS)
+def test_wait_for_an_event_of_what_has_ended(
+    instance: InstanceClient, there: Instance, way: str, timeout: float | None
+):
+    """The end is what is told, and not that the time is over; the message names the event."""
+    there.end(0)
+
+    with pytest.raises(InstanceEndedError, match="event 'never' was awaited"):
+        EVENT_WAITS[way](instance, timeout)
+
+
+def test_last_event_of_what_has_ended(instance: InstanceClient, there: Instance):
+    """An event that the hub has kept is given after the end too."""
+    there.emit("e", {"a": 1})
+    there.end(0)
+
+    assert instance.get_event("e", timeout=LIMIT).data == {"a": 1}
+
+
+@pytest.mark.parametrize("name", ["get_event", "get_next_event"])
+def test_event_that_does_not_come(instance: InstanceClient, name: str):
+    """The message names the event, and says how long the limit was."""
+    with pytest.raises(
+        HubTimeoutError,
+        match=r"^event 'never' of instance '.*' did not come within 0.3 s \(timeout\)$",
+    ):
+        getattr(instance, name)("never", timeout=0.3)
+
+
 def test_health_of_what_ends_before_its_first_message(instance: InstanceClient, there: Instance):
     """Hub 0.18.7 never answers then; the end of the instance is the answer."""
     there.reports_health = False

@@ -354,6 +354,21 @@ def test_preview_shows_what_goes_and_what_stays(tmp_path: Path):
         ("[]", "names no main"),
         ("{}", "names no main"),
         ('{"main": ""}', "names no main"),
+        (
+            None,
+            r'put one in: {"name": ".*", "version": "1.0.0", "main": "main.py", "engines": {"python3": ">=3.9"}}',
+        ),
+        ("{}", 'put in "main": "main.py"'),
+        ('{"main": "main.py"}', 'names no engine.* "engines": {"python3": ">=3.9"}'),
+        ('{"main": "main.py", "engines": {}}', 'names no engine.* "engines": {"python3": ">=3.9"}'),
+        (
+            '{"main": "main.py", "engines": {"node": ">=16"}}',
+            "names the engine 'node'.* \"engines\": ",
+        ),
+        (
+            '{"main": "main.py", "engines": {"python": "3"}}',
+            "names the engine 'python'.* \"engines\": ",
+        ),
         ('{"main": "nowhere.js"}', "is not there: 'nowhere.js'"),
         ('{"main": "../x.js"}', "outside of its folder"),
         ('{"main": "/x.js"}', "outside of its folder"),

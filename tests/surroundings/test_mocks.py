@@ -284,7 +284,9 @@ def test_a_matcher_sees_what_is_in_memory(host: HostClient, kind: str):
 
 def test_a_sequence_is_sent_to_a_mock(host: HostClient, tmp_path: Path):
     """A package is sent, and recorded, as other uploads are."""
-    (tmp_path / "package.json").write_text('{"name": "x", "version": "1.0.0", "main": "x.py"}')
+    (tmp_path / "package.json").write_text(
+        '{"name": "x", "version": "1.0.0", "main": "x.py", "engines": {"python3": "3"}}'
+    )
     (tmp_path / "x.py").write_text("def run(context, input): ...")
     for way in (with_responses, with_requests_mock, with_a_patch):
         with way(200, host) as recorded:

@@ -17,6 +17,7 @@ from scramjet_client import (
     InstanceNotFoundError,
     UnsupportedByHubError,
 )
+from scramjet_client.hub import LocalHub
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.waiting import LIMIT, eventually
 
@@ -157,3 +158,61 @@ def test_what_is_not_data(instance: InstanceClient):
     with instance.open_input() as w:
         with pytest.raises(TypeError, match="not int"):
             w.write(5)
+
+
+FIRST_WRITES = {
+    "write of text": (lambda w: w.write("one\n"), "str"),
+    "write of bytes": (lambda w: w.write(b"one\n"), "bytes"),
+    "print": (lambda w: print("one", file=w), "str"),
+    "csv": (lambda w: csv.writer(w, lineterminator="\n").writerow(["one"]), "str"),
+    "an empty text first": (lambda w: (w.write(""), w.flush(), w.write(b"one\n")), "bytes"),
+    "writelines": (lambda w: w.writelines(["one\n"]), "str"),
+    "the upload before it": (lambda w: (w.upload.done(), w.write("one\n")), "bytes"),
+}
+"""The first data of a writer, and how it reaches a Python program."""
+
+
+def kind(context, input):
+    async def kinds():
+        async for piece in input:
+            yield f"{type(piece).__name__}\n"
+
+    return kinds()
+
+
+@pytest.mark.parametrize("way", FIRST_WRITES)
+def test_the_first_write_decides_the_type(way: str):
+    """As with `send_input`, a program gets text as text, and bytes as bytes."""
+    write, expected = FIRST_WRITES[way]
+    with LocalHub() as hub, hub.client() as host:
+        instance = host.get_sequence_client(hub.add_sequence("kind", kind)).start()
+        with instance.get_stream("output", idle_timeout=LIMIT) as output:
+            with instance.open_input() as w:
+                write(w)
+            assert output.readline().decode().strip() == expected
+
+
+def test_a_later_writer_sends_as_the_first_input():
+    """The first input decides for all, and text that began as text refuses other bytes."""
+    with LocalHub() as hub, hub.client() as host:
+        instance = host.get_sequence_client(hub.add_sequence("kind", kind)).start()
+        with instance.get_stream("output", idle_timeout=LIMIT) as output:
+            instance.send_input("one\n")
+            assert output.readline() == b"str\n"
+            with instance.open_input() as w:
+                w.write(b"two\n")
+            assert output.readline() == b"str\n"
+
+
+def test_nothing_is_sent_before_the_first_write(instance: InstanceClient, there: Instance):
+    """A writer that was cancelled before its first write has sent nothing, and a closed one has ended the input."""
+    w = instance.open_input()
+    w.flush()
+    assert repr(w) == f"<UploadWriter to input of {instance.id!r}: 0 bytes sent>"
+    w.cancel()
+    assert w.upload.cancelled()
+    assert not there.input_ended
+
+    with instance.open_input():
+        pass
+    assert there.input_ended

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scramjet_client import InstanceClient, UploadError
+from scramjet_client import HostClient, InstanceClient, UploadError
 from tests.support.scripted_hub import H1Hub
 from tests.support.waiting import LIMIT
 
@@ -89,3 +91,58 @@ def test_a_hook_that_can_not_be_called_is_refused_before_anything_is_sent(instan
         instance.send_input(b"x", progress=hook)
     with pytest.raises(TypeError, match="progress must be callable, not bool"):
         instance.send_input(b"x", progress=True)  # type: ignore[arg-type]
+
+
+class Bar:
+    """A bar as of tqdm."""
+
+    n = 0
+
+    def update(self, n: float = 1) -> bool | None:
+        """Move by `n`."""
+        raise AssertionError
+
+    def __call__(self, sent: int) -> None:
+        raise AssertionError
+
+
+WRONG_HOOKS = {
+    "the update of a bar": Bar().update,
+    "an object that takes one": Bar(),
+    "a function of one": lambda sent: None,
+    "a function of three": lambda sent, total, more: None,
+    "a partial": functools.partial(lambda sent, total: None, 1),
+    "keywords only": lambda *, sent, total: None,
+}
+
+PLACES = {
+    "send_input": lambda host, hook: host.get_instance_client("x").send_input(b"x", progress=hook),
+    "submit_input": lambda host, hook: host.get_instance_client("x").submit_input(
+        b"x", progress=hook
+    ),
+    "inout": lambda host, hook: host.get_instance_client("x").inout(b"x", progress=hook),
+    "run": lambda host, hook: host.get_instance_client("x").run(b"x", progress=hook),
+    "run of a sequence": lambda host, hook: host.get_sequence_client("x").run(b"x", progress=hook),
+    "send_sequence": lambda host, hook: host.send_sequence(b"x", progress=hook),
+    "update_sequence": lambda host, hook: host.update_sequence("x", b"x", progress=hook),
+    "send_topic": lambda host, hook: host.send_topic("x", b"x", progress=hook),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("wrong", WRONG_HOOKS)
+def test_a_hook_that_takes_something_else_is_refused_before_anything_is_sent(
+    h1_hub: H1Hub, h1_host: HostClient, wrong: str, place: str
+):
+    """The refusal says what a hook gets, and what to write for a bar."""
+    before = len(h1_hub.requests)
+    with pytest.raises(TypeError, match=r"progress gets \(sent, total\)") as caught:
+        PLACES[place](h1_host, WRONG_HOOKS[wrong])
+    assert "lambda sent, total: bar.update(sent - bar.n)" in str(caught.value)
+    assert len(h1_hub.requests) == before
+
+
+@pytest.mark.parametrize("hook", [print, lambda *given: None, lambda a, b, c=1: None, max])
+def test_a_hook_that_can_take_two_is_taken(instance: InstanceClient, hook: Callable[..., object]):
+    """Functions of C too, whose signature nobody may know."""
+    instance.send_input(b"x", progress=hook)

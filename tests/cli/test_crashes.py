@@ -1,0 +1,192 @@
+"""A program that crashes, or is killed, while a command feeds it or reads it; each command is a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scramjet_client import HostClient
+from scramjet_client.hub import LocalHub
+from tests.cli.conftest import Started, run, spawned
+
+TEXT_BOT = """
+def run(context, input):
+    yield "ready\\n"
+    for line in input:
+        yield "you said " + line
+"""
+
+LINES = b"hi\n"
+
+
+@pytest.fixture
+def bot(host: HostClient, tmp_path: Path) -> Callable[[], str]:
+    """Start a program that takes text, and crashes at bytes; return its id once it runs."""
+    (tmp_path / "bot.py").write_text(TEXT_BOT)
+    sequence = host.send_sequence(tmp_path / "bot.py")
+
+    def start() -> str:
+        instance = sequence.start()
+        # A program that has not begun yet does not crash at its input either.
+        with instance.get_stream("output") as output:
+            assert output.readline() == b"ready\n"
+        return instance.id
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        ("inout", []),
+        ("inout", ["--no-end"]),
+        ("input", []),
+        ("input", ["--end"]),
+        ("input", ["-t", "application/octet-stream"]),
+    ],
+    ids=str,
+)
+def test_feeding_a_program_that_crashes(
+    bot: Callable[[], str], env: dict[str, str], verb: str, options: list[str]
+):
+    """The program's error, the option that cures it, and its exit code come from the command that feeds it."""
+    id = bot()
+
+    done = run(["inst", verb, id, "-", *options], env, input=LINES)
+
+    assert done.code == 1
+    assert "TypeError: can only concatenate str" in done.err
+    assert f"instance '{id}' failed" in done.err
+    assert "`-t text/plain`" in done.err
+
+
+@pytest.mark.parametrize("line", [["output"], ["stdout"], ["attach", "--no-stdin"]], ids=" ".join)
+def test_reading_a_program_that_crashes(
+    bot: Callable[[], str], host: HostClient, env: dict[str, str], line: list[str]
+):
+    """Whoever reads it while it crashes is told, and gets its exit code."""
+    id = bot()
+    with spawned(["inst", line[0], id, *line[1:]], env) as reader:
+        host.get_instance_client(id).send_input(LINES, type="application/octet-stream")
+        out, err = reader.communicate(timeout=60)
+
+    assert reader.returncode == 1
+    assert b"TypeError: can only concatenate str" in err
+    assert b"`-t text/plain`" in err
+    assert out == b""
+
+
+def test_the_right_type_works(bot: Callable[[], str], env: dict[str, str]):
+    """With the type of the hint, the program answers, nothing is said, and the code is 0."""
+    done = run(["inst", "inout", bot(), "-", "-t", "text/plain"], env, input=LINES)
+
+    assert (done.code, done.out, done.err) == (0, b"you said hi\n", "")
+
+
+def test_text_where_bytes_are_taken(host: HostClient, env: dict[str, str], tmp_path: Path):
+    """The reverse mistake gets the reverse hint."""
+    (tmp_path / "takes.py").write_text(
+        "def run(context, input):\n    for piece in input:\n        yield piece.decode()\n"
+    )
+    id = host.send_sequence(tmp_path / "takes.py").start().id
+
+    done = run(["inst", "inout", id, "-", "-t", "text/plain"], env, input=LINES)
+
+    assert done.code == 1
+    assert "`-t application/octet-stream`" in done.err
+
+
+def test_reading_what_has_crashed_before(start: Started, env: dict[str, str]):
+    """The output of a program that has crashed already is printed, and then how it ended."""
+    instance = start("fails")
+    instance.wait(60)
+
+    done = run(["inst", "output", instance.id], env)
+
+    assert (done.code, done.out) == (1, b"before\n")
+    assert "RuntimeError: after that" in done.err
+
+
+def test_a_reader_who_leaves_before_the_end_is_not_told(start: Started, env: dict[str, str]):
+    """After `-n` lines the command ends with 0, however the program goes on."""
+    done = run(["inst", "output", start("fails").id, "-n", "1"], env)
+
+    assert (done.code, done.out, done.err) == (0, b"before\n", "")
+
+
+def test_reading_what_is_killed(start: Started, env: dict[str, str]):
+    """A killed program has not ended well: its reader gets 137, and a sentence."""
+    instance = start("ticks")
+    with spawned(["inst", "output", instance.id], env) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"tick 0\n"
+        instance.kill()
+        _, err = reader.communicate(timeout=60)
+
+    assert reader.returncode == 137
+    assert b"killed" in err
+
+
+def test_missing_module(host: HostClient, env: dict[str, str], tmp_path: Path):
+    """The cure names the option of the command, not an argument of Python."""
+    (tmp_path / "needs.py").write_text("import nosuchmodule\ndef run(context, input): yield 'x'\n")
+
+    done = run(["seq", "run", tmp_path / "needs.py"], env, stdin=subprocess.DEVNULL)
+
+    assert done.code != 0
+    assert "-r FILE" in done.err
+    assert "requirements=" not in done.err
+
+
+def test_list_tells_killed_from_stopped(start: Started, hub: LocalHub, env: dict[str, str]):
+    """`inst list` and `inst info` say which instance was killed."""
+    killed, stopped = start("idle"), start("idle")
+    for each in (killed, stopped):
+        each.wait_for("running", 60)
+    killed.kill()
+    stopped.stop()
+    for each in (killed, stopped):
+        each.wait(60)
+
+    rows = [line.split() for line in run(["inst", "list"], env).text.splitlines()]
+
+    assert {row[0]: row[2] for row in rows[1:]} == {killed.id: "killed", stopped.id: "stopped"}
+    assert "status:" in run(["inst", "info", killed.id], env).text
+    assert "killed" in run(["inst", "info", killed.id], env).text
+
+
+def test_wait_for_several(start: Started, env: dict[str, str]):
+    """`inst wait` takes several instances, and ends as the first that did not end well."""
+    good, bad, killed = start("many"), start("fails"), start("idle")
+    killed.kill()
+
+    done = run(["inst", "wait", good.id, bad.id, killed.id], env)
+    other = run(["inst", "wait", good.id, killed.id, bad.id, "--json"], env)
+
+    assert done.code == 1
+    assert "RuntimeError: after that" in done.err
+    assert other.code == 137
+    assert len(other.text.splitlines()) == 3
+
+
+def test_wait_for_several_with_a_limit(start: Started, env: dict[str, str]):
+    """The limit is for all of them; those that have ended are known by then."""
+    done = run(["inst", "wait", start("many").id, start("idle").id, "--limit", "3"], env)
+
+    assert done.code == 124
+
+
+def test_words_of_the_program_stay(host: HostClient, env: dict[str, str], tmp_path: Path):
+    """What the program itself says is not taken for words of the library."""
+    (tmp_path / "says.py").write_text(
+        "def run(context, input):\n    raise ValueError('argument token, `requirements=`')\n"
+    )
+    id = host.send_sequence(tmp_path / "says.py").start().id
+
+    done = run(["inst", "output", id], env)
+
+    assert done.code == 1
+    assert "failed: ValueError: argument token, `requirements=`" in done.err
