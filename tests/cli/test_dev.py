@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import signal
@@ -359,6 +360,36 @@ def test_input_file_again(own: dict[str, str], tmp_path: Path):
         lines.until("output Two", at)
 
         assert lines.end() == 0
+
+
+def test_no_byte_of_a_pipe_is_lost(own: dict[str, str], tmp_path: Path):
+    """The first version gets all that comes through a pipe, and in its order, however slowly it starts and reads."""
+    (tmp_path / "app.py").write_text(
+        "import asyncio, hashlib\n"
+        "async def run(context, input):\n"
+        "    found, size = hashlib.sha256(), 0\n"
+        "    async for text in input:\n"
+        "        await asyncio.sleep(0.001)\n"
+        "        found.update(text.encode())\n"
+        "        size += len(text)\n"
+        "    yield f'{size} {found.hexdigest()}\\n'\n"
+    )
+    data = b"".join(b"%09d\n" % each for each in range(400_000))
+    done = run(["dev", "app.py", "--once", "--port", "0"], own, cwd=tmp_path, input=data)
+
+    assert done.code == 0, done
+    assert f"{len(data)} {hashlib.sha256(data).hexdigest()}" in done.text
+
+
+def test_program_that_reads_nothing_holds_a_pipe_back(own: dict[str, str], tmp_path: Path):
+    """A program that ends without reading ends `--once`, though more waits in the pipe than is kept."""
+    (tmp_path / "app.py").write_text("async def run(context, input):\n    yield 'enough\\n'\n")
+    done = run(
+        ["dev", "app.py", "--once", "--port", "0"], own, cwd=tmp_path, input=b"line\n" * 1_000_000
+    )
+
+    assert done.code == 0, done
+    assert "output enough" in done.text
 
 
 def test_topic_survives(own: dict[str, str], tmp_path: Path):
