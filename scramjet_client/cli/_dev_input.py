@@ -13,7 +13,7 @@ from pathlib import Path
 from scramjet_client.instances.keyboard import Keyboard
 
 _KEPT = 1 << 20
-"""Bytes of stdin that are kept for the next version of the program. Nothing more is read while it has not taken them."""
+"""Bytes of stdin that are kept for the next version. Nothing more is read while the present one has not taken them."""
 
 
 _BETWEEN = 0.02

@@ -184,6 +184,57 @@ def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, comma
     assert done.err == "Error: none/t.jsonl: No such file or directory\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "record", "said"),
+    [
+        (["dev", "app.py"], "app.py", "would replace the program"),
+        (["dev", "app.py", "-i", "lines.txt"], "lines.txt", "would replace its input"),
+        (["dev", "app.py", "-i", "empty.txt"], "link.txt", "would replace its input"),
+        (["dev", "app.py", "-i", "old.jsonl"], "old.jsonl", "would replace its input"),
+        (["dev", "pkg"], "pkg/__init__.py", "would replace a file of the program"),
+        (["dev", "pkg"], "pkg/main.py", "would replace a file of the program"),
+        (["dev", "mod:run"], "mod.py", "would replace a file of the program"),
+        (["dev", "app.py"], "other.py", "other.py: this file is no trace"),
+        (["dev", "app.py"], "data.json", "data.json: this file is no trace"),
+        (["hub", "start"], "other.py", "other.py: this file is no trace"),
+        (["dev", "broken.py"], "old.jsonl", "SyntaxError"),
+        (["dev", "pkg", "--api-url", "http://127.0.0.1:9"], "old.jsonl", "refused"),
+    ],
+)  # fmt: skip
+def test_a_trace_destroys_nothing(
+    own: dict[str, str], tmp_path: Path, arguments: list[str], record: str, said: str
+):
+    """A file that is no trace is never replaced, and an old trace only by a run."""
+    files = {
+        "app.py": PROGRAM, "mod.py": PROGRAM, "other.py": PROGRAM, "pkg/main.py": PROGRAM, "pkg/__init__.py": "",
+        "pkg/package.json": '{"name": "p", "main": "main.py", "engines": {"python3": "3"}}', "empty.txt": "", "broken.py": "def run(", "lines.txt": "one\n", "data.json": "{}\n",
+        "old.jsonl": '{"scramjet_trace": 1}\n',
+    }  # fmt: skip
+    (tmp_path / "pkg").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "link.txt").symlink_to("empty.txt")
+    here = [] if "--api-url" in arguments else ["--port", "0"]
+    once = ["--once"] if arguments[0] == "dev" else []
+    done = run([*arguments, *here, *once, "--record", record], own, cwd=tmp_path)
+
+    assert done.code not in (0, 70), done
+    assert said in done.err
+    assert {name: (tmp_path / name).read_text() for name in files} == files
+
+
+def test_a_hub_without_instances_keeps_the_old_trace(trace: Path, tmp_path: Path):
+    """A hub replaces a trace when its first instance begins."""
+    before = trace.read_bytes()
+    (tmp_path / "quick.py").write_text("async def run(context, input):\n    yield 'x'\n")
+    with LocalHub(record=trace) as hub, hub.client() as host:
+        assert trace.read_bytes() == before
+        host.send_sequence(tmp_path / "quick.py").run()
+    (one,) = read_trace(trace).runs
+
+    assert one.came["output"] == b"x"
+
+
 def test_cut_trace_is_read_to_its_last_line(trace: Path):
     """A trace whose writer was killed is read up to there, and its program counts as going on."""
     whole = trace.read_bytes()
