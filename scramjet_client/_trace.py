@@ -185,6 +185,7 @@ class Run:
         events: Name and message of each event that came.
         exit_code: As its hub tells it; None if the trace ends before the instance.
         stopped: Whether it ended because somebody asked for it, or the trace ends before it.
+        silence: Seconds between the last that came and the end; 0 if the trace ends before it.
     """
 
     instance: str
@@ -197,10 +198,19 @@ class Run:
     events: list[tuple[str, Any]] = attrs.field(factory=list)
     exit_code: int | None = None
     stopped: bool = True
+    silence: float = 0.0
+    _last: float = attrs.field(default=0.0, init=False)
+
+    def sizes(self) -> dict[str, int]:
+        """Return how much came: the bytes of each stream, and the number of events as "event"."""
+        sizes = {name: len(self.came.get(name, b"")) for name in COMPARED}
+        return {**sizes, "event": len(self.events)}
 
     def take(self, record: dict[str, Any]) -> None:
         """Take the next record of this instance."""
-        kind = record["kind"]
+        kind, at = record["kind"], float(record.get("t") or 0.0)
+        if kind == "start" or (kind == "came" and record.get("from") != "log"):
+            self._last = at
         if kind == "start":
             self.sequence = str(record.get("sequence") or "")
             self.args = list(record.get("args") or [])
@@ -219,6 +229,7 @@ class Run:
             code = record.get("exit_code")
             self.exit_code = code if isinstance(code, int) else None
             self.stopped = self.exit_code in (None, 137, 138, -9)
+            self.silence = at - self._last
 
 
 @attrs.frozen(kw_only=True)
