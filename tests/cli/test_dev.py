@@ -17,8 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scramjet_client import HostClient
+from scramjet_client import HostClient, cli
 from scramjet_client.hub import LocalHub
+from scramjet_client.hub.__main__ import main as hub_main
 from tests.cli.conftest import run
 from tests.cli.terminal import COMMAND, environment, terminal
 from tests.support.real_hub import RealHub
@@ -344,6 +345,25 @@ def test_mistyped(own: dict[str, str], tmp_path: Path, word: str, said: str):
 
     assert done.code in (1, 2)
     assert said in done.err
+
+
+@pytest.mark.parametrize("port", ["99999", "65536", "-1", "x"])
+@pytest.mark.parametrize(
+    "command", [["dev", "app.py", "--once"], ["dev", "app.py"], ["hub", "start"], ["hub", "page"]]
+)
+def test_no_such_port(command: list[str], port: str, capsys: pytest.CaptureFixture[str]):
+    """A number that no port has is refused as a mistake of the one who typed it."""
+    assert cli.main([*command, f"--port={port}"]) == 2
+    assert port in capsys.readouterr().err
+
+
+def test_no_such_port_of_the_module(capsys: pytest.CaptureFixture[str]):
+    """`python -m scramjet_client.hub` refuses it, too."""
+    with pytest.raises(SystemExit) as ended:
+        hub_main(["--port", "99999"])
+
+    assert ended.value.code == 2
+    assert "from 0 to 65535" in capsys.readouterr().err
 
 
 def test_input_file_again(own: dict[str, str], tmp_path: Path):
