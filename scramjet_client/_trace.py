@@ -15,6 +15,7 @@ Data is in `text`, or in `base64` where it is not UTF-8. Events have `name` and 
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import threading
@@ -38,6 +39,8 @@ Taker = Union[str, "os.PathLike[str]", Callable[[dict[str, Any]], object]]
 class TraceWriter:
     """Writes records, from any thread. A failure to write ends the trace, and nothing else.
 
+    A trace that is there already stays until the first record of an instance replaces it.
+
     Args:
         taker: The file, or the callable.
         about: Further fields of the first line.
@@ -46,7 +49,7 @@ class TraceWriter:
         failure: The error that ended the trace, if any.
 
     Raises:
-        OSError: The file can't be made.
+        OSError: The file can't be made, or it is there and is no trace.
     """
 
     def __init__(self, taker: Taker, about: Mapping[str, Any] | None = None) -> None:
@@ -56,9 +59,21 @@ class TraceWriter:
         self._lock = threading.Lock()
         self._call = taker if callable(taker) else None
         self._file: TextIO | None = None
+        self._replaces = False
         if not callable(taker):
-            self._file = Path(taker).open("w", encoding="utf-8")  # noqa: SIM115 - `close` closes it
-        self._put({"scramjet_trace": FORMAT, "began": _now(), **(about or {})})
+            path = Path(taker)
+            self._replaces = _has_content(path)
+            if self._replaces and not is_trace(path):
+                said = "this file is no trace, and must not be lost; name another file"
+                raise FileExistsError(errno.EEXIST, said, os.fspath(path))
+            self._file = path.open("a", encoding="utf-8")
+        self._head: dict[str, Any] | None = {
+            "scramjet_trace": FORMAT,
+            "began": _now(),
+            **(about or {}),
+        }
+        if not self._replaces:
+            self._begin()
 
     def add(self, kind: str, instance: str, **fields: Any) -> None:
         """Write a record. `data=` is bytes."""
@@ -66,13 +81,27 @@ class TraceWriter:
             fields.update(packed(fields.pop("data")))
         with self._lock:
             at = round(time.monotonic() - self._began, 6)
+            self._begin()
             self._put({"t": at, "instance": instance, "kind": kind, **fields})
 
     def copy(self, record: dict[str, Any]) -> None:
         """Write a record of another trace, as it is; not its first line."""
         if "scramjet_trace" not in record:
             with self._lock:
+                self._begin()
                 self._put(record)
+
+    def _begin(self) -> None:
+        """Write the first line, once."""
+        head, self._head = self._head, None
+        if head is None:
+            return
+        if self._replaces and self._file is not None and not self._file.closed:
+            try:
+                self._file.truncate(0)
+            except OSError as error:
+                self.failure = error
+        self._put(head)
 
     def _put(self, record: dict[str, Any]) -> None:
         if self.failure is not None:
@@ -95,6 +124,26 @@ class TraceWriter:
                     self._file.close()
                 except OSError as error:
                     self.failure = self.failure or error
+
+
+def is_trace(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file begins as a trace does.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    with Path(path).open("rb") as file:
+        line = file.readline(_LONGEST_LINE)
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and "scramjet_trace" in record
+
+
+def _has_content(path: Path) -> bool:
+    # A device or a pipe has nothing that could be lost.
+    return path.is_file() and path.stat().st_size > 0
 
 
 def packed(data: bytes) -> dict[str, str]:
@@ -136,6 +185,7 @@ class Run:
         events: Name and message of each event that came.
         exit_code: As its hub tells it; None if the trace ends before the instance.
         stopped: Whether it ended because somebody asked for it, or the trace ends before it.
+        silence: Seconds between the last that came and the end; 0 if the trace ends before it.
     """
 
     instance: str
@@ -148,10 +198,19 @@ class Run:
     events: list[tuple[str, Any]] = attrs.field(factory=list)
     exit_code: int | None = None
     stopped: bool = True
+    silence: float = 0.0
+    _last: float = attrs.field(default=0.0, init=False)
+
+    def sizes(self) -> dict[str, int]:
+        """Return how much came: the bytes of each stream, and the number of events as "event"."""
+        sizes = {name: len(self.came.get(name, b"")) for name in COMPARED}
+        return {**sizes, "event": len(self.events)}
 
     def take(self, record: dict[str, Any]) -> None:
         """Take the next record of this instance."""
-        kind = record["kind"]
+        kind, at = record["kind"], float(record.get("t") or 0.0)
+        if kind == "start" or (kind == "came" and record.get("from") != "log"):
+            self._last = at
         if kind == "start":
             self.sequence = str(record.get("sequence") or "")
             self.args = list(record.get("args") or [])
@@ -170,6 +229,7 @@ class Run:
             code = record.get("exit_code")
             self.exit_code = code if isinstance(code, int) else None
             self.stopped = self.exit_code in (None, 137, 138, -9)
+            self.silence = at - self._last
 
 
 @attrs.frozen(kw_only=True)

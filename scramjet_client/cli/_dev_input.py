@@ -13,7 +13,7 @@ from pathlib import Path
 from scramjet_client.instances.keyboard import Keyboard
 
 _KEPT = 1 << 20
-"""Most bytes of stdin that are kept for the next version of the program."""
+"""Bytes of stdin that are kept for the next version. Nothing more is read while the present one has not taken them."""
 
 
 _BETWEEN = 0.02
@@ -37,11 +37,13 @@ class KeptInput:
         self._chunks: list[bytes] = []
         self._forgotten = 0
         self._size = 0
+        self._reader: threading.Event | None = None
+        self._taken = 0
         self._ended = False
-        self._debugger: Callable[[bytes], object] | None = None
-        # Guards the five above.
-        self._news = threading.Condition()
         self._stopped = False
+        self._debugger: Callable[[bytes], object] | None = None
+        # Guards those above.
+        self._news = threading.Condition()
         self._keys: Keyboard | None = None
         self._thread: threading.Thread | None = None
 
@@ -79,10 +81,16 @@ class KeptInput:
         with self._news:
             self._chunks.append(text)
             self._size += len(text)
-            while self._size > _KEPT and len(self._chunks) > 1:
-                self._size -= len(self._chunks.pop(0))
-                self._forgotten += 1
             self._news.notify_all()
+            # Otherwise a program that starts slowly, or reads slowly, would miss the beginning.
+            self._news.wait_for(lambda: self._forget() or self._stopped or self._debugger)
+
+    def _forget(self) -> bool:
+        """Forget what is too much and was taken; return whether there is room. Needs the lock."""
+        while self._size > _KEPT and self._forgotten < self._taken:
+            self._size -= len(self._chunks.pop(0))
+            self._forgotten += 1
+        return self._size <= _KEPT
 
     def _end(self) -> None:
         with self._news:
@@ -99,32 +107,39 @@ class KeptInput:
         """Give what is typed to a callable instead, until it is None again; b"" is Ctrl-D."""
         with self._news:
             self._debugger = debugger
+            self._news.notify_all()
 
     def reader(self, over: threading.Event) -> Iterator[bytes | str]:
-        """Yield all that was kept, and then what comes.
+        """Return what yields all that was kept, and then what comes. It replaces the reader before it.
 
-        Raises:
-            Cut: `over` is set.
+        The iterator raises `Cut` when `over` is set.
         """
-        at = 0
         with self._news:
+            self._reader = over
+            self._taken = self._forgotten
             kept = self._forgotten + len(self._chunks)
+        return self._pieces(over, kept)
+
+    def _pieces(self, over: threading.Event, kept: int) -> Iterator[bytes | str]:
+        first = True
         while True:
-            if 0 < at < kept and sys.stdin.isatty():
+            if not first and self._taken < kept and sys.stdin.isatty():
                 # Lines that were typed one by one should come so again, as far as the way there keeps them apart.
                 over.wait(_BETWEEN)
+            first = False
             with self._news:
-                while at >= self._forgotten + len(self._chunks) and not self._ended:
-                    if over.is_set():
+                while True:
+                    if over.is_set() or self._reader is not over:
                         raise Cut
+                    at = self._taken - self._forgotten
+                    if at < len(self._chunks):
+                        break
+                    if self._ended:
+                        return
                     self._news.wait(0.5)
-                if over.is_set():
-                    raise Cut
-                at = max(at, self._forgotten)
-                if at >= self._forgotten + len(self._chunks):
-                    return
-                chunk = self._chunks[at - self._forgotten]
-                at += 1
+                chunk = self._chunks[at]
+                self._taken += 1
+                self._news.notify_all()
             yield chunk if self._binary else chunk.decode()
 
     def wake(self) -> None:
@@ -134,7 +149,9 @@ class KeptInput:
 
     def stop(self) -> None:
         """Stop reading stdin."""
-        self._stopped = True
+        with self._news:
+            self._stopped = True
+            self._news.notify_all()
         if self._keys is not None:
             self._keys.stop()
         if self._thread is not None:

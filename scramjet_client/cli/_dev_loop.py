@@ -347,10 +347,10 @@ class _Dev:
         """Run until the user, or with `--once` the program, ends it."""
         wanted, stack = self._wanted, self._stack
         stack.callback(self._program.close)
-        if wanted.record is not None:
-            self._open_trace(wanted.record)
         stack.enter_context(_signals(self._news))
         built = self._first_build()
+        if wanted.record is not None:
+            self._open_trace(wanted.record, built)
         self._open_input()
         self._host = self._find_hub()
         stack.callback(self._end_all)
@@ -364,8 +364,9 @@ class _Dev:
             self._start(built)
         return self._loop()
 
-    def _open_trace(self, path: str) -> None:
+    def _open_trace(self, path: str, built: Built | None) -> None:
         """Begin a trace, which names the program as seen from its own folder."""
+        self._program.check_record(path, self._wanted.input_path, built)
         program, separator, name = self._wanted.path, "", ""
         if not Path(program).exists():
             program, separator, name = program.rpartition(":")

@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 import click
 
+from scramjet_client._trace import is_trace
 from scramjet_client.models import Cause
 from scramjet_client.packages import requirements as _pip
 from scramjet_client.packages.package import Package, module_file
@@ -167,6 +168,33 @@ class Program:
             alone.add(str(self._requirements.parent))
         return set(), {each for each in alone if os.path.isdir(each)}
 
+    def check_record(self, path: str, input_path: str | None, built: Built | None) -> None:
+        """Refuse to record into a file that the program is made of, or reads.
+
+        Args:
+            path: Where to record.
+            input_path: The file that it gets as input.
+            built: Its package, if there is one by now.
+
+        Raises:
+            click.UsageError: The trace would replace such a file.
+        """
+        its_own: list[tuple[str | Path | None, str]] = [
+            (self.file, "the program"),
+            (input_path, "its input"),
+        ]
+        its_own.append((self._requirements, "its requirements"))
+        if built is not None:
+            its_own.extend((each, "a file of the program") for each in built.sources.values())
+        for each, what in its_own:
+            if each is None or each == "-" or not _is_same(path, each):
+                continue
+            if what == "a file of the program" and is_trace(path):
+                continue  # an old trace may lie in its folder
+            raise click.UsageError(
+                f"--record {path} would replace {what}; name another file for the trace"
+            )
+
     def build(self) -> Built:
         """Pack it.
 
@@ -250,6 +278,13 @@ class Program:
         installed, self._installed = self._installed, None
         if installed is not None:
             installed.cleanup()
+
+
+def _is_same(one: str, other: str | Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _parse(file: Path) -> None:

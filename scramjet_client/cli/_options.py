@@ -26,6 +26,10 @@ def type_option(default: str) -> Callable[[_F], _F]:
     )
 
 
+PORT = click.IntRange(0, 65535)
+"""The type of an option that takes a port to listen on."""
+
+
 def follow_option(*, default: bool) -> Callable[[_F], _F]:
     """Add `-f`: whether to keep reading a stream when nothing arrives."""
     usual = "[default]" if default else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scramjet_client.cli._options import json_value, type_option
+from scramjet_client.cli._options import PORT, json_value, type_option
 from scramjet_client.cli._session import Session
 from scramjet_client.cli._verbs import Verb
 
@@ -30,7 +30,7 @@ from scramjet_client.cli._verbs import Verb
 @click.option("--once", is_flag=True, help="End with the program, and with its exit code.")
 @click.option("--pdb", "debugger", is_flag=True, help="Stop in the program where it fails.")
 @click.option("--no-page", is_flag=True, help="Show no page.")
-@click.option("--port", type=int, help="Where the hub listens. [default: 8000, or a free one]")
+@click.option("--port", type=PORT, help="Where the hub listens. [default: 8000, or a free one]")
 @click.option("--record", metavar="FILE", help="Keep what is sent and what comes, for `replay`.")
 @click.option("--event", "events", multiple=True, metavar="NAME", help="Show it (with --api-url).")
 @click.option("--output-topic", metavar="TOPIC", help="Where its output goes (1.x).")

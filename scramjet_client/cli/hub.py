@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scramjet_client.cli import _exits, _output, _say, _streams
-from scramjet_client.cli._options import follow_option, limit_option, lines_option, log_options
+from scramjet_client.cli._options import (
+    PORT,
+    follow_option,
+    limit_option,
+    lines_option,
+    log_options,
+)
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import all_in_options, in_options
 from scramjet_client.cli._verbs import Group
@@ -25,7 +31,7 @@ def hub() -> None:
 
 @hub.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=PORT, default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--storage", metavar="DIR", help="Where sequences are kept. [default: temporary]")
 @click.option(
     "--no-token", is_flag=True, help="Let every user of this machine run programs as you."
@@ -78,7 +84,9 @@ def start(
 
 
 @hub.command()
-@click.option("--port", default=0, show_default=True, help="Of the page; 0 takes a free one.")
+@click.option(
+    "--port", type=PORT, default=0, show_default=True, help="Of the page; 0 takes a free one."
+)
 @pass_session
 def page(session: Session, port: int) -> None:
     r"""Show a page for browsers in front of a hub, until Ctrl-C.

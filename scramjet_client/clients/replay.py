@@ -26,7 +26,7 @@ _LOOK = 0.02
 """How often, in seconds, to look whether as much has come as in the trace."""
 
 _MORE = 0.3
-"""Seconds in which more than in the trace may still come."""
+"""Seconds for which to look whether more comes than in the trace."""
 
 _STOP_MS = 2000
 
@@ -89,14 +89,43 @@ class _Came:
             return there and len(self.events) >= events
 
     def has_all_of(self, run: Run) -> bool:
-        return self.has(
-            {name: len(data) for name, data in run.came.items() if name in COMPARED},
-            len(run.events),
-        )
+        sizes = run.sizes()
+        return self.has({name: sizes[name] for name in COMPARED}, sizes["event"])
 
-    def size(self) -> int:
+    def size_within(self, run: Run) -> int:
+        """Return how much of as much as in a run there is."""
         with self.lock:
-            return sum(map(len, self.data.values())) + len(self.events)
+            sizes = (min(len(self.data[each]), len(run.came.get(each, b""))) for each in COMPARED)
+            return sum(sizes) + min(len(self.events), len(run.events))
+
+    def sizes(self) -> dict[str, int]:
+        """Return how much there is, by stream."""
+        with self.lock:
+            return {
+                **{name: len(data) for name, data in self.data.items()},
+                "event": len(self.events),
+            }
+
+    def cut(self, sizes: dict[str, int]) -> None:
+        """Forget what came later than these."""
+        with self.lock:
+            for name in COMPARED:
+                del self.data[name][sizes[name] :]
+            self.events = self.events[: sizes["event"]]
+
+
+class _Quiet:
+    """Since when nothing has come that the trace has, too. What is more than in the trace may come for ever."""
+
+    def __init__(self, run: Run, came: _Came) -> None:
+        self._run, self._came = run, came
+        self._size, self._since = came.size_within(run), time.monotonic()
+
+    def seconds(self) -> float:
+        size, now = self._came.size_within(self._run), time.monotonic()
+        if size != self._size:
+            self._size, self._since = size, now
+        return now - self._since
 
 
 def replayed(
@@ -167,7 +196,7 @@ def _send_all(
     kind = next((str(each["type"]) for each in run.sent if "type" in each), "text/plain")
     for record, (sizes, events) in zip(run.sent, run.before):
         # A program that answers may not listen yet, or take two inputs for one.
-        _await(partial(came.has, sizes, events), following, came, patience)
+        _await(partial(came.has, sizes, events), following, _Quiet(run, came), patience)
         if at_its_pace:
             due = began + float(record.get("t") or 0.0) - first
             while time.monotonic() < due and not following.done:
@@ -181,19 +210,16 @@ def _send_all(
         elif to in ("input", "stdin") and (data or closed):
             options: dict[str, Any] = {} if to == "stdin" else {"type": kind}
             upload = instance.submit_stream(to, data, end=closed, **options)
-            if not _await(upload.done, following, came, patience):
+            if not _await(upload.done, following, _Quiet(run, came), patience):
                 upload.cancel()
 
 
-def _await(done: Callable[[], bool], following: Follow, came: _Came, patience: float) -> bool:
-    """Wait until something is so, as long as the program goes on and gives something; return whether it is."""
-    size, since = came.size(), time.monotonic()
+def _await(done: Callable[[], bool], following: Follow, quiet: _Quiet, patience: float) -> bool:
+    """Wait until something is so, as long as the program goes on as in the trace; return whether it is."""
     while not done():
-        if following.done or time.monotonic() - since > patience:
+        if following.done or quiet.seconds() > patience:
             return done()
         time.sleep(_LOOK / 4)
-        if came.size() != size:
-            size, since = came.size(), time.monotonic()
     return True
 
 
@@ -201,14 +227,21 @@ def _await_end(
     instance: InstanceClient, run: Run, came: _Came, following: Follow, patience: float
 ) -> bool:
     """Wait for as much as in the trace; return whether the program had to be stopped, as it was then."""
-    size, since = came.size(), time.monotonic()
+    quiet = _Quiet(run, came)
+    counted: dict[str, int] | None = None
+
+    def look() -> float:
+        nonlocal counted
+        sizes, seconds = came.sizes(), quiet.seconds()
+        if run.stopped and came.has_all_of(run):
+            counted = sizes if seconds <= run.silence else counted or run.sizes()
+        return seconds
+
     while not following.done:
         with contextlib.suppress(HubTimeoutError):
             following.wait(_LOOK)
-        if came.size() != size:
-            size, since = came.size(), time.monotonic()
-        quiet = time.monotonic() - since
-        if quiet > patience or (run.stopped and came.has_all_of(run) and quiet > _MORE):
+        seconds = look()
+        if seconds > patience or (counted is not None and seconds > _MORE):
             break
     else:
         return False
@@ -216,6 +249,10 @@ def _await_end(
         instance.stop(_STOP_MS)
     with contextlib.suppress(HubTimeoutError):
         following.wait(_STOP_MS / 1000)
+    if counted is not None:
+        # The program was stopped at some time, and might have given more in a longer one.
+        look()
+        came.cut(counted)
     return True
 
 

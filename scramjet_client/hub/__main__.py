@@ -10,6 +10,13 @@ from scramjet_client.hub._signals import ended_by_signals
 from scramjet_client.hub._starting import kept_token, make_hub
 
 
+def _port(given: str) -> int:
+    port = int(given) if given.isascii() and given.isdigit() else -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{given!r} is no port: it is a number from 0 to 65535")
+    return port
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a hub until Ctrl-C or SIGTERM; its URL is the one line on stdout."""
     parser = argparse.ArgumentParser(prog="python -m scramjet_client.hub", description=__doc__)
@@ -17,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
     )
     parser.add_argument(
-        "--port", type=int, default=8000, help="0 takes a free one (default: %(default)s)"
+        "--port", type=_port, default=8000, help="0 takes a free one (default: %(default)s)"
     )
     tokens = parser.add_mutually_exclusive_group()
     tokens.add_argument(

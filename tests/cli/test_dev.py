@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import signal
@@ -16,8 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scramjet_client import HostClient
+from scramjet_client import HostClient, cli
 from scramjet_client.hub import LocalHub
+from scramjet_client.hub.__main__ import main as hub_main
 from tests.cli.conftest import run
 from tests.cli.terminal import COMMAND, environment, terminal
 from tests.support.real_hub import RealHub
@@ -377,6 +379,25 @@ def test_mistyped(own: dict[str, str], tmp_path: Path, word: str, said: str):
     assert said in done.err
 
 
+@pytest.mark.parametrize("port", ["99999", "65536", "-1", "x"])
+@pytest.mark.parametrize(
+    "command", [["dev", "app.py", "--once"], ["dev", "app.py"], ["hub", "start"], ["hub", "page"]]
+)
+def test_no_such_port(command: list[str], port: str, capsys: pytest.CaptureFixture[str]):
+    """A number that no port has is refused as a mistake of the one who typed it."""
+    assert cli.main([*command, f"--port={port}"]) == 2
+    assert port in capsys.readouterr().err
+
+
+def test_no_such_port_of_the_module(capsys: pytest.CaptureFixture[str]):
+    """`python -m scramjet_client.hub` refuses it, too."""
+    with pytest.raises(SystemExit) as ended:
+        hub_main(["--port", "99999"])
+
+    assert ended.value.code == 2
+    assert "from 0 to 65535" in capsys.readouterr().err
+
+
 def test_input_file_again(own: dict[str, str], tmp_path: Path):
     """`--input` is sent to each version, and its own change starts the program anew."""
     (tmp_path / "app.py").write_text(ECHO)
@@ -391,6 +412,36 @@ def test_input_file_again(own: dict[str, str], tmp_path: Path):
         lines.until("output Two", at)
 
         assert lines.end() == 0
+
+
+def test_no_byte_of_a_pipe_is_lost(own: dict[str, str], tmp_path: Path):
+    """The first version gets all that comes through a pipe, and in its order, however slowly it starts and reads."""
+    (tmp_path / "app.py").write_text(
+        "import asyncio, hashlib\n"
+        "async def run(context, input):\n"
+        "    found, size = hashlib.sha256(), 0\n"
+        "    async for text in input:\n"
+        "        await asyncio.sleep(0.001)\n"
+        "        found.update(text.encode())\n"
+        "        size += len(text)\n"
+        "    yield f'{size} {found.hexdigest()}\\n'\n"
+    )
+    data = b"".join(b"%09d\n" % each for each in range(400_000))
+    done = run(["dev", "app.py", "--once", "--port", "0"], own, cwd=tmp_path, input=data)
+
+    assert done.code == 0, done
+    assert f"{len(data)} {hashlib.sha256(data).hexdigest()}" in done.text
+
+
+def test_program_that_reads_nothing_holds_a_pipe_back(own: dict[str, str], tmp_path: Path):
+    """A program that ends without reading ends `--once`, though more waits in the pipe than is kept."""
+    (tmp_path / "app.py").write_text("async def run(context, input):\n    yield 'enough\\n'\n")
+    done = run(
+        ["dev", "app.py", "--once", "--port", "0"], own, cwd=tmp_path, input=b"line\n" * 1_000_000
+    )
+
+    assert done.code == 0, done
+    assert "output enough" in done.text
 
 
 def test_topic_survives(own: dict[str, str], tmp_path: Path):

@@ -118,6 +118,72 @@ def test_events_and_a_program_that_goes_on(own: dict[str, str], tmp_path: Path):
     assert "give its PATH" in nameless.err
 
 
+STEADY = """
+import asyncio
+async def run(context, input):
+    while True:
+        yield "x\\n"
+        await asyncio.sleep(0.05)
+"""
+
+
+def record_steady(tmp_path: Path) -> None:
+    """Record a program that gives something for ever, and is stopped."""
+    (tmp_path / "app.py").write_text(STEADY)
+    with LocalHub(record=tmp_path / "t.jsonl") as hub, hub.client() as host:
+        instance = host.send_sequence(tmp_path / "app.py").start()
+        with instance.get_stream("output") as output:
+            assert [output.readline() for _ in range(3)] == [b"x\n"] * 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "differs"),
+    [
+        ("", "", []),
+        ("0.05", "0.001", []),
+        ("0.05", "0", []),
+        ('"x', '"y', ["output"]),
+        ("        yield", "        print('more', flush=True)\n        yield", []),
+        ("while True", "for _ in range(2)", ["end", "output"]),
+    ],
+)
+def test_steady_program(
+    own: dict[str, str], tmp_path: Path, old: str, new: str, differs: list[str]
+):
+    """The replay of a program that gives something for ever ends; what it would have given later does not count."""
+    record_steady(tmp_path)
+    (tmp_path / "app.py").write_text(STEADY.replace(old, new) if old else STEADY)
+    done = run(["replay", "t.jsonl", "app.py", "--json"], own, cwd=tmp_path)
+
+    found = {each["of"] for each in json.loads(done.text)["differences"]}
+    assert found - {"stdout"} == set(differs)
+
+
+def test_more_than_in_the_silence_of_a_trace(trace: Path, own: dict[str, str], tmp_path: Path):
+    """A program that gives more while the trace was silent differs, even if it goes on in both."""
+    lines = [json.loads(each) for each in trace.read_text().splitlines()]
+    kept = [each for each in lines if each.get("kind") not in ("closed", "end")]
+    kept.append({"t": 3600.0, "instance": lines[1]["instance"], "kind": "end", "exit_code": 138})
+    trace.write_text("".join(json.dumps(each) + "\n" for each in kept))
+    same = run(["replay", trace], own, cwd=tmp_path)
+    (tmp_path / "app.py").write_text(PROGRAM.replace("text.upper()", "text.upper() * 2"))
+    changed = run(["replay", trace], own, cwd=tmp_path)
+
+    assert (same.code, same.text) == (0, "")
+    assert changed.code == 1
+
+
+def test_trace_of_an_end_against_a_program_without_one(own: dict[str, str], tmp_path: Path):
+    """A program that now gives something for ever is stopped, and that is what differs."""
+    (tmp_path / "app.py").write_text(STEADY.replace("while True", "for _ in range(2)"))
+    with LocalHub(record=tmp_path / "t.jsonl") as hub, hub.client() as host:
+        host.send_sequence(tmp_path / "app.py").run()
+    (tmp_path / "app.py").write_text(STEADY)
+    done = run(["replay", "t.jsonl", "app.py", "--patience", "1"], own, cwd=tmp_path)
+
+    assert "+it was still running, and was stopped" in done.text
+
+
 def test_bytes_survive(own: dict[str, str], tmp_path: Path):
     """Data that is no text is in the trace as it was."""
     data = bytes(range(256)) * 10
@@ -182,6 +248,58 @@ def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, comma
 
     assert done.code == 1
     assert done.err == "Error: none/t.jsonl: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "record", "said"),
+    [
+        (["dev", "app.py"], "app.py", "would replace the program"),
+        (["dev", "app.py", "-i", "lines.txt"], "lines.txt", "would replace its input"),
+        (["dev", "app.py", "-i", "empty.txt"], "link.txt", "would replace its input"),
+        (["dev", "app.py", "-i", "old.jsonl"], "old.jsonl", "would replace its input"),
+        (["dev", "pkg"], "pkg/__init__.py", "would replace a file of the program"),
+        (["dev", "pkg"], "pkg/main.py", "would replace a file of the program"),
+        (["dev", "mod:run"], "mod.py", "would replace a file of the program"),
+        (["dev", "app.py"], "other.py", "other.py: this file is no trace"),
+        (["dev", "app.py"], "data.json", "data.json: this file is no trace"),
+        (["hub", "start"], "other.py", "other.py: this file is no trace"),
+        (["dev", "broken.py"], "old.jsonl", "SyntaxError"),
+        (["dev", "pkg", "--api-url", "http://127.0.0.1:9"], "old.jsonl", "refused"),
+    ],
+)  # fmt: skip
+def test_a_trace_destroys_nothing(
+    own: dict[str, str], tmp_path: Path, arguments: list[str], record: str, said: str
+):
+    """A file that is no trace is never replaced, and an old trace only by a run."""
+    files = {
+        "app.py": PROGRAM, "mod.py": PROGRAM, "other.py": PROGRAM, "pkg/main.py": PROGRAM, "pkg/__init__.py": "",
+        "pkg/package.json": '{"name": "p", "main": "main.py", "engines": {"python3": "3"}}',
+        "empty.txt": "", "broken.py": "def run(", "lines.txt": "one\n", "data.json": "{}\n",
+        "old.jsonl": '{"scramjet_trace": 1}\n',
+    }  # fmt: skip
+    (tmp_path / "pkg").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "link.txt").symlink_to("empty.txt")
+    here = [] if "--api-url" in arguments else ["--port", "0"]
+    once = ["--once"] if arguments[0] == "dev" else []
+    done = run([*arguments, *here, *once, "--record", record], own, cwd=tmp_path)
+
+    assert done.code not in (0, 70), done
+    assert said in done.err
+    assert {name: (tmp_path / name).read_text() for name in files} == files
+
+
+def test_a_hub_without_instances_keeps_the_old_trace(trace: Path, tmp_path: Path):
+    """A hub replaces a trace when its first instance begins."""
+    before = trace.read_bytes()
+    (tmp_path / "quick.py").write_text("async def run(context, input):\n    yield 'x'\n")
+    with LocalHub(record=trace) as hub, hub.client() as host:
+        assert trace.read_bytes() == before
+        host.send_sequence(tmp_path / "quick.py").run()
+    (one,) = read_trace(trace).runs
+
+    assert one.came["output"] == b"x"
 
 
 def test_cut_trace_is_read_to_its_last_line(trace: Path):
