@@ -52,6 +52,9 @@ _PORT = 8000
 _GRACE_MS = 1000
 """Milliseconds that a program gets to stop by itself."""
 
+_REST_LIMIT = 1.0
+"""Seconds for what a killed program has left behind."""
+
 _END_LIMIT = 6.0
 """Seconds in which the streams of an ended program must have ended, too."""
 
@@ -293,8 +296,9 @@ class _Version:
         if streams is not None and not streams.done:
             with contextlib.suppress(ScramjetError):
                 self.instance.kill(remove_immediately=True)
+            # Nobody asked for the rest of what a flooding program has left.
             with contextlib.suppress(Exception):
-                streams.wait(_END_LIMIT)
+                streams.wait(_REST_LIMIT)
         self.forget()
 
     def _ask(self) -> None:
