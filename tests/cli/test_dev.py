@@ -401,6 +401,49 @@ def test_no_byte_of_a_pipe_is_lost(own: dict[str, str], tmp_path: Path):
     assert f"{len(data)} {hashlib.sha256(data).hexdigest()}" in done.text
 
 
+_REPR = """
+import sys, threading
+async def run(context, input):
+    found = [piece async for piece in input]
+    yield repr((b"" if found and isinstance(found[0], bytes) else "").join(found)) + "\\n"
+"""
+_REPR_STDIN = """
+import sys
+def run(context, input):
+    yield repr(sys.stdin.buffer.read()) + "\\n"
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "data", "got", "told"),
+    [
+        (_REPR, [], b"abc\xc3", "abc\ufffd", True),
+        (_REPR, [], b"\xff\xfeabc\n", "\ufffd\ufffdabc\n", True),
+        (_REPR, [], "zażółć \ufffd\n".encode(), "zażółć \ufffd\n", False),
+        (_REPR, [], b"", "", False),
+        (_REPR, ["-t", "application/octet-stream"], b"abc\xc3", b"abc\xc3", False),
+        (_REPR_STDIN, ["--stdin"], b"\xff\n\xc3", "\ufffd\n\ufffd".encode(), True),
+        (_REPR_STDIN, ["--stdin"], "zażółć".encode(), "zażółć".encode(), False),
+    ],
+)
+def test_pipe_that_is_not_utf8(
+    own: dict[str, str],
+    tmp_path: Path,
+    program: str,
+    options: list[str],
+    data: bytes,
+    got: object,
+    told: bool,
+):
+    """Bytes that are no UTF-8 are replaced with a note, also at the end; as bytes they stay."""
+    (tmp_path / "app.py").write_text(program)
+    done = run(["dev", "app.py", "--once", "--port", "0", *options], own, cwd=tmp_path, input=data)
+
+    assert done.code == 0, done
+    assert f"output {got!r}" in done.text
+    assert done.err.count("stdin is not UTF-8") == int(told)
+
+
 def test_program_that_reads_nothing_holds_a_pipe_back(own: dict[str, str], tmp_path: Path):
     """A program that ends without reading ends `--once`, though more waits in the pipe than is kept."""
     (tmp_path / "app.py").write_text("async def run(context, input):\n    yield 'enough\\n'\n")
