@@ -336,11 +336,23 @@ def test_function_of_a_module(own: dict[str, str], tmp_path: Path, word: str):
         ("apq:run", "did you mean 'app:run'"),
         ("nothing/here.py", "no folder and no file"),
         ("app:rum", "has no function rum"),
+        ("my-prog.py:run", "'my-prog', which no Python program can import"),
+        ("a b.py:run", "'a b', which no Python program can import"),
+        ("a.b.py:run", "'a.b', which no Python program can import"),
+        ("class.py:run", "'class', which no Python program can import"),
+        ("class:run", "'class', which no Python program can import"),
+        ("1st.py:run", "'1st', which no Python program can import"),
+        ("nul.py", "nul.py: SyntaxError: "),
+        ("nul:run", "nul.py: SyntaxError: "),
+        ("latin.py", "latin.py"),
     ],
 )
 def test_mistyped(own: dict[str, str], tmp_path: Path, word: str, said: str):
     """A word that names nothing is refused, with what is near."""
-    (tmp_path / "app.py").write_text(ECHO)
+    for name in ("app", "my-prog", "a b", "a.b", "class", "1st"):
+        (tmp_path / f"{name}.py").write_text(ECHO)
+    (tmp_path / "nul.py").write_bytes(ECHO.encode() + b"\0\n")
+    (tmp_path / "latin.py").write_bytes(ECHO.encode() + b"X = '\xe9'\n")
     done = run(["dev", word, "--once", "--port", "0"], own, cwd=tmp_path)
 
     assert done.code in (1, 2)
