@@ -29,10 +29,12 @@ class KeptInput:
 
     Args:
         binary: Whether to keep bytes that are no UTF-8 as they are, instead of decoding all of it.
+        note: Called with a sentence when the first bytes are replaced.
     """
 
-    def __init__(self, *, binary: bool) -> None:
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace")
+    def __init__(self, *, binary: bool, note: Callable[[str], object]) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._note = note
         self._binary = binary
         self._chunks: list[bytes] = []
         self._forgotten = 0
@@ -77,7 +79,23 @@ class KeptInput:
             with contextlib.suppress(OSError):
                 debugger(piece)
             return
-        text = piece if self._binary else self._decode.decode(piece).encode()
+        self._keep(piece if self._binary else self._decoded(piece))
+
+    def _decoded(self, piece: bytes, *, final: bool = False) -> bytes:
+        try:
+            text = self._decoder.decode(piece, final)
+        except UnicodeDecodeError:
+            self._note(
+                "stdin is not UTF-8: the program gets U+FFFD in place of other bytes; "
+                "its input takes all bytes with --type application/octet-stream"
+            )
+            self._decoder.errors = "replace"
+            text = self._decoder.decode(piece, final)
+        return text.encode()
+
+    def _keep(self, text: bytes) -> None:
+        if not text:
+            return
         with self._news:
             self._chunks.append(text)
             self._size += len(text)
@@ -99,6 +117,8 @@ class KeptInput:
             with contextlib.suppress(OSError):
                 debugger(b"")
             return
+        if not self._binary:
+            self._keep(self._decoded(b"", final=True))  # a character may lack its end
         with self._news:
             self._ended = True
             self._news.notify_all()

@@ -523,7 +523,8 @@ class _Dev:
         elsewhere = wanted.no_input or wanted.input_path not in (None, "-")
         if elsewhere and not wanted.debugger:
             return
-        keys = KeptInput(binary=wanted.content_type == "application/octet-stream")
+        binary = wanted.content_type == "application/octet-stream"
+        keys = KeptInput(binary=binary, note=self._screen.note)
         self._input = None if elsewhere else keys
         self._stack.callback(keys.stop)
         if wanted.debugger:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import keyword
 import os
 import re
 import tempfile
@@ -134,11 +135,20 @@ class Program:
     def _place_function(self, where: str) -> None:
         if where.endswith(".py"):
             file = Path(where).resolve()
+            if not file.is_file():
+                raise click.UsageError(_no_such(self.given))
             self.root, self._module = file.parent, file.stem
         else:
             if not _MODULE.fullmatch(where):
                 raise click.UsageError(_no_such(self.given))
             self.root, self._module = Path.cwd(), where
+        names = [self._module] if where.endswith(".py") else self._module.split(".")
+        for each in names:
+            if not each.isidentifier() or keyword.iskeyword(each):
+                raise click.UsageError(
+                    f"{self.given!r} names a function of {each!r}, which no Python program can import: "
+                    "use letters, digits and '_' in the file's name"
+                )
         self.file = None
         top = self.root / self._module.partition(".")[0]
         if not top.is_dir() and not top.with_suffix(".py").exists():
@@ -288,7 +298,15 @@ def _is_same(one: str, other: str | Path) -> bool:
 
 
 def _parse(file: Path) -> None:
-    ast.parse(file.read_bytes(), str(file))
+    try:
+        ast.parse(file.read_bytes(), str(file))
+    except (SyntaxError, ValueError) as error:
+        if isinstance(error, SyntaxError) and error.filename is not None:
+            raise
+        # Such as a NUL, which has no line.
+        named = SyntaxError(getattr(error, "msg", None) or str(error))
+        named.filename = str(file)
+        raise named from error
 
 
 def _syntax(error: SyntaxError) -> str:

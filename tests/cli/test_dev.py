@@ -368,11 +368,23 @@ def test_function_of_a_module(own: dict[str, str], tmp_path: Path, word: str):
         ("apq:run", "did you mean 'app:run'"),
         ("nothing/here.py", "no folder and no file"),
         ("app:rum", "has no function rum"),
+        ("my-prog.py:run", "'my-prog', which no Python program can import"),
+        ("a b.py:run", "'a b', which no Python program can import"),
+        ("a.b.py:run", "'a.b', which no Python program can import"),
+        ("class.py:run", "'class', which no Python program can import"),
+        ("class:run", "'class', which no Python program can import"),
+        ("1st.py:run", "'1st', which no Python program can import"),
+        ("nul.py", "nul.py: SyntaxError: "),
+        ("nul:run", "nul.py: SyntaxError: "),
+        ("latin.py", "latin.py"),
     ],
 )
 def test_mistyped(own: dict[str, str], tmp_path: Path, word: str, said: str):
     """A word that names nothing is refused, with what is near."""
-    (tmp_path / "app.py").write_text(ECHO)
+    for name in ("app", "my-prog", "a b", "a.b", "class", "1st"):
+        (tmp_path / f"{name}.py").write_text(ECHO)
+    (tmp_path / "nul.py").write_bytes(ECHO.encode() + b"\0\n")
+    (tmp_path / "latin.py").write_bytes(ECHO.encode() + b"X = '\xe9'\n")
     done = run(["dev", word, "--once", "--port", "0"], own, cwd=tmp_path)
 
     assert done.code in (1, 2)
@@ -431,6 +443,49 @@ def test_no_byte_of_a_pipe_is_lost(own: dict[str, str], tmp_path: Path):
 
     assert done.code == 0, done
     assert f"{len(data)} {hashlib.sha256(data).hexdigest()}" in done.text
+
+
+_REPR = """
+import sys, threading
+async def run(context, input):
+    found = [piece async for piece in input]
+    yield repr((b"" if found and isinstance(found[0], bytes) else "").join(found)) + "\\n"
+"""
+_REPR_STDIN = """
+import sys
+def run(context, input):
+    yield repr(sys.stdin.buffer.read()) + "\\n"
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "options", "data", "got", "told"),
+    [
+        (_REPR, [], b"abc\xc3", "abc\ufffd", True),
+        (_REPR, [], b"\xff\xfeabc\n", "\ufffd\ufffdabc\n", True),
+        (_REPR, [], "zażółć \ufffd\n".encode(), "zażółć \ufffd\n", False),
+        (_REPR, [], b"", "", False),
+        (_REPR, ["-t", "application/octet-stream"], b"abc\xc3", b"abc\xc3", False),
+        (_REPR_STDIN, ["--stdin"], b"\xff\n\xc3", "\ufffd\n\ufffd".encode(), True),
+        (_REPR_STDIN, ["--stdin"], "zażółć".encode(), "zażółć".encode(), False),
+    ],
+)
+def test_pipe_that_is_not_utf8(
+    own: dict[str, str],
+    tmp_path: Path,
+    program: str,
+    options: list[str],
+    data: bytes,
+    got: object,
+    told: bool,
+):
+    """Bytes that are no UTF-8 are replaced with a note, also at the end; as bytes they stay."""
+    (tmp_path / "app.py").write_text(program)
+    done = run(["dev", "app.py", "--once", "--port", "0", *options], own, cwd=tmp_path, input=data)
+
+    assert done.code == 0, done
+    assert f"output {got!r}" in done.text
+    assert done.err.count("stdin is not UTF-8") == int(told)
 
 
 def test_program_that_reads_nothing_holds_a_pipe_back(own: dict[str, str], tmp_path: Path):

@@ -296,3 +296,20 @@ def test_functions_of_programs(tmp_path: Path, options: list[str], output: str):
     )
 
     assert (done.stdout, done.stderr) == (output, "")
+
+
+@pytest.mark.parametrize(("seed", "different"), [("", 2), ("random.seed(7)", 1)])
+@pytest.mark.parametrize("plain", [True, False])
+def test_random_numbers(tmp_path: Path, seed: str, different: int, plain: bool):
+    """Each run has random numbers of its own, at import and later; a seed of the program's own stays."""
+    shape = "async def run(context, input)" if plain else "def run(context, input)"
+    (tmp_path / "app.py").write_text(
+        f"import random\nimport scramjet.streams\n{seed}\nFIRST = random.random()\n"
+        f"{shape}:\n    yield f'{{FIRST}} {{random.random()}}'\n"
+    )
+    with open_hub() as hub, hub.client() as host:
+        sequence = host.send_sequence(tmp_path / "app.py")
+        found = [sequence.run().output.split() for _ in range(2)]
+
+    assert len({first for first, _ in found}) == different
+    assert len({later for _, later in found}) == different

@@ -36,7 +36,7 @@ from typing import Any, Generic, Optional, TypeVar
 
 import pytest
 
-from scramjet_client import Package, PackageWarning, SecretWarning
+from scramjet_client import Package, PackageWarning, SecretWarning, packages
 from scramjet_client.packages.package import opened
 from scramjet_client.packages.values import expression
 from tests.support.waiting import LIMIT
@@ -1390,3 +1390,20 @@ def test_examples_of_the_document_run(tmp_path: Path):
     assert printed[1] == ["asked with for tests"]
     assert printed[2][0].endswith("  package.json")
     assert printed[2][-1] == "upper"
+
+
+@pytest.mark.parametrize(("seed", "different"), [("", 2), ("random.seed(7)", 1)])
+def test_adapter_lifts_the_seed_of_the_framework(seed: str, different: int):
+    """Where a runner has imported the framework, each run still has random numbers of its own."""
+    text = (
+        f"import random, scramjet.streams\n{seed}\nimport scramjet_adapter\nprint(random.random())"
+    )
+    folder = Path(packages.__file__).parent / "on_hub"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", text], cwd=folder, capture_output=True, check=True, timeout=60
+        ).stdout
+        for _ in range(2)
+    }
+
+    assert len(found) == different

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import logging
 import os
+import random
 import signal
 import sys
 from types import ModuleType
@@ -62,6 +63,8 @@ class Program:
 
     def load(self) -> ModuleType:
         """Import the sequence's main module; its exceptions pass through."""
+        # The framework, which is imported here, has set a fixed seed.
+        random.seed()
         entry = self._order["entry"]
         root = self._order["root"]
         sys.path[:0] = [os.path.join(root, "__pypackages__"), os.path.dirname(entry)]

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import json
 import os
+import random
 import sys
 import threading
 import traceback
@@ -18,6 +19,11 @@ from typing import Any
 
 import scramjet
 from scramjet.streams import Stream
+
+# The framework sets this seed when it is imported: each run would have the same "random" numbers. A seed that the
+# program itself sets stays.
+if random.getstate() == random.Random("Pyfca").getstate():
+    random.seed()
 
 _LINGER = 10.0
 """Seconds that a program stays alive after its output on 0.x, as a Node one does: its end loses unread output."""
