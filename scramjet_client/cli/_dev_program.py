@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import keyword
 import os
@@ -19,6 +18,7 @@ from scramjet_client._trace import is_trace
 from scramjet_client.models import Cause
 from scramjet_client.packages import requirements as _pip
 from scramjet_client.packages.package import Package, module_file
+from scramjet_client.packages.syntax import parsed
 
 _FUNCTION = re.compile(r"(.+?):([^\W\d]\w*)")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -299,7 +299,7 @@ def _is_same(one: str, other: str | Path) -> bool:
 
 def _parse(file: Path) -> None:
     try:
-        ast.parse(file.read_bytes(), str(file))
+        parsed(file.read_bytes(), str(file))
     except (SyntaxError, ValueError) as error:
         if isinstance(error, SyntaxError) and error.filename is not None:
             raise

@@ -35,7 +35,7 @@ class Event(threading.Event):
         part = longest_part()
         if part is not None:
             # Only where it is needed: a method would be one more frame in the traceback of each interrupt.
-            self.wait = partial(self._wait, part)  # type: ignore[method-assign]
+            setattr(self, "wait", partial(self._wait, part))  # noqa: B010 - an assignment would change its type
 
     def _wait(self, part: float, timeout: float | None = None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout

@@ -8,6 +8,8 @@ import re
 
 import attrs
 
+from scramjet_client.packages.syntax import parsed
+
 _RELATIVE = re.compile(rb"from\b[\s\\.\w]*?\bimport\b")
 """The beginning of a relative import, up to its last fixed word."""
 
@@ -72,7 +74,7 @@ def with_absolute_imports(text: str, package: str) -> str:
     """Return the code in a form that works in a module outside its original package."""
     relative = [
         node
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(parsed(text))
         if isinstance(node, ast.ImportFrom) and node.level and package
     ]
     lines = text.encode().splitlines(keepends=True)

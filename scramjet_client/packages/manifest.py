@@ -21,6 +21,7 @@ from scramjet_client.packages.files import (
 )
 from scramjet_client.packages.ignore import holds_secret
 from scramjet_client.packages.shapes import wrong_arguments
+from scramjet_client.packages.syntax import parsed
 
 MANIFEST = "package.json"
 
@@ -246,7 +247,7 @@ def read_named(file: Path, module: str, name: str) -> Contents:
 
 def _parsed_python(file: Path) -> ast.Module:
     try:
-        return ast.parse(file.read_bytes(), str(file))
+        return parsed(file.read_bytes(), str(file))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = "" if line is None else f", line {line}"

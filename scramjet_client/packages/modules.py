@@ -7,7 +7,6 @@ files and editable installs are installed.
 
 from __future__ import annotations
 
-import ast
 import glob
 import importlib.machinery
 import importlib.util
@@ -24,6 +23,7 @@ import attrs
 from scramjet_client.packages.files import SECRET, PackageEntry, find, looks_secret
 from scramjet_client.packages.imports import imported_in
 from scramjet_client.packages.source import Snippet
+from scramjet_client.packages.syntax import parsed
 
 _LIMIT = 1_048_576
 """Largest total size, in bytes, of the modules that travel. More is a project: pack it as a folder or install it."""
@@ -210,7 +210,7 @@ class LocalModules:
         if not entry.name.endswith(".py") or not isinstance(entry.source, Path):
             return ""
         try:
-            tree = ast.parse(entry.source.read_bytes())
+            tree = parsed(entry.source.read_bytes())
         except (SyntaxError, ValueError):
             return ""
         package = entry.name.rpartition("/")[0].replace("/", ".")

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from scramjet_client.packages.ignore import assigns_secret, holds_secret
+from scramjet_client.packages.syntax import parsed
 
 _NAMES = {
     **dict.fromkeys(
@@ -97,7 +98,7 @@ class _Scope:
     def of(cls, text: str, line: int) -> _Scope:
         self = cls()
         try:
-            tree = ast.parse(text)
+            tree = parsed(text)
         except (SyntaxError, ValueError):
             return self
         self._add(tree.body, line)

@@ -6,7 +6,6 @@ travel are left out, with a warning (docs/packages.md, "What is left out").
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
 import posixpath
@@ -34,6 +33,7 @@ from scramjet_client.packages.manifest import (
 from scramjet_client.packages.modules import LocalModules, described
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.packages.shapes import iterates, needs_adapter
+from scramjet_client.packages.syntax import parsed
 from scramjet_client.uploads.sources import SourceLike
 
 PackageLike = Union["Package", SourceLike]
@@ -222,7 +222,7 @@ class Package(Closing):
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._vendored: set[str] = set()
         entries = made.found.entries
-        tree = ast.parse(made.main) if is_python(made.manifest) and made.main else None
+        tree = parsed(made.main) if is_python(made.manifest) and made.main else None
         if tree is not None and needs_adapter(tree):
             entries = self._adapted(entries, made.main.decode("utf-8-sig", "replace"))
         self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))

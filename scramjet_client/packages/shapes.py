@@ -9,6 +9,8 @@ import ast
 from collections.abc import Iterator
 from typing import Union
 
+from scramjet_client.packages.syntax import parsed
+
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
 _TAKES_ALL = {
@@ -81,7 +83,7 @@ def iterates(text: str, name: str) -> bool:
     """Return whether a function reads its input in a plain loop, which needs its own thread."""
     found = [
         each
-        for each in ast.walk(ast.parse(text))
+        for each in ast.walk(parsed(text))
         if isinstance(each, ast.FunctionDef) and each.name == name
     ]
     return bool(found) and not _yields(found[0]) and _iterates(found[0])

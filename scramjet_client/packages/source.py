@@ -21,6 +21,7 @@ from scramjet_client.packages.imports import (
     imported_in,
     with_absolute_imports,
 )
+from scramjet_client.packages.syntax import parsed
 from scramjet_client.packages.typed import PROMPT, typed_statements
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -59,7 +60,7 @@ class Snippet:
     @property
     def decorated(self) -> bool:
         """Whether it is a function or class with decorators."""
-        (statement,) = ast.parse(self.text).body
+        (statement,) = parsed(self.text).body
         return bool(getattr(statement, "decorator_list", ()))
 
     def names_when_defined(self) -> set[str]:
@@ -68,12 +69,12 @@ class Snippet:
 
     def _table(self) -> symtable.SymbolTable:
         # On the hub, nothing evaluates annotations, and they may name things that only a type checker imports.
-        bare = _Bare().visit(ast.parse(self.text))
+        bare = _Bare().visit(parsed(self.text))
         return symtable.symtable(ast.unparse(ast.fix_missing_locations(bare)), "", "exec")
 
     def assigned_globals(self) -> set[str]:
         """Return the globals to which it assigns a value."""
-        tree = ast.parse(self.text)
+        tree = parsed(self.text)
         stated = {n for each in ast.walk(tree) if isinstance(each, ast.Global) for n in each.names}
         stored = {
             each.id
@@ -84,7 +85,7 @@ class Snippet:
 
     def attributes_of(self, name: str) -> Iterator[str]:
         """Yield the dotted attributes that it uses of a name: "etree.ElementTree" of `xml`."""
-        for node in ast.walk(ast.parse(self.text)):
+        for node in ast.walk(parsed(self.text)):
             parts: list[str] = []
             inner: ast.AST = node
             while isinstance(inner, ast.Attribute):
@@ -95,7 +96,7 @@ class Snippet:
 
     def imported(self, package: str) -> Imported:
         """Return its own imports when it runs; relative imports start at the given package."""
-        return imported_in(ast.parse(self.text), package)
+        return imported_in(parsed(self.text), package)
 
     def with_absolute_imports(self, package: str) -> str:
         """Return its text in a form that works in a module outside its original package."""
@@ -105,7 +106,7 @@ class Snippet:
         """Return the number of the line in its file that first uses or imports a name."""
         lines = [
             node.lineno
-            for node in ast.walk(ast.parse(self.text))
+            for node in ast.walk(parsed(self.text))
             if (isinstance(node, ast.Name) and node.id == name)
             or (isinstance(node, (ast.Import, ast.ImportFrom)) and name in first_names(node, ""))
         ]
@@ -166,7 +167,7 @@ def _given(function: types.FunctionType, source: str) -> Snippet:
 def _definitions_in(text: str, file: str, name: str) -> Iterator[Snippet]:
     """Yield the definitions of a function's name in Python code, the last one first."""
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError):
         return
     lines = text.splitlines(keepends=True)
@@ -233,7 +234,7 @@ def texts_beside(user: Snippet) -> list[str]:
 def _statement(name: str, kind: type[ast.stmt], files: list[str], user: Snippet) -> Snippet | None:
     for file, text in [(user.file, user.given), *_texts(files)]:
         try:
-            tree = ast.parse(text)
+            tree = parsed(text)
         except (SyntaxError, ValueError):
             continue
         for node in reversed(tree.body):
@@ -265,7 +266,7 @@ def _snippet(text: str, file: str, line: int) -> Snippet | None:
     if shift:
         text = "if True:\n" + text
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except SyntaxError:
         return None
     node: ast.AST = tree.body[0]

@@ -6,6 +6,8 @@ import ast
 import sys
 from collections.abc import Iterable
 
+from scramjet_client.packages.syntax import parsed
+
 PROMPT = "<stdin>"
 """Python's file name for code typed at a plain prompt, until 3.12."""
 
@@ -53,7 +55,7 @@ def _goes_on(block: list[str], line: str) -> bool:
         return True
     # A bracket or a string is still open.
     try:
-        ast.parse("\n".join(block) + "\n")
+        parsed("\n".join(block) + "\n")
     except SyntaxError as error:
         return "never closed" in str(error) or "EOF" in str(error) or "unterminated" in str(error)
     return False
@@ -62,7 +64,7 @@ def _goes_on(block: list[str], line: str) -> bool:
 def _parsed(block: list[str]) -> list[str]:
     text = "\n".join(block) + "\n"
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError):
         return []
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign)

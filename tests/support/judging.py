@@ -191,7 +191,8 @@ def _whole(value: Any) -> bool:
     # A public class says its public place, and its annotations are names of the module that it is in.
     public = scramjet_client._HOMES.get(kind.__name__)
     home = sys.modules[f"scramjet_client.{public}" if public else kind.__module__]
-    hints = typing.get_type_hints(kind, vars(home))
+    every = typing.get_type_hints(kind, vars(home))
+    hints = {n: hint for n, hint in every.items() if typing.get_origin(hint) is not typing.ClassVar}
     wrong = {n: getattr(value, n) for n, hint in hints.items() if not _is(getattr(value, n), hint)}
     assert not wrong, (kind.__name__, wrong)
     return True

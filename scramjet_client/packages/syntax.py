@@ -1,0 +1,29 @@
+"""Parsing Python source in threads."""
+
+from __future__ import annotations
+
+import ast
+import threading
+from typing import Union
+
+_TRIES = 3
+
+# CPython 3.11 counts the depth of a tree once for all threads. Where two of them parse at the same time, one may get
+# "SystemError: AST constructor recursion depth mismatch".
+_lock = threading.Lock()
+
+
+def parsed(source: Union[str, bytes], name: str = "<unknown>") -> ast.Module:
+    """Return the tree of a source, as `ast.parse` does, from any thread.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError: It is no source of this Python.
+    """
+    with _lock:
+        for _ in range(_TRIES - 1):
+            try:
+                return ast.parse(source, name)
+            except SystemError:
+                # Another thread parses something by itself, as a traceback does.
+                continue
+        return ast.parse(source, name)
