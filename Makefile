@@ -13,7 +13,7 @@ QUICK ?= $(addprefix tests/,api clients http instances packages streams uploads)
 MANY_WORKERS ?= $$((4 * $$(getconf _NPROCESSORS_ONLN)))
 # By file: a hub that the tests of a file share is started once, and not by each worker.
 DIST ?= loadfile
-SIGNALS ?= SIGINT SIGCHLD SIGPIPE
+SIGNALS ?= SIGINT SIGCHLD SIGPIPE SIGHUP
 SECONDS ?= 60
 MINUTES ?= 10
 
@@ -43,7 +43,7 @@ test-quick: $(VENV)/.stamp-test ## Run the tests that start no process, for the 
 	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist worksteal -m quick $(QUICK) $(ARGS)
 
 # A signal that the shell ignores, as after nohup or in a script, is ignored by what it starts.
-test-slow: $(VENV)/.stamp-test ## Run the tests three times on busy processors, with many workers, and signals ignored in turn
+test-slow: $(VENV)/.stamp-test ## Run the tests four times on busy processors, with many workers, and signals ignored in turn
 	set -e; for signal in $(SIGNALS); do \
 	    $(RUN) -m tests.support.busy --ignore $$signal \
 	        $(RUN) -m pytest -n $(MANY_WORKERS) --dist $(DIST) -o timeout=900 -o faulthandler_timeout=0 $(ARGS); done

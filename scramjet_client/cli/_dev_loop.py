@@ -27,7 +27,6 @@ from scramjet_client.cli._dev_program import Built, Program, Unfinished
 from scramjet_client.cli._dev_screen import Screen
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import (
-    AuthenticationError,
     HubConnectionError,
     HubTimeoutError,
     InstanceEndedError,
@@ -53,13 +52,21 @@ _PORT = 8000
 _GRACE_MS = 1000
 """Milliseconds that a program gets to stop by itself."""
 
+_REST_LIMIT = 1.0
+"""Seconds for what a killed program has left behind."""
+
 _END_LIMIT = 6.0
 """Seconds in which the streams of an ended program must have ended, too."""
 
-_LAST_WORDS = 2.0
-"""Seconds in which the reason of a failure may still arrive."""
+_LAST_WORDS = 30.0
+"""Seconds after which a log that does not end says no more about a failure."""
 
-_LOOK = 0.1
+_LOOK = 0.025
+"""Seconds between two looks at what an ended program has said."""
+
+_SIGNALS = 0.5
+"""Seconds for which a signal may stay unseen."""
+
 _AGAIN = 1.0
 """Seconds between two attempts to reach a hub that has gone."""
 
@@ -70,6 +77,10 @@ _LONGEST_STEP_MS = 400
 
 _IN_USE = 16.0
 """Seconds for which a hub counts an ended instance as one of its sequence."""
+
+_ENDING = [
+    getattr(signal, each) for each in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, each)
+]
 
 _KEPT = 65536
 _EARLY = 1000
@@ -114,10 +125,17 @@ class _Saved:
 
 @attrs.frozen
 class _Ended:
-    """A version of the program has ended, or its hub is lost."""
+    """A version of the program has ended, or its hub is lost.
+
+    Attributes:
+        version: The version.
+        info: How it has ended; None if nothing says so.
+        error: What went wrong instead.
+    """
 
     version: _Version
-    error: BaseException | None
+    info: GetInstanceResponse | None = None
+    error: BaseException | None = None
 
 
 class _Stop:
@@ -145,30 +163,72 @@ class _Version:
         self._asked = False
         self._last_of_stderr = bytearray()
         self._last_of_log: deque[bytes] = deque(maxlen=50)
-        self._streams: Follow
-        self._log: Follow
+        # None if the program has ended before they were opened, on a hub that then forgets it.
+        self._streams: Follow | None = None
+        self._log: Follow | None = None
         self._upload: Upload[Any] | None = None
         self._asked_to_end = False
         self.on_own_hub = True
 
-    def show(self, tell: Callable[[_Ended], object]) -> None:
-        """Show what it gives from now on."""
-        self._log = self.instance.follow(log=self._take_log)
-        self._streams = self.instance.follow(
-            output=self._taker("output"), stdout=self._taker("stdout"), stderr=self._take_stderr
-        )
+    def show(self, tell: Callable[[_Ended], object], *, whole_log: bool) -> None:
+        """Show what it gives from now on, and tell how it has ended.
+
+        Args:
+            tell: Takes the end, on a thread.
+            whole_log: Whether to tell it only when the log was shown, too.
+        """
+        with contextlib.suppress(InstanceNotFoundError):
+            self._log = self.instance.follow(log=self._take_log)
+            self._streams = self.instance.follow(
+                output=self._taker("output"), stdout=self._taker("stdout"), stderr=self._take_stderr
+            )
 
         def wait() -> None:
-            error: BaseException | None = None
             try:
-                self._streams.wait()
+                tell(_Ended(self, self._end(whole_log)))
             except BaseException as failure:
-                error = failure
-            self.over.set()
-            tell(_Ended(self, error))
+                tell(_Ended(self, error=failure))
 
         # Ends with the streams, which `end` closes. A daemon, as a hub may keep them open.
         threading.Thread(target=wait, name="scramjet-dev-wait", daemon=True).start()
+
+    def _end(self, whole_log: bool) -> GetInstanceResponse | None:
+        """Wait until it has ended and has said all about it; return how it has ended, as far as anything says so."""
+        lost = False
+        try:
+            if self._streams is not None:
+                self._streams.wait()
+        except ScramjetError:
+            lost = True
+        finally:
+            self.over.set()
+        info: GetInstanceResponse | None = None
+        # A program may close its streams and go on.
+        with contextlib.suppress(InstanceNotFoundError):
+            info = self.instance.wait(_END_LIMIT if lost else None)
+        deadline = time.monotonic() + _LAST_WORDS
+        while not self._is_explained(info, whole_log) and time.monotonic() < deadline:
+            if self._log is None or self._log.done:
+                break
+            time.sleep(_LOOK)
+        # A Transform Hub forgets an instance at its end, perhaps before it was asked. Its streams say it all.
+        known = info or GetInstanceResponse(
+            id=self.instance.id, sequence=self._sequence.id, status="stopped"
+        )
+        words = last_words_of(self.instance.client)
+        found = words.learn(known, bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
+        return found if found.terminated is not None or found.status == "crashed" else None
+
+    def _is_explained(self, info: GetInstanceResponse | None, whole_log: bool) -> bool:
+        """Return whether an end needs no more lines of the log. Stderr has already ended."""
+        if whole_log or self._asked_to_end:
+            return self._asked_to_end
+        code = None if info is None or info.terminated is None else info.terminated.exit_code
+        if code == 0:
+            return True
+        told = evidence(bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
+        # Where the hub tells no exit code, it is in the log alone.
+        return told.exit_code is not None or (code is not None and told.cause is not None)
 
     def feed(self, upload: Upload[Any]) -> None:
         """Keep the upload that feeds it."""
@@ -222,38 +282,23 @@ class _Version:
                 self._folder = found if isinstance(found, str) else None
         return self._folder
 
-    def last_info(self, *, with_log: bool) -> GetInstanceResponse:
-        """Return how it has ended, with its error; `with_log` waits until its log was shown."""
-        info = self.instance.wait(_END_LIMIT)
-        deadline = time.monotonic() + _LAST_WORDS
-        bad = info.terminated is None or info.terminated.exit_code != 0
-        while bad and time.monotonic() < deadline:
-            told = evidence(bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
-            if told.exit_code is not None or told.cause is not None or self._log.done:
-                break
-            time.sleep(_LOOK / 4)
-        if with_log:
-            with contextlib.suppress(Exception):
-                self._log.wait(_LAST_WORDS)
-        words = last_words_of(self.instance.client)
-        log = b"".join(list(self._last_of_log))
-        return words.learn(info, bytes(self._last_of_stderr), log)
-
     def end(self, *, gently: bool = True) -> None:
         """Stop it, or kill it; return when it has ended, or after some seconds."""
         self.over.set()
         self._asked_to_end = True
         if self._upload is not None:
             self._upload.cancel()
-        if gently and not self._streams.done:
+        streams = self._streams
+        if gently and streams is not None and not streams.done:
             threading.Thread(target=self._ask, name="scramjet-dev-stop", daemon=True).start()
             with contextlib.suppress(Exception):
-                self._streams.wait(_GRACE_MS / 1000)
-        if not self._streams.done:
+                streams.wait(_GRACE_MS / 1000)
+        if streams is not None and not streams.done:
             with contextlib.suppress(ScramjetError):
                 self.instance.kill(remove_immediately=True)
+            # Nobody asked for the rest of what a flooding program has left.
             with contextlib.suppress(Exception):
-                self._streams.wait(_END_LIMIT)
+                streams.wait(_REST_LIMIT)
         self.forget()
 
     def _ask(self) -> None:
@@ -266,8 +311,9 @@ class _Version:
         if self._upload is not None:
             self._upload.cancel()
         for each in (self._streams, self._log):
-            with contextlib.suppress(Exception):
-                each.close()
+            if each is not None:
+                with contextlib.suppress(Exception):
+                    each.close()
 
 
 class _Dev:
@@ -353,7 +399,7 @@ class _Dev:
 
     def _loop(self) -> int:
         while True:
-            found = self._news.get()
+            found = _next(self._news)
             if isinstance(found, _Stop):
                 if self._wanted.once:
                     raise _exits.Interrupted
@@ -518,7 +564,7 @@ class _Dev:
         self._version = version
         self._begun.set()
         self._show_own_events(instance.id)
-        version.show(self._news.put)
+        version.show(self._news.put, whole_log=wanted.once)
         self._show_events(version)
         self._feed(version)
 
@@ -529,7 +575,10 @@ class _Dev:
 
     def _show_events(self, version: _Version) -> None:
         for name in self._wanted.events:
-            stream = version.instance.get_event_stream(name)
+            try:
+                stream = version.instance.get_event_stream(name)
+            except InstanceNotFoundError:
+                return  # it has ended already
 
             def show(name: str = name, stream: Any = stream) -> None:
                 with contextlib.suppress(ScramjetError), stream:
@@ -635,8 +684,7 @@ class _Dev:
             raise error
         self._screen.problem(f"the hub does not answer: {error}")
         self._screen.note("waiting for it; Ctrl-C ends")
-        stopped: list[_Stop] = []
-        while not stopped:
+        while True:
             with contextlib.suppress(Empty):
                 found = self._news.get(timeout=_AGAIN)
                 if isinstance(found, _Stop):
@@ -652,35 +700,24 @@ class _Dev:
 
     def _on_end(self, ended: _Ended) -> int | None:
         """Tell how the program has ended; return the exit code of the command, or None to go on."""
-        version = ended.version
-        if isinstance(ended.error, (OSError, click.ClickException)) and not isinstance(
-            ended.error, ScramjetError
-        ):
-            raise ended.error  # stdout can't be written
-        try:
-            info = version.last_info(with_log=self._wanted.once)
-        except InstanceNotFoundError as error:
-            info = None
-            if self._wanted.once:
-                raise _exits.UnknownEnd(version.instance.id) from error
-        except AuthenticationError:
-            raise
-        except (HubConnectionError, HubTimeoutError, StreamInterruptedError) as error:
-            self._lost(version.built, error)
+        version, info = ended.version, ended.info
+        if isinstance(ended.error, (HubConnectionError, HubTimeoutError, StreamInterruptedError)):
+            self._lost(version.built, ended.error)
             return None
+        if ended.error is not None:
+            raise ended.error  # such as stdout that can't be written
+        if info is None and self._wanted.once:
+            raise _exits.UnknownEnd(version.instance.id)
         # Its log may still come; the next version or the end of the command closes it.
         self._say_end(version, info)
-        if self._wanted.once:
-            assert info is not None
-            return _running.exit_code(info)
-        return None
+        return _running.exit_code(info) if info is not None and self._wanted.once else None
 
     def _say_end(self, version: _Version, info: GetInstanceResponse | None) -> None:
         wait = "" if self._wanted.once else "; waiting for a save"
-        if info is None:
+        code = None if info is None or info.terminated is None else info.terminated.exit_code
+        if info is None or (code is None and info.status not in ("stopped", "crashed")):
             self._screen.note(f"the program has ended; its hub does not say how{wait}")
             return
-        code = None if info.terminated is None else info.terminated.exit_code
         version.record("end", exit_code=code, reason="")
         cause = info.cause
         if cause is not None:
@@ -689,7 +726,7 @@ class _Dev:
             self._screen.problem(f"{place}: {said}" if place else said)
             if cause.cure is not None:
                 self._screen.problem(cause.cure)
-        if code == 0:
+        if code == 0 or (code is None and info.status == "stopped"):
             self._screen.note(f"the program has ended{wait}")
         else:
             how = "" if code is None else f" with exit code {code if code >= 0 else 128 - code}"
@@ -786,6 +823,15 @@ class _Watcher:
         self._running.clear()
 
 
+def _next(news: SimpleQueue[_Saved | _Ended | _Stop]) -> _Saved | _Ended | _Stop:
+    """Return the next news."""
+    while True:
+        # Python handles a signal between two steps of this thread. If it arrives after the last step and before the
+        # wait, it does not interrupt the wait. A wait without limit would then go on although the user wants to end.
+        with contextlib.suppress(Empty):
+            return news.get(timeout=_SIGNALS)
+
+
 @contextlib.contextmanager
 def _signals(news: SimpleQueue[_Saved | _Ended | _Stop]) -> Iterator[None]:
     """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that.
@@ -798,7 +844,7 @@ def _signals(news: SimpleQueue[_Saved | _Ended | _Stop]) -> Iterator[None]:
         signal.signal(number, signal.default_int_handler)
         news.put(_Stop())
 
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in _ENDING:
         if signal.getsignal(each) is not signal.SIG_IGN:
             before[each] = signal.signal(each, take)
     try:

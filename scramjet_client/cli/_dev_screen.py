@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 import threading
 from typing import Any
 
-from scramjet_client._base import printable
 from scramjet_client._log_records import record_of
 from scramjet_client._trace import packed
 from scramjet_client.cli import _output, _say
@@ -22,9 +19,6 @@ _COLOURS = {
     "dev": "34",
 }
 _WIDTH = 6
-_SGR = re.compile(r"\x1b\[[0-9;]*m")
-"""A change of colour, which moves nothing. Programs that are run at a terminal may be colourful."""
-
 _HUB, _RUNNER = "CSIController ", "PythonRunner "
 """Who writes into the log of an instance, beside the program: the hub, and the runner in the program's name."""
 
@@ -48,7 +42,6 @@ class Screen:
         self._quiet = quiet
         # Guards stdout and stderr.
         self._lock = threading.Lock()
-        self._coloured = _say.shows_colours(sys.stdout)
 
     def data(self, name: str, line: bytes) -> None:
         """Print a line of a stream.
@@ -111,8 +104,7 @@ class Screen:
     def raw(self, text: str) -> None:
         """Print what a debugger says."""
         with self._lock:
-            sys.stdout.write(printable(text, keep="\n\t"))
-            sys.stdout.flush()
+            _say.part(text)
 
     def _tell(self, text: str, colour: str) -> None:
         with self._lock:
@@ -120,23 +112,8 @@ class Screen:
                 _say.err((f"{'dev':<{_WIDTH}} ", _COLOURS["dev"]), (each, colour), keep="\t")
 
     def _print(self, name: str, text: str) -> None:
-        head = f"{name:<{_WIDTH}} "
-        if self._coloured:
-            head = f"\x1b[{_COLOURS.get(name, '')}m{head}\x1b[0m"
-        shown = self._shown(text)
-        with self._lock, _say.named_stdout():
-            sys.stdout.write(f"{head}{shown}\n")
-            sys.stdout.flush()
-
-    def _shown(self, text: str) -> str:
-        colours = _SGR.findall(text)
-        pieces = [printable(each, keep="\t") for each in _SGR.split(text)]
-        if not colours or not self._coloured:
-            return "".join(pieces)
-        mixed = [pieces[0]]
-        for colour, piece in zip(colours, pieces[1:]):
-            mixed += [colour, piece]
-        return "".join([*mixed, "\x1b[0m"])
+        with self._lock:
+            _say.stream_line((f"{name:<{_WIDTH}} ", _COLOURS.get(name, "")), text)
 
     def _as_json(self, record: dict[str, Any]) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, Union
@@ -22,6 +23,9 @@ LINES = "\n\t"
 """Control characters that may stay in a text of several lines."""
 
 GREEN, RED, YELLOW, DIM = "32", "31", "33", "2"
+
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
+"""A change of colour, which moves nothing. Programs that are run at a terminal may be colourful."""
 
 
 def attach() -> None:
@@ -63,6 +67,32 @@ def raw_out(text: str) -> None:
     """Print our own text of several lines to stdout; foreign parts in it must already be printable."""
     with named_stdout():
         sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+def stream_line(name: tuple[str, str], text: str) -> None:
+    """Print a line of a program to stdout, behind the name of its stream.
+
+    A terminal shows it in the program's own colours.
+
+    Args:
+        name: The name, and its colour.
+        text: The line, without its end.
+
+    Raises:
+        OSError: As of `out`.
+    """
+    raw_out(_line((name,), sys.stdout, "") + _in_its_colours(text, sys.stdout))
+
+
+def part(text: str) -> None:
+    """Print text to stdout that is no whole line, such as the prompt of a debugger.
+
+    Raises:
+        OSError: As of `out`.
+    """
+    with named_stdout():
+        sys.stdout.write(printable(text, keep=LINES))
         sys.stdout.flush()
 
 
@@ -137,6 +167,17 @@ def _line(pieces: tuple[Piece, ...], file: TextIO, keep: str) -> str:
         text = printable(text, keep=keep)
         shown.append(f"\x1b[{colour}m{text}\x1b[0m" if colour and coloured and text else text)
     return "".join(shown)
+
+
+def _in_its_colours(text: str, file: TextIO) -> str:
+    colours = _SGR.findall(text)
+    pieces = [printable(each, keep="\t") for each in _SGR.split(text)]
+    if not colours or not shows_colours(file):
+        return "".join(pieces)
+    mixed = [pieces[0]]
+    for colour, piece in zip(colours, pieces[1:]):
+        mixed += [colour, piece]
+    return "".join([*mixed, "\x1b[0m"])
 
 
 def shows_colours(file: TextIO) -> bool:

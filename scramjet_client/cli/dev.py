@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -82,6 +83,9 @@ def _check(given: dict[str, Any], session: Session) -> None:
         raise click.UsageError("--no-input and --input contradict each other")
     if given["no_requirements"] and given["requirements"] is not None:
         raise click.UsageError("--no-requirements and --requirements contradict each other")
+    path = given["input_path"]
+    if given["once"] and path not in (None, "-") and not Path(path).is_file():
+        raise click.UsageError(f"--once needs a regular file as --input, and {path!r} is none")
     if not given["once"] and find_spec("watchfiles") is None:
         raise click.ClickException(
             "scramjet dev needs the package 'watchfiles': pip install 'scramjet_client[cli]'"

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -23,8 +23,11 @@ from scramjet_client.hub.__main__ import main as hub_main
 from tests.cli.conftest import run
 from tests.cli.terminal import COMMAND, environment, terminal
 from tests.support.real_hub import RealHub
+from tests.support.scripted_hub import H1Hub, Instance
+from tests.support.signals import hearing, ignoring
 from tests.support.waiting import LIMIT, eventually
 from tests.support.wheels import make_wheel
+from tests.support.wire import Conn, Request
 
 CTRL_C, CTRL_D = "\x03", "\x04"
 
@@ -93,10 +96,16 @@ class Lines:
 
 
 @contextlib.contextmanager
-def dev(arguments: list[object], env: dict[str, str], cwd: Path) -> Iterator[Lines]:
+def dev(
+    arguments: list[object],
+    env: dict[str, str],
+    cwd: Path,
+    hub: Sequence[str] = ("--port", "0"),
+    before: Sequence[str] = (),
+) -> Iterator[Lines]:
     """Run `scramjet dev` while the block runs; its stdin is a pipe."""
     process = subprocess.Popen(
-        [*COMMAND, "dev", "--port", "0", *map(str, arguments)],
+        [*before, *COMMAND, "dev", *hub, *map(str, arguments)],
         env=env, cwd=cwd,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
@@ -109,6 +118,29 @@ def dev(arguments: list[object], env: dict[str, str], cwd: Path) -> Iterator[Lin
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+LAST_LOG = (
+    b'{"level":"ERROR","msg":"ValueError: bad","from":"PythonRunner"}\n'
+    b'{"level":"INFO","msg":"the program failed, with exit code 1","from":"PythonRunner"}\n'
+)
+
+
+class ForgettingHub(H1Hub):
+    """A hub that forgets an instance at its end, and gives the last of its log after that."""
+
+    def end(self, instance: Instance) -> None:
+        """End an instance."""
+        self._ended = instance
+        del self.instances[instance.id]
+        for name in ("output", "stdout", "stderr"):
+            instance.pipes[name].end()
+
+    def _instance(self, conn: Conn, request: Request, id: str, route: str) -> bool:
+        if id not in self.instances and not self._ended.pipes["log"].ended:
+            self._ended.pipes["log"].write(LAST_LOG)
+            self._ended.pipes["log"].end()
+        return super()._instance(conn, request, id, route)
 
 
 def runners(parent: int) -> list[psutil.Process]:
@@ -662,6 +694,33 @@ def test_on_a_transform_hub(home: Path, tmp_path: Path):
     assert "+version THREE" in changed.text
 
 
+def test_end_before_the_first_look(home: Path, tmp_path: Path):
+    """A program that a hub has forgotten before its streams are open has ended, and a save starts it anew."""
+
+    class QuickHub(ForgettingHub):
+        """Forgets the first instance when it has started."""
+
+        def add_instance(self, status: str = "running", id: str | None = None) -> Instance:
+            instance = super().add_instance("running", id)
+            if len(self.starts) == 1:
+                self.end(instance)
+            return instance
+
+    program = tmp_path / "app.py"
+    program.write_text(ECHO)
+    arguments = ["app.py", "--no-input", "--event", "seen"]
+    with QuickHub() as hub:
+        where = ["--api-url", hub.url]
+        with dev(arguments, environment(home, None), tmp_path, hub=where) as lines:
+            at = lines.until("the program has ended; its hub does not say how; waiting for a save")
+            program.write_text(ECHO.replace("one", "two"))
+            instance = eventually(lambda: next(iter(hub.instances.values()), None))
+            instance.pipes["stdout"].write(b"again\n")
+            lines.until("stdout again", at)
+
+            assert lines.end() == 0
+
+
 def test_hub_restart_is_survived(home: Path, tmp_path: Path):
     """If the hub of `--api-url` goes and comes back, the program runs on it again."""
     (tmp_path / "app.py").write_text(ECHO)
@@ -720,12 +779,78 @@ def test_typed_end_and_on(own: dict[str, str], tmp_path: Path):
 def test_signals_end_everything(own: dict[str, str], tmp_path: Path, number: signal.Signals):
     """A terminal that is closed, and a service that is stopped, end the command as Ctrl-C does."""
     (tmp_path / "app.py").write_text(ECHO)
-    with dev(["app.py"], own, tmp_path) as lines:
+    with dev(["app.py"], own, tmp_path, before=hearing("SIGTERM", "SIGHUP")) as lines:
         lines.until("stderr version one")
         found = runners(lines.process.pid)
 
         assert lines.end(number) == 0
     eventually(lambda: not any(each.is_running() for each in found))
+
+
+def test_nohup_is_respected(own: dict[str, str], tmp_path: Path):
+    """A command that was started with a signal ignored goes on after it."""
+    (tmp_path / "app.py").write_text(ECHO)
+    with dev(["app.py"], own, tmp_path, before=ignoring("SIGHUP")) as lines:
+        lines.until("stderr version one")
+        lines.process.send_signal(signal.SIGHUP)
+        lines.write("hello\n")
+        lines.until("output HELLO")
+
+        assert lines.end(signal.SIGTERM) == 0
+
+
+UNSEEN = """
+import os, signal, sys, threading
+from queue import SimpleQueue
+from scramjet_client.cli import _dev_loop
+
+news = SimpleQueue()
+main = threading.get_ident()
+
+def send():
+    # This thread gets the signal, so that it does not interrupt the wait.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    while sys._current_frames()[main].f_code is not _dev_loop._next.__code__:
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+with _dev_loop._signals(news):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    for _ in range(5):
+        signal.signal(signal.SIGTERM, lambda *_: news.put(_dev_loop._Stop()))
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert isinstance(_dev_loop._next(news), _dev_loop._Stop)
+        thread.join()
+"""
+
+
+def test_signal_that_interrupts_no_wait():
+    """A signal ends the wait for news even if the system has not interrupted the wait."""
+    subprocess.run([sys.executable, "-c", UNSEEN], timeout=LIMIT, check=True)
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_end_that_the_hub_has_forgotten(home: Path, tmp_path: Path, once: bool):
+    """The last lines of stderr and log say how a program has ended, if its hub does not know it any more."""
+    (tmp_path / "app.py").write_text(ECHO)
+    arguments = ["app.py", "--no-input", *(["--once"] if once else [])]
+    with ForgettingHub() as hub:
+        where = ["--api-url", hub.url]
+        with dev(arguments, environment(home, None), tmp_path, hub=where) as lines:
+            instance = eventually(lambda: next(iter(hub.instances.values()), None))
+            instance.status = "running"
+            instance.pipes["stderr"].write(b"begun\n")
+            lines.until("stderr begun")
+            instance.pipes["stderr"].write(
+                b'Traceback (most recent call last):\n  File "app.py", line 6, in run\n'
+                b"    raise ValueError('bad')\nValueError: bad\n"
+            )
+            hub.end(instance)
+            at = lines.until("app.py:6: ValueError: bad")
+            lines.until("the program has failed with exit code 1", at)
+
+            assert lines.end(None if once else signal.SIGINT) == int(once)
 
 
 def test_killed_command_leaves_no_program(own: dict[str, str], tmp_path: Path):
@@ -793,6 +918,11 @@ def test_hub_start_has_a_page(own: dict[str, str], more: list[str], has: bool):
         (["--pdb"], "--pdb needs a terminal"),
         (["--event", "x"], "--event is for --api-url"),
         (["--no-input", "--input", "app.py"], "contradict"),
+        (
+            ["--once", "--input", "nowhere.txt"],
+            "--once needs a regular file as --input, and 'nowhere.txt' is none",
+        ),
+        (["--once", "--input", "/dev/null"], "is none"),
         (["--stdin", "-t", "text/plain"], "stdin has none"),
         (["--api-url", "http://127.0.0.1:1/api/v1", "--port", "1"], "--port is for a hub"),
         (["--api-url", "http://127.0.0.1:1/api/v1"], "connection refused"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 
-_IGNORING = """
+_SETTING = """
 import os, signal, sys
 for name in sys.argv[1].split():
-    signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.signal(getattr(signal, name), getattr(signal, "{}"))
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
@@ -30,4 +30,9 @@ def as_in_a_terminal() -> None:
 
 def ignoring(*names: str) -> list[str]:
     """Return the beginning of a command that runs the rest of it with signals ignored, as a shell's `&` does."""
-    return [sys.executable, "-c", _IGNORING, " ".join(names)]
+    return [sys.executable, "-c", _SETTING.format("SIG_IGN"), " ".join(names)]
+
+
+def hearing(*names: str) -> list[str]:
+    """Return the beginning of a command that runs the rest of it with signals not ignored, also below `nohup`."""
+    return [sys.executable, "-c", _SETTING.format("SIG_DFL"), " ".join(names)]
