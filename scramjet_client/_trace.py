@@ -259,7 +259,8 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
             if number == 1:
                 about = _checked_head(record)
                 continue
-            run = runs.setdefault(str(record["instance"]), Run(instance=str(record["instance"])))
+            _check(record)
+            run = runs.setdefault(record["instance"], Run(instance=record["instance"]))
             run.take(record)
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{str(path)!r}, line {number}: {error}") from None
@@ -275,6 +276,56 @@ def _checked_head(record: dict[str, Any]) -> dict[str, Any]:
     if found != FORMAT:
         raise ValueError(f"this trace has format {found!r}, and this version reads {FORMAT} alone")
     return record
+
+
+_PLACES = {
+    "sent": ("to", ("input", "stdin", "event")),
+    "closed": ("to", ("input", "stdin")),
+    "came": ("from", ("output", "stdout", "stderr", "log", "event")),
+}
+_TYPES: dict[str, tuple[type, str]] = {
+    "args": (list, "a JSON list"),
+    "config": (dict, "a JSON object"),
+    "text": (str, "text"),
+    "base64": (str, "text"),
+    "type": (str, "text"),
+    "name": (str, "text"),
+}
+_KINDS = ("start", *_PLACES, "end")
+
+
+def _check(record: dict[str, Any]) -> None:
+    """Refuse a record that says nothing, or something that is not known.
+
+    Raises:
+        ValueError: It does; the message names the field.
+    """
+    _one_of(record, "kind", _KINDS)
+    if not isinstance(record.get("instance"), str):
+        raise ValueError('a record has its "instance", as text')
+    if not isinstance(record.get("t", 0), (int, float)):
+        raise ValueError(f'"t" is {record["t"]!r}, and no number of seconds')
+    for name, (kind, called) in _TYPES.items():
+        if record.get(name) is not None and not isinstance(record[name], kind):
+            raise ValueError(f'"{name}" is {record[name]!r}, and not {called}')
+    kind = record["kind"]
+    if kind not in _PLACES:
+        return
+    field, places = _PLACES[kind]
+    _one_of(record, field, places)
+    if kind == "closed":
+        return
+    if record[field] == "event":
+        if record.get("name") is None:
+            raise ValueError('an event has a "name"')
+    elif record.get("text") is None and record.get("base64") is None:
+        raise ValueError('there is no data: it is in "text" or in "base64"')
+
+
+def _one_of(record: dict[str, Any], field: str, known: tuple[str, ...]) -> None:
+    if record.get(field) not in known:
+        said = f"is {record[field]!r}" if field in record else "is not there"
+        raise ValueError(f'"{field}" {said}; it is one of {", ".join(known)}')
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -224,7 +224,56 @@ def test_record_on_another_hub(host: HostClient, hub: LocalHub, home: Path, tmp_
         ('{"scramjet_trace": 2}\n', "format 2"),
         ('{"scramjet_trace": 1}\n[]\n', "line 2: a record is a JSON object"),
         ('{"scramjet_trace": 1, "program": "app.py"}\n', "has no run"),
-        ('{"scramjet_trace": 1}\n{"kind": "sent", "instance": "a", "base64": "?"}\n', "no base64"),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "sent", "instance": "a", "to": "input", "base64": "?"}\n',
+            "no base64",
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"instance": "a"}\n',
+            'line 2: "kind" is not there; it is one of start, sent',
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "stat", "instance": "a"}\n',
+            "line 2: \"kind\" is 'stat'",
+        ),
+        ('{"scramjet_trace": 1}\n{"kind": [], "instance": "a"}\n', 'line 2: "kind" is []'),
+        ('{"scramjet_trace": 1}\n{"kind": "start"}\n', 'line 2: a record has its "instance"'),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "start", "instance": "a", "args": 5}\n',
+            'line 2: "args" is 5, and not a JSON list',
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "start", "instance": "a", "config": []}\n',
+            'line 2: "config" is [], and not a JSON object',
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "start", "instance": "a", "t": "x"}\n',
+            "line 2: \"t\" is 'x'",
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "sent", "instance": "a", "to": "inptu", "text": "x"}\n',
+            "line 2: \"to\" is 'inptu'; it is one of input, stdin, event",
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "closed", "instance": "a"}\n',
+            'line 2: "to" is not there',
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "came", "instance": "a", "from": "outptu", "text": "x"}\n',
+            "line 2: \"from\" is 'outptu'",
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "came", "instance": "a", "from": "output"}\n',
+            "line 2: there is no data",
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "sent", "instance": "a", "to": "input", "text": 5}\n',
+            'line 2: "text" is 5, and not text',
+        ),
+        (
+            '{"scramjet_trace": 1}\n{"kind": "sent", "instance": "a", "to": "event"}\n',
+            'line 2: an event has a "name"',
+        ),
     ],
 )
 def test_no_trace(own: dict[str, str], tmp_path: Path, content: str, said: str):

@@ -240,6 +240,22 @@ def test_an_instance_live(window: Page, hub: LocalHub, host: HostClient, tmp_pat
     assert instance.get_info().terminated is not None
 
 
+def test_nothing_is_sent_to_an_ended_instance(
+    window: Page, hub: LocalHub, host: HostClient, tmp_path: Path
+):
+    """An instance that has ended is sent nothing, and the box keeps its text."""
+    instance = host.send_sequence(write(tmp_path, COUNT)).start()
+    shows(window, hub.page_url)
+    eventually(lambda: "stderr ready" in lines(window))
+    window.type("#text", "too late")
+    instance.kill()
+    eventually(lambda: bool(window.run("return document.getElementById('send-button').disabled")))
+    window.run("document.getElementById('send-form').requestSubmit()")  # as Ctrl+Enter does
+    eventually(lambda: "has ended" in window.text("#said"))
+
+    assert window.run("return document.getElementById('text').value") == "too late"
+
+
 def test_the_error_of_a_program(window: Page, hub: LocalHub, host: HostClient, tmp_path: Path):
     """A program that fails shows its traceback."""
     instance = host.send_sequence(write(tmp_path, COUNT)).start()

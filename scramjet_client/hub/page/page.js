@@ -342,6 +342,7 @@ function choose(kind, id, silently = false) {
   for (const each of reading.values()) each.abort();
   reading.clear();
   Object.assign(chosen, { kind, id, ended: false, drawn: "" });
+  endButtons();
   const place = new URLSearchParams({ [kind]: id });
   history.replaceState(null, "", location.pathname + "#" + place);
   clearLines();
@@ -437,7 +438,14 @@ function factsOfInstance() {
 }
 
 function endButtons() {
-  at("stop").disabled = at("kill").disabled = chosen.ended;
+  at("stop").disabled = at("kill").disabled = at("send-button").disabled = chosen.ended;
+}
+
+// A hub takes what is sent to an instance that has ended, and loses it. The list may not show the end yet.
+async function refuseIfEnded(id) {
+  let ended = chosen.ended && id === chosen.id;
+  if (!ended) ended = hasEnded(await get(pathOf("instance", id)));
+  if (ended) throw new Refused(410, "the instance has ended, so nothing was sent");
 }
 
 function factsOfSequence() {
@@ -827,6 +835,7 @@ at("send-form").addEventListener("submit", (event) => {
 async function send() {
   const { kind, id } = chosen;
   const to = kind === "topic" ? "topic" : at("to").value;
+  if (kind === "instance") await refuseIfEnded(id);
   if (to === "event") {
     const value = message();
     if (!modern() && typeof value !== "string") throw new Refused(400, "an older hub takes text only");
