@@ -234,7 +234,8 @@ def _await_end(
         nonlocal counted
         sizes, seconds = came.sizes(), quiet.seconds()
         if run.stopped and came.has_all_of(run):
-            counted = sizes if seconds <= run.silence else counted or run.sizes()
+            silent = seconds <= run.silence and run.silence > _MORE
+            counted = sizes if silent else counted or run.sizes()
         return seconds
 
     while not following.done:
