@@ -795,21 +795,34 @@ class _Watcher:
         import watchfiles  # noqa: PLC0415 - an extra, and slow
 
         try:
-            found = watchfiles.watch(
-                *sorted(folders),
-                debounce=_LONGEST_STEP_MS,
-                step=_STEP_MS,
-                rust_timeout=50,
-                yield_on_timeout=True,
-                stop_event=stop,
-                raise_interrupt=False,
-                recursive=recursive,
-            )
-            for changes in found:
-                # The first time-out shows that it watches.
-                ready.set()
-                if changes:
-                    self._news.put(_Saved(frozenset(path for _, path in changes)))
+            while not stop.is_set():
+                known = _identities(folders)
+                if None in known:
+                    # It is there again soon, as after `git checkout`.
+                    ready.set()
+                    stop.wait(_STEP_MS / 1000)
+                    continue
+                found = watchfiles.watch(
+                    *sorted(folders),
+                    debounce=_LONGEST_STEP_MS,
+                    step=_STEP_MS,
+                    rust_timeout=50,
+                    yield_on_timeout=True,
+                    stop_event=stop,
+                    raise_interrupt=False,
+                    recursive=recursive,
+                )
+                if ready.is_set():
+                    # Another folder took its place, and was written to before this.
+                    self._news.put(_Saved(folders))
+                for changes in found:
+                    # The first time-out shows that it watches.
+                    ready.set()
+                    if changes:
+                        self._news.put(_Saved(frozenset(path for _, path in changes)))
+                    if _identities(folders) != known:
+                        # The system goes on watching the folder that was there before.
+                        break
         except (OSError, RuntimeError) as error:
             self._screen.problem(f"{', '.join(sorted(folders))} can't be watched: {error}")
         finally:
@@ -821,6 +834,19 @@ class _Watcher:
             stop.set()
             thread.join(2.0)
         self._running.clear()
+
+
+def _identities(folders: frozenset[str]) -> list[tuple[int, int] | None]:
+    """Return which folders these paths name now; None for each that is not there."""
+    found: list[tuple[int, int] | None] = []
+    for each in sorted(folders):
+        try:
+            status = os.stat(each)
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_dev, status.st_ino))
+    return found
 
 
 def _next(news: SimpleQueue[_Saved | _Ended | _Stop]) -> _Saved | _Ended | _Stop:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -166,6 +167,27 @@ def test_save_starts_anew_with_the_same_input(own: dict[str, str], tmp_path: Pat
 
         assert lines.end() == 0
     assert not [each for each in lines.lines if "Traceback" in each]
+
+
+def test_folder_that_is_replaced(own: dict[str, str], tmp_path: Path):
+    """A folder that is removed and made anew, or exchanged for another, is watched further."""
+    here, other = tmp_path / "prog", tmp_path / "other"
+    for folder, word in ((here, "one"), (other, "three")):
+        folder.mkdir()
+        (folder / "main.py").write_text(ECHO.replace("one", word))
+    with dev(["prog"], own, tmp_path) as lines:
+        at = lines.until("stderr version one")
+        shutil.rmtree(here)
+        here.mkdir()
+        (here / "main.py").write_text(ECHO.replace("one", "two"))
+        at = lines.until("stderr version two", at)
+        here.rename(tmp_path / "old")
+        other.rename(here)
+        at = lines.until("stderr version three", at)
+        (here / "main.py").write_text(ECHO.replace("one", "four"))
+        lines.until("stderr version four", at)
+
+        assert lines.end() == 0
 
 
 def test_names_of_streams(own: dict[str, str], tmp_path: Path):
