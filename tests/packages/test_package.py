@@ -557,15 +557,19 @@ def test_entry_runs_the_main_file_as_if_it_were_itself(tmp_path: Path):
         ("requirements.txt", "there is no requirements file"),
     ],
 )
-def test_requirements_that_cannot_be_installed(tmp_path: Path, requirements: Any, words: str):
+def test_requirements_that_cannot_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requirements: Any, words: str
+):
     """pip's own sentence is the error's, and nothing is left behind."""
-    root = folder(tmp_path / "seq")
-    before = set(Path(tempfile.gettempdir()).glob("scramjet-package-*"))
+    root, temporary = folder(tmp_path / "seq"), tmp_path / "temporary"
+    temporary.mkdir()
+    # A folder of its own: other tests use the common one at the same time.
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
 
     with pytest.raises(ValueError, match=words):
         Package(root, requirements=requirements)
 
-    assert set(Path(tempfile.gettempdir()).glob("scramjet-package-*")) <= before
+    assert list(temporary.glob("scramjet-package-*")) == []
 
 
 @pytest.mark.parametrize(
