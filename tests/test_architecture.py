@@ -33,9 +33,9 @@ ROOMS = [
 APART = {"hub", "testing"}
 """Rooms that import nothing of the others, and may be imported by `cli`, `integrations` and the plugin."""
 
-GROUND = {"_kept_tokens", "_late", "_log_records", "_names", "_trace"}
+GROUND = {"_kept_tokens", "_log_records", "_names", "_trace"}
 """Import nothing of the rest, and may be imported by all: where a hub keeps its token, and a client finds it; names
-that are guessed, and that are imported late; how people read a log; the format of traces."""
+that are guessed; how people read a log; the format of traces."""
 
 LATE = {
     ("instances/client.py", "integrations.notebook"): "show() needs IPython",

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from scramjet_client._late import Late
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
@@ -29,8 +28,6 @@ from scramjet_client.streams.output import now
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.sending import RouteLimits
-else:
-    RouteLimits = Late("scramjet_client.uploads.sending", "RouteLimits")
 
 _FIRST_H1 = (0, 28, 2)
 _VERSION_LENGTH = 40
@@ -176,6 +173,8 @@ def generation_of(client: HttpClient) -> Generation:
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
     """Return the hub's limits for bodies on a route; H0 cuts long-lived bodies."""
+    from scramjet_client.uploads.sending import RouteLimits  # noqa: PLC0415 - not for who only asks
+
     spoken = generation_of(client)
     return RouteLimits(
         body_lifetime=None if spoken.modern else client.tuning.body_lifetime,

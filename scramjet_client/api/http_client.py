@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scramjet_client._base import public
-from scramjet_client._late import Late
 from scramjet_client.errors import NotFoundError
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
@@ -16,16 +15,7 @@ from scramjet_client.http.settings import checked_headers
 from scramjet_client.streams.output import OutputStream
 
 if TYPE_CHECKING:
-    from scramjet_client.uploads.options import progress_callback
-    from scramjet_client.uploads.sending import answer_text
-    from scramjet_client.uploads.sources import ProgressHook, Source
-    from scramjet_client.uploads.upload import Transfer, Upload
-else:
-    progress_callback = Late("scramjet_client.uploads.options", "progress_callback")
-    answer_text = Late("scramjet_client.uploads.sending", "answer_text")
-    Source = Late("scramjet_client.uploads.sources", "Source")
-    Transfer = Late("scramjet_client.uploads.upload", "Transfer")
-    Upload = Late("scramjet_client.uploads.upload", "Upload")
+    from scramjet_client.uploads.sources import ProgressHook
 
 
 @public
@@ -144,6 +134,12 @@ class HttpClient(Requester):
             progress: Called with the bytes sent and the total bytes (or None), by the thread that sends.
             answer_limit: Seconds in which the hub must take some of the body, or answer.
         """
+        # A script that only asks needs none of them.
+        from scramjet_client.uploads.options import progress_callback  # noqa: PLC0415
+        from scramjet_client.uploads.sending import answer_text  # noqa: PLC0415
+        from scramjet_client.uploads.sources import Source  # noqa: PLC0415
+        from scramjet_client.uploads.upload import Transfer, Upload  # noqa: PLC0415
+
         all_headers = {"Content-Type": type, **checked_headers(headers or {})}
         if end is not None:
             all_headers["x-end-stream"] = "true" if end else "false"

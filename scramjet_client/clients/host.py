@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import Rows, public
-from scramjet_client._late import Late
 from scramjet_client.api.answers import (
     config_from,
     entities_from,
@@ -37,20 +36,13 @@ from scramjet_client.models import (
 from scramjet_client.streams.output import OutputStream
 
 if TYPE_CHECKING:
-    from scramjet_client.clients.doctor import DoctorReport, examine
+    from scramjet_client.clients.doctor import DoctorReport
     from scramjet_client.clients.manager import ManagerClient
-    from scramjet_client.clients.sequence import SequenceClient, send_package
+    from scramjet_client.clients.sequence import SequenceClient
     from scramjet_client.instances.client import InstanceClient
-    from scramjet_client.packages.package import Package, PackageLike
+    from scramjet_client.packages.package import PackageLike
     from scramjet_client.packages.requirements import Requirements
     from scramjet_client.uploads.sources import ProgressHook
-else:
-    # A script that asks a hub for its instances needs none of them.
-    examine = Late("scramjet_client.clients.doctor", "examine")
-    SequenceClient = Late("scramjet_client.clients.sequence", "SequenceClient")
-    send_package = Late("scramjet_client.clients.sequence", "send_package")
-    InstanceClient = Late("scramjet_client.instances.client", "InstanceClient")
-    Package = Late("scramjet_client.packages.package", "Package")
 
 
 @public
@@ -238,6 +230,8 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /version.
         """
+        from scramjet_client.clients.doctor import examine  # noqa: PLC0415 - not for who only asks
+
         return examine(self._client, self._sources, timeout)
 
     # -- the hub itself ---------------------------------------------------------------------------
@@ -302,7 +296,7 @@ class HostClient(Topics, ApiClient):
 
     def get_sequence(self, id: str) -> GetSequenceResponse:
         """Return one sequence. Wire: GET /sequence/{id}."""
-        return SequenceClient(id, self).get_info()
+        return self.get_sequence_client(id).get_info()
 
     def get_sequence_id(self, name: str) -> list[str]:
         """Return the ids of all sequences whose package has this name; each upload makes a separate sequence.
@@ -340,8 +334,10 @@ class HostClient(Topics, ApiClient):
 
         Wire: POST /sequence (docs/protocol.md, "Sequences").
         """
+        from scramjet_client.clients.sequence import send_package  # noqa: PLC0415 - as above
+
         id = send_package(self._client, package, requirements=requirements, progress=progress)
-        return SequenceClient(id, self)
+        return self.get_sequence_client(id)
 
     def deploy(
         self,
@@ -374,6 +370,8 @@ class HostClient(Topics, ApiClient):
             ValueError: It uses something that can't be sent, such as an open file; the message names it and the
                 line. Or pip failed. Nothing has been sent.
         """
+        from scramjet_client.packages.package import Package  # noqa: PLC0415 - as above
+
         with Package.from_function(
             function, requirements=requirements, name=name, source=source, include=include, env=env
         ) as package:
@@ -388,16 +386,18 @@ class HostClient(Topics, ApiClient):
         progress: ProgressHook | None = None,
     ) -> SequenceClient:
         """Replace the package of a sequence, which keeps its id; see `SequenceClient.overwrite`."""
-        sequence = SequenceClient(id, self)
+        sequence = self.get_sequence_client(id)
         sequence.overwrite(package, requirements=requirements, progress=progress)
         return sequence
 
     def delete_sequence(self, id: str, *, force: bool = False) -> DeleteSequenceResponse:
         """Delete a sequence; see `SequenceClient.delete`."""
-        return SequenceClient(id, self).delete(force=force)
+        return self.get_sequence_client(id).delete(force=force)
 
     def get_sequence_client(self, id: str) -> SequenceClient:
         """Return a client for a sequence; sends no request."""
+        from scramjet_client.clients.sequence import SequenceClient  # noqa: PLC0415 - as above
+
         return SequenceClient(id, self)
 
     # -- instances --------------------------------------------------------------------------------
@@ -408,10 +408,12 @@ class HostClient(Topics, ApiClient):
 
     def get_instance_info(self, id: str) -> GetInstanceResponse:
         """Return one instance. Wire: GET /instance/{id}."""
-        return InstanceClient(id, self).get_info()
+        return self.get_instance_client(id).get_info()
 
     def get_instance_client(self, id: str) -> InstanceClient:
         """Return a client for an instance; sends no request."""
+        from scramjet_client.instances.client import InstanceClient  # noqa: PLC0415 - as above
+
         return InstanceClient(id, self)
 
     def list_entities(self) -> GetEntitiesResponse:

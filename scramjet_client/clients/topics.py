@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import Rows
-from scramjet_client._late import Late
 from scramjet_client.api.generations import generation_of, route_limits
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
@@ -23,13 +22,10 @@ from scramjet_client.streams.output import OutputStream
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.file import UploadWriter
-    from scramjet_client.uploads.options import SendPlan, plan
+    from scramjet_client.uploads.options import SendPlan
     from scramjet_client.uploads.sending import Destination
     from scramjet_client.uploads.sources import ProgressHook, SourceLike
     from scramjet_client.uploads.upload import Upload
-else:
-    plan = Late("scramjet_client.uploads.options", "plan")
-    Destination = Late("scramjet_client.uploads.sending", "Destination")
 
 # Hubs compare the undecoded path with the name, so a name that needs encoding can't be reached.
 _NAME = re.compile(r"[A-Za-z0-9_+\-.~]+")
@@ -242,6 +238,8 @@ class Topics:
 
     def _to(self, topic: str, chosen: SendPlan) -> Destination:
         """Return the destination for bodies of a topic."""
+        from scramjet_client.uploads.sending import Destination  # noqa: PLC0415 - not for who only asks
+
         client = self._client
         # No limit for the head of the answer: it comes with the end of the body. Until then a sender that waits for
         # its turn, or for a reader, receives nothing, however long that takes.
@@ -264,6 +262,8 @@ def _plan(
     progress: ProgressHook | None = None,
     timeout: Duration | None = None,
 ) -> SendPlan:
+    from scramjet_client.uploads.options import plan  # noqa: PLC0415 - not for who only asks
+
     return plan(
         f"topic {checked_topic(topic)!r}",
         request_init,
