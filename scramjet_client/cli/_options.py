@@ -60,15 +60,18 @@ lines_option = click.option(
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """Levels of a log's records, the least first."""
 
-limit_option = click.option(
-    "--limit",
-    "--timeout",
-    "--seconds",
-    "limit",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="End after so long, with 0. [default: never]",
-)
+
+def limit_option(says: str = "End after so long, with 0. [default: never]") -> Callable[[_F], _F]:
+    """Add `--limit`, in seconds; `says` is what happens then."""
+    return click.option(
+        "--limit",
+        "--timeout",
+        "--seconds",
+        "limit",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help=says,
+    )
 
 
 def log_options(function: _F) -> _F:

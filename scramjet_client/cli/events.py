@@ -31,15 +31,7 @@ def event() -> None:
 @click.option(
     "--wait", "answer", metavar="NAME", help="Wait for this event, listening before it is sent."
 )
-@click.option(
-    "--limit",
-    "--timeout",
-    "--seconds",
-    "limit",
-    type=float,
-    metavar="SECONDS",
-    help="Of --wait. [default: for ever]",
-)
+@limit_option("Of --wait. [default: for ever]")
 @pass_session
 def send(
     session: Session,
@@ -73,15 +65,7 @@ def send(
 @instance_argument
 @click.argument("name")
 @click.option("--last", is_flag=True, help="The last that the hub has seen, if there was one.")
-@click.option(
-    "--limit",
-    "--timeout",
-    "--seconds",
-    "limit",
-    type=float,
-    metavar="SECONDS",
-    help="[default: for ever]",
-)
+@limit_option("[default: for ever]")
 @pass_session
 def wait(session: Session, instance: str, name: str, last: bool, limit: float | None) -> None:
     r"""Wait for the next event, and print its message.
@@ -99,7 +83,7 @@ def wait(session: Session, instance: str, name: str, last: bool, limit: float | 
 @instance_argument
 @click.argument("name")
 @lines_option
-@limit_option
+@limit_option()
 @pass_session
 def events(
     session: Session, instance: str, name: str, lines: int | None, limit: float | None

@@ -172,7 +172,7 @@ def info(session: Session) -> None:
 @hub.command()
 @follow_option(default=False)
 @lines_option
-@limit_option
+@limit_option()
 @log_options
 @pass_session
 def log(

@@ -125,7 +125,7 @@ def health(session: Session, instance: str) -> None:
 @instance_argument
 @follow_option(default=False)
 @lines_option
-@limit_option
+@limit_option()
 @log_options
 @pass_session
 def log(
@@ -187,7 +187,7 @@ def _reader(stream_id: Any) -> None:
             _end_with(ctx, client)
 
     command = follow_option(default=True)(instance_argument(click.pass_context(read)))
-    inst.command(stream_id, help=help)(file_option(limit_option(lines_option(command))))
+    inst.command(stream_id, help=help)(file_option(limit_option()(lines_option(command))))
 
 
 def _end_with(
@@ -270,7 +270,7 @@ def stdin(ctx: click.Context, instance: str, file: str, end: bool) -> None:
 @source_argument
 @click.option("--no-end", is_flag=True, help="Leave the program's input open.")
 @type_option("application/octet-stream")
-@limit_option
+@limit_option()
 @click.pass_context
 def inout(
     ctx: click.Context,
@@ -311,7 +311,7 @@ def inout(
 @click.option("--no-stdin", is_flag=True, help="Only look.")
 @click.option("--output", is_flag=True, help="Its output, too, goes to stdout.")
 @click.option("--log", is_flag=True, help="Its log, too, goes to stderr.")
-@limit_option
+@limit_option()
 @click.pass_context
 def attach(
     ctx: click.Context,
@@ -409,15 +409,7 @@ def kill(session: Session, instances: tuple[str, ...], forget: bool) -> None:
 @inst.command()
 @instances_argument
 @click.option("--status", type=click.Choice(STATUSES), help="Wait for this, not for its end.")
-@click.option(
-    "--limit",
-    "--timeout",
-    "--seconds",
-    "limit",
-    type=float,
-    metavar="SECONDS",
-    help="Wait no longer, for all of them. [default: for ever]",
-)
+@limit_option("Wait no longer, for all of them. [default: for ever]")
 @click.pass_context
 def wait(ctx: click.Context, instances: tuple[str, ...], status: Any, limit: float | None) -> None:
     r"""Wait until instances have ended, and end as they did.

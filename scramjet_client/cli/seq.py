@@ -12,7 +12,7 @@ import click
 from scramjet_client.cli import _exits, _names, _output, _say
 from scramjet_client.cli._complete import complete_sequence
 from scramjet_client.cli._each import for_each
-from scramjet_client.cli._options import json_value, type_option
+from scramjet_client.cli._options import json_value, limit_option, type_option
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._verbs import Group
 from scramjet_client.errors import HubResponseError
@@ -267,15 +267,7 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
     help="Write its output to a file; its stdout goes on to stdout.",
 )
 @click.option("--output-only", is_flag=True, help="Its stdout goes to stderr, as its stderr does.")
-@click.option(
-    "--limit",
-    "--timeout",
-    "--seconds",
-    "limit",
-    type=float,
-    metavar="SECONDS",
-    help="Kill it after so long.",
-)
+@limit_option("Kill it after so long.")
 @click.option("--keep", is_flag=True, help="Leave the sequence of a PATH on the hub.")
 @click.pass_context
 def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given: Any) -> None:

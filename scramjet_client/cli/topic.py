@@ -95,7 +95,7 @@ def send(session: Session, topic: str, file: str, content_type: str | None) -> N
 @type_option(_NDJSON)
 @follow_option(default=True)
 @lines_option
-@limit_option
+@limit_option()
 @file_option
 @pass_session
 def get(

@@ -13,6 +13,12 @@ from scramjet_client.hub._settings import Settings
 HEAD_LIMIT = 65536
 """Largest head of a request, in bytes. A real hub takes 16 KB."""
 
+_LINE_LIMIT = 16384
+"""Bytes of a request line or of a header, as on a real hub."""
+
+_KEEP_ALIVE = 5.0
+"""Seconds after which an idle connection is closed, as by a real hub."""
+
 _CLOSING = b"Connection: close\r\nContent-Length: 0\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _CLOSING
 _NO_TOKEN = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n" + _CLOSING
@@ -35,8 +41,17 @@ class Visitor(web.RequestHandler):
     a complete first head has shown who it is.
     """
 
-    def __init__(self, server: web.Server, door: Door, **options: Any) -> None:
-        super().__init__(server, **options)
+    def __init__(self, server: web.Server, door: Door, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            access_log=None,
+            keepalive_timeout=_KEEP_ALIVE,
+            lingering_time=0.0,  # the application itself reads unwanted bodies
+            auto_decompress=False,  # the body arrives as the client sent it
+            max_line_size=_LINE_LIMIT,
+            max_field_size=_LINE_LIMIT,
+        )
         self._door = door
         self._head_is_complete = False
         self._begun = False

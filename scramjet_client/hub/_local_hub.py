@@ -46,22 +46,6 @@ with contextlib.suppress(ImportError):  # this is not a POSIX system, so no hub 
 
 _T = TypeVar("_T")
 
-_KEEP_ALIVE = 5.0
-"""Seconds after which an idle connection is closed, as by a real hub."""
-
-_HEAD_LIMIT = 16384
-"""Bytes of a request line or of a header, as on a real hub."""
-
-_HTTP: dict[str, Any] = {
-    "access_log": None,
-    "keepalive_timeout": _KEEP_ALIVE,
-    "lingering_time": 0.0,  # the application itself reads unwanted bodies
-    "auto_decompress": False,  # the body arrives as the client sent it
-    "max_line_size": _HEAD_LIMIT,
-    "max_field_size": _HEAD_LIMIT,
-}
-"""Options of each connection."""
-
 _BACKLOG = 512
 
 _NOT_STARTED = (
@@ -310,7 +294,7 @@ class LocalHub(Guided):
         server = None
         try:
             server = await self._loop.create_server(
-                partial(Visitor, runner.server, door, loop=self._loop, **_HTTP),
+                partial(Visitor, runner.server, door, loop=self._loop),
                 sock=listener,
                 ssl=self._tls,
                 ssl_handshake_timeout=None if self._tls is None else self._settings.head_timeout,

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
-from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -37,14 +36,6 @@ _CONNECT_LIMIT = 10.0
 """Seconds to reach the hub. Streams have no limit."""
 
 _BLOCK = 65536
-
-_HTTP: dict[str, Any] = {
-    "access_log": None,
-    "auto_decompress": False,
-    "lingering_time": 0.0,
-    "max_line_size": 16384,
-    "max_field_size": 16384,
-}
 
 
 class PageProxy:
@@ -167,7 +158,7 @@ class PageProxy:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         server = await self._loop.create_server(
-            partial(Visitor, runner.server, self._door, loop=self._loop, **_HTTP), sock=listener
+            partial(Visitor, runner.server, self._door, loop=self._loop), sock=listener
         )
         listening.set_result(None)
         try:

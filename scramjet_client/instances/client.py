@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from scramjet_client._base import Live, callers_level, public
+from scramjet_client._base import callers_level, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import Intake, generation_of, route_limits
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
-    HubTimeoutError,
     InstanceNotFoundError,
     NotFoundError,
     ScramjetError,
-    StreamIdleError,
 )
 from scramjet_client.http.answers import JsonAnswer
-from scramjet_client.http.durations import Duration, duration, milliseconds, seconds
+from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.http.failures import quiet
 from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
+from scramjet_client.instances.events import Events, ExpectedEvent, checked_name
 from scramjet_client.instances.first_input import FirstInput
 from scramjet_client.instances.follow import Follow
+from scramjet_client.instances.guesses import GUESSES
 from scramjet_client.instances.input_type import InputType
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error, kill, stop
@@ -85,9 +81,6 @@ one of them is always silent."""
 _LIKELY_SECONDS = 100
 """Milliseconds: a shorter stop time was probably meant as seconds, because no program can do much in less."""
 
-# Hubs compare the undecoded path with the name, so a name that needs encoding can't be requested.
-_READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
-
 
 @public
 class InstanceClient(Handle):
@@ -100,181 +93,7 @@ class InstanceClient(Handle):
         host: The object whose `.client` talks to the hub, normally a `HostClient`.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "abort": "stop() or kill()",
-        "alive": "get_info().status",
-        "args": "get_info().extra",
-        "ask": 'inout(source), or open_input() together with get_stream("output")',
-        "await_event": "get_next_event(name), or expect_event(name)",
-        "call": "run(input=...)",
-        "cancel": "stop() or kill()",
-        "cause": "wait().cause",
-        "chat": 'inout(source), or open_input() together with get_stream("output")',
-        "chunks": 'get_stream("output").chunks()',
-        "close": "stop() or kill()",
-        "close_input": "send_input(b'', end=True)",
-        "communicate": "run(input=...)",
-        "connect": "attach()",
-        "converse": 'inout(source), or open_input() together with get_stream("output")',
-        "copy": 'get_stream("output").pipe_to(target)',
-        "delete": "kill(remove_immediately=True)",
-        "display": "show() in a notebook, or follow(output=True)",
-        "done": "get_info().status",
-        "duplex": 'inout(source), or open_input() together with get_stream("output")',
-        "emit": "send_event(name, message)",
-        "emit_event": "send_event(name, message)",
-        "end": "stop() or kill()",
-        "end_input": "send_input(b'', end=True)",
-        "ended": "get_info().status",
-        "eof": "send_input(b'', end=True)",
-        "error": "wait().cause",
-        "event_stream": "get_event_stream(name)",
-        "events": "get_event_stream(name)",
-        "events_stream": "get_event_stream(name)",
-        "exception": "wait().cause",
-        "exchange": 'inout(source), or open_input() together with get_stream("output")',
-        "execute": "run(input=...)",
-        "exit_code": "wait().terminated.exit_code, or run().returncode",
-        "exitcode": "wait().terminated.exit_code, or run().returncode",
-        "feed": "send_input(source)",
-        "finished": "get_info().status",
-        "follow_log": "follow(log=True)",
-        "follow_logs": "follow(log=True)",
-        "follow_output": "follow(output=True)",
-        "get_cause": "wait().cause",
-        "get_error": 'get_stream("stderr")',
-        "get_error_stream": 'get_stream("stderr")',
-        "get_events": "get_event_stream(name)",
-        "get_exit_code": "wait().terminated.exit_code, or run().returncode",
-        "get_id": "id",
-        "get_input": "send_input(source)",
-        "get_logs": "get_log_stream()",
-        "get_output": 'get_stream("output")',
-        "get_output_stream": 'get_stream("output")',
-        "get_result": "run(input=...).output",
-        "get_state": "get_info().status",
-        "get_status": "get_info().status",
-        "get_stderr": 'get_stream("stderr")',
-        "get_stderr_stream": 'get_stream("stderr")',
-        "get_stdout": 'get_stream("stdout")',
-        "get_stdout_stream": 'get_stream("stdout")',
-        "get_traceback": "wait().cause",
-        "has_ended": "get_info().status",
-        "info": "get_info()",
-        "input": "send_input(source), or open_input()",
-        "interact": 'inout(source), or open_input() together with get_stream("output")',
-        "interrupt": "stop() or kill()",
-        "is_alive": "get_info().status",
-        "is_done": "get_info().status",
-        "is_finished": "get_info().status",
-        "is_running": 'get_info().status == "running"',
-        "iter_events": "get_event_stream(name)",
-        "iter_lines": 'get_stream("output")',
-        "iter_output": 'get_stream("output")',
-        "iter_stderr": 'get_stream("stderr")',
-        "iter_stdout": 'get_stream("stdout")',
-        "join": "wait()",
-        "lines": 'get_stream("output")',
-        "listen": "get_event_stream(name)",
-        "listen_events": "get_event_stream(name)",
-        "listen_for": "get_event_stream(name)",
-        "live": "show() in a notebook, or follow(output=True)",
-        "log": "get_log_stream()",
-        "log_records": "get_log_stream().records()",
-        "log_stream": "get_log_stream()",
-        "logs": "get_log_stream()",
-        "notify": "send_event(name, message)",
-        "on": "get_event_stream(name)",
-        "on_event": "get_event_stream(name)",
-        "open_output": 'get_stream("output")',
-        "open_stderr": 'get_stream("stderr")',
-        "open_stdout": 'get_stream("stdout")',
-        "output": 'get_stream("output")',
-        "output_stream": 'get_stream("output")',
-        "ping": "get_health()",
-        "pipe": "send_input(source)",
-        "pipe_to": 'get_stream("output").pipe_to(target)',
-        "poll": "get_info()",
-        "print_log": "follow(log=True)",
-        "print_output": "follow(output=True)",
-        "publish": "send_event(name, message)",
-        "push": "send_input(source)",
-        "put": "send_input(source)",
-        "quit": "stop() or kill()",
-        "read": 'get_stream("output")',
-        "read_line": 'get_stream("output")',
-        "read_lines": 'get_stream("output")',
-        "read_log": "get_log_stream()",
-        "read_logs": "get_log_stream()",
-        "read_output": 'get_stream("output")',
-        "read_stderr": 'get_stream("stderr")',
-        "read_stdout": 'get_stream("stdout")',
-        "readline": 'get_stream("output")',
-        "readlines": 'get_stream("output")',
-        "receive": 'get_stream("output")',
-        "records": 'get_stream("output").records()',
-        "recv": 'get_stream("output")',
-        "remove": "kill(remove_immediately=True)",
-        "request": 'inout(source), or open_input() together with get_stream("output")',
-        "restart": "SequenceClient.start(), which gives another instance",
-        "result": "run(input=...).output",
-        "return_code": "wait().terminated.exit_code, or run().returncode",
-        "returncode": "wait().terminated.exit_code, or run().returncode",
-        "running": "get_info().status",
-        "send": "send_input(source)",
-        "send_bytes": "send_input(source)",
-        "send_data": "send_input(source)",
-        "send_eof": "send_input(b'', end=True)",
-        "send_json": "send_input(source)",
-        "send_line": "send_input(source)",
-        "send_lines": "send_input(source)",
-        "send_message": "send_event(name, message), or send_input(source)",
-        "send_text": "send_input(source)",
-        "sendall": "send_input(source)",
-        "sequence": "get_info().sequence",
-        "show_log": "follow(log=True)",
-        "show_output": "follow(output=True)",
-        "shutdown": "stop() or kill()",
-        "start": "SequenceClient.start(), which gives an instance",
-        "state": "get_info().status",
-        "status": "get_info().status",
-        "stderr": 'get_stream("stderr")',
-        "stderr_stream": 'get_stream("stderr")',
-        "stdin": "send_stdin(source), or open_stdin()",
-        "stdout": 'get_stream("stdout")',
-        "stdout_stream": 'get_stream("stdout")',
-        "stop_and_wait": "stop()",
-        "stream": 'get_stream("output")',
-        "stream_events": "get_event_stream(name)",
-        "stream_output": 'get_stream("output")',
-        "stream_stderr": 'get_stream("stderr")',
-        "stream_stdout": 'get_stream("stdout")',
-        "subscribe": "get_event_stream(name)",
-        "tail": "follow(log=True)",
-        "tail_log": "follow(log=True)",
-        "tail_logs": "follow(log=True)",
-        "tail_output": "follow(output=True)",
-        "talk": 'inout(source), or open_input() together with get_stream("output")',
-        "terminate": "stop()",
-        "traceback": "wait().cause",
-        "trigger": "send_event(name, message)",
-        "view": "show() in a notebook, or follow(output=True)",
-        "wait_event": "get_next_event(name), or expect_event(name)",
-        "wait_for_completion": "wait()",
-        "wait_for_end": "wait()",
-        "wait_for_event": "get_next_event(name), or expect_event(name)",
-        "wait_for_status": "wait_for(status)",
-        "wait_until": "wait_for(status)",
-        "wait_until_done": "wait()",
-        "watch": "follow(output=True)",
-        "watch_events": "get_event_stream(name)",
-        "watch_log": "follow(log=True)",
-        "watch_output": "follow(output=True)",
-        "write": "send_input(source), or open_input()",
-        "write_line": "send_input(source)",
-        "writeline": "send_input(source)",
-        "writelines": "send_input(source)",
-    }
+    _guesses = GUESSES
 
     _kind = "instance"
     _not_found = InstanceNotFoundError
@@ -286,6 +105,7 @@ class InstanceClient(Handle):
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
         self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
         self._input_type = InputType(self._intake)
+        self._events = Events(self._client, id, self._error_context)
 
     @property
     def asked_to_end(self) -> bool:
@@ -797,7 +617,7 @@ class InstanceClient(Handle):
 
         Wire: POST /instance/{id}/_event (docs/protocol.md, "Events").
         """
-        _sendable(event_name)
+        checked_name(event_name)
         modern_only = not isinstance(message, str)
         # Every hub gets text in the same way, so the client asks for the hub's generation only for other messages.
         body = generation_of(self._client).event_body(event_name, message) if modern_only else None
@@ -829,15 +649,7 @@ class InstanceClient(Handle):
 
         Wire: GET /instance/{id}/event/{name} (docs/protocol.md, "Events").
         """
-        path = self._route("event", _readable(event_name))
-        exchange = self._event_exchange(event_name, timeout)
-        generation = generation_of(self._client)
-        try:
-            answer = self._client.request("GET", path, **self._error_context, exchange=exchange)
-        except HubTimeoutError as error:
-            self._check_overdue(event_name, exchange, error)
-            raise
-        return generation.event(event_name, answer.value)
+        return self._events.last(event_name, timeout)
 
     def get_next_event(
         self, event_name: str, *, timeout: Duration | None = None
@@ -876,9 +688,7 @@ class InstanceClient(Handle):
             HubTimeoutError: The event did not come in time.
             InstanceEndedError: The instance ended before the event came.
         """
-        _readable(event_name)
-        duration("timeout", timeout)
-        return ExpectedEvent(self, event_name, timeout)
+        return ExpectedEvent(self._events, event_name, timeout)
 
     def get_event_stream(
         self,
@@ -896,7 +706,9 @@ class InstanceClient(Handle):
 
         Wire: GET /instance/{id}/events/{name} (docs/protocol.md, "Events").
         """
-        return self._events(event_name, self._watcher().exchange(), idle_timeout, timeout)
+        return self._events.stream(
+            event_name, self._watcher().exchange(), idle_timeout=idle_timeout, timeout=timeout
+        )
 
     # -- streams together -----------------------------------------------------------------------
 
@@ -1196,106 +1008,8 @@ class InstanceClient(Handle):
         upload.start()
         return output
 
-    def _events(
-        self,
-        event_name: str,
-        exchange: Exchange,
-        idle_timeout: Duration | None = None,
-        timeout: Duration | None = None,
-    ) -> EventStream:
-        path = self._route("events", _readable(event_name))
-        generation = generation_of(self._client)
-        raw: OutputStream = self._client.get_stream(
-            path,
-            name=f"events {event_name!r} of {self._id!r}",
-            timeout=timeout,
-            idle_timeout=idle_timeout,
-            **self._error_context,
-            exchange=exchange,
-        )
-        return EventStream(event_name, raw, lambda value: generation.event(event_name, value))
-
-    def _event_exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
-        limit = duration("timeout", timeout)
-        exchange = self._watcher().event_exchange(
-            deadline=None if limit is None else time.monotonic() + limit,
-            error=ended_error(self._id, f"event {event_name!r} was awaited"),
-        )
-        if limit is not None:
-            exchange.limit = f"{seconds(limit)} (timeout)"
-        return exchange
-
-    def _check_overdue(self, event_name: str, exchange: Exchange, error: HubTimeoutError) -> None:
-        """Raise the right error if the hub has been asked for an event, and the time is over."""
-        if exchange.overdue and exchange.sent.is_set():
-            raise self._event_overdue(event_name, exchange.overdue) from quiet(error)
-
-    def _event_overdue(self, event_name: str, limit: str) -> Exception:
-        """Return the error for an event that has not come in time; its instance may have ended."""
-        watcher = self._watcher()
-        with contextlib.suppress(ScramjetError):  # the hub is away, or busy
-            if watcher.has_ended():
-                info = watcher.info
-                return ended_error(self._id, f"event {event_name!r} was awaited")(
-                    None if info is None else last_words_of(self._client).of(info)
-                )
-        return HubTimeoutError(
-            f"event {event_name!r} of instance {self._id!r} did not come within {limit}"
-        )
-
-
-class ExpectedEvent(Live):
-    """An event that the client is listening for; see `InstanceClient.expect_event`.
-
-    Attributes:
-        value: The event; set once the `with` block has ended.
-    """
-
-    value: GetEventResponse
-
-    def __init__(self, instance: InstanceClient, event_name: str, timeout: Duration | None) -> None:
-        self._instance = instance
-        self._name = event_name
-        self._timeout = timeout
-
-    def __enter__(self) -> ExpectedEvent:
-        self._exchange = self._instance._event_exchange(self._name, self._timeout)
-        try:
-            self._events = self._instance._events(self._name, self._exchange)
-        except HubTimeoutError as error:
-            self._instance._check_overdue(self._name, self._exchange, error)
-            raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        with self._events:
-            if kind is not None:
-                return
-            try:
-                self.value = next(self._events)
-            except StreamIdleError as error:
-                limit = self._exchange.overdue or seconds(self._exchange.idle_limit or 0)
-                raise self._instance._event_overdue(self._name, limit) from quiet(error)
-
 
 def _end_of(options: OptionsLike | None) -> bool | None:
     """Return the `end` of a send's options; None if it is not given."""
     end = options.get("end") if isinstance(options, Mapping) else getattr(options, "end", None)
     return None if end is None else bool(end)
-
-
-def _readable(event_name: str) -> str:
-    _sendable(event_name)
-    if not _READABLE_NAME.fullmatch(event_name) or event_name in (".", ".."):
-        raise ValueError(
-            f"event_name {event_name!r} can't be read from a hub: only letters, digits and -._~ can"
-        )
-    return event_name
-
-
-def _sendable(event_name: str) -> str:
-    if not isinstance(event_name, str):
-        raise TypeError(f"event_name must be a str, not {type(event_name).__name__}")
-    if not event_name:
-        raise ValueError("event_name must not be empty")
-    return event_name

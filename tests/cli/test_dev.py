@@ -448,6 +448,13 @@ def test_input_file_again(own: dict[str, str], tmp_path: Path):
         assert lines.end() == 0
 
 
+def root_and_token(address: str) -> tuple[str, str]:
+    """Return the two parts of the address of a page."""
+    found = re.fullmatch(r"(http://127\.0\.0\.1:\d+)/#token=(\S+)", address)
+    assert found is not None, address
+    return found[1], found[2]
+
+
 def test_no_byte_of_a_pipe_is_lost(own: dict[str, str], tmp_path: Path):
     """The first version gets all that comes through a pipe, and in its order, however slowly it starts and reads."""
     (tmp_path / "app.py").write_text(
@@ -455,7 +462,7 @@ def test_no_byte_of_a_pipe_is_lost(own: dict[str, str], tmp_path: Path):
         "async def run(context, input):\n"
         "    found, size = hashlib.sha256(), 0\n"
         "    async for text in input:\n"
-        "        await asyncio.sleep(0.001)\n"
+        "        await asyncio.sleep(0.001)  # slower than the pipe\n"
         "        found.update(text.encode())\n"
         "        size += len(text)\n"
         "    yield f'{size} {found.hexdigest()}\\n'\n"
@@ -528,8 +535,8 @@ def test_topic_survives(own: dict[str, str], tmp_path: Path):
     arguments = ["app.py", "--input-topic", "words", "-t", "text/plain"]
     with dev(arguments, own, tmp_path) as lines:
         lines.until("stderr version one")
-        url = next(each for each in lines.lines if "page http" in each)
-        root, token = re.search(r"page (http://\S+?)/#token=(\S+)", url).groups()  # type: ignore[union-attr]
+        page = next(each for each in lines.lines if "page http" in each)
+        root, token = root_and_token(page.rpartition(" ")[2])
         with HostClient(f"{root}/api/v1", token=token) as host:
             host.create_topic("kept", "text/plain")
             at = len(lines.lines)
@@ -591,7 +598,7 @@ def test_deaf_program_is_killed(own: dict[str, str], tmp_path: Path):
     """A program that does not stop by itself is killed, at a save and at Ctrl-C."""
     deaf = (
         "import time\ndef run(context, input):\n    print('WORD', flush=True)\n"
-        "    while True:\n        time.sleep(1)\n"
+        "    while True:\n        time.sleep(1)  # it never ends by itself\n"
     )
     program = tmp_path / "app.py"
     program.write_text(deaf.replace("WORD", "first"))
@@ -611,7 +618,7 @@ def test_closed_pipe(own: dict[str, str], tmp_path: Path):
     """If nobody reads stdout any more, the command ends, and the program with it."""
     (tmp_path / "app.py").write_text(
         "import asyncio\nasync def run(context, input):\n    while True:\n"
-        "        yield 'tick\\n'\n        await asyncio.sleep(0.01)\n"
+        "        yield 'tick\\n'\n        await asyncio.sleep(0.01)  # a source with a rate\n"
     )
     command = " ".join([*COMMAND, "dev app.py --port 0 --no-input"])
     done = subprocess.run(
@@ -897,8 +904,7 @@ def test_page_in_front_of_a_hub(own: dict[str, str], hub: LocalHub, tmp_path: Pa
         )  # fmt: skip
         try:
             assert process.stdout is not None
-            address = process.stdout.readline().decode().strip()
-            root, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+)/#token=(\S+)", address).groups()  # type: ignore[union-attr]
+            root, token = root_and_token(process.stdout.readline().decode().strip())
             with HostClient(f"{root}/api/v1", token=token) as host:
                 assert host.get_version().version == "1.0.1"
                 assert host.send_sequence(_written(tmp_path)).run("hello\n").output == b"HELLO\n"

@@ -123,7 +123,7 @@ import asyncio
 async def run(context, input):
     while True:
         yield "x\\n"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # a rate: it gives something for ever
 """
 
 

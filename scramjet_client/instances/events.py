@@ -1,0 +1,161 @@
+"""Events of an instance: asking for the last one, and listening for those that come."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from scramjet_client._base import Live
+from scramjet_client.api.generations import generation_of
+from scramjet_client.api.http_client import HttpClient
+from scramjet_client.errors import HubTimeoutError, ScramjetError, StreamIdleError
+from scramjet_client.http.durations import Duration, duration, seconds
+from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.failures import quiet
+from scramjet_client.http.settings import route
+from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.instances.lifetime import ended_error
+from scramjet_client.instances.watcher import EndWatcher
+from scramjet_client.models import GetEventResponse
+from scramjet_client.streams.output import EventStream, OutputStream
+
+# Hubs compare the name with the undecoded path.
+_READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
+
+
+def checked_name(event_name: str) -> str:
+    """Return the name of an event if it can be sent; raise TypeError or ValueError otherwise."""
+    if not isinstance(event_name, str):
+        raise TypeError(f"event_name must be a str, not {type(event_name).__name__}")
+    if not event_name:
+        raise ValueError("event_name must not be empty")
+    return event_name
+
+
+def readable_name(event_name: str) -> str:
+    """Return the name of an event if hubs can be asked for it; raise TypeError or ValueError otherwise."""
+    checked_name(event_name)
+    if not _READABLE_NAME.fullmatch(event_name) or event_name in (".", ".."):
+        raise ValueError(
+            f"event_name {event_name!r} can't be read from a hub: only letters, digits and -._~ can"
+        )
+    return event_name
+
+
+class Events:
+    """The events that one instance emits; see the methods of `InstanceClient`.
+
+    Args:
+        client: The hub.
+        instance_id: The instance.
+        error_context: What the errors of its requests say, as for `Requester.request`.
+    """
+
+    def __init__(
+        self, client: HttpClient, instance_id: str, error_context: Mapping[str, Any]
+    ) -> None:
+        self._client = client
+        self._id = instance_id
+        self._error_context = error_context
+
+    def last(self, event_name: str, timeout: Duration | None) -> GetEventResponse:
+        """Return the last event of a name that the hub has seen, or wait for the first."""
+        path = route("instance", self._id, "event", readable_name(event_name))
+        exchange = self.exchange(event_name, timeout)
+        generation = generation_of(self._client)
+        try:
+            answer = self._client.request("GET", path, **self._error_context, exchange=exchange)
+        except HubTimeoutError as error:
+            self.check_overdue(event_name, exchange, error)
+            raise
+        return generation.event(event_name, answer.value)
+
+    def stream(
+        self,
+        event_name: str,
+        exchange: Exchange,
+        *,
+        idle_timeout: Duration | None = None,
+        timeout: Duration | None = None,
+    ) -> EventStream:
+        """Return the events of a name from now on."""
+        path = route("instance", self._id, "events", readable_name(event_name))
+        generation = generation_of(self._client)
+        raw: OutputStream = self._client.get_stream(
+            path,
+            name=f"events {event_name!r} of {self._id!r}",
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            **self._error_context,
+            exchange=exchange,
+        )
+        return EventStream(event_name, raw, lambda value: generation.event(event_name, value))
+
+    def exchange(self, event_name: str, timeout: Duration | None) -> Exchange:
+        """Return the exchange of a wait for one event, which ends with the instance."""
+        limit = duration("timeout", timeout)
+        exchange = self._watcher().event_exchange(
+            deadline=None if limit is None else time.monotonic() + limit,
+            error=ended_error(self._id, f"event {event_name!r} was awaited"),
+        )
+        if limit is not None:
+            exchange.limit = f"{seconds(limit)} (timeout)"
+        return exchange
+
+    def check_overdue(self, event_name: str, exchange: Exchange, error: HubTimeoutError) -> None:
+        """Raise the right error if the hub has been asked for an event, and the time is over."""
+        if exchange.overdue and exchange.sent.is_set():
+            raise self.overdue(event_name, exchange.overdue) from quiet(error)
+
+    def overdue(self, event_name: str, limit: str) -> Exception:
+        """Return the error for an event that has not come in time; its instance may have ended."""
+        watcher = self._watcher()
+        with contextlib.suppress(ScramjetError):  # the hub is away, or busy
+            if watcher.has_ended():
+                info = watcher.info
+                return ended_error(self._id, f"event {event_name!r} was awaited")(
+                    None if info is None else last_words_of(self._client).of(info)
+                )
+        return HubTimeoutError(
+            f"event {event_name!r} of instance {self._id!r} did not come within {limit}"
+        )
+
+    def _watcher(self) -> EndWatcher:
+        return EndWatcher(self._client, self._id)
+
+
+class ExpectedEvent(Live):
+    """An event that the client is listening for; see `InstanceClient.expect_event`.
+
+    Attributes:
+        value: The event; set once the `with` block has ended.
+    """
+
+    value: GetEventResponse
+
+    def __init__(self, events: Events, event_name: str, timeout: Duration | None) -> None:
+        self._events = events
+        self._name = readable_name(event_name)
+        self._timeout = duration("timeout", timeout)
+
+    def __enter__(self) -> ExpectedEvent:
+        self._exchange = self._events.exchange(self._name, self._timeout)
+        try:
+            self._stream = self._events.stream(self._name, self._exchange)
+        except HubTimeoutError as error:
+            self._events.check_overdue(self._name, self._exchange, error)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        with self._stream:
+            if kind is not None:
+                return
+            try:
+                self.value = next(self._stream)
+            except StreamIdleError as error:
+                limit = self._exchange.overdue or seconds(self._exchange.idle_limit or 0)
+                raise self._events.overdue(self._name, limit) from quiet(error)
