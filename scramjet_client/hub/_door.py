@@ -45,7 +45,7 @@ class Visitor(web.RequestHandler):
         super().__init__(
             server,
             loop=loop,
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type]  # None is no log; aiohttp annotates a logger only
             keepalive_timeout=_KEEP_ALIVE,
             lingering_time=0.0,  # the application itself reads unwanted bodies
             auto_decompress=False,  # the body arrives as the client sent it
