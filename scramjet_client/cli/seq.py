@@ -15,7 +15,7 @@ from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import json_value, limit_option, type_option
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._verbs import Group
-from scramjet_client.errors import HubResponseError
+from scramjet_client.errors import HubResponseError, SequenceNotFoundError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -340,7 +340,8 @@ def rm(session: Session, sequences: tuple[str, ...], force: bool) -> None:
 def prune(session: Session, every: bool, list_only: bool) -> None:
     r"""Delete the sequences that nothing runs of and that no name means.
 
-    These are all but the newest of each name. Those of which an instance runs, or has run a moment ago, stay.
+    These are all but the newest of each name. Those of which an instance runs, or has run a moment ago, stay. It is
+    no error if somebody else deletes one at the same time.
 
     \b
     Example:
@@ -365,6 +366,9 @@ def prune(session: Session, every: bool, list_only: bool) -> None:
     for id in unused:
         try:
             for_each(session, [id], remove)
+        except SequenceNotFoundError:
+            # Deleted since the look, for example by the hub itself, which carries out a forced deletion 15 s later.
+            continue
         except HubResponseError as error:
             if error.status != _IN_USE:
                 raise

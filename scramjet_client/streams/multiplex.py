@@ -14,6 +14,7 @@ import contextlib
 import io
 import itertools
 import queue
+import select
 import selectors
 import socket
 import threading
@@ -203,7 +204,7 @@ class Multiplexer(Closing):
     def _with_something(self) -> tuple[list[Member], float]:
         """Wait for data of a stream, or for an order; return the streams whose turn it is, and the time."""
         wait = max(self._next_tick - time.monotonic(), 0)
-        found = self._selector.select(0 if self._ready else wait)
+        found = self._select(0 if self._ready else wait)
         turn = dict.fromkeys(self._ready)
         self._ready.clear()
         for key, _ in found:
@@ -215,6 +216,19 @@ class Multiplexer(Closing):
         if now >= self._next_tick:
             self._tick(now)
         return list(turn), now
+
+    def _select(self, wait: float) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for data; a member whose descriptor another thread has closed gets its turn, and finds that."""
+        try:
+            return self._selector.select(wait)
+        except OSError:
+            # Where there is only `select`, it refuses the whole list for a closed descriptor; polls pass over it.
+            closed = [key for key in self._selector.get_map().values() if not usable(key)]
+            if not closed:
+                raise
+            for key in closed:
+                self._selector.unregister(key.fd)
+            return [(key, selectors.EVENT_READ) for key in closed]
 
     def _answer_bell(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -362,8 +376,15 @@ class Member:
     def _take_first(self) -> bytes | None:
         """Return the data that the stream's other readers have left in its buffer; it comes first."""
         self._first = False
-        size = len(io.BufferedReader.peek(self.stream))
-        return io.BufferedReader.read1(self.stream, size) if size else self._reader.take()
+        try:
+            size = len(io.BufferedReader.peek(self.stream))
+            if size:
+                return io.BufferedReader.read1(self.stream, size)
+        except ValueError:
+            # Closed by another thread before this first turn; the reader knows the right error for it.
+            if not self.stream.closed:
+                raise
+        return self._reader.take()
 
     def _nothing(self) -> bytes | None:
         """Return b"" at the end, None to wait on; raise a pending timeout or error."""
@@ -415,6 +436,15 @@ class Member:
         self._reader.exchange.end_polling(self._idle_limit)
         self.stream._on_close = None
         self.stream._turn.release()
+
+
+def usable(key: selectors.SelectorKey) -> bool:
+    """Return whether the system can still wait for a descriptor."""
+    try:
+        select.select([key.fd], [], [], 0)
+    except OSError:
+        return False
+    return True
 
 
 class HookThread:

@@ -287,6 +287,19 @@ def test_prune_beside_what_has_just_ended(scramjet: Command, start: Started):
     assert done.err.startswith(f"Warning: sequence '{sequence}' stays")
 
 
+def test_prune_beside_another(
+    scramjet: Command, host: HostClient, start: Started, monkeypatch: pytest.MonkeyPatch
+):
+    """What has gone since the look, as after a forced deletion, is no error, and the others go."""
+    gone, free = start.sequence("many"), start.sequence("many")
+    start.sequence("many")
+    before = host.list_entities()
+    host.delete_sequence(gone)
+    monkeypatch.setattr(HostClient, "list_entities", lambda self: before)
+
+    assert scramjet("seq", "prune").text == f"{free}\n"
+
+
 def test_run_from_a_file_to_stdin(scramjet: Command, folders: Path, tmp_path: Path):
     """`seq run --input FILE --stdin` feeds the program's stdin."""
     (tmp_path / "lines").write_text("a\n")

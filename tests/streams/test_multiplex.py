@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import subprocess
 import sys
 import threading
@@ -272,6 +273,34 @@ def test_streams_join_and_leave_from_the_loop_and_from_other_threads(wires: Wire
     assert not first.closed
     first.close()
     assert [kind for _, kind in events] == [[b"hello"], StreamClosedError, type(None)]
+
+
+def test_a_stream_closed_while_only_select_waits(
+    wires: Wires, monkeypatch: pytest.MonkeyPatch
+):
+    """Plain `select` refuses a list with a closed descriptor; the other streams go on all the same."""
+    closed, other = wires.stream("closed"), wires.stream("other")
+    victims = [closed]
+
+    class Closing(selectors.SelectSelector):
+        """Has another thread close a stream just before it waits."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            while victims:
+                thread = threading.Thread(target=victims.pop().close)
+                thread.start()
+                thread.join()
+            return super().select(timeout)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Closing)
+    ends: list[tuple[OutputStream, type[object]]] = []
+    with Multiplexer([closed, other], on_end=lambda s, e: ends.append((s, type(e)))) as streams:
+        wires["other"].send_chunk(b"hello\n")
+        wires["other"].send(END)
+        said = list(streams)
+
+    assert said == [(other, [b"hello"])]
+    assert ends == [(closed, StreamClosedError), (other, type(None))]
 
 
 def test_an_order_that_is_carried_out_is_no_loop(wires: Wires):
