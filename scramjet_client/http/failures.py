@@ -63,7 +63,7 @@ _API = "/api/v1"
 """The usual path of a hub's API in its URL."""
 
 # All errors of an instance's routes have the status 500; the text then starts with the intended status.
-_MEANT_STATUS = re.compile(r"(\d{3}): (.*)", re.DOTALL)
+_MEANT_STATUS = re.compile(r"([45][0-9]{2}): (.*)", re.DOTALL)
 
 
 def describe_body(text: str) -> str:
