@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import platform
 import re
@@ -28,8 +29,6 @@ USER_AGENT = (
     f"scramjet-client-python/{__version__} (python {platform.python_version()}; {sys.platform})"
     f" requests/{requests.__version__} urllib3/{urllib3.__version__}"  # type: ignore[attr-defined]
 )
-
-_LOOPBACK = ("localhost", "::1")
 
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -217,5 +216,9 @@ def proxies_for(url: str, given: dict[str, str] | None) -> dict[str, str]:
 
 def is_loopback(url: str) -> bool:
     """Return whether a URL names this machine, so that proxy variables do not apply."""
-    host = urlsplit(url).hostname or ""
-    return host in _LOOPBACK or host.startswith("127.")
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
