@@ -70,7 +70,7 @@ class HttpClient(Requester):
 
         Args:
             path: Path below `api_base`.
-            name: Name of the stream, for messages; None means the path.
+            name: Name of the stream, for messages; an empty one means the path.
             timeout: Seconds after which reading ends, as at the end of the stream; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises; None means `timeouts.idle`.
             headers: Further headers.

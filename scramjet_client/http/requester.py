@@ -147,6 +147,10 @@ class Requester(Closing):
         """Report each request to `logger` from now on."""
         self._loggers.append(logger)
 
+    def hidden_in(self, text: str) -> str:
+        """Return a text without the token and the secret headers, which a hub or a proxy may have repeated."""
+        return self._secrets.hidden_in(text)
+
     # -- JSON -------------------------------------------------------------------------------------
 
     def get(self, path: str, **options: Any) -> Any:
@@ -221,7 +225,7 @@ class Requester(Closing):
                         raise self.refusal(response, subject, not_found)
                     answer = parsed(response, self.answer_limit)
                     # Errors keep this text for an answer that makes no sense.
-                    hidden = self._secrets.hidden_in(answer.text)
+                    hidden = self.hidden_in(answer.text)
                     return answer if hidden == answer.text else attrs.evolve(answer, text=hidden)
                 finally:
                     response.close()
@@ -241,12 +245,11 @@ class Requester(Closing):
         self, response: requests.Response, subject: str, not_found: type[NotFoundError]
     ) -> HubResponseError:
         """Return the error that an answer of 300 or more means here; see `from_response`."""
-        hidden = self._secrets.hidden_in
         return from_response(
             response,
             subject=subject,
             not_found=not_found,
-            hidden=hidden,
+            hidden=self.hidden_in,
             base=self.api_base,
             token=self.token.is_set,
         )
@@ -281,7 +284,7 @@ class Requester(Closing):
         try:
             yield
         except ScramjetError as error:
-            hidden = self._secrets.hidden_in
+            hidden = self.hidden_in
             for cause in causes(error):
                 # The traceback would show the cause too.
                 if cause is not error and hidden(str(cause)) != str(cause):

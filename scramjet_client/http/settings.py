@@ -121,16 +121,11 @@ class Token(AuthBase):
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("token must be ASCII without spaces and line ends, and not empty")
         self._token = token
-        self._secrets = Secrets([] if token is None else [token])
 
     @property
     def is_set(self) -> bool:
         """Whether a token is set."""
         return self._token is not None
-
-    def hidden_in(self, text: str) -> str:
-        """Return a text without the token, which a hub or a proxy may have repeated."""
-        return self._secrets.hidden_in(text)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the token to a request."""
