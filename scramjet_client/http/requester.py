@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import attrs
@@ -45,6 +45,8 @@ from scramjet_client.http.settings import (
     verification,
 )
 from scramjet_client.http.tuning import Tuning
+
+_T = TypeVar("_T")
 
 
 class RequestLogger(Protocol):
@@ -146,6 +148,11 @@ class Requester(Closing):
     def add_logger(self, logger: RequestLogger) -> None:
         """Report each request to `logger` from now on."""
         self._loggers.append(logger)
+
+    def fact(self, key: str, make: Callable[[], _T]) -> _T:
+        """Return an entry of `memo`; `make` makes it at first. All threads get the same one."""
+        found: _T = self.memo[key] if key in self.memo else self.memo.setdefault(key, make())
+        return found
 
     def hidden_in(self, text: str) -> str:
         """Return a text without the token and the secret headers, which a hub or a proxy may have repeated."""

@@ -142,8 +142,7 @@ class LastWords:
 
 def last_words_of(client: HttpClient) -> LastWords:
     """Return the `LastWords` of a client."""
-    found: LastWords = client.memo.setdefault("last_words", LastWords(client))
-    return found
+    return client.fact("last words", lambda: LastWords(client))
 
 
 def _is_worth_a_look(info: GetInstanceResponse) -> bool:
