@@ -12,7 +12,7 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, sec
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.http.settings import checked_headers
-from scramjet_client.streams.output import OutputStream
+from scramjet_client.streams.output import OutputStream, opened
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.sources import ProgressHook
@@ -99,11 +99,9 @@ class HttpClient(Requester):
                 response.close()
         exchange.deadline = deadline
         exchange.until = None if reading is None else time.monotonic() + reading
-        stream = OutputStream(name or path, exchange, lambda: response)
-        # Opened here, so that a close before the first read knows its connection.
-        stream._reader.open()
-        for opened in stream_listeners:
-            opened(path, stream)
+        stream = opened(name or path, exchange, response)
+        for listener in stream_listeners:
+            listener(path, stream)
         return stream
 
     def send_stream(

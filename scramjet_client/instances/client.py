@@ -58,7 +58,7 @@ from scramjet_client.models import (
     SendStopInstanceResponse,
     SendStreamResponse,
 )
-from scramjet_client.streams.output import EventStream, OutputStream
+from scramjet_client.streams.output import EventStream, OutputStream, check_at_end, prepend
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import UploadWriter
@@ -289,7 +289,7 @@ class InstanceClient(Handle):
             refuse_check(self._client)
         stream = self._output(stream_id, idle_timeout, None, timeout)
         if check:
-            stream._at_end = self._check_end
+            check_at_end(stream, self._check_end)
         return stream
 
     def get_log_stream(
@@ -934,7 +934,7 @@ class InstanceClient(Handle):
             exchange=exchange,
         )
         # The bytes that were read earlier to find out why the instance ended.
-        stream._reader.give_back(last_words_of(self._client).take(self._id, stream_id))
+        prepend(stream, last_words_of(self._client).take(self._id, stream_id))
         return stream
 
     def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
