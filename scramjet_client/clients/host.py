@@ -334,10 +334,12 @@ class HostClient(Topics, ApiClient):
 
         Wire: POST /sequence (docs/protocol.md, "Sequences").
         """
-        from scramjet_client.clients.sequence import send_package  # noqa: PLC0415 - as above
+        from scramjet_client.clients.sequence import package_id, send_package  # noqa: PLC0415 - as above
 
-        id = send_package(self._client, package, requirements=requirements, progress=progress)
-        return self.get_sequence_client(id)
+        text = send_package(
+            self._client, "sequence", package, requirements=requirements, progress=progress
+        )
+        return self.get_sequence_client(package_id(text))
 
     def deploy(
         self,

@@ -23,6 +23,7 @@ from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
+from scramjet_client.clients.sequence import send_package
 from scramjet_client.clients.topics import Topics
 from scramjet_client.errors import (
     HubConnectionError,
@@ -47,7 +48,7 @@ from scramjet_client.models import (
     SendStreamResponse,
     StoreItem,
 )
-from scramjet_client.packages.package import PackageLike, opened
+from scramjet_client.packages.package import PackageLike
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.uploads.sources import SourceLike
 from scramjet_client.uploads.upload import Upload
@@ -262,14 +263,7 @@ class ManagerClient(ApiClient):
         Wire: PUT /s3/{id}.
         """
         path = f"s3/{route(id)}" if id else "s3/"
-        with opened(package) as source:
-            text = self._client.send_stream(
-                path,
-                source,
-                method="PUT",
-                subject="the sequence package",
-                answer_limit=self._client.timeouts.read,
-            )
+        text = send_package(self._client, path, package, method="PUT")
         return store_item_from(json_in(text, "a store item"))
 
     def delete_store_item(self, id: str) -> None:
