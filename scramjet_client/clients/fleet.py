@@ -364,15 +364,24 @@ class Fleet(Live):
         """Return each hub's instances."""
         return self.ask(lambda host: host.list_instances())
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> FleetAnswer[OutputStream]:
-        """Open each hub's log; you close them. `Multiplexer` reads them with one thread."""
-        return self.ask(lambda host: host.get_log_stream(idle_timeout=idle_timeout))
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> FleetAnswer[OutputStream]:
+        """Open each hub's log; you close them. `Multiplexer` reads them with one thread.
+
+        The arguments are those of `HostClient.get_log_stream`.
+        """
+        return self.ask(
+            lambda host: host.get_log_stream(timeout=timeout, idle_timeout=idle_timeout)
+        )
 
     def get_audit_stream(
-        self, *, idle_timeout: Duration | None = None
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
     ) -> FleetAnswer[OutputStream]:
-        """Open each hub's audit (1.x); you close them."""
-        return self.ask(lambda host: host.get_audit_stream(idle_timeout=idle_timeout))
+        """Open each hub's audit (1.x); you close them. The arguments are those of `get_log_stream`."""
+        return self.ask(
+            lambda host: host.get_audit_stream(timeout=timeout, idle_timeout=idle_timeout)
+        )
 
     # -- one sequence, wherever it is -------------------------------------------------------------
 

@@ -137,10 +137,19 @@ class MultiManagerClient(ManyManagers):
         """Return the process's information about itself. Wire: GET /info."""
         return info_from(self._get("info"))
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the log of the process, one JSON object a line. Wire: GET /log."""
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the log of the process, one JSON object a line.
+
+        Args:
+            timeout: Seconds after which the stream ends for you; None means no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Wire: GET /log.
+        """
         return self._client.get_stream(
-            "log", name="log of the multi-manager", idle_timeout=idle_timeout
+            "log", name="log of the multi-manager", timeout=timeout, idle_timeout=idle_timeout
         )
 
 
@@ -196,10 +205,19 @@ class MiddlewareClient(ManyManagers):
         """Return a client of the platform that a profile of `si` names, with its token; see `from_env`."""
         return cls.from_env(profile=name)
 
-    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the platform's audit, one JSON object a line. Wire: GET /audit."""
+    def get_audit_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the platform's audit, one JSON object a line.
+
+        Args:
+            timeout: Seconds after which the stream ends for you; None means no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Wire: GET /audit.
+        """
         return self._client.get_stream(
-            "audit", name="audit of the platform", idle_timeout=idle_timeout
+            "audit", name="audit of the platform", timeout=timeout, idle_timeout=idle_timeout
         )
 
     # -- access keys, with which hubs connect to a space ------------------------------------------
