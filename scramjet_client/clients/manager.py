@@ -49,8 +49,10 @@ from scramjet_client.models import (
     StoreItem,
 )
 from scramjet_client.packages.package import PackageLike
+from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.output import OutputStream
-from scramjet_client.uploads.sources import SourceLike
+from scramjet_client.uploads.file import UploadWriter
+from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
 
 _ABOUT: dict[str, Any] = {"subject": "manager", "not_found": ManagerNotFoundError}
@@ -253,17 +255,33 @@ class ManagerClient(ApiClient):
         """Return the packages in the manager's store. Wire: GET /s3."""
         return store_items_from(self._get("s3"))
 
-    def put_store_item(self, package: PackageLike, id: str = "") -> StoreItem:
+    def put_store_item(
+        self,
+        package: PackageLike,
+        id: str = "",
+        *,
+        requirements: Requirements = None,
+        progress: ProgressHook | None = None,
+    ) -> StoreItem:
         """Put a sequence package into the manager's store.
 
         Args:
             package: As in `HostClient.send_sequence`.
             id: The id for it; "" lets the manager choose.
+            requirements: As in `HostClient.send_sequence`.
+            progress: As in `InstanceClient.send_stream`.
 
         Wire: PUT /s3/{id}.
         """
         path = f"s3/{route(id)}" if id else "s3/"
-        text = send_package(self._client, path, package, method="PUT")
+        text = send_package(
+            self._client,
+            path,
+            package,
+            requirements=requirements,
+            progress=progress,
+            method="PUT",
+        )
         return store_item_from(json_in(text, "a store item"))
 
     def delete_store_item(self, id: str) -> None:
@@ -301,12 +319,23 @@ class ManagerClient(ApiClient):
         end: bool | None = None,
         *,
         json: bool | None = None,
+        progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> SendStreamResponse:
         """Send data to a topic that spans hubs; see `HostClient.send_topic`.
 
         Wire: POST /topic/{topic}.
         """
-        return self._topics.send_topic(topic, stream, request_init, content_type, end, json=json)
+        return self._topics.send_topic(
+            topic,
+            stream,
+            request_init,
+            content_type,
+            end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def submit_named_data(
         self,
@@ -317,9 +346,24 @@ class ManagerClient(ApiClient):
         end: bool | None = None,
         *,
         json: bool | None = None,
+        progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending to a topic and return at once with the handle; see `send_named_data`."""
-        return self._topics.submit_topic(topic, stream, request_init, content_type, end, json=json)
+        return self._topics.submit_topic(
+            topic,
+            stream,
+            request_init,
+            content_type,
+            end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
+
+    def open_named_data(self, topic: str, *, content_type: str = _BINARY) -> UploadWriter:
+        """Open a topic that spans hubs as a file for writing; see `HostClient.open_topic`."""
+        return self._topics.open_topic(topic, content_type=content_type)
 
     def _get(self, path: str) -> JsonAnswer:
         return self._client.request("GET", path, **_ABOUT)

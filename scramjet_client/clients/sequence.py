@@ -269,7 +269,7 @@ class SequenceClient(Handle):
         package_id(text)
 
     def delete(
-        self, *, force: bool = False, timeout: float | None = None
+        self, *, force: bool = False, timeout: Duration | None = None
     ) -> DeleteSequenceResponse:
         """Delete the sequence.
 
