@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -24,7 +25,6 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
 )
 from scramjet_client.models import GetEventResponse, GetVersionResponse
-from scramjet_client.streams.output import now
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.sending import RouteLimits
@@ -147,13 +147,18 @@ class Generation:
         data, name = value, event_name
         if not self.modern and isinstance(value, dict):
             data, name = value.get("message"), value.get("eventName", event_name)
-        return GetEventResponse(event_name=name, data=data, timestamp=now(), raw=value)
+        return GetEventResponse(event_name=name, data=data, timestamp=_now(), raw=value)
 
     def unsupported(self, what: str) -> UnsupportedByHubError:
         """Return the error for a feature that this hub lacks."""
         return UnsupportedByHubError(
             f"{what} is not supported by this hub (version {self.version})"
         )
+
+
+def _now() -> str:
+    """Return the current time in UTC, as ISO 8601 with milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # Only saves effort: without it, two threads that ask first at the same time would both fetch the version.
