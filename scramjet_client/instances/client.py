@@ -856,7 +856,8 @@ class InstanceClient(Handle):
         Wire: POST /instance/{id}/stdin, GET /instance/{id}/{stream} (docs/protocol.md, "Uploads").
         """
         targets = {"stdout": stdout, "stderr": stderr, "output": output, "log": log}
-        return attach(self, self._open_unlimited, stdin, targets, self._wait_for_end)
+        wait = partial(self._wait, has_ended, "its end", None)
+        return attach(self, self._open_unlimited, stdin, targets, wait)
 
     def show(
         self,
@@ -894,23 +895,19 @@ class InstanceClient(Handle):
         return self._client.request("GET", self._route(*rest), **self._error_context, **options)
 
     def _wait(
-        self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None
-    ) -> GetInstanceResponse:
-        return self._wait_until(until, what, duration("timeout", timeout))
-
-    def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        return self._wait_until(has_ended, "its end", None, known)
-
-    def _wait_until(
         self,
         until: Callable[[GetInstanceResponse], bool],
         what: str,
-        timeout: float | None,
+        timeout: Duration | None,
         known: GetInstanceResponse | None = None,
     ) -> GetInstanceResponse:
-        ended = ended_error(self._id, f"{what} was awaited")
         return self._watcher().wait_until(
-            until, what, timeout, ask=self.get_info, ended=ended, known=known
+            until,
+            what,
+            duration("timeout", timeout),
+            ask=self.get_info,
+            ended=ended_error(self._id, f"{what} was awaited"),
+            known=known,
         )
 
     def _watcher(self) -> EndWatcher:
