@@ -68,11 +68,6 @@ class Generation:
     version: str
     modern: bool
 
-    @property
-    def has_inout(self) -> bool:
-        """Whether instances have the route `inout`."""
-        return self.modern
-
     def require(self, what: str) -> None:
         """Raise `UnsupportedByHubError` on H0, which lacks this feature."""
         if not self.modern:
@@ -136,12 +131,6 @@ class Generation:
             body[name] = dict(value) if isinstance(value, Mapping) else value
         return body
 
-    def event_body(self, event_name: str, message: Any) -> Any:
-        """Return the body of `_event`; H0 carries only strings."""
-        if not isinstance(message, str) and not self.modern:
-            raise self.unsupported(f"an event message of type {type(message).__name__}")
-        return [_EVENT, {"eventName": event_name, "message": message}]
-
     def event(self, event_name: str, value: Any) -> GetEventResponse:
         """Return an event from a hub's message: bare on H1, in an envelope on H0."""
         data, name = value, event_name
@@ -174,6 +163,13 @@ def generation_of(client: HttpClient) -> Generation:
             client.memo["generation"] = known
     generation: Generation = known
     return generation
+
+
+def event_body(client: HttpClient, event_name: str, message: Any) -> Any:
+    """Return the body of `_event`; all hubs take text alike, and only H1 takes another message."""
+    if not isinstance(message, str):
+        generation_of(client).require(f"an event message of type {type(message).__name__}")
+    return [_EVENT, {"eventName": event_name, "message": message}]
 
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import callers_level, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import Intake, generation_of, route_limits
+from scramjet_client.api.generations import Intake, event_body, generation_of, route_limits
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
@@ -598,7 +598,7 @@ class InstanceClient(Handle):
             timeout=timeout,
         )
         body = chosen.body(stream)
-        if generation_of(self._client).has_inout and not chosen.end and limit is None:
+        if generation_of(self._client).modern and not chosen.end and limit is None:
             place = self._to("inout")
             return self._conversation(place, place.stage(chosen, stream, body))
         return self._paired(self._to("input").stage(chosen, stream, body), limit)
@@ -618,16 +618,9 @@ class InstanceClient(Handle):
         Wire: POST /instance/{id}/_event (docs/protocol.md, "Events").
         """
         checked_name(event_name)
-        modern_only = not isinstance(message, str)
-        # Every hub gets text in the same way, so the client asks for the hub's generation only for other messages.
-        body = generation_of(self._client).event_body(event_name, message) if modern_only else None
+        body = event_body(self._client, event_name, message)
         self._first_input.event(event_name, message)
-        answer = self._client.request(
-            "POST",
-            self._route("_event"),
-            body or [5001, {"eventName": event_name, "message": message}],
-            **self._error_context,
-        )
+        answer = self._client.request("POST", self._route("_event"), body, **self._error_context)
         accepted = answer.value.get("accepted") if isinstance(answer.value, dict) else None
         return SendEventResponse(
             event_name=event_name, message=message, sent=accepted in (True, "OK"), raw=answer.value
