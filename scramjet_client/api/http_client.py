@@ -79,6 +79,7 @@ class HttpClient(Requester):
             exchange: The exchange to use if the caller watches the wait. Its deadline, if any, applies to reading
                 too.
         """
+        headers = checked_headers(headers or {})
         reading = duration("timeout", timeout)
         idle = (
             self.timeouts.idle if idle_timeout is None else duration("idle_timeout", idle_timeout)

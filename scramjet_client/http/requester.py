@@ -16,7 +16,6 @@ import attrs
 import requests
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
-from requests.utils import check_header_validity
 
 from scramjet_client._base import Closing, logger
 from scramjet_client.errors import (
@@ -125,7 +124,8 @@ class Requester(Closing):
         self._loggers: list[RequestLogger] = []
         session = self._session = Session(self.tuning)
         self.token: Token = Token(token)
-        self._secrets = secrets_of(token, checked_headers(headers or {}))
+        headers = checked_headers(headers or {})
+        self._secrets = secrets_of(token, headers)
         session.auth = self.token
         session.headers.update(
             {
@@ -133,7 +133,7 @@ class Requester(Closing):
                 "Accept": "*/*",
                 "Accept-Encoding": "identity",
                 "User-Agent": USER_AGENT,
-                **checked_headers(headers or {}),
+                **headers,
             }
         )
         self.headers: Mapping[str, str | bytes] = session.headers
@@ -305,7 +305,10 @@ class Requester(Closing):
             raise
 
     def reach(self, exchange: Exchange, method: str, path: str, **how: Any) -> requests.Response:
-        """Send a request and return the response once its head has come; repeat if no connection can be made."""
+        """Send a request and return the response once its head has come; repeat if no connection can be made.
+
+        The headers among `how` are checked ones.
+        """
 
         def attempt() -> requests.Response:
             with self._discreet(), self._translated(exchange, method, path):
@@ -334,9 +337,8 @@ class Requester(Closing):
     ) -> requests.Response:
         """Send one request and return the response once its head has come; raises the exceptions of requests."""
         url = f"{self.api_base}/{path}" if path else self.api_base
-        given = checked_headers(headers or {})
         prepared = _prepared(
-            self._session, method, (self.api_base, path), headers=given, params=params, body=body
+            self._session, method, (self.api_base, path), headers=headers, params=params, body=body
         )
         if exchange.writer is not None:
             prepared.body = exchange.writer.body()  # type: ignore[assignment]  # requests takes iterators
@@ -433,9 +435,7 @@ def _prepared(
     if params:
         prepared.url += "?" + urlencode(params, doseq=True)
     prepared.headers = CaseInsensitiveDict(session.headers)  # type: ignore[arg-type]  # str or bytes
-    for header in (headers or {}).items():
-        check_header_validity(header)
-        prepared.headers[header[0]] = header[1]
+    prepared.headers.update(headers or {})
     prepared.hooks = default_hooks()
     prepared.body = body
     if isinstance(body, bytes):
