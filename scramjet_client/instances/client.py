@@ -31,10 +31,10 @@ from scramjet_client.instances.input_type import InputType
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error, kill, stop
 from scramjet_client.instances.run import (
+    UNFINISHED,
     CompletedInstance,
     Unfinished,
     check_end,
-    checked,
     refuse_check,
     run,
 )
@@ -794,7 +794,10 @@ class InstanceClient(Handle):
         Wire: as for `get_stream` and `send_stream` (docs/protocol.md, "Lifetimes").
         """
         limit = duration("timeout", timeout)
-        checked(unfinished)
+        if unfinished not in UNFINISHED:
+            raise ValueError(
+                f"unfinished must be one of {', '.join(UNFINISHED)}, not {unfinished!r}"
+            )
         if check:
             refuse_check(self._client)
         uploads: list[Upload[Any]] = []
