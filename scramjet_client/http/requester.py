@@ -25,11 +25,11 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding, parsed
+from scramjet_client.http.causes import causes
 from scramjet_client.http.connection import Session
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import from_response, translated, wrong_path
-from scramjet_client.http.interrupts import causes
 from scramjet_client.http.retries import Outages, tried
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
