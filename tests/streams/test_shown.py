@@ -14,6 +14,7 @@ import pytest
 
 from scramjet_client import HostClient, InstanceClient
 from scramjet_client.hub import LocalHub
+from scramjet_client.streams.targets import piece_target
 from tests.support.waiting import LIMIT
 
 
@@ -139,6 +140,17 @@ def test_what_each_target_is_given(
             assert {type(line) for line in kept.lines} == {str}
         if of(kept) == kept.takes_anything:
             assert {type(line) for line in kept.lines} == {bytes}
+
+
+def test_lines_lose_their_end_and_nothing_else():
+    """What is printed is each line without its end; a carriage return without a newline is not one."""
+    printed = io.StringIO()
+    target = piece_target(functools.partial(print, file=printed, end="|"), "target")
+    for chunk in (b"abc\r\nd", b"ef\r\r", b"\nabc\n\n", b"last\r"):
+        target.write(chunk)
+    target.finish()
+
+    assert printed.getvalue() == "abc|def\r|abc||last\r|"
 
 
 def test_a_log_for_ten_seconds(start):
