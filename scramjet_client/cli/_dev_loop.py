@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import attrs
 import click
@@ -24,7 +24,7 @@ from scramjet_client.cli import _exits, _running, _say
 from scramjet_client.cli._dev_debugger import Debugger
 from scramjet_client.cli._dev_input import Cut, KeptInput, is_text
 from scramjet_client.cli._dev_program import Built, Program, Unfinished
-from scramjet_client.cli._dev_screen import Screen
+from scramjet_client.cli._dev_screen import OwnEvents, Screen
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import (
     HubConnectionError,
@@ -83,8 +83,6 @@ _ENDING = [
 ]
 
 _KEPT = 65536
-_EARLY = 1000
-"""Most events that are kept until the id of the instance that has emitted them is known."""
 
 
 @attrs.frozen(kw_only=True)
@@ -140,6 +138,16 @@ class _Ended:
 
 class _Stop:
     """The user wants to end."""
+
+
+@attrs.frozen
+class _Broken:
+    """Something that ends the command, such as stdout that can't be written."""
+
+    error: BaseException
+
+
+_News = Union[_Saved, _Ended, _Stop, _Broken]
 
 
 class _Version:
@@ -323,7 +331,7 @@ class _Dev:
         self._session = session
         self._wanted = wanted
         self._stack = stack
-        self._news: SimpleQueue[_Saved | _Ended | _Stop] = SimpleQueue()
+        self._news: SimpleQueue[_News] = SimpleQueue()
         self._screen = Screen(as_json=session.json, quiet=session.quiet)
         self._program = Program(
             wanted.path, wanted.requirements, wanted.no_requirements, self._screen.note
@@ -339,10 +347,7 @@ class _Dev:
         self._trace: TraceWriter | None = None
         self._told: set[str] = set()
         self._watcher: _Watcher | None = None
-        # Guards the two below, which the hub's thread uses, too.
-        self._lock = threading.Lock()
-        self._early: deque[dict[str, Any]] = deque(maxlen=_EARLY)
-        self._shown_id: str | None = None
+        self._events = OwnEvents(self._screen, self._break)
         self._host: HostClient
 
     # -- the whole ------------------------------------------------------------------------------------
@@ -351,6 +356,7 @@ class _Dev:
         """Run until the user, or with `--once` the program, ends it."""
         wanted, stack = self._wanted, self._stack
         stack.callback(self._program.close)
+        stack.callback(self._events.close)
         stack.enter_context(_signals(self._news))
         built = self._first_build()
         if wanted.record is not None:
@@ -404,6 +410,8 @@ class _Dev:
                 if self._wanted.once:
                     raise _exits.Interrupted
                 return 0
+            if isinstance(found, _Broken):
+                raise found.error
             if isinstance(found, _Saved):
                 self._restart(self._all_saved(found))
                 continue
@@ -416,7 +424,7 @@ class _Dev:
     def _all_saved(self, first: _Saved) -> frozenset[str]:
         """Return what was saved, with what has been saved since: one restart is enough for all."""
         paths = set(first.paths)
-        kept: list[_Ended | _Stop] = []
+        kept: list[_News] = []
         while True:
             try:
                 further = self._news.get_nowait()
@@ -499,22 +507,12 @@ class _Dev:
         """Take a record of the own hub: it has the events, which no hub gives without their names."""
         if self._trace is not None:
             self._trace.copy(record)
-        if record.get("kind") != "came" or record.get("from") != "event":
-            return
-        with self._lock:
-            if self._shown_id is None:
-                # The program that is just being started may emit before its id is known here.
-                self._early.append(record)
-            elif record["instance"] == self._shown_id:
-                self._screen.event(str(record["name"]), record["message"])
+        if record.get("kind") == "came" and record.get("from") == "event":
+            self._events.take(record)
 
-    def _show_own_events(self, id: str | None) -> None:
-        """Show the events of one instance of the own hub; with None, keep those that come."""
-        with self._lock:
-            early, self._early, self._shown_id = self._early, deque(maxlen=_EARLY), id
-            for record in early if id is not None else ():
-                if record["instance"] == id:
-                    self._screen.event(str(record["name"]), record["message"])
+    def _break(self, error: BaseException) -> None:
+        """End the command by an error of another thread."""
+        self._news.put(_Broken(error))
 
     # -- one version ----------------------------------------------------------------------------------
 
@@ -549,7 +547,7 @@ class _Dev:
         self._sent.append((time.monotonic(), sequence))
         self._end_version()
         self._begun.clear()
-        self._show_own_events(None)
+        self._events.expect()
         self._remove_old()
         instance = sequence.start(
             args=wanted.args,
@@ -563,10 +561,15 @@ class _Dev:
         version.record("start", sequence=built.name, args=wanted.args, config=wanted.config or {})
         self._version = version
         self._begun.set()
-        self._show_own_events(instance.id)
-        version.show(self._news.put, whole_log=wanted.once)
+        self._events.show(instance.id)
+        version.show(self._tell_end, whole_log=wanted.once)
         self._show_events(version)
         self._feed(version)
+
+    def _tell_end(self, ended: _Ended) -> None:
+        if ended.error is None:
+            self._events.wait()
+        self._news.put(ended)
 
     def _end_version(self) -> None:
         version, self._version = self._version, None
@@ -581,10 +584,15 @@ class _Dev:
                 return  # it has ended already
 
             def show(name: str = name, stream: Any = stream) -> None:
-                with contextlib.suppress(ScramjetError), stream:
-                    for each in stream:
-                        version.record("came", **{"from": "event"}, name=name, message=each.data)
-                        self._screen.event(name, each.data)
+                try:
+                    with contextlib.suppress(ScramjetError), stream:
+                        for each in stream:
+                            version.record(
+                                "came", **{"from": "event"}, name=name, message=each.data
+                            )
+                            self._screen.event(name, each.data)
+                except OSError as error:
+                    self._break(error)
 
             # Ends with the instance.
             threading.Thread(target=show, name="scramjet-dev-event", daemon=True).start()
@@ -687,7 +695,7 @@ class _Dev:
         while True:
             with contextlib.suppress(Empty):
                 found = self._news.get(timeout=_AGAIN)
-                if isinstance(found, _Stop):
+                if isinstance(found, (_Stop, _Broken)):
                     self._news.put(found)
                     return
             with contextlib.suppress(HubConnectionError, HubTimeoutError, StreamInterruptedError):
@@ -759,7 +767,7 @@ def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[An
 class _Watcher:
     """Watches folders, each set of them on a thread of its own."""
 
-    def __init__(self, news: SimpleQueue[_Saved | _Ended | _Stop], screen: Screen) -> None:
+    def __init__(self, news: SimpleQueue[_News], screen: Screen) -> None:
         self._news = news
         self._screen = screen
         self._running: dict[frozenset[str], tuple[threading.Event, threading.Thread]] = {}
@@ -849,7 +857,7 @@ def _identities(folders: frozenset[str]) -> list[tuple[int, int] | None]:
     return found
 
 
-def _next(news: SimpleQueue[_Saved | _Ended | _Stop]) -> _Saved | _Ended | _Stop:
+def _next(news: SimpleQueue[_News]) -> _News:
     """Return the next news."""
     while True:
         # Python handles a signal between two steps of this thread. If it arrives after the last step and before the
@@ -859,7 +867,7 @@ def _next(news: SimpleQueue[_Saved | _Ended | _Stop]) -> _Saved | _Ended | _Stop
 
 
 @contextlib.contextmanager
-def _signals(news: SimpleQueue[_Saved | _Ended | _Stop]) -> Iterator[None]:
+def _signals(news: SimpleQueue[_News]) -> Iterator[None]:
     """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that.
 
     A signal that was ignored when the process began stays ignored, as shells expect.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from scramjet_client._log_records import record_of
@@ -28,6 +30,12 @@ _TRACEBACK = "Traceback (most recent call last)"
 _BEAT = "Control message received: 4004"
 """A line of the runner of Transform Hubs, each second."""
 
+_MOST_EVENTS = 10_000
+"""Events that wait for stdout at most; the oldest are left out."""
+
+_CLOSE_LIMIT = 1.0
+"""Seconds that the end of the command waits for the events that are not yet printed."""
+
 
 class Screen:
     """Prints lines, from any thread, each in one piece.
@@ -40,8 +48,9 @@ class Screen:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._json = as_json
         self._quiet = quiet
-        # Guards stdout and stderr.
+        # Guard the two files. With one lock, a stdout that nobody reads would hold back the notes on stderr.
         self._lock = threading.Lock()
+        self._stderr_lock = threading.Lock()
 
     def data(self, name: str, line: bytes) -> None:
         """Print a line of a stream.
@@ -107,7 +116,7 @@ class Screen:
             _say.part(text)
 
     def _tell(self, text: str, colour: str) -> None:
-        with self._lock:
+        with self._stderr_lock:
             for each in text.split("\n"):
                 _say.err((f"{'dev':<{_WIDTH}} ", _COLOURS["dev"]), (each, colour), keep="\t")
 
@@ -118,3 +127,87 @@ class Screen:
     def _as_json(self, record: dict[str, Any]) -> None:
         with self._lock:
             _output.line(record)
+
+
+class OwnEvents:
+    """Prints the events of the command's own hub, on a thread of its own.
+
+    The hub's thread brings them, and must not wait for a stdout that nobody reads.
+
+    Args:
+        screen: Where to print them.
+        failed: Called with the error if stdout can't be written.
+    """
+
+    def __init__(self, screen: Screen, failed: Callable[[BaseException], object]) -> None:
+        self._screen = screen
+        self._failed = failed
+        self._kept: deque[dict[str, Any]] = deque()
+        self._missed = 0
+        self._shown: set[str] = set()
+        self._expecting = False
+        self._printing = False
+        self._closed = False
+        # Guards the six above. It is free while something is printed.
+        self._news = threading.Condition()
+        # `close` ends it. A daemon, as stdout may hold it for ever.
+        self._thread = threading.Thread(target=self._run, name="scramjet-dev-events", daemon=True)
+        self._thread.start()
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Take a record of an event."""
+        with self._news:
+            if len(self._kept) == _MOST_EVENTS:
+                self._kept.popleft()
+                self._missed += 1
+            self._kept.append(record)
+            self._news.notify_all()
+
+    def expect(self) -> None:
+        """Keep the events of unknown instances: one that is being started may emit before its id is known."""
+        with self._news:
+            self._expecting = True
+
+    def show(self, id: str) -> None:
+        """Show the events of this instance, which was expected, and drop those of unknown ones."""
+        with self._news:
+            self._expecting = False
+            self._shown.add(id)
+            self._news.notify_all()
+
+    def wait(self) -> None:
+        """Wait until all are printed that have come, or until the end of the command."""
+        with self._news:
+            self._news.wait_for(lambda: self._closed or not (self._printing or self._is_ready()))
+
+    def _is_ready(self) -> bool:
+        """Return whether there is an event, and it is known whether to show it. Needs the lock."""
+        return bool(self._kept) and not (
+            self._expecting and self._kept[0]["instance"] not in self._shown
+        )
+
+    def _run(self) -> None:
+        while True:
+            with self._news:
+                self._printing = False
+                self._news.notify_all()
+                self._news.wait_for(lambda: self._closed or self._is_ready())
+                if not self._is_ready():
+                    return
+                record, missed, self._missed = self._kept.popleft(), self._missed, 0
+                self._printing = record["instance"] in self._shown
+            try:
+                if missed:
+                    self._screen.problem(f"{missed} events are not shown: stdout was not read")
+                if self._printing:
+                    self._screen.event(str(record["name"]), record["message"])
+            except OSError as error:
+                self._failed(error)
+                return
+
+    def close(self) -> None:
+        """Print what is left, unless stdout holds it up."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+        self._thread.join(_CLOSE_LIMIT)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -614,11 +616,15 @@ def test_deaf_program_is_killed(own: dict[str, str], tmp_path: Path):
     eventually(lambda: not any(each.is_running() for each in second))
 
 
-def test_closed_pipe(own: dict[str, str], tmp_path: Path):
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [("yield 'tick\\n'", "output tick"), ("context.emit('tick', 1)", "event  tick 1")],
+)
+def test_closed_pipe(own: dict[str, str], tmp_path: Path, given: str, line: str):
     """If nobody reads stdout any more, the command ends, and the program with it."""
     (tmp_path / "app.py").write_text(
-        "import asyncio\nasync def run(context, input):\n    while True:\n"
-        "        yield 'tick\\n'\n        await asyncio.sleep(0.01)  # a source with a rate\n"
+        f"import asyncio\nasync def run(context, input):\n    while True:\n        {given}\n"
+        "        await asyncio.sleep(0.01)  # a source with a rate\n"
     )
     command = " ".join([*COMMAND, "dev app.py --port 0 --no-input"])
     done = subprocess.run(
@@ -626,8 +632,47 @@ def test_closed_pipe(own: dict[str, str], tmp_path: Path):
         cwd=tmp_path, env=own, capture_output=True, timeout=LIMIT, check=False,
     )  # fmt: skip
 
-    assert done.stdout.decode().splitlines() == ["output tick"] * 3 + ["141"]
+    assert done.stdout.decode().splitlines() == [line] * 3 + ["141"]
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "context.emit('tick', 'x' * 4000)",
+        "print('x' * 4000)",
+    ],
+)
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="a pipe of Windows can't be asked whether it is full"
+)
+def test_stdout_that_nobody_reads(own: dict[str, str], tmp_path: Path, given: str):
+    """The hub answers, and the command ends, while a program fills a pipe that nobody reads."""
+    (tmp_path / "app.py").write_text(
+        f"import asyncio\nasync def run(context, input):\n    while True:\n        {given}\n"
+        "        await asyncio.sleep(0)\n"
+    )
+    unread, full = os.pipe()
+    process = subprocess.Popen(
+        [*COMMAND, "dev", "app.py", "--port", "0", "--no-input"],
+        env=own, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        found = re.search(rb"page (http\S+)/#token=(\S+)", process.stderr.readline())
+        assert found
+        url, token = (each.decode() for each in found.groups())
+        eventually(lambda: not select.select([], [full], [], 0)[1])
+        with HostClient(f"{url}/api/v1", token=token) as host:
+            assert host.list_instances()
+
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LIMIT) == 0
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(unread)
+        os.close(full)
 
 
 def test_port_in_use(own: dict[str, str], tmp_path: Path):
