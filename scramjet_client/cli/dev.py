@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
+from scramjet_client.cli._click import Command
 from scramjet_client.cli._options import PORT, json_value, type_option
 from scramjet_client.cli._session import Session
-from scramjet_client.cli._verbs import Verb
 
 
-@click.command(cls=Verb)
+@click.command(cls=Command)
 @click.argument("path")
 @click.argument("words", nargs=-1, metavar="[ARG]...")
 @click.option(

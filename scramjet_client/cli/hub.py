@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scramjet_client.cli import _exits, _output, _say, _streams
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._options import (
     PORT,
     follow_option,
@@ -18,7 +19,6 @@ from scramjet_client.cli._options import (
 )
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import all_in_options, in_options
-from scramjet_client.cli._verbs import Group
 
 if TYPE_CHECKING:
     from scramjet_client.hub import LocalHub

@@ -14,6 +14,7 @@ import attrs
 import click
 
 from scramjet_client.cli import _exits, _names, _output, _say, _streams
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._hints import hint
 from scramjet_client.cli._options import (
@@ -30,7 +31,6 @@ from scramjet_client.cli._options import (
 from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import in_options
-from scramjet_client.cli._verbs import Group
 from scramjet_client.cli.events import event, events
 from scramjet_client.errors import InstanceNotFoundError, ScramjetError
 from scramjet_client.models import STATUSES, GetInstanceResponse

@@ -11,9 +11,9 @@ import attrs
 import click
 
 from scramjet_client.cli import _output, _say
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_profile
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group
 
 _DEFAULT = "default"
 

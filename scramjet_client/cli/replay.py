@@ -10,16 +10,16 @@ import click
 
 from scramjet_client._trace import read_trace
 from scramjet_client.cli import _exits, _output, _say
+from scramjet_client.cli._click import Command
 from scramjet_client.cli._running import remove
 from scramjet_client.cli._session import Session
-from scramjet_client.cli._verbs import Verb
 
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
     from scramjet_client.clients.replay import EventTap
 
 
-@click.command(cls=Verb)
+@click.command(cls=Command)
 @click.argument("trace", type=click.Path(exists=True, dir_okay=False))
 @click.argument("path", required=False)
 @click.option(

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from scramjet_client.cli import _exits, _names, _output, _say
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_sequence
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import json_value, limit_option, type_option
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group
 from scramjet_client.errors import HubResponseError, SequenceNotFoundError
 
 _F = TypeVar("_F", bound=Callable[..., Any])

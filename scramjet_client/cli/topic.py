@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from scramjet_client.cli import _output, _say, _streams
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_topic
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import (
@@ -21,7 +22,6 @@ from scramjet_client.cli._options import (
 )
 from scramjet_client.cli._progress import progress, stdin_is_free
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group
 
 _NDJSON = "application/x-ndjson"
 
