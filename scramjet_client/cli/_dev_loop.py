@@ -34,8 +34,7 @@ from scramjet_client.errors import (
     ScramjetError,
     StreamInterruptedError,
 )
-from scramjet_client.instances.cause import evidence
-from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.instances.last_words import LastLines
 from scramjet_client.models import GetInstanceResponse
 
 if TYPE_CHECKING:
@@ -82,7 +81,8 @@ _ENDING = [
     getattr(signal, each) for each in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, each)
 ]
 
-_KEPT = 65536
+_PIECE = 65536
+"""Bytes of a file that are read and recorded at a time."""
 
 
 @attrs.frozen(kw_only=True)
@@ -169,8 +169,7 @@ class _Version:
         self._screen = screen
         self._folder: str | None = None
         self._asked = False
-        self._last_of_stderr = bytearray()
-        self._last_of_log: deque[bytes] = deque(maxlen=50)
+        self._last = LastLines(instance.client)
         # None if the program has ended before they were opened, on a hub that then forgets it.
         self._streams: Follow | None = None
         self._log: Follow | None = None
@@ -215,28 +214,17 @@ class _Version:
         with contextlib.suppress(InstanceNotFoundError):
             info = self.instance.wait(_END_LIMIT if lost else None)
         deadline = time.monotonic() + _LAST_WORDS
-        while not self._is_explained(info, whole_log) and time.monotonic() < deadline:
-            if self._log is None or self._log.done:
+        while self._log is not None and not self._log.done and time.monotonic() < deadline:
+            # Stderr has already ended.
+            if self._asked_to_end or (not whole_log and self._last.explain(info)):
                 break
             time.sleep(_LOOK)
         # A Transform Hub forgets an instance at its end, perhaps before it was asked. Its streams say it all.
         known = info or GetInstanceResponse(
             id=self.instance.id, sequence=self._sequence.id, status="stopped"
         )
-        words = last_words_of(self.instance.client)
-        found = words.learn(known, bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
+        found = self._last.learn(known)
         return found if found.terminated is not None or found.status == "crashed" else None
-
-    def _is_explained(self, info: GetInstanceResponse | None, whole_log: bool) -> bool:
-        """Return whether an end needs no more lines of the log. Stderr has already ended."""
-        if whole_log or self._asked_to_end:
-            return self._asked_to_end
-        code = None if info is None or info.terminated is None else info.terminated.exit_code
-        if code == 0:
-            return True
-        told = evidence(bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
-        # Where the hub tells no exit code, it is in the log alone.
-        return told.exit_code is not None or (code is not None and told.cause is not None)
 
     def feed(self, upload: Upload[Any]) -> None:
         """Keep the upload that feeds it."""
@@ -266,8 +254,7 @@ class _Version:
 
     def _take_stderr(self, line: bytes) -> None:
         self.record("came", **{"from": "stderr"}, data=line)
-        self._last_of_stderr += line
-        del self._last_of_stderr[:-_KEPT]
+        self._last.stderr.write(line)
         if self._asked_to_end and not self.on_own_hub:
             return  # a runner of a Transform Hub writes a traceback when it is stopped
         if b'File "' in line:
@@ -277,7 +264,7 @@ class _Version:
 
     def _take_log(self, line: bytes) -> None:
         self.record("came", **{"from": "log"}, data=line)
-        self._last_of_log.append(line[:_KEPT])
+        self._last.log.write(line)
         self._screen.log(line)
 
     @property
@@ -757,7 +744,7 @@ def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[An
     with contextlib.ExitStack() as stack:
         if isinstance(source, Path):
             file = stack.enter_context(source.open("rb"))
-            source = iter(lambda: file.read(_KEPT), b"")
+            source = iter(lambda: file.read(_PIECE), b"")
         for piece in source:
             version.record("sent", to=to, data=piece.encode() if isinstance(piece, str) else piece)
             yield piece

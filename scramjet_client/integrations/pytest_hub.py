@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import re
-import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -39,6 +37,7 @@ from scramjet_client.models import CreateTopicResponse, GetInstanceResponse, Ins
 from scramjet_client.packages.package import PackageLike
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.output import OutputStream
+from scramjet_client.streams.tail import Tail
 from scramjet_client.uploads.sources import ProgressHook
 
 if TYPE_CHECKING:
@@ -279,15 +278,12 @@ class InstanceFactory(Closing):
             end(instance)
 
 
-class _End:
-    """The last bytes of a stream, as its readers received them."""
+class _Heard(Tail):
+    """The last bytes of a stream, as its readers received them. A test may read it on several threads."""
 
     def __init__(self) -> None:
-        self._pieces: deque[bytes] = deque()
-        self._size = 0
+        super().__init__(_KEPT)
         self._reader: Callable[[], OutputStream | None] = lambda: None
-        # Guards all of the above: a test may read one stream on several threads.
-        self._lock = threading.Lock()
 
     def hear(self, reader: weakref.ref[OutputStream], data: bytes) -> None:
         """Take a reader's bytes. Two readers at a time both get everything, so only one of them counts."""
@@ -295,16 +291,8 @@ class _End:
             heard = self._reader()
             if heard is None or heard.closed:
                 self._reader = reader
-            elif self._reader is not reader:
-                return
-            self._pieces.append(data)
-            self._size += len(data)
-            while self._size - len(self._pieces[0]) >= _KEPT:
-                self._size -= len(self._pieces.popleft())
-
-    def __bytes__(self) -> bytes:
-        with self._lock:
-            return b"".join(self._pieces)[-_KEPT:]
+            if self._reader is reader:
+                self._keep(data)
 
 
 class Witness(Closing):
@@ -327,14 +315,14 @@ class Witness(Closing):
         self._host = host
         self._instances = instances
         self._remembered = remembered
-        self._ends: dict[tuple[str, str], _End] = {}
+        self._ends: dict[tuple[str, str], _Heard] = {}
         self._closed = False
         stream_listeners.append(self._opened)
 
     def _opened(self, path: str, stream: OutputStream) -> None:
         found = _PATH.fullmatch(path)
         if found is not None:
-            end = self._ends.setdefault((unquote(found[1]), found[2]), _End())
+            end = self._ends.setdefault((unquote(found[1]), found[2]), _Heard())
             # The stream must not refer to itself: losing the last reference to it must close it.
             stream._reader.heard = partial(end.hear, weakref.ref(stream))
 
