@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from scramjet_client._log_records import record_of
+from scramjet_client._log_records import HUB, full_record_of
 from scramjet_client._trace import packed
 from scramjet_client.cli import _output, _say
 
@@ -21,9 +21,8 @@ _COLOURS = {
     "dev": "34",
 }
 _WIDTH = 6
-_HUB, _RUNNER = "CSIController ", "PythonRunner "
-"""Who writes into the log of an instance, beside the program: the hub, and the runner in the program's name."""
-
+_RUNNER = "PythonRunner"
+"""The source of what a runner writes into the log in the program's name."""
 
 _TRACEBACK = "Traceback (most recent call last)"
 
@@ -71,8 +70,8 @@ class Screen:
     def log(self, line: bytes) -> None:
         """Print a line of the log."""
         text = line.decode("utf-8", "replace").rstrip("\r\n")
-        record = record_of(text)
-        if record is not None and record.words.startswith(_HUB) and record.level != "ERROR":
+        record = full_record_of(text)
+        if record is not None and record.source == HUB and record.level != "ERROR":
             return  # each look of a client leaves one
         if self._json:
             self._as_json({"from": "log", **packed(line)})
@@ -80,7 +79,7 @@ class Screen:
             self.text("log", text)
         else:
             # The rest of a record with a traceback is on stderr, too.
-            words = record.words.removeprefix(_RUNNER)
+            words = record.said if record.source == _RUNNER else record.words
             if words.startswith(_BEAT):
                 return
             before, mark, _ = words.partition(_TRACEBACK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import time
@@ -18,6 +17,7 @@ import attrs
 import pytest
 
 from scramjet_client._base import Closing
+from scramjet_client._log_records import LogRecord, record_of
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.http_client import stream_listeners
 from scramjet_client.clients.host import HostClient
@@ -419,16 +419,14 @@ def readable_log(text: str) -> str:
     """Return a log as level, message and data, with the lines of tracebacks; platform details are only counted."""
     lines, folded = [], 0
     for line in text.splitlines():
-        record = _record(line)
-        if record is None:
+        record = record_of(line)
+        if record is None or not record.level:
             lines.append(line)
-        elif record.get("level") in _FOLDED and _is_of_the_platform(record):
+        elif record.level in _FOLDED and _is_of_the_platform(record):
             folded += 1
         else:
-            data = record.get("data")
-            words = [record["level"], record["msg"], *(data if isinstance(data, list) else [])]
-            said = " ".join(map(str, words))
-            if record.get("from") not in _PROGRAMS and len(said) > _LONGEST:
+            said = " ".join(map(str, [record.level, record.message, *record.data]))
+            if record.source not in _PROGRAMS and len(said) > _LONGEST:
                 said = f"{said[:_LONGEST]}..."
             lines.append(said)
     if folded and lines:
@@ -436,18 +434,9 @@ def readable_log(text: str) -> str:
     return "\n".join(lines)
 
 
-def _record(line: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    whole = isinstance(record, dict) and "level" in record and "msg" in record
-    return record if whole else None
-
-
-def _is_of_the_platform(record: dict[str, Any]) -> bool:
-    return record.get("from") not in _PROGRAMS or bool(
-        record.get("from") == "PythonRunner" and _RUNNERS.match(str(record["msg"]))
+def _is_of_the_platform(record: LogRecord) -> bool:
+    return record.source not in _PROGRAMS or bool(
+        record.source == "PythonRunner" and _RUNNERS.match(record.message)
     )
 
 
