@@ -8,6 +8,7 @@ import io
 import sys
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, BinaryIO
 
 import attrs
@@ -43,8 +44,6 @@ _FORGOTTEN = 10.0
 
 _ASKED = 0.5
 """Seconds that are enough to send a request."""
-
-_IN_USE = 409
 
 _LAST_WORDS = 2.0
 """Seconds in which output from before an instance's end may still arrive."""
@@ -130,7 +129,7 @@ def _removed(sequence: SequenceClient) -> bool:
     try:
         sequence.delete()
     except HubResponseError as error:
-        if error.status != _IN_USE:
+        if error.status != HTTPStatus.CONFLICT:
             raise
     else:
         return True

@@ -23,6 +23,7 @@ from scramjet_client.cli._options import LEVELS
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import ScramjetError, StreamIdleError
+from scramjet_client.http.answers import loads
 from scramjet_client.instances.keyboard import Keyboard
 
 if TYPE_CHECKING:
@@ -204,15 +205,11 @@ def show_log(
 def _as_json(text: str) -> str:
     """Return a line of a log as a line of JSON: a record unchanged, anything else as a JSON string."""
     try:
-        json.loads(text, parse_constant=_no_json)
-    except (ValueError, RecursionError):
+        loads(text)
+    except ValueError:
         return printable_json(json.dumps(text, ensure_ascii=False))
     # Between JSON tokens these characters are only spaces, and strings can't contain them.
     return printable_json(text.replace("\t", " ").replace("\r", " "))
-
-
-def _no_json(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON")
 
 
 def _readable(text: str, record: LogRecord | None) -> list[_say.Piece]:

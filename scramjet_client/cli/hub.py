@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _output, _say, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._options import (
@@ -149,7 +150,7 @@ def info(session: Session) -> None:
     version = host.get_version()
     entities = host.list_entities()
     modern = version.api_version is not None
-    ended = sum(_output.has_ended(each) for each in entities.instances)
+    ended = sum(has_ended(each) for each in entities.instances)
     running = len(entities.instances) - ended
     manager: Any = (host.get_status().cpm or None) if modern else None
     known = {

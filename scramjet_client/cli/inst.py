@@ -187,7 +187,7 @@ def _reader(stream_id: Any) -> None:
             _end_with(ctx, client)
 
     command = follow_option(default=True)(instance_argument(click.pass_context(read)))
-    inst.command(stream_id, help=help)(file_option(limit_option()(lines_option(command))))
+    inst.command(stream_id, help=help)(file_option()(limit_option()(lines_option(command))))
 
 
 def _end_with(

@@ -14,15 +14,7 @@ from scramjet_client.cli import _output, _say
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_profile
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.config import (
-    chosen_settings,
-    profile_file,
-    profile_names,
-    profile_settings,
-    si_folder,
-)
 from scramjet_client.errors import ConfigurationError
-from scramjet_client.http.settings import checked_base
 
 _DEFAULT = "default"
 
@@ -40,6 +32,8 @@ _name_argument = click.argument("name", shell_complete=complete_profile)
 
 def _current() -> str | None:
     """Return the name of the profile that commands use; None if it is unknown."""
+    from scramjet_client.config import profile_settings  # noqa: PLC0415
+
     try:
         return profile_settings().name
     except ConfigurationError:
@@ -61,6 +55,8 @@ def list_(session: Session) -> None:
     Example:
         scramjet profile list
     """
+    from scramjet_client.config import profile_names, profile_settings  # noqa: PLC0415
+
     current = _current()
     known: list[dict[str, Any]] = []
     for name in profile_names():
@@ -86,6 +82,8 @@ def show(session: Session, name: str | None) -> None:
     Example:
         scramjet profile show default
     """
+    from scramjet_client.config import profile_settings  # noqa: PLC0415
+
     known = _described(profile_settings(name), _current())
     _output.details(session, known, [(key.replace("_", " "), each) for key, each in known.items()])
 
@@ -102,6 +100,9 @@ def create(session: Session, name: str, url: str, chosen: bool) -> None:
     Example:
         scramjet profile create lab --url http://lab:8000/api/v1
     """
+    from scramjet_client.config import profile_file  # noqa: PLC0415
+    from scramjet_client.http.settings import checked_base  # noqa: PLC0415
+
     path = profile_file(name)
     if path.exists():
         raise click.ClickException(f"there is a profile {name!r} already: {path}")
@@ -133,6 +134,8 @@ def use(session: Session, name: str) -> None:
     Example:
         scramjet profile use lab
     """
+    from scramjet_client.config import profile_settings  # noqa: PLC0415
+
     profile_settings(name)
     _choose(name)
     for variable in ("SCRAMJET_API_URL", "SI_CONFIG_PATH", "SI_CONFIG"):
@@ -151,6 +154,8 @@ def rm(session: Session, name: str) -> None:
     Example:
         scramjet profile rm lab
     """
+    from scramjet_client.config import profile_file  # noqa: PLC0415
+
     path = profile_file(name)
     if not path.exists():
         raise click.ClickException(f"there is no profile {name!r}: {path}")
@@ -162,6 +167,8 @@ def rm(session: Session, name: str) -> None:
 
 def _choose(name: str) -> None:
     """Write which profile is in use, and keep the rest of the file."""
+    from scramjet_client.config import chosen_settings, si_folder  # noqa: PLC0415
+
     _write(si_folder() / "si-config.json", {**chosen_settings(), "profile": name})
 
 

@@ -96,7 +96,7 @@ def send(session: Session, topic: str, file: str, content_type: str | None) -> N
 @follow_option(default=True)
 @lines_option
 @limit_option()
-@file_option
+@file_option()
 @pass_session
 def get(
     session: Session,

@@ -6,13 +6,16 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
-import requests
 
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.interrupts import let_interrupts_pass
+
+if TYPE_CHECKING:
+    # The command reads answers for its help, too, and must not wait for this.
+    import requests
 
 ANSWER_LIMIT = 32 * 2**20
 """Bytes of an answer that is not a stream; a list of 50,000 instances fits. Parsed, JSON may need 22 times as much."""

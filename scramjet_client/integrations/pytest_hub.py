@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Union
 from urllib.parse import unquote
 
@@ -225,7 +226,7 @@ def _deleted(sequence: SequenceClient) -> bool:
     try:
         sequence.delete()
     except ScramjetError as error:
-        if error.status != 409:
+        if error.status != HTTPStatus.CONFLICT:
             raise
         return False
     return True
