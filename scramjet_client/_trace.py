@@ -20,7 +20,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO, Union
 
@@ -171,6 +171,11 @@ def _now() -> str:
 # -- reading ----------------------------------------------------------------------------------------------
 
 
+def sizes_of(data: Mapping[str, bytes | bytearray], events: Sequence[Any]) -> dict[str, int]:
+    """Return how much there is: the bytes of each stream, and the number of events as "event"."""
+    return {**{name: len(data.get(name, b"")) for name in COMPARED}, "event": len(events)}
+
+
 @attrs.define(kw_only=True)
 class Run:
     """One instance of a trace.
@@ -180,7 +185,7 @@ class Run:
         sequence: Name of its sequence.
         args, config: Those of its start.
         sent: The records of what was sent, and of what was closed, in their order.
-        before: For each of `sent`, what had come by then: bytes by stream, and the number of events.
+        before: For each of `sent`, the sizes of what had come by then.
         came: What came, by the name of the stream.
         events: Name and message of each event that came.
         exit_code: As its hub tells it; None if the trace ends before the instance.
@@ -193,7 +198,7 @@ class Run:
     args: list[Any] = attrs.field(factory=list)
     config: dict[str, Any] = attrs.field(factory=dict)
     sent: list[dict[str, Any]] = attrs.field(factory=list)
-    before: list[tuple[dict[str, int], int]] = attrs.field(factory=list)
+    before: list[dict[str, int]] = attrs.field(factory=list)
     came: dict[str, bytes] = attrs.field(factory=dict)
     events: list[tuple[str, Any]] = attrs.field(factory=list)
     exit_code: int | None = None
@@ -202,9 +207,8 @@ class Run:
     _last: float = attrs.field(default=0.0, init=False)
 
     def sizes(self) -> dict[str, int]:
-        """Return how much came: the bytes of each stream, and the number of events as "event"."""
-        sizes = {name: len(self.came.get(name, b"")) for name in COMPARED}
-        return {**sizes, "event": len(self.events)}
+        """Return how much came, as `sizes_of`."""
+        return sizes_of(self.came, self.events)
 
     def take(self, record: dict[str, Any]) -> None:
         """Take the next record of this instance."""
@@ -218,8 +222,7 @@ class Run:
         elif kind in ("sent", "closed"):
             unpacked(record)
             self.sent.append(record)
-            sizes = {name: len(self.came.get(name, b"")) for name in COMPARED}
-            self.before.append((sizes, len(self.events)))
+            self.before.append(self.sizes())
         elif kind == "came" and record.get("from") == "event":
             self.events.append((str(record.get("name")), record.get("message")))
         elif kind == "came":

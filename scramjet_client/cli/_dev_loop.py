@@ -367,7 +367,6 @@ class _Dev:
         program, separator, name = self._wanted.path, "", ""
         if not Path(program).exists():
             program, separator, name = program.rpartition(":")
-            program = program if program.endswith(".py") else program.replace(".", "/") + ".py"
         near = os.path.relpath(program, Path(path).resolve().parent)
         trace = TraceWriter(path, {"program": f"{near}{separator}{name}"})
         self._trace = trace

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import attrs
@@ -17,7 +17,13 @@ import click
 from scramjet_client._trace import is_trace
 from scramjet_client.models import Cause
 from scramjet_client.packages import requirements as _pip
-from scramjet_client.packages.package import Package, module_file
+from scramjet_client.packages.package import (
+    Package,
+    module_file,
+    module_of_word,
+    package_of_module,
+    take_installed,
+)
 from scramjet_client.packages.syntax import parsed
 
 _FUNCTION = re.compile(r"(.+?):([^\W\d]\w*)")
@@ -109,7 +115,11 @@ class Program:
     """
 
     def __init__(
-        self, given: str, requirements: str | None, no_requirements: bool, note: object
+        self,
+        given: str,
+        requirements: str | None,
+        no_requirements: bool,
+        note: Callable[[str], object],
     ) -> None:
         self.given = given
         self._function = ""
@@ -133,17 +143,12 @@ class Program:
         self._installed_for = b""
 
     def _place_function(self, where: str) -> None:
-        if where.endswith(".py"):
-            file = Path(where).resolve()
-            if not file.is_file():
-                raise click.UsageError(_no_such(self.given))
-            self.root, self._module = file.parent, file.stem
-        else:
-            if not _MODULE.fullmatch(where):
-                raise click.UsageError(_no_such(self.given))
-            self.root, self._module = Path.cwd(), where
-        names = [self._module] if where.endswith(".py") else self._module.split(".")
-        for each in names:
+        is_file = where.endswith(".py")
+        if not (Path(where).is_file() if is_file else _MODULE.fullmatch(where)):
+            raise click.UsageError(_no_such(self.given))
+        root, self._module = module_of_word(where)
+        self.root = root.resolve()
+        for each in [self._module] if is_file else self._module.split("."):
             if not each.isidentifier() or keyword.iskeyword(each):
                 raise click.UsageError(
                     f"{self.given!r} names a function of {each!r}, which no Python program can import: "
@@ -241,7 +246,7 @@ class Program:
     def _package(self) -> Package:
         if self._module:
             _parse(module_file(self.root, self._module))
-            return Package._of_module(self.root, self._module, self._function)
+            return package_of_module(self.root, self._module, self._function)
         if self.file is not None:
             if not self.file.is_file():
                 raise ValueError(self._missing())
@@ -274,14 +279,13 @@ class Program:
             lines = [each.split(b"#")[0].strip() for each in wanted.splitlines()]
             self.close()
             if any(lines):
-                if callable(self._note):
-                    self._note(f"installing {shown(self._requirements)}")
+                self._note(f"installing {shown(self._requirements)}")
                 self._installed = tempfile.TemporaryDirectory(prefix="scramjet-dev-")
                 into = Path(self._installed.name)
                 _pip.install(self._requirements, self._requirements.parent, into)
             self._installed_for = wanted
         if self._installed is not None:
-            package._take_installed(Path(self._installed.name))
+            take_installed(package, Path(self._installed.name))
 
     def close(self) -> None:
         """Remove what pip has installed."""

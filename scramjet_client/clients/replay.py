@@ -8,19 +8,18 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from scramjet_client._trace import COMPARED, Run, unpacked
+from scramjet_client._trace import COMPARED, Run, sizes_of, unpacked
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.follow import Follow
-from scramjet_client.packages.package import Package
 
 _LOOK = 0.02
 """How often, in seconds, to look whether as much has come as in the trace."""
@@ -47,7 +46,7 @@ class Difference:
     lines: list[str]
 
 
-class EventTap:
+class EventCollector:
     """Takes the records of a LocalHub, and keeps the events: those that came before anybody could listen, too.
 
     Give it to the hub: `LocalHub(record=tap)`.
@@ -83,28 +82,15 @@ class _Came:
 
         return take
 
-    def has(self, sizes: dict[str, int], events: int) -> bool:
-        with self.lock:
-            there = all(len(self.data[name]) >= size for name, size in sizes.items())
-            return there and len(self.events) >= events
-
-    def has_all_of(self, run: Run) -> bool:
-        sizes = run.sizes()
-        return self.has({name: sizes[name] for name in COMPARED}, sizes["event"])
-
-    def size_within(self, run: Run) -> int:
-        """Return how much of as much as in a run there is."""
-        with self.lock:
-            sizes = (min(len(self.data[each]), len(run.came.get(each, b""))) for each in COMPARED)
-            return sum(sizes) + min(len(self.events), len(run.events))
+    def has(self, sizes: dict[str, int]) -> bool:
+        """Return whether there is as much of each stream."""
+        now = self.sizes()
+        return all(now[name] >= size for name, size in sizes.items())
 
     def sizes(self) -> dict[str, int]:
-        """Return how much there is, by stream."""
+        """Return how much there is, as `Run.sizes`."""
         with self.lock:
-            return {
-                **{name: len(data) for name, data in self.data.items()},
-                "event": len(self.events),
-            }
+            return sizes_of(self.data, self.events)
 
     def cut(self, sizes: dict[str, int]) -> None:
         """Forget what came later than these."""
@@ -115,14 +101,17 @@ class _Came:
 
 
 class _Quiet:
-    """Since when nothing has come that the trace has, too. What is more than in the trace may come for ever."""
+    """Counts the seconds without data. Data beyond the sizes of the trace does not count: it may come for ever."""
 
     def __init__(self, run: Run, came: _Came) -> None:
-        self._run, self._came = run, came
-        self._size, self._since = came.size_within(run), time.monotonic()
+        self._most, self._came = run.sizes(), came
+        self._size, self._since = self._size_now(), time.monotonic()
+
+    def _size_now(self) -> int:
+        return sum(min(size, self._most[name]) for name, size in self._came.sizes().items())
 
     def seconds(self) -> float:
-        size, now = self._came.size_within(self._run), time.monotonic()
+        size, now = self._size_now(), time.monotonic()
         if size != self._size:
             self._size, self._since = size, now
         return now - self._since
@@ -132,7 +121,7 @@ def replayed(
     sequence: SequenceClient,
     run: Run,
     *,
-    tap: EventTap | None = None,
+    tap: EventCollector | None = None,
     patience: float = PATIENCE,
     at_its_pace: bool = False,
 ) -> list[Difference]:
@@ -194,9 +183,9 @@ def _send_all(
     began = time.monotonic()
     first = float(run.sent[0].get("t") or 0.0) if run.sent else 0.0
     kind = next((str(each["type"]) for each in run.sent if "type" in each), "text/plain")
-    for record, (sizes, events) in zip(run.sent, run.before):
+    for record, sizes in zip(run.sent, run.before):
         # A program that answers may not listen yet, or take two inputs for one.
-        _await(partial(came.has, sizes, events), following, _Quiet(run, came), patience)
+        _await(partial(came.has, sizes), following, _Quiet(run, came), patience)
         if at_its_pace:
             due = began + float(record.get("t") or 0.0) - first
             while time.monotonic() < due and not following.done:
@@ -233,7 +222,7 @@ def _await_end(
     def look() -> float:
         nonlocal counted
         sizes, seconds = came.sizes(), quiet.seconds()
-        if run.stopped and came.has_all_of(run):
+        if run.stopped and came.has(run.sizes()):
             silent = seconds <= run.silence and run.silence > _MORE
             counted = sizes if silent else counted or run.sizes()
         return seconds
@@ -336,24 +325,8 @@ def program_of(about: dict[str, Any], trace: Path) -> str | None:
     return str(trace.resolve().parent / path) + separator + name
 
 
-def package_of(program: str) -> Package:
-    """Return the package of a folder, a file, or `module:function`.
-
-    Raises:
-        ValueError: There is none.
-    """
-    path = Path(program)
-    where, separator, name = program.rpartition(":")
-    if separator and not path.exists():
-        file = Path(where if where.endswith(".py") else where.replace(".", "/") + ".py")
-        return Package._of_module(file.parent, file.stem, name)
-    if path.is_dir() and not (path / "package.json").exists() and (path / "main.py").is_file():
-        return Package(path / "main.py")
-    return Package(path)
-
-
-def chosen_runs(runs: list[Run], number: int | None) -> Iterator[Run]:
-    """Yield the runs to replay: the one of a number, or the last.
+def chosen_run(runs: list[Run], number: int | None = None) -> Run:
+    """Return the run to replay: the one of a number, or the last.
 
     Raises:
         ValueError: There is none.
@@ -361,8 +334,7 @@ def chosen_runs(runs: list[Run], number: int | None) -> Iterator[Run]:
     if not runs:
         raise ValueError("the trace has no run")
     if number is None:
-        yield runs[-1]
-        return
+        return runs[-1]
     if not 1 <= number <= len(runs):
         raise ValueError(f"the trace has {len(runs)} runs, and no number {number}")
-    yield runs[number - 1]
+    return runs[number - 1]

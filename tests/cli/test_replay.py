@@ -391,3 +391,18 @@ def test_traces_are_tests(trace: Path, tmp_path: Path, home: Path, changed: bool
     assert done.returncode == int(changed), done.stdout
     assert ("-ONE" in done.stdout) == changed
     assert f"1 {'failed' if changed else 'passed'}" in done.stdout
+
+
+def test_function_of_a_package_again(own: dict[str, str], tmp_path: Path):
+    """The trace of a function in a package is replayed as it ran, with what it imports from its package."""
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "helper.py").write_text("WORD = 'helped'\n")
+    (tmp_path / "pkg" / "mod.py").write_text(
+        "from pkg.helper import WORD\ndef go(context, input):\n    yield WORD\n"
+    )
+    options = ["--once", "--port", "0", "--no-input", "--record", "go.trace.jsonl"]
+    made = run(["dev", "pkg.mod:go", *options], own, cwd=tmp_path)
+    again = run(["replay", tmp_path / "go.trace.jsonl"], own, cwd=tmp_path.parent)
+
+    assert made.code == 0, made
+    assert (again.code, again.text) == (0, ""), again
