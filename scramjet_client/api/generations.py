@@ -1,6 +1,6 @@
 """Differences between hub generations; only this module knows them (docs/protocol.md, "Version and generation").
 
-H1 is the hub since 0.28.2 (in practice 1.x), H0 everything before it. If the shape of an answer shows the
+"1.x" means hubs since 0.28.2, "0.x" hubs before that. If the shape of an answer shows the
 generation, that shape decides. The version is requested only for facts that are needed before sending, once per
 `HttpClient`, and not before they matter.
 """
@@ -29,7 +29,7 @@ from scramjet_client.streams.output import now
 if TYPE_CHECKING:
     from scramjet_client.uploads.sending import RouteLimits
 
-_FIRST_H1 = (0, 28, 2)
+_FIRST_1X = (0, 28, 2)
 _VERSION_LENGTH = 40
 """Characters of a hub's version that messages repeat."""
 
@@ -62,7 +62,7 @@ class Generation:
 
     Attributes:
         version: The hub's version, in its own words.
-        modern: Whether it is H1.
+        modern: Whether it is 1.x.
     """
 
     version: str
@@ -74,7 +74,7 @@ class Generation:
         return self.modern
 
     def require(self, what: str) -> None:
-        """Raise `UnsupportedByHubError` on H0, which lacks this feature."""
+        """Raise `UnsupportedByHubError` on 0.x, which lacks this feature."""
         if not self.modern:
             raise self.unsupported(what)
 
@@ -100,8 +100,8 @@ class Generation:
         """Return how a program takes its input, from the hub's info of its instance and its sequence's config.
 
         Only Node.js runners decode the beginning of the first input. They begin to read it with their first message
-        about topics, which H1 shows as `requires`, even if it is empty. They send another message when the function
-        has returned, which H1 shows as `provides`. H0 shows nothing.
+        about topics, which 1.x shows as `requires`, even if it is empty. They send another message when the function
+        has returned, which 1.x shows as `provides`. 0.x shows nothing.
         """
         engines = config.get("engines")
         python = config.get("language") == "py" or (
@@ -113,7 +113,7 @@ class Generation:
         return Intake(reading=returned or "requires" in info, returned=returned, decodes=True)
 
     def stop_body(self, timeout: float, can_call_keepalive: bool) -> Any:
-        """Return the body of `_stop`; H1 would silently read H0's list as 7 s."""
+        """Return the body of `_stop`; 1.x would silently read 0.x's list as 7 s."""
         body = {"timeout": timeout, "canCallKeepalive": can_call_keepalive}
         return body if self.modern else [_STOP, body]
 
@@ -127,7 +127,7 @@ class Generation:
         args: list[Any] | tuple[Any, ...] | None,
         further: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Return the body of `start`; Python sequences of H0 die without `appConfig` and `args`."""
+        """Return the body of `start`; Python sequences of 0.x die without `appConfig` and `args`."""
         body: dict[str, Any] = {"appConfig": dict(app_config or {}), "args": list(args or [])}
         for name, value in further.items():
             if value is None:
@@ -137,13 +137,13 @@ class Generation:
         return body
 
     def event_body(self, event_name: str, message: Any) -> Any:
-        """Return the body of `_event`; H0 carries only strings."""
+        """Return the body of `_event`; 0.x carries only strings."""
         if not isinstance(message, str) and not self.modern:
             raise self.unsupported(f"an event message of type {type(message).__name__}")
         return [_EVENT, {"eventName": event_name, "message": message}]
 
     def event(self, event_name: str, value: Any) -> GetEventResponse:
-        """Return an event from a hub's message: bare on H1, in an envelope on H0."""
+        """Return an event from a hub's message: bare on 1.x, in an envelope on 0.x."""
         data, name = value, event_name
         if not self.modern and isinstance(value, dict):
             data, name = value.get("message"), value.get("eventName", event_name)
@@ -172,7 +172,7 @@ def generation_of(client: HttpClient) -> Generation:
 
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
-    """Return the hub's limits for bodies on a route; H0 cuts long-lived bodies."""
+    """Return the hub's limits for bodies on a route; 0.x cuts long-lived bodies."""
     from scramjet_client.uploads.sending import RouteLimits  # noqa: PLC0415 - not for who only asks
 
     spoken = generation_of(client)
@@ -202,4 +202,4 @@ def generation_from(version: GetVersionResponse) -> Generation:
     modern = version.service is not None or version.api_version is not None
     numbers = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version.version)[:3])
     shown = version.version[:_VERSION_LENGTH]
-    return Generation(version=shown, modern=modern and (not numbers or numbers >= _FIRST_H1))
+    return Generation(version=shown, modern=modern and (not numbers or numbers >= _FIRST_1X))

@@ -318,7 +318,7 @@ def replace_package(
     requirements: Requirements = None,
     progress: ProgressHook | None = None,
 ) -> str:
-    """Replace the package of a sequence (H1) and return the id of the sequence."""
+    """Replace the package of a sequence (1.x) and return the id of the sequence."""
     check_hook(progress)
     with opened(package, requirements) as source:
         generation_of(client).require("replacing the package of a sequence")
