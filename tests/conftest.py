@@ -46,8 +46,37 @@ _SCENARIOS = {
 """Folders, and files test_*.py, whose tests take the client through many cases of one kind: none is quick."""
 
 
+_LONGEST = {
+    *(
+        "test_dev",
+        "test_other_systems",
+        "test_replay",
+        "test_local_hub",
+        "test_benchmarks",
+        "test_cycles",
+    ),
+    *(
+        "test_release",
+        "test_docs_site",
+        "test_pytest_plugin",
+        "test_si",
+        "test_soak",
+        "test_document",
+    ),
+    *(
+        "test_crashes",
+        "test_ends_of_functions",
+        "test_standard_streams",
+        "test_events",
+        "test_streams",
+    ),
+}
+"""Files of tests that take longest. A worker that began one of them last would have all others wait for it."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as quick the tests that start no process, by themselves or by a fixture, and wait for no time to pass."""
+    """Begin with the longest; mark as quick what starts no process, by itself or by a fixture, and does not wait."""
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
     for item in items:
         if not isinstance(item, pytest.Function):
             continue

@@ -550,6 +550,7 @@ def test_entry_runs_the_main_file_as_if_it_were_itself(tmp_path: Path):
     assert done.stdout.strip() == f"(7, 'sequence') None {there / 'main.py'}"
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     ("requirements", "words"),
     [
@@ -605,6 +606,7 @@ def test_requirements_that_are_packages(line: str):
     assert _checked([line]) == [line]
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize(
     "line",
     [
@@ -633,6 +635,7 @@ def test_passwords_of_an_index_are_not_shown(
     assert "hunter2" not in repr(caught.value)
 
 
+@pytest.mark.waits
 def test_password_of_the_index_setting_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -275,9 +275,7 @@ def test_streams_join_and_leave_from_the_loop_and_from_other_threads(wires: Wire
     assert [kind for _, kind in events] == [[b"hello"], StreamClosedError, type(None)]
 
 
-def test_a_stream_closed_while_only_select_waits(
-    wires: Wires, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_stream_closed_while_only_select_waits(wires: Wires, monkeypatch: pytest.MonkeyPatch):
     """Plain `select` refuses a list with a closed descriptor; the other streams go on all the same."""
     closed, other = wires.stream("closed"), wires.stream("other")
     victims = [closed]

@@ -32,7 +32,7 @@ def talks(context, input):
         number += 1
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def host():
     with LocalHub() as hub:
         hub.add_sequence("says", says)
