@@ -554,7 +554,7 @@ def _number(digits: str) -> int:
 
 
 def _no_number(word: str) -> float:
-    raise _Refused(f"{word} is no number of JSON")
+    raise _Refused(f"{word} is not a number of JSON")
 
 
 def _text(path: Path, text: str, value: dict[str, Any], key: str) -> str:

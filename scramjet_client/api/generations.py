@@ -93,8 +93,8 @@ class Generation:
             "ASCII, and input without a type, arrive whole"
         )
         if self.modern:
-            return (first, text, "stdin and inout carry UTF-8 alone")
-        return (first, text, "all streams carry UTF-8 alone")
+            return (first, text, "stdin and inout carry only UTF-8")
+        return (first, text, "all streams carry only UTF-8")
 
     def intake(self, info: Mapping[str, Any], config: Mapping[str, Any]) -> Intake:
         """Return how a program takes its input, from the hub's info of its instance and its sequence's config.
@@ -173,7 +173,7 @@ def generation_of(client: HttpClient) -> Generation:
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
     """Return the hub's limits for bodies on a route; 0.x cuts long-lived bodies."""
-    from scramjet_client.uploads.sending import RouteLimits  # noqa: PLC0415 - not for who only asks
+    from scramjet_client.uploads.sending import RouteLimits  # noqa: PLC0415 - only senders need it
 
     spoken = generation_of(client)
     return RouteLimits(

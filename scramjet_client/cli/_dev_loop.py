@@ -52,30 +52,30 @@ _GRACE_MS = 1000
 """Milliseconds that a program gets to stop by itself."""
 
 _REST_LIMIT = 1.0
-"""Seconds for what a killed program has left behind."""
+"""Seconds for reading what a killed program has written."""
 
 _END_LIMIT = 6.0
-"""Seconds in which the streams of an ended program must have ended, too."""
+"""Seconds in which an instance must end after its streams broke."""
 
 _LAST_WORDS = 30.0
-"""Seconds after which a log that does not end says no more about a failure."""
+"""Seconds to wait for the reason of a failure in a log that does not end."""
 
 _LOOK = 0.025
-"""Seconds between two looks at what an ended program has said."""
+"""How often, in seconds, the last lines of an ended program are checked for a reason."""
 
 _SIGNALS = 0.5
-"""Seconds for which a signal may stay unseen."""
+"""How often, in seconds, the main thread wakes to handle signals."""
 
 _AGAIN = 1.0
-"""Seconds between two attempts to reach a hub that has gone."""
+"""Seconds between two attempts to reach a hub that does not answer."""
 
 _STEP_MS = 25
-"""Milliseconds without a further change after which a save is complete: editors write in several steps."""
+"""Milliseconds of silence that end a save: editors write in several steps."""
 
 _LONGEST_STEP_MS = 400
 
 _IN_USE = 16.0
-"""Seconds for which a hub counts an ended instance as one of its sequence."""
+"""Seconds for which a hub counts an ended instance as an instance of its sequence."""
 
 _ENDING = [
     getattr(signal, each) for each in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, each)
@@ -127,7 +127,7 @@ class _Ended:
 
     Attributes:
         version: The version.
-        info: How it has ended; None if nothing says so.
+        info: How it has ended; None if that is not known.
         error: What went wrong instead.
     """
 
@@ -178,11 +178,11 @@ class _Version:
         self.on_own_hub = True
 
     def show(self, tell: Callable[[_Ended], object], *, whole_log: bool) -> None:
-        """Show what it gives from now on, and tell how it has ended.
+        """Show its streams from now on, and report its end.
 
         Args:
-            tell: Takes the end, on a thread.
-            whole_log: Whether to tell it only when the log was shown, too.
+            tell: Called with the end, on another thread.
+            whole_log: Whether to report the end only after the whole log was shown.
         """
         with contextlib.suppress(InstanceNotFoundError):
             self._log = self.instance.follow(log=self._take_log)
@@ -200,7 +200,7 @@ class _Version:
         threading.Thread(target=wait, name="scramjet-dev-wait", daemon=True).start()
 
     def _end(self, whole_log: bool) -> GetInstanceResponse | None:
-        """Wait until it has ended and has said all about it; return how it has ended, as far as anything says so."""
+        """Wait for the end and its reason; return how it ended, or None if that is not known."""
         lost = False
         try:
             if self._streams is not None:
@@ -227,7 +227,7 @@ class _Version:
         return found if found.terminated is not None or found.status == "crashed" else None
 
     def feed(self, upload: Upload[Any]) -> None:
-        """Keep the upload that feeds it."""
+        """Take the upload of its input, and show its error."""
         self._upload = upload
         upload.add_done_callback(self._fed)
 
@@ -248,7 +248,7 @@ class _Version:
         return take
 
     def record(self, kind: str, **fields: Any) -> None:
-        """Write into the trace, on a hub that does not do so itself."""
+        """Write into the trace; the own hub does this itself, and then there is no trace here."""
         if self._trace is not None:
             self._trace.add(kind, self.instance.id, **fields)
 
@@ -269,7 +269,7 @@ class _Version:
 
     @property
     def folder(self) -> str | None:
-        """Its folder on the hub, if the hub says."""
+        """Its folder on the hub, or None if the hub does not tell it."""
         if not self._asked:
             self._asked = True
             with contextlib.suppress(ScramjetError):
@@ -278,7 +278,7 @@ class _Version:
         return self._folder
 
     def end(self, *, gently: bool = True) -> None:
-        """Stop it, or kill it; return when it has ended, or after some seconds."""
+        """Stop it, or kill it; wait a few seconds for its end."""
         self.over.set()
         self._asked_to_end = True
         if self._upload is not None:
@@ -301,7 +301,7 @@ class _Version:
             self.instance.stop(_GRACE_MS)
 
     def forget(self) -> None:
-        """Free what is open for it."""
+        """Close its streams and its upload."""
         self.over.set()
         if self._upload is not None:
             self._upload.cancel()
@@ -340,7 +340,7 @@ class _Dev:
     # -- the whole ------------------------------------------------------------------------------------
 
     def through(self) -> int:
-        """Run until the user, or with `--once` the program, ends it."""
+        """Run until the user ends it, or with `--once` until the program ends."""
         wanted, stack = self._wanted, self._stack
         stack.callback(self._program.close)
         stack.callback(self._events.close)
@@ -408,7 +408,7 @@ class _Dev:
                 return code
 
     def _all_saved(self, first: _Saved) -> frozenset[str]:
-        """Return what was saved, with what has been saved since: one restart is enough for all."""
+        """Return the saved paths, with those saved since: one restart is enough for all."""
         paths = set(first.paths)
         kept: list[_News] = []
         while True:
@@ -425,7 +425,7 @@ class _Dev:
         return frozenset(paths)
 
     def _end_all(self) -> None:
-        """End the program; remove what was sent to a hub that stays."""
+        """End the program; delete its sequences from a hub that is not ours."""
         version, self._version = self._version, None
         if version is not None:
             version.end()
@@ -490,7 +490,7 @@ class _Dev:
         return hub
 
     def _take(self, record: dict[str, Any]) -> None:
-        """Take a record of the own hub: it has the events, which no hub gives without their names."""
+        """Take a record of the own hub. Only records have all events: clients must know their names."""
         if self._trace is not None:
             self._trace.copy(record)
         if record.get("kind") == "came" and record.get("from") == "event":
@@ -607,7 +607,7 @@ class _Dev:
             version.feed(version.instance.submit_input(source, type=kind, end=True))
 
     def _remove_old(self) -> None:
-        """Delete versions that no hub counts as used any more, so that a day of saves fills no disk."""
+        """Delete sequences of earlier versions, once the hub lets them go: a day of saves must not fill a disk."""
         while len(self._sent) > 1 and time.monotonic() - self._sent[0][0] > _IN_USE:
             _, sequence = self._sent[0]
             try:
@@ -651,7 +651,7 @@ class _Dev:
             self._digest = None
             return
         if self._digest is not None and self._state_of(built) == self._digest:
-            return  # such as a file that is no part of the package
+            return  # such as a file that is not part of the package
         names = sorted({Path(each).name for each in paths}) or [self._program.name]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         self._watch(built)
@@ -693,7 +693,7 @@ class _Dev:
         self._start_again(built, "the hub is back", time.monotonic())
 
     def _on_end(self, ended: _Ended) -> int | None:
-        """Tell how the program has ended; return the exit code of the command, or None to go on."""
+        """Report the end of the program; return the exit code of the command, or None to go on."""
         version, info = ended.version, ended.info
         if isinstance(ended.error, (HubConnectionError, HubTimeoutError, StreamInterruptedError)):
             self._lost(version.built, ended.error)
@@ -737,7 +737,7 @@ class _Dev:
 
 
 def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[Any]:
-    """Yield what is sent, and write it into the trace of a version."""
+    """Yield the pieces of a source, and write each into the trace of a version."""
     if to == "input":
         version.record("sent", to=to, type=kind, data=b"")
     with contextlib.ExitStack() as stack:
@@ -831,7 +831,7 @@ class _Watcher:
 
 
 def _identities(folders: frozenset[str]) -> list[tuple[int, int] | None]:
-    """Return which folders these paths name now; None for each that is not there."""
+    """Return device and inode of each folder, None for a missing one: they change if a folder is replaced."""
     found: list[tuple[int, int] | None] = []
     for each in sorted(folders):
         try:

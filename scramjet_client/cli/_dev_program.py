@@ -33,7 +33,7 @@ _REQUIREMENTS = "requirements.txt"
 
 
 class Unfinished(Exception):
-    """The program can't be packed as it is now; the next save may change that."""
+    """The program can't be packed in its present state; the next save may change that."""
 
 
 @attrs.frozen(kw_only=True)
@@ -173,7 +173,7 @@ class Program:
         return self._function or (self.root.name if self.file is None else self.file.stem)
 
     def folders(self, built: Built | None) -> tuple[set[str], set[str]]:
-        """Return the folders to watch: those with all that is below, and those alone."""
+        """Return the folders to watch: those with everything below them, and those without."""
         if self.file is None and not self._module:
             return {str(self.root)}, set()
         alone = {str(self.root)}
@@ -266,7 +266,7 @@ class Program:
         return f"{self.given} is not there (any more)"
 
     def _check_syntax(self, package: Package) -> None:
-        """Find the mistake before the program runs: it may import a file much later, or never."""
+        """Find syntax errors before the program runs: it may import a file much later, or never."""
         for each in package.entries:
             if each.name.endswith(".py") and isinstance(each.source, Path):
                 _parse(each.source)
@@ -314,7 +314,7 @@ def _parse(file: Path) -> None:
 
 
 def _syntax(error: SyntaxError) -> str:
-    """Return a mistake as `path:line:column: SyntaxError: words`, with the line."""
+    """Return a syntax error as `path:line:column: SyntaxError: message`, with the line."""
     where = "" if error.filename is None else shown(Path(error.filename))
     place = ":".join(str(each) for each in (where, error.lineno, error.offset) if each)
     said = f"{place}: {type(error).__name__}: {error.msg}"

@@ -94,7 +94,7 @@ class Screen:
             self.text("event", f"{name} {json.dumps(message, ensure_ascii=False)}")
 
     def note(self, text: str, colour: str = _say.DIM) -> None:
-        """Tell the user something, on stderr."""
+        """Print a note on stderr, or with `--json` a record on stdout."""
         if self._json:
             with self._lock:
                 _output.line({"from": "dev", "text": text})
@@ -102,7 +102,7 @@ class Screen:
             self._tell(text, colour)
 
     def problem(self, text: str) -> None:
-        """Tell the user of a problem, however quiet the command is."""
+        """Print a problem, as `note`, even with `--quiet`."""
         if self._json:
             with self._lock:
                 _output.line({"from": "dev", "problem": text})
@@ -110,7 +110,7 @@ class Screen:
             self._tell(text, _say.RED)
 
     def raw(self, text: str) -> None:
-        """Print what a debugger says."""
+        """Print the output of a debugger as it comes."""
         with self._lock:
             _say.part(text)
 

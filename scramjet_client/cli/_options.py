@@ -161,7 +161,7 @@ def json_value(kind: type, called: str) -> Callable[[Any], Any]:
                     text = file.read()
             value = loads(text)
         except (OSError, ValueError) as error:
-            raise click.BadParameter(f"{given!r} is no JSON: {error}") from None
+            raise click.BadParameter(f"{given!r} is not JSON: {error}") from None
         if not isinstance(value, kind):
             raise click.BadParameter(f"it must be {called}, not {text.strip()[:40]!r}")
         return value

@@ -77,7 +77,7 @@ def _check(given: dict[str, Any], session: Session) -> None:
         raise click.UsageError("--no-requirements and --requirements contradict each other")
     path = given["input_path"]
     if given["once"] and path not in (None, "-") and not Path(path).is_file():
-        raise click.UsageError(f"--once needs a regular file as --input, and {path!r} is none")
+        raise click.UsageError(f"--once needs a regular file as --input, and {path!r} is not one")
     if not given["once"] and find_spec("watchfiles") is None:
         raise click.ClickException(
             "scramjet dev needs the package 'watchfiles': pip install 'scramjet_client[cli]'"

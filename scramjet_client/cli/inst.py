@@ -52,7 +52,7 @@ inst.add_command(events)
 
 
 @inst.command("list")
-@click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
+@click.option("-q", "--ids", is_flag=True, help="Only ids, one a line.")
 # The list always contains all of them; users of docker ask for that.
 @click.option("-a", "--all", "_all", is_flag=True, hidden=True, expose_value=False)
 @pass_session
@@ -256,7 +256,7 @@ def input_(
 def stdin(ctx: click.Context, instance: str, file: str, end: bool) -> None:
     r"""Send a file, or stdin, to an instance's stdin.
 
-    Hubs carry UTF-8 alone there.
+    Hubs carry only UTF-8 there.
 
     \b
     Example:
@@ -283,7 +283,7 @@ def inout(
 ) -> None:
     r"""Send to an instance's input, and print its output.
 
-    Ends with the output. With --no-end hubs carry UTF-8 alone. A Python program gets bytes, and with -t text/plain it
+    Ends with the output. With --no-end hubs carry only UTF-8. A Python program gets bytes, and with -t text/plain it
     gets text. If it crashes, its error goes to stderr, and the exit code is its own.
 
     \b
@@ -328,7 +328,7 @@ def attach(
     `scramjet inst inout`.
 
     Ctrl-C detaches, and the instance goes on; Ctrl-D ends its stdin. Ends with the instance, with its exit
-    code; with 0 after Ctrl-C. Hubs carry UTF-8 alone to stdin.
+    code; with 0 after Ctrl-C. Hubs carry only UTF-8 to stdin.
 
     \b
     Example:

@@ -97,7 +97,7 @@ def pack(
         target = target or f"{package.name or 'sequence'}.tar.gz".replace("/", "-")
         if target == "-" and not list_only:
             if sys.stdout.isatty():
-                raise click.UsageError("a package is no text; -o - is for pipes")
+                raise click.UsageError("a package is not text; -o - is for pipes")
             package.write_to(sys.stdout.buffer)
             return
         if not list_only:
@@ -162,7 +162,7 @@ def send(session: Session, path: str, replace: str | None, requirements: str | N
 
 
 @seq.command("list")
-@click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
+@click.option("-q", "--ids", is_flag=True, help="Only ids, one a line.")
 @pass_session
 def list_(session: Session, ids: bool) -> None:
     r"""List the sequences on the hub, the newest last; INSTANCES are those that run.

@@ -32,7 +32,7 @@ def topic() -> None:
 
 
 @topic.command("list")
-@click.option("-q", "--names", is_flag=True, help="Names alone, one a line.")
+@click.option("-q", "--names", is_flag=True, help="Only names, one a line.")
 @pass_session
 def list_(session: Session, names: bool) -> None:
     r"""List the topics of the hub (1.x).

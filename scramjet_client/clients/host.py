@@ -198,7 +198,7 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /version.
         """
-        from scramjet_client.clients.doctor import examine  # noqa: PLC0415 - not for who only asks
+        from scramjet_client.clients.doctor import examine  # noqa: PLC0415 - few callers need it
 
         return examine(self._client, self._sources, timeout)
 

@@ -22,20 +22,20 @@ from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.follow import Follow
 
 _LOOK = 0.02
-"""How often, in seconds, to look whether as much has come as in the trace."""
+"""How often, in seconds, to check whether as much data has come as in the trace."""
 
 _MORE = 0.3
-"""Seconds for which to look whether more comes than in the trace."""
+"""Seconds to wait for data beyond the trace."""
 
 _STOP_MS = 2000
 
 PATIENCE = 5.0
-"""Seconds without anything new after which nothing more is expected."""
+"""Seconds of silence after which nothing more is expected."""
 
 
 @attrs.frozen(kw_only=True)
 class Difference:
-    """What differs between a run and its trace.
+    """A difference between a run and its trace.
 
     Attributes:
         of: "output", "stdout", "stderr", "events" or "end".
@@ -47,7 +47,7 @@ class Difference:
 
 
 class EventCollector:
-    """Takes the records of a LocalHub, and keeps the events: those that came before anybody could listen, too.
+    """Collects the events of a LocalHub, also those that came before a client could listen.
 
     Give it to the hub: `LocalHub(record=tap)`.
     """
@@ -67,7 +67,7 @@ class EventCollector:
 
 
 class _Came:
-    """What has come from the program so far."""
+    """The data and events that have come from the program so far."""
 
     def __init__(self, events: list[tuple[str, Any]]) -> None:
         self.data: dict[str, bytearray] = {name: bytearray() for name in COMPARED}
@@ -93,7 +93,7 @@ class _Came:
             return sizes_of(self.data, self.events)
 
     def cut(self, sizes: dict[str, int]) -> None:
-        """Forget what came later than these."""
+        """Drop everything beyond these sizes."""
         with self.lock:
             for name in COMPARED:
                 del self.data[name][sizes[name] :]
@@ -130,10 +130,10 @@ def replayed(
     Args:
         sequence: The program.
         run: The run.
-        tap: What has the events of its hub. Without one, events that come at once are missed, so the program may give
-            fewer events than in the trace.
-        patience: Seconds without anything new after which nothing more is expected.
-        at_its_pace: Whether to keep the times between what was sent.
+        tap: Collects the events of its hub. Without one, events right after the start are missed, so fewer events than
+            in the trace are no difference.
+        patience: Seconds of silence after which nothing more is expected.
+        at_its_pace: Whether to send at the times of the trace.
 
     Raises:
         ScramjetError: The hub refuses something.
@@ -204,7 +204,7 @@ def _send_all(
 
 
 def _await(done: Callable[[], bool], following: Follow, quiet: _Quiet, patience: float) -> bool:
-    """Wait until something is so, as long as the program goes on as in the trace; return whether it is."""
+    """Wait until `done`, as long as the program gives data of the trace; return whether it is."""
     while not done():
         if following.done or quiet.seconds() > patience:
             return done()
@@ -215,7 +215,7 @@ def _await(done: Callable[[], bool], following: Follow, quiet: _Quiet, patience:
 def _await_end(
     instance: InstanceClient, run: Run, came: _Came, following: Follow, patience: float
 ) -> bool:
-    """Wait for as much as in the trace; return whether the program had to be stopped, as it was then."""
+    """Wait for as much data as in the trace; return whether the program had to be stopped."""
     quiet = _Quiet(run, came)
     counted: dict[str, int] | None = None
 
@@ -240,7 +240,7 @@ def _await_end(
     with contextlib.suppress(HubTimeoutError):
         following.wait(_STOP_MS / 1000)
     if counted is not None:
-        # The program was stopped at some time, and might have given more in a longer one.
+        # The traced run was stopped, too, and might have given more in a longer time.
         look()
         came.cut(counted)
     return True
@@ -296,7 +296,7 @@ def _event(event: tuple[str, Any]) -> str:
 
 
 def _without_paths(data: bytes) -> bytes:
-    """Leave the folders out of tracebacks: a hub unpacks each package into a new one."""
+    """Remove the folders from tracebacks: a hub unpacks each package into a new one."""
     lines = []
     for line in data.split(b"\n"):
         head, mark, rest = line.partition(b'  File "')
@@ -317,7 +317,7 @@ def _diff(before: list[str], now: list[str]) -> list[str]:
 
 
 def program_of(about: dict[str, Any], trace: Path) -> str | None:
-    """Return the program that a trace names, as a path from here; None if it names none."""
+    """Return the program of a trace, as a path from the current folder; None if the trace does not name it."""
     named = about.get("program")
     if not isinstance(named, str) or not named:
         return None

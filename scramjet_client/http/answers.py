@@ -83,7 +83,7 @@ def _read(response: requests.Response, enough: int) -> list[bytes]:
         let_interrupts_pass(error)
         # urllib3 takes "-5" for a chunk's size, and then trips over it.
         raise InvalidResponseError(
-            f"{response.url} answered with what is no HTTP: {error}", url=response.url
+            f"{response.url} answered with something that is not HTTP: {error}", url=response.url
         ) from error
     return pieces
 
@@ -153,7 +153,7 @@ def is_count(value: Any) -> bool:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 @attrs.frozen(kw_only=True)

@@ -105,7 +105,7 @@ _DISEASES = (
     ),
     _Disease(
         re.compile(r"has no attribute '(?:write_to|map)'|object has no attribute 'pipe'"),
-        "what `run` returns is no stream for this hub: return a scramjet.streams.Stream, or use `host.deploy`",
+        "what `run` returns is not a stream for this hub: return a scramjet.streams.Stream, or use `host.deploy`",
     ),
     _Disease(
         re.compile(

@@ -442,7 +442,7 @@ def _check_packed(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(2)
     if head != _GZIP:
-        raise ValueError(f"{str(path)!r} is no sequence package: it is not gzip-compressed")
+        raise ValueError(f"{str(path)!r} is not a sequence package: it is not gzip-compressed")
 
 
 def _tell(package: Package) -> None:

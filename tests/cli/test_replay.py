@@ -223,7 +223,7 @@ def test_record_on_another_hub(host: HostClient, hub: LocalHub, home: Path, tmp_
     ("content", "said"),
     [
         ("", "is empty"),
-        ("x\n", "line 1: this is no JSON"),
+        ("x\n", "line 1: this is not JSON"),
         ("{}\n", 'must have "scramjet_trace"'),
         ('{"scramjet_trace": 2}\n', "format 2"),
         ('{"scramjet_trace": 1}\n[]\n', "line 2: a record is a JSON object"),

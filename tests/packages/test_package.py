@@ -340,7 +340,7 @@ def test_preview_shows_what_goes_and_what_stays(tmp_path: Path):
     assert "warning: left out of" in preview._repr_html_()
 
 
-# -- what is no sequence ----------------------------------------------------------------------------
+# -- not a sequence ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
