@@ -23,7 +23,7 @@ from scramjet_client._trace import TraceWriter
 from scramjet_client.cli import _exits, _running, _say
 from scramjet_client.cli._dev_debugger import Debugger
 from scramjet_client.cli._dev_input import Cut, KeptInput, is_text
-from scramjet_client.cli._dev_program import Built, Program, Unfinished
+from scramjet_client.cli._dev_program import BuildError, Built, Program
 from scramjet_client.cli._dev_screen import OwnEvents, Screen
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import (
@@ -60,7 +60,7 @@ _END_LIMIT = 6.0
 _LAST_WORDS = 30.0
 """Seconds to wait for the reason of a failure in a log that does not end."""
 
-_LOOK = 0.025
+_CHECK = 0.025
 """How often, in seconds, the last lines of an ended program are checked for a reason."""
 
 _SIGNALS = 0.5
@@ -218,7 +218,7 @@ class _Version:
             # Stderr has already ended.
             if self._asked_to_end or (not whole_log and self._last.explain(info)):
                 break
-            time.sleep(_LOOK)
+            time.sleep(_CHECK)
         # A Transform Hub forgets an instance at its end, perhaps before it was asked. Its streams say it all.
         known = info or GetInstanceResponse(
             id=self.instance.id, sequence=self._sequence.id, status="stopped"
@@ -381,7 +381,7 @@ class _Dev:
     def _first_build(self) -> Built | None:
         try:
             return self._program.build()
-        except Unfinished as error:
+        except BuildError as error:
             if self._wanted.once:
                 raise click.ClickException(str(error)) from error
             self._problem = str(error)
@@ -638,7 +638,7 @@ class _Dev:
                 return
         try:
             built = self._program.build()
-        except Unfinished as error:
+        except BuildError as error:
             ours = [each for each in paths if each.endswith((".py", "package.json"))]
             if not ours and str(error) == self._problem:
                 return  # something else was saved
@@ -688,7 +688,7 @@ class _Dev:
                 self._host.get_version()
                 break
         self._sent.clear()
-        with contextlib.suppress(Unfinished):
+        with contextlib.suppress(BuildError):
             built = self._program.build()
         self._start_again(built, "the hub is back", time.monotonic())
 

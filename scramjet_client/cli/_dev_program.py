@@ -32,7 +32,7 @@ _FILE = re.compile(r'File "([^"\n]+)", line (\d+)')
 _REQUIREMENTS = "requirements.txt"
 
 
-class Unfinished(Exception):
+class BuildError(Exception):
     """The program can't be packed in its present state; the next save may change that."""
 
 
@@ -214,7 +214,7 @@ class Program:
         """Pack it.
 
         Raises:
-            Unfinished: It is not there, is not Python, or is not a sequence; or pip failed.
+            BuildError: It is not there, is not Python, or is not a sequence; or pip failed.
         """
         try:
             with warnings.catch_warnings(), self._package() as package:
@@ -237,11 +237,11 @@ class Program:
                     sources=sources,
                 )
         except SyntaxError as error:
-            raise Unfinished(_syntax(error)) from error
+            raise BuildError(_syntax(error)) from error
         except OSError as error:
-            raise Unfinished(f"{error.filename or self.given}: {error.strerror}") from error
+            raise BuildError(f"{error.filename or self.given}: {error.strerror}") from error
         except ValueError as error:
-            raise Unfinished(str(error)) from error
+            raise BuildError(str(error)) from error
 
     def _package(self) -> Package:
         if self._module:

@@ -72,7 +72,7 @@ class Screen:
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         record = full_record_of(text)
         if record is not None and record.source == HUB and record.level != "ERROR":
-            return  # each look of a client leaves one
+            return  # each request for the info leaves one
         if self._json:
             self._as_json({"from": "log", **packed(line)})
         elif record is None:
@@ -96,16 +96,14 @@ class Screen:
     def note(self, text: str, colour: str = _say.DIM) -> None:
         """Print a note on stderr, or with `--json` a record on stdout."""
         if self._json:
-            with self._lock:
-                _output.line({"from": "dev", "text": text})
+            self._as_json({"from": "dev", "text": text})
         elif not self._quiet:
             self._tell(text, colour)
 
     def problem(self, text: str) -> None:
         """Print a problem, as `note`, even with `--quiet`."""
         if self._json:
-            with self._lock:
-                _output.line({"from": "dev", "problem": text})
+            self._as_json({"from": "dev", "problem": text})
         else:
             self._tell(text, _say.RED)
 

@@ -36,7 +36,7 @@ from scramjet_client.instances.last_words import LastLines
 from scramjet_client.instances.run import run_new
 from scramjet_client.models import Cause, GetInstanceResponse
 
-_LOOK = 0.1
+_CHECK = 0.1
 """How often, in seconds, the upload and the clock are checked."""
 
 _FORGOTTEN = 10.0
@@ -65,7 +65,7 @@ class Feed:
 
 
 @attrs.frozen(kw_only=True)
-class Shown:
+class Display:
     """The parts of a program's output that the command shows.
 
     Attributes:
@@ -113,7 +113,7 @@ def remove(sequence: SequenceClient, *, patient: bool) -> None:
         while patient and time.monotonic() < deadline:
             if _removed(sequence):
                 return
-            time.sleep(_LOOK)
+            time.sleep(_CHECK)
         sequence.delete()
     except SequenceNotFoundError:
         return
@@ -149,7 +149,7 @@ def run(
     session: Session,
     start: Callable[[], InstanceClient],
     feed: Feed,
-    shown: Shown,
+    shown: Display,
     limit: float | None,
 ) -> GetInstanceResponse:
     """Start an instance, feed it, show its output, and return its last info.
@@ -161,7 +161,7 @@ def run(
 
     def run_it(instance: InstanceClient, left: float | None) -> GetInstanceResponse:
         try:
-            return _Run(session, instance, feed, shown, limit=left, output=output).through()
+            return _ShellRun(session, instance, feed, shown, limit=left, output=output).through()
         except _LimitOver:
             raise RunTimeoutError(
                 f"instance {instance.id!r} had not ended after {limit:g} s and is killed"
@@ -177,7 +177,7 @@ class _LimitOver(Exception):
     """The time limit of a run has passed."""
 
 
-class _Run:
+class _ShellRun:
     """One run."""
 
     def __init__(
@@ -185,7 +185,7 @@ class _Run:
         session: Session,
         instance: InstanceClient,
         feed: Feed,
-        shown: Shown,
+        shown: Display,
         *,
         limit: float | None,
         output: BinaryIO | None,
@@ -235,7 +235,7 @@ class _Run:
         """Wait until the log gives the reason of a failure, or a time limit passes."""
         deadline = time.monotonic() + _LAST_WORDS
         while not (log.done or self._last.explain(info) or time.monotonic() >= deadline):
-            time.sleep(_LOOK)
+            time.sleep(_CHECK)
 
     def _say_why(self, info: GetInstanceResponse) -> None:
         """Print why the program failed, as far as it has said so, unless the command has already shown it."""
@@ -294,7 +294,7 @@ class _Run:
             while not following.done:
                 self._check_limit()
                 with contextlib.suppress(HubTimeoutError):  # any other error appears again below
-                    following.wait(_LOOK)
+                    following.wait(_CHECK)
                 if feeds is not None:
                     feeds.check()
             following.wait()
@@ -307,7 +307,7 @@ class _Run:
 
     def _last_info(self, known: GetInstanceResponse) -> GetInstanceResponse:
         """Wait for the end; a hub of 0.x may forget the instance when it ends."""
-        left = None if self._deadline is None else max(_LOOK, self._deadline - time.monotonic())
+        left = None if self._deadline is None else max(_CHECK, self._deadline - time.monotonic())
         try:
             return self._instance.wait(left)
         except InstanceNotFoundError:

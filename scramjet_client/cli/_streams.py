@@ -150,7 +150,7 @@ class Chosen:
     """The lines of a log to show to people.
 
     Attributes:
-        every: Whether the records are shown that the looks of clients make.
+        every: Whether to show the records that requests of clients leave (`is_look`).
         level: The lowest level of a record, or None.
     """
 
@@ -221,7 +221,7 @@ def _readable(text: str, record: LogRecord | None) -> list[_say.Piece]:
 
 
 def log_line(line: bytes) -> None:
-    """Print a line of a log to stderr, for people, unless the look of a client has made it."""
+    """Print a line of a log to stderr, for people, unless a request of a client has left it."""
     text = line.decode("utf-8", "replace").rstrip("\r\n")
     record = full_record_of(text)
     if Chosen().shows(record, person=True):

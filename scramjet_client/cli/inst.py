@@ -197,7 +197,7 @@ def _end_with(
     from scramjet_client.cli import _crash  # noqa: PLC0415
 
     within = _crash.AFTER_DATA if at_data else _crash.AFTER_END
-    if code := _crash.look(client, within, sent):
+    if code := _crash.report_failure(client, within, sent):
         ctx.exit(code)
 
 

@@ -274,7 +274,7 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
         stream_id="stdin" if given["to_stdin"] else "input",
         type=given["content_type"],
     )
-    how = _running.Shown(
+    how = _running.Display(
         log=given["log"],
         output_only=given["output_only"],
         collected=session.json,
