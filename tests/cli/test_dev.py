@@ -993,9 +993,9 @@ def test_hub_start_has_a_page(own: dict[str, str], more: list[str], has: bool):
         (["--no-input", "--input", "app.py"], "contradict"),
         (
             ["--once", "--input", "nowhere.txt"],
-            "--once needs a regular file as --input, and 'nowhere.txt' is none",
+            "--once needs a regular file as --input, and 'nowhere.txt' is not one",
         ),
-        (["--once", "--input", "/dev/null"], "is none"),
+        (["--once", "--input", "/dev/null"], "is not one"),
         (["--stdin", "-t", "text/plain"], "stdin has none"),
         (["--api-url", "http://127.0.0.1:1/api/v1", "--port", "1"], "--port is for a hub"),
         (["--api-url", "http://127.0.0.1:1/api/v1"], "connection refused"),

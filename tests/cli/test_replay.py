@@ -230,7 +230,7 @@ def test_record_on_another_hub(host: HostClient, hub: LocalHub, home: Path, tmp_
         ('{"scramjet_trace": 1, "program": "app.py"}\n', "has no run"),
         (
             '{"scramjet_trace": 1}\n{"kind": "sent", "instance": "a", "to": "input", "base64": "?"}\n',
-            "no base64",
+            "not base64",
         ),
         (
             '{"scramjet_trace": 1}\n{"instance": "a"}\n',
@@ -313,9 +313,9 @@ def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, comma
         (["dev", "pkg"], "pkg/__init__.py", "would replace a file of the program"),
         (["dev", "pkg"], "pkg/main.py", "would replace a file of the program"),
         (["dev", "mod:run"], "mod.py", "would replace a file of the program"),
-        (["dev", "app.py"], "other.py", "other.py: this file is no trace"),
-        (["dev", "app.py"], "data.json", "data.json: this file is no trace"),
-        (["hub", "start"], "other.py", "other.py: this file is no trace"),
+        (["dev", "app.py"], "other.py", "other.py: this file is not a trace"),
+        (["dev", "app.py"], "data.json", "data.json: this file is not a trace"),
+        (["hub", "start"], "other.py", "other.py: this file is not a trace"),
         (["dev", "broken.py"], "old.jsonl", "SyntaxError"),
         (["dev", "pkg", "--api-url", "http://127.0.0.1:9"], "old.jsonl", "refused"),
     ],
