@@ -283,13 +283,20 @@ def test_syntax_error_leaves_the_old_version(own: dict[str, str], tmp_path: Path
         assert lines.end() == 0
 
 
-def test_syntax_error_at_first(own: dict[str, str], tmp_path: Path):
-    """A program that is broken when the command starts runs once it is mended."""
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def run(\n", "SyntaxError"),
+        ("import nothing_like_it\n" + ECHO, "app.py:1: ModuleNotFoundError"),
+    ],
+)
+def test_program_that_fails_at_first(own: dict[str, str], tmp_path: Path, text: str, said: str):
+    """A program that can't be packed or fails at import runs once it is mended."""
     program = tmp_path / "app.py"
-    program.write_text("def run(\n")
+    program.write_text(text)
     with dev(["app.py"], own, tmp_path) as lines:
-        lines.until("SyntaxError")
-        at = lines.until("waiting for a save")
+        at = lines.until(said)
+        at = lines.until("waiting for a save", at)
         program.write_text(ECHO)
         lines.until("stderr version one", at)
 
@@ -306,19 +313,6 @@ def test_deleted_file(own: dict[str, str], tmp_path: Path):
         at = lines.until("app.py is not there", at)
         program.write_text(ECHO.replace("one", "two"))
         lines.until("stderr version two", at)
-
-        assert lines.end() == 0
-
-
-def test_failed_program_waits_for_a_save(own: dict[str, str], tmp_path: Path):
-    """A program that fails at import runs again once it is mended."""
-    program = tmp_path / "app.py"
-    program.write_text("import nothing_like_it\n" + ECHO)
-    with dev(["app.py"], own, tmp_path) as lines:
-        at = lines.until("app.py:1: ModuleNotFoundError")
-        at = lines.until("the program has failed.*; waiting for a save", at)
-        program.write_text(ECHO)
-        lines.until("stderr version one", at)
 
         assert lines.end() == 0
 
