@@ -176,7 +176,8 @@ class BodyWriter:
                 if self._aborted:
                     return
                 self._count(piece)
-                yield bytes(piece)
+                piece = bytes(piece)
+                yield piece
             self._whole = True
         except BaseException as error:
             self.error, self.blamed = error, self.blamed or "source"
@@ -274,6 +275,8 @@ class BodyWriter:
                 raise
             if self.error is not None or not self._put(piece):
                 return
+            # The source can't change the size of its buffer as long as somebody looks at it.
+            del piece
         if self._gathering.flush():
             self._write(b"0\r\n\r\n", last=True)
 
@@ -431,7 +434,7 @@ class Gathering:
         self._name = name
         self._clock = clock
         self._hold = hold
-        self._held: list[bytes | memoryview] = []
+        self._held: list[bytes] = []
         self._size = 0
         self._since = 0.0
         self._over = False
@@ -460,7 +463,8 @@ class Gathering:
             if not self._held:
                 self._since = now
                 self._changed.notify()
-            self._held.append(piece)
+            # A copy, because the source may use the buffer again; bytes are not copied.
+            self._held.append(bytes(piece))
             self._size += len(piece)
             full = self._size >= ENOUGH or now - self._since > self._hold
         return self.flush() if full else True

@@ -43,9 +43,14 @@ class SendPlan:
     timeout: float | None
     progress: ProgressHook | None
 
-    def body(self, stream: Any) -> BodySource:
-        """Return the body for a source; a source that can't be sent raises TypeError here."""
-        return JsonLines(stream) if self.json or _is_record(stream) else Source(stream)
+    def body(self, stream: Any, *, own: bool = False) -> BodySource:
+        """Return the body for a source; a source that can't be sent raises TypeError here.
+
+        Args:
+            stream: The source.
+            own: Whether to copy memory that the caller can change.
+        """
+        return JsonLines(stream) if self.json or _is_record(stream) else Source(stream, own=own)
 
     def progress_callback(self, stream: Any) -> Callable[[int], object] | None:
         """Return the progress callback, or None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextvars
 import http.client
 import inspect
 import io
@@ -87,6 +88,15 @@ def encode(item: object, what: str = "an item of the source") -> bytes | memoryv
     if found is None:
         raise refusal(item, what, "bytes or str")
     return found
+
+
+def _own(items: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:
+    """Return items that nobody else can change: memory that a caller can use again is copied."""
+    return [item if _is_fixed(item) else bytes(item) for item in items]
+
+
+def _is_fixed(item: bytes | memoryview) -> bool:
+    return isinstance(item, bytes) or type(item.obj) is bytes
 
 
 def _pieces(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
@@ -198,10 +208,14 @@ def _reads(file: Any) -> Iterator[Any]:
     loop = min(_definer(file, "__iter__")[0], _definer(file, "__next__")[0])
     if loop < distance and kind is not None and kind.__module__ in ("io", "_io"):
         # Only if it overrides io's own: otherwise a loop gives the same data in lines, which may be long.
-        yield from (item for item in file if item is None or len(item))
+        yield from filter(_is_news, file)
         yield b""
     while True:
         yield ways[best]()
+
+
+def _is_news(item: Any) -> bool:
+    return item is None or len(item) > 0
 
 
 def _takes_size(read: Callable[..., object]) -> bool:
@@ -250,7 +264,10 @@ def _file_items(file: Any) -> Iterator[bytes | memoryview]:
             return
         if missing is not None:
             missing -= len(data)
+        del item
         yield data
+        # A file may give its own buffer, which it can't change as long as somebody looks at it.
+        del data
 
 
 _PLAIN_FILES = (io.BytesIO, io.FileIO, io.BufferedReader, io.BufferedRandom)
@@ -316,15 +333,31 @@ class Source:
     `close()` closes a generator (so that its `finally` blocks run), and a file that was opened here from a
     `Path`. A file that you opened stays open, and is read from its present position.
 
+    Generators may use a buffer again and again, so no item is referred to when the next one is fetched. Whoever
+    keeps a piece for longer copies it.
+
+    All of the caller's code runs in the caller's context (`contextvars`), on whichever thread.
+
+    Args:
+        value: The caller's source.
+        own: Whether to copy memory that the caller can change. The caller may do so if the call has returned before
+            all of it has been sent.
+
     Attributes:
         whole: All of the data if it is in memory; None for a generator, a file or a long list.
     """
 
-    def __init__(self, value: SourceLike) -> None:
+    def __init__(self, value: SourceLike, *, own: bool = False) -> None:
         self.whole: memoryview | None = _memory_of(value)
+        if own and self.whole is not None:
+            self.whole = memoryview(_own([self.whole])[0])
+        self._own = own
+        # One context for every call: a block of a generator that sets a variable may be left on another thread.
+        self._context = contextvars.copy_context()
         self.text: bool | None = isinstance(value, str) if self.whole is not None else False
         """Whether it gives text; None if only its first item can tell (see `kind_within`)."""
-        self._ahead: Future[Any] | None = None
+        # A list of the first item, which is empty if there is none, and from when the item is taken.
+        self._ahead: Future[list[Any]] | None = None
         self._raw: Iterator[Any] = iter(())
         self._late = False
         self._close: Callable[[], object] | None = None
@@ -346,6 +379,8 @@ class Source:
             return _file_items(file)
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
+            if self._own:
+                encoded = _own(encoded)
             self.text = bool(value) and all(isinstance(item, str) for item in value)
             self.whole = _joined(encoded)
             return _gathered(encoded)
@@ -364,17 +399,16 @@ class Source:
     def _encoded(self) -> Iterator[bytes | memoryview]:
         if self._ahead is not None:
             first = self._ahead.result()
-            if first is _NOTHING:
+            if not first:
                 return
-            if self._late and isinstance(first, str):
+            if self._late and isinstance(first[0], str):
                 warnings.warn(
                     "the first item of the source came late, so its text is sent as bytes; type= says what it is",
                     UserWarning,
                     stacklevel=2,
                 )
-            yield encode(first)
-        for item in self._raw:
-            yield encode(item)
+            yield encode(first.pop())
+        yield from map(encode, self._raw)
 
     def kind_within(self, seconds: float) -> bool | None:
         """Return whether it gives text, or None if nothing came in that time; call it before iterating.
@@ -385,13 +419,16 @@ class Source:
             self._ahead = Future()
             name = f"scramjet-first-{next(_numbers)}"
             threading.Thread(
-                target=_fetch, args=(self._raw, self._ahead), name=name, daemon=True
+                target=_fetch,
+                args=(self._context, self._raw, self._ahead),
+                name=name,
+                daemon=True,
             ).start()
             wait([self._ahead], seconds)
             self._late = not self._ahead.done()
             if not self._late:
                 failed = self._ahead.exception() is not None
-                self.text = not failed and isinstance(self._ahead.result(), str)
+                self.text = not failed and any(isinstance(item, str) for item in self._ahead.result())
         return self.text
 
     def _start_path(self, path: Path) -> Iterator[bytes | memoryview]:
@@ -413,8 +450,11 @@ class Source:
         return self
 
     def __next__(self) -> bytes | memoryview:
+        if self._ahead is not None:
+            # Until then the other thread is in the context.
+            wait([self._ahead])
         while True:
-            item = next(self._items)
+            item = self._context.run(next, self._items)
             # An empty chunk is the end of an HTTP body.
             if len(item):
                 return item
@@ -426,23 +466,24 @@ class Source:
         close, self._close = self._close, None
         if close is not None:
             if self._ahead is None:
-                close()
+                self._context.run(close)
             else:
                 # Close at once if the first item has come, else when it comes.
-                self._ahead.add_done_callback(lambda _done: close())
+                self._ahead.add_done_callback(lambda _done: self._context.run(close))
 
-
-_NOTHING = object()
-"""Stands for the first item of an empty iterable."""
 
 _numbers = itertools.count(1)
 
 
-def _fetch(items: Iterator[Any], ahead: Future[Any]) -> None:
+def _fetch(
+    context: contextvars.Context, items: Iterator[Any], ahead: Future[list[Any]]
+) -> None:
     try:
-        ahead.set_result(next(items, _NOTHING))
+        first = context.run(lambda: list(itertools.islice(items, 1)))
     except BaseException as error:  # raised when the item is requested
         ahead.set_exception(error)
+    else:
+        ahead.set_result(first)
 
 
 def _gives_text(file: Any) -> bool:
@@ -482,6 +523,7 @@ class JsonLines:
             )
         self.whole: memoryview | None = None
         self._close: Callable[[], object] | None = None
+        self._context = contextvars.copy_context()
         single = isinstance(value, str) or is_dict_like(value) or not isinstance(value, Iterable)
         if single or isinstance(value, (list, tuple)):
             # A value that JSON can't carry raises before anything is sent.
@@ -497,12 +539,12 @@ class JsonLines:
         return self
 
     def __next__(self) -> bytes | memoryview:
-        return next(self._lines)
+        return self._context.run(next, self._lines)
 
     def close(self) -> None:
         """Close the generator that gave the values."""
         if self._close is not None:
-            self._close()
+            self._context.run(self._close)
 
 
 class Utf8Only:
