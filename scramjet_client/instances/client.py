@@ -417,7 +417,9 @@ class InstanceClient(Handle):
         )
         if chosen.parse == "stream":
             place = self._to(stream_id)
-            return self._conversation(place, place.stage(chosen, stream, chosen.body(stream, own=True)))
+            return self._conversation(
+                place, place.stage(chosen, stream, chosen.body(stream, own=True))
+            )
         return self._to(stream_id).send(chosen, stream)
 
     def send_input(

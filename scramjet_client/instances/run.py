@@ -27,6 +27,7 @@ from scramjet_client.errors import (
     ScramjetError,
     UnsupportedByHubError,
 )
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.interrupts import Event
 from scramjet_client.instances.cause import evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
@@ -179,7 +180,9 @@ def _started(start: Callable[[], _I]) -> _I:
         except BaseException as error:  # raised in the thread that waits
             starting.set_exception(error)
 
-    thread = threading.Thread(target=work, name=f"scramjet-start-{next(_numbers)}", daemon=True)
+    thread = threading.Thread(
+        target=in_context(work), name=f"scramjet-start-{next(_numbers)}", daemon=True
+    )
     thread.start()
     try:
         return starting.result()

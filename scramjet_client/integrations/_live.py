@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scramjet_client.errors import ScramjetError
+from scramjet_client.http.contexts import in_context
 
 LOOK = 0.5
 """While the source is silent, seconds between two checks whether the browser is still connected."""
@@ -175,7 +176,7 @@ class LiveBody:
 
     def _start(self) -> None:
         name = f"scramjet-flask-{next(self._numbers)}"
-        self._thread = threading.Thread(target=self._read, name=name, daemon=True)
+        self._thread = threading.Thread(target=in_context(self._read), name=name, daemon=True)
         self._thread.start()
 
     def _wait(self) -> Any:

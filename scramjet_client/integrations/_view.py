@@ -16,6 +16,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.answers import JsonAnswer
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.settings import route
@@ -135,7 +136,7 @@ class LiveView(Closing):
         self._over = Event()
         self._follow = instance.follow(**self._meters)
         self._thread = threading.Thread(
-            target=self._run, name=f"scramjet-show-{next(_numbers)}", daemon=True
+            target=in_context(self._run), name=f"scramjet-show-{next(_numbers)}", daemon=True
         )
         self._thread.start()
 

@@ -26,6 +26,7 @@ from typing import Optional
 
 from scramjet_client._base import Closing, public
 from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError, StreamError
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
 from scramjet_client.streams.lines import LineSplitter
@@ -463,7 +464,7 @@ class HookThread:
         self._asked.put((member, then))
         if self._thread is None:
             name = f"scramjet-watch-{next(self._numbers)}"
-            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread = threading.Thread(target=in_context(self._run), name=name, daemon=True)
             self._thread.start()
 
     def _run(self) -> None:

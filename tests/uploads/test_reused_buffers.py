@@ -13,7 +13,6 @@ import pytest
 from scramjet_client import HostClient, InstanceClient
 from scramjet_client.hub import LocalHub
 from scramjet_client.uploads.sources import Source
-from tests.support.hub_fixtures import hub, shared  # noqa: F401  # fixtures
 from tests.support.waiting import LIMIT
 
 BINARY = "application/octet-stream"
@@ -108,6 +107,7 @@ SOURCES: list[Callable[[], Any]] = [
     Loop,
     lambda: (item for item in bytearrays()),
 ]
+
 
 @pytest.mark.parametrize("make", SOURCES, ids=lambda make: make.__name__)
 @pytest.mark.parametrize("type", [None, BINARY])
