@@ -14,6 +14,8 @@ from typing import Protocol
 
 from urllib3.util import wait_for_write
 
+from scramjet_client._base import logger, safe_repr
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.tls import DUPLEX
 
@@ -176,8 +178,9 @@ class BodyWriter:
                 if self._aborted:
                     return
                 self._count(piece)
-                piece = bytes(piece)
-                yield piece
+                data = bytes(piece)
+                del piece
+                yield data
             self._whole = True
         except BaseException as error:
             self.error, self.blamed = error, self.blamed or "source"
@@ -195,7 +198,9 @@ class BodyWriter:
             self._hold(sock)
             if self._thread is not None:
                 return
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread = threading.Thread(
+                target=in_context(self._run), name=self._name, daemon=True
+            )
         try:
             self._thread.start()
         except RuntimeError:
@@ -312,6 +317,8 @@ class BodyWriter:
         except BaseException as error:
             if self.error is None and not self._whole:
                 self.error, self.blamed = error, "source"
+            else:
+                logger.warning("a source could not be closed: %s", safe_repr(error))
         with self._changed:
             self._ended = True
             # If the socket was closed meanwhile, this closes its descriptor.
@@ -464,7 +471,7 @@ class Gathering:
                 self._since = now
                 self._changed.notify()
             # A copy, because the source may use the buffer again; bytes are not copied.
-            self._held.append(bytes(piece))
+            self._held.append(piece if type(piece) is bytes else bytes(piece))
             self._size += len(piece)
             full = self._size >= ENOUGH or now - self._since > self._hold
         return self.flush() if full else True
@@ -491,7 +498,9 @@ class Gathering:
         if not threading.main_thread().is_alive():
             # During the interpreter's end, Python 3.12.0 and 3.12.1 refuse to start threads.
             return False
-        self._thread = threading.Thread(target=self._watch, name=self._name, daemon=True)
+        self._thread = threading.Thread(
+            target=in_context(self._watch), name=self._name, daemon=True
+        )
         self._thread.start()
         return True
 

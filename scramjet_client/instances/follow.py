@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from scramjet_client._base import Closing, logger, public
+from scramjet_client._base import Closing, logger, public, safe_repr, warn_aside
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -20,6 +19,7 @@ from scramjet_client.errors import (
     UploadError,
 )
 from scramjet_client.http.at_exit import AtExit
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
@@ -117,7 +117,7 @@ class _Copying:
             for stream_id in self._targets:
                 name = f"scramjet-follow-{next(_numbers)}"
                 thread = threading.Thread(
-                    target=self._copy, args=(stream_id,), name=name, daemon=True
+                    target=in_context(self._copy), args=(stream_id,), name=name, daemon=True
                 )
                 thread.start()
                 self._threads.append(thread)
@@ -181,7 +181,8 @@ class _Copying:
             self._log()
 
     def _log(self) -> None:
-        logger.warning("%s is followed no more: %r (and nobody asked)", self, self.error)
+        shown = "nothing" if self.error is None else safe_repr(self.error)
+        logger.warning("%s is followed no more: %s (and nobody asked)", self, shown)
 
     def _close_streams(self) -> None:
         for stream in list(self._streams.values()):
@@ -192,10 +193,9 @@ def _end_all(followed: list[_Copying]) -> None:
     """Stop the threads at interpreter shutdown: a write to stdout at that time would abort the process."""
     for copying in [each for each in followed if not each.over.is_set()]:
         copying.end()
-        warnings.warn(
+        warn_aside(
             f"the interpreter ends while {copying} is followed: what comes now is not shown",
             RuntimeWarning,
-            stacklevel=3,
         )
 
 

@@ -17,12 +17,14 @@ import tarfile
 import tempfile
 import threading
 import types
-import warnings
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Union
 
+from urllib3.util import wait_for_read
+
+from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client.errors import UnsupportedByHubError
 from scramjet_client.uploads.refusals import is_array, is_dict_like, is_masked, refusal
 
@@ -50,7 +52,8 @@ def _buffer_of(value: Any) -> memoryview | None:
         TypeError: The memory holds something else: numbers, text, addresses.
     """
     if isinstance(value, bytes):
-        return memoryview(value)
+        # A proxy of bytes says that it is bytes, and has no memory.
+        return memoryview(value if issubclass(type(value), bytes) else bytes(value))
     try:
         view = memoryview(value)
     except TypeError:
@@ -68,25 +71,44 @@ def _buffer_of(value: Any) -> memoryview | None:
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
 
+def _utf8(text: str, what: str | int) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        what = what if isinstance(what, str) else f"item {what} of the source"
+        half = ascii(text[error.start])
+        raise ValueError(
+            f"{what} has half of a character, {half} at position {error.start}, which UTF-8 can't carry; send"
+            " text.encode('utf-8', 'surrogateescape') if it came from a file name or an argument"
+        ) from error
+
+
 def _memory_of(value: Any) -> memoryview | None:
     """Return the memory of a source; something that also reads, such as a file map, counts as a file."""
     if isinstance(value, str):
-        return memoryview(value.encode("utf-8"))
+        return memoryview(_utf8(value, "the source"))
     return None if hasattr(type(value), "read") else _buffer_of(value)
 
 
-def encode(item: object, what: str = "an item of the source") -> bytes | memoryview:
-    """Return one item as bytes, with text as UTF-8; bytes are not copied."""
-    if isinstance(item, bytes):
+def encode(item: object, what: str | int = "an item of the source") -> bytes | memoryview:
+    """Return one item as bytes, with text as UTF-8; bytes are not copied.
+
+    Args:
+        item: Text or memory of bytes.
+        what: What it is, for errors; a number is that of an item of the source.
+    """
+    if type(item) is bytes:
         return item
+    if isinstance(what, int) and type(item) is not str:
+        what = f"item {what} of the source"
     if isinstance(item, str):
-        return item.encode("utf-8")
+        return _utf8(item, what)
     try:
         found = _buffer_of(item)
     except TypeError:
         found = None
     if found is None:
-        raise refusal(item, what, "bytes or str")
+        raise refusal(item, str(what), "bytes or str")
     return found
 
 
@@ -199,6 +221,9 @@ def _reads(file: Any) -> Iterator[Any]:
     if isinstance(file, (io.TextIOBase, *_ENCODERS)) and not _is_regular(file):
         # read(n) on text waits for n characters, which on a pipe may never come.
         ways = {name: ways[name] for name in ("readline", "read")}
+    if isinstance(file, tempfile.SpooledTemporaryFile):
+        # It has all methods, also those that the file below does not have.
+        ways = {"read": ways["read"]}
     distances = {name: _definer(file, name) for name in ways if hasattr(file, name)}
     best = min(distances, key=lambda name: distances[name][0])
     distance, kind = distances[best]
@@ -215,7 +240,11 @@ def _reads(file: Any) -> Iterator[Any]:
 
 
 def _is_news(item: Any) -> bool:
-    return item is None or len(item) > 0
+    try:
+        return item is None or len(item) > 0
+    except TypeError:
+        # It is refused later, by its type.
+        return True
 
 
 def _takes_size(read: Callable[..., object]) -> bool:
@@ -237,6 +266,12 @@ def _checked_file(file: Any) -> None:
         raise refusal(file)
     if getattr(file, "closed", False) is True:
         raise ValueError("the source is a closed file")
+    if _non_blocking(file) is not None and _seems_text(file):
+        # Python's text files take "nothing now" for the end, and lose characters that are half there.
+        raise ValueError(
+            "the source is a non-blocking text file, from which Python may lose data; call"
+            " os.set_blocking(file.fileno(), True), or send its .buffer"
+        )
     if not isinstance(file, io.IOBase) or file.readable():
         return
     reads = [_definer(file, name)[1] for name in ("read", "read1", "readinto", "readline")]
@@ -250,24 +285,48 @@ def _checked_file(file: Any) -> None:
         )
 
 
-def _file_items(file: Any) -> Iterator[bytes | memoryview]:
-    """Read a file without holding back data that a pipe has given already."""
+def _non_blocking(file: Any, item: Any = b"") -> int | None:
+    """Return the descriptor of a non-blocking pipe or terminal below a file, also if a wrapper shows it; else None.
+
+    Args:
+        file: The file.
+        item: What it has given: None may also come from a socket.
+    """
+    below = getattr(file, "buffer", file)
+    raw = getattr(below, "raw", below)
+    try:
+        # A socket with a time limit is non-blocking too, but its file is not.
+        if not (item is None or isinstance(raw, io.FileIO)) or os.get_blocking(raw.fileno()):
+            return None
+        return None if stat.S_ISREG(os.fstat(raw.fileno()).st_mode) else int(raw.fileno())
+    except (OSError, ValueError, AttributeError):
+        # The file is closed, or the system can't tell.
+        return None
+
+
+def _file_items(file: Any) -> Iterator[Any]:
+    """Read a file without holding back data that a pipe has given already; its kind of data is not checked."""
     # http.client takes a body that was cut for a complete one.
     missing = file.length if type(file) is http.client.HTTPResponse else None
+    waited = False
     for item in _reads(file):
-        if item is None:
-            raise BlockingIOError("the source is a non-blocking file with nothing to read")
-        data = encode(item, "what a file gives")
-        if not len(data):
+        if item is None or not _is_news(item):
+            # A buffered file that is non-blocking gives b"" at its end, and also if there is nothing to read now.
+            descriptor = None if waited and item is not None else _non_blocking(file, item)
+            if descriptor is not None:
+                waited = wait_for_read(descriptor)  # type: ignore[arg-type]  # it takes what `select` takes
+                continue
+            if item is None:
+                raise BlockingIOError("the source is a non-blocking file with nothing to read")
             if missing:
                 raise http.client.IncompleteRead(b"", missing)
             return
+        waited = False
         if missing is not None:
-            missing -= len(data)
-        del item
-        yield data
+            missing -= len(item)
+        yield item
         # A file may give its own buffer, which it can't change as long as somebody looks at it.
-        del data
+        del item
 
 
 _PLAIN_FILES = (io.BytesIO, io.FileIO, io.BufferedReader, io.BufferedRandom)
@@ -359,11 +418,14 @@ class Source:
         # A list of the first item, which is empty if there is none, and from when the item is taken.
         self._ahead: Future[list[Any]] | None = None
         self._raw: Iterator[Any] = iter(())
+        self._names: Iterator[str | int] = itertools.count()
+        self._seems_text = False
         self._late = False
         self._close: Callable[[], object] | None = None
         # A temporary file is deleted with the last reference to its wrapper.
         self._kept = value
-        self._items = self._start(value)
+        # An empty chunk is the end of an HTTP body.
+        self._items: Iterator[bytes | memoryview] = filter(len, self._start(value))
 
     def _start(self, value: Any) -> Iterator[bytes | memoryview]:
         if _is_path(value):
@@ -376,7 +438,9 @@ class Source:
             file = _delegate(value)
             _checked_file(file)
             self.text = _gives_text(file)
-            return _file_items(file)
+            self._seems_text = _seems_text(file)
+            self._raw, self._names = _file_items(file), itertools.repeat("what a file gives")
+            return self._encoded()
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
             if self._own:
@@ -391,7 +455,7 @@ class Source:
         except StopIteration as error:
             # Unchanged, it would silently end a loop of the caller.
             raise RuntimeError("the source raised StopIteration before its first item") from error
-        self._close = getattr(items, "close", None)
+        self._close = _method(items, "close")
         self._raw = items
         self.text = None
         return self._encoded()
@@ -402,18 +466,18 @@ class Source:
             if not first:
                 return
             if self._late and isinstance(first[0], str):
-                warnings.warn(
+                warn_aside(
                     "the first item of the source came late, so its text is sent as bytes; type= says what it is",
                     UserWarning,
-                    stacklevel=2,
                 )
-            yield encode(first.pop())
-        yield from map(encode, self._raw)
+            yield encode(first.pop(), next(self._names))
+        yield from map(encode, self._raw, self._names)
 
     def kind_within(self, seconds: float) -> bool | None:
         """Return whether it gives text, or None if nothing came in that time; call it before iterating.
 
-        A daemon thread, `scramjet-first-N`, fetches the first item of an iterable, and ends with it.
+        A daemon thread, `scramjet-first-N`, fetches the first item of an iterable, or of a file that may give
+        anything, and ends with it.
         """
         if self.text is None and self._ahead is None:
             self._ahead = Future()
@@ -425,10 +489,14 @@ class Source:
                 daemon=True,
             ).start()
             wait([self._ahead], seconds)
-            self._late = not self._ahead.done()
-            if not self._late:
+            self._late = not self._ahead.done() and not self._seems_text
+            if self._seems_text and not self._ahead.done():
+                self.text = True
+            elif not self._late:
                 failed = self._ahead.exception() is not None
-                self.text = not failed and any(isinstance(item, str) for item in self._ahead.result())
+                self.text = not failed and any(
+                    isinstance(item, str) for item in self._ahead.result()
+                )
         return self.text
 
     def _start_path(self, path: Path) -> Iterator[bytes | memoryview]:
@@ -453,11 +521,7 @@ class Source:
         if self._ahead is not None:
             # Until then the other thread is in the context.
             wait([self._ahead])
-        while True:
-            item = self._context.run(next, self._items)
-            # An empty chunk is the end of an HTTP body.
-            if len(item):
-                return item
+        return self._context.run(next, self._items)
 
     def close(self) -> None:
         """Close the file or generator. Must not be called while another thread is inside `next`."""
@@ -469,15 +533,19 @@ class Source:
                 self._context.run(close)
             else:
                 # Close at once if the first item has come, else when it comes.
-                self._ahead.add_done_callback(lambda _done: self._context.run(close))
+                self._ahead.add_done_callback(lambda _done: self._close_late(close))
+
+    def _close_late(self, close: Callable[[], object]) -> None:
+        try:
+            self._context.run(close)
+        except Exception as error:
+            logger.warning("a source could not be closed: %s", safe_repr(error))
 
 
 _numbers = itertools.count(1)
 
 
-def _fetch(
-    context: contextvars.Context, items: Iterator[Any], ahead: Future[list[Any]]
-) -> None:
+def _fetch(context: contextvars.Context, items: Iterator[Any], ahead: Future[list[Any]]) -> None:
     try:
         first = context.run(lambda: list(itertools.islice(items, 1)))
     except BaseException as error:  # raised when the item is requested
@@ -486,11 +554,23 @@ def _fetch(
         ahead.set_result(first)
 
 
-def _gives_text(file: Any) -> bool:
-    """Whether a file was opened as text."""
+def _method(value: object, name: str) -> Callable[[], object] | None:
+    found = getattr(value, name, None)
+    return found if callable(found) else None
+
+
+def _gives_text(file: Any) -> bool | None:
+    """Whether a file gives text, by its class; None if only what it gives can tell, as for wrappers and mocks."""
+    if isinstance(file, (io.RawIOBase, io.BufferedIOBase)):
+        return False
+    return True if isinstance(file, io.TextIOBase) else None
+
+
+def _seems_text(file: Any) -> bool:
+    """Whether a file seems to have been opened as text."""
     if isinstance(file, (io.RawIOBase, io.BufferedIOBase)) or "b" in str(getattr(file, "mode", "")):
         return False
-    return isinstance(file, io.TextIOBase) or getattr(file, "encoding", None) is not None
+    return isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str)
 
 
 def _json_line(value: object) -> bytes:
@@ -531,8 +611,13 @@ class JsonLines:
             self.whole = _joined(lines)
             self._lines = _gathered(lines)
         else:
+            if _non_blocking(value) is not None:
+                raise ValueError(
+                    "json=True can't send the lines of a non-blocking file: call"
+                    " os.set_blocking(file.fileno(), True) before"
+                )
             items = iter(value)
-            self._close = getattr(items, "close", None)
+            self._close = _method(items, "close")
             self._lines = map(_json_line, items)
 
     def __iter__(self) -> Iterator[bytes | memoryview]:

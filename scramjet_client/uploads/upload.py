@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -19,7 +18,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 import requests
 
-from scramjet_client._base import Live, logger, public
+from scramjet_client._base import Live, logger, public, safe_repr, warn_aside
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -34,6 +33,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.answers import whole
 from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.body import BodySource, BodyWriter
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translated
@@ -236,6 +236,10 @@ class Upload(Live, Future[_R]):
         except BaseException as error:
             self._end_by(error)
             raise
+        finally:
+            if not self._claimed:
+                # What is above has failed itself. Nobody may wait for ever because of that.
+                self._settle_error(self._failure(UploadError, "failed"))
 
     def _end_by(self, error: BaseException) -> None:
         """End the upload because of an interrupt in the waiting thread, which continues to propagate."""
@@ -250,7 +254,9 @@ class Upload(Live, Future[_R]):
     def _start(self, work: Callable[[], None]) -> None:
         _running.add(self)
         self._begun = self._in_background = True
-        threading.Thread(target=work, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
+        threading.Thread(
+            target=in_context(work), name=f"scramjet-answer-{next(_numbers)}", daemon=True
+        ).start()
 
     def open(self, watch: IdleHook | None) -> tuple[Exchange, Callable[[], requests.Response]]:
         """Send the body and leave the answer to a reader, for answers that come during the upload.
@@ -393,7 +399,7 @@ class Upload(Live, Future[_R]):
             if isinstance(failed, UnsupportedByHubError):
                 return failed
             return self._because(
-                failed, UploadError, f"failed: its {self.writer.blamed} raised {failed!r}"
+                failed, UploadError, f"failed: its {self.writer.blamed} raised {safe_repr(failed)}"
             )
         if failed is not None and (
             error is failed or isinstance(error, (HubConnectionError, UploadError))
@@ -409,7 +415,9 @@ class Upload(Live, Future[_R]):
             )
         if isinstance(error, ScramjetError):
             return error
-        what = f"was cut: {error}" if isinstance(error, WaitEnded) else f"failed: {error!r}"
+        what = (
+            f"was cut: {error}" if isinstance(error, WaitEnded) else f"failed: {safe_repr(error)}"
+        )
         return self._because(error, UploadError, what)
 
     def _because(self, cause: BaseException | None, kind: type[_E], what: str) -> _E:
@@ -500,7 +508,7 @@ def _finish(uploads: list[Upload[Any]]) -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, RuntimeWarning, stacklevel=4)
+    warn_aside(text, RuntimeWarning)
 
 
 _running: AtExit[Upload[Any]] = AtExit(_finish)
