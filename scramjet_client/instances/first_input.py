@@ -25,6 +25,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.body import BodySource
+from scramjet_client.http.retries import pauses
 from scramjet_client.http.tuning import Tuning
 from scramjet_client.uploads.upload import Upload
 
@@ -152,7 +153,7 @@ class FirstInput:
 
         None means that it no longer matters.
         """
-        pause, began = _LOOK_EVERY, time.monotonic()
+        waits, began = pauses(_LOOK_EVERY, _LOOK_PAUSE_LIMIT), time.monotonic()
         intake = None
         while not upload.done():
             asked = time.monotonic()
@@ -171,8 +172,7 @@ class FirstInput:
             left = began + self._patience(intake) - now
             if left <= 0:
                 return intake or UNKNOWN, now - asked
-            wait([upload], min(pause, left))
-            pause = min(2 * pause, _LOOK_PAUSE_LIMIT)
+            wait([upload], min(next(waits), left))
         return None, 0.0
 
     def _patience(self, intake: Intake | None) -> float:
