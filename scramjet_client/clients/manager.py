@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scramjet_client._base import public
+from scramjet_client._names import guessed
 from scramjet_client.api.answers import (
     disconnected_from,
     hubs_from,
@@ -73,24 +74,20 @@ class ManagerClient(ApiClient):
     Safe to use from any number of threads. The arguments are those of `HostClient`.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "get_host": "get_host_client(id)",
-        "get_hub": "get_host_client(id)",
-        "get_hub_client": "get_host_client(id)",
-        "get_hubs": "get_hosts()",
-        "get_load_check": "get_load()",
-        "get_logs": "get_log_stream()",
-        "get_topic": "get_named_data(topic)",
-        "hosts": "get_hosts()",
-        "hubs": "get_hosts()",
-        "list_hosts": "get_hosts()",
-        "list_hubs": "get_hosts()",
-        "list_instances": "get_instances()",
-        "list_sequences": "get_sequences()",
-        "list_topics": "get_topics()",
-        "send_topic": "send_named_data(topic, source)",
-        "url": "api_base",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "get_host_client(id)": "get_host get_hub get_hub_client",
+            "get_hosts()": "get_hubs hosts hubs list_hosts list_hubs",
+            "get_load()": "get_load_check",
+            "get_log_stream()": "get_logs",
+            "get_named_data(topic)": "get_topic",
+            "get_instances()": "list_instances",
+            "get_sequences()": "list_sequences",
+            "get_topics()": "list_topics",
+            "send_named_data(topic, source)": "send_topic",
+            "api_base": "url",
+        }
+    )
 
     def _use(self, client: HttpClient) -> None:
         super()._use(client)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scramjet_client._base import public
+from scramjet_client._names import guessed
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.handles import Handle
@@ -51,41 +52,27 @@ class SequenceClient(Handle):
         host: The object whose `.client` talks to the hub, normally a `HostClient`.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "apply": "run(input=...)",
-        "ask": "run(input=...)",
-        "call": "run(input=...)",
-        "config": "get_info().config",
-        "create_instance": "start()",
-        "deploy": "start()",
-        "execute": "run(input=...)",
-        "get_instance_client": "get_instance(id)",
-        "get_instances": "list_instances()",
-        "get_name": "get_info().name",
-        "get_stream": 'start().get_stream("output")',
-        "info": "get_info()",
-        "instances": "list_instances()",
-        "kill": "get_instance(id).kill()",
-        "launch": "start()",
-        "map": "run(input=...)",
-        "name": "get_info().name",
-        "process": "run(input=...)",
-        "prune": "delete(force=True)",
-        "remove": "delete()",
-        "replace": "overwrite(package)",
-        "run_instance": "start()",
-        "run_sequence": "run(input=...)",
-        "send": "start().send_input(source)",
-        "send_input": "start().send_input(source)",
-        "start_instance": "start()",
-        "start_sequence": "start()",
-        "status": "get_info()",
-        "stop": "get_instance(id).stop()",
-        "submit": "start()",
-        "update": "overwrite(package)",
-        "upload": "overwrite(package)",
-        "wait": "run(input=...), or start().wait()",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "run(input=...)": "apply ask call execute map process run_sequence",
+            "get_info().config": "config",
+            "start()": (
+                "create_instance deploy launch run_instance start_instance start_sequence submit"
+            ),
+            "get_instance(id)": "get_instance_client",
+            "list_instances()": "get_instances instances",
+            "get_info().name": "get_name name",
+            'start().get_stream("output")': "get_stream",
+            "get_info()": "info status",
+            "get_instance(id).kill()": "kill",
+            "delete(force=True)": "prune",
+            "delete()": "remove",
+            "overwrite(package)": "replace update upload",
+            "start().send_input(source)": "send send_input",
+            "get_instance(id).stop()": "stop",
+            "run(input=...), or start().wait()": "wait",
+        }
+    )
 
     _kind = "sequence"
     _not_found = SequenceNotFoundError

@@ -168,7 +168,7 @@ def _missing_token(base: str) -> str:
         return "; token= gives one, or SCRAMJET_TOKEN and from_env()"
     if kept == base:
         return "; it is a hub of yours, and HostClient.from_env() finds its token"
-    return f"; it is a hub of yours, whose token from_env() and `scramjet` send to {kept} alone"
+    return f"; it is a hub of yours, whose token from_env() and `scramjet` send only to {kept}"
 
 
 def wrong_path(base: str) -> str:

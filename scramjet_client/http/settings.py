@@ -181,7 +181,7 @@ def checked_base(api_base: str) -> str:
         parts.port  # noqa: B018 - raises if it is not a port
     except ValueError:
         # The text in place of the port may be a password.
-        raise ValueError("api_base is no URL: its host or port is malformed") from None
+        raise ValueError("api_base is not a URL: its host or port is malformed") from None
     if parts.username or parts.password:
         raise ValueError("api_base must not hold a user or password; give token=")
     if _NO_URL.search(api_base):

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 from urllib.parse import quote
 
-from scramjet_client._names import Guided, advised
+from scramjet_client._names import Guided, advised, guessed
 from scramjet_client._trace import Taker, TraceWriter
 from scramjet_client.hub import _settings as defaults
 from scramjet_client.hub._app import BASE, App
@@ -103,21 +103,16 @@ class LocalHub(Guided):
         OpenHubWarning: The hub needs no token.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "address": "url",
-        "api_base": "url",
-        "base_url": "url",
-        "close": "stop()",
-        "deploy": "client().deploy(function)",
-        "get_client": "client()",
-        "connect": "client()",
-        "host": "url",
-        "host_client": "client()",
-        "port": "url",
-        "run": "start()",
-        "send_sequence": "client().send_sequence(package)",
-        "shutdown": "stop()",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "url": "address api_base base_url host port",
+            "stop()": "close shutdown",
+            "client().deploy(function)": "deploy",
+            "client()": "get_client connect host_client",
+            "start()": "run",
+            "client().send_sequence(package)": "send_sequence",
+        }
+    )
 
     def __init__(
         self,

@@ -939,7 +939,7 @@ class InstanceClient(Handle):
         info = info if isinstance(info, Mapping) else {}
         sequence = info.get("sequence")
         if isinstance(sequence, str):
-            # H0 gives only the id of an instance's sequence.
+            # 0.x gives only the id of an instance's sequence.
             try:
                 sequence = self._client.request("GET", route("sequence", sequence)).value
             except NotFoundError:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import attrs
 
 from scramjet_client._base import Shown, logger, public
-from scramjet_client._names import Guided
+from scramjet_client._names import Guided, guessed
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
@@ -70,20 +70,18 @@ class CompletedInstance(Guided, Shown):
         log: Its log, one JSON object a line.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "code": "returncode",
-        "error": "check_returncode()",
-        "exit_code": "returncode",
-        "exitcode": "returncode",
-        "id": "info.id",
-        "logs": "log",
-        "ok": "returncode == 0",
-        "raise_for_status": "check_returncode()",
-        "result": "output",
-        "results": "output",
-        "status": "info.status",
-        "text": "output.decode()",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "returncode": "code exit_code exitcode",
+            "check_returncode()": "error raise_for_status",
+            "info.id": "id",
+            "log": "logs",
+            "returncode == 0": "ok",
+            "output": "result results",
+            "info.status": "status",
+            "output.decode()": "text",
+        }
+    )
 
     info: GetInstanceResponse
     returncode: int | None

@@ -14,7 +14,7 @@ from inspect import iscoroutinefunction
 from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing, printable
-from scramjet_client._log_records import indented, record_of
+from scramjet_client._log_records import full_record_of, indented
 from scramjet_client.streams.lines import LineSplitter, bare
 
 TargetLike = Union[
@@ -110,7 +110,7 @@ class _Pieces(Target):
 def log_text(line: str) -> str:
     """Return a log line for people, without its end; a line that is not a record stays as it is."""
     line = line.rstrip("\r\n")
-    record = record_of(line)
+    record = full_record_of(line)
     shown = line if record is None else f"{record.when} {record.level:<5} {indented(record.words)}"
     return printable(shown, keep="\n\t")
 

@@ -77,8 +77,8 @@ def test_report_of_a_hub(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("version", "carries"),
     [
-        ({"version": "1.0.1", "service": "@scramjet/host"}, "stdin and inout carry UTF-8 alone"),
-        ({"version": "0.18.7"}, "all streams carry UTF-8 alone"),
+        ({"version": "1.0.1", "service": "@scramjet/host"}, "stdin and inout carry only UTF-8"),
+        ({"version": "0.18.7"}, "all streams carry only UTF-8"),
     ],
     ids=["1.x", "0.x"],
 )

@@ -57,6 +57,7 @@ def test_our_own_close_is_silent(
     next(pieces)
     if source != "instance events":  # whose first is not one
         next(pieces)
+    assert upstream.watching.wait(LIMIT)
     reading = [each for each in threading.enumerate() if each.name.startswith("scramjet-flask-")]
     with caplog.at_level(logging.DEBUG):
         answer.close()

@@ -30,6 +30,7 @@ class Upstream:
     """The hub. The id of an instance says what it does: see `_outputs`.
 
     Attributes:
+        watching: Set when it waits for the client of a live stream to leave.
         left: Set when the client of a live stream has closed its connection.
         received: Bodies of uploads that came to their end.
         parts: Bytes of the upload that is coming, as they come.
@@ -37,6 +38,7 @@ class Upstream:
     """
 
     def __init__(self) -> None:
+        self.watching = threading.Event()
         self.left = threading.Event()
         self.broken = threading.Event()
         self.received: list[bytes] = []
@@ -88,6 +90,7 @@ class Upstream:
         conn.send(b"{}")
 
     def _watch(self, conn: Conn) -> None:
+        self.watching.set()
         if conn.wait_closed(60):
             self.left.set()
 

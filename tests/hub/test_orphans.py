@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from tests.hub.programs import IDLE
-from tests.hub.wire import ask, eventually, run
+from tests.hub.wire import ask, run
 from tests.support.hubs import open_hub
+from tests.support.waiting import eventually
 
 CHILD = """
 import subprocess

@@ -33,19 +33,6 @@ from tests.support.tuned import tuned
 from tests.support.waiting import LIMIT, eventually, long_enough
 from tests.support.wire import Conn, RawServer
 
-
-@pytest.fixture
-def there(h1_hub: H1Hub) -> Instance:
-    """The instance, on the hub's side."""
-    return h1_hub.add_instance()
-
-
-@pytest.fixture
-def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
-    """The instance, on the client's side."""
-    return h1_host.get_instance_client(there.id)
-
-
 plain = pytest.mark.parametrize("scheme", ["plain"], indirect=True)
 """Marks tests whose claim has nothing to do with what is below HTTP."""
 

@@ -33,22 +33,33 @@ def talks(context, input):
         number += 1
 
 
-@pytest.fixture
-def host():
+@pytest.fixture(scope="module")
+def hub():
     with LocalHub() as hub:
         hub.add_sequence("says", says)
         hub.add_sequence("talks", talks)
-        with hub.client() as client:
-            yield client
+        yield hub
+
+
+@pytest.fixture
+def host(hub: LocalHub):
+    with hub.client() as client:
+        yield client
 
 
 @pytest.fixture
 def start(host: HostClient):
+    started: list[InstanceClient] = []
+
     def begin(name: str) -> InstanceClient:
         (id,) = host.get_sequence_id(name)
-        return host.get_sequence_client(id).start()
+        started.append(host.get_sequence_client(id).start())
+        return started[-1]
 
-    return begin
+    yield begin
+    for each in started:
+        if each.get_info().status == "running":
+            each.kill()
 
 
 READABLE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO  PythonRunner ready")
