@@ -16,7 +16,7 @@ from scramjet_client.hub._events import Events
 from scramjet_client.hub._pipes import Pipe
 from scramjet_client.hub._process import Process
 from scramjet_client.hub._reaper import Reaper
-from scramjet_client.hub._record import Recorder
+from scramjet_client.hub._recorder import Recorder
 from scramjet_client.hub._records import Audit, HubLog, compact, milliseconds, timestamp
 from scramjet_client.hub._sequence import Sequence
 from scramjet_client.hub._settings import Settings

@@ -18,8 +18,8 @@ from yarl import URL
 
 from scramjet_client.hub._app import BASE, has_token
 from scramjet_client.hub._door import Door
+from scramjet_client.hub._foreign_origins import is_local
 from scramjet_client.hub._page import Page, PageFile
-from scramjet_client.hub._pages import is_local
 from scramjet_client.hub._settings import Settings
 from scramjet_client.hub._thread import LoopThread, serving
 

@@ -34,7 +34,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, LengthRequire
 from scramjet_client.clients.host import HostClient
 from scramjet_client.errors import HubResponseError, ScramjetError, UploadError
 from scramjet_client.http.durations import LONGEST_WAIT, duration
-from scramjet_client.integrations._answers import status_of, told
+from scramjet_client.integrations._http_errors import status_of, told
 from scramjet_client.integrations._live import LiveBody, has_left
 from scramjet_client.integrations._sse import (
     HEARTBEAT,

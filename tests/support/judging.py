@@ -41,8 +41,8 @@ from scramjet_client.errors import ConfigurationError, InvalidResponseError
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
 from scramjet_client.hub import LocalHub
+from scramjet_client.hub._foreign_origins import names_this_machine
 from scramjet_client.hub._packages import PackageRefused, read_manifest, unpack
-from scramjet_client.hub._pages import names_this_machine
 from scramjet_client.hub._settings import Settings
 
 # -- chunks -----------------------------------------------------------------------------------------
