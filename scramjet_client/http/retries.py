@@ -97,7 +97,7 @@ def pauses(first: float, longest: float, *, spread: bool = False) -> Iterator[fl
         pause = min(2 * pause, longest)
 
 
-def tried(
+def with_retries(
     attempt: Callable[[], _R],
     retries: int,
     *,
