@@ -43,7 +43,7 @@ from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
 from scramjet_client.hub import LocalHub
 from scramjet_client.hub._foreign_origins import names_this_machine
 from scramjet_client.hub._packages import PackageRefused, read_manifest, unpack
-from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._settings import HubSettings
 
 # -- chunks -----------------------------------------------------------------------------------------
 
@@ -257,7 +257,7 @@ def judge_models(data: bytes) -> None:
 
 # -- packages ---------------------------------------------------------------------------------------
 
-_SETTINGS = Settings(
+_SETTINGS = HubSettings(
     instance_lifetime=1.0,
     max_package_size=1_000_000,
     max_unpacked_size=200_000,
