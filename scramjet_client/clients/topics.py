@@ -12,6 +12,7 @@ from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
 from scramjet_client.http.durations import Duration
 from scramjet_client.models import (
     CONTENT_TYPES,
+    NDJSON,
     CreateTopicResponse,
     DeleteTopicResponse,
     GetTopicResponse,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 # Hubs compare the undecoded path with the name, so a name that needs encoding can't be reached.
 _NAME = re.compile(r"[A-Za-z0-9_+\-.~]+")
-
-_NDJSON = "application/x-ndjson"
 
 
 def checked_topic(topic: str) -> str:
@@ -72,7 +71,7 @@ class Topics:
             )
         return Rows(_topic(each) for each in answer.value if isinstance(each, dict))
 
-    def create_topic(self, topic: str, content_type: str = _NDJSON) -> CreateTopicResponse:
+    def create_topic(self, topic: str, content_type: str = NDJSON) -> CreateTopicResponse:
         """Create a topic (1.x; on 0.x the first send or read creates one).
 
         Args:
@@ -115,7 +114,7 @@ class Topics:
     def get_topic(
         self,
         topic: str,
-        content_type: str = _NDJSON,
+        content_type: str = NDJSON,
         *,
         timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
@@ -272,7 +271,7 @@ def _plan(
         json=json,
         progress=progress,
         timeout=timeout,
-        default_type=_NDJSON,
+        default_type=NDJSON,
     )
 
 

@@ -27,9 +27,8 @@ from scramjet_client.errors import (
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.retries import pauses
 from scramjet_client.http.tuning import Tuning
+from scramjet_client.models import BINARY
 from scramjet_client.uploads.upload import Upload
-
-_BINARY = "application/octet-stream"
 
 _YES_LIMIT = 2.0
 """Seconds to wait for the hub's acceptance. It comes at once unless something holds the request back."""
@@ -196,7 +195,7 @@ class GuardedBody:
         self._first = first
         self._body = body
         self._type = type
-        self._text = type != _BINARY
+        self._text = type != BINARY
         self._early_yes = early_yes
         self._waits = first.unsettled
         self._looks = self._waits or self._text

@@ -43,6 +43,7 @@ from scramjet_client.integrations._sse import (
     encoded,
     items_of,
 )
+from scramjet_client.models import BINARY
 
 if TYPE_CHECKING:
     from scramjet_client.api.http_client import HttpClient
@@ -181,7 +182,7 @@ def _answer(error: ScramjetError) -> Any:
 def stream_response(
     stream: Any,
     *,
-    mimetype: str = "application/octet-stream",
+    mimetype: str = BINARY,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
