@@ -149,6 +149,8 @@ KEYS = sorted({a or b for a, b in _NAMES} | {"reason", "name", "sequences", "ins
 _TAKE_MORE: dict[str, Callable[[JsonAnswer], Any]] = {
     "health_from": lambda answer: _answers.health_from(answer, "2026-11-24T08:26:43.145Z"),
     "id_from": lambda answer: _answers.id_from(answer, "a start"),
+    "created_topic_from": lambda answer: _answers.created_topic_from(answer, "t", "text/plain"),
+    "deleted_topic_from": lambda answer: _answers.deleted_topic_from(answer, "t"),
     "generation_from": lambda answer: _dialect.generation_from(_answers.version_from(answer)),
 }
 
