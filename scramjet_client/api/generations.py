@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -24,7 +25,6 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
 )
 from scramjet_client.models import GetEventResponse, GetVersionResponse
-from scramjet_client.streams.output import now
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.sending import RouteLimits
@@ -67,11 +67,6 @@ class Generation:
 
     version: str
     modern: bool
-
-    @property
-    def has_inout(self) -> bool:
-        """Whether instances have the route `inout`."""
-        return self.modern
 
     def require(self, what: str) -> None:
         """Raise `UnsupportedByHubError` on 0.x, which lacks this feature."""
@@ -136,24 +131,23 @@ class Generation:
             body[name] = dict(value) if isinstance(value, Mapping) else value
         return body
 
-    def event_body(self, event_name: str, message: Any) -> Any:
-        """Return the body of `_event`; 0.x carries only strings."""
-        if not isinstance(message, str) and not self.modern:
-            raise self.unsupported(f"an event message of type {type(message).__name__}")
-        return [_EVENT, {"eventName": event_name, "message": message}]
-
     def event(self, event_name: str, value: Any) -> GetEventResponse:
         """Return an event from a hub's message: bare on 1.x, in an envelope on 0.x."""
         data, name = value, event_name
         if not self.modern and isinstance(value, dict):
             data, name = value.get("message"), value.get("eventName", event_name)
-        return GetEventResponse(event_name=name, data=data, timestamp=now(), raw=value)
+        return GetEventResponse(event_name=name, data=data, timestamp=_now(), raw=value)
 
     def unsupported(self, what: str) -> UnsupportedByHubError:
         """Return the error for a feature that this hub lacks."""
         return UnsupportedByHubError(
             f"{what} is not supported by this hub (version {self.version})"
         )
+
+
+def _now() -> str:
+    """Return the current time in UTC, as ISO 8601 with milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # Only saves effort: without it, two threads that ask first at the same time would both fetch the version.
@@ -169,6 +163,13 @@ def generation_of(client: HttpClient) -> Generation:
             client.memo["generation"] = known
     generation: Generation = known
     return generation
+
+
+def event_body(client: HttpClient, event_name: str, message: Any) -> Any:
+    """Return the body of `_event`; all hubs take text alike, and only 1.x takes another message."""
+    if not isinstance(message, str):
+        generation_of(client).require(f"an event message of type {type(message).__name__}")
+    return [_EVENT, {"eventName": event_name, "message": message}]
 
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:

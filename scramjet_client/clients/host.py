@@ -186,7 +186,7 @@ class HostClient(Topics, ApiClient):
         host._sources = found.sources
         return host
 
-    def doctor(self, *, timeout: float = 10.0) -> DoctorReport:
+    def doctor(self, *, timeout: Duration = 10.0) -> DoctorReport:
         """Report the settings of this client, where they come from, and whether the hub can be reached.
 
         Args:
@@ -302,10 +302,12 @@ class HostClient(Topics, ApiClient):
 
         Wire: POST /sequence (docs/protocol.md, "Sequences").
         """
-        from scramjet_client.clients.sequence import send_package  # noqa: PLC0415 - as above
+        from scramjet_client.clients.sequence import package_id, send_package  # noqa: PLC0415 - as above
 
-        id = send_package(self._client, package, requirements=requirements, progress=progress)
-        return self.get_sequence_client(id)
+        text = send_package(
+            self._client, "sequence", package, requirements=requirements, progress=progress
+        )
+        return self.get_sequence_client(package_id(text))
 
     def deploy(
         self,
@@ -358,9 +360,11 @@ class HostClient(Topics, ApiClient):
         sequence.overwrite(package, requirements=requirements, progress=progress)
         return sequence
 
-    def delete_sequence(self, id: str, *, force: bool = False) -> DeleteSequenceResponse:
+    def delete_sequence(
+        self, id: str, *, force: bool = False, timeout: Duration | None = None
+    ) -> DeleteSequenceResponse:
         """Delete a sequence; see `SequenceClient.delete`."""
-        return self.get_sequence_client(id).delete(force=force)
+        return self.get_sequence_client(id).delete(force=force, timeout=timeout)
 
     def get_sequence_client(self, id: str) -> SequenceClient:
         """Return a client for a sequence; sends no request."""

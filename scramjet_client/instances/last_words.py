@@ -31,6 +31,9 @@ _POLL = 0.1
 _KEPT_LINES = 128 * 1024
 """Bytes at the end of stderr and log that `LastLines` keeps."""
 
+_READ = ("stderr", "log")
+"""The streams that are read for the cause of an end."""
+
 
 @attrs.define
 class _Left:
@@ -44,7 +47,7 @@ class _Left:
     found: Evidence | None = None
     rest: dict[str, bytes] = attrs.field(factory=dict)
     lock: threading.Lock = attrs.field(factory=threading.Lock)
-    """Held while its streams are read; guards the two above."""
+    """Held while its streams are read; guards `rest`. `found` is only ever set as a whole."""
 
 
 class LastWords:
@@ -86,6 +89,9 @@ class LastWords:
 
     def take(self, instance_id: str, stream_id: str) -> bytes:
         """Return the bytes that were read from a stream, once."""
+        if stream_id not in _READ:
+            # Another thread may be waiting for the rest of the others.
+            return b""
         with self._lock:
             left = self._left.get(instance_id)
         if left is None:
@@ -141,8 +147,7 @@ class LastWords:
 
 def last_words_of(client: HttpClient) -> LastWords:
     """Return the `LastWords` of a client."""
-    found: LastWords = client.memo.setdefault("last_words", LastWords(client))
-    return found
+    return client.fact("last words", lambda: LastWords(client))
 
 
 class LastLines:

@@ -137,13 +137,6 @@ def check_end(info: GetInstanceResponse) -> None:
         raise failed_error(info)
 
 
-def checked(unfinished: Unfinished) -> Unfinished:
-    """Return `unfinished` if it is one of the valid words; raise otherwise."""
-    if unfinished not in UNFINISHED:
-        raise ValueError(f"unfinished must be one of {', '.join(UNFINISHED)}, not {unfinished!r}")
-    return unfinished
-
-
 def refuse_check(client: HttpClient) -> None:
     """Raise UnsupportedByHubError if the hub does not say how instances end."""
     generation_of(client).require("the exit code that check=True needs")

@@ -111,8 +111,7 @@ class SharedLooks:
     @classmethod
     def of(cls, client: HttpClient) -> SharedLooks:
         """Return the shared looks of a client."""
-        looks: SharedLooks = client.memo.setdefault("looks", cls(client))
-        return looks
+        return client.fact("looks", lambda: cls(client))
 
     def fetch(
         self, instance_id: str, since: float | None = None, *, alone: bool = False

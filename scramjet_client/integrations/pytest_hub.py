@@ -37,7 +37,7 @@ from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import CreateTopicResponse, GetInstanceResponse, InstanceOutputStream
 from scramjet_client.packages.package import PackageLike
 from scramjet_client.packages.requirements import Requirements
-from scramjet_client.streams.output import OutputStream
+from scramjet_client.streams.output import OutputStream, overhear
 from scramjet_client.streams.tail import Tail
 from scramjet_client.uploads.sources import ProgressHook
 
@@ -325,7 +325,7 @@ class Witness(Closing):
         if found is not None:
             end = self._ends.setdefault((unquote(found[1]), found[2]), _Heard())
             # The stream must not refer to itself: losing the last reference to it must close it.
-            stream._reader.heard = partial(end.hear, weakref.ref(stream))
+            overhear(stream, partial(end.hear, weakref.ref(stream)))
 
     def sections(self) -> list[tuple[str, str]]:
         """Return titles and texts: the state of each instance, and each of its streams that is not empty.

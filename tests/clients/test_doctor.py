@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from email.utils import formatdate
 from pathlib import Path
 from time import time
@@ -387,7 +388,7 @@ def test_no_such_host():
 def test_silence():
     """A hub that takes the connection and says nothing is told apart, too."""
     with RawServer(lambda conn: conn.wait_closed(60)) as server, HostClient(server.url) as host:
-        assert host.doctor(timeout=0.2).cause == "timeout"
+        assert host.doctor(timeout=timedelta(seconds=0.2)).cause == "timeout"
 
 
 def test_proxy_that_is_away(closed_port: int):

@@ -130,7 +130,7 @@ def test_thread_that_ends():
         "thread = next(each for each in threading.enumerate() if each.name == 'scramjet-local-hub')\n"
         "ctypes.pythonapi.PyThreadState_SetAsyncExc(\n"
         "    ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))\n"
-        "hub._loop.call_soon_threadsafe(lambda: None)\n"
+        "hub._server.loop.call_soon_threadsafe(lambda: None)\n"
         "thread.join(); hub.stop(); print('ended', flush=True); sys.stdin.readline()\n"
     )
     with subprocess.Popen(
