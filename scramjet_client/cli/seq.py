@@ -155,10 +155,7 @@ def send(session: Session, path: str, replace: str | None, requirements: str | N
     """
     replaced = None if replace is None else _names.sequence_of(session, replace).id
     sent = _names.send(session, path, requirements=requirements, replaced=replaced)
-    if session.json:
-        _output.document({"id": sent.id})
-    else:
-        _say.out(sent.id)
+    _output.result(session, {"id": sent.id}, sent.id)
 
 
 @seq.command("list")
@@ -225,10 +222,7 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
     """
     options = _started_with(given)
     instance = _names.sent_sequence(session, sequence, requirements).start(**options)
-    if session.json:
-        _output.document({"id": instance.id})
-    else:
-        _say.out(instance.id)
+    _output.result(session, {"id": instance.id}, instance.id)
 
 
 @seq.command()
