@@ -28,11 +28,11 @@ _LIMIT = 15.0
 
 _POLL = 0.1
 
-_KEPT_LINES = 128 * 1024
-"""Bytes at the end of stderr and log that `LastLines` keeps."""
-
 _READ = ("stderr", "log")
 """The streams that are read for the cause of an end."""
+
+_KEPT_LINES = 128 * 1024
+"""Bytes at the end of stderr and log that `LastLines` keeps."""
 
 
 @attrs.define
