@@ -159,7 +159,7 @@ def _reader(stream_id: Any) -> None:
     crash = " If the program has crashed, its error goes to stderr, and the exit code is its own."
     ending = "" if stream_id == "stderr" else crash
     help = (
-        f"Copy an instance's {stream_id} to stdout.\n\nByte for byte: what nobody has read yet, then what comes, "
+        f"Copy an instance's {stream_id} to stdout.\n\nByte for byte: unread data first, then new data, "
         "until it ends. Ctrl-C ends the reading; the instance goes on. With --no-follow it ends when nothing has "
         f"come for a second.{ending}\n\n\b\nExample:\n"
         f"    scramjet inst {stream_id} $ID > file"
