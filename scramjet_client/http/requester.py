@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json as jsonlib
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,9 +26,10 @@ from scramjet_client.errors import (
 from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding, parsed
 from scramjet_client.http.causes import causes
 from scramjet_client.http.connection import Session
-from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
+from scramjet_client.http.durations import Duration, count, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import from_response, translate_errors, wrong_path
+from scramjet_client.http.json_body import json_bytes
 from scramjet_client.http.retries import Outages, with_retries
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
@@ -116,10 +116,14 @@ class Requester(Closing):
         self.tuning: Tuning = Tuning() if tuning is None else tuning
         self.memo: dict[str, Any] = {}
         """Facts that upper layers have learned about this hub, such as its generation."""
-        self._retries = retries
+        self._retries = count("retries", retries)
         self._outages = Outages(self.api_base)
         self.verify = verify
         self.cert = cert
+        if proxies is not None and not isinstance(proxies, Mapping):
+            raise TypeError(
+                f"proxies must be a dict, such as {{'https': 'http://proxy:3128'}}, not {type(proxies).__name__}"
+            )
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
         session = self._session = Session(self.tuning)
@@ -216,7 +220,7 @@ class Requester(Closing):
             # Hubs require this header, with exactly this spelling, even on DELETE, which has no body.
             all_headers["Content-Type"] = "application/json"
             if method != "DELETE" or value is not None:
-                body = jsonlib.dumps(value, allow_nan=False).encode()
+                body = json_bytes(value)
         limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
         ends = None if limit is None else time.monotonic() + limit
         named = "Timeouts.read" if timeout is None else "timeout"
