@@ -26,7 +26,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding, parsed
 from scramjet_client.http.causes import causes
 from scramjet_client.http.connection import Session
-from scramjet_client.http.durations import Duration, count, duration, seconds
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, count, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import from_response, translate_errors, wrong_path
 from scramjet_client.http.json_body import json_bytes
