@@ -200,7 +200,9 @@ def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer
     except ValueError as error:
         page = page_title(text)
         what = (
-            f"with a web page ({page!r}), not JSON" if page else f"with what is not JSON: {error}"
+            f"with a web page ({page!r}), not JSON"
+            if page
+            else f"with something that is not JSON: {error}"
         )
         raise InvalidResponseError(
             f"{response.request.method} {response.url} answered {response.status_code} {what}",
