@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import html
-import inspect
 import logging
 import os
 import re
 import sys
-import types
 import warnings
 from collections.abc import Iterable, Sequence
 from traceback import format_exception
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from scramjet_client._names import advised
 
@@ -70,32 +66,6 @@ def safe_repr(error: BaseException) -> str:
         return repr(error)
     except Exception:
         return f"{type(error).__name__} (it can't be shown)"
-
-
-def refuse_unheard(call: Any, name: str) -> None:
-    """Raise TypeError for a callback that would do nothing when it is called: async functions and generators."""
-    while isinstance(call, functools.partial):
-        call = call.func
-    for each in (call, getattr(type(call), "__call__", None)):  # noqa: B004 - it looks at the function
-        if inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each):
-            raise TypeError(f"{name} must be an ordinary function; nobody here awaits an async one")
-        if inspect.isgeneratorfunction(each):
-            raise TypeError(
-                f"{name} must be an ordinary function; nobody here iterates a generator"
-            )
-
-
-_UNHEARD = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
-
-
-def refuse_result(result: object, name: str) -> None:
-    """Raise TypeError if a callback has returned something that would have to be awaited or iterated."""
-    if isinstance(result, _UNHEARD):
-        kind = type(result).__name__
-        if not isinstance(result, types.AsyncGeneratorType):
-            # Nobody will await it, which this error says better than Python's warning.
-            result.close()
-        raise TypeError(f"{name} returned a {kind}, which nobody here awaits or iterates")
 
 
 class Shown:
@@ -283,6 +253,8 @@ Unicode tables, and counts spaces of other widths and new emoji."""
 
 def in_html(text: str) -> str:
     """Return text for HTML: it is shown as text, and does not reorder or hide the text around it."""
+    import html  # noqa: PLC0415 - its table of names takes 1 ms, and few programs show a page
+
     return html.escape(printable(text, keep="\n\t"))
 
 

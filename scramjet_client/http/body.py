@@ -15,6 +15,7 @@ from typing import Protocol
 from urllib3.util import wait_for_write
 
 from scramjet_client._base import logger, safe_repr
+from scramjet_client._clock import monotonic
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.tls import DUPLEX
@@ -381,9 +382,9 @@ class BodyWriter:
     def _send_within(
         self, limit: float, sock: socket.socket, parts: Sequence[bytes | memoryview]
     ) -> int:
-        deadline = time.monotonic() + limit
+        deadline = monotonic() + limit
         while True:
-            remaining = deadline - time.monotonic()
+            remaining = deadline - monotonic()
             if remaining <= 0:
                 raise TimeoutError(f"the hub took nothing for {limit:g} s (Timeouts.write)")
             remaining = min(remaining, LONGEST_WAIT)

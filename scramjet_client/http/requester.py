@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
@@ -17,6 +16,7 @@ from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 
 from scramjet_client._base import Closing, logger
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import (
     HubResponseError,
     InvalidResponseError,
@@ -44,6 +44,7 @@ from scramjet_client.http.settings import (
     verification,
 )
 from scramjet_client.http.tuning import Tuning
+from scramjet_client.models._values import Value, frozen
 
 _T = TypeVar("_T")
 
@@ -64,8 +65,8 @@ class RequestLogger(Protocol):
         """Hear that the request is over, and how long its answer's head took."""
 
 
-@attrs.frozen(kw_only=True)
-class BodyRequest:
+@frozen(kw_only=True)
+class BodyRequest(Value):
     """A request whose body a `BodyWriter` writes: its target, and the possible meanings of its answer.
 
     Attributes:
@@ -222,7 +223,7 @@ class Requester(Closing):
             if method != "DELETE" or value is not None:
                 body = json_bytes(value)
         limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
-        ends = None if limit is None else time.monotonic() + limit
+        ends = None if limit is None else monotonic() + limit
         named = "Timeouts.read" if timeout is None else "timeout"
 
         def attempt() -> JsonAnswer:
@@ -387,7 +388,7 @@ class _RequestEvents:
         self._url = url
 
     def __enter__(self) -> _RequestEvents:
-        self._began = time.monotonic()
+        self._began = monotonic()
         for each in self._listeners:
             each.request(self._method, self._url)
         return self
@@ -402,7 +403,7 @@ class _RequestEvents:
         for each in self._listeners:
             if error is not None:
                 each.error(self._method, self._url, error)
-            each.end(self._method, self._url, time.monotonic() - self._began)
+            each.end(self._method, self._url, monotonic() - self._began)
 
 
 @lru_cache(maxsize=64)
@@ -460,7 +461,7 @@ def _connect_limit(exchange: Exchange, limit: float | None) -> float | None:
     limits = [] if limit is None else [min(limit, LONGEST_WAIT)]
     if exchange.deadline is not None:
         # 0 would mean "do not wait"; the first read finds that the time is over.
-        limits.append(min(max(0.001, exchange.deadline - time.monotonic()), LONGEST_WAIT))
+        limits.append(min(max(0.001, exchange.deadline - monotonic()), LONGEST_WAIT))
     return min(limits, default=None)
 
 
@@ -482,13 +483,13 @@ def _head_within(
     if writer is None or limit is None:
         yield
         return
-    sent, since = writer.bytes_sent, time.monotonic()
+    sent, since = writer.bytes_sent, monotonic()
 
     def look(silence: float) -> object:
         nonlocal sent, since
         if writer.bytes_sent != sent:
-            sent, since = writer.bytes_sent, time.monotonic()
-        elif time.monotonic() - since >= limit:
+            sent, since = writer.bytes_sent, monotonic()
+        elif monotonic() - since >= limit:
             exchange.overdue = f"{seconds(limit)} (Timeouts.read)"
             raise socket.timeout("timed out")
         return None if watch is None else watch(silence)
@@ -499,5 +500,5 @@ def _head_within(
     finally:
         exchange.on_idle, exchange.poll = watch, poll
     if rest is not None:
-        exchange.deadline = time.monotonic() + rest
+        exchange.deadline = monotonic() + rest
         exchange.limit = f"{seconds(rest)} (Timeouts.read)"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from scramjet_client._base import Closing, logger, public, safe_repr, warn_aside
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -67,8 +67,8 @@ class Feeds:
             if error is None or isinstance(error, (InstanceEndedError, InstanceNotFoundError)):
                 continue
             if _may_be_of_the_end(error):
-                self._cut_at = self._cut_at or time.monotonic()
-                if ended or time.monotonic() - self._cut_at < _END_AFTER_CUT:
+                self._cut_at = self._cut_at or monotonic()
+                if ended or monotonic() - self._cut_at < _END_AFTER_CUT:
                     continue
             raise error
 
@@ -132,10 +132,10 @@ class _Copying:
         with self._lock:
             self._closing = True
         self._close_streams()
-        deadline = time.monotonic() + _JOIN_LIMIT
+        deadline = monotonic() + _JOIN_LIMIT
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
+                thread.join(max(0.0, deadline - monotonic()))
                 if thread.is_alive():
                     logger.warning("%s is still busy with its target of %s", thread.name, self)
 

@@ -11,10 +11,10 @@ import queue
 import select
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.contexts import in_context
 
@@ -181,14 +181,14 @@ class LiveBody:
 
     def _wait(self) -> Any:
         """Return the next item, a heartbeat, or the end if the browser has left."""
-        due = time.monotonic() + (float("inf") if self._heartbeat is None else self._every)
+        due = monotonic() + (float("inf") if self._heartbeat is None else self._every)
         while True:
-            silence = max(min(LOOK, due - time.monotonic()), 0)
+            silence = max(min(LOOK, due - monotonic()), 0)
             with contextlib.suppress(queue.Empty):
                 return self._ready.get(timeout=silence)
             if self._left():
                 return _END
-            if time.monotonic() >= due:
+            if monotonic() >= due:
                 return self._heartbeat
 
     def _read(self) -> None:

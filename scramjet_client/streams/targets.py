@@ -14,8 +14,9 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, Union
 
-from scramjet_client._base import Closing, printable, refuse_result, refuse_unheard
+from scramjet_client._base import Closing, printable
 from scramjet_client._log_records import full_record_of, indented
+from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.streams.lines import LineSplitter, bare
 
 TargetLike = Union[

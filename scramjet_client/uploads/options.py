@@ -8,8 +8,8 @@ from typing import Any, Union
 
 import attrs
 
-from scramjet_client._base import refuse_result, refuse_unheard
 from scramjet_client.http.body import BodySource
+from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.settings import checked_headers
 from scramjet_client.models import (

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -19,6 +18,7 @@ import attrs
 import requests
 
 from scramjet_client._base import Live, logger, public, safe_repr, warn_aside
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -315,7 +315,7 @@ class Upload(Live, Future[_R]):
     def _new_exchange(self, watch: IdleHook | None) -> Exchange:
         """Return the exchange of the next request; all exchanges share one deadline."""
         if self._deadline is None and self._transfer.timeout is not None:
-            self._deadline = time.monotonic() + self._transfer.timeout
+            self._deadline = monotonic() + self._transfer.timeout
         self._exchange = Exchange(writer=self.writer, deadline=self._deadline, on_idle=watch)
         if self._transfer.timeout is not None:
             self._exchange.limit = f"{seconds(self._transfer.timeout)} (timeout)"
@@ -361,7 +361,7 @@ class Upload(Live, Future[_R]):
 
     def _wait_for_source(self, exchange: Exchange) -> None:
         """Wait for a source that a mock's answer did not wait for; raise its error."""
-        remaining = None if exchange.deadline is None else exchange.deadline - time.monotonic()
+        remaining = None if exchange.deadline is None else exchange.deadline - monotonic()
         if not self.writer.join(remaining):
             raise HubTimeoutError(f"upload to {self.name} timed out after {self.bytes_sent} bytes")
         if self.writer.error is not None:
@@ -381,7 +381,7 @@ class Upload(Live, Future[_R]):
 
     def _refuse(self, response: requests.Response, exchange: Exchange) -> None:
         if response.status_code >= 300:
-            exchange.deadline = time.monotonic() + _REFUSAL_LIMIT
+            exchange.deadline = monotonic() + _REFUSAL_LIMIT
             request = self._transfer.request
             refusal = self._transfer.requester.refusal(response, request.subject, request.not_found)
             response.close()
@@ -492,10 +492,10 @@ class Upload(Live, Future[_R]):
 
 def _finish(uploads: list[Upload[Any]]) -> None:
     """Wait for uploads at the interpreter's end, and warn by name about those that fail or are cut anyway."""
-    began = time.monotonic()
+    began = monotonic()
     for upload in [each for each in uploads if not each.done()]:
         try:
-            error = upload.exception(max(0.0, began + upload.exit_grace - time.monotonic()))
+            error = upload.exception(max(0.0, began + upload.exit_grace - monotonic()))
         except FutureTimeoutError:
             _warn(
                 f"the interpreter ends while the upload to {upload.name} runs: it is cut after"
