@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import attrs
 
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.interrupts import let_interrupts_pass
+from scramjet_client.models._values import Value, frozen
 
 if TYPE_CHECKING:
     # The command reads answers for its help, too, and must not wait for this.
@@ -156,8 +156,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-@attrs.frozen(kw_only=True)
-class JsonAnswer:
+@frozen(kw_only=True)
+class JsonAnswer(Value):
     """A parsed answer: status, reason phrase, value (None for an empty body), text, and the headers as received."""
 
     status: int
@@ -181,6 +181,8 @@ def page_title(text: str) -> str:
     """Return a web page's message in one line, "" if the text is not a page: proxies answer with their own pages."""
     if not _PAGE.match(text):
         return ""
+    import html  # noqa: PLC0415 - as in `_base`
+
     title = _TITLE.search(text)
     words = _UNSEEN.sub(" ", title.group(2) if title else text)
     return " ".join(html.unescape(words).split())[:_FIRST_WORDS]

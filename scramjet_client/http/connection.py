@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -262,6 +263,7 @@ class DuplexAdapter(HTTPAdapter):
     def __init__(self, tuning: Tuning) -> None:
         self._options = _socket_options(tuning.keep_alive)
         self._closed = threading.Event()
+        self._last: tuple[Any, Any] = (None, None)
         limits: dict[str, Any] = {"idle_limit": tuning.pool_idle, "closed": self._closed}
         self._pools = {
             "http": partial(_FreshPool, **limits),
@@ -276,6 +278,22 @@ class DuplexAdapter(HTTPAdapter):
         kw["socket_options"] = self._options
         super().init_poolmanager(connections, maxsize, block, **kw)
         self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """Return the pool for a request; called by requests since 2.32.
+
+        A client needs one pool. To find it again takes requests a tenth of a JSON call.
+        """
+        if proxies:
+            return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        key = (*urlsplit(request.url or "")[:2], verify, cert)
+        last, pool = self._last
+        if key != last or pool.pool is None:  # a closed one
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._last = key, pool
+        return pool
 
     def proxy_manager_for(self, proxy: str, **kw: Any) -> Any:
         """Return the pool manager for a proxy; called by requests."""

@@ -44,6 +44,7 @@ from scramjet_client.http.settings import (
     verification,
 )
 from scramjet_client.http.tuning import Tuning
+from scramjet_client.models._values import Value, frozen
 
 _T = TypeVar("_T")
 
@@ -64,8 +65,8 @@ class RequestLogger(Protocol):
         """Hear that the request is over, and how long its answer's head took."""
 
 
-@attrs.frozen(kw_only=True)
-class BodyRequest:
+@frozen(kw_only=True)
+class BodyRequest(Value):
     """A request whose body a `BodyWriter` writes: its target, and the possible meanings of its answer.
 
     Attributes:
