@@ -657,8 +657,10 @@ def test_stdout_that_nobody_reads(own: dict[str, str], tmp_path: Path, given: st
         with HostClient(f"{url}/api/v1", token=token) as host:
             assert host.list_instances()
             if as_json:
-                # The command tells of this save on stdout.
-                program.write_text(program.read_text() + "        # saved\n")
+                # A whole file: the command would wait for stdout to tell of the mistake in a half one.
+                saved = tmp_path / "saved.txt"
+                saved.write_text(program.read_text() + "        # saved\n")
+                saved.replace(program)
                 eventually(lambda: len(host.list_sequences()) == 2)
 
         process.send_signal(signal.SIGINT)
