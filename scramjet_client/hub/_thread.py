@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
+from scramjet_client._clock import monotonic
 from scramjet_client.hub._door import Door, Visitor
 
 
@@ -100,6 +101,8 @@ class LoopThread:
 def _run_on_a_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run it on asyncio's own loop: the loop of `asyncio.run` depends on the settings of the process."""
     loop = asyncio.SelectorEventLoop()
+    # A test that freezes the time must not stop the hub's timers.
+    loop.time = monotonic  # type: ignore[method-assign]
     try:
         loop.run_until_complete(main())
     finally:
