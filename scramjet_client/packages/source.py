@@ -9,8 +9,9 @@ import linecache
 import os
 import re
 import symtable
+import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -24,6 +25,8 @@ from scramjet_client.packages.imports import (
 from scramjet_client.packages.syntax import parsed
 from scramjet_client.packages.typed import PROMPT, typed_statements
 
+_CELL = re.compile(r"<ipython-input-(\d+)-")
+
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -36,6 +39,7 @@ class Snippet:
         text: Python code that defines it at the top of a module.
         file: The file it is from.
         line: Number of its first line in that file.
+        shift: How many lines of the text come before that line.
         given: The text it is from, if that is not in a file.
     """
 
@@ -43,7 +47,7 @@ class Snippet:
     text: str
     file: str
     line: int
-    _shift: int
+    shift: int
     given: str = ""
 
     @property
@@ -52,6 +56,15 @@ class Snippet:
         if os.path.exists(self.file):
             return os.path.basename(self.file)
         return "a prompt" if self.file == PROMPT else "a notebook"
+
+    @property
+    def shown_file(self) -> str:
+        """The name of its file in tracebacks; of a cell, the number that the notebook gives it."""
+        if os.path.exists(self.file):
+            return os.path.basename(self.file)
+        named = _CELL.match(self.file)
+        count = named[1] if named is not None else _cells().get(self.file)
+        return self.origin.split()[-1] if count is None else f"In [{count}]"
 
     def names(self) -> list[str]:
         """Return the names that it needs from outside when it runs; annotations do not count."""
@@ -110,13 +123,21 @@ class Snippet:
             if (isinstance(node, ast.Name) and node.id == name)
             or (isinstance(node, (ast.Import, ast.ImportFrom)) and name in first_names(node, ""))
         ]
-        return self.line + min(lines, default=1) - 1 - self._shift
+        return self.line + min(lines, default=1) - 1 - self.shift
 
     def refusal(self, name: str, why: str) -> ValueError:
         """Return the error that says why a name it uses cannot travel."""
         return ValueError(
             f"{self.name} uses {name!r} ({self.file}, line {self.line_of(name)}), {why}"
         )
+
+
+def _cells() -> Mapping[str, Any]:
+    """Return the numbers of a notebook's cells, by what Python takes for their file."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    found = getattr(getattr(shell, "compile", None), "_filename_map", None)
+    return found if isinstance(found, Mapping) else {}
 
 
 def function_snippet(function: types.FunctionType, source: str | None = None) -> Snippet:
@@ -282,7 +303,7 @@ def _agrees(snippet: Snippet, function: types.FunctionType) -> bool:
     A debugger, a tracer or pytest may have added to the function. So the function must contain all of the source.
     """
     text, *scopes = snippet.text, *function.__qualname__.split(".")[-2:-1]
-    if scopes and scopes[0].isidentifier() and snippet._shift:
+    if scopes and scopes[0].isidentifier() and snippet.shift:
         text = f"class {scopes[0]}:\n {text}"  # gives private names their mangled form
     module = compile(text, "", "exec", _future(function), True)
     made = next((each for each in _codes(module) if each.co_name == snippet.name), None)
