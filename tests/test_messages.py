@@ -449,9 +449,9 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "… answered … with what is not JSON: …": lambda world: world.hub(
         sequences=_ok("nothing")
     ).list_sequences(),
-    "… answered … with a web page (…), not JSON…": lambda world: world.hub(
-        sequences=_ok("<html><title>Sign in</title></html>")
-    ).list_sequences(),
+    "… answered … with a web page (…), not …; a login page or a proxy may be in front of the hub: doctor() says more": lambda world: (
+        world.hub(sequences=_ok("<html><title>Sign in</title></html>")).list_sequences()
+    ),
     "the hub's answer for … is not an object but …": lambda world: world.hub(
         config=_ok("[]")
     ).get_config(),

@@ -35,7 +35,7 @@ from scramjet_client.errors import (
     UploadCancelledError,
     UploadError,
 )
-from scramjet_client.http.answers import whole
+from scramjet_client.http.answers import ERROR_LIMIT, beginning, check_page, is_html, whole
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
@@ -286,6 +286,7 @@ class Upload(Live, Future[_R]):
             try:
                 response = self._post(exchange)
                 self._refuse(response, exchange)
+                _complete_page(response)
             except BaseException as error:
                 shown = self._named(error)
                 # First, so that the writer's error after the abort is not taken for the cause.
@@ -338,9 +339,12 @@ class Upload(Live, Future[_R]):
                     response = self._post(exchange)
                     try:
                         self._refuse(response, exchange)
+                        page = _complete_page(response)
                         self._yes = True
                         self._answered.set()
-                        text = whole(response).decode("utf-8", "replace")
+                        text = page or whole(response).decode("utf-8", "replace")
+                        if is_html(response):
+                            check_page(response, text, "a hub's answer")
                     except BaseException:
                         response.close()
                         raise
@@ -483,6 +487,18 @@ class Upload(Live, Future[_R]):
             error = super().exception()
             if error is not None:
                 logger.warning("%s (and nobody asked for the result)", error)
+
+
+def _complete_page(response: requests.Response) -> str:
+    """Return the text of an answer that calls itself HTML and has a length; "" for any other answer.
+
+    Its server takes nothing more, so the failure of the writer would hide it.
+    """
+    if not is_html(response) or "Content-Length" not in response.headers:
+        return ""
+    text = beginning(response, ERROR_LIMIT).decode("utf-8", "replace")
+    check_page(response, text, "a hub's answer")
+    return text
 
 
 class Unfinished(Protocol):

@@ -171,9 +171,9 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     places: Sequence[Place] = ()
 
-    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> types.CodeType:
+    def source_to_code(self, data: Any, path: Any, **options: Any) -> types.CodeType:  # type: ignore[override]
         """Compile."""
-        return self._placed(super().source_to_code(data, path, _optimize=_optimize))
+        return self._placed(super().source_to_code(data, path, **options))
 
     def _placed(self, code: types.CodeType) -> types.CodeType:
         inner = tuple(
