@@ -449,7 +449,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "… answered … with what is not JSON: …": lambda world: world.hub(
         sequences=_ok("nothing")
     ).list_sequences(),
-    "… answered … with a web page (…), not …; a login page or a proxy may be in front of the hub: doctor() says more": lambda world: (
+    "… answered … with a web page (…), not …; a login page or a proxy may be there: doctor() says more": lambda world: (
         world.hub(sequences=_ok("<html><title>Sign in</title></html>")).list_sequences()
     ),
     "the hub's answer for … is not an object but …": lambda world: world.hub(
@@ -500,7 +500,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
         world.hub(log=_stream(b"x\n", then=Conn.reset)).get_log_stream().read()
     ),
     "…; and it could not be opened again in …: …": _reconnecting,
-    "… was silent for …, after … bytes": lambda world: (
+    "… was silent for …, after … bytes; this stream is over, and a new one gives what comes next": lambda world: (
         world.hub(log=_stream(b"x\n")).get_log_stream(idle_timeout=0.2).read()
     ),
     "… is being read already, and one may read at a time": _two_readers,

@@ -196,7 +196,7 @@ def check_page(response: requests.Response, text: str, expected: str) -> None:
     request, title = response.request, page_title(text)
     raise InvalidResponseError(
         f"{request.method} {response.url} answered {response.status_code} with a web page ({title!r}), not {expected}; "
-        "a login page or a proxy may be in front of the hub: doctor() says more",
+        "a login page or a proxy may be there: doctor() says more",
         status=response.status_code,
         url=response.url,
         body=text[:ERROR_LIMIT],

@@ -613,11 +613,13 @@ class InstanceClient(Handle):
             message: Text; a 1.x hub takes any JSON value. For a Node.js program, a long message should be ASCII.
 
         Raises:
+            InstanceEndedError: The instance has ended; hubs accept events for it all the same.
             UnsupportedByHubError: The message is not text and the hub is 0.x.
 
-        Wire: POST /instance/{id}/_event (docs/protocol.md, "Events").
+        Wire: GET /instance/{id}, at most once a second; POST /instance/{id}/_event (docs/protocol.md, "Events").
         """
         checked_name(event_name)
+        self._events.check_alive(event_name)
         modern_only = not isinstance(message, str)
         # Every hub gets text in the same way, so the client asks for the hub's generation only for other messages.
         body = generation_of(self._client).event_body(event_name, message) if modern_only else None
@@ -636,12 +638,15 @@ class InstanceClient(Handle):
     def get_event(self, event_name: str, *, timeout: Duration | None = None) -> GetEventResponse:
         """Return the last event of a name that the hub has seen, or wait for the first.
 
-        Here a 1.x hub loses messages that are numbers, `True` or `{}` (`data` is then None), forgets falsy messages,
-        and takes a key `opStatus` for an HTTP status. `get_next_event` has no such gaps.
+        Here a 1.x hub loses messages that are numbers, `True` or `{}` (`data` is then None, with a warning), forgets
+        falsy messages, and takes a key `opStatus` for an HTTP status. `get_next_event` has no such gaps.
 
         Args:
             event_name: Letters, digits and `-._~`; you can't ask hubs for other names.
             timeout: Seconds to wait; None waits until the event comes or the instance ends.
+
+        Warns:
+            UserWarning: The hub has lost the message.
 
         Raises:
             HubTimeoutError: The event did not come in time.

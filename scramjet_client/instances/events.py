@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from scramjet_client._base import Live
+from scramjet_client._base import Live, callers_level
+from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import HubTimeoutError, ScramjetError, StreamIdleError
@@ -18,7 +20,7 @@ from scramjet_client.http.failures import quiet
 from scramjet_client.http.settings import route
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error
-from scramjet_client.instances.watcher import EndWatcher
+from scramjet_client.instances.watcher import EndWatcher, SharedLooks
 from scramjet_client.models import GetEventResponse
 from scramjet_client.streams.output import EventStream, OutputStream
 
@@ -71,7 +73,30 @@ class Events:
         except HubTimeoutError as error:
             self.check_overdue(event_name, exchange, error)
             raise
+        if answer.value is None:
+            warnings.warn(
+                f"the hub has lost the message of event {event_name!r} of instance {self._id!r}: a number, True or "
+                "{}; get_next_event(), expect_event() and get_event_stream() give such messages",
+                UserWarning,
+                stacklevel=callers_level(),
+            )
         return generation.event(event_name, answer.value)
+
+    def check_alive(self, event_name: str) -> None:
+        """Raise `InstanceEndedError` if the hub says that the instance has ended.
+
+        Hubs accept events for an ended instance. This looks before the event is sent, because an event may end the
+        program.
+        """
+        looks = SharedLooks.of(self._client)
+        info = None
+        # If the hub is away, or does not know the instance, the request that sends the event says so.
+        with contextlib.suppress(ScramjetError):
+            info = looks.fetch(self._id, time.monotonic() - self._client.tuning.look_every)
+        if info is not None and has_ended(info):
+            raise ended_error(self._id, f"event {event_name!r} was being sent")(
+                last_words_of(self._client).known(info)
+            )
 
     def stream(
         self,

@@ -220,7 +220,9 @@ class AnswerReader(io.RawIOBase):
         elif isinstance(failure, ScramjetError):
             ending = failure
         elif is_timeout(error):
-            ending = StreamIdleError(f"{self.name} {self._late()}, {after}")
+            ending = StreamIdleError(
+                f"{self.name} {self._late()}, {after}; this stream is over, and a new one gives what comes next"
+            )
         else:
             ending = StreamInterruptedError(f"{self.name} was cut {after}: {root_text(error)}")
         self._exchange.fail(ending)
