@@ -33,6 +33,11 @@ class Handle(Guided, Live):
         if not isinstance(id, str):
             raise TypeError(f"id must be a str, not {type(id).__name__}")
         route(self._kind, id)
+        if not hasattr(host, "client"):
+            raise TypeError(
+                f"host must be a HostClient, not {type(host).__name__}; host.get_{self._kind}_client(id) makes one of "
+                "these"
+            )
         self._id = id
         self._client = host.client
         # Facts that every request passes on, for its possible errors.

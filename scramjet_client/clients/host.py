@@ -325,7 +325,7 @@ class HostClient(Topics, ApiClient):
                 `Package`; or a package that is packed already: the path of a file, bytes, an open binary file, or an
                 iterable of bytes.
             requirements: What pip installs into the package of a path: a list of requirements, or the path
-                of a requirements file, in the folder.
+                of a requirements file, in the package's folder or from the present one.
             progress: As in `InstanceClient.send_stream`.
 
         Raises:

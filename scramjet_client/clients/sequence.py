@@ -29,7 +29,7 @@ from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
 from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.targets import TargetLike
-from scramjet_client.uploads.options import check_hook
+from scramjet_client.uploads.options import check_hook, check_source, plan
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
 _CONFLICT = 409
@@ -192,7 +192,11 @@ class SequenceClient(Handle):
         Wire: POST /sequence/{id}/start (docs/protocol.md, "Start"), then as for `InstanceClient.run`.
         """
         limit = duration("timeout", timeout)
-        check_hook(progress)
+        chosen = plan("input", type=type, json=json, progress=progress)
+        if input is not None and not chosen.json:
+            check_source(input)
+        if stdin is not None:
+            check_source(stdin)
         if check:
             refuse_check(self._client)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json as jsonlib
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -88,6 +89,22 @@ class BodyRequest:
     not_found: type[NotFoundError] = NotFoundError
 
 
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "verify": ((bool, str, os.PathLike, type(None)), "True, False or the path of a CA bundle"),
+    "cert": ((str, os.PathLike, tuple, type(None)), "a path, or a tuple of certificate and key"),
+    "proxies": ((Mapping, type(None)), "a mapping such as {'https': 'http://proxy:3128'}"),
+    "retries": ((int,), "a whole number"),
+}
+"""The types of arguments that are used only later."""
+
+
+def _check_kinds(**values: object) -> None:
+    for name, value in values.items():
+        kinds, what = _KINDS[name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
+
+
 class Requester(Closing):
     """Sends the requests of one API, and applies all rules that hold for them. You may use it from any thread.
 
@@ -110,6 +127,7 @@ class Requester(Closing):
         retries: int = 2,
         tuning: Tuning | None = None,
     ) -> None:
+        _check_kinds(verify=verify, cert=cert, proxies=proxies, retries=retries)
         self.api_base: str = checked_base(api_base)
         self.timeouts: Timeouts = Timeouts.of(timeout)
         self.tuning: Tuning = Tuning() if tuning is None else tuning

@@ -250,7 +250,10 @@ class InstanceClient(Handle):
             InstanceEndedError: The instance ended, so the status can no longer come.
         """
         if status not in STATUSES:
-            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {status!r}")
+            raise ValueError(
+                f"status must be one of {', '.join(STATUSES)}, not {status!r}; get_next_event() and expect_event() "
+                "wait for an event, and wait() for the end"
+            )
         return self._wait(lambda info: info.status == status, f"status {status!r}", timeout)
 
     # -- reading --------------------------------------------------------------------------------

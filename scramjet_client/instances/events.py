@@ -7,9 +7,10 @@ import re
 import time
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from scramjet_client._base import Live, callers_level
+from scramjet_client._names import Guided
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
@@ -152,12 +153,19 @@ class Events:
         return EndWatcher(self._client, self._id)
 
 
-class ExpectedEvent(Live):
+_IN_BLOCK = "a block, and .value after it: with instance.expect_event(name) as expected: ..."
+
+
+class ExpectedEvent(Guided, Live):
     """An event that the client is listening for; see `InstanceClient.expect_event`.
 
     Attributes:
         value: The event; set once the `with` block has ended.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("data", "event", "get", "result", "value", "wait"), _IN_BLOCK),
+    }
 
     value: GetEventResponse
 

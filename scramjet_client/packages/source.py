@@ -158,10 +158,9 @@ def function_snippet(function: types.FunctionType, source: str | None = None) ->
     try:
         lines, line = inspect.getsourcelines(function)
     except (OSError, TypeError) as error:
-        where = "typed at a plain prompt" if file == PROMPT else "made by exec"
         raise ValueError(
-            f"{name} cannot be deployed: its source is not there, as it was {where} ({file}); give its text by "
-            "source=..., or put it into a file that you import"
+            f"{name} cannot be deployed: its source is not there, as it was {_made(file)} ({file}); give its text by "
+            "source=..., or put it into a file"
         ) from error
     snippet = _snippet("".join(lines), file, line)
     if (
@@ -173,6 +172,17 @@ def function_snippet(function: types.FunctionType, source: str | None = None) ->
             f"{name} cannot be deployed: {file}, line {line} is not its source any more; load it again"
         )
     return snippet
+
+
+def _made(file: str) -> str:
+    if file == PROMPT:
+        # Only a prompt has these.
+        return (
+            "typed at a plain prompt"
+            if hasattr(sys, "ps1")
+            else "in a script that Python read from stdin"
+        )
+    return "made by exec or python -c"
 
 
 def _given(function: types.FunctionType, source: str) -> Snippet:

@@ -50,12 +50,26 @@ _decode_json = json.JSONDecoder().raw_decode
 _without_last = itemgetter(slice(None, -1))
 
 
+def _refusal(method: str, wrong: str) -> TypeError:
+    """Return the error for an argument with a name: reading methods have none, as those of any file."""
+    limit = wrong in ("timeout", "idle_timeout", "seconds", "limit", "time_limit", "deadline")
+    cure = (
+        "give the limit where you open the stream: get_stream(..., idle_timeout=...) limits each wait for data, and "
+        "timeout=... all of the reading"
+        if limit
+        else "it takes a number of bytes, without a name"
+    )
+    return TypeError(f"OutputStream.{method}() has no argument {wrong!r}; {cure}")
+
+
 def _exclusive(method: Callable[..., Any]) -> Any:
     """Make a reading method refuse a second thread, and continue where a loop over lines stopped."""
     by_pieces = method is io.BufferedReader.read1
 
     @functools.wraps(method)
-    def read(self: OutputStream, *args: Any) -> Any:
+    def read(self: OutputStream, *args: Any, **named: Any) -> Any:
+        if named:
+            raise _refusal(method.__name__, next(iter(named)))
         self._begin(None)
         self._buffered = True
         reader = self._reader

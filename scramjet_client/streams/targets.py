@@ -9,11 +9,12 @@ import io
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, Union
 
-from scramjet_client._base import Closing, printable
+from scramjet_client._base import Closing, callers_level, printable
 from scramjet_client._log_records import indented, record_of
 
 TargetLike = Union[
@@ -28,6 +29,9 @@ PieceTargetLike = Union[
     Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool
 ]
 """The same, but a callable gets pieces, and None is not a target."""
+
+_REPLACED = "\ufffd"
+"""What stands in text for bytes that are not UTF-8."""
 
 _TERMINAL = {"stderr": "stderr", "log": "stderr"}
 
@@ -97,6 +101,30 @@ def log_text(line: str) -> str:
     return printable(shown, keep="\n\t")
 
 
+class _Spoiled:
+    """Warns once that text lacks bytes that are not UTF-8.
+
+    Args:
+        name: The argument that names the target.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._warned = False
+
+    def look(self, data: bytes, text: str) -> None:
+        """Compare a piece of data with its text."""
+        if self._warned or text.count(_REPLACED) <= data.count(_REPLACED.encode()):
+            return
+        self._warned = True
+        warnings.warn(
+            f"{self._name} takes text, and some bytes are not UTF-8: U+FFFD stands in their place; a path, or a file "
+            "opened with 'wb', gets the bytes unchanged",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
+
+
 class _TextLines(Target):
     """A callable or file that takes text: it gets lines, decoded from UTF-8.
 
@@ -104,10 +132,19 @@ class _TextLines(Target):
         call: The callable, or the file's `write`.
         ends: Whether lines keep their newline.
         log: Whether lines are log records for a person to read.
+        spoiled: Warns of bytes that are not UTF-8; None if a person reads the text.
     """
 
-    def __init__(self, call: Callable[[str], object], *, ends: bool, log: bool) -> None:
+    def __init__(
+        self,
+        call: Callable[[str], object],
+        *,
+        ends: bool,
+        log: bool,
+        spoiled: _Spoiled | None = None,
+    ) -> None:
         self._call = call
+        self._spoiled = spoiled
         self._ends = ends
         self._log = log
         self._begun: list[bytes] = []
@@ -133,6 +170,8 @@ class _TextLines(Target):
 
     def _give(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace")
+        if self._spoiled is not None:
+            self._spoiled.look(line, text)
         if self._log:
             text = log_text(text) + ("\n" if self._ends else "")
         elif not self._ends:
@@ -160,7 +199,7 @@ def _screen(file: Any) -> Target:
     return _TextLines(show, ends=True, log=True)
 
 
-def _text_lines(call: Any, *, log: bool) -> Target | None:
+def _text_lines(call: Any, argument: str, *, log: bool) -> Target | None:
     """Return a target that gives lines of text to a callable for text, else None."""
     inner = call
     while isinstance(inner, functools.partial):
@@ -169,8 +208,12 @@ def _text_lines(call: Any, *, log: bool) -> Target | None:
     if name == "print" or isinstance(of, (logging.Logger, logging.LoggerAdapter)):
         return _TextLines(call, ends=False, log=log)
     if name == "write" and of is not None and _takes_text(of):
-        return _TextLines(call, ends=True, log=log and _is_screen(of))
-    return _TextLines(call, ends=True, log=False) if _wants_str(inner) else None
+        screen = _is_screen(of)
+        spoiled = None if screen else _Spoiled(argument)
+        return _TextLines(call, ends=True, log=log and screen, spoiled=spoiled)
+    if not _wants_str(inner):
+        return None
+    return _TextLines(call, ends=True, log=False, spoiled=_Spoiled(argument))
 
 
 def _wants_str(call: Any) -> bool:
@@ -207,12 +250,23 @@ class BinaryFile(Target):
 class _TextFile(Target):
     """A text file: decodes the bytes as they come, and joins characters that are split over pieces."""
 
-    def __init__(self, file: Any, encoding: str = "utf-8", errors: str = "replace") -> None:
+    def __init__(
+        self,
+        file: Any,
+        encoding: str = "utf-8",
+        errors: str = "replace",
+        *,
+        spoiled: _Spoiled | None = None,
+    ) -> None:
         self._file = file
+        self._spoiled = spoiled
         self._decoder = codecs.getincrementaldecoder(encoding)(errors)
 
     def write(self, chunk: bytes) -> None:
-        self._put(self._decoder.decode(chunk))
+        text = self._decoder.decode(chunk)
+        if self._spoiled is not None:
+            self._spoiled.look(chunk, text)
+        self._put(text)
 
     def finish(self) -> None:
         self._put(self._decoder.decode(b"", final=True))
@@ -297,10 +351,12 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
             raise ValueError(f"{stream_id} is a file that was not opened for writing")
         if not _takes_text(value):
             return _recoder(value) or BinaryFile(value)
-        return _screen(value) if log and _is_screen(value) else _TextFile(value)
+        if _is_screen(value):
+            return _screen(value) if log else _TextFile(value)
+        return _TextFile(value, spoiled=_Spoiled(stream_id))
     if callable(value):
         _refuse_async(value, stream_id)
-        return _text_lines(value, log=log) or _Lines(value)
+        return _text_lines(value, stream_id, log=log) or _Lines(value)
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
@@ -322,7 +378,7 @@ def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Tar
     _refuse_async(value, name)
     found: Target | None
     if callable(value) and not hasattr(value, "write"):
-        found = _text_lines(value, log=log) or _Pieces(value)
+        found = _text_lines(value, name, log=log) or _Pieces(value)
     elif log and (value is True or (_takes_text(value) and _is_screen(value))):
         found = _terminal("stdout", log=True) if value is True else _screen(value)
     else:
