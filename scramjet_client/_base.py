@@ -153,6 +153,11 @@ _BENEATH = {
 """Packages whose frames do not interest the caller of this one."""
 
 
+def is_beneath(module: str) -> bool:
+    """Whether the frames of a module do not interest the caller of this package."""
+    return module.partition(".")[0] in _BENEATH
+
+
 def traceback_lines(error: BaseException) -> list[str]:
     """Return a traceback with the caller's frames and the call into this package, without deeper frames.
 

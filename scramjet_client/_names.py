@@ -270,6 +270,8 @@ def _with_advice(
             if not isinstance(error, TypeError) or _began(error):
                 # Drop the frame of this function, which does not help the user (effective on Python 3.11 and newer).
                 error.__traceback__ = _inside(error)
+                if isinstance(error, KeyboardInterrupt):
+                    shorten(error)
                 raise
             said = str(error)
         # Python could not make the call.
@@ -291,6 +293,30 @@ def _began(error: BaseException) -> bool:
 def _inside(error: BaseException) -> TracebackType | None:
     trace = error.__traceback__
     return trace if trace is None or trace.tb_next is None else trace.tb_next
+
+
+def shorten(interrupt: KeyboardInterrupt) -> None:
+    """Leave in the traceback of Ctrl-C the call into this package alone: where it waited does not help the user."""
+    inner = interrupt.__traceback__
+    if inner is not None:
+        interrupt.__traceback__ = TracebackType(
+            None, inner.tb_frame, inner.tb_lasti, inner.tb_lineno
+        )
+    context = interrupt.__context__
+    if context is not None and _is_beneath(context.__traceback__):
+        # It was caught by a library; the user's own errors begin in the user's code.
+        interrupt.__context__ = None
+
+
+_BENEATH = frozenset(
+    (PACKAGE, "requests", "urllib3", "http", "socket", "ssl", "selectors", "threading")
+)
+
+
+def _is_beneath(trace: TracebackType | None) -> bool:
+    if trace is None:
+        return True
+    return str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in _BENEATH
 
 
 def _called(given: tuple[Any, ...], name: str) -> str:

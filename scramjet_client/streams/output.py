@@ -21,6 +21,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from scramjet_client._base import Closing, Live, public
+from scramjet_client._names import shorten
 from scramjet_client.errors import (
     InstanceFailedError,
     InvalidResponseError,
@@ -84,6 +85,9 @@ def _exclusive(method: Callable[..., Any]) -> Any:
                 self._remember(got)
             elif self._given:
                 self._given.clear()
+        except KeyboardInterrupt as interrupt:
+            shorten(interrupt)
+            raise
         finally:
             reader.defers = False
             self._turn.release()
@@ -305,6 +309,9 @@ class OutputStream(Live, io.BufferedReader):
             data = super().read1(_PIECE)
             self._buffered = False
             return data
+        except KeyboardInterrupt as interrupt:
+            shorten(interrupt)
+            raise
         finally:
             self._turn.release()
 
