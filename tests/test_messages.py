@@ -484,7 +484,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "instance … ended while …": lambda world: _ended(world).wait_for("starting", LIMIT),
     "instance … failed…": lambda world: world.start(fails).run(b"", check=True, timeout=LIMIT),
     "instance … had not ended after …; …": lambda world: world.start(deaf).run(timeout=0.3),
-    "instance … was still … after … s, when … was awaited": lambda world: world.start(deaf).wait(
+    "instance … was still … after … s, when … was awaited…": lambda world: world.start(deaf).wait(
         0.2
     ),
     "event … of instance … did not come within …": lambda world: world.start(deaf).get_next_event(

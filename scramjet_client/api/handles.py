@@ -35,8 +35,7 @@ class Handle(Guided, Live):
         route(self._kind, id)
         if not hasattr(host, "client"):
             raise TypeError(
-                f"host must be a HostClient, not {type(host).__name__}; host.get_{self._kind}_client(id) makes one of "
-                "these"
+                f"host must be a HostClient, not {type(host).__name__}; HostClient(url) makes one"
             )
         self._id = id
         self._client = host.client

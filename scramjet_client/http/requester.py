@@ -226,7 +226,7 @@ class Requester(Closing):
                 body = jsonlib.dumps(value, allow_nan=False).encode()
         limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
         ends = None if limit is None else time.monotonic() + limit
-        named = "Timeouts.read" if timeout is None else "timeout"
+        named = self.timeouts._name_of_read if timeout is None else "timeout"
 
         def attempt() -> JsonAnswer:
             used = exchange or Exchange(deadline=ends, on_idle=on_idle)
@@ -271,7 +271,8 @@ class Requester(Closing):
 
     def send_body(self, request: BodyRequest, exchange: Exchange) -> requests.Response:
         """Send a request whose body the exchange's writer writes; return the response once its head has come."""
-        with _head_within(exchange, request.head_limit, rest=request.rest_limit):
+        named = self.timeouts._name_of_read
+        with _head_within(exchange, request.head_limit, rest=request.rest_limit, named=named):
             return self.reach(
                 exchange,
                 request.method,
@@ -468,7 +469,7 @@ def _connect_limit(exchange: Exchange, limit: float | None) -> float | None:
 
 @contextlib.contextmanager
 def _head_within(
-    exchange: Exchange, limit: float | None, *, rest: float | None = None
+    exchange: Exchange, limit: float | None, *, rest: float | None = None, named: str
 ) -> Iterator[None]:
     """Limit the time for the head of an upload's answer while the block sends the request.
 
@@ -479,6 +480,7 @@ def _head_within(
         exchange: The upload's exchange.
         limit: Seconds, or None.
         rest: Seconds for the rest of the answer after its head, or None.
+        named: What the caller calls these limits.
     """
     writer, watch, poll = exchange.writer, exchange.on_idle, exchange.poll
     if writer is None or limit is None:
@@ -491,7 +493,7 @@ def _head_within(
         if writer.bytes_sent != sent:
             sent, since = writer.bytes_sent, time.monotonic()
         elif time.monotonic() - since >= limit:
-            exchange.overdue = f"{seconds(limit)} (Timeouts.read)"
+            exchange.overdue = f"{seconds(limit)} ({named})"
             raise socket.timeout("timed out")
         return None if watch is None else watch(silence)
 
@@ -502,4 +504,4 @@ def _head_within(
         exchange.on_idle, exchange.poll = watch, poll
     if rest is not None:
         exchange.deadline = time.monotonic() + rest
-        exchange.limit = f"{seconds(rest)} (Timeouts.read)"
+        exchange.limit = f"{seconds(rest)} ({named})"

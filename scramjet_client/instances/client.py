@@ -35,6 +35,7 @@ from scramjet_client.instances.run import (
     Unfinished,
     check_end,
     checked,
+    explained,
     refuse_check,
     run,
 )
@@ -102,6 +103,8 @@ class InstanceClient(Handle):
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
+        # Whether `get_info`, on which all waits rely, has seen the end.
+        self._seen_ended = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
         self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
         self._input_type = InputType(self._intake)
@@ -214,6 +217,7 @@ class InstanceClient(Handle):
         """
         info = instance_from(self._get(), asked_to_end=self._asked_to_end)
         self._started = info.started
+        self._seen_ended = has_ended(info)
         return last_words_of(self._client).known(info)
 
     def wait(self, timeout: Duration | None = None) -> GetInstanceResponse:
@@ -234,7 +238,9 @@ class InstanceClient(Handle):
             HubTimeoutError: It is still alive.
             InstanceNotFoundError: The hub does not (or no longer) know it, so how it ended is unknown.
         """
-        return self._wait(has_ended, "its end", timeout)
+        limit = duration("timeout", timeout)
+        with explained(self._input_is_open):
+            return self._wait_until(has_ended, "its end", limit, advice=self._input_is_open())
 
     def wait_for(
         self, status: InstanceStatus, timeout: Duration | None = None
@@ -616,13 +622,15 @@ class InstanceClient(Handle):
             message: Text; a 1.x hub takes any JSON value. For a Node.js program, a long message should be ASCII.
 
         Raises:
-            InstanceEndedError: The instance has ended; hubs accept events for it all the same.
+            InstanceEndedError: The instance has ended, and this client knows it; hubs accept the event all the same.
             UnsupportedByHubError: The message is not text and the hub is 0.x.
 
-        Wire: GET /instance/{id}, at most once a second; POST /instance/{id}/_event (docs/protocol.md, "Events").
+        Wire: POST /instance/{id}/_event (docs/protocol.md, "Events").
         """
         checked_name(event_name)
-        self._events.check_alive(event_name)
+        if self._asked_to_end or self._seen_ended:
+            # Hubs accept events for an ended instance. A look before each event would double their cost.
+            self._events.check_alive(event_name)
         modern_only = not isinstance(message, str)
         # Every hub gets text in the same way, so the client asks for the hub's generation only for other messages.
         body = generation_of(self._client).event_body(event_name, message) if modern_only else None
@@ -915,11 +923,18 @@ class InstanceClient(Handle):
         what: str,
         timeout: float | None,
         known: GetInstanceResponse | None = None,
+        advice: str = "",
     ) -> GetInstanceResponse:
         ended = ended_error(self._id, f"{what} was awaited")
         return self._watcher().wait_until(
-            until, what, timeout, ask=self.get_info, ended=ended, known=known
+            until, what, timeout, ask=self.get_info, ended=ended, known=known, advice=advice
         )
+
+    def _input_is_open(self) -> str:
+        """Return advice for a wait for the end of a program whose input this client has not ended, or ""."""
+        if self._gates["input"].ended:
+            return ""
+        return "; if it waits for the end of its input, send_input(b'', end=True) gives that"
 
     def _watcher(self) -> EndWatcher:
         return EndWatcher(self._client, self._id)

@@ -86,14 +86,13 @@ class Events:
     def check_alive(self, event_name: str) -> None:
         """Raise `InstanceEndedError` if the hub says that the instance has ended.
 
-        Hubs accept events for an ended instance. This looks before the event is sent, because an event may end the
-        program.
+        This looks before the event is sent, because an event may end the program.
         """
         looks = SharedLooks.of(self._client)
         info = None
         # If the hub is away, or does not know the instance, the request that sends the event says so.
         with contextlib.suppress(ScramjetError):
-            info = looks.fetch(self._id, time.monotonic() - self._client.tuning.look_every)
+            info = looks.fetch(self._id)
         if info is not None and has_ended(info):
             raise ended_error(self._id, f"event {event_name!r} was being sent")(
                 last_words_of(self._client).known(info)
@@ -153,7 +152,7 @@ class Events:
         return EndWatcher(self._client, self._id)
 
 
-_IN_BLOCK = "a block, and .value after it: with instance.expect_event(name) as expected: ..."
+_IN_BLOCK = "value after a block: with instance.expect_event(name) as expected: ..."
 
 
 class ExpectedEvent(Guided, Live):
@@ -164,7 +163,7 @@ class ExpectedEvent(Guided, Live):
     """
 
     _guesses: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("data", "event", "get", "result", "value", "wait"), _IN_BLOCK),
+        **dict.fromkeys(("data", "event", "get", "message", "result", "wait"), _IN_BLOCK),
     }
 
     value: GetEventResponse
@@ -173,6 +172,9 @@ class ExpectedEvent(Guided, Live):
         self._events = events
         self._name = readable_name(event_name)
         self._timeout = duration("timeout", timeout)
+
+    def _advice_on(self, name: str) -> str:
+        return _IN_BLOCK if name == "value" else super()._advice_on(name)
 
     def __enter__(self) -> ExpectedEvent:
         self._exchange = self._events.exchange(self._name, self._timeout)

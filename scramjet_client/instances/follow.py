@@ -21,7 +21,7 @@ from scramjet_client.errors import (
     StreamClosedError,
     UploadError,
 )
-from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
 from scramjet_client.instances.watcher import EndWatcher
@@ -266,8 +266,9 @@ class Follow(Closing):
             StreamInterruptedError: A connection broke.
             Exception: The error that a callable or a file raised.
         """
-        if not self._copying.over.wait(duration("timeout", timeout, zero=True)):
-            raise HubTimeoutError(f"{self._copying} did not end within {timeout} s")
+        limit = duration("timeout", timeout, zero=True)
+        if not self._copying.over.wait(limit):
+            raise HubTimeoutError(f"{self._copying} did not end within {seconds(limit or 0)}")
         self._copying.tell(once=False)
 
     def close(self) -> None:

@@ -383,6 +383,7 @@ class EndWatcher:
         ask: Callable[[], GetInstanceResponse],
         ended: ErrorMaker,
         known: GetInstanceResponse | None = None,
+        advice: str = "",
     ) -> GetInstanceResponse:
         """Look at the instance until `until` accepts its info; see `InstanceClient.wait` and `wait_for`.
 
@@ -393,6 +394,7 @@ class EndWatcher:
             ask: Looks once, for a caller who knows more about the instance.
             ended: Makes the error to raise if the instance ends first.
             known: Earlier info, in case the instance is gone by now.
+            advice: What to do if the time is over.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         info = known
@@ -415,8 +417,8 @@ class EndWatcher:
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
                 raise HubTimeoutError(
-                    f"instance {self._id!r} was still {info.status} after {timeout} s,"
-                    f" when {what} was awaited"
+                    f"instance {self._id!r} was still {info.status} after {timeout:g} s,"
+                    f" when {what} was awaited{advice}"
                 )
             if known_before is None:
                 known_before = self._hub_knows_sequence(info)

@@ -60,7 +60,7 @@ def _refusal(method: str, wrong: str) -> TypeError:
         if limit
         else "it takes a number of bytes, without a name"
     )
-    return TypeError(f"OutputStream.{method}() has no argument {wrong!r}; {cure}")
+    return TypeError(f"{method}() of a stream has no argument {wrong!r}; {cure}")
 
 
 def _exclusive(method: Callable[..., Any]) -> Any:

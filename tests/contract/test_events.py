@@ -113,7 +113,7 @@ def test_lost_message_warns(instance: InstanceClient, hub: Hub, message: object)
 
 
 def test_event_for_an_ended_instance(instance: InstanceClient):
-    """A hub accepts an event for an instance that has ended; the client does not."""
+    """A hub accepts an event for an instance that has ended; a client that has seen the end does not."""
     instance.kill()
     instance.wait(LIMIT)
 
