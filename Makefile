@@ -37,7 +37,7 @@ demo: $(VENV)/.stamp-hub ## Count the words of this repository on a hub (HUB=rea
 	@$(RUN) -m examples.demo --hub '$(HUB)' $(ARGS)
 
 test: $(VENV)/.stamp-test ## Run the tests, several at once, against the real hub too (ARGS="-k name" for some of them)
-	$(RUN) -m pytest -n $(WORKERS) --dist $(DIST) $(ARGS)
+	$(RUN) -m pytest -n $(WORKERS) --dist $(DIST) --no-loadscope-reorder $(ARGS)
 
 test-quick: $(VENV)/.stamp-test ## Run the tests that start no process, for the inner loop
 	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist worksteal -m quick $(QUICK) $(ARGS)
@@ -46,7 +46,7 @@ test-quick: $(VENV)/.stamp-test ## Run the tests that start no process, for the 
 test-slow: $(VENV)/.stamp-test ## Run the tests four times on busy processors, with many workers, and signals ignored in turn
 	set -e; for signal in $(SIGNALS); do \
 	    $(RUN) -m tests.support.busy --ignore $$signal \
-	        $(RUN) -m pytest -n $(MANY_WORKERS) --dist $(DIST) -o timeout=900 -o faulthandler_timeout=0 $(ARGS); done
+	        $(RUN) -m pytest -n $(MANY_WORKERS) --dist $(DIST) --no-loadscope-reorder -o timeout=900 -o faulthandler_timeout=0 $(ARGS); done
 
 test-long: $(VENV)/.stamp-long ## Run the tests that take minutes of real time
 	$(RUN) -m pytest -m long -o timeout=900 -o faulthandler_timeout=0 $(ARGS)

@@ -414,6 +414,15 @@ def _surplus(of: str, parameters: Sequence[inspect.Parameter], given: Sequence[A
     return f"{said}; {note}" if note else said
 
 
+def guessed(guesses: Mapping[str, str]) -> dict[str, str]:
+    """Return the right name for each guess.
+
+    Args:
+        guesses: The guesses of each right name, with spaces between them.
+    """
+    return {guess: right for right, of in guesses.items() for guess in of.split()}
+
+
 class Guided:
     """Gives a class an AttributeError that names the right attribute for a guessed name."""
 

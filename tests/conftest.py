@@ -14,11 +14,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from scramjet_client import HostClient, Tuning
+from scramjet_client import HostClient, InstanceClient, Tuning
 from tests.support.certs import Certificates
 from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  # fixtures
 from tests.support.quick import starts_processes
-from tests.support.scripted_hub import H1Hub
+from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.signals import as_in_a_terminal
 from tests.support.sockets import described
 from tests.support.waiting import LIMIT
@@ -46,8 +46,37 @@ _SCENARIOS = {
 """Folders, and files test_*.py, whose tests take the client through many cases of one kind: none is quick."""
 
 
+_LONGEST = {
+    *(
+        "test_dev",
+        "test_other_systems",
+        "test_replay",
+        "test_local_hub",
+        "test_benchmarks",
+        "test_cycles",
+    ),
+    *(
+        "test_release",
+        "test_docs_site",
+        "test_pytest_plugin",
+        "test_si",
+        "test_soak",
+        "test_document",
+    ),
+    *(
+        "test_crashes",
+        "test_ends_of_functions",
+        "test_standard_streams",
+        "test_events",
+        "test_streams",
+    ),
+}
+"""Files of tests that take longest. A worker that began one of them last would have all others wait for it."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as quick the tests that start no process, by themselves or by a fixture, and wait for no time to pass."""
+    """Begin with the longest; mark as quick what starts no process, by itself or by a fixture, and does not wait."""
+    items.sort(key=lambda item: item.path.stem not in _LONGEST)
     for item in items:
         if not isinstance(item, pytest.Function):
             continue
@@ -129,6 +158,18 @@ def h1_host(h1_hub: H1Hub, certificates: Certificates) -> Iterator[HostClient]:
             input_settle=0.02,
         )
         yield host
+
+
+@pytest.fixture
+def there(h1_hub: H1Hub) -> Instance:
+    """An instance of `h1_hub`, on the hub's side."""
+    return h1_hub.add_instance()
+
+
+@pytest.fixture
+def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
+    """The instance `there`, on the client's side."""
+    return h1_host.get_instance_client(there.id)
 
 
 @pytest.fixture

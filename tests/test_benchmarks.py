@@ -21,6 +21,7 @@ from benchmarks.model import US, Case, Result, Sample, Turn
 from benchmarks.peers import Peers
 from benchmarks.runner import Settings, run_case
 from benchmarks.server import Server, serving
+from tests.support.cases import mostly_long
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = Settings(runs=1, seconds=None, limit=60)
@@ -69,7 +70,7 @@ def ours_alone(case: Case) -> Case:
     return attrs.evolve(case, contestants=contestants)
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", mostly_long(GROUPS, but={"streams", "process"}))
 def test_each_case_works(group: str, tmp_path: Path) -> None:
     """This client can do each case, and nothing less comes than was asked for."""
     names, count = GROUPS[group]

@@ -48,13 +48,21 @@ def test_names_that_a_system_lacks_are_not_used(system: str):
 @pytest.mark.parametrize(
     "tests",
     [
-        ["tests/streams", "-m", "quick"],
-        ["tests/contract/test_uploads.py", "tests/contract/test_streams.py", "-k", ITSELF_POSIX],
+        ["tests/streams/test_multiplex.py", "tests/streams/test_lines.py", "-m", "quick"],
+        ["tests/contract/test_uploads.py", "-k", ITSELF_POSIX],
         ["tests/cli/test_commands.py", "-k", "not hub_start"],
         pytest.param(
             [
                 *("tests/api", "tests/clients", "tests/http", "tests/instances", "tests/packages"),
-                *("tests/uploads", "tests/notebook", "tests/cli", "tests/flask", "-m", "quick"),
+                *(
+                    "tests/streams",
+                    "tests/uploads",
+                    "tests/notebook",
+                    "tests/cli",
+                    "tests/flask",
+                    "-m",
+                    "quick",
+                ),
             ],
             marks=pytest.mark.long,
         ),

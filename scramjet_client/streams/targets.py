@@ -15,7 +15,8 @@ from inspect import iscoroutinefunction
 from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing, callers_level, printable
-from scramjet_client._log_records import indented, record_of
+from scramjet_client._log_records import full_record_of, indented
+from scramjet_client.streams.lines import LineSplitter, bare
 
 TargetLike = Union[
     Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool, None
@@ -70,17 +71,34 @@ class Target(Closing):
 
 
 class _Lines(Target):
-    """A callable that gets lines."""
+    """A callable or file that gets lines.
 
-    def __init__(self, call: Callable[[Any], object]) -> None:
+    Args:
+        call: The callable, or the file's `write`.
+        convert: Makes of a line what `call` gets.
+    """
+
+    def __init__(
+        self, call: Callable[[Any], object], convert: Callable[[bytes], object] = bytes
+    ) -> None:
         self._call = call
+        self._convert = convert
+        self._splitter = LineSplitter("the stream", keep_ends=True)
 
     def take(self, stream: Readable) -> None:
         for line in stream:
             # The call for an earlier line of this piece closed the stream.
             if stream.closed:
                 return
-            self._call(line)
+            self._call(self._convert(line))
+
+    def write(self, chunk: bytes) -> None:
+        for line in self._splitter.split(chunk):
+            self._call(self._convert(line))
+
+    def finish(self) -> None:
+        if rest := self._splitter.last():
+            self._call(self._convert(rest))
 
 
 class _Pieces(Target):
@@ -96,7 +114,7 @@ class _Pieces(Target):
 def log_text(line: str) -> str:
     """Return a log line for people, without its end; a line that is not a record stays as it is."""
     line = line.rstrip("\r\n")
-    record = record_of(line)
+    record = full_record_of(line)
     shown = line if record is None else f"{record.when} {record.level:<5} {indented(record.words)}"
     return printable(shown, keep="\n\t")
 
@@ -125,58 +143,18 @@ class _Spoiled:
         )
 
 
-class _TextLines(Target):
-    """A callable or file that takes text: it gets lines, decoded from UTF-8.
+def _text(line: bytes, *, ends: bool, log: bool, spoiled: _Spoiled | None) -> str:
+    """Return the text of a line: with `ends` it keeps its newline, with `log` it is a record for a person to read."""
+    text = (line if ends else bare(line)).decode("utf-8", "replace")
+    if spoiled is not None:
+        spoiled.look(line, text)
+    return log_text(text) + "\n" * ends if log else text
 
-    Args:
-        call: The callable, or the file's `write`.
-        ends: Whether lines keep their newline.
-        log: Whether lines are log records for a person to read.
-        spoiled: Warns of bytes that are not UTF-8; None if a person reads the text.
-    """
 
-    def __init__(
-        self,
-        call: Callable[[str], object],
-        *,
-        ends: bool,
-        log: bool,
-        spoiled: _Spoiled | None = None,
-    ) -> None:
-        self._call = call
-        self._spoiled = spoiled
-        self._ends = ends
-        self._log = log
-        self._begun: list[bytes] = []
-
-    def take(self, stream: Readable) -> None:
-        for line in stream:
-            # The call for an earlier line of this piece closed the stream.
-            if stream.closed:
-                return
-            self._give(line)
-
-    def write(self, chunk: bytes) -> None:
-        *lines, rest = chunk.split(b"\n")
-        for line in lines:
-            self._give(b"".join([*self._begun, line, b"\n"]))
-            self._begun.clear()
-        if rest:
-            self._begun.append(rest)
-
-    def finish(self) -> None:
-        if self._begun:
-            self._give(b"".join(self._begun))
-
-    def _give(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace")
-        if self._spoiled is not None:
-            self._spoiled.look(line, text)
-        if self._log:
-            text = log_text(text) + ("\n" if self._ends else "")
-        elif not self._ends:
-            text = text.removesuffix("\n").removesuffix("\r")
-        self._call(text)
+def _text_lines(
+    call: Callable[[str], object], *, ends: bool, log: bool, spoiled: _Spoiled | None = None
+) -> Target:
+    return _Lines(call, functools.partial(_text, ends=ends, log=log, spoiled=spoiled))
 
 
 def _is_screen(file: Any) -> bool:
@@ -196,24 +174,24 @@ def _screen(file: Any) -> Target:
         file.write(text)
         _flush(file)
 
-    return _TextLines(show, ends=True, log=True)
+    return _text_lines(show, ends=True, log=True)
 
 
-def _text_lines(call: Any, argument: str, *, log: bool) -> Target | None:
+def _for_text(call: Any, argument: str, *, log: bool) -> Target | None:
     """Return a target that gives lines of text to a callable for text, else None."""
     inner = call
     while isinstance(inner, functools.partial):
         inner = inner.func
     name, of = getattr(inner, "__name__", ""), getattr(inner, "__self__", None)
     if name == "print" or isinstance(of, (logging.Logger, logging.LoggerAdapter)):
-        return _TextLines(call, ends=False, log=log)
+        return _text_lines(call, ends=False, log=log)
     if name == "write" and of is not None and _takes_text(of):
         screen = _is_screen(of)
         spoiled = None if screen else _Spoiled(argument)
-        return _TextLines(call, ends=True, log=log and screen, spoiled=spoiled)
+        return _text_lines(call, ends=True, log=log and screen, spoiled=spoiled)
     if not _wants_str(inner):
         return None
-    return _TextLines(call, ends=True, log=False, spoiled=_Spoiled(argument))
+    return _text_lines(call, ends=True, log=False, spoiled=_Spoiled(argument))
 
 
 def _wants_str(call: Any) -> bool:
@@ -356,7 +334,7 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
         return _TextFile(value, spoiled=_Spoiled(stream_id))
     if callable(value):
         _refuse_async(value, stream_id)
-        return _text_lines(value, stream_id, log=log) or _Lines(value)
+        return _for_text(value, stream_id, log=log) or _Lines(value)
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
@@ -378,7 +356,7 @@ def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Tar
     _refuse_async(value, name)
     found: Target | None
     if callable(value) and not hasattr(value, "write"):
-        found = _text_lines(value, name, log=log) or _Pieces(value)
+        found = _for_text(value, name, log=log) or _Pieces(value)
     elif log and (value is True or (_takes_text(value) and _is_screen(value))):
         found = _terminal("stdout", log=True) if value is True else _screen(value)
     else:

@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.support.cases import mostly_long
 from tests.surroundings.programs import environment
 
 LIMIT = 120.0
@@ -265,16 +266,51 @@ SURROUNDINGS = {
 }
 
 
-@pytest.mark.parametrize("surrounding", SURROUNDINGS.values(), ids=list(SURROUNDINGS))
-def test_surrounding(surrounding: Surrounding, tmp_path: Path):
+ALWAYS = {
+    *(
+        "default timeout of nothing",
+        "gevent",
+        "uvloop",
+        "in a loop",
+        "a forked child",
+        "a spawned child",
+    ),
+    *(
+        "SIGCHLD ignored",
+        "all signals blocked",
+        "started without standard streams",
+        "few descriptors",
+    ),
+    *(
+        "no working directory",
+        "umask",
+        "TMPDIR long",
+        "TMPDIR that is not there",
+        "no PATH",
+        "LANG=C",
+    ),
+    *(
+        "PYTHONHOME that is not heeded",
+        "-W error",
+        "-I",
+        "its own logging",
+        "a low recursion limit",
+    ),
+}
+"""One of each kind, and what has failed before."""
+
+
+@pytest.mark.parametrize("name", mostly_long(SURROUNDINGS, but=ALWAYS))
+def test_surrounding(name: str, tmp_path: Path):
     """A LocalHub works, and its instances are as they are everywhere."""
+    surrounding = SURROUNDINGS[name]
     report, program = tmp_path / "report", tmp_path / "program.py"
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(
         "import socket\nsocket.setdefaulttimeout(30)\n"
     )
-    for name, mode in surrounding.folders.items():
-        (tmp_path / name).mkdir(mode=mode)
+    for folder, mode in surrounding.folders.items():
+        (tmp_path / folder).mkdir(mode=mode)
     program.write_text(
         PROGRAM.format(
             before=surrounding.before,

@@ -1,0 +1,15 @@
+"""Tables of cases, of which `make test` runs a part and `make test-long` all."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from typing import TypeVar
+
+import pytest
+
+_T = TypeVar("_T")
+
+
+def mostly_long(cases: Iterable[_T], *, but: Container[_T]) -> list[object]:
+    """Return the cases for `parametrize`; those that are not in `but` are marked as `long`."""
+    return [case if case in but else pytest.param(case, marks=pytest.mark.long) for case in cases]
