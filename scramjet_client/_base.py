@@ -13,7 +13,7 @@ from traceback import format_exception
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
-from scramjet_client._names import advised
+from scramjet_client._names import Guided, advised
 
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)
@@ -88,7 +88,7 @@ class Rows(list[_I]):
         return _table(self, count)
 
 
-class Live(Shown):
+class Live(Guided, Shown):
     """Refuses copying and pickling: for objects with a connection, a thread or a client, which may have a token."""
 
     __slots__ = ()

@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType, TracebackType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 _T = TypeVar("_T", bound=type)
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -421,6 +421,15 @@ def guessed(guesses: Mapping[str, str]) -> dict[str, str]:
         guesses: The guesses of each right name, with spaces between them.
     """
     return {guess: right for right, of in guesses.items() for guess in of.split()}
+
+
+def refused(why: str) -> Callable[..., Any]:
+    """Return a method for a part of the language that a class does not have, such as `__iter__`, which says why."""
+
+    def refuse(self: object, *_: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} {why}")
+
+    return refuse
 
 
 class Guided:

@@ -14,6 +14,7 @@ import pytest
 import scramjet_client
 from scramjet_client import (
     CompletedInstance,
+    Fleet,
     GetInstanceResponse,
     HostClient,
     HttpClient,
@@ -21,6 +22,8 @@ from scramjet_client import (
     InstanceClient,
     KillMessageData,
     ManagerClient,
+    Multiplexer,
+    Package,
     SendStreamOptions,
     Termination,
     Timeouts,
@@ -28,6 +31,14 @@ from scramjet_client import (
 from scramjet_client._names import SYNONYMS, Guided
 from scramjet_client.hub import LocalHub
 
+DONE = CompletedInstance(
+    info=GetInstanceResponse(id="i", sequence="s", status="stopped"),
+    returncode=0,
+    output=b"",
+    stdout=b"",
+    stderr=b"",
+    log=b"",
+)
 HOST = HostClient("http://127.0.0.1:1/api/v1", retries=0)
 INSTANCE = HOST.get_instance_client("abc")
 SEQUENCE = HOST.get_sequence_client("s")
@@ -147,6 +158,69 @@ def test_every_constructor_names_its_public_class(name, cls):
     assert f"{name}() has no argument 'no_such_argument_anywhere'" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda: list(INSTANCE), """InstanceClient can't be iterated; get_stream("output") gives"""),
+        (lambda: list(SEQUENCE), "SequenceClient can't be iterated; list_instances()"),
+        (lambda: list(HOST), "HostClient can't be iterated; list_sequences()"),
+        (lambda: _enter(INSTANCE), "InstanceClient needs no with block; kill() or stop() ends it"),
+        (lambda: _enter(SEQUENCE), "SequenceClient needs no with block; delete()"),
+        (lambda: INSTANCE.wait_for("ready"), "expect_event() wait for an event"),
+        (lambda: INSTANCE.send_input("x", "y"), "request_init must be a mapping of headers"),
+        (lambda: LocalHub(8000), "LocalHub(port=8000) names the port"),
+        (lambda: LocalHub(port="8755"), "port must be an int, not str"),
+        (lambda: LocalHub("http://h:1"), "host must be an address without scheme"),
+        (lambda: HostClient(token=5), "token must be a str, not int"),
+        (lambda: HostClient(verify=5), "verify must be True, False or the path of a CA bundle, not int"),
+        (lambda: HostClient(cert=5), "cert must be a path"),
+        (lambda: HostClient(proxies="x"), "proxies must be a mapping"),
+        (lambda: HostClient(retries="x"), "retries must be a whole number, not str"),
+        (lambda: HostClient.from_env(profile=5), "profile must be a str, not int"),
+        (lambda: HostClient.from_env(api_base=5), "api_base must be a str, not int"),
+        (lambda: InstanceClient("x", "http://h"), "host must be a HostClient, not str"),
+        (lambda: Multiplexer(5), "streams must be a list of streams, not int"),
+        (lambda: Multiplexer([5]), "a stream must be an OutputStream"),
+        (lambda: Fleet([5]), "hosts must be a mapping"),
+        (lambda: Package(5), "path must be a str or a Path, not int"),
+        (lambda: HOST.deploy("ticker.py"), "send_sequence(path) sends a file or folder"),
+        (lambda: HOST.send_sequence("nope.py"), "it does not exist"),
+        (lambda: SEQUENCE.run(5), "a source must be"),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_refused_by_what_they_are(use, words):
+    """A wrong value is refused before anything is sent, by the argument's name and with what to give instead."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        use()
+
+    assert words in str(caught.value)
+
+
+def _enter(thing: Any) -> None:
+    with thing:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("HostCleint", "did you mean HostClient?"),
+        ("Hostclient", "did you mean HostClient?"),
+        ("StopTimeoutErorr", "did you mean StopTimeoutError?"),
+        ("LocalHb", "did you mean scramjet_client.hub.LocalHub?"),
+        ("connect", "it is called HostClient(url)"),
+    ],
+)
+def test_misspelt_imports_are_refused_with_the_right_name(name, words):
+    """An import of a name with a slip names the right one; of a module of the package it works."""
+    with pytest.raises(ImportError) as caught:
+        exec(f"from scramjet_client import {name}")
+
+    assert words in str(caught.value)
+    assert not hasattr(scramjet_client, "nothing_like_it")
+    exec("from scramjet_client import packages, errors, config")
+
+
 def test_signatures_stay_true():
     """Editors, help() and type checkers see the arguments that there are."""
     assert list(inspect.signature(HostClient).parameters)[:3] == ["api_base", "token", "headers"]
@@ -215,6 +289,21 @@ def _completed() -> CompletedInstance:
         (INSTANCE, "write_stdin", "send_stdin()"),
         (INSTANCE, "is_alive", "get_info().status"),
         (SEQUENCE, "map", "run(input=...)"),
+        (
+            SEQUENCE,
+            "run_many",
+            "run(input=...) on the threads of a concurrent.futures.ThreadPoolExecutor",
+        ),
+        (SEQUENCE, "show", "start(), and then show() or follow(output=True) of the instance"),
+        (SEQUENCE, "close", "delete()"),
+        (HOST, "show", "get_instance_client(id).show()"),
+        (DONE, "reason", "cause, or info.terminated.reason"),
+        (DONE, "json", "output, as in json.loads(result.output)"),
+        (
+            INSTANCE.expect_event("x"),
+            "value",
+            "value after a block: with instance.expect_event(name) as expected: ...",
+        ),
         (HOST, "check", "doctor(), or get_version()"),
         (HOST, "is_alive", "doctor(), or get_version()"),
         (_completed().info, "returncode", "terminated.exit_code"),

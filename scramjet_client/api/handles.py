@@ -8,7 +8,6 @@ from typing import Any, ClassVar, TypeVar
 import requests
 
 from scramjet_client._base import Closing, Live
-from scramjet_client._names import Guided
 from scramjet_client.api.http_client import ClientProvider, HttpClient
 from scramjet_client.errors import HubResponseError, NotFoundError
 from scramjet_client.http.settings import TimeoutLike, route
@@ -16,7 +15,7 @@ from scramjet_client.http.settings import TimeoutLike, route
 _H = TypeVar("_H", bound="Handle")
 
 
-class Handle(Guided, Live):
+class Handle(Live):
     """A client of one instance or sequence of a hub. You may use it from any number of threads.
 
     Making one sends nothing to the hub, and it keeps no connection open.
@@ -73,7 +72,7 @@ class Handle(Guided, Live):
 _A = TypeVar("_A", bound="ApiClient")
 
 
-class ApiClient(Guided, Closing):
+class ApiClient(Closing):
     """The client of one API. You may use it from any number of threads; one for each process is enough.
 
     It sends nothing until you call a method.

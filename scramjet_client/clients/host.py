@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import Rows, public
-from scramjet_client._names import guessed
+from scramjet_client._names import guessed, refused
 from scramjet_client.api.answers import (
     config_from,
     entities_from,
@@ -101,6 +101,10 @@ class HostClient(Topics, ApiClient):
             "get_sequence(id)": "get_sequence_info",
             "list_sequences()": "get_sequences sequences",
             "get_instance_client(id)": "instance",
+            "get_instance_client(id).show()": "display live show view",
+            "deploy(function).run() on the threads of a concurrent.futures.ThreadPoolExecutor": (
+                "parallel run_all run_many run_parallel"
+            ),
             "get_instance_client(id).kill()": "kill kill_instance",
             "get_topics()": "list_topics topics",
             "update_sequence(id, package)": "overwrite_sequence",
@@ -116,6 +120,11 @@ class HostClient(Topics, ApiClient):
             "get_instance_client(id).wait()": "wait",
         }
     )
+
+    if not TYPE_CHECKING:  # for type checkers it is not there
+        __iter__ = refused(
+            "can't be iterated; list_sequences() and list_instances() give what it has"
+        )
 
     _sources: Mapping[str, str] | None = None
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import callers_level, public
+from scramjet_client._names import refused
 from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import Intake, event_body, generation_of, route_limits
 from scramjet_client.api.handles import Handle
@@ -95,6 +96,14 @@ class InstanceClient(Handle):
     """
 
     _guesses = GUESSES
+
+    if not TYPE_CHECKING:  # for type checkers they are not there
+        __iter__ = refused(
+            """can't be iterated; get_stream("output") gives its output line by line"""
+        )
+        __enter__ = __exit__ = refused(
+            "needs no with block; kill() or stop() ends it, and run() waits for its end"
+        )
 
     _kind = "instance"
     _not_found = InstanceNotFoundError

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scramjet_client._base import Live, callers_level
-from scramjet_client._names import Guided
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
@@ -155,7 +154,7 @@ class Events:
 _IN_BLOCK = "value after a block: with instance.expect_event(name) as expected: ..."
 
 
-class ExpectedEvent(Guided, Live):
+class ExpectedEvent(Live):
     """An event that the client is listening for; see `InstanceClient.expect_event`.
 
     Attributes:

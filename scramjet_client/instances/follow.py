@@ -8,9 +8,10 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from scramjet_client._base import Closing, logger, public
+from scramjet_client._names import guessed
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -210,6 +211,10 @@ class Follow(Closing):
     thread, `scramjet-follow-N`; these threads are gone when it is over. The first error ends all streams, and `wait`
     or `close` raises it. If the handle is lost before either is called, the error is logged as a warning.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {"wait()": "join result run_until_done", "close()": "cancel detach end kill stop unfollow"}
+    )
 
     def __init__(
         self,

@@ -92,11 +92,14 @@ class CompletedInstance(Guided, Shown):
     _guesses: ClassVar[Mapping[str, str]] = guessed(
         {
             "returncode": "code exit_code exitcode",
-            "check_returncode()": "error raise_for_status",
+            "cause, or info.terminated.reason": "exception failure message reason",
+            "check_returncode()": "check error raise_for_status",
             "info.id": "id",
             "log": "logs",
             "returncode == 0": "ok",
-            "output": "result results",
+            "output": "data result results value",
+            "output, as in json.loads(result.output)": "json",
+            "output.splitlines()": "lines readlines",
             "info.status": "status",
             "output.decode()": "text",
         }

@@ -13,15 +13,15 @@ import io
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import requests
 
 from scramjet_client._base import Closing, Live, public
-from scramjet_client._names import shorten
+from scramjet_client._names import guessed, shorten
 from scramjet_client.errors import (
     InstanceFailedError,
     InvalidResponseError,
@@ -124,6 +124,18 @@ class OutputStream(Live, io.BufferedReader):
         StreamIdleError: Nothing came for `idle_timeout` seconds.
         StreamBusyError: Another thread is reading it.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "lines()": "iter_lines read_lines splitlines",
+            "text()": "decode iter_text read_text",
+            "records()": "iter_json iter_records json json_lines",
+            "chunks()": "iter_bytes iter_chunks iter_content stream",
+            "pipe_to(target)": "copy copy_to pipe save write_to",
+            "read()": "content get read_all receive recv",
+            "close()": "cancel stop",
+        }
+    )
 
     upload: Upload[Any] | None = None
     # For the same reason as in its reader.
@@ -447,6 +459,16 @@ class EventStream(Closing):
     It ends when the instance has ended. It holds a connection until `close()`, the end of a `with` block, or the
     loss of its last reference. The attribute `raw` is the `OutputStream` below, with one JSON document a line.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "close()": "cancel stop unsubscribe",
+            "raw.readline(), or next(stream)": "get next next_event read readline recv",
+        }
+    )
+
+    event_name: str
+    raw: OutputStream
 
     def __init__(
         self, event_name: str, raw: OutputStream, parse: Callable[[Any], GetEventResponse]

@@ -11,15 +11,16 @@ import itertools
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 import requests
 
 from scramjet_client._base import Live, logger, public
+from scramjet_client._names import guessed
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -90,6 +91,16 @@ class Upload(Live, Future[_R]):
     Attributes:
         name: The target of the upload, for messages: "input of 'abc'".
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "result()": "get join value wait",
+            "cancel()": "close kill stop terminate",
+            "done()": "finished is_done",
+            "exception()": "cause error",
+            "bytes_sent": "bytes_written progress sent",
+        }
+    )
 
     def __init__(
         self,
