@@ -35,12 +35,8 @@ _LONGEST_SUMMARY = 300
 INPUT_STREAMS = ("stdin", "input")
 OUTPUT_STREAMS = ("stdout", "stderr", "output", "log")
 
-CONTENT_TYPES = (
-    "application/octet-stream",
-    "text/plain",
-    "application/x-ndjson",
-    "text/x-ndjson",
-)
+BINARY, TEXT, NDJSON = "application/octet-stream", "text/plain", "application/x-ndjson"
+CONTENT_TYPES = (BINARY, TEXT, NDJSON, "text/x-ndjson")
 """The only types of `input` that a hub can use, exactly as written (docs/protocol.md, "Content types")."""
 
 Milliseconds = Union[int, timedelta]

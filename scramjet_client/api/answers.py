@@ -19,6 +19,8 @@ from scramjet_client.http.answers import (
 from scramjet_client.models import (
     AccessKey,
     ConnectedHub,
+    CreateTopicResponse,
+    DeleteTopicResponse,
     DisconnectedHub,
     DisconnectHubsResponse,
     GetConfigResponse,
@@ -28,6 +30,7 @@ from scramjet_client.models import (
     GetInstanceResponse,
     GetSequenceResponse,
     GetStatusResponse,
+    GetTopicResponse,
     GetVersionResponse,
     HealthStatus,
     InstanceStatus,
@@ -330,6 +333,35 @@ def _hub(value: dict[str, Any]) -> ConnectedHub:
         disconnect_reason=as_text(value.get("disconnectReason")),
         raw=value,
     )
+
+
+def hub_topics_from(answer: JsonAnswer) -> list[GetTopicResponse]:
+    """Return the topics of a hub."""
+    if not isinstance(answer.value, list):
+        raise InvalidResponseError("the hub's answer for topics is not a list", body=answer.text)
+    return Rows(_hub_topic(each) for each in answer.value if isinstance(each, dict))
+
+
+def _hub_topic(value: dict[str, Any]) -> GetTopicResponse:
+    return GetTopicResponse(
+        name=str(value.get("topicName") or value.get("topic") or ""),
+        content_type=str(value.get("contentType", "")),
+        local_provider=as_text(value.get("localProvider")) or None,
+        extra=_rest(value, "topicName", "topic", "contentType", "localProvider"),
+        raw=value,
+    )
+
+
+def created_topic_from(answer: JsonAnswer, name: str, content_type: str) -> CreateTopicResponse:
+    """Return a topic that a hub has made."""
+    state = as_text(as_object(answer.value).get("state"))
+    return CreateTopicResponse(name=name, content_type=content_type, state=state, raw=answer.value)
+
+
+def deleted_topic_from(answer: JsonAnswer, name: str) -> DeleteTopicResponse:
+    """Return the hub's words about a topic that it has deleted."""
+    message = str(as_object(answer.value).get("message", ""))
+    return DeleteTopicResponse(name=name, message=message, raw=answer.value)
 
 
 def topics_from(answer: JsonAnswer) -> list[ManagerTopic]:

@@ -12,6 +12,7 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, sec
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.http.settings import checked_headers
+from scramjet_client.models import BINARY
 from scramjet_client.streams.output import OutputStream, opened
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class HttpClient(Requester):
         path: str,
         stream: Any,
         *,
-        type: str = "application/octet-stream",
+        type: str = BINARY,
         end: bool | None = None,
         method: str = "POST",
         headers: Mapping[str, str] | None = None,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from scramjet_client._base import Rows
+from scramjet_client.api.answers import created_topic_from, deleted_topic_from, hub_topics_from
 from scramjet_client.api.generations import generation_of, route_limits
 from scramjet_client.api.http_client import HttpClient
-from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
+from scramjet_client.errors import TopicNotFoundError
 from scramjet_client.http.durations import Duration
 from scramjet_client.models import (
     CONTENT_TYPES,
+    NDJSON,
     CreateTopicResponse,
     DeleteTopicResponse,
     GetTopicResponse,
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 # Hubs compare the undecoded path with the name, so a name that needs encoding can't be reached.
 _NAME = re.compile(r"[A-Za-z0-9_+\-.~]+")
-
-_NDJSON = "application/x-ndjson"
 
 
 def checked_topic(topic: str) -> str:
@@ -65,14 +64,9 @@ class Topics:
         Wire: GET /topics (docs/protocol.md, "Topics").
         """
         generation_of(self._client).require("a list of topics")
-        answer = self._client.request("GET", "topics")
-        if not isinstance(answer.value, list):
-            raise InvalidResponseError(
-                "the hub's answer for topics is not a list", body=answer.text
-            )
-        return Rows(_topic(each) for each in answer.value if isinstance(each, dict))
+        return hub_topics_from(self._client.request("GET", "topics"))
 
-    def create_topic(self, topic: str, content_type: str = _NDJSON) -> CreateTopicResponse:
+    def create_topic(self, topic: str, content_type: str = NDJSON) -> CreateTopicResponse:
         """Create a topic (1.x; on 0.x the first send or read creates one).
 
         Args:
@@ -87,14 +81,7 @@ class Topics:
         body = {"id": checked_topic(topic), "content-type": checked_type(content_type)}
         generation_of(self._client).require("making a topic")
         answer = self._client.request("POST", "topics", body, subject=f"topic {topic!r}")
-        value = answer.value if isinstance(answer.value, dict) else {}
-        state = value.get("state")
-        return CreateTopicResponse(
-            name=topic,
-            content_type=content_type,
-            state=state if isinstance(state, str) else None,
-            raw=answer.value,
-        )
+        return created_topic_from(answer, topic, content_type)
 
     def delete_topic(self, topic: str) -> DeleteTopicResponse:
         """Delete a topic (1.x). Its readers get no notice: they just receive nothing more.
@@ -107,15 +94,12 @@ class Topics:
         path = f"topics/{checked_topic(topic)}"
         generation_of(self._client).require("deleting a topic")
         answer = self._client.request("DELETE", path, **_error_context(topic))
-        value = answer.value if isinstance(answer.value, dict) else {}
-        return DeleteTopicResponse(
-            name=topic, message=str(value.get("message", "")), raw=answer.value
-        )
+        return deleted_topic_from(answer, topic)
 
     def get_topic(
         self,
         topic: str,
-        content_type: str = _NDJSON,
+        content_type: str = NDJSON,
         *,
         timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
@@ -272,7 +256,7 @@ def _plan(
         json=json,
         progress=progress,
         timeout=timeout,
-        default_type=_NDJSON,
+        default_type=NDJSON,
     )
 
 
@@ -280,17 +264,3 @@ def _error_context(topic: str, content_type: str = "") -> dict[str, Any]:
     """Return a request's description of itself, for its errors."""
     kind = f" as {content_type}" if content_type else ""
     return {"subject": f"topic {topic!r}{kind}", "not_found": TopicNotFoundError}
-
-
-def _topic(value: dict[str, Any]) -> GetTopicResponse:
-    """Return one topic of a hub's list."""
-    name = value.get("topicName") or value.get("topic")
-    provider = value.get("localProvider")
-    known = ("topicName", "topic", "contentType", "localProvider")
-    return GetTopicResponse(
-        name=str(name or ""),
-        content_type=str(value.get("contentType", "")),
-        local_provider=provider if isinstance(provider, str) and provider else None,
-        extra={key: item for key, item in value.items() if key not in known},
-        raw=value,
-    )

@@ -48,7 +48,7 @@ def check_coding(response: requests.Response) -> None:
         )
 
 
-def whole(response: requests.Response, limit: int = ANSWER_LIMIT) -> bytes:
+def read_body(response: requests.Response, limit: int = ANSWER_LIMIT) -> bytes:
     """Return the body of an answer.
 
     Raises:
@@ -218,7 +218,7 @@ def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer
     Raises:
         InvalidResponseError: The answer is not JSON, or has more than `limit` bytes.
     """
-    text = whole(response, limit).decode("utf-8", "replace")
+    text = read_body(response, limit).decode("utf-8", "replace")
     try:
         value = loads(text) if text.strip() else None
     except ValueError as error:

@@ -113,9 +113,9 @@ class _Duplex(HTTPConnection):
             request(method, url, body if writer is None else _Handover(self), *args, **kw)
         finally:
             self.body_is_elsewhere = False
-        self._mark_sent(exchange)
+        self._note_head_sent(exchange)
 
-    def _mark_sent(self, exchange: Exchange | None) -> None:
+    def _note_head_sent(self, exchange: Exchange | None) -> None:
         self.used_at = time.monotonic()
         self.owner = os.getpid()
         if exchange is None:
@@ -150,13 +150,13 @@ class _DuplexTLS(_Duplex, HTTPSConnection):
             super().connect()
         self.sessions.made(self.sock)
 
-    def _mark_sent(self, exchange: Exchange | None) -> None:
+    def _note_head_sent(self, exchange: Exchange | None) -> None:
         uploads = exchange is not None and exchange.writer is not None
         if uploads and not isinstance(self.sock, DUPLEX):
             raise ssl.SSLError(
                 "an upload cannot be sent through TLS inside TLS (an https:// proxy to an https:// hub)"
             )
-        super()._mark_sent(exchange)
+        super()._note_head_sent(exchange)
 
 
 class _FreshPool(urllib3.HTTPConnectionPool):

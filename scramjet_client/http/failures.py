@@ -250,7 +250,7 @@ FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPExceptio
 
 
 @contextmanager
-def translated(
+def translate_errors(
     method: str,
     url: str,
     *,

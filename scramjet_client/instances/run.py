@@ -28,6 +28,7 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
 )
 from scramjet_client.http.interrupts import Event
+from scramjet_client.http.retries import pauses
 from scramjet_client.instances.cause import evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.last_words import last_words_of
@@ -326,15 +327,16 @@ class _Run:
 
     def _until_end(self, reading: Follow, watcher: EndWatcher) -> None:
         """Wait until the instance has ended, or an error has occurred."""
-        pause = _FIRST_PAUSE
+        waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
         while not self._has_ended(reading, watcher):
             if reading.done:
                 reading.wait()
             self._feeds.check()
             remaining = self._remaining()
-            happened = self._news.wait(pause if remaining is None else min(pause, remaining))
+            pause = next(waits)
+            if self._news.wait(pause if remaining is None else min(pause, remaining)):
+                waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
             self._news.clear()
-            pause = _FIRST_PAUSE if happened else min(2 * pause, _LAST_PAUSE)
 
     @staticmethod
     def _has_ended(reading: Follow, watcher: EndWatcher) -> bool:
