@@ -145,6 +145,11 @@ class World:
         self.stack.enter_context(keep_token(self.local.url, "right-token"))
         return self.client(self.local.url.replace("127.0.0.1", host))
 
+    def without_hubs(self) -> None:
+        """Hide the hubs that somebody runs on this machine."""
+        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr("scramjet_client._kept_tokens._bases", list)
+
     def start(self, program: Callable[..., Any]) -> InstanceClient:
         id = self.local.add_sequence(program.__name__, program)
         return self.host.get_sequence_client(id).start()
@@ -404,7 +409,14 @@ def _not_connected(world: World) -> None:
 
 
 PROVOKED: dict[str, Callable[[World], object]] = {
-    "no hub at …: connection refused; `scramjet hub start` starts one here": _nobody(),
+    "no hub at …: connection refused; `scramjet hub start` starts one here": lambda world: (
+        world.without_hubs(),
+        _nobody()(world),
+    ),
+    "no hub at …: connection refused; a hub of yours runs at …": lambda world: (
+        world.kept(),
+        _nobody()(world),
+    ),
     "no hub at …: …; check the host and the port": lambda world: world.client(
         "http://no-such-host.invalid/api/v1"
     ).get_version(),
@@ -430,9 +442,10 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     _YOURS + ", and HostClient.from_env() finds its token": lambda world: (
         world.kept().get_version()
     ),
-    _YOURS + ", whose token from_env() and `scramjet` send only to …": lambda world: world.kept(
-        "localhost"
-    ).get_version(),
+    _YOURS
+    + ", whose token from_env() and `scramjet` send only to …: use this address": lambda world: (
+        world.kept("localhost").get_version()
+    ),
     "the token does not allow this…: … answered 403…": lambda world: world.hub(
         options={"token": "a-small-token"}, sequences=_answer("403 Forbidden")
     ).list_sequences(),
