@@ -38,7 +38,7 @@ def follow_option(*, default: bool) -> Callable[[_F], _F]:
         "--follow/--no-follow",
         "follow",
         default=default,
-        help=f"Go on with what comes, or print what there is and end. {usual}".rstrip(),
+        help=f"Go on with new data, or print the present data and end. {usual}".rstrip(),
     )
 
 

@@ -224,7 +224,8 @@ def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer
     except ValueError as error:
         check_page(response, text, "JSON")
         raise InvalidResponseError(
-            f"{response.request.method} {response.url} answered {response.status_code} with what is not JSON: {error}",
+            f"{response.request.method} {response.url} answered {response.status_code} with something that is not "
+            f"JSON: {error}",
             status=response.status_code,
             url=response.url,
             body=text[:ERROR_LIMIT],

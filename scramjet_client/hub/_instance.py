@@ -292,7 +292,7 @@ class Instance:
             self.note(
                 "ERROR",
                 f"what the program sent was dropped ({kind}): it can't be passed on as JSON, "
-                "as NaN, Infinity, half a character or what is nested too deep can't",
+                "as NaN, Infinity, half a character or data that is nested too deep can't",
             )
             return
         if kind == "hello":

@@ -290,7 +290,6 @@ class _Run:
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
-        self._info: GetInstanceResponse | None = None
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
         self._news = Event()
         self._feeds = Feeds(uploads, self._news.set)
@@ -299,7 +298,7 @@ class _Run:
         """Read, write and wait until the instance has ended."""
         instance = self._instance
         # 0.x forgets an instance at its end, so ask for its info first.
-        info = self._info = fetch_info(instance.client, instance.id, timeout=self._remaining())
+        info = fetch_info(instance.client, instance.id, timeout=self._remaining())
         watcher = EndWatcher(instance.client, instance.id)
         targets: dict[str, Target] = {
             stream_id: BinaryFile(file) for stream_id, file in self._collected.items()

@@ -103,7 +103,7 @@ class Gap(Shown):
         then = f"goes on {self.seconds:.1f} s later" if self.resumed else "its instance has ended"
         return (
             f"{self.stream} was cut after {self.bytes_read} bytes{cut}, and {then}:"
-            " what was on its way is lost"
+            " data on its way is lost"
         )
 
 
