@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import subprocess
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from scramjet_client import (
 )
 from scramjet_client._names import SYNONYMS, Guided
 from scramjet_client.hub import LocalHub
+from tests.support.waiting import LIMIT
 
 DONE = CompletedInstance(
     info=GetInstanceResponse(id="i", sequence="s", status="stopped"),
@@ -426,3 +429,70 @@ def test_synonyms_lead_to_no_name_that_is_taken():
     """No synonym is of a name that a method with both would mix up."""
     for name, meant in SYNONYMS.items():
         assert name not in meant
+
+
+_WAITS = """
+import os
+import signal
+import sys
+import threading
+import time
+from scramjet_client.hub import LocalHub
+
+def silent(context, input):
+    context.emit("ready", "yes")
+    yield from input
+
+def interrupt(main):
+    # Once the main thread is at the same place for some looks, it waits.
+    seen, times = None, 0
+    while times < 10:
+        frame = sys._current_frames()[main]
+        here = (frame.f_code, frame.f_lasti)
+        seen, times = here, times + 1 if here == seen else 0
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+
+with LocalHub() as hub, hub.client() as host:
+    sequence = host.deploy(silent)
+    instance = sequence.start()
+    instance.get_event("ready")
+    output = instance.get_stream("output")
+    threading.Thread(target=interrupt, args=[threading.get_ident()], daemon=True).start()
+    {call}
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "last"),
+    [
+        ('instance.get_event("never")', "in get_event"),
+        ("instance.wait()", "in wait"),
+        ("sequence.run()", "in run"),
+        ("output.readline()", "in read"),
+        ("for line in output: pass", "in _piece"),
+        ("instance.follow(output=print).wait()", "in wait"),
+        ("instance.send_input(time.sleep(0.01) or b'x' for _ in iter(int, 1))", "in send_input"),
+    ],
+)
+def test_interrupt_shows_the_users_line(tmp_path: Path, call: str, last: str):
+    """The traceback of Ctrl-C has the user's line and the call, and nothing of where this package waited."""
+    script = tmp_path / "waits.py"
+    script.write_text(_WAITS.format(call=call))
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=False, timeout=LIMIT
+    )  # fmt: skip
+
+    said = done.stderr
+    frames = [line.strip() for line in said.splitlines() if line.startswith("  File ")]
+    assert "KeyboardInterrupt" in said
+    assert "During handling" not in said
+    assert not re.search(r"urllib3|requests/|/http/", said)
+    assert any(line.endswith(last) for line in frames), frames
+    assert len([line for line in frames if "_names.py" not in line]) <= 3
+    if sys.version_info >= (3, 11) and call == "sequence.run()":
+        assert (
+            "run() sent no input; if the program waits for the end of its input, input=b'' ends it"
+            in said
+        )
