@@ -25,6 +25,10 @@ from scramjet_client.packages.imports import (
 from scramjet_client.packages.syntax import parsed
 from scramjet_client.packages.typed import PROMPT, typed_statements
 
+GIVEN = "source="
+"""What stands for the file of a text that the user gives."""
+
+_TYPED = (PROMPT, "<python-input-")
 _CELL = re.compile(r"<ipython-input-(\d+)-")
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -62,9 +66,13 @@ class Snippet:
         """The name of its file in tracebacks; of a cell, the number that the notebook gives it."""
         if os.path.exists(self.file):
             return os.path.basename(self.file)
+        if self.file.startswith(_TYPED):
+            return "prompt"
+        if self.file == GIVEN:
+            return "source"
         named = _CELL.match(self.file)
         count = named[1] if named is not None else _cells().get(self.file)
-        return self.origin.split()[-1] if count is None else f"In [{count}]"
+        return "notebook" if count is None else f"In [{count}]"
 
     def names(self) -> list[str]:
         """Return the names that it needs from outside when it runs; annotations do not count."""
@@ -187,7 +195,7 @@ def _made(file: str) -> str:
 
 def _given(function: types.FunctionType, source: str) -> Snippet:
     text = inspect.cleandoc("\n" + source)
-    for found in _definitions_in(text, "source=", function.__code__.co_name):
+    for found in _definitions_in(text, GIVEN, function.__code__.co_name):
         if _agrees(found, function):
             return attrs.evolve(found, given=text)
     raise ValueError(
