@@ -248,6 +248,9 @@ def _place(
     of_profile: Callable[[str | None], _Place],
 ) -> _Place:
     """Return the address from an argument, a variable, or else a profile."""
+    for name, value in (("api_base", api_base), ("profile", profile)):
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if api_base is not None and profile is not None:
         raise ValueError(f"api_base and profile both say where {what} is; give one of them")
     if api_base is not None:

@@ -119,6 +119,38 @@ _DISEASES = (
         "`main` of package.json must name a file of the package",
     ),
     _Disease(
+        re.compile(
+            r"Context' object has no attribute '(?:log|logging|print|info|debug|warn|warning|error)'"
+            r"|'Logger' object is not callable"
+        ),
+        "the program's logger is context.logger: context.logger.info(text); print() goes to its stdout",
+    ),
+    _Disease(
+        re.compile(
+            r"Context' object has no attribute '(?:app_config|cfg|configuration|env|environ|options|params|settings)'"
+        ),
+        "the program finds what start(app_config=...) gives in context.config",
+    ),
+    _Disease(
+        re.compile(r"Context' object has no attribute '(?:arg|argv|args|arguments)'"),
+        "what start(args=[...]) gives comes as further parameters: def name(context, input, *args)",
+    ),
+    _Disease(
+        re.compile(
+            r"'(?:Stream|_Input|async_generator)' object (?:has no attribute|is not iterable)"
+        ),
+        "the input is no file: `async for piece in input` reads it in an async function, `for piece in input` in a"
+        " generator; a piece may hold several lines, or a part of one",
+    ),
+    _Disease(
+        re.compile(r"'async for' requires an object with __aiter__ method, got _Input"),
+        "write `for piece in input` here, or make the function async",
+    ),
+    _Disease(
+        re.compile(r"'coroutine' object (?:has no attribute|is not iterable|is not subscriptable)"),
+        "an `await` is missing, as in `await input.read()` of an async function",
+    ),
+    _Disease(
         re.compile(r"^MemoryError|JavaScript heap out of memory|std::bad_alloc"),
         "the program has run out of memory: give it more (`limits`), or have it hold less at a time",
     ),
