@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from scramjet_client.cli._terms import in_options
+from scramjet_client.cli._words import Advice
 from scramjet_client.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -107,7 +108,8 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, click.ClickException):
         said = error.format_message()
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            said = f"{said.rstrip('.')}{_how(error.ctx, said)}"
+            how = "" if isinstance(error, Advice) else _how(error.ctx)
+            said = f"{said.rstrip('.')}{how}"
     elif isinstance(error, OSError) and not isinstance(error, ScramjetError) and error.strerror:
         said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
@@ -124,9 +126,7 @@ def _said(error: BaseException) -> str:
     return f"{in_options(before)}{found}{in_options(after)}"
 
 
-def _how(ctx: click.Context, said: str) -> str:
+def _how(ctx: click.Context) -> str:
     """Return the usage of a command, for a message about its wrong use."""
-    if "--help`" in said or "did you mean" in said:
-        return ""
     usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
     return f" (usage: {usage})"

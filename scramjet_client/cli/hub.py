@@ -29,7 +29,7 @@ def hub() -> None:
     """Start a hub here, or look at one."""
 
 
-@hub.command()
+@hub.command(asks_hub=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=PORT, default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--storage", metavar="DIR", help="Where sequences are kept. [default: temporary]")

@@ -83,7 +83,7 @@ def _started_with(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@seq.command()
+@seq.command(asks_hub=False)
 @click.argument("path", type=click.Path(exists=True))
 @click.option("-o", "--output", "target", metavar="FILE|-", help="[default: NAME.tar.gz]")
 @click.option(
