@@ -346,7 +346,7 @@ _NO_OPTION = (
     ),
     _absent(_STARTING, "--restart --restart-policy", "a hub restarts nothing"),
     _absent(
-        f"{_STARTING}, dev",
+        _STARTING,
         "--port --publish --expose --network --net",
         "a hub forwards no ports; data goes through input, output, events and topics",
     ),
@@ -401,7 +401,7 @@ _NO_OPTION = (
     _absent(_LOGS, "--timestamps --time --times -T", "each record is shown with its time anyhow"),
     _absent(
         _READING,
-        "--timestamps --time --times -T -t",
+        "--timestamps --time --times -T",
         "the data comes as the program gave it; the log has times",
     ),
     _absent(
@@ -477,8 +477,13 @@ _NO_OPTION = (
         "a profile that is made here has no token; SCRAMJET_TOKEN gives one to the command",
     ),
     _absent(
-        "profile list, profile show, profile create, profile use, profile rm, seq pack, completion",
+        "profile list, profile show, profile use, profile rm, seq pack, completion",
         "--url --api-url -u --profile -p --token --ca --insecure --timeout",
+        "it asks no hub",
+    ),
+    _absent(
+        "profile create",
+        "--profile -p --ca --insecure --timeout",
         "it asks no hub",
     ),
     _absent(

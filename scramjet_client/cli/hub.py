@@ -195,7 +195,7 @@ def log(
     idle = None if follow else _streams.SILENCE
     stream = session.host.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
     chosen = _streams.Chosen(every=every, level=level)
-    _streams.show_log(session, stream, lines, follow, chosen)
+    _streams.show_log(session, stream, lines, follow, chosen, is_kept=True)
 
 
 @hub.command()

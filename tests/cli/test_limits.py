@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from scramjet_client import HostClient
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Started, run
 
@@ -128,3 +130,55 @@ def test_no_such_level(hub: LocalHub, env: dict[str, str]):
 
     assert done.code == 2
     assert "warn" in done.err.lower()
+
+
+_BURST = """
+import asyncio
+async def run(context, input):
+    for number in range(20):
+        print("line", number)
+        context.logger.info(f"line {number}")
+        yield f"line {number}\\n"
+    context.emit("done", "all")
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("stream", ["output", "stdout", "log"])
+def test_lines_behind_the_last_are_not_lost_in_silence(
+    host: HostClient, env: dict[str, str], tmp_path: Path, stream: str
+):
+    """`-n` takes more from the hub than it prints, and says how much."""
+    (tmp_path / "burst.py").write_text(_BURST)
+    instance = host.send_sequence(tmp_path / "burst.py").start()
+    instance.get_event("done", timeout=60)
+
+    done = run(["inst", stream, instance.id, "-n", "3"], env)
+
+    assert done.code == 0
+    assert len(done.text.splitlines()) == 3
+    assert re.search(r"behind the 3 lines, \d+ more lines? had come", done.err)
+
+
+@pytest.mark.parametrize(
+    "line", [["inst", "output", "ID", "-n", "1"], ["hub", "log", "-n", "1"]], ids=" ".join
+)
+def test_nothing_lost_is_not_told(start: Started, env: dict[str, str], line: list[str]):
+    """If nothing came behind the lines, or the hub gives it again, there is no warning."""
+    instance = start("many")
+    instance.wait(60)
+
+    done = run(line_of(line, instance.id), env)
+
+    assert (done.code, done.err) == (0, "")
+
+
+def test_lines_of_a_topic_are_not_lost_in_silence(host: HostClient, env: dict[str, str]):
+    """A topic gives its data once, too."""
+    host.create_topic("numbers")
+    host.send_topic("numbers", "1\n2\n3\n")
+
+    done = run(["topic", "get", "numbers", "-n", "1"], env)
+
+    assert done.out == b"1\n"
+    assert "behind the line, 2 more lines had come" in done.err
