@@ -31,15 +31,23 @@ PORT = click.IntRange(0, 65535)
 
 
 def follow_option(*, default: bool) -> Callable[[_F], _F]:
-    """Add `-f`: whether to keep reading a stream when nothing arrives."""
-    usual = "[default]" if default else ""
+    """Add `-f`: whether to keep reading a stream when nothing arrives.
+
+    Without the default, the value is None where the option is missing (see `follows`).
+    """
+    usual = "[default]" if default else "[default with --timeout]"
     return click.option(
         "-f/-F",
         "--follow/--no-follow",
         "follow",
-        default=default,
-        help=f"Go on with what comes, or print what there is and end. {usual}".rstrip(),
+        default=True if default else None,
+        help=f"Go on with what comes, or print what there is and end. {usual}",
     )
+
+
+def follows(follow: bool | None, limit: float | None) -> bool:
+    """Return whether to follow a log: if the line says so, or else if it has a limit, which is of use only then."""
+    return limit is not None if follow is None else follow
 
 
 instance_argument = click.argument("instance", shell_complete=complete_instance)
@@ -61,12 +69,18 @@ LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """Levels of a log's records, the least first."""
 
 
+LIMIT_NAMES = ("--limit", "--timeout", "--seconds")
+"""The names of an option that limits a time."""
+
+
+SENDING = "Give up after so long, with 124, if the hub has not taken all. [default: never]"
+"""What happens at the limit of a verb that sends."""
+
+
 def limit_option(says: str = "End after so long, with 0. [default: never]") -> Callable[[_F], _F]:
     """Add `--limit`, in seconds; `says` is what happens then."""
     return click.option(
-        "--limit",
-        "--timeout",
-        "--seconds",
+        *LIMIT_NAMES,
         "limit",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",

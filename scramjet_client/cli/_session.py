@@ -76,6 +76,11 @@ class Session:
         given: float | None = self._options.get("timeout")
         return given if of_verb is None else of_verb
 
+    def limit_answers(self, seconds: float | None) -> None:
+        """Limit every answer of the hub, as `--timeout` before the verb does; None changes nothing."""
+        if seconds is not None:
+            self._options["timeout"] = seconds
+
     @property
     def settings(self) -> Settings:
         """The address of the hub and what it takes to reach it, as `host` uses them."""

@@ -12,6 +12,7 @@ from scramjet_client.cli import _exits, _output, _say, _streams
 from scramjet_client.cli._options import (
     PORT,
     follow_option,
+    follows,
     limit_option,
     lines_option,
     log_options,
@@ -178,7 +179,7 @@ def info(session: Session) -> None:
 def log(
     session: Session,
     *,
-    follow: bool,
+    follow: bool | None,
     lines: int | None,
     limit: float | None,
     every: bool,
@@ -186,16 +187,17 @@ def log(
 ) -> None:
     r"""Print the hub's log.
 
-    Without -f it prints what there is, and ends.
+    Without -f or --timeout it prints what there is, and ends.
 
     \b
     Example:
         scramjet hub log
     """
-    idle = None if follow else _streams.SILENCE
+    goes_on = follows(follow, limit)
+    idle = None if goes_on else _streams.SILENCE
     stream = session.host.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
     chosen = _streams.Chosen(every=every, level=level)
-    _streams.show_log(session, stream, lines, follow, chosen, is_kept=True)
+    _streams.show_log(session, stream, lines, goes_on, chosen, is_kept=True)
 
 
 @hub.command()

@@ -11,6 +11,7 @@ from scramjet_client.cli import _output, _say, _streams
 from scramjet_client.cli._complete import complete_topic
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import (
+    SENDING,
     file_option,
     follow_option,
     limit_option,
@@ -73,8 +74,11 @@ def create(session: Session, topic: str, content_type: str | None) -> None:
 @topic_argument
 @source_argument
 @type_option(_NDJSON)
+@limit_option(SENDING)
 @pass_session
-def send(session: Session, topic: str, file: str, content_type: str | None) -> None:
+def send(
+    session: Session, topic: str, file: str, content_type: str | None, limit: float | None
+) -> None:
     r"""Send a file, or stdin, to a topic.
 
     \b
@@ -85,7 +89,10 @@ def send(session: Session, topic: str, file: str, content_type: str | None) -> N
     with _streams.source(file) as body, contextlib.ExitStack() as stack:
         shown = file != "-" or stdin_is_free()
         report = stack.enter_context(progress(session, topic, shown=shown))
-        sent = host.send_topic(topic, body, content_type=content_type, progress=report)
+        until = session.limit(limit)
+        sent = host.send_topic(
+            topic, body, content_type=content_type, progress=report, timeout=until
+        )
     if session.json:
         _output.document(sent)
 

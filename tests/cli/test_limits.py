@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scramjet_client import HostClient
+from scramjet_client.cli._options import follows
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Started, run
 
@@ -130,6 +131,50 @@ def test_no_such_level(hub: LocalHub, env: dict[str, str]):
 
     assert done.code == 2
     assert "warn" in done.err.lower()
+
+
+SENDERS = [
+    ["inst", "input", "ID"],
+    ["inst", "stdin", "ID"],
+    ["topic", "send", "unread"],
+]
+
+
+@pytest.mark.parametrize("sender", SENDERS, ids=" ".join)
+@pytest.mark.parametrize("piped", [True, False], ids=["pipe", "file"])
+def test_timeout_ends_a_sending(
+    start: Started, env: dict[str, str], tmp_path: Path, sender: list[str], piped: bool
+):
+    """A program that does not read holds a sender no longer than `--timeout`."""
+    big = tmp_path / "big"
+    big.write_bytes(bytes(30_000_000))
+    line = [*line_of(sender, start("idle").id), "--timeout", "1"]
+    given = {"input": big.read_bytes()} if piped else {"stdin": subprocess.DEVNULL}
+
+    done = run(line if piped else [*line, big], env, **given)
+    if sender[0] == "topic":
+        run(["topic", "get", "unread", "-F"], env)  # the hub sees its end only when somebody reads
+
+    assert done.code == 124
+    assert "within 1 s (--timeout)" in done.err
+
+
+@pytest.mark.parametrize("option", ["--time", "-t", "--timeout", "--limit", "--seconds"])
+def test_words_for_the_time_of_a_stop(start: Started, env: dict[str, str], option: str):
+    """The time that `inst stop` gives a program has the names of other limits, too."""
+    done = run(["inst", "stop", start("deaf").id, option, "0.5"], env)
+
+    assert done.code == 124
+    assert "within 500 ms" in done.err
+
+
+@pytest.mark.parametrize(
+    ("follow", "limit", "goes_on"),
+    [(None, None, False), (None, 3.0, True), (False, 3.0, False), (True, None, True)],
+)
+def test_a_limit_follows_a_log(follow: bool | None, limit: float | None, goes_on: bool):
+    """`log --timeout 3` is the log of three seconds, unless the line says `--no-follow`."""
+    assert follows(follow, limit) is goes_on
 
 
 _BURST = """
