@@ -165,7 +165,10 @@ def main(given: Sequence[str] | None = None) -> None:
         for chosen in _chosen(every, options.cases):
             case = _with_before(chosen, options.before) if options.before else chosen
             results.append(run_case(case, settings, peers, _say))
-            print(f"\n### {case.title}\n\n{report.table(results[-1])}", flush=True)
+            done = results[-1]
+            print(
+                f"\n### {case.title}\n\n{report.table(done)}\n\n{report.verdicts(done)}", flush=True
+            )
     facts["load"] = f"{machine.load()} at the end, over 15 minutes; a run by itself makes about 1.5"
     _save(results, facts, settings.runs, options)
 

@@ -71,7 +71,7 @@ def _rows(result: Result) -> Iterator[tuple[Contestant, list[str]]]:
 
 
 def table(result: Result) -> str:
-    """Return the table of a case, with its targets below."""
+    """Return the table of a case, with its note below."""
     case = result.case
     heads = [case.measures[0].title, "ratio", *(each.title for each in case.measures[1:])]
     lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
@@ -81,10 +81,12 @@ def table(result: Result) -> str:
     missing = {name: f"can't: {reason}" for name, reason in result.reasons.items()}
     missing.update({name: f"**failed**: {text}" for name, text in result.failures.items()})
     lines += [f"| {name} | {text} |{' |' * (len(heads) - 1)}" for name, text in missing.items()]
-    notes = [case.note] if case.note else []
-    verdicts = [f"- {verdict}." for verdict in map(str, judged(result))]
-    parts = ["\n".join(lines), *notes, "\n".join(verdicts)]
-    return "\n\n".join(part for part in parts if part)
+    return "\n".join([*lines, *(["", case.note] if case.note else [])])
+
+
+def verdicts(result: Result) -> str:
+    """Return what became of the targets of a case, a line each; `summary` has them in the report."""
+    return "\n".join(f"- {verdict}." for verdict in judged(result))
 
 
 def judged(result: Result) -> list[Verdict]:

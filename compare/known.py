@@ -158,14 +158,14 @@ KNOWN = [
         "sync generator",
         "stderr",
         "TypeError: object generator can't be used in 'await' expression",
-        r"run\(\) returned generator, which is no stream: .*",
+        r"run\(\) returned generator, which is not a stream: .*",
         _NO_STREAM,
     ),
     Known(
         "coroutine that returns a generator|str|list|dict",
         "stderr",
         r"AttributeError: '(async_generator|str|list|dict)' object has no attribute 'map'",
-        r"run\(\) returned (async_generator|str|list|dict), which is no stream: .*",
+        r"run\(\) returned (async_generator|str|list|dict), which is not a stream: .*",
         _NO_STREAM,
     ),
     Known(

@@ -19,7 +19,7 @@ JOBS = [
 
 
 async def measure(context: Any, input: Any) -> AsyncIterator[dict[str, int]]:
-    """Count what is in a Python program; what is none is an error, which ends the instance."""
+    """Count what is in a Python program; anything else is an error, which ends the instance."""
     tree = ast.parse("".join([chunk async for chunk in input]))
     nodes = list(ast.walk(tree))
     functions = sum(isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) for node in nodes)

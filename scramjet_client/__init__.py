@@ -122,128 +122,50 @@ if TYPE_CHECKING:
     from scramjet_client.uploads.upload import Upload
 
 _NAMES = {
-    "api.http_client": (
-        "ClientProvider",
-        "HttpClient",
-    ),
-    "clients.doctor": ("DoctorReport",),
-    "clients.fleet": (
-        "BroadcastResponse",
-        "Fleet",
-        "FleetAnswer",
-        "FleetFollow",
-        "FleetInstance",
-    ),
-    "clients.host": ("HostClient",),
-    "clients.manager": ("ManagerClient",),
-    "clients.platform": (
-        "MiddlewareClient",
-        "MultiManagerClient",
-    ),
-    "clients.sequence": ("SequenceClient",),
-    "http.tuning": ("KeepAlive", "Tuning"),
+    "api.http_client": "ClientProvider HttpClient",
+    "clients.doctor": "DoctorReport",
+    "clients.fleet": "BroadcastResponse Fleet FleetAnswer FleetFollow FleetInstance",
+    "clients.host": "HostClient",
+    "clients.manager": "ManagerClient",
+    "clients.platform": "MiddlewareClient MultiManagerClient",
+    "clients.sequence": "SequenceClient",
+    "http.tuning": "KeepAlive Tuning",
     "errors": (
-        "AuthenticationError",
-        "BadParametersError",
-        "ConfigurationError",
-        "FleetError",
-        "GoneError",
-        "HubConnectionError",
-        "HubNotFoundError",
-        "HubResponseError",
-        "HubTimeoutError",
-        "InstanceEndedError",
-        "InstanceFailedError",
-        "InstanceNotFoundError",
-        "InsufficientResourcesError",
-        "InvalidResponseError",
-        "LineTooLongError",
-        "ManagerNotFoundError",
-        "NotAuthorizedError",
-        "NotFoundError",
-        "RunTimeoutError",
-        "ScramjetError",
-        "SequenceNotFoundError",
-        "ServerError",
-        "StopTimeoutError",
-        "StreamBusyError",
-        "StreamClosedError",
-        "StreamError",
-        "StreamIdleError",
-        "StreamInterruptedError",
-        "TopicNotFoundError",
-        "UnprocessableEntityError",
-        "UnsupportedByHubError",
-        "UploadCancelledError",
-        "UploadError",
+        "AuthenticationError BadParametersError ConfigurationError FleetError GoneError "
+        "HubConnectionError HubNotFoundError HubResponseError HubTimeoutError InstanceEndedError "
+        "InstanceFailedError InstanceNotFoundError InsufficientResourcesError "
+        "InvalidResponseError LineTooLongError ManagerNotFoundError NotAuthorizedError "
+        "NotFoundError RunTimeoutError ScramjetError SequenceNotFoundError ServerError "
+        "StopTimeoutError StreamBusyError StreamClosedError StreamError StreamIdleError "
+        "StreamInterruptedError TopicNotFoundError UnprocessableEntityError UnsupportedByHubError "
+        "UploadCancelledError UploadError"
     ),
-    "http.settings": ("Timeouts",),
-    "instances.client": ("InstanceClient",),
-    "instances.first_input": ("ChangedInputWarning",),
-    "instances.follow": ("Follow",),
-    "instances.run": ("CompletedInstance",),
+    "http.settings": "Timeouts",
+    "instances.client": "InstanceClient",
+    "instances.first_input": "ChangedInputWarning",
+    "instances.follow": "Follow",
+    "instances.run": "CompletedInstance",
     "models": (
-        "AccessKey",
-        "Cause",
-        "ConnectedHub",
-        "CreateAccessKeyResponse",
-        "CreateTopicResponse",
-        "DeleteSequenceResponse",
-        "DeleteTopicResponse",
-        "DisconnectHubsResponse",
-        "DisconnectedHub",
-        "GetConfigResponse",
-        "GetEntitiesResponse",
-        "GetEventResponse",
-        "GetHealthResponse",
-        "GetInfoResponse",
-        "GetInstanceResponse",
-        "GetSequenceResponse",
-        "GetStatusResponse",
-        "GetTopicResponse",
-        "GetVersionResponse",
-        "InstanceInputStream",
-        "InstanceOutputStream",
-        "KillMessageData",
-        "LoadCheckResponse",
-        "ManagerInfo",
-        "ManagerTopic",
-        "RequestInit",
-        "RevokeAccessKeysResponse",
-        "SendEventResponse",
-        "SendKillInstanceResponse",
-        "SendStopInstanceResponse",
-        "SendStreamOptions",
-        "SendStreamResponse",
-        "StoreItem",
-        "Termination",
-        "TopicActor",
+        "AccessKey Cause ConnectedHub CreateAccessKeyResponse CreateTopicResponse "
+        "DeleteSequenceResponse DeleteTopicResponse DisconnectHubsResponse DisconnectedHub "
+        "GetConfigResponse GetEntitiesResponse GetEventResponse GetHealthResponse GetInfoResponse "
+        "GetInstanceResponse GetSequenceResponse GetStatusResponse GetTopicResponse "
+        "GetVersionResponse InstanceInputStream InstanceOutputStream KillMessageData "
+        "LoadCheckResponse ManagerInfo ManagerTopic RequestInit RevokeAccessKeysResponse "
+        "SendEventResponse SendKillInstanceResponse SendStopInstanceResponse SendStreamOptions "
+        "SendStreamResponse StoreItem Termination TopicActor"
     ),
-    "packages.files": ("PackageEntry",),
-    "packages.package": (
-        "Package",
-        "PackagePreview",
-        "PackageWarning",
-        "PreviewRow",
-        "SecretWarning",
-    ),
-    "streams.multiplex": ("Multiplexer",),
-    "streams.output": (
-        "EventStream",
-        "OutputStream",
-    ),
-    "streams.reconnect": (
-        "Gap",
-        "Reconnect",
-        "ReconnectingStream",
-        "StreamGapWarning",
-    ),
-    "uploads.file": ("UploadWriter",),
-    "uploads.upload": ("Upload",),
+    "packages.files": "PackageEntry",
+    "packages.package": "Package PackagePreview PackageWarning PreviewRow SecretWarning",
+    "streams.multiplex": "Multiplexer",
+    "streams.output": "EventStream OutputStream",
+    "streams.reconnect": "Gap Reconnect ReconnectingStream StreamGapWarning",
+    "uploads.file": "UploadWriter",
+    "uploads.upload": "Upload",
 }
-"""The module of each name."""
+"""The names of each module."""
 
-_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     # clients

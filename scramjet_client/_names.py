@@ -250,6 +250,15 @@ def _refusal(called: str, keywords: Mapping[str, Any], known: list[str], said: s
     return _FUNCTION.sub(f"{called}()", said) + hint
 
 
+def guessed(guesses: Mapping[str, str]) -> dict[str, str]:
+    """Return the right name for each guess.
+
+    Args:
+        guesses: The guesses of each right name, with spaces between them.
+    """
+    return {guess: right for right, of in guesses.items() for guess in of.split()}
+
+
 class Guided:
     """Gives a class an AttributeError that names the right attribute for a guessed name."""
 

@@ -20,7 +20,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO, Union
 
@@ -49,7 +49,7 @@ class TraceWriter:
         failure: The error that ended the trace, if any.
 
     Raises:
-        OSError: The file can't be made, or it is there and is no trace.
+        OSError: The file can't be made, or it exists and is not a trace.
     """
 
     def __init__(self, taker: Taker, about: Mapping[str, Any] | None = None) -> None:
@@ -64,7 +64,7 @@ class TraceWriter:
             path = Path(taker)
             self._replaces = _has_content(path)
             if self._replaces and not is_trace(path):
-                said = "this file is no trace, and must not be lost; name another file"
+                said = "this file is not a trace, and must not be lost; name another file"
                 raise FileExistsError(errno.EEXIST, said, os.fspath(path))
             self._file = path.open("a", encoding="utf-8")
         self._head: dict[str, Any] | None = {
@@ -111,7 +111,7 @@ class TraceWriter:
                 self._call(record)
             elif self._file is not None and not self._file.closed:
                 self._file.write(json.dumps(record, ensure_ascii=True) + "\n")
-                # Somebody may look at it while the program runs, or kill this process.
+                # The file must be readable while the program runs, and complete if this process is killed.
                 self._file.flush()
         except Exception as error:
             self.failure = error
@@ -161,7 +161,7 @@ def unpacked(record: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(str(record.get("base64", "")), validate=True)
     except ValueError as error:
-        raise ValueError(f"a record has data that is no base64: {error}") from None
+        raise ValueError(f"a record has data that is not base64: {error}") from None
 
 
 def _now() -> str:
@@ -169,6 +169,11 @@ def _now() -> str:
 
 
 # -- reading ----------------------------------------------------------------------------------------------
+
+
+def sizes_of(data: Mapping[str, bytes | bytearray], events: Sequence[Any]) -> dict[str, int]:
+    """Return how much there is: the bytes of each stream, and the number of events as "event"."""
+    return {**{name: len(data.get(name, b"")) for name in COMPARED}, "event": len(events)}
 
 
 @attrs.define(kw_only=True)
@@ -180,12 +185,12 @@ class Run:
         sequence: Name of its sequence.
         args, config: Those of its start.
         sent: The records of what was sent, and of what was closed, in their order.
-        before: For each of `sent`, what had come by then: bytes by stream, and the number of events.
-        came: What came, by the name of the stream.
+        before: For each of `sent`, the sizes of the data that had come before it.
+        came: The data that came, by the name of the stream.
         events: Name and message of each event that came.
         exit_code: As its hub tells it; None if the trace ends before the instance.
-        stopped: Whether it ended because somebody asked for it, or the trace ends before it.
-        silence: Seconds between the last that came and the end; 0 if the trace ends before it.
+        stopped: Whether somebody stopped it, or the trace ends before it.
+        silence: Seconds between the last data and the end; 0 if the trace ends before the instance.
     """
 
     instance: str
@@ -193,7 +198,7 @@ class Run:
     args: list[Any] = attrs.field(factory=list)
     config: dict[str, Any] = attrs.field(factory=dict)
     sent: list[dict[str, Any]] = attrs.field(factory=list)
-    before: list[tuple[dict[str, int], int]] = attrs.field(factory=list)
+    before: list[dict[str, int]] = attrs.field(factory=list)
     came: dict[str, bytes] = attrs.field(factory=dict)
     events: list[tuple[str, Any]] = attrs.field(factory=list)
     exit_code: int | None = None
@@ -202,9 +207,8 @@ class Run:
     _last: float = attrs.field(default=0.0, init=False)
 
     def sizes(self) -> dict[str, int]:
-        """Return how much came: the bytes of each stream, and the number of events as "event"."""
-        sizes = {name: len(self.came.get(name, b"")) for name in COMPARED}
-        return {**sizes, "event": len(self.events)}
+        """Return how much came, as `sizes_of`."""
+        return sizes_of(self.came, self.events)
 
     def take(self, record: dict[str, Any]) -> None:
         """Take the next record of this instance."""
@@ -218,8 +222,7 @@ class Run:
         elif kind in ("sent", "closed"):
             unpacked(record)
             self.sent.append(record)
-            sizes = {name: len(self.came.get(name, b"")) for name in COMPARED}
-            self.before.append((sizes, len(self.events)))
+            self.before.append(self.sizes())
         elif kind == "came" and record.get("from") == "event":
             self.events.append((str(record.get("name")), record.get("message")))
         elif kind == "came":
@@ -249,7 +252,7 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
     """Read a trace.
 
     Raises:
-        ValueError: The file is no trace; the message names the line.
+        ValueError: The file is not a trace; the message names the line.
         OSError: It can't be read.
     """
     runs: dict[str, Run] = {}
@@ -265,16 +268,16 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{str(path)!r}, line {number}: {error}") from None
     if not about:
-        raise ValueError(f"{str(path)!r} is empty, and so is no trace")
+        raise ValueError(f"{str(path)!r} is empty, so it is not a trace")
     return Trace(about=about, runs=list(runs.values()))
 
 
 def _checked_head(record: dict[str, Any]) -> dict[str, Any]:
     found = record.get("scramjet_trace")
     if found is None:
-        raise ValueError('this is no trace: its first line must have "scramjet_trace"')
+        raise ValueError('this is not a trace: its first line must have "scramjet_trace"')
     if found != FORMAT:
-        raise ValueError(f"this trace has format {found!r}, and this version reads {FORMAT} alone")
+        raise ValueError(f"this trace has format {found!r}, and this version reads only {FORMAT}")
     return record
 
 
@@ -295,16 +298,16 @@ _KINDS = ("start", *_PLACES, "end")
 
 
 def _check(record: dict[str, Any]) -> None:
-    """Refuse a record that says nothing, or something that is not known.
+    """Refuse a record that lacks a field, or has an unknown value.
 
     Raises:
-        ValueError: It does; the message names the field.
+        ValueError: The message names the field.
     """
     _one_of(record, "kind", _KINDS)
     if not isinstance(record.get("instance"), str):
         raise ValueError('a record has its "instance", as text')
     if not isinstance(record.get("t", 0), (int, float)):
-        raise ValueError(f'"t" is {record["t"]!r}, and no number of seconds')
+        raise ValueError(f'"t" is {record["t"]!r}, not a number of seconds')
     for name, (kind, called) in _TYPES.items():
         if record.get(name) is not None and not isinstance(record[name], kind):
             raise ValueError(f'"{name}" is {record[name]!r}, and not {called}')
@@ -338,7 +341,7 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError):
-                raise ValueError(f"{str(path)!r}, line {number}: this is no JSON") from None
+                raise ValueError(f"{str(path)!r}, line {number}: this is not JSON") from None
             if not isinstance(record, dict):
                 raise ValueError(f"{str(path)!r}, line {number}: a record is a JSON object")
             yield number, record

@@ -157,6 +157,31 @@ def profile_names() -> list[str]:
     )
 
 
+def profile_file(name: str) -> Path:
+    """Return the file of a profile of `si`, which need not exist.
+
+    Raises:
+        ConfigurationError: The name can't be one, or this user has no home folder.
+    """
+    if not name or Path(name).name != name or "\0" in name:
+        raise ConfigurationError(f"{name!r} is not the name of a profile of si")
+    return si_folder() / "profiles" / f"{name}.json"
+
+
+def si_folder() -> Path:
+    """Return the folder of `si`.
+
+    Raises:
+        ConfigurationError: This user has no home folder.
+    """
+    folder = _home()
+    if folder is None:
+        raise ConfigurationError(
+            "the profiles of si can't be found: this user has no home folder; set HOME"
+        )
+    return folder
+
+
 def chosen_settings() -> dict[str, Any]:
     """Return the content of the file in which `si` keeps the chosen profile, or {} without such a file.
 
@@ -306,16 +331,9 @@ def _chosen(name: str | None) -> tuple[Path, str]:
     if name is None and _variable("SI_CONFIG_PATH"):
         path = Path(_variable("SI_CONFIG_PATH"))
         return path, str(path)
-    folder = _home()
-    if folder is None:
-        raise ConfigurationError(
-            "the profiles of si can't be found: this user has no home folder; set HOME"
-        )
     if name is None:
-        name = _variable("SI_CONFIG") or _current(folder / "si-config.json") or "default"
-    if not name or Path(name).name != name or "\0" in name:
-        raise ConfigurationError(f"{name!r} is not the name of a profile of si")
-    return folder / "profiles" / f"{name}.json", name
+        name = _variable("SI_CONFIG") or _current(si_folder() / "si-config.json") or "default"
+    return profile_file(name), name
 
 
 def _named() -> str:
@@ -536,7 +554,7 @@ def _number(digits: str) -> int:
 
 
 def _no_number(word: str) -> float:
-    raise _Refused(f"{word} is no number of JSON")
+    raise _Refused(f"{word} is not a number of JSON")
 
 
 def _text(path: Path, text: str, value: dict[str, Any], key: str) -> str:

@@ -43,9 +43,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import printable, public, traceback_lines
+
+if TYPE_CHECKING:  # whoever has one of these has imported its class
+    from scramjet_client.instances.run import CompletedInstance
+    from scramjet_client.models import Cause, GetInstanceResponse
 
 __all__ = [
     "AuthenticationError",
@@ -162,8 +166,8 @@ class RunTimeoutError(HubTimeoutError):
     stdout: bytes = b""
     stderr: bytes = b""
     log: bytes = b""
-    info: Any = None
-    cause: Any = None
+    info: GetInstanceResponse | None = None
+    cause: Cause | None = None
 
 
 class HubResponseError(ScramjetError):
@@ -329,8 +333,8 @@ class InstanceEndedError(ScramjetError):
     """
 
     code = "INSTANCE_ENDED"
-    info: Any = None
-    cause: Any = None
+    info: GetInstanceResponse | None = None
+    cause: Cause | None = None
 
 
 class InstanceFailedError(ScramjetError):
@@ -344,9 +348,9 @@ class InstanceFailedError(ScramjetError):
     """
 
     code = "INSTANCE_FAILED"
-    completed: Any = None
-    info: Any = None
-    cause: Any = None
+    completed: CompletedInstance | None = None
+    info: GetInstanceResponse | None = None
+    cause: Cause | None = None
     output: bytes = b""
 
 

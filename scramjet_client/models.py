@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypedDict, Union
 import attrs
 
 from scramjet_client._base import Shown, printable, public
-from scramjet_client._names import Guided
+from scramjet_client._names import Guided, guessed
 
 InstanceInputStream = Literal["stdin", "input"]
 """The streams of an instance that you can write."""
@@ -157,13 +157,12 @@ class Termination(Guided, Shown):
         raw: The hub's JSON: `{"exitcode", "reason"}`.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "code": "exit_code",
-        "exitcode": "exit_code",
-        "message": "reason",
-        "return_code": "exit_code",
-        "returncode": "exit_code",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "exit_code": "code exitcode return_code returncode",
+            "reason": "message",
+        }
+    )
 
     exit_code: int | None
     reason: str
@@ -231,19 +230,17 @@ class GetInstanceResponse(Guided, Shown):
         raw: The hub's JSON.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "code": "terminated.exit_code",
-        "error": "cause",
-        "exit_code": "terminated.exit_code",
-        "exitcode": "terminated.exit_code",
-        "instance_id": "id",
-        "reason": "terminated.reason",
-        "return_code": "terminated.exit_code",
-        "returncode": "terminated.exit_code",
-        "sequence_id": "sequence",
-        "state": "status",
-        "traceback": "cause.traceback",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "terminated.exit_code": "code exit_code exitcode return_code returncode",
+            "cause": "error",
+            "id": "instance_id",
+            "terminated.reason": "reason",
+            "sequence": "sequence_id",
+            "status": "state",
+            "cause.traceback": "traceback",
+        }
+    )
 
     id: str
     sequence: str

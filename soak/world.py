@@ -85,7 +85,7 @@ class Hub:
         name: "local" or "real".
         url: Of its API.
         pid: Its process.
-        modern: Whether it carries bytes; one that is not carries UTF-8 alone.
+        modern: Whether it carries bytes; one that is not carries only UTF-8.
         sequence: The soak's program on it.
         sabotage: How the program spoils what it carries, "" for not at all.
     """

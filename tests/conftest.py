@@ -14,11 +14,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from scramjet_client import HostClient, Tuning
+from scramjet_client import HostClient, InstanceClient, Tuning
 from tests.support.certs import Certificates
 from tests.support.distribution import bare_python, dist, wheel  # noqa: F401  # fixtures
 from tests.support.quick import starts_processes
-from tests.support.scripted_hub import H1Hub
+from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.signals import as_in_a_terminal
 from tests.support.sockets import described
 from tests.support.waiting import LIMIT
@@ -158,6 +158,18 @@ def h1_host(h1_hub: H1Hub, certificates: Certificates) -> Iterator[HostClient]:
             input_settle=0.02,
         )
         yield host
+
+
+@pytest.fixture
+def there(h1_hub: H1Hub) -> Instance:
+    """An instance of `h1_hub`, on the hub's side."""
+    return h1_hub.add_instance()
+
+
+@pytest.fixture
+def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
+    """The instance `there`, on the client's side."""
+    return h1_host.get_instance_client(there.id)
 
 
 @pytest.fixture

@@ -115,6 +115,10 @@ def test_errors_are_also_what_python_calls_them(kind, builtin):
         (400, '{"error":"Instance not running"}', BadParametersError, 400, "Instance not running"),
         (500, "400: Could not parse content", BadParametersError, 400, "Could not parse content"),
         (500, "object is not iterable", ServerError, 500, "object is not iterable"),
+        (500, "200: all is well", ServerError, 500, "200: all is well"),
+        (500, "302: elsewhere", ServerError, 500, "302: elsewhere"),
+        (500, "999: x", ServerError, 500, "999: x"),
+        (500, "٤٠٤: digits", ServerError, 500, "٤٠٤: digits"),
         (
             419,
             '{"opStatus":"Insufficient Space on Resource"}',

@@ -430,7 +430,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     _YOURS + ", and HostClient.from_env() finds its token": lambda world: (
         world.kept().get_version()
     ),
-    _YOURS + ", whose token from_env() and `scramjet` send to … alone": lambda world: world.kept(
+    _YOURS + ", whose token from_env() and `scramjet` send only to …": lambda world: world.kept(
         "localhost"
     ).get_version(),
     "the token does not allow this…: … answered 403…": lambda world: world.hub(
@@ -475,7 +475,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "… is not supported by this hub (version …)": lambda world: world.hub(
         version="0.18.7"
     ).get_config(),
-    "… carries UTF-8 alone and would change the bytes … at offset …: …": lambda world: world.start(
+    "… carries only UTF-8 and would change the bytes … at offset …: …": lambda world: world.start(
         deaf
     ).send_stdin(b"\xff"),
     "the environment variable … can't be used: …": _environment("SCRAMJET_TIMEOUT", "soon"),
@@ -522,7 +522,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "the hub's answer to … is not JSON: …": lambda world: world.instance(
         input=_taken("nope")
     ).send_input(b"x", parse_response="json"),
-    "… answered with what is no HTTP: …": lambda world: world.hub(
+    "… answered with something that is not HTTP: …": lambda world: world.hub(
         sequences=_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nx")
     ).list_sequences(),
     "how instance … ended is not known…": lambda world: CompletedInstance(

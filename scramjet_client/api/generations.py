@@ -1,6 +1,6 @@
 """Differences between hub generations; only this module knows them (docs/protocol.md, "Version and generation").
 
-H1 is the hub since 0.28.2 (in practice 1.x), H0 everything before it. If the shape of an answer shows the
+"1.x" means hubs since 0.28.2, "0.x" hubs before that. If the shape of an answer shows the
 generation, that shape decides. The version is requested only for facts that are needed before sending, once per
 `HttpClient`, and not before they matter.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -24,12 +25,11 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
 )
 from scramjet_client.models import GetEventResponse, GetVersionResponse
-from scramjet_client.streams.output import now
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.sending import RouteLimits
 
-_FIRST_H1 = (0, 28, 2)
+_FIRST_1X = (0, 28, 2)
 _VERSION_LENGTH = 40
 """Characters of a hub's version that messages repeat."""
 
@@ -62,19 +62,14 @@ class Generation:
 
     Attributes:
         version: The hub's version, in its own words.
-        modern: Whether it is H1.
+        modern: Whether it is 1.x.
     """
 
     version: str
     modern: bool
 
-    @property
-    def has_inout(self) -> bool:
-        """Whether instances have the route `inout`."""
-        return self.modern
-
     def require(self, what: str) -> None:
-        """Raise `UnsupportedByHubError` on H0, which lacks this feature."""
+        """Raise `UnsupportedByHubError` on 0.x, which lacks this feature."""
         if not self.modern:
             raise self.unsupported(what)
 
@@ -93,15 +88,15 @@ class Generation:
             "ASCII, and input without a type, arrive whole"
         )
         if self.modern:
-            return (first, text, "stdin and inout carry UTF-8 alone")
-        return (first, text, "all streams carry UTF-8 alone")
+            return (first, text, "stdin and inout carry only UTF-8")
+        return (first, text, "all streams carry only UTF-8")
 
     def intake(self, info: Mapping[str, Any], config: Mapping[str, Any]) -> Intake:
         """Return how a program takes its input, from the hub's info of its instance and its sequence's config.
 
         Only Node.js runners decode the beginning of the first input. They begin to read it with their first message
-        about topics, which H1 shows as `requires`, even if it is empty. They send another message when the function
-        has returned, which H1 shows as `provides`. H0 shows nothing.
+        about topics, which 1.x shows as `requires`, even if it is empty. They send another message when the function
+        has returned, which 1.x shows as `provides`. 0.x shows nothing.
         """
         engines = config.get("engines")
         python = config.get("language") == "py" or (
@@ -113,7 +108,7 @@ class Generation:
         return Intake(reading=returned or "requires" in info, returned=returned, decodes=True)
 
     def stop_body(self, timeout: float, can_call_keepalive: bool) -> Any:
-        """Return the body of `_stop`; H1 would silently read H0's list as 7 s."""
+        """Return the body of `_stop`; 1.x would silently read 0.x's list as 7 s."""
         body = {"timeout": timeout, "canCallKeepalive": can_call_keepalive}
         return body if self.modern else [_STOP, body]
 
@@ -127,7 +122,7 @@ class Generation:
         args: list[Any] | tuple[Any, ...] | None,
         further: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Return the body of `start`; Python sequences of H0 die without `appConfig` and `args`."""
+        """Return the body of `start`; Python sequences of 0.x die without `appConfig` and `args`."""
         body: dict[str, Any] = {"appConfig": dict(app_config or {}), "args": list(args or [])}
         for name, value in further.items():
             if value is None:
@@ -136,24 +131,23 @@ class Generation:
             body[name] = dict(value) if isinstance(value, Mapping) else value
         return body
 
-    def event_body(self, event_name: str, message: Any) -> Any:
-        """Return the body of `_event`; H0 carries only strings."""
-        if not isinstance(message, str) and not self.modern:
-            raise self.unsupported(f"an event message of type {type(message).__name__}")
-        return [_EVENT, {"eventName": event_name, "message": message}]
-
     def event(self, event_name: str, value: Any) -> GetEventResponse:
-        """Return an event from a hub's message: bare on H1, in an envelope on H0."""
+        """Return an event from a hub's message: bare on 1.x, in an envelope on 0.x."""
         data, name = value, event_name
         if not self.modern and isinstance(value, dict):
             data, name = value.get("message"), value.get("eventName", event_name)
-        return GetEventResponse(event_name=name, data=data, timestamp=now(), raw=value)
+        return GetEventResponse(event_name=name, data=data, timestamp=_now(), raw=value)
 
     def unsupported(self, what: str) -> UnsupportedByHubError:
         """Return the error for a feature that this hub lacks."""
         return UnsupportedByHubError(
             f"{what} is not supported by this hub (version {self.version})"
         )
+
+
+def _now() -> str:
+    """Return the current time in UTC, as ISO 8601 with milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # Only saves effort: without it, two threads that ask first at the same time would both fetch the version.
@@ -171,9 +165,16 @@ def generation_of(client: HttpClient) -> Generation:
     return generation
 
 
+def event_body(client: HttpClient, event_name: str, message: Any) -> Any:
+    """Return the body of `_event`; all hubs take text alike, and only 1.x takes another message."""
+    if not isinstance(message, str):
+        generation_of(client).require(f"an event message of type {type(message).__name__}")
+    return [_EVENT, {"eventName": event_name, "message": message}]
+
+
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
-    """Return the hub's limits for bodies on a route; H0 cuts long-lived bodies."""
-    from scramjet_client.uploads.sending import RouteLimits  # noqa: PLC0415 - not for who only asks
+    """Return the hub's limits for bodies on a route; 0.x cuts long-lived bodies."""
+    from scramjet_client.uploads.sending import RouteLimits  # noqa: PLC0415 - only senders need it
 
     spoken = generation_of(client)
     return RouteLimits(
@@ -202,4 +203,4 @@ def generation_from(version: GetVersionResponse) -> Generation:
     modern = version.service is not None or version.api_version is not None
     numbers = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version.version)[:3])
     shown = version.version[:_VERSION_LENGTH]
-    return Generation(version=shown, modern=modern and (not numbers or numbers >= _FIRST_H1))
+    return Generation(version=shown, modern=modern and (not numbers or numbers >= _FIRST_1X))

@@ -12,7 +12,7 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, sec
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.http.settings import checked_headers
-from scramjet_client.streams.output import OutputStream
+from scramjet_client.streams.output import OutputStream, opened
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.sources import ProgressHook
@@ -70,7 +70,7 @@ class HttpClient(Requester):
 
         Args:
             path: Path below `api_base`.
-            name: Name of the stream, for messages; None means the path.
+            name: Name of the stream, for messages; an empty one means the path.
             timeout: Seconds after which reading ends, as at the end of the stream; None is no limit.
             idle_timeout: Seconds without a byte after which reading raises; None means `timeouts.idle`.
             headers: Further headers.
@@ -79,6 +79,7 @@ class HttpClient(Requester):
             exchange: The exchange to use if the caller watches the wait. Its deadline, if any, applies to reading
                 too.
         """
+        headers = checked_headers(headers or {})
         reading = duration("timeout", timeout)
         idle = (
             self.timeouts.idle if idle_timeout is None else duration("idle_timeout", idle_timeout)
@@ -99,11 +100,9 @@ class HttpClient(Requester):
                 response.close()
         exchange.deadline = deadline
         exchange.until = None if reading is None else time.monotonic() + reading
-        stream = OutputStream(name or path, exchange, lambda: response)
-        # Opened here, so that a close before the first read knows its connection.
-        stream._reader.open()
-        for opened in stream_listeners:
-            opened(path, stream)
+        stream = opened(name or path, exchange, response)
+        for listener in stream_listeners:
+            listener(path, stream)
         return stream
 
     def send_stream(

@@ -25,12 +25,12 @@ _STDERR = 5.0
 """Seconds for reading the rest of an ended program's stderr."""
 
 _PAUSE = 0.1
-"""Seconds between two looks at the instance."""
+"""How often, in seconds, the info is fetched."""
 
 _TRACEBACK = "Traceback (most recent call last):"
 
 
-def look(client: InstanceClient, within: float, sent: str | None = None) -> int:
+def report_failure(client: InstanceClient, within: float, sent: str | None = None) -> int:
     """Wait a moment for the end of an instance, and print its error if it has failed.
 
     To find out why, this reads the rest of its stderr, and prints it. It reads its log only if the instance has

@@ -22,7 +22,7 @@ VARIABLE = "SCRAMJET_DEV_DEBUGGER"
 
 
 class Debugger:
-    """Waits for a program that has failed. Programs that start meanwhile find it by a variable.
+    """Waits for a program that has failed. Programs find its socket by an environment variable.
 
     Args:
         screen: What the debugger says goes there.

@@ -13,7 +13,7 @@ from pathlib import Path
 from scramjet_client.instances.keyboard import Keyboard
 
 _KEPT = 1 << 20
-"""Bytes of stdin that are kept for the next version. Nothing more is read while the present one has not taken them."""
+"""Bytes of stdin that are kept for the next version. Reading pauses while the present one has not taken them."""
 
 
 _BETWEEN = 0.02
@@ -25,10 +25,10 @@ class Cut(Exception):
 
 
 class KeptInput:
-    """What came from stdin, kept for the next version. One thread reads it; each version has a reader of its own.
+    """Stdin, kept for the next version. One thread reads it; each version has a reader of its own.
 
     Args:
-        binary: Whether to keep bytes that are no UTF-8 as they are, instead of decoding all of it.
+        binary: Whether to keep bytes that are not UTF-8 as they are, instead of decoding all of it.
         note: Called with a sentence when the first bytes are replaced.
     """
 
@@ -56,7 +56,7 @@ class KeptInput:
                 if os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
                     return
         self._keys = Keyboard(sys.stdin)
-        # `stop` ends it. It is a daemon because a file that is no file of the system can't be interrupted.
+        # `stop` ends it. It is a daemon because a file that is not one of the system can't be interrupted.
         self._thread = threading.Thread(target=self._read, name="scramjet-dev-input", daemon=True)
         self._thread.start()
 
@@ -104,7 +104,7 @@ class KeptInput:
             self._news.wait_for(lambda: self._forget() or self._stopped or self._debugger)
 
     def _forget(self) -> bool:
-        """Forget what is too much and was taken; return whether there is room. Needs the lock."""
+        """Drop the oldest pieces that were taken, beyond the limit; return whether there is room. Needs the lock."""
         while self._size > _KEPT and self._forgotten < self._taken:
             self._size -= len(self._chunks.pop(0))
             self._forgotten += 1
@@ -124,13 +124,13 @@ class KeptInput:
             self._news.notify_all()
 
     def divert(self, debugger: Callable[[bytes], object] | None) -> None:
-        """Give what is typed to a callable instead, until it is None again; b"" is Ctrl-D."""
+        """Pass typed text to a callable instead, until it is None again; b"" is Ctrl-D."""
         with self._news:
             self._debugger = debugger
             self._news.notify_all()
 
     def reader(self, over: threading.Event) -> Iterator[bytes | str]:
-        """Return what yields all that was kept, and then what comes. It replaces the reader before it.
+        """Return an iterator over the kept data and everything that follows. It replaces the reader before it.
 
         The iterator raises `Cut` when `over` is set.
         """
@@ -163,7 +163,7 @@ class KeptInput:
             yield chunk if self._binary else chunk.decode()
 
     def wake(self) -> None:
-        """Let readers look whether they are over."""
+        """Wake all readers, so that they notice that they are over."""
         with self._news:
             self._news.notify_all()
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import attrs
 import click
@@ -23,8 +23,8 @@ from scramjet_client._trace import TraceWriter
 from scramjet_client.cli import _exits, _running, _say
 from scramjet_client.cli._dev_debugger import Debugger
 from scramjet_client.cli._dev_input import Cut, KeptInput, is_text
-from scramjet_client.cli._dev_program import Built, Program, Unfinished
-from scramjet_client.cli._dev_screen import Screen
+from scramjet_client.cli._dev_program import BuildError, Built, Program
+from scramjet_client.cli._dev_screen import OwnEvents, Screen
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import (
     HubConnectionError,
@@ -34,8 +34,7 @@ from scramjet_client.errors import (
     ScramjetError,
     StreamInterruptedError,
 )
-from scramjet_client.instances.cause import evidence
-from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.instances.last_words import LastLines
 from scramjet_client.models import GetInstanceResponse
 
 if TYPE_CHECKING:
@@ -53,38 +52,37 @@ _GRACE_MS = 1000
 """Milliseconds that a program gets to stop by itself."""
 
 _REST_LIMIT = 1.0
-"""Seconds for what a killed program has left behind."""
+"""Seconds for reading what a killed program has written."""
 
 _END_LIMIT = 6.0
-"""Seconds in which the streams of an ended program must have ended, too."""
+"""Seconds in which an instance must end after its streams broke."""
 
 _LAST_WORDS = 30.0
-"""Seconds after which a log that does not end says no more about a failure."""
+"""Seconds to wait for the reason of a failure in a log that does not end."""
 
-_LOOK = 0.025
-"""Seconds between two looks at what an ended program has said."""
+_CHECK = 0.025
+"""How often, in seconds, the last lines of an ended program are checked for a reason."""
 
 _SIGNALS = 0.5
-"""Seconds for which a signal may stay unseen."""
+"""How often, in seconds, the main thread wakes to handle signals."""
 
 _AGAIN = 1.0
-"""Seconds between two attempts to reach a hub that has gone."""
+"""Seconds between two attempts to reach a hub that does not answer."""
 
 _STEP_MS = 25
-"""Milliseconds without a further change after which a save is complete: editors write in several steps."""
+"""Milliseconds of silence that end a save: editors write in several steps."""
 
 _LONGEST_STEP_MS = 400
 
 _IN_USE = 16.0
-"""Seconds for which a hub counts an ended instance as one of its sequence."""
+"""Seconds for which a hub counts an ended instance as an instance of its sequence."""
 
 _ENDING = [
     getattr(signal, each) for each in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, each)
 ]
 
-_KEPT = 65536
-_EARLY = 1000
-"""Most events that are kept until the id of the instance that has emitted them is known."""
+_PIECE = 65536
+"""Bytes of a file that are read and recorded at a time."""
 
 
 @attrs.frozen(kw_only=True)
@@ -129,7 +127,7 @@ class _Ended:
 
     Attributes:
         version: The version.
-        info: How it has ended; None if nothing says so.
+        info: How it has ended; None if that is not known.
         error: What went wrong instead.
     """
 
@@ -140,6 +138,16 @@ class _Ended:
 
 class _Stop:
     """The user wants to end."""
+
+
+@attrs.frozen
+class _Broken:
+    """Something that ends the command, such as stdout that can't be written."""
+
+    error: BaseException
+
+
+_News = Union[_Saved, _Ended, _Stop, _Broken]
 
 
 class _Version:
@@ -161,8 +169,7 @@ class _Version:
         self._screen = screen
         self._folder: str | None = None
         self._asked = False
-        self._last_of_stderr = bytearray()
-        self._last_of_log: deque[bytes] = deque(maxlen=50)
+        self._last = LastLines(instance.client)
         # None if the program has ended before they were opened, on a hub that then forgets it.
         self._streams: Follow | None = None
         self._log: Follow | None = None
@@ -171,11 +178,11 @@ class _Version:
         self.on_own_hub = True
 
     def show(self, tell: Callable[[_Ended], object], *, whole_log: bool) -> None:
-        """Show what it gives from now on, and tell how it has ended.
+        """Show its streams from now on, and report its end.
 
         Args:
-            tell: Takes the end, on a thread.
-            whole_log: Whether to tell it only when the log was shown, too.
+            tell: Called with the end, on another thread.
+            whole_log: Whether to report the end only after the whole log was shown.
         """
         with contextlib.suppress(InstanceNotFoundError):
             self._log = self.instance.follow(log=self._take_log)
@@ -193,7 +200,7 @@ class _Version:
         threading.Thread(target=wait, name="scramjet-dev-wait", daemon=True).start()
 
     def _end(self, whole_log: bool) -> GetInstanceResponse | None:
-        """Wait until it has ended and has said all about it; return how it has ended, as far as anything says so."""
+        """Wait for the end and its reason; return how it ended, or None if that is not known."""
         lost = False
         try:
             if self._streams is not None:
@@ -207,31 +214,20 @@ class _Version:
         with contextlib.suppress(InstanceNotFoundError):
             info = self.instance.wait(_END_LIMIT if lost else None)
         deadline = time.monotonic() + _LAST_WORDS
-        while not self._is_explained(info, whole_log) and time.monotonic() < deadline:
-            if self._log is None or self._log.done:
+        while self._log is not None and not self._log.done and time.monotonic() < deadline:
+            # Stderr has already ended.
+            if self._asked_to_end or (not whole_log and self._last.explain(info)):
                 break
-            time.sleep(_LOOK)
+            time.sleep(_CHECK)
         # A Transform Hub forgets an instance at its end, perhaps before it was asked. Its streams say it all.
         known = info or GetInstanceResponse(
             id=self.instance.id, sequence=self._sequence.id, status="stopped"
         )
-        words = last_words_of(self.instance.client)
-        found = words.learn(known, bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
+        found = self._last.learn(known)
         return found if found.terminated is not None or found.status == "crashed" else None
 
-    def _is_explained(self, info: GetInstanceResponse | None, whole_log: bool) -> bool:
-        """Return whether an end needs no more lines of the log. Stderr has already ended."""
-        if whole_log or self._asked_to_end:
-            return self._asked_to_end
-        code = None if info is None or info.terminated is None else info.terminated.exit_code
-        if code == 0:
-            return True
-        told = evidence(bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
-        # Where the hub tells no exit code, it is in the log alone.
-        return told.exit_code is not None or (code is not None and told.cause is not None)
-
     def feed(self, upload: Upload[Any]) -> None:
-        """Keep the upload that feeds it."""
+        """Take the upload of its input, and show its error."""
         self._upload = upload
         upload.add_done_callback(self._fed)
 
@@ -252,14 +248,13 @@ class _Version:
         return take
 
     def record(self, kind: str, **fields: Any) -> None:
-        """Write into the trace, on a hub that does not do so itself."""
+        """Write into the trace; the own hub does this itself, and then there is no trace here."""
         if self._trace is not None:
             self._trace.add(kind, self.instance.id, **fields)
 
     def _take_stderr(self, line: bytes) -> None:
         self.record("came", **{"from": "stderr"}, data=line)
-        self._last_of_stderr += line
-        del self._last_of_stderr[:-_KEPT]
+        self._last.stderr.write(line)
         if self._asked_to_end and not self.on_own_hub:
             return  # a runner of a Transform Hub writes a traceback when it is stopped
         if b'File "' in line:
@@ -269,12 +264,12 @@ class _Version:
 
     def _take_log(self, line: bytes) -> None:
         self.record("came", **{"from": "log"}, data=line)
-        self._last_of_log.append(line[:_KEPT])
+        self._last.log.write(line)
         self._screen.log(line)
 
     @property
     def folder(self) -> str | None:
-        """Its folder on the hub, if the hub says."""
+        """Its folder on the hub, or None if the hub does not tell it."""
         if not self._asked:
             self._asked = True
             with contextlib.suppress(ScramjetError):
@@ -283,7 +278,7 @@ class _Version:
         return self._folder
 
     def end(self, *, gently: bool = True) -> None:
-        """Stop it, or kill it; return when it has ended, or after some seconds."""
+        """Stop it, or kill it; wait a few seconds for its end."""
         self.over.set()
         self._asked_to_end = True
         if self._upload is not None:
@@ -306,7 +301,7 @@ class _Version:
             self.instance.stop(_GRACE_MS)
 
     def forget(self) -> None:
-        """Free what is open for it."""
+        """Close its streams and its upload."""
         self.over.set()
         if self._upload is not None:
             self._upload.cancel()
@@ -323,7 +318,7 @@ class _Dev:
         self._session = session
         self._wanted = wanted
         self._stack = stack
-        self._news: SimpleQueue[_Saved | _Ended | _Stop] = SimpleQueue()
+        self._news: SimpleQueue[_News] = SimpleQueue()
         self._screen = Screen(as_json=session.json, quiet=session.quiet)
         self._program = Program(
             wanted.path, wanted.requirements, wanted.no_requirements, self._screen.note
@@ -339,18 +334,16 @@ class _Dev:
         self._trace: TraceWriter | None = None
         self._told: set[str] = set()
         self._watcher: _Watcher | None = None
-        # Guards the two below, which the hub's thread uses, too.
-        self._lock = threading.Lock()
-        self._early: deque[dict[str, Any]] = deque(maxlen=_EARLY)
-        self._shown_id: str | None = None
+        self._events = OwnEvents(self._screen, self._break)
         self._host: HostClient
 
     # -- the whole ------------------------------------------------------------------------------------
 
     def through(self) -> int:
-        """Run until the user, or with `--once` the program, ends it."""
+        """Run until the user ends it, or with `--once` until the program ends."""
         wanted, stack = self._wanted, self._stack
         stack.callback(self._program.close)
+        stack.callback(self._events.close)
         stack.enter_context(_signals(self._news))
         built = self._first_build()
         if wanted.record is not None:
@@ -374,7 +367,6 @@ class _Dev:
         program, separator, name = self._wanted.path, "", ""
         if not Path(program).exists():
             program, separator, name = program.rpartition(":")
-            program = program if program.endswith(".py") else program.replace(".", "/") + ".py"
         near = os.path.relpath(program, Path(path).resolve().parent)
         trace = TraceWriter(path, {"program": f"{near}{separator}{name}"})
         self._trace = trace
@@ -389,7 +381,7 @@ class _Dev:
     def _first_build(self) -> Built | None:
         try:
             return self._program.build()
-        except Unfinished as error:
+        except BuildError as error:
             if self._wanted.once:
                 raise click.ClickException(str(error)) from error
             self._problem = str(error)
@@ -404,6 +396,8 @@ class _Dev:
                 if self._wanted.once:
                     raise _exits.Interrupted
                 return 0
+            if isinstance(found, _Broken):
+                raise found.error
             if isinstance(found, _Saved):
                 self._restart(self._all_saved(found))
                 continue
@@ -414,9 +408,9 @@ class _Dev:
                 return code
 
     def _all_saved(self, first: _Saved) -> frozenset[str]:
-        """Return what was saved, with what has been saved since: one restart is enough for all."""
+        """Return the saved paths, with those saved since: one restart is enough for all."""
         paths = set(first.paths)
-        kept: list[_Ended | _Stop] = []
+        kept: list[_News] = []
         while True:
             try:
                 further = self._news.get_nowait()
@@ -431,7 +425,7 @@ class _Dev:
         return frozenset(paths)
 
     def _end_all(self) -> None:
-        """End the program; remove what was sent to a hub that stays."""
+        """End the program; delete its sequences from a hub that is not ours."""
         version, self._version = self._version, None
         if version is not None:
             version.end()
@@ -496,25 +490,15 @@ class _Dev:
         return hub
 
     def _take(self, record: dict[str, Any]) -> None:
-        """Take a record of the own hub: it has the events, which no hub gives without their names."""
+        """Take a record of the own hub. Only records have all events: clients must know their names."""
         if self._trace is not None:
             self._trace.copy(record)
-        if record.get("kind") != "came" or record.get("from") != "event":
-            return
-        with self._lock:
-            if self._shown_id is None:
-                # The program that is just being started may emit before its id is known here.
-                self._early.append(record)
-            elif record["instance"] == self._shown_id:
-                self._screen.event(str(record["name"]), record["message"])
+        if record.get("kind") == "came" and record.get("from") == "event":
+            self._events.take(record)
 
-    def _show_own_events(self, id: str | None) -> None:
-        """Show the events of one instance of the own hub; with None, keep those that come."""
-        with self._lock:
-            early, self._early, self._shown_id = self._early, deque(maxlen=_EARLY), id
-            for record in early if id is not None else ():
-                if record["instance"] == id:
-                    self._screen.event(str(record["name"]), record["message"])
+    def _break(self, error: BaseException) -> None:
+        """End the command by an error of another thread."""
+        self._news.put(_Broken(error))
 
     # -- one version ----------------------------------------------------------------------------------
 
@@ -549,7 +533,7 @@ class _Dev:
         self._sent.append((time.monotonic(), sequence))
         self._end_version()
         self._begun.clear()
-        self._show_own_events(None)
+        self._events.expect()
         self._remove_old()
         instance = sequence.start(
             args=wanted.args,
@@ -563,10 +547,15 @@ class _Dev:
         version.record("start", sequence=built.name, args=wanted.args, config=wanted.config or {})
         self._version = version
         self._begun.set()
-        self._show_own_events(instance.id)
-        version.show(self._news.put, whole_log=wanted.once)
+        self._events.show(instance.id)
+        version.show(self._tell_end, whole_log=wanted.once)
         self._show_events(version)
         self._feed(version)
+
+    def _tell_end(self, ended: _Ended) -> None:
+        if ended.error is None:
+            self._events.wait()
+        self._news.put(ended)
 
     def _end_version(self) -> None:
         version, self._version = self._version, None
@@ -581,10 +570,15 @@ class _Dev:
                 return  # it has ended already
 
             def show(name: str = name, stream: Any = stream) -> None:
-                with contextlib.suppress(ScramjetError), stream:
-                    for each in stream:
-                        version.record("came", **{"from": "event"}, name=name, message=each.data)
-                        self._screen.event(name, each.data)
+                try:
+                    with contextlib.suppress(ScramjetError), stream:
+                        for each in stream:
+                            version.record(
+                                "came", **{"from": "event"}, name=name, message=each.data
+                            )
+                            self._screen.event(name, each.data)
+                except OSError as error:
+                    self._break(error)
 
             # Ends with the instance.
             threading.Thread(target=show, name="scramjet-dev-event", daemon=True).start()
@@ -613,7 +607,7 @@ class _Dev:
             version.feed(version.instance.submit_input(source, type=kind, end=True))
 
     def _remove_old(self) -> None:
-        """Delete versions that no hub counts as used any more, so that a day of saves fills no disk."""
+        """Delete sequences of earlier versions, once the hub lets them go: a day of saves must not fill a disk."""
         while len(self._sent) > 1 and time.monotonic() - self._sent[0][0] > _IN_USE:
             _, sequence = self._sent[0]
             try:
@@ -644,7 +638,7 @@ class _Dev:
                 return
         try:
             built = self._program.build()
-        except Unfinished as error:
+        except BuildError as error:
             ours = [each for each in paths if each.endswith((".py", "package.json"))]
             if not ours and str(error) == self._problem:
                 return  # something else was saved
@@ -657,7 +651,7 @@ class _Dev:
             self._digest = None
             return
         if self._digest is not None and self._state_of(built) == self._digest:
-            return  # such as a file that is no part of the package
+            return  # such as a file that is not part of the package
         names = sorted({Path(each).name for each in paths}) or [self._program.name]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         self._watch(built)
@@ -687,19 +681,19 @@ class _Dev:
         while True:
             with contextlib.suppress(Empty):
                 found = self._news.get(timeout=_AGAIN)
-                if isinstance(found, _Stop):
+                if isinstance(found, (_Stop, _Broken)):
                     self._news.put(found)
                     return
             with contextlib.suppress(HubConnectionError, HubTimeoutError, StreamInterruptedError):
                 self._host.get_version()
                 break
         self._sent.clear()
-        with contextlib.suppress(Unfinished):
+        with contextlib.suppress(BuildError):
             built = self._program.build()
         self._start_again(built, "the hub is back", time.monotonic())
 
     def _on_end(self, ended: _Ended) -> int | None:
-        """Tell how the program has ended; return the exit code of the command, or None to go on."""
+        """Report the end of the program; return the exit code of the command, or None to go on."""
         version, info = ended.version, ended.info
         if isinstance(ended.error, (HubConnectionError, HubTimeoutError, StreamInterruptedError)):
             self._lost(version.built, ended.error)
@@ -743,13 +737,13 @@ class _Dev:
 
 
 def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[Any]:
-    """Yield what is sent, and write it into the trace of a version."""
+    """Yield the pieces of a source, and write each into the trace of a version."""
     if to == "input":
         version.record("sent", to=to, type=kind, data=b"")
     with contextlib.ExitStack() as stack:
         if isinstance(source, Path):
             file = stack.enter_context(source.open("rb"))
-            source = iter(lambda: file.read(_KEPT), b"")
+            source = iter(lambda: file.read(_PIECE), b"")
         for piece in source:
             version.record("sent", to=to, data=piece.encode() if isinstance(piece, str) else piece)
             yield piece
@@ -759,7 +753,7 @@ def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[An
 class _Watcher:
     """Watches folders, each set of them on a thread of its own."""
 
-    def __init__(self, news: SimpleQueue[_Saved | _Ended | _Stop], screen: Screen) -> None:
+    def __init__(self, news: SimpleQueue[_News], screen: Screen) -> None:
         self._news = news
         self._screen = screen
         self._running: dict[frozenset[str], tuple[threading.Event, threading.Thread]] = {}
@@ -837,7 +831,7 @@ class _Watcher:
 
 
 def _identities(folders: frozenset[str]) -> list[tuple[int, int] | None]:
-    """Return which folders these paths name now; None for each that is not there."""
+    """Return device and inode of each folder, None for a missing one: they change if a folder is replaced."""
     found: list[tuple[int, int] | None] = []
     for each in sorted(folders):
         try:
@@ -849,7 +843,7 @@ def _identities(folders: frozenset[str]) -> list[tuple[int, int] | None]:
     return found
 
 
-def _next(news: SimpleQueue[_Saved | _Ended | _Stop]) -> _Saved | _Ended | _Stop:
+def _next(news: SimpleQueue[_News]) -> _News:
     """Return the next news."""
     while True:
         # Python handles a signal between two steps of this thread. If it arrives after the last step and before the
@@ -859,7 +853,7 @@ def _next(news: SimpleQueue[_Saved | _Ended | _Stop]) -> _Saved | _Ended | _Stop
 
 
 @contextlib.contextmanager
-def _signals(news: SimpleQueue[_Saved | _Ended | _Stop]) -> Iterator[None]:
+def _signals(news: SimpleQueue[_News]) -> Iterator[None]:
     """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that.
 
     A signal that was ignored when the process began stays ignored, as shells expect.

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import attrs
@@ -17,7 +17,13 @@ import click
 from scramjet_client._trace import is_trace
 from scramjet_client.models import Cause
 from scramjet_client.packages import requirements as _pip
-from scramjet_client.packages.package import Package, module_file
+from scramjet_client.packages.package import (
+    Package,
+    module_file,
+    module_of_word,
+    package_of_module,
+    take_installed,
+)
 from scramjet_client.packages.syntax import parsed
 
 _FUNCTION = re.compile(r"(.+?):([^\W\d]\w*)")
@@ -26,8 +32,8 @@ _FILE = re.compile(r'File "([^"\n]+)", line (\d+)')
 _REQUIREMENTS = "requirements.txt"
 
 
-class Unfinished(Exception):
-    """The program can't be packed as it is now; the next save may change that."""
+class BuildError(Exception):
+    """The program can't be packed in its present state; the next save may change that."""
 
 
 @attrs.frozen(kw_only=True)
@@ -109,7 +115,11 @@ class Program:
     """
 
     def __init__(
-        self, given: str, requirements: str | None, no_requirements: bool, note: object
+        self,
+        given: str,
+        requirements: str | None,
+        no_requirements: bool,
+        note: Callable[[str], object],
     ) -> None:
         self.given = given
         self._function = ""
@@ -133,17 +143,12 @@ class Program:
         self._installed_for = b""
 
     def _place_function(self, where: str) -> None:
-        if where.endswith(".py"):
-            file = Path(where).resolve()
-            if not file.is_file():
-                raise click.UsageError(_no_such(self.given))
-            self.root, self._module = file.parent, file.stem
-        else:
-            if not _MODULE.fullmatch(where):
-                raise click.UsageError(_no_such(self.given))
-            self.root, self._module = Path.cwd(), where
-        names = [self._module] if where.endswith(".py") else self._module.split(".")
-        for each in names:
+        is_file = where.endswith(".py")
+        if not (Path(where).is_file() if is_file else _MODULE.fullmatch(where)):
+            raise click.UsageError(_no_such(self.given))
+        root, self._module = module_of_word(where)
+        self.root = root.resolve()
+        for each in [self._module] if is_file else self._module.split("."):
             if not each.isidentifier() or keyword.iskeyword(each):
                 raise click.UsageError(
                     f"{self.given!r} names a function of {each!r}, which no Python program can import: "
@@ -168,7 +173,7 @@ class Program:
         return self._function or (self.root.name if self.file is None else self.file.stem)
 
     def folders(self, built: Built | None) -> tuple[set[str], set[str]]:
-        """Return the folders to watch: those with all that is below, and those alone."""
+        """Return the folders to watch: those with everything below them, and those without."""
         if self.file is None and not self._module:
             return {str(self.root)}, set()
         alone = {str(self.root)}
@@ -209,7 +214,7 @@ class Program:
         """Pack it.
 
         Raises:
-            Unfinished: It is not there, is not Python, or is not a sequence; or pip failed.
+            BuildError: It is not there, is not Python, or is not a sequence; or pip failed.
         """
         try:
             with warnings.catch_warnings(), self._package() as package:
@@ -232,16 +237,16 @@ class Program:
                     sources=sources,
                 )
         except SyntaxError as error:
-            raise Unfinished(_syntax(error)) from error
+            raise BuildError(_syntax(error)) from error
         except OSError as error:
-            raise Unfinished(f"{error.filename or self.given}: {error.strerror}") from error
+            raise BuildError(f"{error.filename or self.given}: {error.strerror}") from error
         except ValueError as error:
-            raise Unfinished(str(error)) from error
+            raise BuildError(str(error)) from error
 
     def _package(self) -> Package:
         if self._module:
             _parse(module_file(self.root, self._module))
-            return Package._of_module(self.root, self._module, self._function)
+            return package_of_module(self.root, self._module, self._function)
         if self.file is not None:
             if not self.file.is_file():
                 raise ValueError(self._missing())
@@ -261,7 +266,7 @@ class Program:
         return f"{self.given} is not there (any more)"
 
     def _check_syntax(self, package: Package) -> None:
-        """Find the mistake before the program runs: it may import a file much later, or never."""
+        """Find syntax errors before the program runs: it may import a file much later, or never."""
         for each in package.entries:
             if each.name.endswith(".py") and isinstance(each.source, Path):
                 _parse(each.source)
@@ -274,14 +279,13 @@ class Program:
             lines = [each.split(b"#")[0].strip() for each in wanted.splitlines()]
             self.close()
             if any(lines):
-                if callable(self._note):
-                    self._note(f"installing {shown(self._requirements)}")
+                self._note(f"installing {shown(self._requirements)}")
                 self._installed = tempfile.TemporaryDirectory(prefix="scramjet-dev-")
                 into = Path(self._installed.name)
                 _pip.install(self._requirements, self._requirements.parent, into)
             self._installed_for = wanted
         if self._installed is not None:
-            package._take_installed(Path(self._installed.name))
+            take_installed(package, Path(self._installed.name))
 
     def close(self) -> None:
         """Remove what pip has installed."""
@@ -310,7 +314,7 @@ def _parse(file: Path) -> None:
 
 
 def _syntax(error: SyntaxError) -> str:
-    """Return a mistake as `path:line:column: SyntaxError: words`, with the line."""
+    """Return a syntax error as `path:line:column: SyntaxError: message`, with the line."""
     where = "" if error.filename is None else shown(Path(error.filename))
     place = ":".join(str(each) for each in (where, error.lineno, error.offset) if each)
     said = f"{place}: {type(error).__name__}: {error.msg}"

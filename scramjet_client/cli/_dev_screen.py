@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
-from scramjet_client._log_records import record_of
+from scramjet_client._log_records import HUB, full_record_of
 from scramjet_client._trace import packed
 from scramjet_client.cli import _output, _say
 
@@ -19,14 +21,19 @@ _COLOURS = {
     "dev": "34",
 }
 _WIDTH = 6
-_HUB, _RUNNER = "CSIController ", "PythonRunner "
-"""Who writes into the log of an instance, beside the program: the hub, and the runner in the program's name."""
-
+_RUNNER = "PythonRunner"
+"""The source of what a runner writes into the log in the program's name."""
 
 _TRACEBACK = "Traceback (most recent call last)"
 
 _BEAT = "Control message received: 4004"
 """A line of the runner of Transform Hubs, each second."""
+
+_MOST_EVENTS = 10_000
+"""Events that wait for stdout at most; the oldest are left out."""
+
+_CLOSE_LIMIT = 1.0
+"""Seconds that the end of the command waits for the events that are not yet printed."""
 
 
 class Screen:
@@ -40,8 +47,9 @@ class Screen:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._json = as_json
         self._quiet = quiet
-        # Guards stdout and stderr.
+        # Guard the two files. With one lock, a stdout that nobody reads would hold back the notes on stderr.
         self._lock = threading.Lock()
+        self._stderr_lock = threading.Lock()
 
     def data(self, name: str, line: bytes) -> None:
         """Print a line of a stream.
@@ -62,16 +70,16 @@ class Screen:
     def log(self, line: bytes) -> None:
         """Print a line of the log."""
         text = line.decode("utf-8", "replace").rstrip("\r\n")
-        record = record_of(text)
-        if record is not None and record.words.startswith(_HUB) and record.level != "ERROR":
-            return  # each look of a client leaves one
+        record = full_record_of(text)
+        if record is not None and record.source == HUB and record.level != "ERROR":
+            return  # each request for the info leaves one
         if self._json:
             self._as_json({"from": "log", **packed(line)})
         elif record is None:
             self.text("log", text)
         else:
             # The rest of a record with a traceback is on stderr, too.
-            words = record.words.removeprefix(_RUNNER)
+            words = record.said if record.source == _RUNNER else record.words
             if words.startswith(_BEAT):
                 return
             before, mark, _ = words.partition(_TRACEBACK)
@@ -86,28 +94,26 @@ class Screen:
             self.text("event", f"{name} {json.dumps(message, ensure_ascii=False)}")
 
     def note(self, text: str, colour: str = _say.DIM) -> None:
-        """Tell the user something, on stderr."""
+        """Print a note on stderr, or with `--json` a record on stdout."""
         if self._json:
-            with self._lock:
-                _output.line({"from": "dev", "text": text})
+            self._as_json({"from": "dev", "text": text})
         elif not self._quiet:
             self._tell(text, colour)
 
     def problem(self, text: str) -> None:
-        """Tell the user of a problem, however quiet the command is."""
+        """Print a problem, as `note`, even with `--quiet`."""
         if self._json:
-            with self._lock:
-                _output.line({"from": "dev", "problem": text})
+            self._as_json({"from": "dev", "problem": text})
         else:
             self._tell(text, _say.RED)
 
     def raw(self, text: str) -> None:
-        """Print what a debugger says."""
+        """Print the output of a debugger as it comes."""
         with self._lock:
             _say.part(text)
 
     def _tell(self, text: str, colour: str) -> None:
-        with self._lock:
+        with self._stderr_lock:
             for each in text.split("\n"):
                 _say.err((f"{'dev':<{_WIDTH}} ", _COLOURS["dev"]), (each, colour), keep="\t")
 
@@ -118,3 +124,87 @@ class Screen:
     def _as_json(self, record: dict[str, Any]) -> None:
         with self._lock:
             _output.line(record)
+
+
+class OwnEvents:
+    """Prints the events of the command's own hub, on a thread of its own.
+
+    The hub's thread brings them, and must not wait for a stdout that nobody reads.
+
+    Args:
+        screen: Where to print them.
+        failed: Called with the error if stdout can't be written.
+    """
+
+    def __init__(self, screen: Screen, failed: Callable[[BaseException], object]) -> None:
+        self._screen = screen
+        self._failed = failed
+        self._kept: deque[dict[str, Any]] = deque()
+        self._missed = 0
+        self._shown: set[str] = set()
+        self._expecting = False
+        self._printing = False
+        self._closed = False
+        # Guards the six above. It is free while something is printed.
+        self._news = threading.Condition()
+        # `close` ends it. A daemon, as stdout may hold it for ever.
+        self._thread = threading.Thread(target=self._run, name="scramjet-dev-events", daemon=True)
+        self._thread.start()
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Take a record of an event."""
+        with self._news:
+            if len(self._kept) == _MOST_EVENTS:
+                self._kept.popleft()
+                self._missed += 1
+            self._kept.append(record)
+            self._news.notify_all()
+
+    def expect(self) -> None:
+        """Keep the events of unknown instances: one that is being started may emit before its id is known."""
+        with self._news:
+            self._expecting = True
+
+    def show(self, id: str) -> None:
+        """Show the events of this instance, which was expected, and drop those of unknown ones."""
+        with self._news:
+            self._expecting = False
+            self._shown.add(id)
+            self._news.notify_all()
+
+    def wait(self) -> None:
+        """Wait until all are printed that have come, or until the end of the command."""
+        with self._news:
+            self._news.wait_for(lambda: self._closed or not (self._printing or self._is_ready()))
+
+    def _is_ready(self) -> bool:
+        """Return whether there is an event, and it is known whether to show it. Needs the lock."""
+        return bool(self._kept) and not (
+            self._expecting and self._kept[0]["instance"] not in self._shown
+        )
+
+    def _run(self) -> None:
+        while True:
+            with self._news:
+                self._printing = False
+                self._news.notify_all()
+                self._news.wait_for(lambda: self._closed or self._is_ready())
+                if not self._is_ready():
+                    return
+                record, missed, self._missed = self._kept.popleft(), self._missed, 0
+                self._printing = record["instance"] in self._shown
+            try:
+                if missed:
+                    self._screen.problem(f"{missed} events are not shown: stdout was not read")
+                if self._printing:
+                    self._screen.event(str(record["name"]), record["message"])
+            except OSError as error:
+                self._failed(error)
+                return
+
+    def close(self) -> None:
+        """Print what is left, unless stdout holds it up."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+        self._thread.join(_CLOSE_LIMIT)

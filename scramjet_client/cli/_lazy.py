@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scramjet_client.cli._verbs import Group
+from scramjet_client.cli._click import Group
 
 
 class LazyGroup(Group):

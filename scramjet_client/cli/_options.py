@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from scramjet_client.cli._complete import complete_instance, complete_sequence, complete_topic
+from scramjet_client.http.answers import loads
 from scramjet_client.models import CONTENT_TYPES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -105,14 +105,63 @@ def log_options(function: _F) -> _F:
     return level(every(function))
 
 
-file_option = click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False, writable=True),
-    metavar="FILE",
-    help="Write to a file, with a progress bar.",
-)
+def file_option(says: str = "Write to a file, with a progress bar.") -> Callable[[_F], _F]:
+    """Add `-o`, the file that takes an output; `says` is its help."""
+    return click.option(
+        "-o",
+        "--output",
+        "path",
+        type=click.Path(dir_okay=False, writable=True),
+        metavar="FILE",
+        help=says,
+    )
+
+
+def program_options(function: _F) -> _F:
+    """Add the arguments, the configuration and the topics of a program that is started."""
+    for option in (
+        click.argument("words", nargs=-1, metavar="[ARG]..."),
+        click.option("--output-topic", metavar="TOPIC", help="Where its output goes (1.x)."),
+        click.option("--input-topic", metavar="TOPIC", help="What feeds its input (1.x)."),
+        click.option(
+            "--args",
+            type=json_value(list, "a JSON list"),
+            metavar="JSON",
+            help="Arguments that are more than words, as a JSON list; or @FILE.",
+        ),
+        click.option(
+            "-c",
+            "--config",
+            type=json_value(dict, "a JSON object"),
+            metavar="JSON",
+            help="The program's configuration, as a JSON object; or @FILE.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def arguments_of(given: dict[str, Any]) -> list[Any] | None:
+    """Take the arguments of a program out of a command's options."""
+    words, args = given.pop("words"), given.pop("args")
+    if words and args is not None:
+        raise click.UsageError("ARG and --args both give the arguments; use one of them")
+    return list(words) or args
+
+
+def feed_options(function: _F) -> _F:
+    """Add the choice of what feeds a program: `--no-input` and `--stdin`."""
+    none = click.option("--no-input", is_flag=True, help="Send nothing, and leave its input open.")
+    stdin = click.option(
+        "--stdin", "to_stdin", is_flag=True, help="Send to its stdin instead of its input."
+    )
+    return none(stdin(function))
+
+
+def check_feed(given: dict[str, Any]) -> None:
+    """Refuse options of the input that contradict each other."""
+    if given["to_stdin"] and given["content_type"]:
+        raise click.UsageError("--type is for the input; stdin has none")
 
 
 def json_value(kind: type, called: str) -> Callable[[Any], Any]:
@@ -124,17 +173,11 @@ def json_value(kind: type, called: str) -> Callable[[Any], Any]:
             if text.startswith("@"):
                 with open(text[1:], encoding="utf-8-sig") as file:
                     text = file.read()
-            value = json.loads(text, parse_constant=_no_json)
-        except RecursionError:
-            raise click.BadParameter("it is nested too deeply") from None
+            value = loads(text)
         except (OSError, ValueError) as error:
-            raise click.BadParameter(f"{given!r} is no JSON: {error}") from None
+            raise click.BadParameter(f"{given!r} is not JSON: {error}") from None
         if not isinstance(value, kind):
             raise click.BadParameter(f"it must be {called}, not {text.strip()[:40]!r}")
         return value
 
     return convert
-
-
-def _no_json(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON")

@@ -7,13 +7,13 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
 from itertools import zip_longest
 from typing import Any
 
 import attrs
 
 from scramjet_client._base import printable, printable_json
+from scramjet_client.api.answers import seconds_since
 from scramjet_client.cli import _say
 from scramjet_client.cli._session import Session
 
@@ -36,11 +36,6 @@ _STYLES = {
     "unhealthy": "red",
 }
 """Colours of status words."""
-
-
-def has_ended(instance: Any) -> bool:
-    """Return whether a listed instance has ended; one that a hub adopted ends without `terminated`."""
-    return instance.terminated is not None or instance.status in ("stopped", "crashed", "unknown")
 
 
 def state(instance: Any) -> str:
@@ -184,15 +179,9 @@ def size(count: float | None) -> str:
 
 def ago(moment: str | None) -> str:
     """Return the time since an ISO 8601 time in readable form: "3 min ago"."""
-    if not moment:
-        return ""
-    try:
-        then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
-    except ValueError:
-        return moment
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=timezone.utc)
-    seconds = max(0.0, (datetime.now(timezone.utc) - then).total_seconds())
+    seconds = seconds_since(moment)
+    if seconds is None:
+        return moment or ""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit} ago"

@@ -52,7 +52,7 @@ def _say_where(ctx: click.Context, error: BaseException) -> None:
         return
     from scramjet_client.clients.diagnosis import api_nearby  # noqa: PLC0415
 
-    found = api_nearby(session.host._client, _NEARBY)
+    found = api_nearby(session.host.client, _NEARBY)
     if found is not None:
         error.message = f"{error.message.rpartition('; ')[0]}; a hub's API answers at {found}"
         error.args = (error.message,)

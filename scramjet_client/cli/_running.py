@@ -7,8 +7,8 @@ import contextlib
 import io
 import sys
 import time
-from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, BinaryIO
 
 import attrs
@@ -30,14 +30,13 @@ from scramjet_client.errors import (
     StopTimeoutError,
     UnsupportedByHubError,
 )
-from scramjet_client.instances.cause import evidence
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.follow import Feeds, Follow
-from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.instances.last_words import LastLines
 from scramjet_client.instances.run import run_new
 from scramjet_client.models import Cause, GetInstanceResponse
 
-_LOOK = 0.1
+_CHECK = 0.1
 """How often, in seconds, the upload and the clock are checked."""
 
 _FORGOTTEN = 10.0
@@ -45,12 +44,6 @@ _FORGOTTEN = 10.0
 
 _ASKED = 0.5
 """Seconds that are enough to send a request."""
-
-_IN_USE = 409
-
-_KEPT_LINES = 50
-_LONGEST_LINE = 100_000
-"""How many lines of a log, and bytes of each, are searched for the reason of a crash."""
 
 _LAST_WORDS = 2.0
 """Seconds in which output from before an instance's end may still arrive."""
@@ -72,7 +65,7 @@ class Feed:
 
 
 @attrs.frozen(kw_only=True)
-class Shown:
+class Display:
     """The parts of a program's output that the command shows.
 
     Attributes:
@@ -120,7 +113,7 @@ def remove(sequence: SequenceClient, *, patient: bool) -> None:
         while patient and time.monotonic() < deadline:
             if _removed(sequence):
                 return
-            time.sleep(_LOOK)
+            time.sleep(_CHECK)
         sequence.delete()
     except SequenceNotFoundError:
         return
@@ -136,7 +129,7 @@ def _removed(sequence: SequenceClient) -> bool:
     try:
         sequence.delete()
     except HubResponseError as error:
-        if error.status != _IN_USE:
+        if error.status != HTTPStatus.CONFLICT:
             raise
     else:
         return True
@@ -156,7 +149,7 @@ def run(
     session: Session,
     start: Callable[[], InstanceClient],
     feed: Feed,
-    shown: Shown,
+    shown: Display,
     limit: float | None,
 ) -> GetInstanceResponse:
     """Start an instance, feed it, show its output, and return its last info.
@@ -168,7 +161,7 @@ def run(
 
     def run_it(instance: InstanceClient, left: float | None) -> GetInstanceResponse:
         try:
-            return _Run(session, instance, feed, shown, limit=left, output=output).through()
+            return _ShellRun(session, instance, feed, shown, limit=left, output=output).through()
         except _LimitOver:
             raise RunTimeoutError(
                 f"instance {instance.id!r} had not ended after {limit:g} s and is killed"
@@ -184,33 +177,7 @@ class _LimitOver(Exception):
     """The time limit of a run has passed."""
 
 
-class _Tail(io.RawIOBase):
-    """A binary file that passes data on, and keeps the last bytes."""
-
-    def __init__(self, file: BinaryIO, tail: bytearray) -> None:
-        super().__init__()
-        self._file = file
-        self._end = tail
-
-    def write(self, data: Any) -> int:
-        """Write a piece, and flush it."""
-        self._file.write(data)
-        self._file.flush()
-        self._end += data
-        del self._end[:-_LONGEST_LINE]
-        return len(data)
-
-    def writable(self) -> bool:
-        """Return that it is writable."""
-        return True
-
-
-def _is_good(info: GetInstanceResponse) -> bool:
-    """Return whether an ended instance is known to have ended well."""
-    return info.terminated is not None and info.terminated.exit_code == 0
-
-
-class _Run:
+class _ShellRun:
     """One run."""
 
     def __init__(
@@ -218,7 +185,7 @@ class _Run:
         session: Session,
         instance: InstanceClient,
         feed: Feed,
-        shown: Shown,
+        shown: Display,
         *,
         limit: float | None,
         output: BinaryIO | None,
@@ -228,11 +195,11 @@ class _Run:
         self._feed = feed
         self._deadline = None if limit is None else time.monotonic() + limit
         self._shown = shown
-        self._file = None if output is None else _Tail(output, bytearray())
+        self._file = output
         self._kept = {name: io.BytesIO() for name in ("output", "stdout", "stderr", "log")}
-        # A crashed program's last words, searched for the reason.
-        self._last_of_log: deque[bytes] = deque(maxlen=_KEPT_LINES)
-        self._last_of_stderr = bytearray()
+        stderr = self._kept["stderr"] if shown.collected else sys.stderr.buffer
+        # Searched for the reason if the program crashes.
+        self._last = LastLines(instance.client, stderr)
 
     def through(self) -> GetInstanceResponse:
         """Feed the instance and show its output until it has ended."""
@@ -249,9 +216,9 @@ class _Run:
                 info = self._last_info(known)
                 if self._shown.log or self._shown.collected:
                     log.wait()
-                elif not _is_good(info):
-                    self._await_reason(log)
-                info = self._settled(info)
+                else:
+                    self._await_reason(log, info)
+                info = self._last.learn(info)
             except KeyboardInterrupt:
                 killed = self._interrupted(following)
                 raise _exits.Interrupted(killed=killed) from None
@@ -264,21 +231,11 @@ class _Run:
             self._say_why(info)
         return info
 
-    def _settled(self, info: GetInstanceResponse) -> GetInstanceResponse:
-        """Return the info, completed with the end that its streams report."""
-        words = last_words_of(self._instance.client)
-        return words.learn(info, bytes(self._last_of_stderr), b"".join(self._last_of_log))
-
-    def _await_reason(self, log: Follow) -> None:
-        """Wait until the log gives the reason of the failure, or a time limit passes."""
+    def _await_reason(self, log: Follow, info: GetInstanceResponse) -> None:
+        """Wait until the log gives the reason of a failure, or a time limit passes."""
         deadline = time.monotonic() + _LAST_WORDS
-        while time.monotonic() < deadline:
-            told = evidence(bytes(self._last_of_stderr), b"".join(list(self._last_of_log)))
-            if told.exit_code is not None or told.cause is not None:
-                return
-            with contextlib.suppress(HubTimeoutError):
-                log.wait(_LOOK)
-                return
+        while not (log.done or self._last.explain(info) or time.monotonic() >= deadline):
+            time.sleep(_CHECK)
 
     def _say_why(self, info: GetInstanceResponse) -> None:
         """Print why the program failed, as far as it has said so, unless the command has already shown it."""
@@ -301,23 +258,20 @@ class _Run:
     def _was_shown(self, cause: Cause) -> bool:
         """Return whether the program's stderr, which the command shows live, ended with this error."""
         said = f"{cause.type}: {cause.message}" if cause.type else cause.message
-        return said.encode() in self._last_of_stderr
+        return said.encode() in bytes(self._last.stderr)
 
     def _targets(self) -> dict[str, Any]:
         if self._shown.collected:
-            stderr = _Tail(self._kept["stderr"], self._last_of_stderr)
-            return {
-                "output": self._file or self._kept["output"],
-                "stdout": self._kept["stdout"],
-                "stderr": stderr,
-            }
-        aside = sys.stderr.buffer if self._shown.output_only else _say.Data()
-        stderr = _Tail(sys.stderr.buffer, self._last_of_stderr)
-        return {"output": self._file or _say.Data(), "stdout": aside, "stderr": stderr}
+            output: Any = self._kept["output"]
+            stdout: Any = self._kept["stdout"]
+        else:
+            output = _say.Data()
+            stdout = sys.stderr.buffer if self._shown.output_only else _say.Data()
+        return {"output": self._file or output, "stdout": stdout, "stderr": self._last.stderr}
 
     def _log_target(self) -> Any:
         def take(line: bytes) -> None:
-            self._last_of_log.append(line[:_LONGEST_LINE])
+            self._last.log.write(line)
             if self._shown.collected:
                 self._kept["log"].write(line)
             elif self._shown.log:
@@ -340,7 +294,7 @@ class _Run:
             while not following.done:
                 self._check_limit()
                 with contextlib.suppress(HubTimeoutError):  # any other error appears again below
-                    following.wait(_LOOK)
+                    following.wait(_CHECK)
                 if feeds is not None:
                     feeds.check()
             following.wait()
@@ -353,7 +307,7 @@ class _Run:
 
     def _last_info(self, known: GetInstanceResponse) -> GetInstanceResponse:
         """Wait for the end; a hub of 0.x may forget the instance when it ends."""
-        left = None if self._deadline is None else max(_LOOK, self._deadline - time.monotonic())
+        left = None if self._deadline is None else max(_CHECK, self._deadline - time.monotonic())
         try:
             return self._instance.wait(left)
         except InstanceNotFoundError:

@@ -86,7 +86,7 @@ def stream_line(name: tuple[str, str], text: str) -> None:
 
 
 def part(text: str) -> None:
-    """Print text to stdout that is no whole line, such as the prompt of a debugger.
+    """Print text to stdout that is not a whole line, such as the prompt of a debugger.
 
     Raises:
         OSError: As of `out`.

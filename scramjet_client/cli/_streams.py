@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from scramjet_client._base import printable_json
-from scramjet_client._log_records import LogRecord, indented, record_of
+from scramjet_client._log_records import LogRecord, full_record_of, indented
 from scramjet_client.cli import _output, _say
 from scramjet_client.cli._options import LEVELS
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import ScramjetError, StreamIdleError
+from scramjet_client.http.answers import loads
 from scramjet_client.instances.keyboard import Keyboard
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ _NO_TIMES = 5.0
 
 _MOST_ARRIVED = 16 * 2**20
 """Bytes that are looked for behind the last line of a reading; more than a hub and the sockets hold."""
-
-_LOOK = "CSIController Get info"
-"""Beginning of the record that a hub writes about each request for an instance's info."""
 
 _COLOURS = {"ERROR": "31", "FATAL": "31", "WARN": "33", "WARNING": "33", "DEBUG": "2", "TRACE": "2"}
 
@@ -124,6 +122,13 @@ def _arrived(stream: OutputStream) -> list[bytes]:
     return [bare(each) for each in io.BytesIO(rest)]
 
 
+def _arrived_records(stream: OutputStream) -> Iterator[tuple[str, LogRecord | None]]:
+    """Yield each line of a log that has come and was not read, and its record."""
+    for line in _arrived(stream):
+        text = line.decode("utf-8", "replace")
+        yield text, full_record_of(text)
+
+
 def _tell_lost(lost: int, lines: int) -> None:
     """Warn that lines which came behind the last wanted one are gone."""
     if lost:
@@ -179,7 +184,7 @@ class Chosen:
     """The lines of a log to show to people.
 
     Attributes:
-        every: Whether the records are shown that the looks of clients make.
+        every: Whether to show the records that requests of clients leave (`is_look`).
         level: The lowest level of a record, or None.
     """
 
@@ -190,7 +195,7 @@ class Chosen:
         """Return whether a line is shown, given its record; a line that is not a record always is."""
         if record is None:
             return True
-        if person and not self.every and record.words.startswith(_LOOK):
+        if person and not self.every and record.is_look:
             return False
         level = {"WARNING": "WARN", "CRITICAL": "FATAL"}.get(record.level, record.level)
         if self.level is None or level not in LEVELS:
@@ -220,14 +225,15 @@ def show_log(
         chosen: The lines to print.
         is_kept: Whether the hub gives the same records to the next reader again.
     """
+    person = not session.json
 
-    def show(line: bytes) -> bool:
-        if not chosen.shows(record_of(line.decode("utf-8", "replace")), person=not session.json):
+    def show(text: str, record: LogRecord | None) -> bool:
+        if not chosen.shows(record, person=person):
             return False
         if session.json:
-            _say.raw_out(_as_json(line))
+            _say.raw_out(_as_json(text))
         else:
-            _say.out(*readable(line), keep=_say.LINES)
+            _say.out(*_readable(text, record), keep=_say.LINES)
         return True
 
     asked, began = time.time(), time.monotonic()
@@ -235,14 +241,13 @@ def show_log(
     shown = 0
     with stream, contextlib.suppress(StreamIdleError):
         for line in stream.lines():
-            shown += show(line)
+            text = line.decode("utf-8", "replace")
+            record = full_record_of(text)
+            shown += show(text, record)
             if shown == lines:
                 if not is_kept:
-                    records = (
-                        record_of(each.decode("utf-8", "replace")) for each in _arrived(stream)
-                    )
-                    person = not session.json
-                    _tell_lost(sum(chosen.shows(each, person=person) for each in records), lines)
+                    rest = (record for _, record in _arrived_records(stream))
+                    _tell_lost(sum(chosen.shows(each, person=person) for each in rest), lines)
                 return
             reading = time.monotonic() - began
             if follow or reading < SILENCE:
@@ -250,42 +255,26 @@ def show_log(
             if youngest is None:
                 # The times come from the hub's clock; its Date header has whole seconds.
                 youngest = asked + (session.host.doctor().clock_skew or 0.0) + 1.0
-            written = _written(line)
-            if written > youngest if written is not None else reading > _NO_TIMES:
+            if record.ts > youngest if record and record.ts else reading > _NO_TIMES:
                 # Nobody else would get it.
-                for each in [] if is_kept else _arrived(stream):
+                for each in [] if is_kept else _arrived_records(stream):
                     if shown != lines:
-                        shown += show(each)
+                        shown += show(*each)
                 return
 
 
-def _written(line: bytes) -> float | None:
-    """Return the time of a record, or None if it has none."""
-    try:
-        return float(json.loads(line)["ts"]) / 1000
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return None
-
-
-def _as_json(line: bytes) -> str:
+def _as_json(text: str) -> str:
     """Return a line of a log as a line of JSON: a record unchanged, anything else as a JSON string."""
-    text = line.decode("utf-8", "replace")
     try:
-        json.loads(text, parse_constant=_no_json)
-    except (ValueError, RecursionError):
+        loads(text)
+    except ValueError:
         return printable_json(json.dumps(text, ensure_ascii=False))
     # Between JSON tokens these characters are only spaces, and strings can't contain them.
     return printable_json(text.replace("\t", " ").replace("\r", " "))
 
 
-def _no_json(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON")
-
-
-def readable(line: bytes) -> list[_say.Piece]:
+def _readable(text: str, record: LogRecord | None) -> list[_say.Piece]:
     """Return a record of a log for people: time, level, source, and message. Other lines stay unchanged."""
-    text = line.decode("utf-8", "replace")
-    record = record_of(text)
     if record is None:
         return [indented(text)]
     head = (f"{record.level:<5}", _COLOURS.get(record.level, _say.GREEN))
@@ -293,9 +282,11 @@ def readable(line: bytes) -> list[_say.Piece]:
 
 
 def log_line(line: bytes) -> None:
-    """Print a line of a log to stderr, for people, unless the look of a client has made it."""
-    if Chosen().shows(record_of(line.decode("utf-8", "replace")), person=True):
-        _say.err(*readable(line.rstrip(b"\r\n")), keep=_say.LINES)
+    """Print a line of a log to stderr, for people, unless a request of a client has left it."""
+    text = line.decode("utf-8", "replace").rstrip("\r\n")
+    record = full_record_of(text)
+    if Chosen().shows(record, person=True):
+        _say.err(*_readable(text, record), keep=_say.LINES)
 
 
 def show_event(session: Session, event: Any) -> None:

@@ -6,10 +6,10 @@ import click
 from click.shell_completion import get_completion_class
 
 from scramjet_client.cli import _say
-from scramjet_client.cli._verbs import Verb
+from scramjet_client.cli._click import Command
 
 
-@click.command(cls=Verb, asks_hub=False)
+@click.command(cls=Command, asks_hub=False)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

@@ -9,14 +9,20 @@ from typing import Any
 
 import click
 
-from scramjet_client.cli._options import PORT, json_value, type_option
+from scramjet_client.cli._click import Command
+from scramjet_client.cli._options import (
+    PORT,
+    arguments_of,
+    check_feed,
+    feed_options,
+    program_options,
+    type_option,
+)
 from scramjet_client.cli._session import Session
-from scramjet_client.cli._verbs import Verb
 
 
-@click.command(cls=Verb)
+@click.command(cls=Command)
 @click.argument("path")
-@click.argument("words", nargs=-1, metavar="[ARG]...")
 @click.option(
     "-i",
     "--input",
@@ -25,8 +31,7 @@ from scramjet_client.cli._verbs import Verb
     type=click.Path(dir_okay=False, allow_dash=True),
     help="What to send to the program, again after each restart. [default: stdin]",
 )
-@click.option("--no-input", is_flag=True, help="Send nothing, and leave its input open.")
-@click.option("--stdin", "to_stdin", is_flag=True, help="Send to its stdin instead of its input.")
+@feed_options
 @type_option("text/plain if it is UTF-8")
 @click.option("--once", is_flag=True, help="End with the program, and with its exit code.")
 @click.option("--pdb", "debugger", is_flag=True, help="Stop in the program where it fails.")
@@ -34,16 +39,7 @@ from scramjet_client.cli._verbs import Verb
 @click.option("--port", type=PORT, help="Where the hub listens. [default: 8000, or a free one]")
 @click.option("--record", metavar="FILE", help="Keep what is sent and what comes, for `replay`.")
 @click.option("--event", "events", multiple=True, metavar="NAME", help="Show it (with --api-url).")
-@click.option("--output-topic", metavar="TOPIC", help="Where its output goes (1.x).")
-@click.option("--input-topic", metavar="TOPIC", help="What feeds its input (1.x).")
-@click.option("--args", type=json_value(list, "a JSON list"), metavar="JSON", help="Arguments.")
-@click.option(
-    "-c",
-    "--config",
-    type=json_value(dict, "a JSON object"),
-    metavar="JSON",
-    help="The program's configuration, as a JSON object; or @FILE.",
-)
+@program_options
 @click.option(
     "-r",
     "--requirements",
@@ -68,24 +64,20 @@ def dev(ctx: click.Context, /, path: str, **given: Any) -> None:
 
     session: Session = ctx.obj
     _check(given, session)
-    words, args = given.pop("words"), given.pop("args")
-    if words and args is not None:
-        raise click.UsageError("ARG and --args both give the arguments; use one of them")
-    wanted = _dev_loop.Wanted(path=path, args=list(words) or args or [], **given)
+    wanted = _dev_loop.Wanted(path=path, args=arguments_of(given) or [], **given)
     ctx.exit(_dev_loop.run(session, wanted))
 
 
 def _check(given: dict[str, Any], session: Session) -> None:
     """Refuse options that contradict each other, and say which extra is missing."""
-    if given["to_stdin"] and given["content_type"]:
-        raise click.UsageError("--type is for the input; stdin has none")
+    check_feed(given)
     if given["no_input"] and given["input_path"] is not None:
         raise click.UsageError("--no-input and --input contradict each other")
     if given["no_requirements"] and given["requirements"] is not None:
         raise click.UsageError("--no-requirements and --requirements contradict each other")
     path = given["input_path"]
     if given["once"] and path not in (None, "-") and not Path(path).is_file():
-        raise click.UsageError(f"--once needs a regular file as --input, and {path!r} is none")
+        raise click.UsageError(f"--once needs a regular file as --input, and {path!r} is not one")
     if not given["once"] and find_spec("watchfiles") is None:
         raise click.ClickException(
             "scramjet dev needs the package 'watchfiles': pip install 'scramjet_client[cli]'"

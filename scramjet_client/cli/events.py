@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from scramjet_client.cli import _names, _output, _streams
+from scramjet_client.cli._click import Command, Group
 from scramjet_client.cli._options import instance_argument, json_value, limit_option, lines_option
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group, Verb
 
 
 @click.group(cls=Group)
@@ -81,7 +81,7 @@ def wait(session: Session, instance: str, name: str, last: bool, limit: float | 
     _streams.show_event(session, ask(name, timeout=limit))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Command)
 @instance_argument
 @click.argument("name")
 @lines_option

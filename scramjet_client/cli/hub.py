@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _output, _say, _streams
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._options import (
     PORT,
     follow_option,
@@ -19,7 +21,6 @@ from scramjet_client.cli._options import (
 )
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import all_in_options, in_options
-from scramjet_client.cli._verbs import Group
 
 if TYPE_CHECKING:
     from scramjet_client.hub import LocalHub
@@ -150,7 +151,7 @@ def info(session: Session) -> None:
     version = host.get_version()
     entities = host.list_entities()
     modern = version.api_version is not None
-    ended = sum(_output.has_ended(each) for each in entities.instances)
+    ended = sum(has_ended(each) for each in entities.instances)
     running = len(entities.instances) - ended
     manager: Any = (host.get_status().cpm or None) if modern else None
     known = {

@@ -14,6 +14,7 @@ import attrs
 import click
 
 from scramjet_client.cli import _exits, _names, _output, _say, _streams
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._hints import hint
 from scramjet_client.cli._options import (
@@ -33,7 +34,6 @@ from scramjet_client.cli._options import (
 from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import in_options
-from scramjet_client.cli._verbs import Group
 from scramjet_client.cli.events import event, events
 from scramjet_client.errors import InstanceNotFoundError, ScramjetError
 from scramjet_client.models import STATUSES, GetInstanceResponse
@@ -55,7 +55,7 @@ inst.add_command(events)
 
 
 @inst.command("list")
-@click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
+@click.option("-q", "--ids", is_flag=True, help="Only ids, one a line.")
 # The list always contains all of them; users of docker ask for that.
 @click.option("-a", "--all", "_all", is_flag=True, hidden=True, expose_value=False)
 @pass_session
@@ -191,7 +191,7 @@ def _reader(stream_id: Any) -> None:
             _end_with(ctx, client)
 
     command = follow_option(default=True)(instance_argument(click.pass_context(read)))
-    inst.command(stream_id, help=help)(file_option(limit_option()(lines_option(command))))
+    inst.command(stream_id, help=help)(file_option()(limit_option()(lines_option(command))))
 
 
 def _end_with(
@@ -201,7 +201,7 @@ def _end_with(
     from scramjet_client.cli import _crash  # noqa: PLC0415
 
     within = _crash.AFTER_DATA if at_data else _crash.AFTER_END
-    if code := _crash.look(client, within, sent):
+    if code := _crash.report_failure(client, within, sent):
         ctx.exit(code)
 
 
@@ -276,7 +276,7 @@ def input_(
 def stdin(ctx: click.Context, instance: str, file: str, end: bool, limit: float | None) -> None:
     r"""Send a file, or stdin, to an instance's stdin.
 
-    Hubs carry UTF-8 alone there.
+    Hubs carry only UTF-8 there.
 
     \b
     Example:
@@ -303,7 +303,7 @@ def inout(
 ) -> None:
     r"""Send to an instance's input, and print its output.
 
-    Ends with the output. With --no-end hubs carry UTF-8 alone. A Python program gets bytes, and with -t text/plain it
+    Ends with the output. With --no-end hubs carry only UTF-8. A Python program gets bytes, and with -t text/plain it
     gets text. If it crashes, its error goes to stderr, and the exit code is its own.
 
     \b
@@ -348,7 +348,7 @@ def attach(
     `scramjet inst inout`.
 
     Ctrl-C detaches, and the instance goes on; Ctrl-D ends its stdin. Ends with the instance, with its exit
-    code; with 0 after Ctrl-C. Hubs carry UTF-8 alone to stdin.
+    code; with 0 after Ctrl-C. Hubs carry only UTF-8 to stdin.
 
     \b
     Example:

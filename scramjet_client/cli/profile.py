@@ -11,9 +11,10 @@ import attrs
 import click
 
 from scramjet_client.cli import _output, _say
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_profile
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group
+from scramjet_client.errors import ConfigurationError
 
 _DEFAULT = "default"
 
@@ -29,25 +30,9 @@ def profile() -> None:
 _name_argument = click.argument("name", shell_complete=complete_profile)
 
 
-def _file(name: str) -> Path:
-    if not name or Path(name).name != name or "\0" in name:
-        raise click.UsageError(f"{name!r} can't be the name of a profile")
-    return _home() / "profiles" / f"{name}.json"
-
-
-def _home() -> Path:
-    try:
-        return Path.home() / ".si"
-    except RuntimeError:
-        raise click.ClickException(
-            "profiles are kept in the home folder, and this user has none; set HOME"
-        ) from None
-
-
 def _current() -> str | None:
     """Return the name of the profile that commands use; None if it is unknown."""
     from scramjet_client.config import profile_settings  # noqa: PLC0415
-    from scramjet_client.errors import ConfigurationError  # noqa: PLC0415
 
     try:
         return profile_settings().name
@@ -71,7 +56,6 @@ def list_(session: Session) -> None:
         scramjet profile list
     """
     from scramjet_client.config import profile_names, profile_settings  # noqa: PLC0415
-    from scramjet_client.errors import ConfigurationError  # noqa: PLC0415
 
     current = _current()
     known: list[dict[str, Any]] = []
@@ -116,9 +100,10 @@ def create(session: Session, name: str, url: str, chosen: bool) -> None:
     Example:
         scramjet profile create lab --url http://lab:8000/api/v1
     """
+    from scramjet_client.config import profile_file  # noqa: PLC0415
     from scramjet_client.http.settings import checked_base  # noqa: PLC0415
 
-    path = _file(name)
+    path = profile_file(name)
     if path.exists():
         raise click.ClickException(f"there is a profile {name!r} already: {path}")
     # All keys that si looks for.
@@ -169,7 +154,9 @@ def rm(session: Session, name: str) -> None:
     Example:
         scramjet profile rm lab
     """
-    path = _file(name)
+    from scramjet_client.config import profile_file  # noqa: PLC0415
+
+    path = profile_file(name)
     if not path.exists():
         raise click.ClickException(f"there is no profile {name!r}: {path}")
     if name == _current() and name != _DEFAULT:
@@ -180,9 +167,9 @@ def rm(session: Session, name: str) -> None:
 
 def _choose(name: str) -> None:
     """Write which profile is in use, and keep the rest of the file."""
-    from scramjet_client.config import chosen_settings  # noqa: PLC0415
+    from scramjet_client.config import chosen_settings, si_folder  # noqa: PLC0415
 
-    _write(_home() / "si-config.json", {**chosen_settings(), "profile": name})
+    _write(si_folder() / "si-config.json", {**chosen_settings(), "profile": name})
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:

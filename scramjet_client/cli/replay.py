@@ -10,16 +10,16 @@ import click
 
 from scramjet_client._trace import read_trace
 from scramjet_client.cli import _exits, _output, _say
+from scramjet_client.cli._click import Command
 from scramjet_client.cli._running import remove
 from scramjet_client.cli._session import Session
-from scramjet_client.cli._verbs import Verb
 
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
-    from scramjet_client.clients.replay import EventTap
+    from scramjet_client.clients.replay import EventCollector
 
 
-@click.command(cls=Verb)
+@click.command(cls=Command)
 @click.argument("trace", type=click.Path(exists=True, dir_okay=False))
 @click.argument("path", required=False)
 @click.option(
@@ -55,20 +55,20 @@ def replay(
         scramjet replay words.trace.jsonl
     """
     from scramjet_client.clients.replay import (  # noqa: PLC0415
-        chosen_runs,
-        package_of,
+        chosen_run,
         program_of,
         replayed,
     )
+    from scramjet_client.packages.package import package_of_word  # noqa: PLC0415
 
     session: Session = ctx.obj
     found = read_trace(trace)
     program = path or program_of(found.about, Path(trace))
     if program is None:
         raise click.UsageError(f"{trace} names no program; give its PATH", ctx)
-    (run,) = chosen_runs(found.runs, number)
+    run = chosen_run(found.runs, number)
     with contextlib.ExitStack() as stack:
-        package = stack.enter_context(package_of(program))
+        package = stack.enter_context(package_of_word(program))
         host, tap = _hub_for(session, stack)
         sequence = host.send_sequence(package)
         if session.names_a_hub:
@@ -92,12 +92,14 @@ def replay(
 _COLOURS = {"-": _say.RED, "+": _say.GREEN, "@": "36"}
 
 
-def _hub_for(session: Session, stack: contextlib.ExitStack) -> tuple[HostClient, EventTap | None]:
+def _hub_for(
+    session: Session, stack: contextlib.ExitStack
+) -> tuple[HostClient, EventCollector | None]:
     if session.names_a_hub:
         return session.host, None
-    from scramjet_client.clients.replay import EventTap  # noqa: PLC0415
+    from scramjet_client.clients.replay import EventCollector  # noqa: PLC0415
     from scramjet_client.hub import LocalHub  # noqa: PLC0415 - the extra "hub"
 
-    tap = EventTap()
+    tap = EventCollector()
     hub = stack.enter_context(LocalHub(record=tap))
     return stack.enter_context(hub.client()), tap

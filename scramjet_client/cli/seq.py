@@ -5,22 +5,30 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import click
 
+from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _names, _output, _say
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_sequence
 from scramjet_client.cli._each import for_each
-from scramjet_client.cli._options import json_value, limit_option, type_option
+from scramjet_client.cli._options import (
+    arguments_of,
+    check_feed,
+    feed_options,
+    file_option,
+    limit_option,
+    program_options,
+    sequence_argument,
+    type_option,
+)
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group
 from scramjet_client.errors import HubResponseError, SequenceNotFoundError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-
-_IN_USE = 409
-"""Status of the answer for a sequence that has instances."""
 
 
 @click.group(cls=Group)
@@ -32,7 +40,6 @@ def seq() -> None:
     """
 
 
-_sequence = click.argument("sequence", metavar="SEQ", shell_complete=complete_sequence)
 _either = click.argument("sequence", metavar="SEQ|PATH", shell_complete=complete_sequence)
 _requirements = click.option(
     "-r",
@@ -45,24 +52,9 @@ _requirements = click.option(
 def _start_options(function: _F) -> _F:
     """Add the options of a start."""
     for option in (
-        click.argument("words", nargs=-1, metavar="[ARG]..."),
         click.option("--id", "instance_id", metavar="ID", help="Id of the instance (1.x)."),
         click.option("--memory", type=int, metavar="MB", help="Limit of its container (1.x)."),
-        click.option("--output-topic", metavar="TOPIC", help="Where its output goes (1.x)."),
-        click.option("--input-topic", metavar="TOPIC", help="What feeds its input (1.x)."),
-        click.option(
-            "--args",
-            type=json_value(list, "a JSON list"),
-            metavar="JSON",
-            help="Arguments that are more than words, as a JSON list; or @FILE.",
-        ),
-        click.option(
-            "-c",
-            "--config",
-            type=json_value(dict, "a JSON object"),
-            metavar="JSON",
-            help="The program's configuration, as a JSON object; or @FILE.",
-        ),
+        program_options,
         _requirements,
     ):
         function = option(function)
@@ -71,12 +63,9 @@ def _start_options(function: _F) -> _F:
 
 def _started_with(given: dict[str, Any]) -> dict[str, Any]:
     """Take the options of a start out of a command's options."""
-    words, args = given.pop("words"), given.pop("args")
-    if words and args is not None:
-        raise click.UsageError("ARG and --args both give the arguments; use one of them")
     memory = given.pop("memory")
     return {
-        "args": list(words) or args,
+        "args": arguments_of(given),
         "app_config": given.pop("config"),
         "limits": None if memory is None else {"memory": memory},
         **{name: given.pop(name) for name in ("input_topic", "output_topic", "instance_id")},
@@ -108,7 +97,7 @@ def pack(
         target = target or f"{package.name or 'sequence'}.tar.gz".replace("/", "-")
         if target == "-" and not list_only:
             if sys.stdout.isatty():
-                raise click.UsageError("a package is no text; -o - is for pipes")
+                raise click.UsageError("a package is not text; -o - is for pipes")
             package.write_to(sys.stdout.buffer)
             return
         if not list_only:
@@ -173,7 +162,7 @@ def send(session: Session, path: str, replace: str | None, requirements: str | N
 
 
 @seq.command("list")
-@click.option("-q", "--ids", is_flag=True, help="Ids alone, one a line.")
+@click.option("-q", "--ids", is_flag=True, help="Only ids, one a line.")
 @pass_session
 def list_(session: Session, ids: bool) -> None:
     r"""List the sequences on the hub, the newest last; INSTANCES are those that run.
@@ -195,11 +184,11 @@ def list_(session: Session, ids: bool) -> None:
 
 def _running_of(entities: Any) -> Counter[str]:
     """Return how many instances of each sequence run."""
-    return Counter(each.sequence for each in entities.instances if not _output.has_ended(each))
+    return Counter(each.sequence for each in entities.instances if not has_ended(each))
 
 
 @seq.command()
-@_sequence
+@sequence_argument
 @pass_session
 def info(session: Session, sequence: str) -> None:
     r"""Show what the hub knows of a sequence.
@@ -254,18 +243,10 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="What to send to the program. [default: stdin]",
 )
-@click.option("--no-input", is_flag=True, help="Send nothing, and leave its input open.")
-@click.option("--stdin", "to_stdin", is_flag=True, help="Send to its stdin instead of its input.")
+@feed_options
 @type_option("application/octet-stream")
 @click.option("--log", is_flag=True, help="Print its log to stderr.")
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(dir_okay=False, writable=True),
-    metavar="FILE",
-    help="Write its output to a file; its stdout goes on to stdout.",
-)
+@file_option("Write its output to a file; its stdout goes on to stdout.")
 @click.option("--output-only", is_flag=True, help="Its stdout goes to stderr, as its stderr does.")
 @limit_option("Kill it after so long.")
 @click.option("--keep", is_flag=True, help="Leave the sequence of a PATH on the hub.")
@@ -286,15 +267,14 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
 
     session: Session = ctx.obj
     options = _started_with(given)
-    if given["to_stdin"] and given["content_type"]:
-        raise click.UsageError("--type is for the input; stdin has none")
+    check_feed(given)
     found = _names.sent_sequence(session, sequence, requirements)
     feed = _running.Feed(
         path=None if given["no_input"] else given["input_path"],
         stream_id="stdin" if given["to_stdin"] else "input",
         type=given["content_type"],
     )
-    how = _running.Shown(
+    how = _running.Display(
         log=given["log"],
         output_only=given["output_only"],
         collected=session.json,
@@ -370,7 +350,7 @@ def prune(session: Session, every: bool, list_only: bool) -> None:
             # Deleted since the look, for example by the hub itself, which carries out a forced deletion 15 s later.
             continue
         except HubResponseError as error:
-            if error.status != _IN_USE:
+            if error.status != HTTPStatus.CONFLICT:
                 raise
             # Not by force, which would kill an instance that somebody has started since.
             _say.warn(

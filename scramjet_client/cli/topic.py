@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from scramjet_client.cli import _output, _say, _streams
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_topic
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import (
@@ -22,7 +23,6 @@ from scramjet_client.cli._options import (
 )
 from scramjet_client.cli._progress import progress, stdin_is_free
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._verbs import Group
 
 _NDJSON = "application/x-ndjson"
 
@@ -33,7 +33,7 @@ def topic() -> None:
 
 
 @topic.command("list")
-@click.option("-q", "--names", is_flag=True, help="Names alone, one a line.")
+@click.option("-q", "--names", is_flag=True, help="Only names, one a line.")
 @pass_session
 def list_(session: Session, names: bool) -> None:
     r"""List the topics of the hub (1.x).
@@ -103,7 +103,7 @@ def send(
 @follow_option(default=True)
 @lines_option
 @limit_option()
-@file_option
+@file_option()
 @pass_session
 def get(
     session: Session,

@@ -23,7 +23,7 @@ from scramjet_client.errors import (
     InvalidResponseError,
     ScramjetError,
 )
-from scramjet_client.http.interrupts import causes
+from scramjet_client.http.causes import causes, has_cause
 from scramjet_client.http.settings import is_loopback, proxies_for
 
 _API = "/api/v1"
@@ -59,26 +59,25 @@ def diagnose(
 ) -> Diagnosis | None:
     """Return the meaning of an error of the first request to a hub, or None if it is not known."""
     status = error.status if isinstance(error, ScramjetError) else None
-    found = list(causes(error))
-    if any(isinstance(each, requests.exceptions.ProxyError) for each in found):
+    if has_cause(error, requests.exceptions.ProxyError):
         return Diagnosis(
             cause="proxy",
             advice="the proxy did not let it through; check the proxy's address and login, or name the hub in NO_PROXY",
         )
-    if any(isinstance(each, (ssl.SSLError, requests.exceptions.SSLError)) for each in found):
-        return Diagnosis(cause="tls", advice=_about_tls(" ".join(map(str, found))))
+    if has_cause(error, (ssl.SSLError, requests.exceptions.SSLError)):
+        return Diagnosis(cause="tls", advice=_about_tls(" ".join(map(str, causes(error)))))
     if isinstance(error, HubTimeoutError):
         return Diagnosis(
             cause="timeout",
             advice="something takes the connection, or drops it, and does not answer: a firewall, another service,"
             " or a hub that is stuck",
         )
-    if any(isinstance(each, socket.gaierror) for each in found):
+    if has_cause(error, socket.gaierror):
         return Diagnosis(
             cause="unknown-host",
             advice="no host of this name is known here; check the URL, or the DNS",
         )
-    if any(isinstance(each, ConnectionRefusedError) for each in found):
+    if has_cause(error, ConnectionRefusedError):
         return Diagnosis(
             cause="no-hub",
             advice="nothing listens there; `scramjet hub start` starts a hub here, --url or SCRAMJET_API_URL names"

@@ -152,7 +152,8 @@ class FleetFollow(Closing):
     loop.
 
     Attributes:
-        errors: The last error of each hub, and of each "hub instance", if there was one.
+        errors: The last error of each hub, and of each "hub instance", if there was one. Each change makes a new
+            dict, so you can go through one while the next is made.
     """
 
     def __init__(
@@ -164,7 +165,7 @@ class FleetFollow(Closing):
         self._multiplexer = Multiplexer(
             limit=limit, on_end=self._ended, until_closed=look is not None
         )
-        # Guards _where and _known, which the looking thread and the iterating one change.
+        # Guards errors, _where and _known, which the looking thread and the iterating one change.
         self._lock = threading.Lock()
         self._where: dict[OutputStream, FleetInstance] = {}
         self._known: set[_Key] = set()
@@ -194,7 +195,8 @@ class FleetFollow(Closing):
         Raises:
             FleetError: Something has failed; `.errors` says what.
         """
-        check_all(self.errors, f"{len(self.errors)} parts of the fleet could not be followed")
+        errors = self.errors
+        check_all(errors, f"{len(errors)} parts of the fleet could not be followed")
         return self
 
     def close(self) -> None:
@@ -233,9 +235,10 @@ class FleetFollow(Closing):
                 self._failed(f"{hub} {id}", error)
         for key, stream in streams.items():
             name = f"{key[0]} {key[1]}"
-            if isinstance(self.errors.get(name), HubTimeoutError):
-                # It was not ready before, and nothing of it has been missed.
-                del self.errors[name]
+            with self._lock:
+                if isinstance(self.errors.get(name), HubTimeoutError):
+                    # It was not ready before, and nothing of it has been missed.
+                    self.errors = {each: self.errors[each] for each in self.errors if each != name}
             self._follow(key, FleetInstance(hub=key[0], instance=new[key]), stream)
 
     def _follow(self, key: _Key, where: FleetInstance, stream: OutputStream) -> None:
@@ -258,9 +261,11 @@ class FleetFollow(Closing):
             self._failed(f"{where.hub} {where.instance.id}", error)
 
     def _failed(self, what: str, error: ScramjetError) -> None:
-        if type(self.errors.get(what)) is not type(error):
+        with self._lock:
+            before = self.errors.get(what)
+            self.errors = {**self.errors, what: error}
+        if type(before) is not type(error):
             logger.warning("%s of the fleet can't be followed: %s", what, error)
-        self.errors[what] = error
 
 
 def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> OutputStream:
@@ -359,15 +364,24 @@ class Fleet(Live):
         """Return each hub's instances."""
         return self.ask(lambda host: host.list_instances())
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> FleetAnswer[OutputStream]:
-        """Open each hub's log; you close them. `Multiplexer` reads them with one thread."""
-        return self.ask(lambda host: host.get_log_stream(idle_timeout=idle_timeout))
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> FleetAnswer[OutputStream]:
+        """Open each hub's log; you close them. `Multiplexer` reads them with one thread.
+
+        The arguments are those of `HostClient.get_log_stream`.
+        """
+        return self.ask(
+            lambda host: host.get_log_stream(timeout=timeout, idle_timeout=idle_timeout)
+        )
 
     def get_audit_stream(
-        self, *, idle_timeout: Duration | None = None
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
     ) -> FleetAnswer[OutputStream]:
-        """Open each hub's audit (1.x); you close them."""
-        return self.ask(lambda host: host.get_audit_stream(idle_timeout=idle_timeout))
+        """Open each hub's audit (1.x); you close them. The arguments are those of `get_log_stream`."""
+        return self.ask(
+            lambda host: host.get_audit_stream(timeout=timeout, idle_timeout=idle_timeout)
+        )
 
     # -- one sequence, wherever it is -------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import Rows, public
+from scramjet_client._names import guessed
 from scramjet_client.api.answers import (
     config_from,
     entities_from,
@@ -63,91 +64,58 @@ class HostClient(Topics, ApiClient):
         retries: How often a JSON GET, or a request that was never sent, is tried again.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "add_sequence": "send_sequence(package)",
-        "alive": "doctor(), or get_version()",
-        "apply": "deploy(function).run(), or get_sequence_client(id).run()",
-        "base_url": "api_base",
-        "call": "deploy(function).run(), or get_sequence_client(id).run()",
-        "check": "doctor(), or get_version()",
-        "config": "get_config()",
-        "connect": "doctor(): a client connects by itself",
-        "connected": "doctor(), or get_version()",
-        "create_instance": "get_sequence_client(id).start()",
-        "create_sequence": "send_sequence(package)",
-        "delete_instance": "get_instance_client(id).kill(remove_immediately=True)",
-        "deploy_function": "deploy(function)",
-        "deploy_sequence": "send_sequence(package), or deploy(function)",
-        "diagnose": "doctor()",
-        "execute": "deploy(function).run(), or get_sequence_client(id).run()",
-        "follow": "get_log_stream()",
-        "follow_log": "get_log_stream()",
-        "get_entities": "list_entities()",
-        "get_health": "doctor(), or get_version()",
-        "get_hub": "get_version() and get_config()",
-        "get_info": "get_version(), get_status() or get_config()",
-        "get_instance": "get_instance_client(id), or get_instance_info(id) for what the hub knows of it",
-        "get_instances": "list_instances()",
-        "get_load": "get_load_check()",
-        "get_log": "get_log_stream()",
-        "get_logs": "get_log_stream()",
-        "get_sequence_by_name": "get_sequence_id(name)",
-        "get_sequence_info": "get_sequence(id)",
-        "get_sequences": "list_sequences()",
-        "health": "get_load_check()",
-        "health_check": "doctor(), or get_version()",
-        "healthcheck": "doctor(), or get_version()",
-        "info": "get_version(), get_status() or get_config()",
-        "install": "send_sequence(package)",
-        "instance": "get_instance_client(id)",
-        "instances": "list_instances()",
-        "is_alive": "doctor(), or get_version()",
-        "is_connected": "doctor(), or get_version()",
-        "is_healthy": "doctor(), or get_version()",
-        "is_up": "doctor(), or get_version()",
-        "kill": "get_instance_client(id).kill()",
-        "kill_instance": "get_instance_client(id).kill()",
-        "list_topics": "get_topics()",
-        "load": "get_load_check()",
-        "load_sequence": "send_sequence(package)",
-        "log": "get_log_stream()",
-        "logs": "get_log_stream()",
-        "map": "deploy(function).run(), or get_sequence_client(id).run()",
-        "overwrite_sequence": "update_sequence(id, package)",
-        "ping": "get_version(), or doctor()",
-        "publish": "send_topic(topic, source)",
-        "push": "send_sequence(package)",
-        "read_log": "get_log_stream()",
-        "remove_sequence": "delete_sequence(id)",
-        "run": "deploy(function).run(), or get_sequence_client(id).run()",
-        "run_function": "deploy(function).run(), or get_sequence_client(id).run()",
-        "run_sequence": "get_sequence_client(id).run()",
-        "send_function": "deploy(function)",
-        "send_package": "send_sequence(package)",
-        "sequence": "get_sequence_client(id)",
-        "sequences": "list_sequences()",
-        "start": "get_sequence_client(id).start()",
-        "start_instance": "get_sequence_client(id).start()",
-        "start_sequence": "get_sequence_client(id).start()",
-        "status": "get_status()",
-        "stop": "get_instance_client(id).stop()",
-        "stop_instance": "get_instance_client(id).stop()",
-        "stream_log": "get_log_stream()",
-        "stream_logs": "get_log_stream()",
-        "submit": "deploy(function).run(), or get_sequence_client(id).run()",
-        "subscribe": "get_topic(topic)",
-        "tail": "get_log_stream()",
-        "tail_log": "get_log_stream()",
-        "test": "doctor(), or get_version()",
-        "topic": "get_topic(topic)",
-        "topics": "get_topics()",
-        "upload": "send_sequence(package)",
-        "upload_package": "send_sequence(package)",
-        "upload_sequence": "send_sequence(package)",
-        "url": "api_base",
-        "version": "get_version().version",
-        "wait": "get_instance_client(id).wait()",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "send_sequence(package)": (
+                "add_sequence create_sequence install load_sequence push send_package upload "
+                "upload_package upload_sequence"
+            ),
+            "doctor(), or get_version()": (
+                "alive check connected get_health health_check healthcheck is_alive is_connected "
+                "is_healthy is_up test"
+            ),
+            "deploy(function).run(), or get_sequence_client(id).run()": (
+                "apply call execute map run run_function submit"
+            ),
+            "api_base": "base_url url",
+            "get_config()": "config",
+            "doctor(): a client connects by itself": "connect",
+            "get_sequence_client(id).start()": "create_instance start start_instance start_sequence",
+            "get_instance_client(id).kill(remove_immediately=True)": "delete_instance",
+            "deploy(function)": "deploy_function send_function",
+            "send_sequence(package), or deploy(function)": "deploy_sequence",
+            "doctor()": "diagnose",
+            "get_log_stream()": (
+                "follow follow_log get_log get_logs log logs read_log stream_log stream_logs tail "
+                "tail_log"
+            ),
+            "list_entities()": "get_entities",
+            "get_version() and get_config()": "get_hub",
+            "get_version(), get_status() or get_config()": "get_info info",
+            "get_instance_client(id), or get_instance_info(id) for what the hub knows of it": (
+                "get_instance"
+            ),
+            "list_instances()": "get_instances instances",
+            "get_load_check()": "get_load health load",
+            "get_sequence_id(name)": "get_sequence_by_name",
+            "get_sequence(id)": "get_sequence_info",
+            "list_sequences()": "get_sequences sequences",
+            "get_instance_client(id)": "instance",
+            "get_instance_client(id).kill()": "kill kill_instance",
+            "get_topics()": "list_topics topics",
+            "update_sequence(id, package)": "overwrite_sequence",
+            "get_version(), or doctor()": "ping",
+            "send_topic(topic, source)": "publish",
+            "delete_sequence(id)": "remove_sequence",
+            "get_sequence_client(id).run()": "run_sequence",
+            "get_sequence_client(id)": "sequence",
+            "get_status()": "status",
+            "get_instance_client(id).stop()": "stop stop_instance",
+            "get_topic(topic)": "subscribe topic",
+            "get_version().version": "version",
+            "get_instance_client(id).wait()": "wait",
+        }
+    )
 
     _sources: Mapping[str, str] | None = None
 
@@ -218,7 +186,7 @@ class HostClient(Topics, ApiClient):
         host._sources = found.sources
         return host
 
-    def doctor(self, *, timeout: float = 10.0) -> DoctorReport:
+    def doctor(self, *, timeout: Duration = 10.0) -> DoctorReport:
         """Report the settings of this client, where they come from, and whether the hub can be reached.
 
         Args:
@@ -230,7 +198,7 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /version.
         """
-        from scramjet_client.clients.doctor import examine  # noqa: PLC0415 - not for who only asks
+        from scramjet_client.clients.doctor import examine  # noqa: PLC0415 - few callers need it
 
         return examine(self._client, self._sources, timeout)
 
@@ -334,10 +302,12 @@ class HostClient(Topics, ApiClient):
 
         Wire: POST /sequence (docs/protocol.md, "Sequences").
         """
-        from scramjet_client.clients.sequence import send_package  # noqa: PLC0415 - as above
+        from scramjet_client.clients.sequence import package_id, send_package  # noqa: PLC0415 - as above
 
-        id = send_package(self._client, package, requirements=requirements, progress=progress)
-        return self.get_sequence_client(id)
+        text = send_package(
+            self._client, "sequence", package, requirements=requirements, progress=progress
+        )
+        return self.get_sequence_client(package_id(text))
 
     def deploy(
         self,
@@ -390,9 +360,11 @@ class HostClient(Topics, ApiClient):
         sequence.overwrite(package, requirements=requirements, progress=progress)
         return sequence
 
-    def delete_sequence(self, id: str, *, force: bool = False) -> DeleteSequenceResponse:
+    def delete_sequence(
+        self, id: str, *, force: bool = False, timeout: Duration | None = None
+    ) -> DeleteSequenceResponse:
         """Delete a sequence; see `SequenceClient.delete`."""
-        return self.get_sequence_client(id).delete(force=force)
+        return self.get_sequence_client(id).delete(force=force, timeout=timeout)
 
     def get_sequence_client(self, id: str) -> SequenceClient:
         """Return a client for a sequence; sends no request."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scramjet_client._base import public
+from scramjet_client._names import guessed
 from scramjet_client.api.answers import (
     disconnected_from,
     hubs_from,
@@ -23,6 +24,7 @@ from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
+from scramjet_client.clients.sequence import send_package
 from scramjet_client.clients.topics import Topics
 from scramjet_client.errors import (
     HubConnectionError,
@@ -47,9 +49,11 @@ from scramjet_client.models import (
     SendStreamResponse,
     StoreItem,
 )
-from scramjet_client.packages.package import PackageLike, opened
+from scramjet_client.packages.package import PackageLike
+from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.output import OutputStream
-from scramjet_client.uploads.sources import SourceLike
+from scramjet_client.uploads.file import UploadWriter
+from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
 
 _ABOUT: dict[str, Any] = {"subject": "manager", "not_found": ManagerNotFoundError}
@@ -70,24 +74,20 @@ class ManagerClient(ApiClient):
     Safe to use from any number of threads. The arguments are those of `HostClient`.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "get_host": "get_host_client(id)",
-        "get_hub": "get_host_client(id)",
-        "get_hub_client": "get_host_client(id)",
-        "get_hubs": "get_hosts()",
-        "get_load_check": "get_load()",
-        "get_logs": "get_log_stream()",
-        "get_topic": "get_named_data(topic)",
-        "hosts": "get_hosts()",
-        "hubs": "get_hosts()",
-        "list_hosts": "get_hosts()",
-        "list_hubs": "get_hosts()",
-        "list_instances": "get_instances()",
-        "list_sequences": "get_sequences()",
-        "list_topics": "get_topics()",
-        "send_topic": "send_named_data(topic, source)",
-        "url": "api_base",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "get_host_client(id)": "get_host get_hub get_hub_client",
+            "get_hosts()": "get_hubs hosts hubs list_hosts list_hubs",
+            "get_load()": "get_load_check",
+            "get_log_stream()": "get_logs",
+            "get_named_data(topic)": "get_topic",
+            "get_instances()": "list_instances",
+            "get_sequences()": "list_sequences",
+            "get_topics()": "list_topics",
+            "send_named_data(topic, source)": "send_topic",
+            "api_base": "url",
+        }
+    )
 
     def _use(self, client: HttpClient) -> None:
         super()._use(client)
@@ -252,24 +252,33 @@ class ManagerClient(ApiClient):
         """Return the packages in the manager's store. Wire: GET /s3."""
         return store_items_from(self._get("s3"))
 
-    def put_store_item(self, package: PackageLike, id: str = "") -> StoreItem:
+    def put_store_item(
+        self,
+        package: PackageLike,
+        id: str = "",
+        *,
+        requirements: Requirements = None,
+        progress: ProgressHook | None = None,
+    ) -> StoreItem:
         """Put a sequence package into the manager's store.
 
         Args:
             package: As in `HostClient.send_sequence`.
             id: The id for it; "" lets the manager choose.
+            requirements: As in `HostClient.send_sequence`.
+            progress: As in `InstanceClient.send_stream`.
 
         Wire: PUT /s3/{id}.
         """
         path = f"s3/{route(id)}" if id else "s3/"
-        with opened(package) as source:
-            text = self._client.send_stream(
-                path,
-                source,
-                method="PUT",
-                subject="the sequence package",
-                answer_limit=self._client.timeouts.read,
-            )
+        text = send_package(
+            self._client,
+            path,
+            package,
+            requirements=requirements,
+            progress=progress,
+            method="PUT",
+        )
         return store_item_from(json_in(text, "a store item"))
 
     def delete_store_item(self, id: str) -> None:
@@ -307,12 +316,23 @@ class ManagerClient(ApiClient):
         end: bool | None = None,
         *,
         json: bool | None = None,
+        progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> SendStreamResponse:
         """Send data to a topic that spans hubs; see `HostClient.send_topic`.
 
         Wire: POST /topic/{topic}.
         """
-        return self._topics.send_topic(topic, stream, request_init, content_type, end, json=json)
+        return self._topics.send_topic(
+            topic,
+            stream,
+            request_init,
+            content_type,
+            end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
 
     def submit_named_data(
         self,
@@ -323,9 +343,24 @@ class ManagerClient(ApiClient):
         end: bool | None = None,
         *,
         json: bool | None = None,
+        progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
         """Start sending to a topic and return at once with the handle; see `send_named_data`."""
-        return self._topics.submit_topic(topic, stream, request_init, content_type, end, json=json)
+        return self._topics.submit_topic(
+            topic,
+            stream,
+            request_init,
+            content_type,
+            end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
+
+    def open_named_data(self, topic: str, *, content_type: str = _BINARY) -> UploadWriter:
+        """Open a topic that spans hubs as a file for writing; see `HostClient.open_topic`."""
+        return self._topics.open_topic(topic, content_type=content_type)
 
     def _get(self, path: str) -> JsonAnswer:
         return self._client.request("GET", path, **_ABOUT)

@@ -68,15 +68,25 @@ class ManyManagers(ApiClient):
         members: dict[str, HostClient | ScramjetError] = {}
         for each in self.get_managers():
             try:
-                found = self._manager(each.id).get_members()
+                found = self.get_manager_client(each.id).get_members()
             except ScramjetError as error:
                 members[each.id] = error
             else:
                 members.update({f"{each.id}/{hub}": member for hub, member in found.items()})
         return members
 
-    def _manager(self, id: str, base: str = "/api/v1") -> ManagerClient:
-        path = route(self._manager_path, id, *base.strip("/").split("/"))
+    def get_manager_client(self, id: str, manager_api_base: str = "/api/v1") -> ManagerClient:
+        """Return a client for a manager, or space; sends no request.
+
+        With an unknown id, any call raises `ManagerNotFoundError`.
+
+        Args:
+            id: The id of the manager or space.
+            manager_api_base: Path of the manager's own API.
+
+        Wire: everything below /cpm/{id}/api/v1 or /space/{id}/api/v1.
+        """
+        path = route(self._manager_path, id, *manager_api_base.strip("/").split("/"))
 
         def explain(error: NotFoundError) -> HubResponseError:
             try:
@@ -108,17 +118,6 @@ class MultiManagerClient(ManyManagers):
     _list_path = "list"
     _manager_path = "cpm"
 
-    def get_manager_client(self, id: str, manager_api_base: str = "/api/v1") -> ManagerClient:
-        """Return a client for a manager; sends no request. With an unknown id, any call raises `ManagerNotFoundError`.
-
-        Args:
-            id: The manager's id.
-            manager_api_base: Path of the manager's own API.
-
-        Wire: everything below /cpm/{id}/api/v1.
-        """
-        return self._manager(id, manager_api_base)
-
     def start_manager(self, config: Mapping[str, Any]) -> ManagerClient:
         """Start a manager, and return its client.
 
@@ -138,10 +137,19 @@ class MultiManagerClient(ManyManagers):
         """Return the process's information about itself. Wire: GET /info."""
         return info_from(self._get("info"))
 
-    def get_log_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the log of the process, one JSON object a line. Wire: GET /log."""
+    def get_log_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the log of the process, one JSON object a line.
+
+        Args:
+            timeout: Seconds after which the stream ends for you; None means no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Wire: GET /log.
+        """
         return self._client.get_stream(
-            "log", name="log of the multi-manager", idle_timeout=idle_timeout
+            "log", name="log of the multi-manager", timeout=timeout, idle_timeout=idle_timeout
         )
 
 
@@ -197,23 +205,19 @@ class MiddlewareClient(ManyManagers):
         """Return a client of the platform that a profile of `si` names, with its token; see `from_env`."""
         return cls.from_env(profile=name)
 
-    def get_manager_client(self, id: str, manager_api_base: str = "/api/v1") -> ManagerClient:
-        """Return a client for the manager of a space; sends no request.
-
-        With an unknown id, any call raises `ManagerNotFoundError`.
+    def get_audit_stream(
+        self, *, timeout: Duration | None = None, idle_timeout: Duration | None = None
+    ) -> OutputStream:
+        """Open the platform's audit, one JSON object a line.
 
         Args:
-            id: The space's id.
-            manager_api_base: Path of the manager's own API.
+            timeout: Seconds after which the stream ends for you; None means no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
 
-        Wire: everything below /space/{id}/api/v1.
+        Wire: GET /audit.
         """
-        return self._manager(id, manager_api_base)
-
-    def get_audit_stream(self, *, idle_timeout: Duration | None = None) -> OutputStream:
-        """Open the platform's audit, one JSON object a line. Wire: GET /audit."""
         return self._client.get_stream(
-            "audit", name="audit of the platform", idle_timeout=idle_timeout
+            "audit", name="audit of the platform", timeout=timeout, idle_timeout=idle_timeout
         )
 
     # -- access keys, with which hubs connect to a space ------------------------------------------

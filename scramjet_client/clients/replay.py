@@ -8,35 +8,34 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from scramjet_client._trace import COMPARED, Run, unpacked
+from scramjet_client._trace import COMPARED, Run, sizes_of, unpacked
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.follow import Follow
-from scramjet_client.packages.package import Package
 
 _LOOK = 0.02
-"""How often, in seconds, to look whether as much has come as in the trace."""
+"""How often, in seconds, to check whether as much data has come as in the trace."""
 
 _MORE = 0.3
-"""Seconds for which to look whether more comes than in the trace."""
+"""Seconds to wait for data beyond the trace."""
 
 _STOP_MS = 2000
 
 PATIENCE = 5.0
-"""Seconds without anything new after which nothing more is expected."""
+"""Seconds of silence after which nothing more is expected."""
 
 
 @attrs.frozen(kw_only=True)
 class Difference:
-    """What differs between a run and its trace.
+    """A difference between a run and its trace.
 
     Attributes:
         of: "output", "stdout", "stderr", "events" or "end".
@@ -47,8 +46,8 @@ class Difference:
     lines: list[str]
 
 
-class EventTap:
-    """Takes the records of a LocalHub, and keeps the events: those that came before anybody could listen, too.
+class EventCollector:
+    """Collects the events of a LocalHub, also those that came before a client could listen.
 
     Give it to the hub: `LocalHub(record=tap)`.
     """
@@ -68,7 +67,7 @@ class EventTap:
 
 
 class _Came:
-    """What has come from the program so far."""
+    """The data and events that have come from the program so far."""
 
     def __init__(self, events: list[tuple[str, Any]]) -> None:
         self.data: dict[str, bytearray] = {name: bytearray() for name in COMPARED}
@@ -83,31 +82,18 @@ class _Came:
 
         return take
 
-    def has(self, sizes: dict[str, int], events: int) -> bool:
-        with self.lock:
-            there = all(len(self.data[name]) >= size for name, size in sizes.items())
-            return there and len(self.events) >= events
-
-    def has_all_of(self, run: Run) -> bool:
-        sizes = run.sizes()
-        return self.has({name: sizes[name] for name in COMPARED}, sizes["event"])
-
-    def size_within(self, run: Run) -> int:
-        """Return how much of as much as in a run there is."""
-        with self.lock:
-            sizes = (min(len(self.data[each]), len(run.came.get(each, b""))) for each in COMPARED)
-            return sum(sizes) + min(len(self.events), len(run.events))
+    def has(self, sizes: dict[str, int]) -> bool:
+        """Return whether there is as much of each stream."""
+        now = self.sizes()
+        return all(now[name] >= size for name, size in sizes.items())
 
     def sizes(self) -> dict[str, int]:
-        """Return how much there is, by stream."""
+        """Return how much there is, as `Run.sizes`."""
         with self.lock:
-            return {
-                **{name: len(data) for name, data in self.data.items()},
-                "event": len(self.events),
-            }
+            return sizes_of(self.data, self.events)
 
     def cut(self, sizes: dict[str, int]) -> None:
-        """Forget what came later than these."""
+        """Drop everything beyond these sizes."""
         with self.lock:
             for name in COMPARED:
                 del self.data[name][sizes[name] :]
@@ -115,14 +101,17 @@ class _Came:
 
 
 class _Quiet:
-    """Since when nothing has come that the trace has, too. What is more than in the trace may come for ever."""
+    """Counts the seconds without data. Data beyond the sizes of the trace does not count: it may come for ever."""
 
     def __init__(self, run: Run, came: _Came) -> None:
-        self._run, self._came = run, came
-        self._size, self._since = came.size_within(run), time.monotonic()
+        self._most, self._came = run.sizes(), came
+        self._size, self._since = self._size_now(), time.monotonic()
+
+    def _size_now(self) -> int:
+        return sum(min(size, self._most[name]) for name, size in self._came.sizes().items())
 
     def seconds(self) -> float:
-        size, now = self._came.size_within(self._run), time.monotonic()
+        size, now = self._size_now(), time.monotonic()
         if size != self._size:
             self._size, self._since = size, now
         return now - self._since
@@ -132,7 +121,7 @@ def replayed(
     sequence: SequenceClient,
     run: Run,
     *,
-    tap: EventTap | None = None,
+    tap: EventCollector | None = None,
     patience: float = PATIENCE,
     at_its_pace: bool = False,
 ) -> list[Difference]:
@@ -141,10 +130,10 @@ def replayed(
     Args:
         sequence: The program.
         run: The run.
-        tap: What has the events of its hub. Without one, events that come at once are missed, so the program may give
-            fewer events than in the trace.
-        patience: Seconds without anything new after which nothing more is expected.
-        at_its_pace: Whether to keep the times between what was sent.
+        tap: Collects the events of its hub. Without one, events right after the start are missed, so fewer events than
+            in the trace are no difference.
+        patience: Seconds of silence after which nothing more is expected.
+        at_its_pace: Whether to send at the times of the trace.
 
     Raises:
         ScramjetError: The hub refuses something.
@@ -194,9 +183,9 @@ def _send_all(
     began = time.monotonic()
     first = float(run.sent[0].get("t") or 0.0) if run.sent else 0.0
     kind = next((str(each["type"]) for each in run.sent if "type" in each), "text/plain")
-    for record, (sizes, events) in zip(run.sent, run.before):
+    for record, sizes in zip(run.sent, run.before):
         # A program that answers may not listen yet, or take two inputs for one.
-        _await(partial(came.has, sizes, events), following, _Quiet(run, came), patience)
+        _await(partial(came.has, sizes), following, _Quiet(run, came), patience)
         if at_its_pace:
             due = began + float(record.get("t") or 0.0) - first
             while time.monotonic() < due and not following.done:
@@ -215,7 +204,7 @@ def _send_all(
 
 
 def _await(done: Callable[[], bool], following: Follow, quiet: _Quiet, patience: float) -> bool:
-    """Wait until something is so, as long as the program goes on as in the trace; return whether it is."""
+    """Wait until `done`, as long as the program gives data of the trace; return whether it is."""
     while not done():
         if following.done or quiet.seconds() > patience:
             return done()
@@ -226,14 +215,14 @@ def _await(done: Callable[[], bool], following: Follow, quiet: _Quiet, patience:
 def _await_end(
     instance: InstanceClient, run: Run, came: _Came, following: Follow, patience: float
 ) -> bool:
-    """Wait for as much as in the trace; return whether the program had to be stopped, as it was then."""
+    """Wait for as much data as in the trace; return whether the program had to be stopped."""
     quiet = _Quiet(run, came)
     counted: dict[str, int] | None = None
 
     def look() -> float:
         nonlocal counted
         sizes, seconds = came.sizes(), quiet.seconds()
-        if run.stopped and came.has_all_of(run):
+        if run.stopped and came.has(run.sizes()):
             silent = seconds <= run.silence and run.silence > _MORE
             counted = sizes if silent else counted or run.sizes()
         return seconds
@@ -251,7 +240,7 @@ def _await_end(
     with contextlib.suppress(HubTimeoutError):
         following.wait(_STOP_MS / 1000)
     if counted is not None:
-        # The program was stopped at some time, and might have given more in a longer one.
+        # The traced run was stopped, too, and might have given more in a longer time.
         look()
         came.cut(counted)
     return True
@@ -307,7 +296,7 @@ def _event(event: tuple[str, Any]) -> str:
 
 
 def _without_paths(data: bytes) -> bytes:
-    """Leave the folders out of tracebacks: a hub unpacks each package into a new one."""
+    """Remove the folders from tracebacks: a hub unpacks each package into a new one."""
     lines = []
     for line in data.split(b"\n"):
         head, mark, rest = line.partition(b'  File "')
@@ -328,7 +317,7 @@ def _diff(before: list[str], now: list[str]) -> list[str]:
 
 
 def program_of(about: dict[str, Any], trace: Path) -> str | None:
-    """Return the program that a trace names, as a path from here; None if it names none."""
+    """Return the program of a trace, as a path from the current folder; None if the trace does not name it."""
     named = about.get("program")
     if not isinstance(named, str) or not named:
         return None
@@ -336,24 +325,8 @@ def program_of(about: dict[str, Any], trace: Path) -> str | None:
     return str(trace.resolve().parent / path) + separator + name
 
 
-def package_of(program: str) -> Package:
-    """Return the package of a folder, a file, or `module:function`.
-
-    Raises:
-        ValueError: There is none.
-    """
-    path = Path(program)
-    where, separator, name = program.rpartition(":")
-    if separator and not path.exists():
-        file = Path(where if where.endswith(".py") else where.replace(".", "/") + ".py")
-        return Package._of_module(file.parent, file.stem, name)
-    if path.is_dir() and not (path / "package.json").exists() and (path / "main.py").is_file():
-        return Package(path / "main.py")
-    return Package(path)
-
-
-def chosen_runs(runs: list[Run], number: int | None) -> Iterator[Run]:
-    """Yield the runs to replay: the one of a number, or the last.
+def chosen_run(runs: list[Run], number: int | None = None) -> Run:
+    """Return the run to replay: the one of a number, or the last.
 
     Raises:
         ValueError: There is none.
@@ -361,8 +334,7 @@ def chosen_runs(runs: list[Run], number: int | None) -> Iterator[Run]:
     if not runs:
         raise ValueError("the trace has no run")
     if number is None:
-        yield runs[-1]
-        return
+        return runs[-1]
     if not 1 <= number <= len(runs):
         raise ValueError(f"the trace has {len(runs)} runs, and no number {number}")
-    yield runs[number - 1]
+    return runs[number - 1]

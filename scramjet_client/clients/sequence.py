@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scramjet_client._base import public
+from scramjet_client._names import guessed
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.handles import Handle
@@ -16,12 +17,12 @@ from scramjet_client.errors import (
     BadParametersError,
     HubResponseError,
     InsufficientResourcesError,
+    NotFoundError,
     SequenceNotFoundError,
     ServerError,
 )
 from scramjet_client.http.answers import JsonAnswer, json_in
 from scramjet_client.http.durations import Duration, duration
-from scramjet_client.http.settings import route
 from scramjet_client.instances.cause import cured
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import CompletedInstance, refuse_check, run_new
@@ -51,41 +52,27 @@ class SequenceClient(Handle):
         host: The object whose `.client` talks to the hub, normally a `HostClient`.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "apply": "run(input=...)",
-        "ask": "run(input=...)",
-        "call": "run(input=...)",
-        "config": "get_info().config",
-        "create_instance": "start()",
-        "deploy": "start()",
-        "execute": "run(input=...)",
-        "get_instance_client": "get_instance(id)",
-        "get_instances": "list_instances()",
-        "get_name": "get_info().name",
-        "get_stream": 'start().get_stream("output")',
-        "info": "get_info()",
-        "instances": "list_instances()",
-        "kill": "get_instance(id).kill()",
-        "launch": "start()",
-        "map": "run(input=...)",
-        "name": "get_info().name",
-        "process": "run(input=...)",
-        "prune": "delete(force=True)",
-        "remove": "delete()",
-        "replace": "overwrite(package)",
-        "run_instance": "start()",
-        "run_sequence": "run(input=...)",
-        "send": "start().send_input(source)",
-        "send_input": "start().send_input(source)",
-        "start_instance": "start()",
-        "start_sequence": "start()",
-        "status": "get_info()",
-        "stop": "get_instance(id).stop()",
-        "submit": "start()",
-        "update": "overwrite(package)",
-        "upload": "overwrite(package)",
-        "wait": "run(input=...), or start().wait()",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "run(input=...)": "apply ask call execute map process run_sequence",
+            "get_info().config": "config",
+            "start()": (
+                "create_instance deploy launch run_instance start_instance start_sequence submit"
+            ),
+            "get_instance(id)": "get_instance_client",
+            "list_instances()": "get_instances instances",
+            "get_info().name": "get_name name",
+            'start().get_stream("output")': "get_stream",
+            "get_info()": "info status",
+            "get_instance(id).kill()": "kill",
+            "delete(force=True)": "prune",
+            "delete()": "remove",
+            "overwrite(package)": "replace update upload",
+            "start().send_input(source)": "send send_input",
+            "get_instance(id).stop()": "stop",
+            "run(input=...), or start().wait()": "wait",
+        }
+    )
 
     _kind = "sequence"
     _not_found = SequenceNotFoundError
@@ -256,12 +243,20 @@ class SequenceClient(Handle):
 
         Wire: PUT /sequence/{id} (docs/protocol.md, "Sequences").
         """
-        replace_package(
-            self._client, self._id, package, requirements=requirements, progress=progress
+        text = send_package(
+            self._client,
+            self._route(),
+            package,
+            requirements=requirements,
+            progress=progress,
+            method="PUT",
+            needs="replacing the package of a sequence",
+            **self._error_context,
         )
+        package_id(text)
 
     def delete(
-        self, *, force: bool = False, timeout: float | None = None
+        self, *, force: bool = False, timeout: Duration | None = None
     ) -> DeleteSequenceResponse:
         """Delete the sequence.
 
@@ -305,47 +300,44 @@ def _check_instance_id(instance_id: str) -> None:
 
 def send_package(
     client: HttpClient,
+    path: str,
     package: PackageLike,
     *,
     requirements: Requirements = None,
     progress: ProgressHook | None = None,
+    method: str = "POST",
+    subject: str = "the sequence package",
+    not_found: type[NotFoundError] = NotFoundError,
+    needs: str = "",
 ) -> str:
-    """Send a package as a new sequence and return its id; see `HostClient.send_sequence`."""
+    """Send a package, as in `HostClient.send_sequence`, and return the text of the answer.
+
+    Args:
+        client: The client of the hub or manager.
+        path: Where it goes.
+        package: The package.
+        requirements: What pip installs into it.
+        progress: Called for what is sent.
+        method: POST or PUT.
+        subject: The subject of the request, for errors.
+        not_found: The error that a 404 means here.
+        needs: A feature that a hub must have for it; "" if any hub will do.
+    """
     check_hook(progress)
     with opened(package, requirements) as source:
-        text = client.send_stream(
-            "sequence",
+        if needs:
+            generation_of(client).require(needs)
+        return client.send_stream(
+            path,
             source,
-            subject="the sequence package",
+            method=method,
+            subject=subject,
+            not_found=not_found,
             progress=progress,
             answer_limit=client.timeouts.read,
         )
-    return _id(text)
 
 
-def replace_package(
-    client: HttpClient,
-    id: str,
-    package: PackageLike,
-    *,
-    requirements: Requirements = None,
-    progress: ProgressHook | None = None,
-) -> str:
-    """Replace the package of a sequence (H1) and return the id of the sequence."""
-    check_hook(progress)
-    with opened(package, requirements) as source:
-        generation_of(client).require("replacing the package of a sequence")
-        text = client.send_stream(
-            route("sequence", id),
-            source,
-            method="PUT",
-            subject=f"sequence {id!r}",
-            not_found=SequenceNotFoundError,
-            progress=progress,
-            answer_limit=client.timeouts.read,
-        )
-    return _id(text)
-
-
-def _id(text: str) -> str:
+def package_id(text: str) -> str:
+    """Return the id in the answer to a package; raises if there is none."""
     return id_from(json_in(text, "a package"), "a package")

@@ -238,7 +238,7 @@ class Topics:
 
     def _to(self, topic: str, chosen: SendPlan) -> Destination:
         """Return the destination for bodies of a topic."""
-        from scramjet_client.uploads.sending import Destination  # noqa: PLC0415 - not for who only asks
+        from scramjet_client.uploads.sending import Destination  # noqa: PLC0415 - only senders need it
 
         client = self._client
         # No limit for the head of the answer: it comes with the end of the body. Until then a sender that waits for
@@ -262,7 +262,7 @@ def _plan(
     progress: ProgressHook | None = None,
     timeout: Duration | None = None,
 ) -> SendPlan:
-    from scramjet_client.uploads.options import plan  # noqa: PLC0415 - not for who only asks
+    from scramjet_client.uploads.options import plan  # noqa: PLC0415 - only senders need it
 
     return plan(
         f"topic {checked_topic(topic)!r}",

@@ -6,13 +6,16 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
-import requests
 
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.interrupts import let_interrupts_pass
+
+if TYPE_CHECKING:
+    # The command reads answers for its help, too, and must not wait for this.
+    import requests
 
 ANSWER_LIMIT = 32 * 2**20
 """Bytes of an answer that is not a stream; a list of 50,000 instances fits. Parsed, JSON may need 22 times as much."""
@@ -80,7 +83,7 @@ def _read(response: requests.Response, enough: int) -> list[bytes]:
         let_interrupts_pass(error)
         # urllib3 takes "-5" for a chunk's size, and then trips over it.
         raise InvalidResponseError(
-            f"{response.url} answered with what is no HTTP: {error}", url=response.url
+            f"{response.url} answered with something that is not HTTP: {error}", url=response.url
         ) from error
     return pieces
 
@@ -150,7 +153,7 @@ def is_count(value: Any) -> bool:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ from scramjet_client.http.tls import DUPLEX
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 _PROMPT = sys.platform.startswith("linux") and _DONT_WAIT != 0
-"""Whether a send with that flag never waits. macOS heeds it for reads alone, and Windows does not have it."""
+"""Whether a send with that flag never waits. macOS heeds it only for reads, and Windows does not have it."""
 
 _SURE = 2048
 """Bytes for which every system has room where a wait says that a socket can be written to."""

@@ -98,12 +98,12 @@ class ChunkedBody:
             sock.recv if wait is None else lambda size: wait(lambda: sock.recv(size))
         )
         plain = type(sock) is socket.socket
-        self._tls = isinstance(sock, DuplexSSLSocket)
+        self._tls = sock if isinstance(sock, DuplexSSLSocket) else None
         # Windows has none.
         self._receive_into: Callable[[list[Any]], Any] | None = getattr(sock, "recvmsg_into", None)
-        self._scatters = self._tls or (plain and self._receive_into is not None)
+        self._scatters = self._tls is not None or (plain and self._receive_into is not None)
         self._recv_size = self._least = _LEAST if plain else _TLS_LEAST
-        self._adapts = plain or self._tls
+        self._adapts = plain or self._tls is not None
         self._raw = begun  # not decoded yet
         self._ready = b""  # decoded, not yet given
         self._given = 0  # bytes of it that were given
@@ -126,7 +126,7 @@ class ChunkedBody:
         if self._ready or self.ended or self._error is not None:
             return True
         # No poll sees the rest of a record inside OpenSSL.
-        return self._tls and bool(self._sock.pending())  # type: ignore[attr-defined]
+        return self._tls is not None and bool(self._tls.pending())
 
     def take(self) -> bytes | None:
         """Return the data that has come, waiting for the first byte; b"" is the end of the body.
@@ -150,7 +150,7 @@ class ChunkedBody:
             data = self._ready[self._given :] if self._given else self._ready
             self._ready, self._given = b"", 0
             return data
-        if self._size < _APART or self._wait is not None or self._tls:
+        if self._size < _APART or self._wait is not None or self._tls is not None:
             return None
         data = self._receive(min(self._left, _MOST))
         self._left -= len(data)

@@ -36,9 +36,10 @@ from scramjet_client.errors import (
     UnprocessableEntityError,
 )
 from scramjet_client.http.answers import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads, page_title
+from scramjet_client.http.causes import causes, has_cause
 from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.http.interrupts import causes, let_interrupts_pass
+from scramjet_client.http.interrupts import let_interrupts_pass
 from scramjet_client.http.settings import is_loopback
 
 _BY_STATUS: dict[int, type[HubResponseError]] = {
@@ -63,7 +64,7 @@ _API = "/api/v1"
 """The usual path of a hub's API in its URL."""
 
 # All errors of an instance's routes have the status 500; the text then starts with the intended status.
-_MEANT_STATUS = re.compile(r"(\d{3}): (.*)", re.DOTALL)
+_MEANT_STATUS = re.compile(r"([45][0-9]{2}): (.*)", re.DOTALL)
 
 
 def describe_body(text: str) -> str:
@@ -167,7 +168,7 @@ def _missing_token(base: str) -> str:
         return "; token= gives one, or SCRAMJET_TOKEN and from_env()"
     if kept == base:
         return "; it is a hub of yours, and HostClient.from_env() finds its token"
-    return f"; it is a hub of yours, whose token from_env() and `scramjet` send to {kept} alone"
+    return f"; it is a hub of yours, whose token from_env() and `scramjet` send only to {kept}"
 
 
 def wrong_path(base: str) -> str:
@@ -275,7 +276,7 @@ def translated(
         raise ValueError(f"cannot use {url!r}: {error}") from error
     except requests.exceptions.InvalidHeader as error:
         _forget_requests(error)
-        if any(isinstance(cause, urllib3.exceptions.InvalidHeader) for cause in causes(error)):
+        if has_cause(error, urllib3.exceptions.InvalidHeader):
             raise InvalidResponseError(
                 f"{method} {url} was answered with a bad header: {root_text(error)[:200]}", url=url
             ) from quiet(error)
@@ -301,8 +302,7 @@ def _late(
     error: BaseException, request: str, base: str, connect: float | None, overdue: str
 ) -> str:
     """Return the message for a time limit that has passed: which limit, and how long."""
-    found = list(causes(error))
-    if any(isinstance(cause, _CONNECTING) for cause in found):
+    if has_cause(error, _CONNECTING):
         within = overdue or (f"{seconds(connect)} (Timeouts.connect)" if connect else "its limit")
         return f"no hub at {base}: no connection within {within}; check the host and the port"
     if overdue:
@@ -313,19 +313,15 @@ def _late(
 
 def _broken(error: BaseException, request: str, base: str) -> str:
     """Return the message and advice for a connection that broke, or was never made."""
-    found = list(causes(error))
     said = root_text(error)
-    if any(
-        isinstance(cause, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError))
-        for cause in found
-    ):
+    if has_cause(error, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)):
         return f"the proxy does not lead to {base}: {said}; doctor() says which proxy is used"
-    for cause in found:
+    for cause in causes(error):
         if isinstance(cause, (ssl.SSLCertVerificationError, CertificateError)):
             return f"the certificate of {base} is not trusted: {said}; verify= names its CA"
         if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", "") in _NO_TLS:
             return f"{base} does not speak TLS; its address may begin with http://"
-    if not any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in found):
+    if not has_cause(error, urllib3.exceptions.NewConnectionError):
         return f"{request} failed: {said}"
     if "refused" in said and is_loopback(base):
         cure = "`scramjet hub start` starts one here"

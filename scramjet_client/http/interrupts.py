@@ -9,11 +9,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from functools import partial
 from types import FrameType
 from typing import Any
+
+from scramjet_client.http.causes import causes
 
 _PART = 0.25
 """Seconds of one part of a wait on Windows."""
@@ -65,22 +67,6 @@ def wait_until(condition: threading.Condition, met: Callable[[], object]) -> Non
 
 def _next(part: float, deadline: float | None) -> float:
     return part if deadline is None else max(0.0, min(part, deadline - time.monotonic()))
-
-
-def causes(exception: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and its wrapped ones, in the ways of requests and urllib3: in args, reason or `__cause__`.
-
-    `__context__` is left out, because it leads to whatever the caller is handling at the time.
-    """
-    seen: set[int] = set()
-    pending: list[object] = [exception]
-    while pending:
-        item = pending.pop(0)
-        if not isinstance(item, BaseException) or id(item) in seen:
-            continue
-        seen.add(id(item))
-        yield item
-        pending += [*item.args, getattr(item, "reason", None), item.__cause__]
 
 
 def let_interrupts_pass(error: BaseException) -> None:

@@ -9,14 +9,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import attrs
 import requests
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
-from requests.utils import check_header_validity
 
 from scramjet_client._base import Closing, logger
 from scramjet_client.errors import (
@@ -26,11 +25,11 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding, parsed
+from scramjet_client.http.causes import causes
 from scramjet_client.http.connection import Session
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import from_response, translated, wrong_path
-from scramjet_client.http.interrupts import causes
 from scramjet_client.http.retries import Outages, tried
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
@@ -45,6 +44,8 @@ from scramjet_client.http.settings import (
     verification,
 )
 from scramjet_client.http.tuning import Tuning
+
+_T = TypeVar("_T")
 
 
 class RequestLogger(Protocol):
@@ -123,7 +124,8 @@ class Requester(Closing):
         self._loggers: list[RequestLogger] = []
         session = self._session = Session(self.tuning)
         self.token: Token = Token(token)
-        self._secrets = secrets_of(token, checked_headers(headers or {}))
+        headers = checked_headers(headers or {})
+        self._secrets = secrets_of(token, headers)
         session.auth = self.token
         session.headers.update(
             {
@@ -131,7 +133,7 @@ class Requester(Closing):
                 "Accept": "*/*",
                 "Accept-Encoding": "identity",
                 "User-Agent": USER_AGENT,
-                **checked_headers(headers or {}),
+                **headers,
             }
         )
         self.headers: Mapping[str, str | bytes] = session.headers
@@ -146,6 +148,15 @@ class Requester(Closing):
     def add_logger(self, logger: RequestLogger) -> None:
         """Report each request to `logger` from now on."""
         self._loggers.append(logger)
+
+    def fact(self, key: str, make: Callable[[], _T]) -> _T:
+        """Return an entry of `memo`; `make` makes it at first. All threads get the same one."""
+        found: _T = self.memo[key] if key in self.memo else self.memo.setdefault(key, make())
+        return found
+
+    def hidden_in(self, text: str) -> str:
+        """Return a text without the token and the secret headers, which a hub or a proxy may have repeated."""
+        return self._secrets.hidden_in(text)
 
     # -- JSON -------------------------------------------------------------------------------------
 
@@ -221,7 +232,7 @@ class Requester(Closing):
                         raise self.refusal(response, subject, not_found)
                     answer = parsed(response, self.answer_limit)
                     # Errors keep this text for an answer that makes no sense.
-                    hidden = self._secrets.hidden_in(answer.text)
+                    hidden = self.hidden_in(answer.text)
                     return answer if hidden == answer.text else attrs.evolve(answer, text=hidden)
                 finally:
                     response.close()
@@ -241,12 +252,11 @@ class Requester(Closing):
         self, response: requests.Response, subject: str, not_found: type[NotFoundError]
     ) -> HubResponseError:
         """Return the error that an answer of 300 or more means here; see `from_response`."""
-        hidden = self._secrets.hidden_in
         return from_response(
             response,
             subject=subject,
             not_found=not_found,
-            hidden=hidden,
+            hidden=self.hidden_in,
             base=self.api_base,
             token=self.token.is_set,
         )
@@ -281,7 +291,7 @@ class Requester(Closing):
         try:
             yield
         except ScramjetError as error:
-            hidden = self._secrets.hidden_in
+            hidden = self.hidden_in
             for cause in causes(error):
                 # The traceback would show the cause too.
                 if cause is not error and hidden(str(cause)) != str(cause):
@@ -295,7 +305,10 @@ class Requester(Closing):
             raise
 
     def reach(self, exchange: Exchange, method: str, path: str, **how: Any) -> requests.Response:
-        """Send a request and return the response once its head has come; repeat if no connection can be made."""
+        """Send a request and return the response once its head has come; repeat if no connection can be made.
+
+        The headers among `how` are checked ones.
+        """
 
         def attempt() -> requests.Response:
             with self._discreet(), self._translated(exchange, method, path):
@@ -324,9 +337,8 @@ class Requester(Closing):
     ) -> requests.Response:
         """Send one request and return the response once its head has come; raises the exceptions of requests."""
         url = f"{self.api_base}/{path}" if path else self.api_base
-        given = checked_headers(headers or {})
         prepared = _prepared(
-            self._session, method, (self.api_base, path), headers=given, params=params, body=body
+            self._session, method, (self.api_base, path), headers=headers, params=params, body=body
         )
         if exchange.writer is not None:
             prepared.body = exchange.writer.body()  # type: ignore[assignment]  # requests takes iterators
@@ -423,9 +435,7 @@ def _prepared(
     if params:
         prepared.url += "?" + urlencode(params, doseq=True)
     prepared.headers = CaseInsensitiveDict(session.headers)  # type: ignore[arg-type]  # str or bytes
-    for header in (headers or {}).items():
-        check_header_validity(header)
-        prepared.headers[header[0]] = header[1]
+    prepared.headers.update(headers or {})
     prepared.hooks = default_hooks()
     prepared.body = body
     if isinstance(body, bytes):

@@ -20,7 +20,7 @@ from scramjet_client.errors import (
     HubResponseError,
     ScramjetError,
 )
-from scramjet_client.http.interrupts import causes
+from scramjet_client.http.causes import has_cause
 
 _R = TypeVar("_R")
 
@@ -138,21 +138,15 @@ def _note_end(error: ScramjetError, outages: Outages) -> None:
 def _pause(error: ScramjetError, number: int, *, again: bool) -> float | None:
     """Return the seconds to wait after failed attempt number `number`; None forbids another one."""
     back_off = min(_BACK_OFF * 2.0**number, _LONGEST) * random.uniform(0.5, 1.0)
-    if _has_cause(error, urllib3.exceptions.NewConnectionError):
+    if has_cause(error, urllib3.exceptions.NewConnectionError):
+        # The request never left.
         return back_off
     if not again:
         return None
     if isinstance(error, HubConnectionError):
         # A certificate does not improve.
-        return None if _has_cause(error, _NOT_TRUSTED) else back_off
+        return None if has_cause(error, _NOT_TRUSTED) else back_off
     if isinstance(error, HubResponseError) and error.status in _PASSING:
         asked: float = error.retry_after or 0.0
         return max(asked, back_off) if asked <= _PATIENCE else None
     return None
-
-
-def _has_cause(
-    error: ScramjetError, kind: type[BaseException] | tuple[type[BaseException], ...]
-) -> bool:
-    """Return whether an error comes from one of these kinds. A request that left must not pass for an unsent one."""
-    return any(isinstance(cause, kind) for cause in causes(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import platform
 import re
@@ -28,8 +29,6 @@ USER_AGENT = (
     f"scramjet-client-python/{__version__} (python {platform.python_version()}; {sys.platform})"
     f" requests/{requests.__version__} urllib3/{urllib3.__version__}"  # type: ignore[attr-defined]
 )
-
-_LOOPBACK = ("localhost", "::1")
 
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -122,16 +121,11 @@ class Token(AuthBase):
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("token must be ASCII without spaces and line ends, and not empty")
         self._token = token
-        self._secrets = Secrets([] if token is None else [token])
 
     @property
     def is_set(self) -> bool:
         """Whether a token is set."""
         return self._token is not None
-
-    def hidden_in(self, text: str) -> str:
-        """Return a text without the token, which a hub or a proxy may have repeated."""
-        return self._secrets.hidden_in(text)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the token to a request."""
@@ -187,7 +181,7 @@ def checked_base(api_base: str) -> str:
         parts.port  # noqa: B018 - raises if it is not a port
     except ValueError:
         # The text in place of the port may be a password.
-        raise ValueError("api_base is no URL: its host or port is malformed") from None
+        raise ValueError("api_base is not a URL: its host or port is malformed") from None
     if parts.username or parts.password:
         raise ValueError("api_base must not hold a user or password; give token=")
     if _NO_URL.search(api_base):
@@ -217,5 +211,9 @@ def proxies_for(url: str, given: dict[str, str] | None) -> dict[str, str]:
 
 def is_loopback(url: str) -> bool:
     """Return whether a URL names this machine, so that proxy variables do not apply."""
-    host = urlsplit(url).hostname or ""
-    return host in _LOOPBACK or host.startswith("127.")
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

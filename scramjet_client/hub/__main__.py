@@ -13,7 +13,9 @@ from scramjet_client.hub._starting import kept_token, make_hub
 def _port(given: str) -> int:
     port = int(given) if given.isascii() and given.isdigit() else -1
     if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{given!r} is no port: it is a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(
+            f"{given!r} is not a port: a port is a number from 0 to 65535"
+        )
     return port
 
 

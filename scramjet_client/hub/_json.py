@@ -57,7 +57,7 @@ def _no_constant(name: str) -> Any:
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is no number that fits")
+        raise ValueError(f"{text[:20]} is not a number that fits")
     return value
 
 

@@ -10,12 +10,10 @@ import os
 import secrets
 import socket
 import ssl
-import struct
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,20 +21,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 from urllib.parse import quote
 
-from aiohttp import web
-
-from scramjet_client._names import Guided, advised
+from scramjet_client._names import Guided, advised, guessed
 from scramjet_client._trace import Taker, TraceWriter
 from scramjet_client.hub import _settings as defaults
 from scramjet_client.hub._app import BASE, App
 from scramjet_client.hub._callables import write_package
-from scramjet_client.hub._door import Door, Visitor
+from scramjet_client.hub._door import Door
 from scramjet_client.hub._packages import remove
 from scramjet_client.hub._page import Page
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._sequence import copy_folder
 from scramjet_client.hub._settings import Settings
 from scramjet_client.hub._state import RecordedRequest, State
+from scramjet_client.hub._thread import LoopThread, serving
 
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
@@ -106,21 +103,16 @@ class LocalHub(Guided):
         OpenHubWarning: The hub needs no token.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "address": "url",
-        "api_base": "url",
-        "base_url": "url",
-        "close": "stop()",
-        "deploy": "client().deploy(function)",
-        "get_client": "client()",
-        "connect": "client()",
-        "host": "url",
-        "host_client": "client()",
-        "port": "url",
-        "run": "start()",
-        "send_sequence": "client().send_sequence(package)",
-        "shutdown": "stop()",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "url": "address api_base base_url host port",
+            "stop()": "close shutdown",
+            "client().deploy(function)": "deploy",
+            "client()": "get_client connect host_client",
+            "start()": "run",
+            "client().send_sequence(package)": "send_sequence",
+        }
+    )
 
     def __init__(
         self,
@@ -166,12 +158,9 @@ class LocalHub(Guided):
         )
         # Guards starting and stopping.
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._server = LoopThread("scramjet-local-hub")
         self._url = ""
-        self._pid = 0
-        self._loop: asyncio.AbstractEventLoop
         self._state: State
-        self._ending: asyncio.Event
 
     def __repr__(self) -> str:
         return f"<LocalHub {self._url or 'stopped'}>"
@@ -204,7 +193,7 @@ class LocalHub(Guided):
             OSError: The hub cannot listen on the address, or the system has no more processes or files for it.
         """
         with self._lock:
-            if self._thread is not None:
+            if self._server.is_started:
                 raise RuntimeError("the hub is started already")
             trace = None if self._record is None else TraceWriter(self._record)
             try:
@@ -217,35 +206,19 @@ class LocalHub(Guided):
             storage = Path(
                 tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
             ).resolve()
-            listening: Future[None] = Future()
-            # stop() ends this thread. It is a daemon, so that a hub that nobody stops does not keep the interpreter
-            # alive. The reaper then kills its instances and removes its files.
-            self._thread = threading.Thread(
-                target=self._run,
-                args=(listener, storage, listening),
-                name="scramjet-local-hub",
-                daemon=True,
+            reaper = Reaper(storage)
+            self._server.start(
+                partial(self._serve, listener, storage, reaper),
+                self._around(listener, storage, reaper),
             )
-            self._pid = os.getpid()
-            self._thread.start()
-            try:
-                listening.result()
-            except BaseException:
-                self._thread = None
-                raise
             self._url = self._address(listener.getsockname()[1])
             return self
 
     def stop(self) -> None:
         """Kill all instances, close all connections, and remove all files. Safe to call twice."""
         with self._lock:
-            thread, self._thread = self._thread, None
             self._url = ""
-            if thread is None or self._pid != os.getpid():
-                return  # a fork must not stop the hub of its parent process
-            with contextlib.suppress(RuntimeError):  # something else has closed the loop
-                self._loop.call_soon_threadsafe(self._ending.set)
-            thread.join()
+            self._server.stop()
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
@@ -256,16 +229,12 @@ class LocalHub(Guided):
         scheme = "http" if self._tls is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{BASE}"
 
-    def _run(self, listener: socket.socket, storage: Path, listening: Future[None]) -> None:
-        """Run the hub's loop in this thread; in every case, end its instances."""
-        reaper = Reaper(storage)
+    @contextlib.contextmanager
+    def _around(self, listener: socket.socket, storage: Path, reaper: Reaper) -> Iterator[None]:
+        """Have the reaper watch while the loop runs: it kills the instances and removes the files in every case."""
         try:
             reaper.start()
-            _run_on_a_loop(self._serve(listener, storage, reaper, listening))
-        except BaseException as error:
-            if listening.done():
-                raise
-            listening.set_exception(error)
+            yield
         finally:
             reaper.close()
             listener.close()
@@ -273,45 +242,29 @@ class LocalHub(Guided):
             if self._trace is not None:
                 self._trace.close()
 
+    @contextlib.asynccontextmanager
     async def _serve(
-        self, listener: socket.socket, storage: Path, reaper: Reaper, listening: Future[None]
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ending = asyncio.Event()
+        self, listener: socket.socket, storage: Path, reaper: Reaper
+    ) -> AsyncIterator[None]:
         state = self._state = State(storage, self._settings, reaper, self._trace)
         state.port = listener.getsockname()[1]
         door = Door(state.settings)
         page = Page(loopback=_is_loopback(self._host)) if self._page else None
-        runner = web.AppRunner(
-            App(state, door, page).application(),
-            handle_signals=False,
-            shutdown_timeout=1.0,
-            handler_cancellation=True,  # a wait for an event ends when its client leaves
-        )
-        await runner.setup()
-        assert runner.server is not None
         beating = asyncio.ensure_future(state.heartbeat())
-        server = None
         try:
-            server = await self._loop.create_server(
-                partial(Visitor, runner.server, door, loop=self._loop),
-                sock=listener,
+            async with serving(
+                App(state, door, page).application(),
+                door,
+                listener,
+                clear=state.clear,
                 ssl=self._tls,
                 ssl_handshake_timeout=None if self._tls is None else self._settings.head_timeout,
                 backlog=_BACKLOG,
-            )
-            state.log.note("INFO", "LocalHub is listening", self._address(state.port))
-            listening.set_result(None)
-            await self._ending.wait()
+            ):
+                state.log.note("INFO", "LocalHub is listening", self._address(state.port))
+                yield
         finally:
             beating.cancel()
-            if server is not None:
-                server.close()
-            # Cut the connections before the instances end, and once more after: a cut output must not look complete.
-            _cut_connections(runner)
-            await state.clear()
-            _cut_connections(runner)
-            await runner.cleanup()
 
     # -- public attributes and methods ----------------------------------------------------------------
 
@@ -410,13 +363,13 @@ class LocalHub(Guided):
         return self._await(call)
 
     def _await(self, function: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        if self._thread is None:
+        if not self._server.is_started:
             raise RuntimeError(_NOT_STARTED)
-        if self._pid != os.getpid():
+        if self._server.pid != os.getpid():
             raise RuntimeError(
                 "the hub runs in the process that has forked this one: a client of its URL can be used here"
             )
-        return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(function(), self._server.loop).result()
 
 
 def _affordable(connections: int) -> int:
@@ -448,34 +401,6 @@ def _warn_of_an_open_hub(host: str) -> None:
         OpenHubWarning,
         stacklevel=4,  # past `advised`, which wraps the constructor
     )
-
-
-def _run_on_a_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run the hub on asyncio's own loop: the loop of `asyncio.run` depends on the settings of the process."""
-    loop = asyncio.SelectorEventLoop()
-    try:
-        loop.run_until_complete(main)
-    finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait(left))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
-
-
-def _cut_connections(runner: web.AppRunner) -> None:
-    """Reset all connections; no client takes a reset for the end of an answer."""
-    for connection in runner.server.connections if runner.server is not None else ():
-        transport = connection.transport
-        if transport is not None:
-            with contextlib.suppress(OSError, AttributeError):
-                transport.get_extra_info("socket").setsockopt(
-                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-                )
-            transport.abort()
 
 
 def _is_loopback(host: str) -> bool:

@@ -186,7 +186,7 @@ def _extract(archive: tarfile.TarFile, plain: IO[bytes], tree: _Tree) -> None:
             links.append((target, entry))
         else:
             raise PackageRefused(
-                f"the package has an entry that is no file, folder or link: {entry.name!r}"
+                f"the package has an entry that is not a file, folder or link: {entry.name!r}"
             )
     for target, entry in links:
         if entry.islnk():
@@ -297,7 +297,7 @@ def _check_engines(engines: dict[str, Any]) -> None:
         return  # the start refuses too many of them, as on a real hub
     named = ", ".join(map(repr, engines)) or "no engine, which means 'node'"
     raise PackageRefused(
-        f"LocalHub runs Python sequences alone (engine 'python3'); this package names {named}: "
+        f"LocalHub runs only Python sequences (engine 'python3'); this package names {named}: "
         "send it to a Transform Hub"
     )
 

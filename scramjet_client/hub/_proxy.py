@@ -7,9 +7,7 @@ import contextlib
 import secrets
 import socket
 import ssl
-import threading
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
 from urllib.parse import quote
@@ -19,10 +17,11 @@ from aiohttp import web
 from yarl import URL
 
 from scramjet_client.hub._app import BASE, has_token
-from scramjet_client.hub._door import Door, Visitor
+from scramjet_client.hub._door import Door
 from scramjet_client.hub._page import Page, PageFile
 from scramjet_client.hub._pages import is_local
 from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._thread import LoopThread, serving
 
 _HOST = "127.0.0.1"
 
@@ -73,11 +72,9 @@ class PageProxy:
         self._port = port
         self._settings = Settings(token=self.token)
         self._door = Door(self._settings)
-        self._thread: threading.Thread | None = None
+        self._server = LoopThread("scramjet-page")
         self._url = ""
         self._page: Page
-        self._loop: asyncio.AbstractEventLoop
-        self._ending: asyncio.Event
         self._http: aiohttp.ClientSession
 
     def __enter__(self) -> PageProxy:
@@ -110,46 +107,17 @@ class PageProxy:
         """
         self._page = Page()
         listener = socket.create_server((_HOST, self._port))
-        listening: Future[None] = Future()
-        # stop() ends this thread. A daemon, so that a proxy that nobody stops keeps no interpreter alive.
-        self._thread = threading.Thread(
-            target=self._run, args=(listener, listening), name="scramjet-page", daemon=True
-        )
-        self._thread.start()
-        listening.result()
+        self._server.start(partial(self._serve, listener), contextlib.closing(listener))
         self._url = f"http://{_HOST}:{listener.getsockname()[1]}"
 
     def stop(self) -> None:
         """Close all connections. Safe to call twice."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._ending.set)
-            thread.join()
+        self._server.stop()
 
-    def _run(self, listener: socket.socket, listening: Future[None]) -> None:
-        loop = asyncio.SelectorEventLoop()
-        try:
-            loop.run_until_complete(self._serve(listener, listening))
-        except BaseException as error:
-            if listening.done():
-                raise
-            listening.set_exception(error)
-        finally:
-            listener.close()
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
-
-    async def _serve(self, listener: socket.socket, listening: Future[None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ending = asyncio.Event()
+    @contextlib.asynccontextmanager
+    async def _serve(self, listener: socket.socket) -> AsyncIterator[None]:
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(
-            application, handle_signals=False, shutdown_timeout=0.1, handler_cancellation=True
-        )
-        await runner.setup()
-        assert runner.server is not None
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=self._tls),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_LIMIT),
@@ -157,19 +125,8 @@ class PageProxy:
             trust_env=True,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        server = await self._loop.create_server(
-            partial(Visitor, runner.server, self._door, loop=self._loop), sock=listener
-        )
-        listening.set_result(None)
-        try:
-            await self._ending.wait()
-        finally:
-            server.close()
-            for connection in runner.server.connections:
-                if connection.transport is not None:
-                    connection.transport.abort()
-            await self._http.close()
-            await runner.cleanup()
+        async with serving(application, self._door, listener, clear=self._http.close):
+            yield
 
     # -- requests -------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ class Recorder:
         self._add("end", exit_code=exit_code, reason=reason)
 
     def _gave(self, name: str, data: bytes) -> None:
-        # Each look at an instance leaves such a line in its log. Traces would consist of them.
+        # A hub writes such a line into the log at each request for the info. Traces would consist of them.
         if not (name == "log" and data.startswith(_LOOKED_AT)):
             self._add("came", **{"from": name}, data=data)
 

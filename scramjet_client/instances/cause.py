@@ -8,13 +8,13 @@ reads only the end of it.
 from __future__ import annotations
 
 import ast
-import json
 import re
 import signal
 from collections.abc import Iterable, Iterator
 
 import attrs
 
+from scramjet_client._log_records import HUB, record_of
 from scramjet_client.errors import HubResponseError, InsufficientResourcesError
 from scramjet_client.models import Cause, GetInstanceResponse, InstanceStatus, Termination
 
@@ -105,7 +105,7 @@ _DISEASES = (
     ),
     _Disease(
         re.compile(r"has no attribute '(?:write_to|map)'|object has no attribute 'pipe'"),
-        "what `run` returns is no stream for this hub: return a scramjet.streams.Stream, or use `host.deploy`",
+        "what `run` returns is not a stream for this hub: return a scramjet.streams.Stream, or use `host.deploy`",
     ),
     _Disease(
         re.compile(
@@ -219,7 +219,7 @@ def _exit_of(said: str) -> Evidence:
 def _told(records: list[tuple[str, str, str]]) -> Evidence | None:
     """Return what the log says explicitly about an end that has no code on the wire."""
     for source, _, text in reversed(records[-50:]):
-        if source == "CSIController" and (found := _SIGNAL.fullmatch(text)):
+        if source == HUB and (found := _SIGNAL.fullmatch(text)):
             return _signalled(found["name"])
         if found := _EXIT.fullmatch(text):
             return _exit_of(found["code"])
@@ -263,16 +263,11 @@ def _text(data: bytes) -> str:
 def _records(log: bytes) -> Iterator[tuple[str, str, str]]:
     """Yield the writer, the level and the text of each record at the end of a log."""
     for line in log[-_TAIL:].splitlines():
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if not isinstance(record, dict):
-            continue
-        data = record.get("data")
-        parts = [record.get("msg"), *(data if isinstance(data, list) else [])]
-        text = "\n".join(each for each in parts if isinstance(each, str))
-        yield str(record.get("from", ""))[:_LONGEST_NAME], str(record.get("level", "")), text
+        record = record_of(line)
+        if record is not None:
+            further = (each for each in record.data if isinstance(each, str))
+            text = "\n".join([record.message, *further])
+            yield record.source[:_LONGEST_NAME], record.level, text
 
 
 def _errors(records: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import callers_level, public
 from scramjet_client.api.answers import has_ended, health_from, instance_from
-from scramjet_client.api.generations import Intake, generation_of, route_limits
+from scramjet_client.api.generations import Intake, event_body, generation_of, route_limits
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import (
@@ -31,10 +31,10 @@ from scramjet_client.instances.input_type import InputType
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error, kill, stop
 from scramjet_client.instances.run import (
+    UNFINISHED,
     CompletedInstance,
     Unfinished,
     check_end,
-    checked,
     refuse_check,
     run,
 )
@@ -58,7 +58,7 @@ from scramjet_client.models import (
     SendStopInstanceResponse,
     SendStreamResponse,
 )
-from scramjet_client.streams.output import EventStream, OutputStream
+from scramjet_client.streams.output import EventStream, OutputStream, check_at_end, prepend
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import UploadWriter
@@ -289,7 +289,7 @@ class InstanceClient(Handle):
             refuse_check(self._client)
         stream = self._output(stream_id, idle_timeout, None, timeout)
         if check:
-            stream._at_end = self._check_end
+            check_at_end(stream, self._check_end)
         return stream
 
     def get_log_stream(
@@ -598,7 +598,7 @@ class InstanceClient(Handle):
             timeout=timeout,
         )
         body = chosen.body(stream)
-        if generation_of(self._client).has_inout and not chosen.end and limit is None:
+        if generation_of(self._client).modern and not chosen.end and limit is None:
             place = self._to("inout")
             return self._conversation(place, place.stage(chosen, stream, body))
         return self._paired(self._to("input").stage(chosen, stream, body), limit)
@@ -618,16 +618,9 @@ class InstanceClient(Handle):
         Wire: POST /instance/{id}/_event (docs/protocol.md, "Events").
         """
         checked_name(event_name)
-        modern_only = not isinstance(message, str)
-        # Every hub gets text in the same way, so the client asks for the hub's generation only for other messages.
-        body = generation_of(self._client).event_body(event_name, message) if modern_only else None
+        body = event_body(self._client, event_name, message)
         self._first_input.event(event_name, message)
-        answer = self._client.request(
-            "POST",
-            self._route("_event"),
-            body or [5001, {"eventName": event_name, "message": message}],
-            **self._error_context,
-        )
+        answer = self._client.request("POST", self._route("_event"), body, **self._error_context)
         accepted = answer.value.get("accepted") if isinstance(answer.value, dict) else None
         return SendEventResponse(
             event_name=event_name, message=message, sent=accepted in (True, "OK"), raw=answer.value
@@ -801,7 +794,10 @@ class InstanceClient(Handle):
         Wire: as for `get_stream` and `send_stream` (docs/protocol.md, "Lifetimes").
         """
         limit = duration("timeout", timeout)
-        checked(unfinished)
+        if unfinished not in UNFINISHED:
+            raise ValueError(
+                f"unfinished must be one of {', '.join(UNFINISHED)}, not {unfinished!r}"
+            )
         if check:
             refuse_check(self._client)
         uploads: list[Upload[Any]] = []
@@ -856,7 +852,8 @@ class InstanceClient(Handle):
         Wire: POST /instance/{id}/stdin, GET /instance/{id}/{stream} (docs/protocol.md, "Uploads").
         """
         targets = {"stdout": stdout, "stderr": stderr, "output": output, "log": log}
-        return attach(self, self._open_unlimited, stdin, targets, self._wait_for_end)
+        wait = partial(self._wait, has_ended, "its end", None)
+        return attach(self, self._open_unlimited, stdin, targets, wait)
 
     def show(
         self,
@@ -894,23 +891,19 @@ class InstanceClient(Handle):
         return self._client.request("GET", self._route(*rest), **self._error_context, **options)
 
     def _wait(
-        self, until: Callable[[GetInstanceResponse], bool], what: str, timeout: Duration | None
-    ) -> GetInstanceResponse:
-        return self._wait_until(until, what, duration("timeout", timeout))
-
-    def _wait_for_end(self, known: GetInstanceResponse) -> GetInstanceResponse:
-        return self._wait_until(has_ended, "its end", None, known)
-
-    def _wait_until(
         self,
         until: Callable[[GetInstanceResponse], bool],
         what: str,
-        timeout: float | None,
+        timeout: Duration | None,
         known: GetInstanceResponse | None = None,
     ) -> GetInstanceResponse:
-        ended = ended_error(self._id, f"{what} was awaited")
         return self._watcher().wait_until(
-            until, what, timeout, ask=self.get_info, ended=ended, known=known
+            until,
+            what,
+            duration("timeout", timeout),
+            ask=self.get_info,
+            ended=ended_error(self._id, f"{what} was awaited"),
+            known=known,
         )
 
     def _watcher(self) -> EndWatcher:
@@ -934,7 +927,7 @@ class InstanceClient(Handle):
             exchange=exchange,
         )
         # The bytes that were read earlier to find out why the instance ended.
-        stream._reader.give_back(last_words_of(self._client).take(self._id, stream_id))
+        prepend(stream, last_words_of(self._client).take(self._id, stream_id))
         return stream
 
     def _open_unlimited(self, stream_id: str, exchange: Exchange) -> OutputStream:
@@ -946,7 +939,7 @@ class InstanceClient(Handle):
         info = info if isinstance(info, Mapping) else {}
         sequence = info.get("sequence")
         if isinstance(sequence, str):
-            # H0 gives only the id of an instance's sequence.
+            # 0.x gives only the id of an instance's sequence.
             try:
                 sequence = self._client.request("GET", route("sequence", sequence)).value
             except NotFoundError:

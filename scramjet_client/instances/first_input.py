@@ -34,7 +34,7 @@ _YES_LIMIT = 2.0
 """Seconds to wait for the hub's acceptance. It comes at once unless something holds the request back."""
 
 _LOOK_EVERY = 0.05
-"""Seconds between two looks at a program that does not read yet. Each look adds a line to its log on H1."""
+"""Seconds between two looks at a program that does not read yet. Each look adds a line to its log on 1.x."""
 
 _LOOK_PAUSE_LIMIT = 0.5
 """The longest pause between two looks, in seconds; the pause doubles up to it."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
 import threading
 import time
 import warnings
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -21,6 +19,7 @@ from scramjet_client.errors import (
     StreamClosedError,
     UploadError,
 )
+from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
@@ -189,31 +188,18 @@ class _Copying:
             stream.close()
 
 
-_running: weakref.WeakSet[_Copying] = weakref.WeakSet()
-# Guards _running: a daemon thread may start while the interpreter's shutdown iterates over it.
-_lock = threading.Lock()
-
-
-def _end_at_exit(copying: _Copying) -> None:
+def _end_all(followed: list[_Copying]) -> None:
     """Stop the threads at interpreter shutdown: a write to stdout at that time would abort the process."""
-    with _lock:
-        if not _running:
-            # Not at import, and again each time: the hook must run before hooks that were registered in between.
-            atexit.unregister(_end_all)
-            atexit.register(_end_all)
-        _running.add(copying)
-
-
-def _end_all() -> None:
-    with _lock:
-        running = [each for each in _running if not each.over.is_set()]
-    for copying in running:
+    for copying in [each for each in followed if not each.over.is_set()]:
         copying.end()
         warnings.warn(
             f"the interpreter ends while {copying} is followed: what comes now is not shown",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
+
+
+_running: AtExit[_Copying] = AtExit(_end_all)
 
 
 @public
@@ -245,7 +231,7 @@ class Follow(Closing):
         """
         self._copying = _Copying(name, targets, news)
         self._copying.start(open_stream, watcher)
-        _end_at_exit(self._copying)
+        _running.add(self._copying)
 
     def __repr__(self) -> str:
         return f"<Follow of {self._copying}: {'over' if self.done else 'running'}>"

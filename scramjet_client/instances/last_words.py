@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import attrs
 
@@ -14,6 +15,7 @@ from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.settings import route
 from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.models import GetInstanceResponse
+from scramjet_client.streams.tail import Tail
 
 _MOST = 8 * 2**20
 """Bytes that are read from one stream. Hubs keep some 5 MB of unread data."""
@@ -25,6 +27,12 @@ _LIMIT = 15.0
 """Seconds for one whole stream, in case the hub goes on sending."""
 
 _POLL = 0.1
+
+_READ = ("stderr", "log")
+"""The streams that are read for the cause of an end."""
+
+_KEPT_LINES = 128 * 1024
+"""Bytes at the end of stderr and log that `LastLines` keeps."""
 
 
 @attrs.define
@@ -39,7 +47,7 @@ class _Left:
     found: Evidence | None = None
     rest: dict[str, bytes] = attrs.field(factory=dict)
     lock: threading.Lock = attrs.field(factory=threading.Lock)
-    """Held while its streams are read; guards the two above."""
+    """Held while its streams are read; guards `rest`. `found` is only ever set as a whole."""
 
 
 class LastWords:
@@ -81,6 +89,9 @@ class LastWords:
 
     def take(self, instance_id: str, stream_id: str) -> bytes:
         """Return the bytes that were read from a stream, once."""
+        if stream_id not in _READ:
+            # Another thread may be waiting for the rest of the others.
+            return b""
         with self._lock:
             left = self._left.get(instance_id)
         if left is None:
@@ -136,8 +147,40 @@ class LastWords:
 
 def last_words_of(client: HttpClient) -> LastWords:
     """Return the `LastWords` of a client."""
-    found: LastWords = client.memo.setdefault("last_words", LastWords(client))
-    return found
+    return client.fact("last words", lambda: LastWords(client))
+
+
+class LastLines:
+    """The end of an instance's stderr and log, for a caller who reads them itself.
+
+    Args:
+        client: A client of its hub.
+        stderr: A binary file that gets all of its stderr, or None.
+
+    Attributes:
+        stderr, log: They take the data of the streams.
+    """
+
+    def __init__(self, client: HttpClient, stderr: Any = None) -> None:
+        self._client = client
+        self.stderr = Tail(_KEPT_LINES, stderr)
+        self.log = Tail(_KEPT_LINES)
+
+    def explain(self, info: GetInstanceResponse | None) -> bool:
+        """Return whether they say all that a reader of the log can learn about an end.
+
+        Args:
+            info: What the hub says about the end. It may tell no exit code; then only the log has it.
+        """
+        code = None if info is None or info.terminated is None else info.terminated.exit_code
+        if code == 0:
+            return True
+        told = evidence(bytes(self.stderr), bytes(self.log))
+        return told.exit_code is not None or (code is not None and told.cause is not None)
+
+    def learn(self, info: GetInstanceResponse) -> GetInstanceResponse:
+        """Return the info of the ended instance, completed with what they say."""
+        return last_words_of(self._client).learn(info, bytes(self.stderr), bytes(self.log))
 
 
 def _is_worth_a_look(info: GetInstanceResponse) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import attrs
 
 from scramjet_client._base import Shown, logger, public
-from scramjet_client._names import Guided
+from scramjet_client._names import Guided, guessed
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
@@ -69,20 +69,18 @@ class CompletedInstance(Guided, Shown):
         log: Its log, one JSON object a line.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        "code": "returncode",
-        "error": "check_returncode()",
-        "exit_code": "returncode",
-        "exitcode": "returncode",
-        "id": "info.id",
-        "logs": "log",
-        "ok": "returncode == 0",
-        "raise_for_status": "check_returncode()",
-        "result": "output",
-        "results": "output",
-        "status": "info.status",
-        "text": "output.decode()",
-    }
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "returncode": "code exit_code exitcode",
+            "check_returncode()": "error raise_for_status",
+            "info.id": "id",
+            "log": "logs",
+            "returncode == 0": "ok",
+            "output": "result results",
+            "info.status": "status",
+            "output.decode()": "text",
+        }
+    )
 
     info: GetInstanceResponse
     returncode: int | None
@@ -137,13 +135,6 @@ def check_end(info: GetInstanceResponse) -> None:
     code = None if info.terminated is None else info.terminated.exit_code
     if info.status == "crashed" or code:
         raise failed_error(info)
-
-
-def checked(unfinished: Unfinished) -> Unfinished:
-    """Return `unfinished` if it is one of the valid words; raise otherwise."""
-    if unfinished not in UNFINISHED:
-        raise ValueError(f"unfinished must be one of {', '.join(UNFINISHED)}, not {unfinished!r}")
-    return unfinished
 
 
 def refuse_check(client: HttpClient) -> None:

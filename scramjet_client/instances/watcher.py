@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Optional
 
 import attrs
 
+from scramjet_client._log_records import HUB, record_of
 from scramjet_client.api.answers import has_ended, instance_from, instances_from
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
@@ -111,8 +111,7 @@ class SharedLooks:
     @classmethod
     def of(cls, client: HttpClient) -> SharedLooks:
         """Return the shared looks of a client."""
-        looks: SharedLooks = client.memo.setdefault("looks", cls(client))
-        return looks
+        return client.fact("looks", lambda: cls(client))
 
     def fetch(
         self, instance_id: str, since: float | None = None, *, alone: bool = False
@@ -190,15 +189,12 @@ class HubLines:
         return not (program or self._long)
 
     def _is_of_hub(self, line: bytes) -> bool:
-        if b'"CSIController"' not in line:
+        if HUB.encode() not in line:
             return not line.strip()
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
+        record = record_of(line)
+        if record is None or record.source != HUB:
             return False
-        if not isinstance(record, dict) or record.get("from") != "CSIController":
-            return False
-        self.echoes += str(record.get("msg")).startswith("Get info")
+        self.echoes += record.is_look
         return True
 
 

@@ -73,15 +73,15 @@ def status_of(error: ScramjetError) -> int:
 
 
 def told(error: ScramjetError, client: HttpClient | None) -> dict[str, str]:
-    """Return the code and message of an error, without addresses, the token and file paths.
+    """Return the code and message of an error, without addresses, secrets and file paths.
 
-    Errors never hold the token themselves, but the text of a hub or a proxy in them may repeat it.
+    Errors never hold the token or a secret header themselves, but the text of a hub or a proxy in them may repeat it.
     """
     message = _REDIRECT.sub("a redirect, which is not followed", error.message)
     if client is not None:
         base = client.api_base
         # The text after the base is a route of the hub. It says what failed, and it is not a file path.
         message = message.replace(base, _BASE).replace(urlsplit(base).netloc, "")
-        message = client.token.hidden_in(message)
+        message = client.hidden_in(message)
     message = _PATH.sub("(a path)", _ADDRESS.sub("(an address)", message))
     return {"code": error.code, "message": message.replace(_BASE, "")}

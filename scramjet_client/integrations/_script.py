@@ -39,7 +39,7 @@ function setHTML(node, markup) {
 
 function append(part, lines) {
   // The box is filled from its end, where its scrollTop is 0. Browsers keep what is seen in its place while
-  // something is added, which is right for a reader who has scrolled up alone.
+  // something is added, which is right for a reader who has scrolled up.
   const atEnd = part.box.scrollTop > -4;
   for (const [name, text] of lines) {
     let line = part.lines.get(name);

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from scramjet_client.models import GetEventResponse
+from scramjet_client.streams.lines import bare
 from scramjet_client.streams.output import OutputStream
 
 LINE_LIMIT = 1 << 20
@@ -101,10 +102,8 @@ def items_of(stream: Any) -> Iterable[Any]:
 
 def _bare(item: Any) -> Any:
     if isinstance(item, bytes):
-        return item[:-1].rstrip(b"\r") if item.endswith(b"\n") else item
-    if isinstance(item, str):
-        return item[:-1].rstrip("\r") if item.endswith("\n") else item
-    return item
+        return bare(item)
+    return re.sub(r"\r?\n\Z", "", item) if isinstance(item, str) else item
 
 
 def encoded(

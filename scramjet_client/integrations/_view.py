@@ -23,6 +23,7 @@ from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import StreamState, ViewState
 from scramjet_client.models import Cause, GetInstanceResponse, Termination
+from scramjet_client.streams.tail import Tail
 
 _numbers = itertools.count(1)
 
@@ -51,31 +52,26 @@ Draw = Callable[[ViewState], object]
 """Draws a state; called by the view's thread."""
 
 
-class Tail:
+class Meter(Tail):
     """A target of `follow` that counts bytes and keeps the last ones."""
 
     def __init__(self, rates: int = 120) -> None:
         """Begin empty; `rates` is the number of rates to keep."""
+        super().__init__(_KEPT)
         self.received = 0
         self.newlines = 0
         self.rates: deque[float] = deque(maxlen=rates)
-        self.end = b""
         self._counted = 0
-        # Guards the last bytes and the number of their lines, which must match.
-        self._lock = threading.Lock()
 
-    def write(self, data: bytes) -> None:
-        """Take a chunk, on the thread that reads the stream."""
-        end = data[-_KEPT:] if len(data) >= _KEPT else (self.end + data)[-_KEPT:]
-        with self._lock:
-            self.end = end
-            self.newlines += data.count(b"\n")
+    def _keep(self, data: bytes) -> None:
+        super()._keep(data)
+        self.newlines += data.count(b"\n")
         self.received += len(data)
 
     def state(self) -> StreamState:
         """Return the state to draw."""
         with self._lock:
-            tail, newlines = self.end, self.newlines
+            tail, newlines = self._last(), self.newlines
         if self.received > len(tail):
             # Drop the part before the first line end, because it is a cut line. Keep it if there is nothing else.
             tail = tail.partition(b"\n")[2] or tail
@@ -127,7 +123,7 @@ class LiveView(Closing):
         self._interval = duration("interval", interval) or LONGEST_WAIT
         self._step = max(self._interval, _RATE_EVERY)
         rates = max(2, round(_MINUTE / self._step))
-        self._tails = {name: Tail(rates) for name in streams}
+        self._meters = {name: Meter(rates) for name in streams}
         self._info: GetInstanceResponse | None = None
         self._known = ["starting"]
         self._ended = ""
@@ -137,7 +133,7 @@ class LiveView(Closing):
         self._why = ""
         self._closing = Event()
         self._over = Event()
-        self._follow = instance.follow(**self._tails)
+        self._follow = instance.follow(**self._meters)
         self._thread = threading.Thread(
             target=self._run, name=f"scramjet-show-{next(_numbers)}", daemon=True
         )
@@ -211,8 +207,8 @@ class LiveView(Closing):
 
     def _finish(self, closed: bool) -> None:
         """Fill in the state for the last picture."""
-        for tail in self._tails.values():
-            tail.stop()
+        for meter in self._meters.values():
+            meter.stop()
         if closed:
             self._known = [f"was {self._known[0]}", *self._known[1:]]
             self._ended = self._why
@@ -231,15 +227,15 @@ class LiveView(Closing):
             self._closing.wait(self._interval)
             now = time.monotonic()
             if now - sampled >= self._step:
-                for tail in self._tails.values():
-                    tail.sample(now - sampled)
+                for meter in self._meters.values():
+                    meter.sample(now - sampled)
                 sampled = now
 
     def _state(self) -> ViewState:
         return ViewState(
             title=f"instance {self._instance.id}",
             facts=self._known,
-            streams={name: tail.state() for name, tail in self._tails.items()},
+            streams={name: meter.state() for name, meter in self._meters.items()},
             interval=self._step,
             lines=self._lines,
             error="" if self._error is None else f"{type(self._error).__name__}: {self._error}",
@@ -273,8 +269,8 @@ class LiveView(Closing):
 
     def _evidence(self) -> Evidence:
         """Return the evidence of the end in the streams that the view reads."""
-        ends = {name: tail.end for name, tail in self._tails.items()}
-        return evidence(ends.get("stderr", b""), ends.get("log", b""))
+        stderr, log = (bytes(self._meters.get(name, b"")) for name in ("stderr", "log"))
+        return evidence(stderr, log)
 
     def _health(self, started: str | None) -> list[str]:
         try:

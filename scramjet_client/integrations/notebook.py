@@ -85,7 +85,7 @@ def show(
     shell = get_ipython()
     if getattr(shell, "kernel", None) is None:
         raise RuntimeError(
-            "show() draws in a cell of a notebook, and this is none; follow() and attach() work everywhere"
+            "show() draws in a cell of a notebook, and this is not one; follow() and attach() work everywhere"
         )
     live = live_widget() if widget is not False else None
     if widget and live is None:

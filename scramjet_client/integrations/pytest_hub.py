@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
-import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Union
 from urllib.parse import unquote
 
@@ -20,6 +18,7 @@ import attrs
 import pytest
 
 from scramjet_client._base import Closing
+from scramjet_client._log_records import LogRecord, record_of
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.http_client import stream_listeners
 from scramjet_client.clients.host import HostClient
@@ -38,7 +37,8 @@ from scramjet_client.instances.client import InstanceClient
 from scramjet_client.models import CreateTopicResponse, GetInstanceResponse, InstanceOutputStream
 from scramjet_client.packages.package import PackageLike
 from scramjet_client.packages.requirements import Requirements
-from scramjet_client.streams.output import OutputStream
+from scramjet_client.streams.output import OutputStream, overhear
+from scramjet_client.streams.tail import Tail
 from scramjet_client.uploads.sources import ProgressHook
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def _deleted(sequence: SequenceClient) -> bool:
     try:
         sequence.delete()
     except ScramjetError as error:
-        if error.status != 409:
+        if error.status != HTTPStatus.CONFLICT:
             raise
         return False
     return True
@@ -279,15 +279,12 @@ class InstanceFactory(Closing):
             end(instance)
 
 
-class _End:
-    """The last bytes of a stream, as its readers received them."""
+class _Heard(Tail):
+    """The last bytes of a stream, as its readers received them. A test may read it on several threads."""
 
     def __init__(self) -> None:
-        self._pieces: deque[bytes] = deque()
-        self._size = 0
+        super().__init__(_KEPT)
         self._reader: Callable[[], OutputStream | None] = lambda: None
-        # Guards all of the above: a test may read one stream on several threads.
-        self._lock = threading.Lock()
 
     def hear(self, reader: weakref.ref[OutputStream], data: bytes) -> None:
         """Take a reader's bytes. Two readers at a time both get everything, so only one of them counts."""
@@ -295,16 +292,8 @@ class _End:
             heard = self._reader()
             if heard is None or heard.closed:
                 self._reader = reader
-            elif self._reader is not reader:
-                return
-            self._pieces.append(data)
-            self._size += len(data)
-            while self._size - len(self._pieces[0]) >= _KEPT:
-                self._size -= len(self._pieces.popleft())
-
-    def __bytes__(self) -> bytes:
-        with self._lock:
-            return b"".join(self._pieces)[-_KEPT:]
+            if self._reader is reader:
+                self._keep(data)
 
 
 class Witness(Closing):
@@ -327,16 +316,16 @@ class Witness(Closing):
         self._host = host
         self._instances = instances
         self._remembered = remembered
-        self._ends: dict[tuple[str, str], _End] = {}
+        self._ends: dict[tuple[str, str], _Heard] = {}
         self._closed = False
         stream_listeners.append(self._opened)
 
     def _opened(self, path: str, stream: OutputStream) -> None:
         found = _PATH.fullmatch(path)
         if found is not None:
-            end = self._ends.setdefault((unquote(found[1]), found[2]), _End())
+            end = self._ends.setdefault((unquote(found[1]), found[2]), _Heard())
             # The stream must not refer to itself: losing the last reference to it must close it.
-            stream._reader.heard = partial(end.hear, weakref.ref(stream))
+            overhear(stream, partial(end.hear, weakref.ref(stream)))
 
     def sections(self) -> list[tuple[str, str]]:
         """Return titles and texts: the state of each instance, and each of its streams that is not empty.
@@ -431,16 +420,14 @@ def readable_log(text: str) -> str:
     """Return a log as level, message and data, with the lines of tracebacks; platform details are only counted."""
     lines, folded = [], 0
     for line in text.splitlines():
-        record = _record(line)
-        if record is None:
+        record = record_of(line)
+        if record is None or not record.level:
             lines.append(line)
-        elif record.get("level") in _FOLDED and _is_of_the_platform(record):
+        elif record.level in _FOLDED and _is_of_the_platform(record):
             folded += 1
         else:
-            data = record.get("data")
-            words = [record["level"], record["msg"], *(data if isinstance(data, list) else [])]
-            said = " ".join(map(str, words))
-            if record.get("from") not in _PROGRAMS and len(said) > _LONGEST:
+            said = " ".join(map(str, [record.level, record.message, *record.data]))
+            if record.source not in _PROGRAMS and len(said) > _LONGEST:
                 said = f"{said[:_LONGEST]}..."
             lines.append(said)
     if folded and lines:
@@ -448,18 +435,9 @@ def readable_log(text: str) -> str:
     return "\n".join(lines)
 
 
-def _record(line: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    whole = isinstance(record, dict) and "level" in record and "msg" in record
-    return record if whole else None
-
-
-def _is_of_the_platform(record: dict[str, Any]) -> bool:
-    return record.get("from") not in _PROGRAMS or bool(
-        record.get("from") == "PythonRunner" and _RUNNERS.match(str(record["msg"]))
+def _is_of_the_platform(record: LogRecord) -> bool:
+    return record.source not in _PROGRAMS or bool(
+        record.source == "PythonRunner" and _RUNNERS.match(record.message)
     )
 
 

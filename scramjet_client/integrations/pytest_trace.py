@@ -13,13 +13,13 @@ from scramjet_client._trace import Run, read_trace
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.replay import (
     Difference,
-    EventTap,
-    chosen_runs,
-    package_of,
+    EventCollector,
+    chosen_run,
     program_of,
     replayed,
 )
 from scramjet_client.integrations.pytest_hub import given_url, host_of, hub_for
+from scramjet_client.packages.package import package_of_word
 
 
 class TraceFile(pytest.File):
@@ -29,7 +29,7 @@ class TraceFile(pytest.File):
         """Yield the test of its last run."""
         try:
             trace = read_trace(self.path)
-            (run,) = chosen_runs(trace.runs, None)
+            run = chosen_run(trace.runs)
         except ValueError as error:
             raise self.CollectError(str(error)) from error
         yield TraceItem.from_parent(
@@ -57,7 +57,7 @@ class TraceItem(pytest.Item):
         """Replay it."""
         if self._program is None:
             pytest.skip("the trace names no program, as those of LocalHub(record=...)")
-        with package_of(self._program) as package, _hub(self.config) as (host, tap):
+        with package_of_word(self._program) as package, _hub(self.config) as (host, tap):
             found = replayed(host.send_sequence(package), self._run, tap=tap)
         if found:
             raise TraceDiffers(found)
@@ -77,13 +77,13 @@ class TraceItem(pytest.Item):
 
 
 @contextlib.contextmanager
-def _hub(config: pytest.Config) -> Iterator[tuple[HostClient, EventTap | None]]:
+def _hub(config: pytest.Config) -> Iterator[tuple[HostClient, EventCollector | None]]:
     if given_url(config):
         with hub_for(config) as hub, host_of(hub) as (host, _):
             yield host, None
         return
     from scramjet_client.hub import LocalHub  # noqa: PLC0415 - an extra
 
-    tap = EventTap()
+    tap = EventCollector()
     with LocalHub(record=tap) as local, local.client() as host:
         yield host, tap

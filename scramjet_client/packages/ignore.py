@@ -80,39 +80,9 @@ _SUSPECT = re.compile(
 )
 
 _CODE = (
-    *(
-        ".py",
-        ".pyi",
-        ".ipynb",
-        ".js",
-        ".mjs",
-        ".cjs",
-        ".jsx",
-        ".ts",
-        ".tsx",
-        ".rb",
-        ".php",
-        ".go",
-        ".rs",
-        ".java",
-    ),
-    *(
-        ".c",
-        ".h",
-        ".cc",
-        ".cpp",
-        ".hpp",
-        ".cs",
-        ".sh",
-        ".so",
-        ".pyd",
-        ".md",
-        ".rst",
-        ".html",
-        ".css",
-        ".map",
-    ),
-)
+    ".py", ".pyi", ".ipynb", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".rb", ".php", ".go", ".rs", ".java", ".c",
+    ".h", ".cc", ".cpp", ".hpp", ".cs", ".sh", ".so", ".pyd", ".md", ".rst", ".html", ".css", ".map",
+)  # fmt: skip
 """Endings of code and of documentation, where a suspicious name proves nothing."""
 
 # Additions of editors and people to the name of a copy. File managers use the language of the desktop.

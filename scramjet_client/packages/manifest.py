@@ -100,7 +100,7 @@ def _without_manifest(root: Path) -> str:
 
 def _parsed(file: Path) -> dict[str, Any]:
     def refused(word: str) -> NoReturn:
-        raise ValueError(f"{word} is no JSON value")
+        raise ValueError(f"{word} is not a JSON value")
 
     try:
         value = json.loads(file.read_bytes().decode("utf-8"), parse_constant=refused)
@@ -110,7 +110,7 @@ def _parsed(file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{str(file)!r} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise ValueError(f"{str(file)!r} is no JSON object, and so names no main file")
+        raise ValueError(f"{str(file)!r} is not a JSON object, so it names no main file")
     return value
 
 
@@ -126,7 +126,7 @@ def _check(manifest: dict[str, Any], file: Path) -> None:
         )
     if len(engines) > 1:
         raise ValueError(
-            f"'engines' in {str(file)!r} names {', '.join(engines)}; hubs start sequences with one engine alone"
+            f"'engines' in {str(file)!r} names {', '.join(engines)}; hubs start only sequences with one engine"
         )
     if main.endswith(".py") and "python3" not in engines:
         wrong = f"names the engine {next(iter(engines))!r}" if engines else "names no engine"

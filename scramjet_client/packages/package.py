@@ -149,7 +149,7 @@ class Package(Closing):
         if root.is_dir():
             self._begin(read_folder(root))
         elif root.suffix == ".py" and root.is_file():
-            self._begin(_with_modules(read_file(root), root))
+            self._begin(_with(read_file(root), LocalModules.of_file(root), root))
         else:
             raise ValueError(
                 f"there is no sequence at {str(root)!r}: neither a folder nor a Python file"
@@ -201,19 +201,6 @@ class Package(Closing):
             )
         return self
 
-    @classmethod
-    def _of_module(cls, root: Path, module: str, name: str) -> Package:
-        """Return the package of a function of a module in a folder; nothing is imported here."""
-        file = module_file(root, module)
-        made = read_named(file, module, name)
-        self = cls.__new__(cls)
-        self._begin(_with(made, LocalModules.of_module(root, module), file))
-        return self
-
-    def _take_installed(self, folder: Path) -> None:
-        """Take along what pip has installed into a folder, which must stay there until the package is sent."""
-        self._include(folder)
-
     def _begin(self, made: Contents) -> None:
         self.manifest: dict[str, Any] = made.manifest
         self._secrets = frozenset(made.secrets)
@@ -251,14 +238,12 @@ class Package(Closing):
             )
         self._temporary = tempfile.TemporaryDirectory(prefix="scramjet-package-")
         try:
-            self._vendor(requirements, base, Path(self._temporary.name))
+            into = Path(self._temporary.name)
+            _vendoring.install(requirements, base, into)
+            self._include(into)
         except BaseException:
             self.close()
             raise
-
-    def _vendor(self, requirements: Requirements, base: Path, into: Path) -> None:
-        _vendoring.install(requirements, base, into)
-        self._include(into)
 
     def _include(self, into: Path) -> None:
         self._vendored = _vendoring.provided(into)
@@ -342,9 +327,41 @@ class Package(Closing):
             temporary.cleanup()
 
 
-def _with_modules(made: Contents, file: Path) -> Contents:
-    """Add the modules beside a single-file program that it imports."""
-    return _with(made, LocalModules.of_file(file), file)
+def package_of_word(word: str) -> Package:
+    """Return the package of a folder, a file, or a function: `module:function`, `file.py:function`.
+
+    Raises:
+        ValueError: There is none.
+    """
+    where, separator, name = word.rpartition(":")
+    if separator and not Path(word).exists():
+        return package_of_module(*module_of_word(where), name)
+    return Package(main_file(Path(word)) or word)
+
+
+def package_of_module(root: Path, module: str, name: str) -> Package:
+    """Return the package of a function of a module in a folder; nothing is imported here."""
+    file = module_file(root, module)
+    self = Package.__new__(Package)
+    self._begin(_with(read_named(file, module, name), LocalModules.of_module(root, module), file))
+    return self
+
+
+def take_installed(package: Package, folder: Path) -> None:
+    """Put what pip has installed into a folder into a package; it must stay there until the package is sent."""
+    package._include(folder)
+
+
+def module_of_word(where: str) -> tuple[Path, str]:
+    """Return the folder that a module is imported from, and its name: of `folder/module`, or of a file."""
+    place = Path(where)
+    return place.parent, place.stem if place.suffix == ".py" else place.name
+
+
+def main_file(path: Path) -> Path | None:
+    """Return the only file of the program in a folder without a package.json; None for other paths."""
+    file = path / "main.py"
+    return file if file.is_file() and not (path / "package.json").exists() else None
 
 
 def module_file(root: Path, module: str) -> Path:
@@ -425,7 +442,7 @@ def _check_packed(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(2)
     if head != _GZIP:
-        raise ValueError(f"{str(path)!r} is no sequence package: it is not gzip-compressed")
+        raise ValueError(f"{str(path)!r} is not a sequence package: it is not gzip-compressed")
 
 
 def _tell(package: Package) -> None:

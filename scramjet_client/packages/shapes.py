@@ -14,36 +14,10 @@ from scramjet_client.packages.syntax import parsed
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
 _TAKES_ALL = {
-    *(
-        "list",
-        "tuple",
-        "set",
-        "frozenset",
-        "dict",
-        "iter",
-        "next",
-        "sum",
-        "min",
-        "max",
-        "any",
-        "all",
-        "sorted",
-    ),
-    *(
-        "enumerate",
-        "zip",
-        "map",
-        "filter",
-        "reversed",
-        "join",
-        "extend",
-        "update",
-        "deque",
-        "Counter",
-        "reduce",
-    ),
-    *("writelines", "chain", "from_iterable", "islice"),
-}
+    "list", "tuple", "set", "frozenset", "dict", "iter", "next", "sum", "min", "max", "any", "all", "sorted",
+    "enumerate", "zip", "map", "filter", "reversed", "join", "extend", "update", "deque", "Counter", "reduce",
+    "writelines", "chain", "from_iterable", "islice",
+}  # fmt: skip
 """Names of functions that iterate over their argument when they are called."""
 
 

@@ -17,7 +17,7 @@ def parsed(source: Union[str, bytes], name: str = "<unknown>") -> ast.Module:
     """Return the tree of a source, as `ast.parse` does, from any thread.
 
     Raises:
-        SyntaxError, ValueError, RecursionError: It is no source of this Python.
+        SyntaxError, ValueError, RecursionError: It is not source of this Python.
     """
     with _lock:
         for _ in range(_TRIES - 1):

@@ -29,7 +29,7 @@ from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyEr
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
 from scramjet_client.streams.lines import LineSplitter
-from scramjet_client.streams.output import OutputStream
+from scramjet_client.streams.output import OutputStream, lend, reclaim
 
 EndHook = Callable[[OutputStream, Optional[ScramjetError]], object]
 """Called with a stream that has ended, and with its error, or None."""
@@ -307,21 +307,19 @@ class Member:
         self.ended: bool = False
         self.left: bool = False
         self.error: ScramjetError | None = None
-        self._reader = stream._reader
         self._splitter = LineSplitter(repr(stream), keep_ends=False, limit=limit)
         self._last = time.monotonic()
         self._first = True
         self._hook_runs = False
         self._outcome: Exception | None = None
         self.descriptor: int
-        stream._begin(None)
+        self._reader = lend(stream, on_close)
         try:
             self._check(stream)
         except BaseException:
-            stream._turn.release()
+            reclaim(stream)
             raise
         self.descriptor, self._idle_limit = self._reader.exchange.begin_polling()
-        stream._on_close = on_close
 
     def _check(self, stream: OutputStream) -> None:
         if stream.closed:
@@ -432,10 +430,8 @@ class Member:
         if self.left:
             return
         self.left = True
-        self._reader.give_back(self._splitter.take_back())
         self._reader.exchange.end_polling(self._idle_limit)
-        self.stream._on_close = None
-        self.stream._turn.release()
+        reclaim(self.stream, self._splitter.take_back())
 
 
 def usable(key: selectors.SelectorKey) -> bool:

@@ -14,11 +14,11 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timezone
 from functools import partial
 from itertools import chain
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import requests
 
 from scramjet_client._base import Closing, Live, public
 from scramjet_client.errors import (
@@ -47,7 +47,6 @@ _REMEMBERED = 128
 """Pieces of a begun line that are kept for an error: about 1 MB of what `io.TextIOWrapper` reads."""
 
 _decode_json = json.JSONDecoder().raw_decode
-_without_last = itemgetter(slice(None, -1))
 
 
 def _exclusive(method: Callable[..., Any]) -> Any:
@@ -376,6 +375,50 @@ class OutputStream(Live, io.BufferedReader):
             self._reader.close()
 
 
+# -- for the rest of the package ------------------------------------------------------------------
+
+
+def opened(name: str, exchange: Exchange, response: requests.Response) -> OutputStream:
+    """Return the stream of an answer whose head has come; a close before the first read knows its connection."""
+    stream = OutputStream(name, exchange, lambda: response)
+    stream._reader.open()
+    return stream
+
+
+def prepend(stream: OutputStream, data: bytes) -> None:
+    """Have a stream begin with data that was read before."""
+    stream._reader.give_back(data)
+
+
+def check_at_end(stream: OutputStream, check: Callable[[], object]) -> None:
+    """Have a stream call a function once, when all its data was given; it may raise."""
+    stream._at_end = check
+
+
+def overhear(stream: OutputStream, heard: Callable[[bytes], object]) -> None:
+    """Have a stream give a function a copy of all data from the hub."""
+    stream._reader.heard = heard
+
+
+def lend(stream: OutputStream, on_close: Callable[[], object]) -> AnswerReader:
+    """Take a stream from its readers until `reclaim`, and return what it reads from.
+
+    Args:
+        stream: The stream.
+        on_close: Called if somebody closes it in the meantime.
+    """
+    stream._begin(None)
+    stream._on_close = on_close
+    return stream._reader
+
+
+def reclaim(stream: OutputStream, unread: bytes = b"") -> None:
+    """Give a lent stream back to its readers; it goes on with what was read and not used."""
+    stream._reader.give_back(unread)
+    stream._on_close = None
+    stream._turn.release()
+
+
 @public
 class EventStream(Closing):
     """The events of one name, as they come: iterate it for `GetEventResponse`s.
@@ -442,8 +485,3 @@ def json_line(line: bytes, name: str) -> Any:
         raise InvalidResponseError(
             f"a line of {name} is not JSON: {error}", body=line.decode("utf-8", "replace")
         ) from error
-
-
-def now() -> str:
-    """Return the current time in UTC, as ISO 8601 with milliseconds."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -14,7 +14,8 @@ from inspect import iscoroutinefunction
 from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing, printable
-from scramjet_client._log_records import indented, record_of
+from scramjet_client._log_records import full_record_of, indented
+from scramjet_client.streams.lines import LineSplitter, bare
 
 TargetLike = Union[
     Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool, None
@@ -66,17 +67,34 @@ class Target(Closing):
 
 
 class _Lines(Target):
-    """A callable that gets lines."""
+    """A callable or file that gets lines.
 
-    def __init__(self, call: Callable[[Any], object]) -> None:
+    Args:
+        call: The callable, or the file's `write`.
+        convert: Makes of a line what `call` gets.
+    """
+
+    def __init__(
+        self, call: Callable[[Any], object], convert: Callable[[bytes], object] = bytes
+    ) -> None:
         self._call = call
+        self._convert = convert
+        self._splitter = LineSplitter("the stream", keep_ends=True)
 
     def take(self, stream: Readable) -> None:
         for line in stream:
             # The call for an earlier line of this piece closed the stream.
             if stream.closed:
                 return
-            self._call(line)
+            self._call(self._convert(line))
+
+    def write(self, chunk: bytes) -> None:
+        for line in self._splitter.split(chunk):
+            self._call(self._convert(line))
+
+    def finish(self) -> None:
+        if rest := self._splitter.last():
+            self._call(self._convert(rest))
 
 
 class _Pieces(Target):
@@ -92,52 +110,19 @@ class _Pieces(Target):
 def log_text(line: str) -> str:
     """Return a log line for people, without its end; a line that is not a record stays as it is."""
     line = line.rstrip("\r\n")
-    record = record_of(line)
+    record = full_record_of(line)
     shown = line if record is None else f"{record.when} {record.level:<5} {indented(record.words)}"
     return printable(shown, keep="\n\t")
 
 
-class _TextLines(Target):
-    """A callable or file that takes text: it gets lines, decoded from UTF-8.
+def _text(line: bytes, *, ends: bool, log: bool) -> str:
+    """Return the text of a line: with `ends` it keeps its newline, with `log` it is a record for a person to read."""
+    text = (line if ends else bare(line)).decode("utf-8", "replace")
+    return log_text(text) + "\n" * ends if log else text
 
-    Args:
-        call: The callable, or the file's `write`.
-        ends: Whether lines keep their newline.
-        log: Whether lines are log records for a person to read.
-    """
 
-    def __init__(self, call: Callable[[str], object], *, ends: bool, log: bool) -> None:
-        self._call = call
-        self._ends = ends
-        self._log = log
-        self._begun: list[bytes] = []
-
-    def take(self, stream: Readable) -> None:
-        for line in stream:
-            # The call for an earlier line of this piece closed the stream.
-            if stream.closed:
-                return
-            self._give(line)
-
-    def write(self, chunk: bytes) -> None:
-        *lines, rest = chunk.split(b"\n")
-        for line in lines:
-            self._give(b"".join([*self._begun, line, b"\n"]))
-            self._begun.clear()
-        if rest:
-            self._begun.append(rest)
-
-    def finish(self) -> None:
-        if self._begun:
-            self._give(b"".join(self._begun))
-
-    def _give(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace")
-        if self._log:
-            text = log_text(text) + ("\n" if self._ends else "")
-        elif not self._ends:
-            text = text.removesuffix("\n").removesuffix("\r")
-        self._call(text)
+def _text_lines(call: Callable[[str], object], *, ends: bool, log: bool) -> Target:
+    return _Lines(call, functools.partial(_text, ends=ends, log=log))
 
 
 def _is_screen(file: Any) -> bool:
@@ -157,20 +142,20 @@ def _screen(file: Any) -> Target:
         file.write(text)
         _flush(file)
 
-    return _TextLines(show, ends=True, log=True)
+    return _text_lines(show, ends=True, log=True)
 
 
-def _text_lines(call: Any, *, log: bool) -> Target | None:
+def _for_text(call: Any, *, log: bool) -> Target | None:
     """Return a target that gives lines of text to a callable for text, else None."""
     inner = call
     while isinstance(inner, functools.partial):
         inner = inner.func
     name, of = getattr(inner, "__name__", ""), getattr(inner, "__self__", None)
     if name == "print" or isinstance(of, (logging.Logger, logging.LoggerAdapter)):
-        return _TextLines(call, ends=False, log=log)
+        return _text_lines(call, ends=False, log=log)
     if name == "write" and of is not None and _takes_text(of):
-        return _TextLines(call, ends=True, log=log and _is_screen(of))
-    return _TextLines(call, ends=True, log=False) if _wants_str(inner) else None
+        return _text_lines(call, ends=True, log=log and _is_screen(of))
+    return _text_lines(call, ends=True, log=False) if _wants_str(inner) else None
 
 
 def _wants_str(call: Any) -> bool:
@@ -300,7 +285,7 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
         return _screen(value) if log and _is_screen(value) else _TextFile(value)
     if callable(value):
         _refuse_async(value, stream_id)
-        return _text_lines(value, log=log) or _Lines(value)
+        return _for_text(value, log=log) or _Lines(value)
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
@@ -322,7 +307,7 @@ def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Tar
     _refuse_async(value, name)
     found: Target | None
     if callable(value) and not hasattr(value, "write"):
-        found = _text_lines(value, log=log) or _Pieces(value)
+        found = _for_text(value, log=log) or _Pieces(value)
     elif log and (value is True or (_takes_text(value) and _is_screen(value))):
         found = _terminal("stdout", log=True) if value is True else _screen(value)
     else:

@@ -551,7 +551,7 @@ class Utf8Only:
 
     def _refusal(self, offset: int, found: bytes, reason: str) -> UnsupportedByHubError:
         return UnsupportedByHubError(
-            f"{self._route} carries UTF-8 alone and would change the bytes {found!r} at offset {offset}: {reason}"
+            f"{self._route} carries only UTF-8 and would change the bytes {found!r} at offset {offset}: {reason}"
         )
 
     def close(self) -> None:

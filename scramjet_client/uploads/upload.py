@@ -7,18 +7,14 @@ thread awaits the hub's answer: for `send_*` it is the caller, for `submit_*` an
 
 from __future__ import annotations
 
-import atexit
-import functools
 import itertools
-import os
 import threading
 import time
 import warnings
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 import requests
@@ -36,6 +32,7 @@ from scramjet_client.errors import (
     UploadError,
 )
 from scramjet_client.http.answers import whole
+from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
@@ -218,7 +215,7 @@ class Upload(Live, Future[_R]):
         self._begun = True
         if threading.current_thread().daemon:
             # The interpreter's end does not wait for this daemon thread, so it must wait for the upload.
-            finish_at_exit(self)
+            _running.add(self)
         try:
             reason, text = self._run()
             if self._transfer.afterwards is not None:
@@ -251,7 +248,7 @@ class Upload(Live, Future[_R]):
         self._start(self.run)
 
     def _start(self, work: Callable[[], None]) -> None:
-        finish_at_exit(self)
+        _running.add(self)
         self._begun = self._in_background = True
         threading.Thread(target=work, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
 
@@ -485,62 +482,10 @@ class Upload(Live, Future[_R]):
                 logger.warning("%s (and nobody asked for the result)", error)
 
 
-class Unfinished(Protocol):
-    """The part of `Upload` that shutdown needs."""
-
-    name: str
-    exit_grace: float
-    """Seconds from the start of the interpreter's end, shared by all uploads."""
-
-    @property
-    def bytes_sent(self) -> int:
-        """Bytes sent so far."""
-
-    def done(self) -> bool:
-        """Return whether it has ended."""
-
-    def cancelled(self) -> bool:
-        """Return whether it was cancelled on purpose."""
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait until it has ended."""
-
-
-_running: weakref.WeakSet[Unfinished] = weakref.WeakSet()
-# Guards the uploads above: a daemon thread may begin one while the interpreter's end goes through them.
-_lock = threading.Lock()
-
-
-def finish_at_exit(upload: Unfinished) -> None:
-    """Have the interpreter's end wait for an upload, and warn about it by name if it is cut anyway."""
-    _watch_forks()
-    with _lock:
-        if not _running:
-            # Registered here, not on import, and again each time, so that it runs before handlers registered meanwhile.
-            atexit.unregister(_finish)
-            atexit.register(_finish)
-        _running.add(upload)
-
-
-@functools.cache
-def _watch_forks() -> None:
-    """Have every forked child forget the uploads: their threads and their end belong to the parent."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_forget)
-
-
-def _forget() -> None:
-    global _lock  # noqa: PLW0603 - another thread may have held it at the fork, and can't release it here
-    _lock = threading.Lock()
-    _running.clear()
-
-
-def _finish() -> None:
-    # No new thread can start now, but running threads go on until this returns.
+def _finish(uploads: list[Upload[Any]]) -> None:
+    """Wait for uploads at the interpreter's end, and warn by name about those that fail or are cut anyway."""
     began = time.monotonic()
-    with _lock:
-        unfinished = [each for each in _running if not each.done()]
-    for upload in unfinished:
+    for upload in [each for each in uploads if not each.done()]:
         try:
             error = upload.exception(max(0.0, began + upload.exit_grace - time.monotonic()))
         except FutureTimeoutError:
@@ -555,4 +500,7 @@ def _finish() -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, RuntimeWarning, stacklevel=3)
+    warnings.warn(text, RuntimeWarning, stacklevel=4)
+
+
+_running: AtExit[Upload[Any]] = AtExit(_finish)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -281,13 +283,20 @@ def test_syntax_error_leaves_the_old_version(own: dict[str, str], tmp_path: Path
         assert lines.end() == 0
 
 
-def test_syntax_error_at_first(own: dict[str, str], tmp_path: Path):
-    """A program that is broken when the command starts runs once it is mended."""
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def run(\n", "SyntaxError"),
+        ("import nothing_like_it\n" + ECHO, "app.py:1: ModuleNotFoundError"),
+    ],
+)
+def test_program_that_fails_at_first(own: dict[str, str], tmp_path: Path, text: str, said: str):
+    """A program that can't be packed or fails at import runs once it is mended."""
     program = tmp_path / "app.py"
-    program.write_text("def run(\n")
+    program.write_text(text)
     with dev(["app.py"], own, tmp_path) as lines:
-        lines.until("SyntaxError")
-        at = lines.until("waiting for a save")
+        at = lines.until(said)
+        at = lines.until("waiting for a save", at)
         program.write_text(ECHO)
         lines.until("stderr version one", at)
 
@@ -304,19 +313,6 @@ def test_deleted_file(own: dict[str, str], tmp_path: Path):
         at = lines.until("app.py is not there", at)
         program.write_text(ECHO.replace("one", "two"))
         lines.until("stderr version two", at)
-
-        assert lines.end() == 0
-
-
-def test_failed_program_waits_for_a_save(own: dict[str, str], tmp_path: Path):
-    """A program that fails at import runs again once it is mended."""
-    program = tmp_path / "app.py"
-    program.write_text("import nothing_like_it\n" + ECHO)
-    with dev(["app.py"], own, tmp_path) as lines:
-        at = lines.until("app.py:1: ModuleNotFoundError")
-        at = lines.until("the program has failed.*; waiting for a save", at)
-        program.write_text(ECHO)
-        lines.until("stderr version one", at)
 
         assert lines.end() == 0
 
@@ -614,11 +610,15 @@ def test_deaf_program_is_killed(own: dict[str, str], tmp_path: Path):
     eventually(lambda: not any(each.is_running() for each in second))
 
 
-def test_closed_pipe(own: dict[str, str], tmp_path: Path):
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [("yield 'tick\\n'", "output tick"), ("context.emit('tick', 1)", "event  tick 1")],
+)
+def test_closed_pipe(own: dict[str, str], tmp_path: Path, given: str, line: str):
     """If nobody reads stdout any more, the command ends, and the program with it."""
     (tmp_path / "app.py").write_text(
-        "import asyncio\nasync def run(context, input):\n    while True:\n"
-        "        yield 'tick\\n'\n        await asyncio.sleep(0.01)  # a source with a rate\n"
+        f"import asyncio\nasync def run(context, input):\n    while True:\n        {given}\n"
+        "        await asyncio.sleep(0.01)  # a source with a rate\n"
     )
     command = " ".join([*COMMAND, "dev app.py --port 0 --no-input"])
     done = subprocess.run(
@@ -626,8 +626,47 @@ def test_closed_pipe(own: dict[str, str], tmp_path: Path):
         cwd=tmp_path, env=own, capture_output=True, timeout=LIMIT, check=False,
     )  # fmt: skip
 
-    assert done.stdout.decode().splitlines() == ["output tick"] * 3 + ["141"]
+    assert done.stdout.decode().splitlines() == [line] * 3 + ["141"]
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "context.emit('tick', 'x' * 4000)",
+        "print('x' * 4000)",
+    ],
+)
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="a pipe of Windows can't be asked whether it is full"
+)
+def test_stdout_that_nobody_reads(own: dict[str, str], tmp_path: Path, given: str):
+    """The hub answers, and the command ends, while a program fills a pipe that nobody reads."""
+    (tmp_path / "app.py").write_text(
+        f"import asyncio\nasync def run(context, input):\n    while True:\n        {given}\n"
+        "        await asyncio.sleep(0)\n"
+    )
+    unread, full = os.pipe()
+    process = subprocess.Popen(
+        [*COMMAND, "dev", "app.py", "--port", "0", "--no-input"],
+        env=own, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        found = re.search(rb"page (http\S+)/#token=(\S+)", process.stderr.readline())
+        assert found
+        url, token = (each.decode() for each in found.groups())
+        eventually(lambda: not select.select([], [full], [], 0)[1])
+        with HostClient(f"{url}/api/v1", token=token) as host:
+            assert host.list_instances()
+
+        process.send_signal(signal.SIGINT)
+        assert process.wait(LIMIT) == 0
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(unread)
+        os.close(full)
 
 
 def test_port_in_use(own: dict[str, str], tmp_path: Path):
@@ -948,9 +987,9 @@ def test_hub_start_has_a_page(own: dict[str, str], more: list[str], has: bool):
         (["--no-input", "--input", "app.py"], "contradict"),
         (
             ["--once", "--input", "nowhere.txt"],
-            "--once needs a regular file as --input, and 'nowhere.txt' is none",
+            "--once needs a regular file as --input, and 'nowhere.txt' is not one",
         ),
-        (["--once", "--input", "/dev/null"], "is none"),
+        (["--once", "--input", "/dev/null"], "is not one"),
         (["--stdin", "-t", "text/plain"], "stdin has none"),
         (["--api-url", "http://127.0.0.1:1/api/v1", "--port", "1"], "--port is for a hub"),
         (["--api-url", "http://127.0.0.1:1/api/v1"], "connection refused"),

@@ -261,6 +261,7 @@ def test_help_imports_little(tmp_path: Path):
     code = (
         "import sys; from scramjet_client.cli import main;"
         "main(['inst', '--help']); main(['--version']); main(['seq', 'run', '--help']);"
+        "main(['profile', '--help']); main(['hub', '--help']); main(['dev', '--help']);"
         "print(sorted({'requests', 'urllib3', 'rich', 'aiohttp', 'asyncio'} & set(sys.modules)))"
     )
     done = subprocess.run(

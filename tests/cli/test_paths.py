@@ -77,20 +77,22 @@ def test_the_current_folder_goes_first(prog: Path, env: dict[str, str]):
     assert "no-such-wheel" in done.err
 
 
-def test_no_such_requirements(prog: Path, env: dict[str, str]):
-    """A file that is in neither is a wrong use, which says where it was looked for."""
-    done = run(["seq", "run", "./prog", "-r", "nothing.txt"], env, cwd=prog.parent)
+@pytest.mark.parametrize(
+    ("sequence", "requirements", "said"),
+    [
+        ("./prog", "nothing.txt", "'nothing.txt' does not exist, neither here nor in 'prog'"),
+        # They are for a package that is not sent yet, and are not ignored.
+        ("prog", "prog/requirements.txt", "on the hub already"),
+    ],
+)
+def test_requirements_that_are_refused(
+    prog: Path, env: dict[str, str], sequence: str, requirements: str, said: str
+):
+    """Requirements that can't be taken are a wrong use, which says why."""
+    done = run(["seq", "run", sequence, "-r", requirements], env, cwd=prog.parent)
 
     assert done.code == 2
-    assert "'nothing.txt' does not exist, neither here nor in 'prog'" in done.err
-
-
-def test_requirements_of_what_is_sent_already(prog: Path, env: dict[str, str]):
-    """Requirements are for a package that is not sent yet; they are not ignored."""
-    done = run(["seq", "run", "prog", "-r", "prog/requirements.txt"], env, cwd=prog.parent)
-
-    assert done.code == 2
-    assert "on the hub already" in done.err
+    assert said in done.err
 
 
 def test_a_path_without_its_dot(prog: Path, env: dict[str, str]):

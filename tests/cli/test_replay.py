@@ -223,14 +223,14 @@ def test_record_on_another_hub(host: HostClient, hub: LocalHub, home: Path, tmp_
     ("content", "said"),
     [
         ("", "is empty"),
-        ("x\n", "line 1: this is no JSON"),
+        ("x\n", "line 1: this is not JSON"),
         ("{}\n", 'must have "scramjet_trace"'),
         ('{"scramjet_trace": 2}\n', "format 2"),
         ('{"scramjet_trace": 1}\n[]\n', "line 2: a record is a JSON object"),
         ('{"scramjet_trace": 1, "program": "app.py"}\n', "has no run"),
         (
             '{"scramjet_trace": 1}\n{"kind": "sent", "instance": "a", "to": "input", "base64": "?"}\n',
-            "no base64",
+            "not base64",
         ),
         (
             '{"scramjet_trace": 1}\n{"instance": "a"}\n',
@@ -313,9 +313,9 @@ def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, comma
         (["dev", "pkg"], "pkg/__init__.py", "would replace a file of the program"),
         (["dev", "pkg"], "pkg/main.py", "would replace a file of the program"),
         (["dev", "mod:run"], "mod.py", "would replace a file of the program"),
-        (["dev", "app.py"], "other.py", "other.py: this file is no trace"),
-        (["dev", "app.py"], "data.json", "data.json: this file is no trace"),
-        (["hub", "start"], "other.py", "other.py: this file is no trace"),
+        (["dev", "app.py"], "other.py", "other.py: this file is not a trace"),
+        (["dev", "app.py"], "data.json", "data.json: this file is not a trace"),
+        (["hub", "start"], "other.py", "other.py: this file is not a trace"),
         (["dev", "broken.py"], "old.jsonl", "SyntaxError"),
         (["dev", "pkg", "--api-url", "http://127.0.0.1:9"], "old.jsonl", "refused"),
     ],
@@ -391,3 +391,18 @@ def test_traces_are_tests(trace: Path, tmp_path: Path, home: Path, changed: bool
     assert done.returncode == int(changed), done.stdout
     assert ("-ONE" in done.stdout) == changed
     assert f"1 {'failed' if changed else 'passed'}" in done.stdout
+
+
+def test_function_of_a_package_again(own: dict[str, str], tmp_path: Path):
+    """The trace of a function in a package is replayed as it ran, with what it imports from its package."""
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "helper.py").write_text("WORD = 'helped'\n")
+    (tmp_path / "pkg" / "mod.py").write_text(
+        "from pkg.helper import WORD\ndef go(context, input):\n    yield WORD\n"
+    )
+    options = ["--once", "--port", "0", "--no-input", "--record", "go.trace.jsonl"]
+    made = run(["dev", "pkg.mod:go", *options], own, cwd=tmp_path)
+    again = run(["replay", tmp_path / "go.trace.jsonl"], own, cwd=tmp_path.parent)
+
+    assert made.code == 0, made
+    assert (again.code, again.text) == (0, ""), again

@@ -233,7 +233,7 @@ def test_package_is_not_printed(env: dict[str, str], folders: Path):
     with terminal(["seq", "pack", str(folders / "echo.py"), "-o", "-"], env) as screen:
         assert screen.end() == 2
 
-    assert "no text" in screen.seen
+    assert "not text" in screen.seen
 
 
 def test_terminal_is_left_as_it_was(env: dict[str, str], start: Started, tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from email.utils import formatdate
 from pathlib import Path
 from time import time
@@ -76,8 +77,8 @@ def test_report_of_a_hub(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("version", "carries"),
     [
-        ({"version": "1.0.1", "service": "@scramjet/host"}, "stdin and inout carry UTF-8 alone"),
-        ({"version": "0.18.7"}, "all streams carry UTF-8 alone"),
+        ({"version": "1.0.1", "service": "@scramjet/host"}, "stdin and inout carry only UTF-8"),
+        ({"version": "0.18.7"}, "all streams carry only UTF-8"),
     ],
     ids=["1.x", "0.x"],
 )
@@ -387,7 +388,7 @@ def test_no_such_host():
 def test_silence():
     """A hub that takes the connection and says nothing is told apart, too."""
     with RawServer(lambda conn: conn.wait_closed(60)) as server, HostClient(server.url) as host:
-        assert host.doctor(timeout=0.2).cause == "timeout"
+        assert host.doctor(timeout=timedelta(seconds=0.2)).cause == "timeout"
 
 
 def test_proxy_that_is_away(closed_port: int):

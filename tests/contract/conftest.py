@@ -6,7 +6,7 @@ Every test is written once, for both generations. Where hubs differ the test say
 LocalHub is tested once more behind a line that is slow and stalls, and behind a real nginx: what is decided by silence
 or by seconds must not turn wrong there. Of that, `make test` runs a part (see `_PART`), and `make test-long` all.
 
-LocalHub runs Python sequences alone. So a test that takes a Node sequence for no reason of its own gets
+LocalHub runs only Python sequences. So a test that takes a Node sequence for no reason of its own gets
 the Python one of the same name there, and a test that runs with both languages runs with one.
 """
 

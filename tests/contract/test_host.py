@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
 
@@ -144,7 +145,8 @@ def test_deletion_by_force():
         with pytest.raises(HubResponseError, match="in use"):
             sequence.delete()
 
-        assert sequence.delete(force=True).id == sequence.id
+        deleted = host.delete_sequence(sequence.id, force=True, timeout=timedelta(minutes=1))
+        assert deleted.id == sequence.id
         assert host.list_entities().sequences == ()
         assert instance.id not in {each.id for each in host.list_instances()}
         hub.check()

@@ -95,7 +95,7 @@ def test_close_cancels_the_upload(start: Start):
 
 
 def test_text_alone(start: Start):
-    """inout carries UTF-8 alone, on every hub, and refuses the rest."""
+    """inout carries only UTF-8, on every hub, and refuses the rest."""
     instance = start("node-echo")
 
     with pytest.raises(UnsupportedByHubError, match="offset 1"):

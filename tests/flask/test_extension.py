@@ -261,6 +261,12 @@ def test_values_become_events() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("item", [b"a\r\r\n", "a\r\r\n"], ids=["bytes", "text"])
+def test_an_event_loses_only_the_end_of_its_line(item: bytes | str) -> None:
+    """Of several carriage returns, one belongs to the end of the line, and the others to the data."""
+    assert events_of([item], end=None) == ": connected\n\ndata: a\ndata: \n\n"
+
+
 def test_name_of_an_event_can_not_break_out() -> None:
     """A name or id with a line end, which would be a field of its own, is refused."""
     with pytest.raises(ValueError, match="event must be one line"):

@@ -67,3 +67,13 @@ def test_data_of_an_event_stays_data():
     assert event.encode().decode().splitlines() == [
         "retry: 10", "data: a", "data: ", "data: event: evil", "data: id: 1", "data: retry: 5", "",
     ]  # fmt: skip
+
+
+def test_a_browser_is_told_no_secret():
+    """Neither the token nor a header that identifies the application is in what a browser gets."""
+    with HttpClient(
+        "http://hub.test/api/v1", token="token-of-app", headers={"X-Api-Key": "key-of-the-app"}
+    ) as client:
+        message = told(ServerError("refused: token-of-app, key-of-the-app"), client)["message"]
+
+    assert message == "refused: ***, ***"

@@ -17,12 +17,13 @@ from scramjet_client import (
     InsufficientResourcesError,
     ManagerClient,
     MiddlewareClient,
+    MultiManagerClient,
     SequenceNotFoundError,
     ServerError,
     UnsupportedByHubError,
 )
 from scramjet_client.hub import LocalHub
-from tests.fleet.conftest import SEQUENCES, send, start
+from tests.fleet.conftest import SEQUENCES, TOKEN, send, start
 from tests.support.fleet import Platform
 from tests.support.hubs import open_hub
 from tests.support.real_hub import RealHub
@@ -118,6 +119,22 @@ def test_logs_of_all_hubs(fleet: Fleet):
     for log in logs.values():
         with log:
             assert "msg" in next(log.records())
+
+
+def test_logs_and_audits_for_a_time(fleet: Fleet, middleware: MiddlewareClient, platform: Platform):
+    """Each log and audit ends for a reader who wants it for a time, though its hub goes on writing it."""
+    with MultiManagerClient(platform.multi_url, token=TOKEN) as multi:
+        streams = [
+            *fleet.get_log_stream(timeout=0.3).check().values(),
+            *fleet.get_audit_stream(timeout=0.3).values(),
+            middleware.get_audit_stream(timeout=0.3),
+            multi.get_log_stream(timeout=0.3),
+        ]
+        for stream in streams:
+            with stream:
+                stream.read()
+
+    assert len(streams) == 7
 
 
 def test_audits_where_there_are_some(fleet: Fleet):

@@ -8,16 +8,21 @@ import pytest
 
 from scramjet_client import (
     Fleet,
+    FleetAnswer,
     FleetError,
+    FleetFollow,
     HubConnectionError,
+    InstanceClient,
     LineTooLongError,
     ManagerClient,
     MiddlewareClient,
+    ScramjetError,
     StreamInterruptedError,
 )
 from tests.fleet.conftest import send
 from tests.support.fleet import Platform
 from tests.support.real_hub import RealHub
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -81,6 +86,25 @@ def test_close_from_another_thread_ends_the_loop(fleet: Fleet):
     thread.join(60)
 
     assert ended.is_set()
+
+
+def test_errors_can_be_read_while_others_come():
+    """Somebody who goes through `errors` is not disturbed by what the looking thread finds."""
+    found: dict[str, ScramjetError] = {}
+
+    def find() -> FleetAnswer[list[InstanceClient]]:
+        found[f"hub {len(found)}"] = ScramjetError("away")
+        return FleetAnswer({}, found)
+
+    with FleetFollow(find, "output", 0.001, 1024) as following:
+        errors = following.errors
+        count, names = len(errors), iter(errors)
+        first = next(names)
+        eventually(lambda: len(following.errors) > count)
+        rest = list(names)
+
+    assert first == "hub 0"
+    assert len(rest) == count - 1
 
 
 def test_hub_that_can_not_be_asked_is_in_the_errors(fleet: Fleet, platform: Platform):

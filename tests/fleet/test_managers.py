@@ -106,6 +106,15 @@ def test_topic_across_hubs(manager: ManagerClient):
     with manager.get_named_data("colours", idle_timeout=60) as topic:
         assert topic.read(11) == b"red\n\xff\nblue\n"
     assert upload.result(20).bytes_written == 5
+    sent: list[int] = []
+    manager.send_named_data(
+        "colours", b"green\n", progress=lambda done, total: sent.append(done), timeout=60
+    )
+    with manager.open_named_data("colours") as writer:
+        writer.write(b"grey\n")
+    with manager.get_named_data("colours", idle_timeout=60) as topic:
+        assert topic.read(11) == b"green\ngrey\n"
+    assert sent[-1] == 6
 
     found = {each.name: each for each in manager.get_topics()}
     assert found["colours"].content_type == "application/octet-stream"
@@ -115,10 +124,14 @@ def test_topic_across_hubs(manager: ManagerClient):
 def test_store_of_a_manager(manager: ManagerClient):
     """Packages are put into the store with an id or without, listed, and taken out."""
     first = manager.put_store_item(SEQUENCES / "py-echo", "echo")
-    second = manager.put_store_item(SEQUENCES / "py-events")
+    sent: list[int] = []
+    second = manager.put_store_item(
+        SEQUENCES / "py-events", progress=lambda done, total: sent.append(done)
+    )
 
     assert (first.id, first.name) == ("echo", "py-echo")
     assert second.name == "py-events"
+    assert sent[-1] > 0
     assert {each.id for each in manager.get_store_items()} == {"echo", second.id}
     manager.delete_store_item("echo")
     assert [each.id for each in manager.get_store_items()] == [second.id]

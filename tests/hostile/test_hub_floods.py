@@ -227,23 +227,6 @@ def test_http_1_0(closed: LocalHub, head: str, body: bytes, status: bytes):
 # -- with it ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[LocalHub]:
-    """One hub for the following tests."""
-    with open_hub() as hub:
-        yield hub
-
-
-@pytest.fixture
-def url(shared: LocalHub) -> Iterator[str]:
-    """Its URL; what it did was no defect of its own."""
-    yield shared.url
-    try:
-        shared.check()
-    finally:
-        shared.clear()
-
-
 def test_records_have_a_limit(url: str, shared: LocalHub):
     """What is kept of requests is limited in bytes, each and in all; the latest ones are there."""
     before = _memory()

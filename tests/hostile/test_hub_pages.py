@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from scramjet_client.hub import LocalHub
 from tests.hub.wire import Wire, ask, opened
-from tests.support.hubs import open_hub
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[LocalHub]:
-    """One hub for these tests."""
-    with open_hub() as hub:
-        yield hub
-
-
-@pytest.fixture
-def hub(shared: LocalHub) -> Iterator[LocalHub]:
-    """The hub, empty."""
-    shared.clear()
-    yield shared
-    shared.check()
-
 
 FOREIGN = [
     *(

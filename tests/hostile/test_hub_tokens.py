@@ -216,7 +216,7 @@ def test_a_client_without_the_kept_token_is_led_to_it(env: dict[str, str]):
         with HostClient(url, token="wrong") as host, pytest.raises(AuthenticationError) as wrong:
             host.get_version()
     assert "HostClient.from_env() finds its token" in plain.value.message
-    assert f"send to {url} alone" in other.value.message
+    assert f"send only to {url}" in other.value.message
     assert "from_env" not in wrong.value.message
 
 
@@ -262,7 +262,7 @@ def test_a_file_with_something_else(text: bytes, env: dict[str, str]):
     """What can't be a token is an error."""
     with started("command", env) as (url, _):
         kept(env).write_bytes(text)
-        with pytest.raises(ConfigurationError, match="no token"):
+        with pytest.raises(ConfigurationError, match="not a token"):
             HostClient.from_env(api_base=url)
 
 

@@ -32,16 +32,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
         yield hub
 
 
-@pytest.fixture
-def url(shared: LocalHub) -> Iterator[str]:
-    """Its URL; what it did was no defect of its own."""
-    yield shared.url
-    try:
-        shared.check()
-    finally:
-        shared.clear()
-
-
 def _connect(url: str) -> socket.socket:
     parts = urlsplit(url)
     return socket.create_connection((parts.hostname or "", parts.port or 0), 30)

@@ -26,6 +26,7 @@ from scramjet_client import (
 from scramjet_client.http.body import BodyWriter
 from scramjet_client.uploads.sources import Source
 from tests.support.certs import Certificates
+from tests.support.forwarding_proxy import passed_on
 from tests.support.scripted_hub import H1Hub
 from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
@@ -373,29 +374,9 @@ def _proxy(seen: list[str]) -> Callable[[Conn], None]:
         seen.append(f"{request.method} {request.target}")
         authority = request.target if request.method == "CONNECT" else request.target.split("/")[2]
         host, _, port = authority.rpartition(":")
-        with socket.create_connection((host, int(port))) as onward:
-            if request.method == "CONNECT":
-                conn.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            else:
-                path = "/" + request.target.split("/", 3)[3]
-                lines = [f"{request.method} {path} HTTP/1.1"]
-                lines += [f"{name}: {value}" for name, value in request.headers.items()]
-                onward.sendall("\r\n".join([*lines, "", ""]).encode() + conn._buffer)
-            back = threading.Thread(target=_pump, args=(onward, conn.raw), name="test-proxy")
-            back.start()
-            _pump(conn.raw, onward)
-            back.join()
+        passed_on(conn, request, (host, int(port)), request.headers.items())
 
     return handle
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    for each in (source, target):
-        with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
 
 
 def test_upload_through_a_proxy(scheme: str, certificates: Certificates):

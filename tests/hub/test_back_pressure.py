@@ -14,7 +14,8 @@ import pytest
 
 from scramjet_client.hub._pipes import Feed
 from tests.hub.programs import ECHO, FLOOD, IDLE
-from tests.hub.wire import Wire, ask, ended, eventually, info, opened, run
+from tests.hub.wire import Wire, ask, ended, info, opened, run
+from tests.support.waiting import eventually
 
 MEGABYTE = 2**20
 OCTETS = {"Content-Type": "application/octet-stream"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hub.wire import Wire, ask, ended, eventually, info, log, opened, run
+from tests.hub.wire import Wire, ask, ended, info, log, opened, run
+from tests.support.waiting import eventually
 
 STREAM = "from scramjet.streams import Stream\n"
 

@@ -15,7 +15,6 @@ from tests.hub.wire import (
     Wire,
     ask,
     ended,
-    eventually,
     info,
     log,
     opened,
@@ -25,6 +24,7 @@ from tests.hub.wire import (
     upload,
 )
 from tests.support.hubs import open_hub
+from tests.support.waiting import eventually
 
 SLOW_STOP = """
 import asyncio

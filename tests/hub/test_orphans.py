@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from tests.hub.programs import IDLE
-from tests.hub.wire import ask, eventually, run
+from tests.hub.wire import ask, run
 from tests.support.hubs import open_hub
+from tests.support.waiting import eventually
 
 CHILD = """
 import subprocess
@@ -129,7 +130,7 @@ def test_thread_that_ends():
         "thread = next(each for each in threading.enumerate() if each.name == 'scramjet-local-hub')\n"
         "ctypes.pythonapi.PyThreadState_SetAsyncExc(\n"
         "    ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))\n"
-        "hub._loop.call_soon_threadsafe(lambda: None)\n"
+        "hub._server.loop.call_soon_threadsafe(lambda: None)\n"
         "thread.join(); hub.stop(); print('ended', flush=True); sys.stdin.readline()\n"
     )
     with subprocess.Popen(

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.hub.wire import archive, ask, ended, eventually, info, log, opened, run, start, upload
+from tests.hub.wire import archive, ask, ended, info, log, opened, run, start, upload
+from tests.support.waiting import eventually
 
 OCTETS = "provides = {'provides': '', 'contentType': 'application/octet-stream'}\n"
 NDJSON = "provides = {'provides': '', 'contentType': 'application/x-ndjson'}\n"

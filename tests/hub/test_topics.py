@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.hub.programs import IDLE
-from tests.hub.wire import Wire, ask, eventually, info, log, opened, package, run, start, upload
+from tests.hub.wire import Wire, ask, info, log, opened, package, run, start, upload
+from tests.support.waiting import eventually
 
 TEXT = {"Content-Type": "text/plain"}
 CHUNKED = {**TEXT, "Transfer-Encoding": "chunked"}

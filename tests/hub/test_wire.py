@@ -9,8 +9,9 @@ import time
 import pytest
 
 from tests.hub.programs import ECHO, EVENTS, IDLE, STDIN
-from tests.hub.wire import Wire, ask, ended, eventually, info, opened, run
+from tests.hub.wire import Wire, ask, ended, info, opened, run
 from tests.support.hubs import open_hub
+from tests.support.waiting import eventually
 
 CHUNKED = {"Transfer-Encoding": "chunked"}
 TEXT = {"Content-Type": "text/plain", **CHUNKED}

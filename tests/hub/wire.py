@@ -8,10 +8,11 @@ import io
 import json
 import socket
 import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from tests.support.waiting import eventually
 
 _TIMEOUT = 60.0
 """Seconds for each wait; only a hang reaches them."""
@@ -232,17 +233,6 @@ def log(url: str, instance: str, *said: str) -> list[dict[str, Any]]:
 def _is_said(text: str, data: bytes) -> bool:
     whole = data[: data.rfind(b"\n") + 1]
     return any(text in json.loads(line)["msg"] for line in whole.splitlines())
-
-
-def eventually(check: Callable[[], Any], timeout: float = _TIMEOUT) -> Any:
-    """Return the first true value; fails after the timeout."""
-    deadline = time.monotonic() + timeout
-    while True:
-        value = check()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
 
 
 def ended(url: str, instance: str) -> dict[str, Any]:

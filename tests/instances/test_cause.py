@@ -237,7 +237,7 @@ CASES = [
         1,
         f"{HEAD}{BY_RUNNER}AttributeError: 'list' object has no attribute 'map'\n",
         summary="AttributeError: 'list' object has no attribute 'map'",
-        cure="is no stream",
+        cure="is not a stream",
     ),
     Case(
         "a content type",

@@ -43,18 +43,6 @@ from tests.support.wire import Conn, RawServer
 MEGABYTE = 1_000_000
 
 
-@pytest.fixture
-def there(h1_hub: H1Hub) -> Instance:
-    """The instance, on the hub's side."""
-    return h1_hub.add_instance()
-
-
-@pytest.fixture
-def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
-    """The instance, on the client's side."""
-    return h1_host.get_instance_client(there.id)
-
-
 # -- lifecycle --------------------------------------------------------------------------------------
 
 

@@ -33,19 +33,6 @@ from tests.support.tuned import tuned
 from tests.support.waiting import LIMIT, eventually, long_enough
 from tests.support.wire import Conn, RawServer
 
-
-@pytest.fixture
-def there(h1_hub: H1Hub) -> Instance:
-    """The instance, on the hub's side."""
-    return h1_hub.add_instance()
-
-
-@pytest.fixture
-def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
-    """The instance, on the client's side."""
-    return h1_host.get_instance_client(there.id)
-
-
 plain = pytest.mark.parametrize("scheme", ["plain"], indirect=True)
 """Marks tests whose claim has nothing to do with what is below HTTP."""
 
@@ -389,6 +376,38 @@ def test_interpreters_end(there: Instance, h1_hub: H1Hub):
     assert process.returncode == 0
     assert first == b"x" * 1000 + b"\n"
     assert b"RuntimeWarning: the interpreter ends while stdout of instance" in errors
+
+
+FORKS_WHILE_IT_FOLLOWS = """
+import os, sys
+from scramjet_client import HostClient
+
+following = HostClient(sys.argv[1]).get_instance_client(sys.argv[2]).follow(stdout=print)
+if not (child := os.fork()):
+    sys.exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+print("forked", flush=True)
+following.wait()
+"""
+
+
+@plain
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_does_not_follow(there: Instance, h1_hub: H1Hub):
+    """A child that is forked while something is followed ends without a word, and ends nothing of its parent."""
+    quiet = "ignore::DeprecationWarning"
+    with subprocess.Popen(
+        [sys.executable, "-W", quiet, "-c", FORKS_WHILE_IT_FOLLOWS, h1_hub.url, there.id],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"forked\n"
+        there.pipes["stdout"].write(b"one\n")
+        there.end()
+        rest, errors = process.communicate(timeout=LIMIT)
+
+    assert (rest, errors, process.returncode) == (b"one\n", b"", 0)
 
 
 @plain

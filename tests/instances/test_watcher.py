@@ -33,12 +33,6 @@ def there(h1_hub: H1Hub) -> Instance:
     return instance
 
 
-@pytest.fixture
-def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
-    """The instance, on the client's side."""
-    return h1_host.get_instance_client(there.id)
-
-
 @contextlib.contextmanager
 def polled(instance: InstanceClient) -> Iterator[None]:
     """Have a program ask for an instance's info again and again, so that its log is never silent."""

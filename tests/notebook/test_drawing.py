@@ -16,7 +16,7 @@ from scramjet_client.integrations._drawing import (
     numbered_lines,
     size,
 )
-from scramjet_client.integrations._view import Tail
+from scramjet_client.integrations._view import Meter
 
 
 def state(**streams: StreamState) -> ViewState:
@@ -127,7 +127,7 @@ def test_what_is_said_last_is_shown(name: str, tail: bytes, count: int, shown: l
 
 def test_lines_keep_their_names():
     """A line has the same name in each picture, however much has come; one that grows keeps it, too."""
-    tail = Tail()
+    tail = Meter()
     tail.write(b"one\ntwo\nth")
     before = numbered_lines("output", tail.state(), 3)
     tail.write(b"ree\n" + b"more\n")
@@ -143,9 +143,9 @@ def test_lines_keep_their_names():
 
 def test_what_begins_within_a_line_is_not_shown():
     """Of a line whose beginning is no longer kept nothing is shown, unless there is nothing else."""
-    tail = Tail()
+    tail = Meter()
     tail.write(b"a" * 16380 + b"end\nlast\n")
-    alone = Tail()
+    alone = Meter()
     alone.write(b"a" * 20_000)
 
     assert last_lines("output", tail.state().tail, 5) == ["last"]
@@ -197,7 +197,7 @@ def test_sizes(count: float, text: str):
 
 def test_tail_is_bounded():
     """However much comes, and in whatever pieces, the last 16 KiB are kept and all is counted."""
-    tail = Tail()
+    tail = Meter()
     for _ in range(100):
         tail.write(b"a" * 1000)
     tail.write(b"b" * 100_000)
@@ -205,5 +205,5 @@ def test_tail_is_bounded():
     tail.sample(2.0)
 
     assert tail.received == 200_003
-    assert tail.end == b"b" * 16_381 + b"end"
+    assert bytes(tail) == b"b" * 16_381 + b"end"
     assert list(tail.rates) == [100_001.5]

@@ -189,7 +189,7 @@ def test_showing_needs_no_notebook():
 
 def test_show_outside_of_a_notebook():
     """In a script show() says what it needs, before it asks the hub anything."""
-    with pytest.raises(RuntimeError, match="this is none"):
+    with pytest.raises(RuntimeError, match="this is not one"):
         HostClient("http://127.0.0.1:1/api/v1").get_instance_client("abc").show()
 
 

@@ -196,11 +196,20 @@ def test_secrets_are_left_out_and_named(tmp_path: Path):
     assert warning.filename == __file__
 
 
-def test_public_certificates_travel(tmp_path: Path):
-    """A CA bundle is no secret, though it ends in .pem."""
-    root = folder(tmp_path / "seq", **{"ca.pem": "# CA\n-----BEGIN CERTIFICATE-----\nabc\n"})
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        # A CA bundle is not a secret, though it ends in .pem.
+        ("ca.pem", {"ca.pem": "# CA\n-----BEGIN CERTIFICATE-----\nabc\n"}),
+        # The user has named it.
+        ("server.key", {"server.key": KEY, ".siignore": "!server.key\n"}),
+    ],
+)
+def test_files_that_only_look_like_secrets(tmp_path: Path, name: str, files: dict[str, str]):
+    """They travel, without a warning."""
+    root = folder(tmp_path / "seq", **files)
 
-    assert "ca.pem" in names(root)
+    assert name in names(root)
     assert Package(root).warnings == ()
 
 
@@ -301,14 +310,6 @@ def test_every_warning_of_secrets_has_its_class(tmp_path: Path):
     assert there.isdisjoint(left_out)
 
 
-def test_named_secret_travels_without_a_warning(tmp_path: Path):
-    """What the user has named in .siignore is what he wants."""
-    root = folder(tmp_path / "seq", **{"server.key": KEY, ".siignore": "!server.key\n"})
-
-    assert "server.key" in names(root)
-    assert Package(root).warnings == ()
-
-
 def test_key_in_an_example_stays(tmp_path: Path):
     """A template of a file with secrets travels, unless it holds one."""
     root = folder(tmp_path / "seq", **{".env.example": "TOKEN=\n", "conf/.env.sample": KEY})
@@ -340,7 +341,7 @@ def test_preview_shows_what_goes_and_what_stays(tmp_path: Path):
     assert "warning: left out of" in preview._repr_html_()
 
 
-# -- what is no sequence ----------------------------------------------------------------------------
+# -- not a sequence ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 from scramjet_client import HostClient, InstanceClient
 from scramjet_client.hub import LocalHub
+from scramjet_client.streams.targets import piece_target
 from tests.support.waiting import LIMIT
 
 
@@ -33,21 +34,32 @@ def talks(context, input):
 
 
 @pytest.fixture(scope="module")
-def host():
+def hub():
     with LocalHub() as hub:
         hub.add_sequence("says", says)
         hub.add_sequence("talks", talks)
-        with hub.client() as client:
-            yield client
+        yield hub
+
+
+@pytest.fixture
+def host(hub: LocalHub):
+    with hub.client() as client:
+        yield client
 
 
 @pytest.fixture
 def start(host: HostClient):
+    started: list[InstanceClient] = []
+
     def begin(name: str) -> InstanceClient:
         (id,) = host.get_sequence_id(name)
-        return host.get_sequence_client(id).start()
+        started.append(host.get_sequence_client(id).start())
+        return started[-1]
 
-    return begin
+    yield begin
+    for each in started:
+        if each.get_info().status == "running":
+            each.kill()
 
 
 READABLE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} INFO  PythonRunner ready")
@@ -128,6 +140,17 @@ def test_what_each_target_is_given(
             assert {type(line) for line in kept.lines} == {str}
         if of(kept) == kept.takes_anything:
             assert {type(line) for line in kept.lines} == {bytes}
+
+
+def test_lines_lose_their_end_and_nothing_else():
+    """What is printed is each line without its end; a carriage return without a newline is not one."""
+    printed = io.StringIO()
+    target = piece_target(functools.partial(print, file=printed, end="|"), "target")
+    for chunk in (b"abc\r\nd", b"ef\r\r", b"\nabc\n\n", b"last\r"):
+        target.write(chunk)
+    target.finish()
+
+    assert printed.getvalue() == "abc|def\r|abc||last\r|"
 
 
 def test_a_log_for_ten_seconds(start):

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.sockets import listens
 from tests.support.waiting import eventually
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -47,16 +48,10 @@ def nginx(folder: Path, location: str, hub_port: int) -> Iterator[int]:
     command = [NGINX, "-p", str(folder), "-e", f"{folder}/error.log", "-c", str(config)]
     with subprocess.Popen(command) as process:
         try:
-            eventually(lambda: _listens(port))
+            eventually(lambda: listens(port))
             yield port
         finally:
             process.terminate()
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 def below(prefix: str) -> str:

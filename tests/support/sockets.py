@@ -1,8 +1,10 @@
-"""Says what the sockets of this process are, so that a test that leaves one shows which it was."""
+"""What the sockets of this process are, for a test that leaves one; and whether somebody listens."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 from pathlib import Path
 
 import psutil
@@ -29,3 +31,10 @@ def described(links: set[str]) -> list[str]:
 
 def _place(address: object) -> str:
     return ":".join(str(part) for part in address) if isinstance(address, tuple) else str(address)
+
+
+def listens(port: int) -> bool:
+    """Return whether somebody listens on a port of this machine."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False

@@ -8,7 +8,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +29,10 @@ from scramjet_client.hub import LocalHub
 from tests.hub.programs import ECHO
 from tests.hub.wire import package
 from tests.support.certs import Certificates
+from tests.support.forwarding_proxy import passed_on
 from tests.support.hubs import open_hub
 from tests.support.scripted_hub import H1Hub
+from tests.support.sockets import listens
 from tests.support.waiting import LIMIT, eventually
 from tests.support.wire import Conn, RawServer
 
@@ -249,31 +250,9 @@ def _forward(asked: list[str], hub: list[int], login: str | None = None) -> Any:
                 b"HTTP/1.1 407 Login\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n"
             )
             return
-        with socket.create_connection(("127.0.0.1", hub[0])) as onward:
-            if request.method == "CONNECT":
-                conn.send(b"HTTP/1.1 200 Go on\r\n\r\n")
-            else:
-                path = "/" + request.target.partition("://")[2].partition("/")[2]
-                lines = [
-                    f"{request.method} {path} HTTP/1.1",
-                    *(f"{k}: {v}" for k, v in headers.items()),
-                ]
-                onward.sendall("\r\n".join([*lines, "", ""]).encode() + conn._buffer)
-            back = threading.Thread(target=_pump, args=(onward, conn.raw), name="test-proxy")
-            back.start()
-            _pump(conn.raw, onward)
-            back.join()
+        passed_on(conn, request, ("127.0.0.1", hub[0]), headers.items())
 
     return handle
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    for each in (source, target):
-        with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
 
 
 TINYPROXY = shutil.which("tinyproxy")
@@ -290,16 +269,10 @@ def _tinyproxy(folder: Path, *further: str) -> Iterator[str]:
         [TINYPROXY or "", "-d", "-c", str(config)], stdout=subprocess.DEVNULL
     ) as process:
         try:
-            eventually(lambda: _listens(port))
+            eventually(lambda: listens(port))
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])

@@ -18,18 +18,8 @@ from scramjet_client import (
     UnsupportedByHubError,
 )
 from scramjet_client.hub import LocalHub
-from tests.support.scripted_hub import H1Hub, Instance
+from tests.support.scripted_hub import Instance
 from tests.support.waiting import LIMIT, eventually
-
-
-@pytest.fixture
-def there(h1_hub: H1Hub) -> Instance:
-    return h1_hub.add_instance()
-
-
-@pytest.fixture
-def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
-    return h1_host.get_instance_client(there.id)
 
 
 def test_everything_that_writes_to_files(instance: InstanceClient, there: Instance):

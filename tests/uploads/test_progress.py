@@ -18,11 +18,6 @@ DATA = bytes(range(256)) * 1024
 
 
 @pytest.fixture
-def instance(h1_hub: H1Hub, h1_host) -> InstanceClient:
-    return h1_host.get_instance_client(h1_hub.add_instance().id)
-
-
-@pytest.fixture
 def path(tmp_path: Path) -> Path:
     (tmp_path / "data").write_bytes(DATA)
     return tmp_path / "data"

@@ -21,16 +21,6 @@ from tests.support.threads import client_threads
 from tests.support.waiting import LIMIT, eventually
 
 
-@pytest.fixture
-def there(h1_hub: H1Hub) -> Instance:
-    return h1_hub.add_instance()
-
-
-@pytest.fixture
-def instance(h1_host: HostClient, there: Instance) -> InstanceClient:
-    return h1_host.get_instance_client(there.id)
-
-
 def scramjet_threads() -> list[str]:
     return [each.name for each in client_threads()]
 

@@ -214,7 +214,7 @@ def encoder(content_type: str) -> Callable[[Any], bytes]:
     }
     if content_type not in known:
         raise ValueError(
-            f"{content_type!r} is no content type of an output; there are {', '.join(known)}"
+            f"{content_type!r} is not a content type of an output; there are {', '.join(known)}"
         )
     return known[content_type]
 

@@ -73,7 +73,7 @@ class Program:
             name = "scramjet_sequence"  # an entry called json.py must not replace json
         spec = importlib.util.spec_from_file_location(name, entry)
         if spec is None or spec.loader is None:
-            raise Refused(f"{entry} is no Python file: `main` of package.json must name one")
+            raise Refused(f"{entry} is not a Python file: `main` of package.json must name one")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
@@ -117,7 +117,7 @@ class Program:
             return
         if not isinstance(result, Stream) and not is_stream:
             raise Refused(
-                f"run() returned {type(result).__name__}, which is no stream: {_WHAT_TO_RETURN}"
+                f"run() returned {type(result).__name__}, which is not a stream: {_WHAT_TO_RETURN}"
             )
         provides = getattr(module, "provides", None)
         if hasattr(result, "provides") and hasattr(result, "content_type"):
@@ -142,7 +142,7 @@ class Program:
         if kind not in _INPUT_TYPES:
             # As on a real hub: the hub accepts the upload, but the program never reads any of it.
             self._logger.error(
-                "input cannot be read: its first request came as %r, and a Python sequence takes %s alone",
+                "input cannot be read: its first request came as %r, and a Python sequence takes only %s",
                 kind,
                 " and ".join(_INPUT_TYPES),
             )

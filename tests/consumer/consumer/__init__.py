@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 import scramjet_client
 from scramjet_client import (
+    Cause,
     CompletedInstance,
     EventStream,
     Fleet,
@@ -22,10 +23,12 @@ from scramjet_client import (
     HostClient,
     InstanceClient,
     InstanceEndedError,
+    InstanceFailedError,
     ManagerClient,
     Multiplexer,
     OutputStream,
     ReconnectingStream,
+    RunTimeoutError,
     SendStreamResponse,
     SequenceClient,
     StopTimeoutError,
@@ -105,8 +108,16 @@ def ends(instance: InstanceClient) -> Union[str, None]:
         assert_type(error.code, str)
         assert_type(error.status, Union[int, None])
         return error.message
-    except InstanceEndedError:
+    except InstanceEndedError as error:
+        assert_type(error.info, Union[GetInstanceResponse, None])
         return None
+    except InstanceFailedError as error:
+        assert_type(error.completed, Union[CompletedInstance, None])
+        assert_type(error.info, Union[GetInstanceResponse, None])
+        return None if error.cause is None else error.cause.traceback
+    except RunTimeoutError as error:
+        assert_type(error.cause, Union[Cause, None])
+        return None if error.info is None else error.info.status
     return instance.wait(timeout=5).status
 
 

@@ -1,4 +1,4 @@
-"""The common parts of commands: the root command's options, and the errors for unknown options."""
+"""Our base classes for click: commands and groups that take the root's options anywhere, and suggest what was meant."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class _Helped(click.Command):
             raise advice from None
 
 
-class Verb(_Helped):
+class Command(_Helped):
     """A command that also takes the options of `scramjet` behind its name.
 
     Args:
@@ -152,7 +152,7 @@ class Verb(_Helped):
 class Group(_Helped, click.Group):
     """A group of such commands."""
 
-    command_class = Verb
+    command_class = Command
     shows_options = False
     """Whether its help lists the options of `scramjet`."""
 

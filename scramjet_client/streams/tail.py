@@ -1,0 +1,45 @@
+"""The end of what a stream gives."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+
+class Tail:
+    """Keeps the last bytes that are written to it, from any thread; a target of `follow`.
+
+    Args:
+        most: How many bytes to keep.
+        file: A binary file that gets all bytes first, or None.
+    """
+
+    def __init__(self, most: int, file: Any = None) -> None:
+        self._most = most
+        self._file = file
+        self._end = bytearray()
+        # Guards the bytes that are kept, and what subclasses know about them.
+        self._lock = threading.Lock()
+
+    def write(self, data: bytes) -> None:
+        """Take a piece."""
+        if self._file is not None:
+            self._file.write(data)
+            self._file.flush()
+        with self._lock:
+            self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what a piece adds to the end. Needs the lock."""
+        self._end += data[-self._most :]
+        # Not at each piece, because this moves all that is kept.
+        if len(self._end) > 2 * self._most:
+            del self._end[: -self._most]
+
+    def _last(self) -> bytes:
+        """Return the last bytes. Needs the lock."""
+        return bytes(self._end[-self._most :])
+
+    def __bytes__(self) -> bytes:
+        with self._lock:
+            return self._last()
