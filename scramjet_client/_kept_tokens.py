@@ -29,6 +29,7 @@ VARIABLE = "SCRAMJET_HUB_TOKEN"
 _SYSTEM = "/run/user/{}"
 _FOLDER = "scramjet"
 _SIZE_LIMIT = 4096
+_FILE = re.compile(r"(?P<host>[0-9a-f._]+)-(?P<port>[0-9]{1,5})\.token")
 _TOKEN = re.compile(rb"[!-~]+")
 
 
@@ -156,6 +157,26 @@ def kept_at(url: str) -> str | None:
             if find_token(each) is not None:
                 return each
     return None
+
+
+def running_hubs() -> list[str]:
+    """Return the URLs of the hubs that a command of this user runs now."""
+    found = []
+    for base in _bases() if fcntl is not None else []:
+        with contextlib.suppress(OSError):
+            for each in sorted(os.listdir(base / _FOLDER)):
+                named = _FILE.fullmatch(each)
+                host = named["host"].replace("_", ":") if named else ""
+                url = (
+                    f"http://{f'[{host}]' if ':' in host else host}:{named['port']}/api/v1"
+                    if named
+                    else ""
+                )
+                # Only a file that can be believed names a hub that is alive.
+                with contextlib.suppress(UnsafeTokenFile):
+                    if url and find_token(url) is not None:
+                        found.append(url)
+    return list(dict.fromkeys(found))
 
 
 def _read(name: str, folder: int, path: Path) -> str | None:

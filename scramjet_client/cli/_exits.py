@@ -12,6 +12,7 @@ from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
     InstanceNotFoundError,
+    InvalidResponseError,
     NotFoundError,
     ScramjetError,
     SequenceNotFoundError,
@@ -31,6 +32,9 @@ TIMEOUT = 124
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
+_GATEWAY = (502, 503, 504)
+"""Statuses of a proxy that does not reach the hub."""
+
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (BrokenPipeError, PIPE_CLOSED),
     (KeyboardInterrupt, INTERRUPTED),
@@ -40,6 +44,8 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (TimeoutError, TIMEOUT),
     (HubResponseError, REFUSED),
     (HubConnectionError, UNREACHABLE),
+    # Another server answers there, such as a proxy with a web page.
+    (InvalidResponseError, UNREACHABLE),
     (StreamInterruptedError, UNREACHABLE),
     (ScramjetError, FAILED),
     (OSError, FAILED),
@@ -64,8 +70,9 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (
         HubConnectionError,
-        "`scramjet hub start` starts a hub here; `scramjet hub doctor` says which is meant",
+        "`scramjet hub doctor` says whether the hub still answers",
     ),
+    (InvalidResponseError, "`scramjet hub doctor` finds out what is there"),
     (StreamInterruptedError, "`scramjet hub doctor` says whether the hub still answers"),
 )
 """Advice for an error. Errors without an entry have it in their message, or there is none."""
@@ -96,6 +103,9 @@ def code_of(error: BaseException) -> int:
     """Return the exit code for an error."""
     if isinstance(error, click.ClickException):
         return error.exit_code
+    if type(error) is NotFoundError or getattr(error, "status", None) in _GATEWAY:
+        # Not this thing, but the hub's API is not there.
+        return UNREACHABLE
     return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
 
 

@@ -10,10 +10,14 @@ from typing import Any
 import click
 
 from scramjet_client import __version__
+from scramjet_client._kept_tokens import running_hubs
 from scramjet_client.cli import _exits, _say
 from scramjet_client.cli._lazy import LazyGroup
 from scramjet_client.cli._session import Session, connection, given
-from scramjet_client.errors import InvalidResponseError, NotFoundError
+from scramjet_client.errors import HubConnectionError, InvalidResponseError, NotFoundError
+
+_STARTS_ONE = "`scramjet hub start` starts one here"
+"""The advice of an error if nothing listens at an address of this machine."""
 
 _NEARBY = 5.0
 """Seconds to look for a hub on the same host."""
@@ -46,7 +50,19 @@ class _Root(LazyGroup):
 def _say_where(ctx: click.Context, error: BaseException) -> None:
     """If the URL lacks the path of a hub's API, add to the error the URL on its host at which one answers."""
     session = ctx.find_object(Session)
-    if not isinstance(error, (NotFoundError, InvalidResponseError)) or session is None:
+    if session is None:
+        return
+    if isinstance(error, HubConnectionError) and _STARTS_ONE in error.message:
+        others = running_hubs()
+        if others:
+            named = " or ".join(f"`scramjet --url {each}`" for each in others[:3])
+            error.message = error.message.replace(
+                _STARTS_ONE,
+                f"your hub runs elsewhere: {named} asks it, and so does SCRAMJET_API_URL",
+            )
+            error.args = (error.message,)
+        return
+    if not isinstance(error, (NotFoundError, InvalidResponseError)):
         return
     if "doctor()" not in error.message:
         return

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from scramjet_client._kept_tokens import kept_at, running_hubs
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _output, _say, _streams
 from scramjet_client.cli._click import Group
@@ -111,7 +114,7 @@ def page(session: Session, port: int) -> None:
             running = stack.enter_context(proxy_for(session.settings, port))
         except OSError as error:
             raise click.ClickException(
-                f"no page can listen on 127.0.0.1:{port}: {error.strerror}"
+                _cannot_listen("page", f"127.0.0.1:{port}", error)
             ) from error
         with contextlib.suppress(OSError):
             stack.enter_context(keep_token(running.url, running.token))
@@ -123,6 +126,17 @@ def page(session: Session, port: int) -> None:
         ended.wait()
 
 
+def _cannot_listen(what: str, where: str, error: OSError) -> str:
+    """Return the message for a port that can't be listened on, with what to do about a used one."""
+    # asyncio's own text has the address, too.
+    said = os.strerror(error.errno) if error.errno else str(error)
+    cure = ""
+    if error.errno == errno.EADDRINUSE:
+        yours = "a hub of yours runs there; " if kept_at(f"http://{where}") else ""
+        cure = f"; {yours}--port 0 takes a free one"
+    return f"no {what} can listen on {where}: {said}{cure}"
+
+
 @contextlib.contextmanager
 def _listening(local: LocalHub, where: str) -> Iterator[LocalHub]:
     """Run a hub while the block runs."""
@@ -131,7 +145,7 @@ def _listening(local: LocalHub, where: str) -> Iterator[LocalHub]:
     except OSError as error:
         if error.filename is not None:
             raise  # it is about a file, such as the one of --record
-        raise click.ClickException(f"no hub can listen on {where}: {error.strerror}") from error
+        raise click.ClickException(_cannot_listen("hub", where, error)) from error
     try:
         yield local
     finally:
@@ -207,7 +221,7 @@ def log(
 def doctor(ctx: click.Context, timeout: float) -> None:
     r"""Say which hub is meant, and whether it answers.
 
-    Ends with 69 if it can't be, with 1 if something else is wrong. Shows no token.
+    Ends with 69 if it does not, with 77 if it refuses the token, with 1 if something else is wrong. Shows no token.
 
     \b
     Example:
@@ -219,6 +233,10 @@ def doctor(ctx: click.Context, timeout: float) -> None:
         _output.document(all_in_options(report.as_dict()))
     else:
         _say.out(in_options(str(report)), keep=_say.LINES)
+        if report.cause == "no-hub" and (others := running_hubs()):
+            _say.out(f"{'your hubs:':<20}{', '.join(others)}")
+    if report.cause in ("no-token", "refused-token"):
+        ctx.exit(_exits.REFUSED)
     if not report.reachable:
         ctx.exit(_exits.UNREACHABLE)
     if report.problems:

@@ -28,6 +28,7 @@ from scramjet_client.cli._options import (
     limit_option,
     lines_option,
     log_options,
+    seconds_type,
     source_argument,
     type_option,
 )
@@ -384,7 +385,7 @@ def attach(
     "--time",
     *LIMIT_NAMES,
     "seconds",
-    type=click.FloatRange(min=0),
+    type=seconds_type(min_open=False),
     default=7.0,
     show_default=True,
     help="Seconds that the program gets before the hub kills it.",

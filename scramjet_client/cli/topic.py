@@ -117,18 +117,29 @@ def get(
 ) -> None:
     r"""Copy what a topic carries to stdout.
 
-    Byte for byte, until Ctrl-C: topics of 1.x never end. With --no-follow it ends when nothing has come for a
+    Byte for byte, until Ctrl-C: topics of 1.x never end. Reading a topic makes it, if it does not exist. With --no-follow it ends when nothing has come for a
     second.
 
     \b
     Example:
         scramjet topic get names -n 1
     """
+    _tell_new(session, topic)
     idle = None if follow else _streams.SILENCE
     stream = session.host.get_topic(
         topic, content_type or _NDJSON, idle_timeout=idle, timeout=session.limit(limit)
     )
     _streams.copy(session, stream, topic, path, lines)
+
+
+def _tell_new(session: Session, topic: str) -> None:
+    """Tell a user at a terminal that a topic does not exist yet: reading makes it, so a slip would be silent."""
+    if not session.talks:
+        return
+    names = [each.name for each in session.host.get_topics()]
+    if topic not in names and session.host.get_version().api_version is not None:
+        there = f"; there are: {', '.join(names[:5])}" if names else ""
+        session.note(f"there was no topic {topic!r}; reading makes it{there}")
 
 
 @topic.command()
