@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from scramjet_client.cli import _exits, _say, _words
 from scramjet_client.cli._complete import complete_profile
+from scramjet_client.cli._options import seconds_type
 from scramjet_client.cli._session import Session, given
 from scramjet_client.cli._terms import in_options
 
@@ -40,7 +41,7 @@ def _with_options(
     params: list[click.Parameter], *, hidden: bool, without: Sequence[str] = ()
 ) -> None:
     """Add the root command's options, except those whose name has another meaning here, and those of `without`."""
-    seconds = click.FloatRange(min=0, min_open=True)
+    seconds = seconds_type()
     url_help = "The hub's API. [env: SCRAMJET_API_URL]"
     limit_help = "For each answer of the hub, and for streams. [env, for answers: SCRAMJET_TIMEOUT]"
     options = [

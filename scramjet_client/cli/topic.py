@@ -117,8 +117,8 @@ def get(
 ) -> None:
     r"""Copy what a topic carries to stdout.
 
-    Byte for byte, until Ctrl-C: topics of 1.x never end. Reading a topic makes it, if it does not exist. With --no-follow it ends when nothing has come for a
-    second.
+    Byte for byte, until Ctrl-C: topics of 1.x never end. Reading a topic makes it, if it does not exist. With
+    --no-follow it ends when nothing has come for a second.
 
     \b
     Example:
