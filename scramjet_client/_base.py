@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import logging
 import os
 import re
@@ -237,6 +236,8 @@ Unicode tables, and counts spaces of other widths and new emoji."""
 
 def in_html(text: str) -> str:
     """Return text for HTML: it is shown as text, and does not reorder or hide the text around it."""
+    import html  # noqa: PLC0415 - its table of names takes 1 ms, and few programs show a page
+
     return html.escape(printable(text, keep="\n\t"))
 
 

@@ -205,7 +205,7 @@ def _read(name: str, folder: int, path: Path) -> str | None:
     finally:
         os.close(file)
     if len(token) > _SIZE_LIMIT or not _TOKEN.fullmatch(token):
-        raise UnsafeTokenFile(f"{path}: what is in it is not a token")
+        raise UnsafeTokenFile(f"{path}: its content is not a token")
     return token.decode("ascii")
 
 

@@ -34,6 +34,7 @@ from scramjet_client.http.settings import (
     checked_base,
     route,
 )
+from scramjet_client.models._values import Value, frozen
 
 VARIABLES = ("SCRAMJET_API_URL", "SCRAMJET_TOKEN", "SCRAMJET_CA_BUNDLE", "SCRAMJET_TIMEOUT")
 """The variables that `resolve` reads; `resolve_platform` reads SCRAMJET_MIDDLEWARE_URL instead of the first."""
@@ -45,8 +46,8 @@ _DIGITS = 100
 """Most digits of a number in a settings file."""
 
 
-@attrs.frozen(kw_only=True)
-class Settings:
+@frozen(kw_only=True)
+class Settings(Value):
     """The settings for a new client.
 
     Attributes:
@@ -64,8 +65,8 @@ class Settings:
     sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
-@attrs.frozen(kw_only=True)
-class ProfileSettings:
+@frozen(kw_only=True)
+class ProfileSettings(Value):
     """A profile of the `si` command.
 
     Attributes:
@@ -231,8 +232,8 @@ def _seconds(value: str) -> float:
     return seconds
 
 
-@attrs.frozen(kw_only=True)
-class _Place:
+@frozen(kw_only=True)
+class _Place(Value):
     """An address, its source, and the token that may go only there."""
 
     api_base: str

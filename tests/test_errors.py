@@ -29,7 +29,7 @@ from scramjet_client.errors import (
     UploadCancelledError,
     UploadError,
 )
-from scramjet_client.http.failures import from_response, translated
+from scramjet_client.http.failures import from_response, translate_errors
 from tests.support.waiting import LIMIT
 
 URL = "http://hub.test/api/v1/instance/abc"
@@ -184,7 +184,7 @@ def test_redirect_is_refused_and_named():
 )
 def test_foreign_exceptions_are_translated_and_kept(foreign, ours):
     """What requests, urllib3 and the socket raise becomes one of ours, with the original as its cause."""
-    with pytest.raises(ours) as caught, translated("GET", URL):
+    with pytest.raises(ours) as caught, translate_errors("GET", URL):
         raise foreign
 
     assert caught.value.__cause__ is foreign
@@ -196,7 +196,10 @@ def test_errors_of_the_caller_are_not_those_of_the_request():
     try:
         raise TimeoutError("the caller's own")
     except TimeoutError:
-        with pytest.raises(HubConnectionError, match="connection refused"), translated("GET", URL):
+        with (
+            pytest.raises(HubConnectionError, match="connection refused"),
+            translate_errors("GET", URL),
+        ):
             raise ConnectionRefusedError(111, "Connection refused")  # noqa: B904 - as requests does
 
 
@@ -204,7 +207,7 @@ def test_own_errors_pass_untouched():
     """An error of this package is not wrapped a second time."""
     error = InstanceEndedError("gone")
 
-    with pytest.raises(InstanceEndedError) as caught, translated("GET", URL):
+    with pytest.raises(InstanceEndedError) as caught, translate_errors("GET", URL):
         raise error
 
     assert caught.value is error

@@ -446,7 +446,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     ),
     "topic … not found: … answered 404…": lambda world: world.host.delete_topic("nope"),
     _ROUTE: lambda world: world.host.send_sequence(b"no package"),
-    "… answered … with what is not JSON: …": lambda world: world.hub(
+    "… answered … with something that is not JSON: …": lambda world: world.hub(
         sequences=_ok("nothing")
     ).list_sequences(),
     "… answered … with a web page (…), not JSON…": lambda world: world.hub(

@@ -12,9 +12,10 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, sec
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.http.settings import checked_headers
-from scramjet_client.streams.output import OutputStream, opened
+from scramjet_client.models.words import BINARY
 
 if TYPE_CHECKING:
+    from scramjet_client.streams.output import OutputStream
     from scramjet_client.uploads.sources import ProgressHook
 
 
@@ -79,6 +80,8 @@ class HttpClient(Requester):
             exchange: The exchange to use if the caller watches the wait. Its deadline, if any, applies to reading
                 too.
         """
+        from scramjet_client.streams.output import opened  # noqa: PLC0415 - not for who only asks
+
         headers = checked_headers(headers or {})
         reading = duration("timeout", timeout)
         idle = (
@@ -110,7 +113,7 @@ class HttpClient(Requester):
         path: str,
         stream: Any,
         *,
-        type: str = "application/octet-stream",
+        type: str = BINARY,
         end: bool | None = None,
         method: str = "POST",
         headers: Mapping[str, str] | None = None,

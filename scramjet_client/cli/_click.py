@@ -97,12 +97,32 @@ _OF_A_HUB = ("url", "profile", "token", "ca", "insecure", "timeout")
 
 
 class _Helped(click.Command):
-    """A command whose help is its docstring, and which answers wrong options with suggestions."""
+    """A command whose help is its docstring, and which answers wrong options with suggestions.
+
+    It takes the options of `scramjet` behind its name.
+    """
+
+    shows_options = False
+    """Whether its help lists these options."""
+
+    _complete = False
+
+    asks_hub = True
+    """Whether it takes the options that say which hub to ask."""
 
     def __init__(self, *args: Any, **rest: Any) -> None:
         super().__init__(*args, **rest)
         # Docstrings with backslashes are raw strings; click needs the real character, which means "leave these lines".
         self.help = (self.help or "").replace("\\b\n", "\b\n")
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, those of `scramjet` included."""
+        if not self._complete:
+            # Of a group of twenty verbs, one is used.
+            self._complete = True
+            without = () if self.asks_hub else _OF_A_HUB
+            _with_options(self.params, hidden=not self.shows_options, without=without)
+        return super().get_params(ctx)
 
     def make_context(self, *args: Any, **rest: Any) -> click.Context:
         """Parse the line; --help and --version print here."""
@@ -128,7 +148,7 @@ class _Helped(click.Command):
 
 
 class Command(_Helped):
-    """A command that also takes the options of `scramjet` behind its name.
+    """A command that does something.
 
     Args:
         asks_hub: Whether it asks a hub. If not, it refuses the options that say which.
@@ -136,14 +156,13 @@ class Command(_Helped):
 
     def __init__(self, *args: Any, asks_hub: bool = True, **rest: Any) -> None:
         super().__init__(*args, **rest)
-        self._asks_hub = asks_hub
+        self.asks_hub = asks_hub
         self.epilog = self.epilog or (_FURTHER if asks_hub else _FURTHER_WITHOUT_HUB)
-        _with_options(self.params, hidden=True, without=() if asks_hub else _OF_A_HUB)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and show the client's warnings, and with --debug its log."""
         session = ctx.find_object(Session)
-        for name in () if self._asks_hub else _OF_A_HUB:
+        for name in () if self.asks_hub else _OF_A_HUB:
             if given(ctx).get(name) is not None:
                 raise _words.about_option(f"--{name}", self, ctx)
         with _hearing(session is not None and session.debug):
@@ -154,12 +173,6 @@ class Group(_Helped, click.Group):
     """A group of such commands."""
 
     command_class = Command
-    shows_options = False
-    """Whether its help lists the options of `scramjet`."""
-
-    def __init__(self, *args: Any, **rest: Any) -> None:
-        super().__init__(*args, **rest)
-        _with_options(self.params, hidden=not self.shows_options)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

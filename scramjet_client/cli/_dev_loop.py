@@ -160,6 +160,8 @@ class _Version:
         instance: InstanceClient,
         screen: Screen,
         trace: TraceWriter | None,
+        *,
+        on_own_hub: bool,
     ) -> None:
         self.built = built
         self._trace = trace
@@ -175,7 +177,7 @@ class _Version:
         self._log: Follow | None = None
         self._upload: Upload[Any] | None = None
         self._asked_to_end = False
-        self.on_own_hub = True
+        self._on_own_hub = on_own_hub
 
     def show(self, tell: Callable[[_Ended], object], *, whole_log: bool) -> None:
         """Show its streams from now on, and report its end.
@@ -255,7 +257,7 @@ class _Version:
     def _take_stderr(self, line: bytes) -> None:
         self.record("came", **{"from": "stderr"}, data=line)
         self._last.stderr.write(line)
-        if self._asked_to_end and not self.on_own_hub:
+        if self._asked_to_end and not self._on_own_hub:
             return  # a runner of a Transform Hub writes a traceback when it is stopped
         if b'File "' in line:
             text = self.built.with_local_paths(line.decode("utf-8", "replace"), self.folder)
@@ -326,7 +328,6 @@ class _Dev:
         self._input: KeptInput | None = None
         self._version: _Version | None = None
         self._begun = threading.Event()
-        self._built: Built | None = None
         self._digest: object = None
         self._problem = ""
         self._sent: deque[tuple[float, SequenceClient]] = deque()
@@ -527,7 +528,6 @@ class _Dev:
             if each not in self._told:
                 self._told.add(each)
                 self._screen.note(each, _say.YELLOW)
-        self._built = built
         self._digest = self._state_of(built)
         sequence = self._host.send_sequence(built.data)
         self._sent.append((time.monotonic(), sequence))
@@ -541,9 +541,9 @@ class _Dev:
             input_topic=wanted.input_topic,
             output_topic=wanted.output_topic,
         )
-        trace = None if self._own is not None else self._trace
-        version = _Version(built, sequence, instance, self._screen, trace)
-        version.on_own_hub = self._own is not None
+        own = self._own is not None
+        trace = None if own else self._trace
+        version = _Version(built, sequence, instance, self._screen, trace, on_own_hub=own)
         version.record("start", sequence=built.name, args=wanted.args, config=wanted.config or {})
         self._version = version
         self._begun.set()

@@ -14,6 +14,7 @@ from pathlib import Path
 import attrs
 import click
 
+from scramjet_client._names import nearest
 from scramjet_client._trace import is_trace
 from scramjet_client.models import Cause
 from scramjet_client.packages import requirements as _pip
@@ -335,20 +336,15 @@ def _no_such(given: str) -> str:
 
 
 def _nearest(given: str) -> str:
-    import difflib  # noqa: PLC0415 - only for a mistake
-
     head, separator, name = given.partition(":")
     path = Path(head)
     try:
         names: Iterable[str] = [each.name for each in path.parent.iterdir()]
     except OSError:
         return ""
-    wanted = path.name
     known = {each if not separator else each.removesuffix(".py"): each for each in names}
-    found = difflib.get_close_matches(wanted, [*known], 1, 0.7) or difflib.get_close_matches(
-        f"{wanted}.py", [*known], 1, 0.6
-    )
+    found = nearest(path.name, known, 0.7) or nearest(f"{path.name}.py", known, 0.6)
     if not found:
         return ""
-    near = str(path.parent / found[0])
+    near = str(path.parent / found)
     return f"{near}:{name}" if separator else near

@@ -57,7 +57,7 @@ def follow_option(*, default: bool) -> Callable[[_F], _F]:
         "--follow/--no-follow",
         "follow",
         default=True if default else None,
-        help=f"Go on with what comes, or print what there is and end. {usual}",
+        help=f"Go on with new data, or print the present data and end. {usual}",
     )
 
 

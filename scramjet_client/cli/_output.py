@@ -73,6 +73,14 @@ def line(value: Any) -> None:
     _say.raw_out(printable_json(text))
 
 
+def result(session: Session, value: Any, name: str) -> None:
+    """Print what a command has made: its name for people, `value` as one JSON document for machines."""
+    if session.json:
+        document(value)
+    else:
+        _say.out(name)
+
+
 def listing(
     session: Session,
     items: Sequence[Any],

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import attrs
 import click
 
-from scramjet_client._names import misspelt
-
 
 class Advice(click.UsageError):
     """A wrong use whose message says what to do, so that the usage is not added."""
@@ -547,7 +545,7 @@ def about_command(word: str, group: click.Group, ctx: click.Context) -> click.Us
     said = f"there is no command {word!r} in `{here}`"
     lower = word.lower()
     names = group.list_commands(ctx)
-    advice = None if misspelt(lower, names) else _advice(_NO_COMMAND, prefix, lower, here)
+    advice = None if _misspelt(lower, names) else _advice(_NO_COMMAND, prefix, lower, here)
     if advice is None and _is_name(word) and prefix in _USUAL:
         advice = f"the verb comes first, such as `{root.command_path} {_USUAL[prefix]} {word}`"
     if advice is not None:
@@ -561,7 +559,7 @@ def about_command(word: str, group: click.Group, ctx: click.Context) -> click.Us
         meant += [name for name, others in _GROUPS.items() if lower in others]
     if not meant:
         # A word that is known by its meaning is hardly a misspelt other one.
-        near = misspelt(lower, names)
+        near = _misspelt(lower, names)
         meant += [f"{below}{near}"] if near else []
     if not meant:
         kin = tuple(f"{each} " for each in _KIN.get(prefix, ()))
@@ -606,6 +604,12 @@ def about_terminal(line: Sequence[str], ctx: click.Context) -> click.UsageError 
     return None if advice is None else Advice(f"`{path}` has no option {found!r}; {advice}", ctx)
 
 
+def _misspelt(word: str, names: Sequence[str]) -> str:
+    from scramjet_client._names import misspelt  # noqa: PLC0415 - for a wrong word alone
+
+    return misspelt(word, names)
+
+
 def _advice(table: Iterable[_Absent], where: str, word: str, here: str) -> str | None:
     for row in table:
         if where in row.where and word in row.words:
@@ -633,7 +637,7 @@ def _near_option(bare: str, here: Sequence[str]) -> list[str]:
     if not bare.startswith("--"):
         return []
     plain = {each[2:].replace("-", "_"): each for each in here}
-    near = misspelt(bare[2:].replace("-", "_"), list(plain))
+    near = _misspelt(bare[2:].replace("-", "_"), list(plain))
     if near:
         return [plain[near]]
     return [each for each in here if each.startswith(bare)] if len(bare) >= 5 else []

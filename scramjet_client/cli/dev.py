@@ -37,7 +37,7 @@ from scramjet_client.cli._session import Session
 @click.option("--pdb", "debugger", is_flag=True, help="Stop in the program where it fails.")
 @click.option("--no-page", is_flag=True, help="Show no page.")
 @click.option("--port", type=PORT, help="Where the hub listens. [default: 8000, or a free one]")
-@click.option("--record", metavar="FILE", help="Keep what is sent and what comes, for `replay`.")
+@click.option("--record", metavar="FILE", help="Keep a trace of inputs and outputs, for `replay`.")
 @click.option("--event", "events", multiple=True, metavar="NAME", help="Show it (with --api-url).")
 @program_options
 @click.option(

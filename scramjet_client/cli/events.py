@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scramjet_client.cli import _names, _output, _streams
+from scramjet_client.cli import _lookup, _output, _streams
 from scramjet_client.cli._click import Command, Group
 from scramjet_client.cli._options import instance_argument, json_value, limit_option, lines_option
 from scramjet_client.cli._session import Session, pass_session
@@ -51,7 +51,7 @@ def send(
     """
     if answer is None:
         session.limit_answers(limit)
-    client = _names.instance_of(session, instance)
+    client = _lookup.instance_of(session, instance)
     said = message if value is None else value
     if answer is None:
         sent = client.send_event(name, said)
@@ -76,7 +76,7 @@ def wait(session: Session, instance: str, name: str, last: bool, limit: float | 
     Example:
         scramjet inst event wait $ID ready --last
     """
-    client = _names.instance_of(session, instance)
+    client = _lookup.instance_of(session, instance)
     ask = client.get_event if last else client.get_next_event
     _streams.show_event(session, ask(name, timeout=limit))
 
@@ -98,7 +98,7 @@ def events(
     Example:
         scramjet inst events $ID progress
     """
-    client = _names.instance_of(session, instance)
+    client = _lookup.instance_of(session, instance)
     with client.get_event_stream(name, timeout=session.limit(limit)) as stream:
         for each in islice(stream, lines):
             _streams.show_event(session, each)

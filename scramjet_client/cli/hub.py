@@ -42,7 +42,7 @@ def hub() -> None:
     "--no-token", is_flag=True, help="Let every user of this machine run programs as you."
 )
 @click.option("--no-page", is_flag=True, help="Show no page for browsers.")
-@click.option("--record", metavar="FILE", help="Keep what is sent and what comes, for `replay`.")
+@click.option("--record", metavar="FILE", help="Keep a trace of inputs and outputs, for `replay`.")
 @pass_session
 def start(
     session: Session,

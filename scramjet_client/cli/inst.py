@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from scramjet_client.cli import _exits, _names, _output, _say, _streams
+from scramjet_client.cli import _exits, _lookup, _output, _say, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._hints import hint
@@ -88,7 +88,7 @@ def info(session: Session, instance: str) -> None:
     Example:
         scramjet inst info $ID
     """
-    found = _names.instance_of(session, instance).get_info()
+    found = _lookup.instance_of(session, instance).get_info()
     how = found.terminated
     pairs = [
         ("id", found.id),
@@ -113,7 +113,7 @@ def health(session: Session, instance: str) -> None:
     Example:
         scramjet inst health $ID
     """
-    client = _names.instance_of(session, instance)
+    client = _lookup.instance_of(session, instance)
     # The uptime counts from the start.
     client.get_info()
     found = client.get_health()
@@ -153,7 +153,7 @@ def log(
     """
     goes_on = follows(follow, limit)
     idle = None if goes_on else _streams.SILENCE
-    client = _names.instance_of(session, instance)
+    client = _lookup.instance_of(session, instance)
     stream = client.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
     chosen = _streams.Chosen(every=every, level=level)
     _streams.show_log(session, stream, lines, goes_on, chosen)
@@ -164,7 +164,7 @@ def _reader(stream_id: Any) -> None:
     crash = " If the program has crashed, its error goes to stderr, and the exit code is its own."
     ending = "" if stream_id == "stderr" else crash
     help = (
-        f"Copy an instance's {stream_id} to stdout.\n\nByte for byte: what nobody has read yet, then what comes, "
+        f"Copy an instance's {stream_id} to stdout.\n\nByte for byte: unread data first, then new data, "
         "until it ends. Ctrl-C ends the reading; the instance goes on. With --no-follow it ends when nothing has "
         f"come for a second.{ending}\n\n\b\nExample:\n"
         f"    scramjet inst {stream_id} $ID > file"
@@ -183,7 +183,7 @@ def _reader(stream_id: Any) -> None:
         session: Session = ctx.obj
         idle = None if follow else _streams.SILENCE
         until = session.limit(limit)
-        client = _names.instance_of(session, instance)
+        client = _lookup.instance_of(session, instance)
         deadline = math.inf if until is None else time.monotonic() + until
         stream = client.get_stream(stream_id, idle_timeout=idle, timeout=until)
         whole = _streams.copy(session, stream, stream_id, path, lines)
@@ -223,7 +223,7 @@ def _send(
     **options: Any,
 ) -> None:
     session: Session = ctx.obj
-    client = _names.instance_of(session, instance)
+    client = _lookup.instance_of(session, instance)
     with _streams.source(file) as body, contextlib.ExitStack() as stack:
         shown = file != "-" or stdin_is_free()
         report = stack.enter_context(progress(session, stream_id, shown=shown))
@@ -312,7 +312,7 @@ def inout(
         scramjet inst inout $ID lines.txt > answers
     """
     session: Session = ctx.obj
-    client = _names.instance_of(session, instance)
+    client = _lookup.instance_of(session, instance)
     time_limit = _streams.Limit(session.limit(limit))
     with contextlib.ExitStack() as stack:
         body = stack.enter_context(_streams.source(file))
@@ -358,7 +358,7 @@ def attach(
     from scramjet_client.cli._running import exit_code  # noqa: PLC0415
 
     session: Session = ctx.obj
-    client = _names.instance_of(session, instance)
+    client = _lookup.instance_of(session, instance)
     session.note("attached; Ctrl-C detaches")
     ended = None
     # The library detaches as it does at Ctrl-C.
@@ -403,7 +403,7 @@ def stop(session: Session, instances: tuple[str, ...], seconds: float, keepalive
     """
 
     def end(given: str) -> tuple[str, Any]:
-        client = _names.instance_of(session, given)
+        client = _lookup.instance_of(session, given)
         return client.id, client.stop(timedelta(seconds=seconds), keepalive)
 
     for_each(session, instances, end)
@@ -422,7 +422,7 @@ def kill(session: Session, instances: tuple[str, ...], forget: bool) -> None:
     """
 
     def end(given: str) -> tuple[str, Any]:
-        client = _names.instance_of(session, given)
+        client = _lookup.instance_of(session, given)
         return client.id, client.kill(remove_immediately=forget)
 
     for_each(session, instances, end)
@@ -447,7 +447,7 @@ def wait(ctx: click.Context, instances: tuple[str, ...], status: Any, limit: flo
 
     session: Session = ctx.obj
     deadline = None if limit is None else time.monotonic() + limit
-    clients = [_names.instance_of(session, each) for each in instances]
+    clients = [_lookup.instance_of(session, each) for each in instances]
     alone = len(clients) == 1
     # 0.x forgets an instance at its end, which may come while another one is waited for.
     known = {} if alone or status is not None else _known(clients)

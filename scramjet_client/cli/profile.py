@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import click
 
-from scramjet_client.cli import _output, _say
+from scramjet_client.cli import _output
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_profile
 from scramjet_client.cli._session import Session, pass_session
@@ -121,7 +121,7 @@ def create(session: Session, name: str, url: str, chosen: bool) -> None:
     )
     if chosen:
         _choose(name)
-    _tell(session, name)
+    _output.result(session, {"name": name}, name)
 
 
 @profile.command(asks_hub=False)
@@ -141,7 +141,7 @@ def use(session: Session, name: str) -> None:
     for variable in ("SCRAMJET_API_URL", "SI_CONFIG_PATH", "SI_CONFIG"):
         if os.environ.get(variable):
             session.note(f"{variable} is set and goes before it")
-    _tell(session, name)
+    _output.result(session, {"name": name}, name)
 
 
 @profile.command(asks_hub=False)
@@ -162,7 +162,7 @@ def rm(session: Session, name: str) -> None:
     if name == _current() and name != _DEFAULT:
         raise click.ClickException(f"profile {name!r} is in use; choose another one first")
     path.unlink()
-    _tell(session, name)
+    _output.result(session, {"name": name}, name)
 
 
 def _choose(name: str) -> None:
@@ -180,10 +180,3 @@ def _write(path: Path, value: dict[str, Any]) -> None:
     with open(descriptor, "w", encoding="utf-8") as file:
         json.dump(value, file, indent=2)
     partial.replace(path)
-
-
-def _tell(session: Session, name: str) -> None:
-    if session.json:
-        _output.document({"name": name})
-    else:
-        _say.out(name)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--run", "number", type=int, metavar="N", help="Which run of the trace. [default: the last]"
 )
-@click.option("--pace", is_flag=True, help="Keep the times between what was sent.")
+@click.option("--pace", is_flag=True, help="Send at the pace of the trace.")
 @click.option(
     "--patience",
     type=click.FloatRange(min=0.1),

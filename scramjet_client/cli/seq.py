@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from scramjet_client.api.answers import has_ended
-from scramjet_client.cli import _exits, _names, _output, _say
+from scramjet_client.cli import _exits, _lookup, _output, _say
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_sequence
 from scramjet_client.cli._each import for_each
@@ -91,7 +91,7 @@ def pack(
     """
     from scramjet_client.packages.package import Package  # noqa: PLC0415
 
-    with Package(path, requirements=_names.requirements_of(requirements, path)) as package:
+    with Package(path, requirements=_lookup.requirements_of(requirements, path)) as package:
         for each in package.warnings:
             _say.warn(each)
         target = target or f"{package.name or 'sequence'}.tar.gz".replace("/", "-")
@@ -153,12 +153,9 @@ def send(session: Session, path: str, replace: str | None, requirements: str | N
     Example:
         scramjet seq send ./word_count
     """
-    replaced = None if replace is None else _names.sequence_of(session, replace).id
-    sent = _names.send(session, path, requirements=requirements, replaced=replaced)
-    if session.json:
-        _output.document({"id": sent.id})
-    else:
-        _say.out(sent.id)
+    replaced = None if replace is None else _lookup.sequence_of(session, replace).id
+    sent = _lookup.send(session, path, requirements=requirements, replaced=replaced)
+    _output.result(session, {"id": sent.id}, sent.id)
 
 
 @seq.command("list")
@@ -197,7 +194,7 @@ def info(session: Session, sequence: str) -> None:
     Example:
         scramjet seq info word_count
     """
-    found = _names.sequence_of(session, sequence).get_info()
+    found = _lookup.sequence_of(session, sequence).get_info()
     pairs = [
         ("id", found.id),
         ("name", found.name),
@@ -224,11 +221,8 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
         scramjet seq start word_count first-argument second
     """
     options = _started_with(given)
-    instance = _names.sent_sequence(session, sequence, requirements).start(**options)
-    if session.json:
-        _output.document({"id": instance.id})
-    else:
-        _say.out(instance.id)
+    instance = _lookup.sent_sequence(session, sequence, requirements).start(**options)
+    _output.result(session, {"id": instance.id}, instance.id)
 
 
 @seq.command()
@@ -268,7 +262,7 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
     session: Session = ctx.obj
     options = _started_with(given)
     check_feed(given)
-    found = _names.sent_sequence(session, sequence, requirements)
+    found = _lookup.sent_sequence(session, sequence, requirements)
     feed = _running.Feed(
         path=None if given["no_input"] else given["input_path"],
         stream_id="stdin" if given["to_stdin"] else "input",
@@ -287,7 +281,7 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
         patient = not interrupted.killed
         raise
     finally:
-        if _names.is_path(sequence) and not given["keep"]:
+        if _lookup.is_path(sequence) and not given["keep"]:
             _running.remove(found, patient=patient)
     ctx.exit(_running.exit_code(info))
 
@@ -307,7 +301,7 @@ def rm(session: Session, sequences: tuple[str, ...], force: bool) -> None:
     """
 
     def remove(given: str) -> tuple[str, Any]:
-        found = _names.sequence_of(session, given)
+        found = _lookup.sequence_of(session, given)
         try:
             return found.id, found.delete(force=force)
         except HubResponseError as error:

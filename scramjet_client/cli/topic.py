@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scramjet_client.cli import _output, _say, _streams
+from scramjet_client.cli import _output, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_topic
 from scramjet_client.cli._each import for_each
@@ -64,10 +64,7 @@ def create(session: Session, topic: str, content_type: str | None) -> None:
         scramjet topic create names
     """
     made = session.host.create_topic(topic, content_type or _NDJSON)
-    if session.json:
-        _output.document(made)
-    else:
-        _say.out(made.name)
+    _output.result(session, made, made.name)
 
 
 @topic.command()

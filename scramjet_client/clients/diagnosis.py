@@ -54,54 +54,87 @@ class Diagnosis:
     advice: str
 
 
+_SPEAKS_TLS = Diagnosis(cause="tls", advice="it speaks TLS there; begin the URL with https://")
+_NOT_A_HUB = Diagnosis(
+    cause="not-a-hub", advice="another service is at this address; check host and port"
+)
+
+_BY_CAUSE: tuple[tuple[type[BaseException], str, str], ...] = (
+    (
+        HubTimeoutError,
+        "timeout",
+        "something takes the connection, or drops it, and does not answer: a firewall, another service,"
+        " or a hub that is stuck",
+    ),
+    (
+        socket.gaierror,
+        "unknown-host",
+        "no host of this name is known here; check the URL, or the DNS",
+    ),
+    (
+        ConnectionRefusedError,
+        "no-hub",
+        "nothing listens there; `scramjet hub start` starts a hub here, --url or SCRAMJET_API_URL names another one",
+    ),
+)
+"""What the cause of a failure means if neither a proxy nor TLS is in the way."""
+
+_PLAIN = "it does not speak TLS there; begin the URL with http://"
+_OTHER_NAME = "its certificate is for another name; use the name that the certificate has"
+
+_BY_WORDS = (
+    ("wrong_version_number", _PLAIN),
+    ("wrong version number", _PLAIN),
+    ("record layer failure", _PLAIN),
+    ("expired", "its certificate has expired, or the clock of this machine is wrong"),
+    ("not yet valid", "the clock of this machine is wrong, or that of who made its certificate"),
+    ("mismatch", _OTHER_NAME),
+    ("doesn't match", _OTHER_NAME),
+    ("certificate required", "it wants a certificate of the client; give cert="),
+    (
+        "verify failed",
+        "its CA is not known here; --ca FILE, SCRAMJET_CA_BUNDLE or verify= names it",
+    ),
+)
+"""What the words of an error of TLS mean."""
+
+
 def diagnose(
     error: Exception, client: HttpClient, sources: Mapping[str, str], timeout: float
 ) -> Diagnosis | None:
     """Return the meaning of an error of the first request to a hub, or None if it is not known."""
-    status = error.status if isinstance(error, ScramjetError) else None
     if has_cause(error, requests.exceptions.ProxyError):
         return Diagnosis(
             cause="proxy",
             advice="the proxy did not let it through; check the proxy's address and login, or name the hub in NO_PROXY",
         )
     if has_cause(error, (ssl.SSLError, requests.exceptions.SSLError)):
-        return Diagnosis(cause="tls", advice=_about_tls(" ".join(map(str, causes(error)))))
-    if isinstance(error, HubTimeoutError):
-        return Diagnosis(
-            cause="timeout",
-            advice="something takes the connection, or drops it, and does not answer: a firewall, another service,"
-            " or a hub that is stuck",
-        )
-    if has_cause(error, socket.gaierror):
-        return Diagnosis(
-            cause="unknown-host",
-            advice="no host of this name is known here; check the URL, or the DNS",
-        )
-    if has_cause(error, ConnectionRefusedError):
-        return Diagnosis(
-            cause="no-hub",
-            advice="nothing listens there; `scramjet hub start` starts a hub here, --url or SCRAMJET_API_URL names"
-            " another one",
-        )
-    if status is None:
-        if isinstance(error, ScramjetError) and _speaks_tls(client, timeout):
-            return Diagnosis(cause="tls", advice="it speaks TLS there; begin the URL with https://")
+        words = " ".join(map(str, causes(error))).lower()
+        other = "the two sides find no way to speak TLS; see what stands in front of the hub"
+        advice = next((advice for sign, advice in _BY_WORDS if sign in words), other)
+        return Diagnosis(cause="tls", advice=advice)
+    for kind, cause, advice in _BY_CAUSE:
+        if has_cause(error, kind):
+            return Diagnosis(cause=cause, advice=advice)
+    if not isinstance(error, ScramjetError):
         return None
-    return _about_answer(error, status, client, sources, timeout)
+    if error.status is None:
+        return _SPEAKS_TLS if _speaks_tls(client, timeout) else None
+    return _about_answer(error, error.status, client, sources, timeout)
 
 
 def _about_answer(
-    error: Exception,
+    error: ScramjetError,
     status: int,
     client: HttpClient,
     sources: Mapping[str, str],
     timeout: float,
 ) -> Diagnosis | None:
     """Return the meaning of an answer that is not a hub's version."""
-    body = getattr(error, "body", None) or ""
+    body = error.body or ""
     page = body.lstrip()[:1] == "<"
     if "HTTPS port" in body:
-        return Diagnosis(cause="tls", advice="it speaks TLS there; begin the URL with https://")
+        return _SPEAKS_TLS
     if status == _LOGIN:
         return Diagnosis(
             cause="proxy",
@@ -115,11 +148,8 @@ def _about_answer(
             advice="a proxy answered, and the hub behind it did not; look whether the hub runs, and where the proxy"
             " sends requests",
         )
-    elsewhere = api_nearby(client, timeout)
-    if elsewhere is not None:
-        return Diagnosis(
-            cause="wrong-path", advice=f"a hub's API answers at {elsewhere}; use this URL"
-        )
+    if elsewhere := _elsewhere(client, timeout):
+        return elsewhere
     if page or 300 <= status < 400:
         return Diagnosis(
             cause="proxy",
@@ -130,23 +160,19 @@ def _about_answer(
             cause="wrong-path",
             advice=f"there is no hub's API at this path; its URL normally ends with {_API}",
         )
-    if isinstance(error, InvalidResponseError):
-        return Diagnosis(
-            cause="not-a-hub", advice="another service is at this address; check host and port"
-        )
-    return None
+    return _NOT_A_HUB if isinstance(error, InvalidResponseError) else None
 
 
 def not_a_hub(client: HttpClient, timeout: float) -> Diagnosis:
     """Return the diagnosis for a JSON answer without a version."""
-    elsewhere = api_nearby(client, timeout)
-    if elsewhere is not None:
-        return Diagnosis(
-            cause="wrong-path", advice=f"a hub's API answers at {elsewhere}; use this URL"
-        )
-    return Diagnosis(
-        cause="not-a-hub", advice="another service is at this address; check host and port"
-    )
+    return _elsewhere(client, timeout) or _NOT_A_HUB
+
+
+def _elsewhere(client: HttpClient, timeout: float) -> Diagnosis | None:
+    found = api_nearby(client, timeout)
+    if found is None:
+        return None
+    return Diagnosis(cause="wrong-path", advice=f"a hub's API answers at {found}; use this URL")
 
 
 def _about_token(client: HttpClient, sources: Mapping[str, str]) -> Diagnosis:
@@ -160,33 +186,6 @@ def _about_token(client: HttpClient, sources: Mapping[str, str]) -> Diagnosis:
         cause="no-token",
         advice="this hub wants a token, and none was given; set SCRAMJET_TOKEN, or give token=",
     )
-
-
-def _about_tls(said: str) -> str:
-    words = said.lower()
-    for sign, advice in (
-        ("wrong_version_number", "it does not speak TLS there; begin the URL with http://"),
-        ("wrong version number", "it does not speak TLS there; begin the URL with http://"),
-        ("record layer failure", "it does not speak TLS there; begin the URL with http://"),
-        ("expired", "its certificate has expired, or the clock of this machine is wrong"),
-        (
-            "not yet valid",
-            "the clock of this machine is wrong, or that of who made its certificate",
-        ),
-        ("mismatch", "its certificate is for another name; use the name that the certificate has"),
-        (
-            "doesn't match",
-            "its certificate is for another name; use the name that the certificate has",
-        ),
-        ("certificate required", "it wants a certificate of the client; give cert="),
-        (
-            "verify failed",
-            "its CA is not known here; --ca FILE, SCRAMJET_CA_BUNDLE or verify= names it",
-        ),
-    ):
-        if sign in words:
-            return advice
-    return "the two sides find no way to speak TLS; see what stands in front of the hub"
 
 
 def api_nearby(client: HttpClient, timeout: float) -> str | None:

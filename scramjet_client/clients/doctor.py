@@ -35,7 +35,7 @@ from scramjet_client.http.failures import wrong_path
 from scramjet_client.http.interrupts import let_interrupts_pass
 from scramjet_client.http.requester import BodyRequest
 from scramjet_client.http.settings import is_loopback, proxies_for, route, verification
-from scramjet_client.models import GetVersionResponse
+from scramjet_client.models import BINARY, GetVersionResponse
 from scramjet_client.uploads.sending import answer_text
 from scramjet_client.uploads.sources import Source
 from scramjet_client.uploads.upload import Transfer, Upload
@@ -232,7 +232,7 @@ def _between(client: HttpClient, answer: JsonAnswer, problems: list[str]) -> Non
 
     request = BodyRequest(
         path=route("instance", str(uuid.uuid4()), "input"),
-        headers={"Content-Type": "application/octet-stream", "x-end-stream": "false"},
+        headers={"Content-Type": BINARY, "x-end-stream": "false"},
     )
     transfer = Transfer(
         requester=client, request=request, name="nothing", convert=answer_text, timeout=_HELD_LIMIT

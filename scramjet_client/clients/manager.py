@@ -38,6 +38,7 @@ from scramjet_client.http.answers import JsonAnswer, json_in
 from scramjet_client.http.durations import Duration
 from scramjet_client.http.settings import route
 from scramjet_client.models import (
+    BINARY,
     ConnectedHub,
     DisconnectHubsResponse,
     GetInstanceResponse,
@@ -57,8 +58,6 @@ from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
 
 _ABOUT: dict[str, Any] = {"subject": "manager", "not_found": ManagerNotFoundError}
-
-_BINARY = "application/octet-stream"
 
 
 class _Topics(Topics):
@@ -294,7 +293,7 @@ class ManagerClient(ApiClient):
     def get_named_data(
         self,
         topic: str,
-        content_type: str = _BINARY,
+        content_type: str = BINARY,
         *,
         timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
@@ -312,7 +311,7 @@ class ManagerClient(ApiClient):
         topic: str,
         stream: SourceLike,
         request_init: RequestInit | None = None,
-        content_type: str = _BINARY,
+        content_type: str = BINARY,
         end: bool | None = None,
         *,
         json: bool | None = None,
@@ -339,7 +338,7 @@ class ManagerClient(ApiClient):
         topic: str,
         stream: SourceLike,
         request_init: RequestInit | None = None,
-        content_type: str = _BINARY,
+        content_type: str = BINARY,
         end: bool | None = None,
         *,
         json: bool | None = None,
@@ -358,7 +357,7 @@ class ManagerClient(ApiClient):
             timeout=timeout,
         )
 
-    def open_named_data(self, topic: str, *, content_type: str = _BINARY) -> UploadWriter:
+    def open_named_data(self, topic: str, *, content_type: str = BINARY) -> UploadWriter:
         """Open a topic that spans hubs as a file for writing; see `HostClient.open_topic`."""
         return self._topics.open_topic(topic, content_type=content_type)
 

@@ -20,6 +20,7 @@ from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.follow import Follow
+from scramjet_client.models import TEXT
 
 _LOOK = 0.02
 """How often, in seconds, to check whether as much data has come as in the trace."""
@@ -182,7 +183,7 @@ def _send_all(
 ) -> None:
     began = time.monotonic()
     first = float(run.sent[0].get("t") or 0.0) if run.sent else 0.0
-    kind = next((str(each["type"]) for each in run.sent if "type" in each), "text/plain")
+    kind = next((str(each["type"]) for each in run.sent if "type" in each), TEXT)
     for record, sizes in zip(run.sent, run.before):
         # A program that answers may not listen yet, or take two inputs for one.
         _await(partial(came.has, sizes), following, _Quiet(run, came), patience)

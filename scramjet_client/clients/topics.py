@@ -5,22 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from scramjet_client._base import Rows
-from scramjet_client.api.generations import generation_of, route_limits
+from scramjet_client import models
+from scramjet_client.api.answers import created_topic_from, deleted_topic_from, hub_topics_from
 from scramjet_client.api.http_client import HttpClient
-from scramjet_client.errors import InvalidResponseError, TopicNotFoundError
+from scramjet_client.errors import TopicNotFoundError
 from scramjet_client.http.durations import Duration
-from scramjet_client.models import (
-    CONTENT_TYPES,
-    CreateTopicResponse,
-    DeleteTopicResponse,
-    GetTopicResponse,
-    RequestInit,
-    SendStreamResponse,
-)
-from scramjet_client.streams.output import OutputStream
+from scramjet_client.models.words import CONTENT_TYPES, NDJSON
 
 if TYPE_CHECKING:
+    from scramjet_client.api.generations import Generation
+    from scramjet_client.streams.output import OutputStream
     from scramjet_client.uploads.file import UploadWriter
     from scramjet_client.uploads.options import SendPlan
     from scramjet_client.uploads.sending import Destination
@@ -29,8 +23,6 @@ if TYPE_CHECKING:
 
 # Hubs compare the undecoded path with the name, so a name that needs encoding can't be reached.
 _NAME = re.compile(r"[A-Za-z0-9_+\-.~]+")
-
-_NDJSON = "application/x-ndjson"
 
 
 def checked_topic(topic: str) -> str:
@@ -59,20 +51,15 @@ class Topics:
 
     _client: HttpClient
 
-    def get_topics(self) -> list[GetTopicResponse]:
+    def get_topics(self) -> list[models.GetTopicResponse]:
         """Return all topics (1.x; a 0.x hub does not list its topics).
 
         Wire: GET /topics (docs/protocol.md, "Topics").
         """
-        generation_of(self._client).require("a list of topics")
-        answer = self._client.request("GET", "topics")
-        if not isinstance(answer.value, list):
-            raise InvalidResponseError(
-                "the hub's answer for topics is not a list", body=answer.text
-            )
-        return Rows(_topic(each) for each in answer.value if isinstance(each, dict))
+        self._generation().require("a list of topics")
+        return hub_topics_from(self._client.request("GET", "topics"))
 
-    def create_topic(self, topic: str, content_type: str = _NDJSON) -> CreateTopicResponse:
+    def create_topic(self, topic: str, content_type: str = NDJSON) -> models.CreateTopicResponse:
         """Create a topic (1.x; on 0.x the first send or read creates one).
 
         Args:
@@ -85,18 +72,11 @@ class Topics:
         Wire: POST /topics (docs/protocol.md, "Topics").
         """
         body = {"id": checked_topic(topic), "content-type": checked_type(content_type)}
-        generation_of(self._client).require("making a topic")
+        self._generation().require("making a topic")
         answer = self._client.request("POST", "topics", body, subject=f"topic {topic!r}")
-        value = answer.value if isinstance(answer.value, dict) else {}
-        state = value.get("state")
-        return CreateTopicResponse(
-            name=topic,
-            content_type=content_type,
-            state=state if isinstance(state, str) else None,
-            raw=answer.value,
-        )
+        return created_topic_from(answer, topic, content_type)
 
-    def delete_topic(self, topic: str) -> DeleteTopicResponse:
+    def delete_topic(self, topic: str) -> models.DeleteTopicResponse:
         """Delete a topic (1.x). Its readers get no notice: they just receive nothing more.
 
         Raises:
@@ -105,17 +85,14 @@ class Topics:
         Wire: DELETE /topics/{topic} (docs/protocol.md, "Topics").
         """
         path = f"topics/{checked_topic(topic)}"
-        generation_of(self._client).require("deleting a topic")
+        self._generation().require("deleting a topic")
         answer = self._client.request("DELETE", path, **_error_context(topic))
-        value = answer.value if isinstance(answer.value, dict) else {}
-        return DeleteTopicResponse(
-            name=topic, message=str(value.get("message", "")), raw=answer.value
-        )
+        return deleted_topic_from(answer, topic)
 
     def get_topic(
         self,
         topic: str,
-        content_type: str = _NDJSON,
+        content_type: str = NDJSON,
         *,
         timeout: Duration | None = None,
         idle_timeout: Duration | None = None,
@@ -152,14 +129,14 @@ class Topics:
         self,
         topic: str,
         stream: SourceLike,
-        request_init: RequestInit | None = None,
+        request_init: models.RequestInit | None = None,
         content_type: str | None = None,
         end: bool | None = None,
         *,
         json: bool | None = None,
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
-    ) -> SendStreamResponse:
+    ) -> models.SendStreamResponse:
         """Send data to a topic, and wait until the hub has taken all of it.
 
         A background thread pulls the body from the source, as in `InstanceClient.send_stream`. On 1.x, senders to
@@ -194,21 +171,21 @@ class Topics:
             progress=progress,
             timeout=timeout,
         )
-        answer: SendStreamResponse = self._to(topic, chosen).send(chosen, stream)
+        answer: models.SendStreamResponse = self._to(topic, chosen).send(chosen, stream)
         return answer
 
     def submit_topic(
         self,
         topic: str,
         stream: SourceLike,
-        request_init: RequestInit | None = None,
+        request_init: models.RequestInit | None = None,
         content_type: str | None = None,
         end: bool | None = None,
         *,
         json: bool | None = None,
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
-    ) -> Upload[SendStreamResponse]:
+    ) -> Upload[models.SendStreamResponse]:
         """Start sending to a topic and return at once with the handle; see `send_topic`.
 
         Returns:
@@ -236,8 +213,15 @@ class Topics:
     send_named_data = send_topic
     get_named_data = get_topic
 
+    def _generation(self) -> Generation:
+        """Return the generation of the hub; asks it only once."""
+        from scramjet_client.api.generations import generation_of  # noqa: PLC0415 - not for who only asks
+
+        return generation_of(self._client)
+
     def _to(self, topic: str, chosen: SendPlan) -> Destination:
         """Return the destination for bodies of a topic."""
+        from scramjet_client.api.generations import route_limits  # noqa: PLC0415 - not for who only asks
         from scramjet_client.uploads.sending import Destination  # noqa: PLC0415 - only senders need it
 
         client = self._client
@@ -254,7 +238,7 @@ class Topics:
 
 def _plan(
     topic: str,
-    request_init: RequestInit | None,
+    request_init: models.RequestInit | None,
     content_type: str | None,
     *,
     end: bool | None = None,
@@ -272,7 +256,7 @@ def _plan(
         json=json,
         progress=progress,
         timeout=timeout,
-        default_type=_NDJSON,
+        default_type=NDJSON,
     )
 
 
@@ -280,17 +264,3 @@ def _error_context(topic: str, content_type: str = "") -> dict[str, Any]:
     """Return a request's description of itself, for its errors."""
     kind = f" as {content_type}" if content_type else ""
     return {"subject": f"topic {topic!r}{kind}", "not_found": TopicNotFoundError}
-
-
-def _topic(value: dict[str, Any]) -> GetTopicResponse:
-    """Return one topic of a hub's list."""
-    name = value.get("topicName") or value.get("topic")
-    provider = value.get("localProvider")
-    known = ("topicName", "topic", "contentType", "localProvider")
-    return GetTopicResponse(
-        name=str(name or ""),
-        content_type=str(value.get("contentType", "")),
-        local_provider=provider if isinstance(provider, str) and provider else None,
-        extra={key: item for key, item in value.items() if key not in known},
-        raw=value,
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import attrs
 
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.interrupts import let_interrupts_pass
+from scramjet_client.models._values import Value, frozen
 
 if TYPE_CHECKING:
     # The command reads answers for its help, too, and must not wait for this.
@@ -48,7 +48,7 @@ def check_coding(response: requests.Response) -> None:
         )
 
 
-def whole(response: requests.Response, limit: int = ANSWER_LIMIT) -> bytes:
+def read_body(response: requests.Response, limit: int = ANSWER_LIMIT) -> bytes:
     """Return the body of an answer.
 
     Raises:
@@ -156,8 +156,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-@attrs.frozen(kw_only=True)
-class JsonAnswer:
+@frozen(kw_only=True)
+class JsonAnswer(Value):
     """A parsed answer: status, reason phrase, value (None for an empty body), text, and the headers as received."""
 
     status: int
@@ -181,6 +181,8 @@ def page_title(text: str) -> str:
     """Return a web page's message in one line, "" if the text is not a page: proxies answer with their own pages."""
     if not _PAGE.match(text):
         return ""
+    import html  # noqa: PLC0415 - as in `_base`
+
     title = _TITLE.search(text)
     words = _UNSEEN.sub(" ", title.group(2) if title else text)
     return " ".join(html.unescape(words).split())[:_FIRST_WORDS]
@@ -192,13 +194,15 @@ def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer
     Raises:
         InvalidResponseError: The answer is not JSON, or has more than `limit` bytes.
     """
-    text = whole(response, limit).decode("utf-8", "replace")
+    text = read_body(response, limit).decode("utf-8", "replace")
     try:
         value = loads(text) if text.strip() else None
     except ValueError as error:
         page = page_title(text)
         what = (
-            f"with a web page ({page!r}), not JSON" if page else f"with what is not JSON: {error}"
+            f"with a web page ({page!r}), not JSON"
+            if page
+            else f"with something that is not JSON: {error}"
         )
         raise InvalidResponseError(
             f"{response.request.method} {response.url} answered {response.status_code} {what}",

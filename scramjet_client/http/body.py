@@ -363,7 +363,7 @@ class BodyWriter:
             try:
                 if isinstance(sock, DUPLEX):
                     return sock.write_within(None, parts[0])
-                return _sent(sock, parts, 0)
+                return _send_some(sock, parts, 0)
             except (BlockingIOError, socket.timeout):
                 # The reading thread sets this socket's time limit for its own reads.
                 wait_for_write(sock)
@@ -385,10 +385,10 @@ class BodyWriter:
                 if wait_for_write(sock, remaining):
                     if not _PROMPT:
                         return sock.send(parts[0][:_SURE], _DONT_WAIT)
-                    return _sent(sock, parts, _DONT_WAIT)
+                    return _send_some(sock, parts, _DONT_WAIT)
 
 
-def _sent(sock: socket.socket, parts: Sequence[bytes | memoryview], flags: int) -> int:
+def _send_some(sock: socket.socket, parts: Sequence[bytes | memoryview], flags: int) -> int:
     """Send some of the parts; return how many bytes were taken."""
     if len(parts) > 1:
         count: int = getattr(sock, "sendmsg")(parts, [], flags)  # noqa: B009 - Windows has none

@@ -92,7 +92,6 @@ class ChunkedBody:
         begun: bytes,
         wait: Callable[[Callable[[], Any]], Any] | None = None,
     ) -> None:
-        self._sock = sock
         self._wait = wait
         self._recv: Callable[[int], bytes] = (
             sock.recv if wait is None else lambda size: wait(lambda: sock.recv(size))

@@ -88,7 +88,7 @@ class Exchange:
         """Seconds of silence that a reader allows, for the error."""
         self.answer: Answer | None = None
         self.failure: BaseException | None = None
-        self.sent: Event = Event()
+        self.head_sent: Event = Event()
         """Set when the head of the request has been sent; before that, nothing has left."""
         self.size_limit: int | None = None
         """Bytes that may be read through http.client, which trusts the lengths in an answer; None for streams."""
@@ -115,14 +115,14 @@ class Exchange:
             aborted = self._aborted
         if aborted:
             shut(sock)
-        self.sent.set()
+        self.head_sent.set()
 
     def answered_elsewhere(self, request: requests.PreparedRequest) -> None:
         """Record that an answer came without a connection: a mock's, which does not read the body.
 
         The source is read to its end, as by a hub, and the recorded request gets its data.
         """
-        self.sent.set()
+        self.head_sent.set()
         writer = self.writer
         if writer is None or writer.ended:
             return

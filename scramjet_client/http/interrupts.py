@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 from scramjet_client.http.causes import causes
 
@@ -49,6 +50,8 @@ class Event(threading.Event):
 
 def wait_in_parts(future: Future[Any], timeout: float | None) -> float | None:
     """Wait for a future on Windows; return the seconds for which its own `result` may still wait."""
+    from concurrent.futures import wait  # noqa: PLC0415 - Windows alone needs it
+
     part = longest_part()
     if part is None:
         return timeout
@@ -84,6 +87,8 @@ def let_interrupts_pass(error: BaseException) -> None:
 
 def _is_handler(frame: FrameType) -> bool:
     """Return whether a frame belongs to a signal handler: its arguments are the signal and the interrupted frame."""
+    import signal  # noqa: PLC0415 - for what has failed
+
     interrupted = frame.f_back
     if interrupted is None:
         return False

@@ -29,8 +29,8 @@ from scramjet_client.http.causes import causes
 from scramjet_client.http.connection import Session
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
-from scramjet_client.http.failures import from_response, translated, wrong_path
-from scramjet_client.http.retries import Outages, tried
+from scramjet_client.http.failures import from_response, translate_errors, wrong_path
+from scramjet_client.http.retries import Outages, with_retries
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
@@ -44,6 +44,7 @@ from scramjet_client.http.settings import (
     verification,
 )
 from scramjet_client.http.tuning import Tuning
+from scramjet_client.models._values import Value, frozen
 
 _T = TypeVar("_T")
 
@@ -64,8 +65,8 @@ class RequestLogger(Protocol):
         """Hear that the request is over, and how long its answer's head took."""
 
 
-@attrs.frozen(kw_only=True)
-class BodyRequest:
+@frozen(kw_only=True)
+class BodyRequest(Value):
     """A request whose body a `BodyWriter` writes: its target, and the possible meanings of its answer.
 
     Attributes:
@@ -210,11 +211,11 @@ class Requester(Closing):
             HubResponseError: The hub refused; the class follows the status.
             InvalidResponseError: The answer is not JSON.
         """
-        sent = dict(checked_headers(headers or {}))
+        all_headers = dict(checked_headers(headers or {}))
         body: bytes | None = None
         if method != "GET":
             # Hubs require this header, with exactly this spelling, even on DELETE, which has no body.
-            sent["Content-Type"] = "application/json"
+            all_headers["Content-Type"] = "application/json"
             if method != "DELETE" or value is not None:
                 body = jsonlib.dumps(value, allow_nan=False).encode()
         limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
@@ -226,7 +227,9 @@ class Requester(Closing):
             if exchange is None and limit is not None:
                 used.limit = f"{seconds(limit)} ({named})"
             with self._discreet(), self._translated(used, method, path):
-                response = self._send(used, method, path, headers=sent, params=params, body=body)
+                response = self._send(
+                    used, method, path, headers=all_headers, params=params, body=body
+                )
                 try:
                     if response.status_code >= 300:
                         raise self.refusal(response, subject, not_found)
@@ -237,7 +240,7 @@ class Requester(Closing):
                 finally:
                     response.close()
 
-        return tried(
+        return with_retries(
             attempt,
             self._retries,
             outages=self._outages,
@@ -277,7 +280,7 @@ class Requester(Closing):
         self, exchange: Exchange, method: str, path: str
     ) -> contextlib.AbstractContextManager[None]:
         """Return a context manager that translates the errors of requests."""
-        return translated(
+        return translate_errors(
             method,
             f"{self.api_base}/{path}" if path else self.api_base,
             base=self.api_base,
@@ -314,7 +317,7 @@ class Requester(Closing):
             with self._discreet(), self._translated(exchange, method, path):
                 return self._send(exchange, method, path, **how)
 
-        return tried(
+        return with_retries(
             attempt,
             self._retries,
             outages=self._outages,
@@ -354,7 +357,7 @@ class Requester(Closing):
                 allow_redirects=False,
             )
             telling.answered(response.status_code)
-        if not exchange.sent.is_set():
+        if not exchange.head_sent.is_set():
             _complete(response, prepared)
             exchange.answered_elsewhere(prepared)
         elif exchange.writer is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import random
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import urllib3
@@ -26,8 +25,7 @@ _R = TypeVar("_R")
 
 _BACK_OFF = 0.1
 _LONGEST = 5.0
-"""Seconds before the first retry, and the limit of the delay, which doubles with each further retry. A random part,
-up to half, is then taken off, so that clients that were cut off together do not return together."""
+"""Seconds before the first retry, and at most before any."""
 
 _PATIENCE = 60.0
 """Longest `Retry-After` of a hub, in seconds, that is waited for; a longer one raises the refusal."""
@@ -84,7 +82,22 @@ class Outages:
             )
 
 
-def tried(
+def pauses(first: float, longest: float, *, spread: bool = False) -> Iterator[float]:
+    """Yield the seconds to wait before each further attempt: every pause is twice the one before, up to a limit.
+
+    Args:
+        first: The first pause.
+        longest: The limit.
+        spread: Whether to take a random part, up to half, off each pause, so that clients that were cut off together
+            do not return together.
+    """
+    pause = min(first, longest)
+    while True:
+        yield pause * random.uniform(0.5, 1.0) if spread else pause
+        pause = min(2 * pause, longest)
+
+
+def with_retries(
     attempt: Callable[[], _R],
     retries: int,
     *,
@@ -105,11 +118,11 @@ def tried(
         sleep: Waits between two attempts.
         given_up: Called before each retry; returns whether nobody wants the answer any more.
     """
-    for number in itertools.count():
+    for number, back_off in enumerate(pauses(_BACK_OFF, _LONGEST, spread=True)):
         try:
             answer = attempt()
         except ScramjetError as error:
-            pause = _pause(error, number, again=again) if number < retries else None
+            pause = _pause(error, back_off, again=again) if number < retries else None
             late = deadline is not None and time.monotonic() + (pause or 0) >= deadline
             if pause is None or late or given_up():
                 _note_end(error, outages)
@@ -135,9 +148,8 @@ def _note_end(error: ScramjetError, outages: Outages) -> None:
         outages.failed(error, None)
 
 
-def _pause(error: ScramjetError, number: int, *, again: bool) -> float | None:
-    """Return the seconds to wait after failed attempt number `number`; None forbids another one."""
-    back_off = min(_BACK_OFF * 2.0**number, _LONGEST) * random.uniform(0.5, 1.0)
+def _pause(error: ScramjetError, back_off: float, *, again: bool) -> float | None:
+    """Return the seconds to wait after a failed attempt; None forbids another one."""
     if has_cause(error, urllib3.exceptions.NewConnectionError):
         # The request never left.
         return back_off

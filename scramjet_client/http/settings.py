@@ -19,9 +19,10 @@ from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
 from scramjet_client import __version__
-from scramjet_client._base import Shown, public
+from scramjet_client._base import public
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.secrets import Secrets
+from scramjet_client.models._values import Value, frozen
 
 DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
 
@@ -72,8 +73,8 @@ def _idle(value: Duration | None) -> float | None:
 
 
 @public
-@attrs.frozen(kw_only=True)
-class Timeouts(Shown):
+@frozen(kw_only=True)
+class Timeouts(Value):
     """Time limits in seconds, or timedeltas; None and infinite mean no limit.
 
     Attributes:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import attrs
 
-from scramjet_client._base import Shown, public
+from scramjet_client._base import public
 from scramjet_client.http.durations import interval
+from scramjet_client.models._values import Value, frozen
 
 _LONGEST_SILENCE = 32767
 """The most seconds of keep-alive that Linux can count."""
@@ -18,8 +19,8 @@ _MOST_PROBES = 127
 
 
 @public
-@attrs.frozen(kw_only=True)
-class KeepAlive(Shown):
+@frozen(kw_only=True)
+class KeepAlive(Value):
     """TCP keep-alive, in whole seconds: it finds a vanished peer after `idle + count * interval`.
 
     Attributes:
@@ -42,8 +43,8 @@ class KeepAlive(Shown):
 
 
 @public
-@attrs.frozen(kw_only=True)
-class Tuning(Shown):
+@frozen(kw_only=True)
+class Tuning(Value):
     """Intervals and margins of the client itself, in seconds; the defaults fit unmodified hubs.
 
     Your own waits have their limits in `Timeouts`. Change these values if something between you and the hub needs

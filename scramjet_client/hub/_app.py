@@ -13,6 +13,7 @@ from aiohttp import web
 
 from scramjet_client.hub import _routes_hub, _routes_instance, _routes_sequence
 from scramjet_client.hub._door import HEAD_LIMIT, Door
+from scramjet_client.hub._foreign_origins import is_local
 from scramjet_client.hub._http import (
     BESIDE_A_PAGE,
     Exchange,
@@ -22,7 +23,6 @@ from scramjet_client.hub._http import (
     prepare,
 )
 from scramjet_client.hub._page import Page
-from scramjet_client.hub._pages import is_local
 from scramjet_client.hub._state import State
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._settings import HubSettings
 
 HEAD_LIMIT = 65536
 """Largest head of a request, in bytes. A real hub takes 16 KB."""
@@ -110,7 +110,7 @@ class Door:
     So somebody who opens many connections without the token delays nobody who has it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: HubSettings) -> None:
         self.needs_token = settings.token is not None
         self._limit = settings.max_connections
         self._patience = settings.head_timeout

@@ -16,10 +16,10 @@ from scramjet_client.hub._events import Events
 from scramjet_client.hub._pipes import Pipe
 from scramjet_client.hub._process import Process
 from scramjet_client.hub._reaper import Reaper
-from scramjet_client.hub._record import Recorder
+from scramjet_client.hub._recorder import Recorder
 from scramjet_client.hub._records import Audit, HubLog, compact, milliseconds, timestamp
 from scramjet_client.hub._sequence import Sequence
-from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._settings import HubSettings
 from scramjet_client.hub._topics import Topics
 
 _START_LIMIT = 60.0
@@ -52,7 +52,7 @@ class Start:
 class Hub(Protocol):
     """The part of the hub that its instances use."""
 
-    settings: Settings
+    settings: HubSettings
     reaper: Reaper
     topics: Topics
     log: HubLog
@@ -292,7 +292,7 @@ class Instance:
             self.note(
                 "ERROR",
                 f"what the program sent was dropped ({kind}): it can't be passed on as JSON, "
-                "as NaN, Infinity, half a character or what is nested too deep can't",
+                "as NaN, Infinity, half a character or data that is nested too deep can't",
             )
             return
         if kind == "hello":

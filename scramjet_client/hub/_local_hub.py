@@ -31,7 +31,7 @@ from scramjet_client.hub._packages import remove
 from scramjet_client.hub._page import Page
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._sequence import copy_folder
-from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._settings import HubSettings
 from scramjet_client.hub._state import RecordedRequest, State
 from scramjet_client.hub._thread import LoopThread, serving
 
@@ -146,7 +146,7 @@ class LocalHub(Guided):
         self._page = page
         self._record = record
         self._trace: TraceWriter | None = None
-        self._settings = Settings(
+        self._settings = HubSettings(
             instance_lifetime=instance_lifetime,
             max_package_size=max_package_size,
             max_unpacked_size=max_unpacked_size,

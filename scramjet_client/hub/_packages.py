@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from scramjet_client.hub import _json
-from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._settings import HubSettings
 
 _BLOCK = 1_048_576
 
@@ -69,7 +69,7 @@ class _Headers:
 class _Tree:
     """The files, folders and links that a package makes in its folder. Each of them counts, whatever its entry."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: HubSettings) -> None:
         self.folder = folder
         self._settings = settings
         self._folders = {folder}
@@ -116,7 +116,7 @@ class _Tree:
             self._folders.add(each)
 
 
-def unpack(package: IO[bytes], folder: Path, settings: Settings) -> None:
+def unpack(package: IO[bytes], folder: Path, settings: HubSettings) -> None:
     """Unpack a tar.gz into an empty folder. After a refusal the folder may hold a part of it; throw it away.
 
     Raises:
@@ -145,7 +145,7 @@ def unpack(package: IO[bytes], folder: Path, settings: Settings) -> None:
             ) from error
 
 
-def _decompress(package: IO[bytes], plain: IO[bytes], settings: Settings) -> None:
+def _decompress(package: IO[bytes], plain: IO[bytes], settings: HubSettings) -> None:
     # Tar pads each entry to 512 bytes and adds one header to each. More than that is not a package.
     limit = settings.max_unpacked_size + _HEADERS_OF_ONE * settings.max_package_files
     size = 0
@@ -162,7 +162,7 @@ def _decompress(package: IO[bytes], plain: IO[bytes], settings: Settings) -> Non
         raise PackageRefused(_NOT_A_PACKAGE)
 
 
-def _too_much(settings: Settings) -> PackageRefused:
+def _too_much(settings: HubSettings) -> PackageRefused:
     return PackageRefused(
         f"the package unpacks to more than {settings.max_unpacked_size} bytes (max_unpacked_size)"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from scramjet_client.hub._pages import names_this_machine
+from scramjet_client.hub._foreign_origins import names_this_machine
 
 _FOLDER = Path(__file__).resolve().parent / "page"
 

@@ -18,9 +18,9 @@ from yarl import URL
 
 from scramjet_client.hub._app import BASE, has_token
 from scramjet_client.hub._door import Door
+from scramjet_client.hub._foreign_origins import is_local
 from scramjet_client.hub._page import Page, PageFile
-from scramjet_client.hub._pages import is_local
-from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._settings import HubSettings
 from scramjet_client.hub._thread import LoopThread, serving
 
 _HOST = "127.0.0.1"
@@ -70,7 +70,7 @@ class PageProxy:
             self._headers["Authorization"] = f"Bearer {token}"
         self._tls = tls
         self._port = port
-        self._settings = Settings(token=self.token)
+        self._settings = HubSettings(token=self.token)
         self._door = Door(self._settings)
         self._server = LoopThread("scramjet-page")
         self._url = ""

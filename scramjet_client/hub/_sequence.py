@@ -15,7 +15,7 @@ from scramjet_client.hub._http import TooLarge
 from scramjet_client.hub._packages import Manifest, make_folder, read_manifest, remove, unpack
 
 if TYPE_CHECKING:
-    from scramjet_client.hub._settings import Settings
+    from scramjet_client.hub._settings import HubSettings
 
 LOCATION = "sth-local"
 """The id of this hub; a real hub says "sth-0"."""
@@ -86,7 +86,7 @@ async def receive(chunks: AsyncIterator[bytes], storage: Path, limit: int) -> tu
 
 
 async def make_sequence(
-    package: IO[bytes], size: int, storage: Path, settings: Settings, id: str | None = None
+    package: IO[bytes], size: int, storage: Path, settings: HubSettings, id: str | None = None
 ) -> Sequence:
     """Unpack a package and return its sequence, ready to start.
 
@@ -106,7 +106,7 @@ async def make_sequence(
     return Sequence(id or str(uuid.uuid4()), folder, manifest, size)
 
 
-def _unpacked(package: IO[bytes], folder: Path, settings: Settings) -> Manifest:
+def _unpacked(package: IO[bytes], folder: Path, settings: HubSettings) -> Manifest:
     unpack(package, folder, settings)
     return read_manifest(folder)
 

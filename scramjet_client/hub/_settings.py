@@ -47,7 +47,7 @@ def _head_timeout(value: float | timedelta | None) -> float:
 
 
 @attrs.frozen(kw_only=True)
-class Settings:
+class HubSettings:
     """Limits and times.
 
     Attributes:

@@ -16,7 +16,7 @@ from scramjet_client.hub._packages import remove
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._records import Audit, HubLog
 from scramjet_client.hub._sequence import LOCATION, Sequence
-from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._settings import HubSettings
 from scramjet_client.hub._topics import Topics
 
 _KEPT_REQUESTS = 10_000
@@ -92,7 +92,7 @@ class State:
     def __init__(
         self,
         storage: Path,
-        settings: Settings,
+        settings: HubSettings,
         reaper: Reaper,
         trace: TraceWriter | None = None,
     ) -> None:

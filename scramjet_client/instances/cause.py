@@ -328,7 +328,7 @@ def _shortened(text: str, limit: int = _LONGEST_MESSAGE) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class _Place:
+class _CodeLine:
     file: str
     line: int
     function: str | None
@@ -348,7 +348,7 @@ class _Traceback:
     type: str
     message: str
     text: str
-    own: tuple[_Place, ...]
+    own: tuple[_CodeLine, ...]
     by_runner: bool
 
     def cause(self) -> Cause:
@@ -388,14 +388,16 @@ def _block(block: str) -> _Traceback | None:
     lines = block.split("\n")
     grouped = lines[0].startswith("  + ")
     body = [_ungrouped(each) for each in lines[1:]] if grouped else lines[1:]
-    frames: list[tuple[_Place | None, list[str]]] = []
+    frames: list[tuple[_CodeLine | None, list[str]]] = []
     at = next((at for at, each in enumerate(body) if not each.startswith(" ")), None)
     if at is None:
         return None
     for line in body[:at]:
         place = _FRAME.match(line)
         if place is not None:
-            found = _Place(file=place["file"], line=int(place["line"]), function=place["function"])
+            found = _CodeLine(
+                file=place["file"], line=int(place["line"]), function=place["function"]
+            )
             frames.append((found, [line]))
         elif frames:
             frames[-1][1].append(line)
@@ -435,7 +437,9 @@ def _said(lines: list[str]) -> tuple[str, str]:
     return "\n".join(lines[:end])[: 4 * _LONGEST_MESSAGE], "\n".join(lines[end:])
 
 
-def _cut(frames: list[tuple[_Place | None, list[str]]]) -> list[tuple[_Place | None, list[str]]]:
+def _cut(
+    frames: list[tuple[_CodeLine | None, list[str]]],
+) -> list[tuple[_CodeLine | None, list[str]]]:
     """Leave out internal frames. Frames beneath the program are left out only above its own first line."""
     kept = [each for each in frames if each[0] is not None and not _OURS.search(each[0].file)]
     while kept and kept[0][0] is not None and _BENEATH.search(kept[0][0].file):
@@ -489,20 +493,20 @@ def _head(lines: list[str], start: int) -> int | None:
     return None
 
 
-def _place(line: str) -> _Place | None:
+def _place(line: str) -> _CodeLine | None:
     found = _AT.match(line)
     place = None if found is None else _PLACE.match(found["where"].removeprefix("async "))
     if place is None:
         return None
-    return _Place(file=place["file"], line=int(place["line"]), function=place["function"])
+    return _CodeLine(file=place["file"], line=int(place["line"]), function=place["function"])
 
 
-def _place_above(lines: list[str]) -> _Place | None:
+def _place_above(lines: list[str]) -> _CodeLine | None:
     """Return the place that Node.js writes above a syntax error."""
     found = [each for line in lines if (each := _ABOVE.match(line))]
     if not found:
         return None
-    return _Place(file=found[-1]["file"], line=int(found[-1]["line"]), function=None)
+    return _CodeLine(file=found[-1]["file"], line=int(found[-1]["line"]), function=None)
 
 
 def _is_of_node(line: str) -> bool:

@@ -107,7 +107,7 @@ class Events:
 
     def check_overdue(self, event_name: str, exchange: Exchange, error: HubTimeoutError) -> None:
         """Raise the right error if the hub has been asked for an event, and the time is over."""
-        if exchange.overdue and exchange.sent.is_set():
+        if exchange.overdue and exchange.head_sent.is_set():
             raise self.overdue(event_name, exchange.overdue) from quiet(error)
 
     def overdue(self, event_name: str, limit: str) -> Exception:

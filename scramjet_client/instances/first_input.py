@@ -25,10 +25,10 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.body import BodySource
+from scramjet_client.http.retries import pauses
 from scramjet_client.http.tuning import Tuning
+from scramjet_client.models import BINARY
 from scramjet_client.uploads.upload import Upload
-
-_BINARY = "application/octet-stream"
 
 _YES_LIMIT = 2.0
 """Seconds to wait for the hub's acceptance. It comes at once unless something holds the request back."""
@@ -152,7 +152,7 @@ class FirstInput:
 
         None means that it no longer matters.
         """
-        pause, began = _LOOK_EVERY, time.monotonic()
+        waits, began = pauses(_LOOK_EVERY, _LOOK_PAUSE_LIMIT), time.monotonic()
         intake = None
         while not upload.done():
             asked = time.monotonic()
@@ -171,8 +171,7 @@ class FirstInput:
             left = began + self._patience(intake) - now
             if left <= 0:
                 return intake or UNKNOWN, now - asked
-            wait([upload], min(pause, left))
-            pause = min(2 * pause, _LOOK_PAUSE_LIMIT)
+            wait([upload], min(next(waits), left))
         return None, 0.0
 
     def _patience(self, intake: Intake | None) -> float:
@@ -196,7 +195,7 @@ class GuardedBody:
         self._first = first
         self._body = body
         self._type = type
-        self._text = type != _BINARY
+        self._text = type != BINARY
         self._early_yes = early_yes
         self._waits = first.unsettled
         self._looks = self._waits or self._text

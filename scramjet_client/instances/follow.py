@@ -193,7 +193,7 @@ def _end_all(followed: list[_Copying]) -> None:
     for copying in [each for each in followed if not each.over.is_set()]:
         copying.end()
         warnings.warn(
-            f"the interpreter ends while {copying} is followed: what comes now is not shown",
+            f"the interpreter ends while {copying} is followed: later output is not shown",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -13,13 +13,10 @@ from typing import Any
 from scramjet_client.api.generations import Intake
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.interrupts import let_interrupts_pass
+from scramjet_client.models import BINARY, NDJSON, TEXT
 from scramjet_client.uploads.options import SendPlan
 from scramjet_client.uploads.sources import JsonLines, Source, Utf8Only
 from scramjet_client.uploads.upload import Upload
-
-BINARY = "application/octet-stream"
-TEXT = "text/plain"
-VALUES = "application/x-ndjson"
 
 _FIRST_ITEM = 0.25
 """Seconds to wait for the first item of an iterable, which decides the type. A refusal must not wait longer."""
@@ -68,7 +65,7 @@ class InputType:
 
     def _chosen(self, body: BodySource) -> str:
         if isinstance(body, JsonLines):
-            return VALUES if self._is_node() else TEXT
+            return NDJSON if self._is_node() else TEXT
         if not isinstance(body, Source) or not body.kind_within(_FIRST_ITEM):
             return BINARY
         if body.whole is not None:

@@ -28,6 +28,7 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
 )
 from scramjet_client.http.interrupts import Event
+from scramjet_client.http.retries import pauses
 from scramjet_client.instances.cause import evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.last_words import last_words_of
@@ -260,7 +261,6 @@ class _Run:
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
-        self._info: GetInstanceResponse | None = None
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
         self._news = Event()
         self._feeds = Feeds(uploads, self._news.set)
@@ -269,7 +269,7 @@ class _Run:
         """Read, write and wait until the instance has ended."""
         instance = self._instance
         # 0.x forgets an instance at its end, so ask for its info first.
-        info = self._info = fetch_info(instance.client, instance.id, timeout=self._remaining())
+        info = fetch_info(instance.client, instance.id, timeout=self._remaining())
         watcher = EndWatcher(instance.client, instance.id)
         targets: dict[str, Target] = {
             stream_id: BinaryFile(file) for stream_id, file in self._collected.items()
@@ -297,15 +297,16 @@ class _Run:
 
     def _until_end(self, reading: Follow, watcher: EndWatcher) -> None:
         """Wait until the instance has ended, or an error has occurred."""
-        pause = _FIRST_PAUSE
+        waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
         while not self._has_ended(reading, watcher):
             if reading.done:
                 reading.wait()
             self._feeds.check()
             remaining = self._remaining()
-            happened = self._news.wait(pause if remaining is None else min(pause, remaining))
+            pause = next(waits)
+            if self._news.wait(pause if remaining is None else min(pause, remaining)):
+                waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
             self._news.clear()
-            pause = _FIRST_PAUSE if happened else min(2 * pause, _LAST_PAUSE)
 
     @staticmethod
     def _has_ended(reading: Follow, watcher: EndWatcher) -> bool:

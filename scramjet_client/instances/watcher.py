@@ -20,6 +20,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.exchange import Exchange, WaitEnded
+from scramjet_client.http.retries import pauses
 from scramjet_client.http.settings import route
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.models import GetInstanceResponse
@@ -394,8 +395,7 @@ class EndWatcher:
         info = known
         # A hub that forgets an instance it knew before was restarted, and cannot report an end.
         known_before: bool | None = None
-        pause = _FIRST_PAUSE
-        while True:
+        for pause in pauses(_FIRST_PAUSE, _FRESH):
             try:
                 info = ask()
                 if has_ended(info):
@@ -417,7 +417,7 @@ class EndWatcher:
             if known_before is None:
                 known_before = self._hub_knows_sequence(info)
             time.sleep(pause if remaining is None else min(pause, remaining))
-            pause = min(2 * pause, _FRESH)
+        raise AssertionError  # the pauses never end
 
     def _forgotten(self, info: GetInstanceResponse, knew_sequence: bool) -> GetInstanceResponse:
         """Return the info of an instance that its hub has forgotten: 0.x forgets at the end, 1.x some time after.

@@ -22,7 +22,7 @@ from scramjet_client.http.settings import route
 from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import StreamState, ViewState
-from scramjet_client.models import Cause, GetInstanceResponse, Termination
+from scramjet_client.models import Cause, Termination
 from scramjet_client.streams.tail import Tail
 
 _numbers = itertools.count(1)
@@ -124,7 +124,6 @@ class LiveView(Closing):
         self._step = max(self._interval, _RATE_EVERY)
         rates = max(2, round(_MINUTE / self._step))
         self._meters = {name: Meter(rates) for name in streams}
-        self._info: GetInstanceResponse | None = None
         self._known = ["starting"]
         self._ended = ""
         self._failure = ""

@@ -34,7 +34,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, LengthRequire
 from scramjet_client.clients.host import HostClient
 from scramjet_client.errors import HubResponseError, ScramjetError, UploadError
 from scramjet_client.http.durations import LONGEST_WAIT, duration
-from scramjet_client.integrations._answers import status_of, told
+from scramjet_client.integrations._http_errors import status_of, told
 from scramjet_client.integrations._live import LiveBody, has_left
 from scramjet_client.integrations._sse import (
     HEARTBEAT,
@@ -43,6 +43,7 @@ from scramjet_client.integrations._sse import (
     encoded,
     items_of,
 )
+from scramjet_client.models import BINARY
 
 if TYPE_CHECKING:
     from scramjet_client.api.http_client import HttpClient
@@ -181,7 +182,7 @@ def _answer(error: ScramjetError) -> Any:
 def stream_response(
     stream: Any,
     *,
-    mimetype: str = "application/octet-stream",
+    mimetype: str = BINARY,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:

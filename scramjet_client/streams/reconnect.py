@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 import warnings
@@ -26,6 +25,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
+from scramjet_client.http.retries import pauses
 from scramjet_client.streams.lines import LineSplitter, bare
 from scramjet_client.streams.output import OutputStream, json_line
 
@@ -59,11 +59,8 @@ class Reconnect(Shown):
     give_up_after: float | None = attrs.field(default=60.0, converter=_give_up_after)
 
     def delays(self) -> Iterator[float]:
-        """Yield the pauses before each attempt."""
-        delay = self.first_delay
-        while True:
-            yield min(delay, self.max_delay) * random.uniform(0.5, 1)
-            delay = min(2 * delay, self.max_delay)
+        """Return an iterator of the pauses before each attempt."""
+        return pauses(self.first_delay, self.max_delay, spread=True)
 
 
 @public
@@ -106,7 +103,7 @@ class Gap(Shown):
         then = f"goes on {self.seconds:.1f} s later" if self.resumed else "its instance has ended"
         return (
             f"{self.stream} was cut after {self.bytes_read} bytes{cut}, and {then}:"
-            " what was on its way is lost"
+            " data on its way is lost"
         )
 
 

@@ -302,11 +302,10 @@ class Connection:
         self.client: End = End(sock, self._wake)
         self.hub: End | None = None
         self.asked: deque[Exchange] = deque()
-        self._answering = Exchange()
         self._opaque = opaque
         self._ending: Ending = "cut"
         self._over = self._frozen = False
-        # Guards the four above and `asked`; notified when one of them changes.
+        # Guards the three above and `asked`; notified when one of them changes.
         self._changed = threading.Condition()
         name = f"scramjet-proxy-{number}"
         self.thread: threading.Thread = threading.Thread(target=self._run, name=name, daemon=True)

@@ -12,15 +12,13 @@ from scramjet_client.http.body import BodySource
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.settings import checked_headers
 from scramjet_client.models import (
+    BINARY,
     CONTENT_TYPES,
     ParseResponse,
     RequestInit,
     SendStreamOptions,
 )
 from scramjet_client.uploads.sources import JsonLines, ProgressHook, Source, size_of
-
-_BINARY = "application/octet-stream"
-
 
 _HOOK_CALL = "(sent, total)"
 _FOR_TQDM = "for tqdm: progress=lambda sent, total: bar.update(sent - bar.n)"
@@ -171,8 +169,8 @@ def plan(
     if kind is not None and chosen.type is not None and kind != chosen.type:
         raise ValueError(f"type is {chosen.type!r} and the header content-type {kind!r}")
     said = chosen.type or kind or default_type
-    kind = said or _BINARY
-    usable = CONTENT_TYPES if stream_id != "stdin" else (_BINARY,)
+    kind = said or BINARY
+    usable = CONTENT_TYPES if stream_id != "stdin" else (BINARY,)
     if kind not in usable:
         raise ValueError(f"type of {stream_id} must be one of {', '.join(usable)}, not {kind!r}")
     limit = duration("timeout", timeout)

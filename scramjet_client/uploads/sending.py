@@ -31,7 +31,7 @@ class RouteLimits:
     utf8_only: str | None = None
 
 
-class GuardedBody(BodySource, Protocol):
+class BodyOfUpload(BodySource, Protocol):
     """A body that watches its own upload."""
 
     upload: Upload[Any] | None
@@ -100,7 +100,7 @@ class Destination:
     head_limit: float | None = None
     watch: Callable[[], IdleHook | None] | None = None
     gate: InputGate | None = None
-    guard: Callable[[BodySource, str], GuardedBody] | None = None
+    guard: Callable[[BodySource, str], BodyOfUpload] | None = None
     types: ContentTypes | None = None
 
     def send(self, plan: SendPlan, stream: Any) -> Any:

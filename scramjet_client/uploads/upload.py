@@ -31,12 +31,12 @@ from scramjet_client.errors import (
     UploadCancelledError,
     UploadError,
 )
-from scramjet_client.http.answers import whole
+from scramjet_client.http.answers import read_body
 from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
-from scramjet_client.http.failures import translated
+from scramjet_client.http.failures import translate_errors
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.requester import BodyRequest, Requester
 
@@ -294,11 +294,11 @@ class Upload(Live, Future[_R]):
                 answer.set_result(response)
                 self._accept()
             finally:
-                exchange.sent.set()
+                exchange.head_sent.set()
 
         self._start(wait_for_head)
         try:
-            exchange.sent.wait()
+            exchange.head_sent.wait()
         except BaseException:
             self.cancel()
             raise
@@ -331,13 +331,13 @@ class Upload(Live, Future[_R]):
                 self.abort()
             timer = self._roll_over_timer(body_lifetime)
             try:
-                with translated("POST", self.name, exchange=exchange):
+                with translate_errors("POST", self.name, exchange=exchange):
                     response = self._post(exchange)
                     try:
                         self._refuse(response, exchange)
                         self._yes = True
                         self._answered.set()
-                        text = whole(response).decode("utf-8", "replace")
+                        text = read_body(response).decode("utf-8", "replace")
                     except BaseException:
                         response.close()
                         raise

@@ -124,6 +124,16 @@ def test_verbs(
     assert done.returncode in {0, 1, 2, 66, 69, 77, 78, 79, 124, 137, 141}, said
 
 
+def to_a_full_disk(arguments: list[str], env: dict[str, str]) -> tuple[int, bytes]:
+    """Run a command whose stdout is full; return its exit code and its stderr."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments], env=env, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+            timeout=LIMIT, check=False,
+        )  # fmt: skip
+    return done.returncode, done.stderr
+
+
 @pytest.mark.parametrize(
     "verb",
     [
@@ -138,25 +148,14 @@ def test_verbs(
 )
 def test_full_disk(env: dict[str, str], verb: list[str]):
     """A result that can't be written is 1, and one sentence that says that it is stdout."""
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [*COMMAND, *verb], env=env, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
-            timeout=LIMIT, check=False,
-        )  # fmt: skip
-
-    assert (done.returncode, done.stderr) == (1, b"Error: stdout: No space left on device\n")
+    assert to_a_full_disk(verb, env) == (1, b"Error: stdout: No space left on device\n")
 
 
 def test_output_of_an_instance_to_a_full_disk(env: dict[str, str], start: Started):
     """So is a stream."""
-    id = start("many").id
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [*COMMAND, "inst", "output", id], env=env, stdin=subprocess.DEVNULL, stdout=full,
-            stderr=subprocess.PIPE, timeout=LIMIT, check=False,
-        )  # fmt: skip
+    given = ["inst", "output", start("many").id]
 
-    assert (done.returncode, done.stderr) == (1, b"Error: stdout: No space left on device\n")
+    assert to_a_full_disk(given, env) == (1, b"Error: stdout: No space left on device\n")
 
 
 def test_no_socket_takes_the_place_of_stdout(env: dict[str, str], start: Started):

@@ -267,7 +267,8 @@ def test_no_word_is_advice_on_an_option_that_exists():
         for word in path.split()[1:]:
             assert isinstance(command, click.Group)
             command = command.get_command(click.Context(command), word) or command
-        here = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+        params = command.get_params(click.Context(command))
+        here = {name for param in params for name in (*param.opts, *param.secondary_opts)}
         rows = [row for row in _words._NO_OPTION if path.partition(" ")[2] in row.where]
         for row in rows:
             assert not here & set(row.words), (path, row.words)

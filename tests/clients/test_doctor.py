@@ -319,16 +319,36 @@ def test_why_an_answer_is_none(head: str, body: str, token: str | None, cause: s
     assert f"what to do:         {report.advice} ({cause})" in str(report)
 
 
-@pytest.mark.parametrize("path", ["", "/", "/api", "/api/v2", "/v1", "/api/v1/api/v1"])
-def test_wrong_path(path: str):
-    """A hub elsewhere on the host is found and named, and the token is not sent there."""
-    with RawServer(under_api) as server:
+def behind_prefix(conn: Conn) -> None:
+    """Be a hub at /hubs/lab/api/v1 that wants a token, behind a server that has nothing else."""
+    while (request := conn.read_request()) is not None:
+        here = request.target.startswith("/hubs/lab/api/v1/")
+        status = b"401 Unauthorized" if here else b"404 Not Found"
+        conn.send(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\n{}" % status)
+
+
+@pytest.mark.parametrize(
+    ("hub", "path", "right"),
+    [
+        *(
+            (under_api, path, "/api/v1")
+            for path in ("", "/", "/api", "/api/v2", "/v1", "/api/v1/api/v1")
+        ),
+        *(
+            (behind_prefix, f"/hubs/lab{path}", "/hubs/lab/api/v1")
+            for path in ("", "/api", "/api/v2", "/v1")
+        ),
+    ],
+)
+def test_wrong_path(hub: Callable[[Conn], None], path: str, right: str):
+    """A hub elsewhere on the host is found and named, and the token is not sent there, even if it wants one."""
+    with RawServer(hub) as server:
         origin = server.url.partition("/api/v1")[0]
         with HostClient(f"{origin}{path}", token=TOKEN) as host:
             report = host.doctor()
 
     assert (report.cause, report.reachable) == ("wrong-path", False)
-    assert f"{origin}/api/v1;" in (report.advice or "")
+    assert f"{origin}{right};" in (report.advice or "")
 
 
 @pytest.mark.parametrize(
@@ -348,26 +368,6 @@ def test_wrong_path_of_a_hub_that_always_wants_its_token(path: str):
     assert report.advice == f"a hub's API answers at {url}; use this URL"
     assert without.cause == "no-token"
     assert "answers at" not in (without.advice or "")
-
-
-def behind_prefix(conn: Conn) -> None:
-    """Be a hub at /hubs/lab/api/v1 that wants a token, behind a server that has nothing else."""
-    while (request := conn.read_request()) is not None:
-        here = request.target.startswith("/hubs/lab/api/v1/")
-        status = b"401 Unauthorized" if here else b"404 Not Found"
-        conn.send(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\n{}" % status)
-
-
-@pytest.mark.parametrize("path", ["/hubs/lab", "/hubs/lab/api", "/hubs/lab/api/v2", "/hubs/lab/v1"])
-def test_wrong_path_behind_a_prefix(path: str):
-    """A hub behind a prefix is found there, though it wants a token, which is not sent."""
-    with RawServer(behind_prefix) as server:
-        origin = server.url.partition("/api/v1")[0]
-        with HostClient(f"{origin}{path}", token=TOKEN) as host:
-            report = host.doctor()
-
-    assert (report.cause, report.reachable) == ("wrong-path", False)
-    assert f"{origin}/hubs/lab/api/v1;" in (report.advice or "")
 
 
 def test_no_hub(closed_port: int):

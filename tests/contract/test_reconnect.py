@@ -105,7 +105,7 @@ def test_break_that_nobody_listens_for(start: Start, proxy: CuttingProxy):
             lines = iter(stream)
             next(lines)
             proxy.cut()
-            with pytest.warns(StreamGapWarning, match="what was on its way is lost"):
+            with pytest.warns(StreamGapWarning, match="data on its way is lost"):
                 eventually(lambda: next(lines) and stream.gaps)
 
 

@@ -223,23 +223,15 @@ def test_program_that_does_not_read(hub: Hub, host: HostClient):
     assert len(done.output) == 1000
 
 
-def test_sigint(hub: Hub, host: HostClient):
+@pytest.mark.parametrize(
+    "early", [False, True], ids=["while it runs", "before the hub has named it"]
+)
+def test_sigint(hub: Hub, host: HostClient, early: bool):
     """Ctrl-C ends a run whose program would go on, and no instance lives on."""
     sequence = hub.sequence(host, "py-echo")
     before = set(sequence.list_instances())
 
-    code, said = interrupt(SIGINT_IN_A_RUN, hub.url, sequence.id)
-
-    assert (code, said) == (0, "interrupted\n")
-    gone(host, set(sequence.list_instances()) - before)
-
-
-def test_sigint_while_it_starts(hub: Hub, host: HostClient):
-    """Ctrl-C before the hub has named the instance leaves none either."""
-    sequence = hub.sequence(host, "py-echo")
-    before = set(sequence.list_instances())
-
-    code, said = interrupt(SIGINT_IN_A_RUN, hub.url, sequence.id, early=True)
+    code, said = interrupt(SIGINT_IN_A_RUN, hub.url, sequence.id, early=early)
 
     assert (code, said) == (0, "interrupted\n")
     gone(host, set(sequence.list_instances()) - before)

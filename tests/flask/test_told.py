@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scramjet_client import HttpClient, ServerError
-from scramjet_client.integrations._answers import told
+from scramjet_client.integrations._http_errors import told
 from scramjet_client.integrations._sse import ServerSentEvent
 
 BASE = "http://10.1.2.3:8000/api/v1"

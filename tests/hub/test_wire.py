@@ -428,39 +428,25 @@ def test_names_of_events_are_not_decoded(url: str):
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "text"),
+    ("route", "body", "status", "text"),
     [
-        (b"[5001,{}]", 400, b'{"error":"Invalid format, eventName missing."}'),
-        (b'[5001,{"eventName":1}]', 400, b'{"error":"Invalid format, eventName missing."}'),
-        (b"[]", 500, b"Cannot read properties of undefined (reading 'eventName')"),
-        (b"{}", 500, b"object is not iterable (cannot read property Symbol(Symbol.iterator))"),
-        (b"", 500, b"undefined is not iterable (cannot read property Symbol(Symbol.iterator))"),
-        (b"{", 500, b"400: Could not parse content"),
+        ("_event", b"[5001,{}]", 400, b'{"error":"Invalid format, eventName missing."}'),
+        ("_event", b'[5001,{"eventName":1}]', 400, b'{"error":"Invalid format, eventName missing."}'),
+        ("_event", b"[]", 500, b"Cannot read properties of undefined (reading 'eventName')"),
+        ("_event", b"{}", 500, b"object is not iterable (cannot read property Symbol(Symbol.iterator))"),
+        ("_event", b"", 500, b"undefined is not iterable (cannot read property Symbol(Symbol.iterator))"),
+        ("_event", b"{", 500, b"400: Could not parse content"),
+        ("_monitoring_rate", b'[4003,{"monitoringRate":2}]', 202, b'{"accepted":true}'),
+        ("_monitoring_rate", b'[4003,{"monitoringRate":"2"}]', 202, b'{"accepted":true}'),
+        ("_monitoring_rate", b'[4003,{"monitoringRate":-1}]', 500, b"Bad message of type 4003"),
+        ("_monitoring_rate", b"{}", 500, b"Cannot read properties of undefined (reading 'monitoringRate')"),
     ],
-)
-def test_bad_events(url: str, body: bytes, status: int, text: bytes):
-    """Mistakes are answered as the real hub's code trips over them."""
+)  # fmt: skip
+def test_messages_to_an_instance(url: str, route: str, body: bytes, status: int, text: bytes):
+    """A good one is taken; mistakes are answered as the real hub's code trips over them."""
     instance = run(url, IDLE)
     json_type = {"Content-Type": "application/json"}
-    answer = ask(url, "POST", f"instance/{instance}/_event", raw=body, headers=json_type)
-
-    assert (answer.status, answer.body) == (status, text)
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "text"),
-    [
-        (b'[4003,{"monitoringRate":2}]', 202, b'{"accepted":true}'),
-        (b'[4003,{"monitoringRate":"2"}]', 202, b'{"accepted":true}'),
-        (b'[4003,{"monitoringRate":-1}]', 500, b"Bad message of type 4003"),
-        (b"{}", 500, b"Cannot read properties of undefined (reading 'monitoringRate')"),
-    ],
-)
-def test_monitoring_rate(url: str, body: bytes, status: int, text: bytes):
-    """The rate is taken, and bad ones are refused."""
-    instance = run(url, IDLE)
-    json_type = {"Content-Type": "application/json"}
-    answer = ask(url, "POST", f"instance/{instance}/_monitoring_rate", raw=body, headers=json_type)
+    answer = ask(url, "POST", f"instance/{instance}/{route}", raw=body, headers=json_type)
 
     assert (answer.status, answer.body) == (status, text)
 

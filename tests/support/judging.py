@@ -41,9 +41,9 @@ from scramjet_client.errors import ConfigurationError, InvalidResponseError
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.chunked import ChunkedBody, MalformedChunk
 from scramjet_client.hub import LocalHub
+from scramjet_client.hub._foreign_origins import names_this_machine
 from scramjet_client.hub._packages import PackageRefused, read_manifest, unpack
-from scramjet_client.hub._pages import names_this_machine
-from scramjet_client.hub._settings import Settings
+from scramjet_client.hub._settings import HubSettings
 
 # -- chunks -----------------------------------------------------------------------------------------
 
@@ -149,6 +149,8 @@ KEYS = sorted({a or b for a, b in _NAMES} | {"reason", "name", "sequences", "ins
 _TAKE_MORE: dict[str, Callable[[JsonAnswer], Any]] = {
     "health_from": lambda answer: _answers.health_from(answer, "2026-11-24T08:26:43.145Z"),
     "id_from": lambda answer: _answers.id_from(answer, "a start"),
+    "created_topic_from": lambda answer: _answers.created_topic_from(answer, "t", "text/plain"),
+    "deleted_topic_from": lambda answer: _answers.deleted_topic_from(answer, "t"),
     "generation_from": lambda answer: _dialect.generation_from(_answers.version_from(answer)),
 }
 
@@ -257,7 +259,7 @@ def judge_models(data: bytes) -> None:
 
 # -- packages ---------------------------------------------------------------------------------------
 
-_SETTINGS = Settings(
+_SETTINGS = HubSettings(
     instance_lifetime=1.0,
     max_package_size=1_000_000,
     max_unpacked_size=200_000,

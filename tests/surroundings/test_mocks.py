@@ -241,7 +241,8 @@ def test_an_answer_that_was_made_by_hand(host: HostClient):
     with (
         mock.patch("requests.Session.send", return_value=wrong),
         pytest.raises(
-            InvalidResponseError, match=r"GET .*/version answered 200 with what is not JSON"
+            InvalidResponseError,
+            match=r"GET .*/version answered 200 with something that is not JSON",
         ),
     ):
         host.get_version()

@@ -172,6 +172,7 @@ def test_retry_after_that_says_nothing(proxy: FaultProxy, said: str):
     assert caught.value.retry_after is None
 
 
+@pytest.mark.waits
 def test_all_attempts_have_one_limit(proxy: FaultProxy):
     """An attempt that is made late gets what is left of the time, here nothing, and not all of it again."""
     proxy.next(Answer(503))
