@@ -52,6 +52,11 @@ def sequence_of(session: Session, given: str) -> SequenceClient:
 
 def sent_sequence(session: Session, given: str, requirements: Any = None) -> SequenceClient:
     """Return a sequence as `sequence_of` does; if the word is a path, send the package first."""
+    file, colon, name = given.rpartition(":")
+    if colon and (Path(file).is_file() or Path(f"{file}.py").is_file()):
+        raise click.UsageError(
+            f"a hub runs the function `run` of a file; `scramjet dev {file}:{name}` runs another one"
+        )
     if not is_path(given):
         if requirements is not None:
             raise click.UsageError(

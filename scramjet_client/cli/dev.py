@@ -85,6 +85,7 @@ def _check(given: dict[str, Any], session: Session) -> None:
             "scramjet dev needs the package 'watchfiles': pip install 'scramjet_client[cli]'"
         )
     elsewhere = session.names_a_hub
+    session.check_own_hub()
     if elsewhere and (given["port"] is not None or given["debugger"]):
         wrong = "--port" if given["port"] is not None else "--pdb"
         raise click.UsageError(f"{wrong} is for a hub that is started here, without --api-url")

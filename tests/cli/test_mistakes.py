@@ -10,6 +10,7 @@ import pytest
 
 from scramjet_client import _kept_tokens
 from scramjet_client._kept_tokens import keep_token
+from scramjet_client.cli._dev_loop import _is_temporary
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Command, Started, run
 from tests.cli.test_exits import only_line
@@ -33,6 +34,14 @@ MISTAKES = [
     (["seq", "start", "SEQ", "--config", "@nofile"], 2, "'nofile' can't be read: No such file"),
     (["seq", "start", "SEQ", "--args", "@nofile"], 2, "'nofile' can't be read: No such file"),
     (["inst", "event", "send", "ID", "x", "--value", "@nofile"], 2, "can't be read"),
+    (["dev", "x.py", "--token", "a"], 2, "--token is for a hub elsewhere"),
+    (["--insecure", "dev", "x.py"], 2, "--insecure is for a hub elsewhere"),
+    (["seq", "run", "x.py:chat"], 2, "`scramjet dev x.py:chat`"),
+    (["seq", "start", "x:chat"], 2, "`scramjet dev x:chat`"),
+    (["seq", "run", "chat2.py"], 2, "`scramjet dev chat2.py:chat`"),
+    (["dev", "chat2.py", "--once", "--port", "0"], 1, "`scramjet dev chat2.py:chat`"),
+    (["dev", "chat", "--once"], 2, "did you mean 'chat2.py'?"),
+    (["dev", "nope", "--once"], 2, "there is no folder and no file 'nope' (usage"),
     (["seq", "rm", "SEQ"], 77, "`scramjet seq rm --force "),
 ]
 
@@ -52,6 +61,7 @@ def test_mistakes(
     """The error is one sentence, and names the mistake or the cure."""
     monkeypatch.chdir(tmp_path)
     Path("x.py").write_text("def run(context, input): yield ''\n")
+    Path("chat2.py").write_text("def chat(context, input): yield ''\n")
     instance = start("idle")
     known = {"ID": instance.id, "SEQ": instance.get_info().sequence}
 
@@ -163,3 +173,23 @@ def test_error_at_import(env: dict[str, str], tmp_path: Path):
 
     assert "nosuchmodule" in done.err
     assert "scramjet_program.py" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "temporary"),
+    [
+        ("prog.py", False),
+        ("data.txt", False),
+        ("prog.py~", True),
+        (".prog.py.swp", True),
+        (".#prog.py", True),
+        ("prog.py.tmp", True),
+        ("sed2qGP3v", True),
+    ],
+)
+def test_temporary_files_of_editors(tmp_path: Path, name: str, temporary: bool):
+    """`dev` names what a user has saved: not what an editor makes for a moment, or what is gone again."""
+    if name != "sed2qGP3v":
+        (tmp_path / name).write_text("")
+
+    assert _is_temporary(str(tmp_path / name)) is temporary
