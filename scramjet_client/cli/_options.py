@@ -10,8 +10,7 @@ import click
 
 from scramjet_client.cli._complete import complete_instance, complete_sequence, complete_topic
 from scramjet_client.cli._words import Advice
-from scramjet_client.http.answers import loads
-from scramjet_client.models import CONTENT_TYPES
+from scramjet_client.models.words import CONTENT_TYPES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -199,6 +198,8 @@ def json_value(kind: type, called: str) -> Callable[[Any], Any]:
     """Return the type of an option that takes a JSON value, or `@FILE` with one."""
 
     def convert(given: Any) -> Any:
+        from scramjet_client.http.answers import loads  # noqa: PLC0415 - help needs no answer
+
         text = str(given)
         try:
             if text.startswith("@"):
