@@ -32,7 +32,7 @@ from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_fre
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import in_options
 from scramjet_client.cli.events import event, events
-from scramjet_client.errors import InstanceNotFoundError, ScramjetError
+from scramjet_client.errors import InstanceEndedError, InstanceNotFoundError, ScramjetError
 from scramjet_client.models import STATUSES, GetInstanceResponse
 
 if TYPE_CHECKING:
@@ -215,7 +215,12 @@ def _send(ctx: click.Context, instance: str, stream_id: Any, file: str, **option
     with _streams.source(file) as body, contextlib.ExitStack() as stack:
         shown = file != "-" or stdin_is_free()
         report = stack.enter_context(progress(session, stream_id, shown=shown))
-        sent = client.send_stream(stream_id, body, progress=report, **options)
+        try:
+            sent = client.send_stream(stream_id, body, progress=report, **options)
+        except InstanceEndedError:
+            # If it has crashed at the data, its own error comes with the cure.
+            _end_with(ctx, client, options.get("type"))
+            raise
     if session.json:
         _output.document(sent)
     _end_with(ctx, client, options.get("type"), at_data=not options["end"])
