@@ -34,7 +34,6 @@ from scramjet_client.http.settings import (
     checked_base,
     route,
 )
-from scramjet_client.models._values import Value, frozen
 
 VARIABLES = ("SCRAMJET_API_URL", "SCRAMJET_TOKEN", "SCRAMJET_CA_BUNDLE", "SCRAMJET_TIMEOUT")
 """The variables that `resolve` reads; `resolve_platform` reads SCRAMJET_MIDDLEWARE_URL instead of the first."""
@@ -46,8 +45,8 @@ _DIGITS = 100
 """Most digits of a number in a settings file."""
 
 
-@frozen(kw_only=True)
-class Settings(Value):
+@attrs.frozen(kw_only=True)
+class Settings:
     """The settings for a new client.
 
     Attributes:
@@ -65,8 +64,8 @@ class Settings(Value):
     sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
-@frozen(kw_only=True)
-class ProfileSettings(Value):
+@attrs.frozen(kw_only=True)
+class ProfileSettings:
     """A profile of the `si` command.
 
     Attributes:
@@ -232,8 +231,8 @@ def _seconds(value: str) -> float:
     return seconds
 
 
-@frozen(kw_only=True)
-class _Place(Value):
+@attrs.frozen(kw_only=True)
+class _Place:
     """An address, its source, and the token that may go only there."""
 
     api_base: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scramjet_client._base import public
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import NotFoundError
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
@@ -93,7 +93,7 @@ class HttpClient(Requester):
             exchange.idle, idle = idle, None
         deadline = exchange.deadline
         if deadline is None and self.timeouts.read is not None:
-            exchange.deadline = time.monotonic() + self.timeouts.read
+            exchange.deadline = monotonic() + self.timeouts.read
             exchange.limit = f"{seconds(self.timeouts.read)} (Timeouts.read)"
         response = self.reach(exchange, "GET", path, headers=headers, read_timeout=idle)
         if response.status_code >= 300:
@@ -102,7 +102,7 @@ class HttpClient(Requester):
             finally:
                 response.close()
         exchange.deadline = deadline
-        exchange.until = None if reading is None else time.monotonic() + reading
+        exchange.until = None if reading is None else monotonic() + reading
         stream = opened(name or path, exchange, response)
         for listener in stream_listeners:
             listener(path, stream)

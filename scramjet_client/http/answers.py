@@ -11,7 +11,6 @@ import attrs
 
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.interrupts import let_interrupts_pass
-from scramjet_client.models._values import Value, frozen
 
 if TYPE_CHECKING:
     # The command reads answers for its help, too, and must not wait for this.
@@ -156,8 +155,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-@frozen(kw_only=True)
-class JsonAnswer(Value):
+@attrs.frozen(kw_only=True)
+class JsonAnswer:
     """A parsed answer: status, reason phrase, value (None for an empty body), text, and the headers as received."""
 
     status: int

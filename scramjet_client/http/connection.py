@@ -21,7 +21,6 @@ import socket
 import ssl
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from functools import partial
@@ -35,6 +34,7 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from scramjet_client._clock import monotonic
 from scramjet_client.http.body import BodyWriter
 from scramjet_client.http.exchange import Answer, Exchange, current_exchange
 from scramjet_client.http.tls import DUPLEX, ContextCache, Sessions
@@ -92,7 +92,7 @@ class _Duplex(HTTPConnection):
         writer = None if self.last_writer is None else self.last_writer()
         return (
             self.owner != os.getpid()
-            or time.monotonic() - self.used_at > idle_limit
+            or monotonic() - self.used_at > idle_limit
             or (writer is not None and not writer.ended)
         )
 
@@ -117,7 +117,7 @@ class _Duplex(HTTPConnection):
         self._note_head_sent(exchange)
 
     def _note_head_sent(self, exchange: Exchange | None) -> None:
-        self.used_at = time.monotonic()
+        self.used_at = monotonic()
         self.owner = os.getpid()
         if exchange is None:
             return

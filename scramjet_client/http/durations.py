@@ -106,3 +106,12 @@ def milliseconds(name: str, value: object) -> float:
 def seconds(value: float) -> str:
     """Return seconds as error messages show them."""
     return f"{value:g} s"
+
+
+def count(name: str, value: Any) -> int:
+    """Return a whole number that is not negative, or raise TypeError or ValueError."""
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
+    if value < 0:
+        raise ValueError(f"{name} must not be negative, not {value}")
+    return int(value)

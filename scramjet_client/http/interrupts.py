@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+from scramjet_client._clock import monotonic
 from scramjet_client.http.causes import causes
 
 _PART = 0.25
@@ -41,9 +41,9 @@ class Event(threading.Event):
             setattr(self, "wait", partial(self._wait, part))  # noqa: B010 - an assignment would change its type
 
     def _wait(self, part: float, timeout: float | None = None) -> bool:
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else monotonic() + timeout
         while not super().wait(_next(part, deadline)):
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline is not None and monotonic() >= deadline:
                 return False
         return True
 
@@ -55,9 +55,9 @@ def wait_in_parts(future: Future[Any], timeout: float | None) -> float | None:
     part = longest_part()
     if part is None:
         return timeout
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = None if timeout is None else monotonic() + timeout
     while not wait([future], _next(part, deadline)).done:
-        if deadline is not None and time.monotonic() >= deadline:
+        if deadline is not None and monotonic() >= deadline:
             break
     return 0.0
 
@@ -69,7 +69,7 @@ def wait_until(condition: threading.Condition, met: Callable[[], object]) -> Non
 
 
 def _next(part: float, deadline: float | None) -> float:
-    return part if deadline is None else max(0.0, min(part, deadline - time.monotonic()))
+    return part if deadline is None else max(0.0, min(part, deadline - monotonic()))
 
 
 def let_interrupts_pass(error: BaseException) -> None:

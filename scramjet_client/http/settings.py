@@ -19,10 +19,9 @@ from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
 from scramjet_client import __version__
-from scramjet_client._base import public
+from scramjet_client._base import Shown, public
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.secrets import Secrets
-from scramjet_client.models._values import Value, frozen
 
 DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
 
@@ -73,8 +72,8 @@ def _idle(value: Duration | None) -> float | None:
 
 
 @public
-@frozen(kw_only=True)
-class Timeouts(Value):
+@attrs.frozen(kw_only=True)
+class Timeouts(Shown):
     """Time limits in seconds, or timedeltas; None and infinite mean no limit.
 
     Attributes:
@@ -119,6 +118,8 @@ class Token(AuthBase):
 
     def __init__(self, token: str | None) -> None:
         # A malformed token raises here, because http.client would show the whole header in its error.
+        if token is not None and not isinstance(token, str):
+            raise TypeError(f"token must be a str, not {type(token).__name__}")
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("token must be ASCII without spaces and line ends, and not empty")
         self._token = token

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from scramjet_client._base import Live
+from scramjet_client._clock import monotonic
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import HubTimeoutError, ScramjetError, StreamIdleError
@@ -98,7 +98,7 @@ class Events:
         """Return the exchange of a wait for one event, which ends with the instance."""
         limit = duration("timeout", timeout)
         exchange = self._watcher().event_exchange(
-            deadline=None if limit is None else time.monotonic() + limit,
+            deadline=None if limit is None else monotonic() + limit,
             error=ended_error(self._id, f"event {event_name!r} was awaited"),
         )
         if limit is not None:
