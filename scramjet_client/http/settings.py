@@ -89,13 +89,23 @@ class Timeouts(Shown):
     read: float | None = attrs.field(default=60.0, converter=_read)
     write: float | None = attrs.field(default=None, converter=_write)
     idle: float | None = attrs.field(default=None, converter=_idle)
+    _of_number: bool = attrs.field(default=False, init=False, repr=False, eq=False)
+
+    @property
+    def _name_of_read(self) -> str:
+        """What its user calls `read`, for messages."""
+        return "timeout" if self._of_number else "Timeouts.read"
 
     @classmethod
     def of(cls, value: Duration | Timeouts | None) -> Timeouts:
         """Return `Timeouts` with these seconds for `read`; None means the defaults."""
         if value is None:
             return cls()
-        return value if isinstance(value, Timeouts) else cls(read=duration("timeout", value))
+        if isinstance(value, Timeouts):
+            return value
+        made = cls(read=duration("timeout", value))
+        object.__setattr__(made, "_of_number", True)
+        return made
 
 
 TimeoutLike = Union[float, timedelta, Timeouts, None]
