@@ -17,6 +17,7 @@ from scramjet_client.cli import _exits, _lookup, _output, _say, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._hints import hint
+from scramjet_client.cli._numbers import seconds_type
 from scramjet_client.cli._options import (
     LIMIT_NAMES,
     SENDING,
@@ -28,7 +29,6 @@ from scramjet_client.cli._options import (
     limit_option,
     lines_option,
     log_options,
-    seconds_type,
     source_argument,
     type_option,
 )
