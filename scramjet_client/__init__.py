@@ -311,6 +311,12 @@ _ELSEWHERE = {
 
 _MEANT = {
     "Client": "HostClient",
+    "connect": "HostClient(url)",
+    "client": "HostClient(url)",
+    "deploy": "HostClient(url).deploy(function)",
+    "from_env": "HostClient, which has from_env()",
+    "Stream": "OutputStream",
+    "Error": "ScramjetError",
     "Host": "HostClient",
     "Hub": "HostClient (a client), or scramjet_client.hub.LocalHub (a hub)",
     "Instance": "InstanceClient",
@@ -327,6 +333,10 @@ _MEANT = {
 """The right name for each name that people guess."""
 
 
+_SIMILAR = 0.8
+"""How similar a name is that may be meant, from 0 to 1."""
+
+
 def _refuse(name: str) -> None:
     """Raise for a name that is not here; of a likely guess, with the right name.
 
@@ -337,6 +347,17 @@ def _refuse(name: str) -> None:
         raise ImportError(f"{__name__} has no {name!r}; write: {right}", name=__name__)
     if name in _MEANT:
         raise ImportError(f"{__name__} has no {name!r}; it is called {_MEANT[name]}", name=__name__)
+    # Not at the top: importing this package imports nothing else.
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None:
+        nearest = import_module(f"{__name__}._names").nearest
+        known = {each.lower(): each for each in [*_HOMES, *_ELSEWHERE]}
+        near = known.get(nearest(name.lower().replace("_", ""), known, _SIMILAR), "")
+        if near in _ELSEWHERE:
+            near = f"{__name__}.{_ELSEWHERE[near]}.{near}"
+        if near:
+            raise ImportError(f"{__name__} has no {name!r}; did you mean {near}?", name=__name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

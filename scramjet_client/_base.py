@@ -13,7 +13,7 @@ from traceback import format_exception
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
-from scramjet_client._names import advised
+from scramjet_client._names import Guided, advised
 
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)
@@ -104,7 +104,7 @@ class Rows(list[_I]):
         return _table(self, count)
 
 
-class Live(Shown):
+class Live(Guided, Shown):
     """Refuses copying and pickling: for objects with a connection, a thread or a client, which may have a token."""
 
     __slots__ = ()
@@ -167,6 +167,11 @@ _BENEATH = {
     "contextlib", "threading", "concurrent", "queue",
 }  # fmt: skip
 """Packages whose frames do not interest the caller of this one."""
+
+
+def is_beneath(module: str) -> bool:
+    """Whether the frames of a module do not interest the caller of this package."""
+    return module.partition(".")[0] in _BENEATH
 
 
 def traceback_lines(error: BaseException) -> list[str]:

@@ -29,6 +29,7 @@ VARIABLE = "SCRAMJET_HUB_TOKEN"
 _SYSTEM = "/run/user/{}"
 _FOLDER = "scramjet"
 _SIZE_LIMIT = 4096
+_FILE = re.compile(r"(?P<address>[0-9a-f.:_]+)-(?P<port>[0-9]{1,5})\.token")
 _TOKEN = re.compile(rb"[!-~]+")
 
 
@@ -156,6 +157,26 @@ def kept_at(url: str) -> str | None:
             if find_token(each) is not None:
                 return each
     return None
+
+
+def hubs_here() -> list[str]:
+    """Return the URLs of the hubs that commands of this user run on this machine."""
+    found: list[str] = []
+    for base in _bases() if fcntl is not None else []:
+        with contextlib.suppress(OSError):
+            for path in sorted((base / _FOLDER).iterdir()):
+                named = _FILE.fullmatch(path.name)
+                if named is None:
+                    continue
+                address = named["address"].replace("_", ":")
+                url = (
+                    f"http://{f'[{address}]' if ':' in address else address}:{named['port']}/api/v1"
+                )
+                # A file that can't be believed is of no hub of ours.
+                with contextlib.suppress(UnsafeTokenFile):
+                    if url not in found and find_token(url) is not None:
+                        found.append(url)
+    return found
 
 
 def _read(name: str, folder: int, path: Path) -> str | None:

@@ -11,9 +11,13 @@ import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType, TracebackType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 _T = TypeVar("_T", bound=type)
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+# pytest leaves the frames of this module out of what it shows.
+__tracebackhide__ = True
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -40,27 +44,37 @@ _MEANT = {
     "ca": ("verify",),
     "callback": ("progress", "on_gap"),
     "close": ("end",),
+    "close_input": ("end",),
     "configuration": ("app_config",),
+    "content_type": ("type", "mimetype"),
     "data": ("stream", "input", "message"),
     "deps": ("requirements",),
     "dependencies": ("requirements",),
     "encoding": ("type",),
+    "eof": ("end",),
     "env_vars": ("env",),
+    "environment": ("env",),
     "event": ("event_name",),
     "file": ("stream", "package", "target"),
     "files": ("include",),
+    "final": ("end",),
+    "finish": ("end",),
     "func": ("function", "program"),
+    "host": ("api_base",),
+    "hub": ("api_base", "host"),
     "hub_url": ("api_base",),
     "idle": ("idle_timeout",),
+    "last": ("end",),
     "max_retries": ("retries",),
     "memory": ("limits",),
-    "mime": ("type",),
+    "mime": ("type", "mimetype"),
     "mimetype": ("type",),
     "name": ("event_name", "topic", "stream_id", "id"),
     "on_progress": ("progress",),
     "params": ("app_config", "args", "params"),
     "path": ("package", "stream", "target"),
     "payload": ("stream", "message"),
+    "port": ("api_base",),
     "refresh": ("interval",),
     "seconds": ("timeout",),
     "source": ("stream", "function"),
@@ -69,6 +83,79 @@ _MEANT = {
     "stream": ("stream_id",),
 }
 """Meanings of wrong keywords, for cases in which no name looks similar."""
+
+_IN_CONFIG = "app_config={...} gives the program settings, as context.config; programs share the hub's environment"
+_ALWAYS_COLLECTED = "leave it out: the result always has .output, .stdout, .stderr and .log"
+_BY_START = "give it to start() or run() of the sequence that deploy() or send_sequence() returns"
+_MILLISECONDS = "its timeout= is in milliseconds: stop(timeout=5000), or stop(timedelta(seconds=5))"
+_AT_ONCE = "start() starts an instance and returns at once"
+_BINARY = "a stream gives bytes: .text() yields str, and so does io.TextIOWrapper(stream)"
+_OF_FOLLOW = "follow() returns at once, and its result has wait(timeout)"
+_NAMES_STREAMS = "name the streams: follow(output=print, log=True)"
+
+_NOTES: dict[str, dict[str, str]] = {
+    "HostClient": {
+        "profile": "HostClient.from_env(profile=...) reads a profile",
+        "port": "the port is a part of api_base: 'http://127.0.0.1:8000/api/v1'",
+    },
+    "deploy": {
+        **dict.fromkeys(("app_config", "args", "config", "input", "limits"), _BY_START),
+        **dict.fromkeys(("file", "package", "path"), "send_sequence(path) sends a file or a folder"),
+    },
+    "follow": {
+        **dict.fromkeys(("timeout", "seconds", "duration", "idle_timeout"), _OF_FOLLOW),
+        **dict.fromkeys(("callback", "stream", "streams", "target", "to"), _NAMES_STREAMS),
+        "lines": "get_log_stream() gives lines, and itertools.islice takes some of them",
+    },
+    "get_log_stream": {
+        **dict.fromkeys(("encoding", "text"), _BINARY),
+        "follow": "leave it out: it is always live, and ends with the instance or after timeout= seconds",
+        **dict.fromkeys(("lines", "n", "tail"), "itertools.islice(stream, n) takes some lines of it"),
+    },
+    "get_stream": {**dict.fromkeys(("encoding", "text"), _BINARY)},
+    "kill": {
+        "force": "leave it out: kill() asks nobody",
+        "signal": "a hub can only kill; send_event() tells the program anything else",
+        "timeout": "kill() waits for nothing, and stop(timeout) gives the program milliseconds",
+    },
+    "run": {
+        **dict.fromkeys(("background", "detach", "wait"), _AT_ONCE),
+        **dict.fromkeys(("capture", "capture_output", "stderr", "stdout"), _ALWAYS_COLLECTED),
+        **dict.fromkeys(("encoding", "text", "universal_newlines"), "`.output.decode()` is the text"),
+        **dict.fromkeys(("env", "env_vars", "environ", "environment"), _IN_CONFIG),
+        **dict.fromkeys(("limit", "max_time", "time_limit"), "it is called 'timeout' here, in seconds"),
+    },
+    "InstanceClient.run": {
+        **dict.fromkeys(
+            ("app_config", "args", "config", "env", "environ", "environment"),
+            "the instance has started already; start() or run() of its sequence takes args= and app_config=",
+        ),
+    },
+    "send_sequence": {
+        **dict.fromkeys(("app_config", "args", "config", "env", "input", "limits"), _BY_START),
+        "name": "its package.json names it; a Python file is named by its file name",
+    },
+    "start": {
+        **dict.fromkeys(("env", "env_vars", "environ", "environment"), _IN_CONFIG),
+        **dict.fromkeys(("id", "name"), "it is called 'instance_id' here"),
+        **dict.fromkeys(("input", "stdin"), "run(input=...) sends input, or send_input() of the started instance"),
+    },
+    "stop": {
+        **dict.fromkeys(
+            ("delay", "grace", "grace_period", "milliseconds", "ms", "seconds", "time", "timeout_ms", "wait"),
+            _MILLISECONDS,
+        ),
+        "force": "kill() ends it at once",
+        "signal": "kill() ends it at once, and send_event() tells the program anything else",
+    },
+}  # fmt: skip
+"""What to say of a wrong keyword of one method; "Class.method" comes before "method"."""
+
+_EXTRA = {
+    "follow": _NAMES_STREAMS,
+    "start": "the program's arguments are args=[...]",
+}
+"""What to say of an argument without a name, by method."""
 
 _IO = frozenset(dir(io.BufferedRandom)) | frozenset(dir(io.TextIOWrapper))
 """Methods of files. They are called for each piece of data, and their names come from io."""
@@ -172,7 +259,14 @@ def _advised(value: object, name: str) -> object | None:
     return _with_advice(value, name)
 
 
-def _with_advice(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def advised_function(function: _F) -> _F:
+    """Make a function refuse wrong arguments as the methods of an advised class do."""
+    return _with_advice(function, function.__name__, of_class=False)  # type: ignore[return-value]
+
+
+def _with_advice(
+    function: Callable[..., Any], name: str, *, of_class: bool = True
+) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*given: Any, **keywords: Any) -> Any:
         try:
@@ -181,6 +275,8 @@ def _with_advice(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             if not isinstance(error, TypeError) or _began(error):
                 # Drop the frame of this function, which does not help the user (effective on Python 3.11 and newer).
                 error.__traceback__ = _inside(error)
+                if isinstance(error, KeyboardInterrupt):
+                    shorten(error)
                 raise
             said = str(error)
         # Python could not make the call.
@@ -188,7 +284,8 @@ def _with_advice(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         renamed = _renamed(keywords, known, given)
         if renamed is not None:
             return function(*given, **renamed)
-        raise TypeError(_refusal(_called(given, name), keywords, known, said))
+        of = _called(given, name) if of_class else name
+        raise TypeError(refusal(function, of, given, keywords, said))
 
     return call
 
@@ -201,6 +298,30 @@ def _began(error: BaseException) -> bool:
 def _inside(error: BaseException) -> TracebackType | None:
     trace = error.__traceback__
     return trace if trace is None or trace.tb_next is None else trace.tb_next
+
+
+def shorten(interrupt: KeyboardInterrupt) -> None:
+    """Leave in the traceback of Ctrl-C the call into this package alone: where it waited does not help the user."""
+    inner = interrupt.__traceback__
+    if inner is not None:
+        interrupt.__traceback__ = TracebackType(
+            None, inner.tb_frame, inner.tb_lasti, inner.tb_lineno
+        )
+    context = interrupt.__context__
+    if context is not None and _is_beneath(context.__traceback__):
+        # It was caught by a library; the user's own errors begin in the user's code.
+        interrupt.__context__ = None
+
+
+_BENEATH = frozenset(
+    (PACKAGE, "requests", "urllib3", "http", "socket", "ssl", "selectors", "threading")
+)
+
+
+def _is_beneath(trace: TracebackType | None) -> bool:
+    if trace is None:
+        return True
+    return str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in _BENEATH
 
 
 def _called(given: tuple[Any, ...], name: str) -> str:
@@ -236,22 +357,66 @@ def _meant(name: str, names: list[str]) -> str:
         for guess, of in [*SYNONYMS.items(), *_MEANT.items()]
         if (meant := [each for each in of if each in names])
     }
-    found = nearest(name, [*names, *guesses])
-    return guesses.get(name) or (found if found in names else guesses.get(found, ""))
+    if name in guesses:
+        return guesses[name]
+    bare = name.strip("_")
+    found = misspelt(bare, [*names, *guesses]) or nearest(bare, [*names, *guesses], _SIMILAR)
+    return found if found in names else guesses.get(found, "")
 
 
-def _refusal(called: str, keywords: Mapping[str, Any], known: list[str], said: str) -> str:
+_SIMILAR = 0.7
+"""How similar a wrong keyword is to the right one; "timeout" and "stdout" have 0.61."""
+
+
+def refusal(
+    function: Callable[..., Any],
+    of: str,
+    given: Sequence[Any],
+    keywords: Mapping[str, Any],
+    said: str,
+) -> str:
+    """Return why Python could not make a call, in terms that the user knows.
+
+    Args:
+        function: What was called.
+        of: Its name, as its user writes it.
+        given: The arguments without a name.
+        keywords: The others.
+        said: What Python says.
+    """
+    parameters = list(inspect.signature(function).parameters.values())
+    names = [each.name for each in parameters if each.name not in ("self", "cls")]
     for name in keywords:
-        if name not in known:
-            names = [each for each in known if each not in ("self", "cls")]
-            right = _meant(name, names)
-            if right:
-                return f"{called}() has no argument {name!r}; it is called {right!r} here"
-            return f"{called}() has no argument {name!r}; it has {', '.join(names)}"
-    hint = (
-        "; the program's arguments are args=[...]" if " given" in said and "args" in known else ""
+        if name not in names:
+            return f"{of}() has no argument {name!r}; {_right(of, name, names)}"
+    bound = len(parameters) - len(names)
+    return _surplus(of, parameters[bound:], given[bound:]) or _FUNCTION.sub(f"{of}()", said)
+
+
+def _right(of: str, wrong: str, names: list[str]) -> str:
+    for key in (of, of.rpartition(".")[2]):
+        if note := _NOTES.get(key, {}).get(wrong):
+            return note
+    right = _meant(wrong, names)
+    return f"it is called {right!r} here" if right else f"it has {', '.join(names)}"
+
+
+def _surplus(of: str, parameters: Sequence[inspect.Parameter], given: Sequence[Any]) -> str:
+    """Return what is wrong with arguments that have no name and need one, or ""."""
+    named = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    free = [each.name for each in parameters if each.kind is not each.KEYWORD_ONLY]
+    if len(given) <= len(free):
+        return ""
+    some = "arguments" if len(free) != 1 else "argument"
+    takes = (
+        f"{len(free)} positional {some} ({', '.join(free)})" if free else "no positional arguments"
     )
-    return _FUNCTION.sub(f"{called}()", said) + hint
+    were = "were" if len(given) != 1 else "was"
+    said = f"{of}() takes {takes} but {len(given)} {were} given"
+    if named:
+        said += f"; name the others: {', '.join(f'{each}=...' for each in named)}"
+    note = _EXTRA.get(of.rpartition(".")[2])
+    return f"{said}; {note}" if note else said
 
 
 def guessed(guesses: Mapping[str, str]) -> dict[str, str]:
@@ -261,6 +426,15 @@ def guessed(guesses: Mapping[str, str]) -> dict[str, str]:
         guesses: The guesses of each right name, with spaces between them.
     """
     return {guess: right for right, of in guesses.items() for guess in of.split()}
+
+
+def refused(why: str) -> Callable[..., Any]:
+    """Return a method for a part of the language that a class does not have, such as `__iter__`, which says why."""
+
+    def refuse(self: object, *_: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} {why}")
+
+    return refuse
 
 
 class Guided:

@@ -34,7 +34,6 @@ from scramjet_client.http.settings import (
     checked_base,
     route,
 )
-from scramjet_client.models._values import Value, frozen
 
 VARIABLES = ("SCRAMJET_API_URL", "SCRAMJET_TOKEN", "SCRAMJET_CA_BUNDLE", "SCRAMJET_TIMEOUT")
 """The variables that `resolve` reads; `resolve_platform` reads SCRAMJET_MIDDLEWARE_URL instead of the first."""
@@ -46,8 +45,8 @@ _DIGITS = 100
 """Most digits of a number in a settings file."""
 
 
-@frozen(kw_only=True)
-class Settings(Value):
+@attrs.frozen(kw_only=True)
+class Settings:
     """The settings for a new client.
 
     Attributes:
@@ -65,8 +64,8 @@ class Settings(Value):
     sources: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
-@frozen(kw_only=True)
-class ProfileSettings(Value):
+@attrs.frozen(kw_only=True)
+class ProfileSettings:
     """A profile of the `si` command.
 
     Attributes:
@@ -146,7 +145,7 @@ def profile_settings(name: str | None = None) -> ProfileSettings:
     path, shown = _chosen(name)
     found = _profile(path, shown)
     if found is None:
-        raise _broken(path, None, "there is no such file")
+        raise _missing(path, name)
     return found
 
 
@@ -232,8 +231,8 @@ def _seconds(value: str) -> float:
     return seconds
 
 
-@frozen(kw_only=True)
-class _Place(Value):
+@attrs.frozen(kw_only=True)
+class _Place:
     """An address, its source, and the token that may go only there."""
 
     api_base: str
@@ -249,6 +248,9 @@ def _place(
     of_profile: Callable[[str | None], _Place],
 ) -> _Place:
     """Return the address from an argument, a variable, or else a profile."""
+    for name, value in (("api_base", api_base), ("profile", profile)):
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if api_base is not None and profile is not None:
         raise ValueError(f"api_base and profile both say where {what} is; give one of them")
     if api_base is not None:
@@ -311,11 +313,23 @@ def _hub_of(name: str | None) -> _Place:
     if profile is None:
         if name is None and shown == "default":
             return _Place(api_base=DEFAULT_API_BASE, source="the default")
-        raise _broken(path, None, "there is no such file")
+        raise _missing(path, name)
     source = f"si profile {shown!r} ({path})"
     if not profile.production:
         return _Place(api_base=profile.api_base, source=source)
     return _Place(api_base=_hub_of_session(profile), source=source, token=profile.token)
+
+
+def _missing(path: Path, name: str | None) -> ConfigurationError:
+    """Return the error for the file of a profile that does not exist, given the name that a caller has asked for."""
+    if name is None:
+        return _broken(path, None, "there is no such file")
+    error = ConfigurationError(
+        f"there is no profile {name!r} of si: no such file {str(path)!r}; `scramjet profile list` shows those that"
+        " there are"
+    )
+    error.path = str(path)
+    return error
 
 
 def _platform_of(name: str | None) -> _Place:

@@ -95,8 +95,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[None]:
     """Add the state and the output of the test's instances to the report of a failure."""
+    if call.excinfo is not None:
+        _hide_frames(call.excinfo.value)
     outcome: Any = yield
     report = outcome.get_result()
     witness: Witness | None = getattr(item, _WITNESS, None)
@@ -119,3 +121,26 @@ def pytest_exception_interact(
         for title, text in sections:
             terminal.section(title, sep="-")
             terminal.write_line(text)
+
+
+def _hide_frames(error: BaseException) -> None:
+    """Have the report show the test's lines alone, if the error says what the test did wrong or the hub refused.
+
+    `--full-trace` and `--tb=native` still show the rest.
+    """
+    from scramjet_client._base import is_beneath  # noqa: PLC0415
+    from scramjet_client.errors import ScramjetError  # noqa: PLC0415
+
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        told = isinstance(each, (ScramjetError, TypeError, ValueError))
+        trace, inside = each.__traceback__ if told else None, False
+        while trace is not None:
+            name = str(trace.tb_frame.f_globals.get("__name__"))
+            inside = inside or name.partition(".")[0] == "scramjet_client"
+            if inside and is_beneath(name):
+                trace.tb_frame.f_locals["__tracebackhide__"] = True
+            trace = trace.tb_next
+        each = each.__cause__ or each.__context__

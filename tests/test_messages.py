@@ -145,6 +145,11 @@ class World:
         self.stack.enter_context(keep_token(self.local.url, "right-token"))
         return self.client(self.local.url.replace("127.0.0.1", host))
 
+    def without_hubs(self) -> None:
+        """Hide the hubs that somebody runs on this machine."""
+        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr("scramjet_client._kept_tokens._bases", list)
+
     def start(self, program: Callable[..., Any]) -> InstanceClient:
         id = self.local.add_sequence(program.__name__, program)
         return self.host.get_sequence_client(id).start()
@@ -404,7 +409,14 @@ def _not_connected(world: World) -> None:
 
 
 PROVOKED: dict[str, Callable[[World], object]] = {
-    "no hub at …: connection refused; `scramjet hub start` starts one here": _nobody(),
+    "no hub at …: connection refused; `scramjet hub start` starts one here": lambda world: (
+        world.without_hubs(),
+        _nobody()(world),
+    ),
+    "no hub at …: connection refused; a hub of yours runs at …": lambda world: (
+        world.kept(),
+        _nobody()(world),
+    ),
     "no hub at …: …; check the host and the port": lambda world: world.client(
         "http://no-such-host.invalid/api/v1"
     ).get_version(),
@@ -430,9 +442,10 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     _YOURS + ", and HostClient.from_env() finds its token": lambda world: (
         world.kept().get_version()
     ),
-    _YOURS + ", whose token from_env() and `scramjet` send only to …": lambda world: world.kept(
-        "localhost"
-    ).get_version(),
+    _YOURS
+    + ", whose token from_env() and `scramjet` send only to …: use this address": lambda world: (
+        world.kept("localhost").get_version()
+    ),
     "the token does not allow this…: … answered 403…": lambda world: world.hub(
         options={"token": "a-small-token"}, sequences=_answer("403 Forbidden")
     ).list_sequences(),
@@ -449,9 +462,9 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "… answered … with something that is not JSON: …": lambda world: world.hub(
         sequences=_ok("nothing")
     ).list_sequences(),
-    "… answered … with a web page (…), not JSON…": lambda world: world.hub(
-        sequences=_ok("<html><title>Sign in</title></html>")
-    ).list_sequences(),
+    "… answered … with a web page (…), not …; a login page or a proxy may be there: doctor() says more": lambda world: (
+        world.hub(sequences=_ok("<html><title>Sign in</title></html>")).list_sequences()
+    ),
     "the hub's answer for … is not an object but …": lambda world: world.hub(
         config=_ok("[]")
     ).get_config(),
@@ -480,11 +493,12 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     ).send_stdin(b"\xff"),
     "the environment variable … can't be used: …": _environment("SCRAMJET_TIMEOUT", "soon"),
     "the settings of si can't be used: …": _profile("{nothing"),
+    "there is no profile … of si: …; …": lambda world: HostClient.from_env(profile="nowhere"),
     "… is not the name of a profile of si": lambda world: HostClient.from_env(profile="a\0b"),
     "instance … ended while …": lambda world: _ended(world).wait_for("starting", LIMIT),
     "instance … failed…": lambda world: world.start(fails).run(b"", check=True, timeout=LIMIT),
     "instance … had not ended after …; …": lambda world: world.start(deaf).run(timeout=0.3),
-    "instance … was still … after … s, when … was awaited": lambda world: world.start(deaf).wait(
+    "instance … was still … after … s, when … was awaited…": lambda world: world.start(deaf).wait(
         0.2
     ),
     "event … of instance … did not come within …": lambda world: world.start(deaf).get_next_event(
@@ -500,7 +514,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
         world.hub(log=_stream(b"x\n", then=Conn.reset)).get_log_stream().read()
     ),
     "…; and it could not be opened again in …: …": _reconnecting,
-    "… was silent for …, after … bytes": lambda world: (
+    "… was silent for …, after … bytes; this stream is over, and a new one gives what comes next": lambda world: (
         world.hub(log=_stream(b"x\n")).get_log_stream(idle_timeout=0.2).read()
     ),
     "… is being read already, and one may read at a time": _two_readers,

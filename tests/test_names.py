@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import subprocess
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 import scramjet_client
 from scramjet_client import (
     CompletedInstance,
+    Fleet,
     GetInstanceResponse,
     HostClient,
     HttpClient,
@@ -21,13 +24,24 @@ from scramjet_client import (
     InstanceClient,
     KillMessageData,
     ManagerClient,
+    Multiplexer,
+    Package,
     SendStreamOptions,
     Termination,
     Timeouts,
 )
 from scramjet_client._names import SYNONYMS, Guided
 from scramjet_client.hub import LocalHub
+from tests.support.waiting import LIMIT
 
+DONE = CompletedInstance(
+    info=GetInstanceResponse(id="i", sequence="s", status="stopped"),
+    returncode=0,
+    output=b"",
+    stdout=b"",
+    stderr=b"",
+    log=b"",
+)
 HOST = HostClient("http://127.0.0.1:1/api/v1", retries=0)
 INSTANCE = HOST.get_instance_client("abc")
 SEQUENCE = HOST.get_sequence_client("s")
@@ -39,14 +53,34 @@ SEQUENCE = HOST.get_sequence_client("s")
         (lambda: HostClient(adress="x"), "HostClient() has no argument 'adress'; it is called 'api_base'"),
         (lambda: HostClient(api_key="x"), "'token'"),
         (lambda: HostClient(zzzzz="x"), "it has api_base, token"),
-        (lambda: HostClient("a", "b"), "HostClient() takes from 1 to 2"),
+        (lambda: HostClient("a", "b"), "argument (api_base) but 2 were given; name the others: token="),
+        (lambda: HostClient.from_env("a"), "from_env() takes no positional arguments but 1 was given; name"),
+        (lambda: ManagerClient("a", "b"), "ManagerClient() takes 1 positional argument (api_base)"),
+        (lambda: Timeouts(3), "Timeouts() takes no positional arguments but 1 was given"),
+        (lambda: INSTANCE.get_log_stream(10), "1 was given; name the others: timeout=..., idle_timeout=..."),
+        (lambda: INSTANCE.get_event("ready", 5), "(event_name) but 2 were given; name the others: timeout=..."),
+        (lambda: INSTANCE.get_stream("output", 5), "name the others: timeout=..., idle_timeout=..., check=..."),
+        (lambda: INSTANCE.wait(1, 2), "InstanceClient.wait() takes 1 positional argument (timeout) but 2 were given"),
+        (lambda: INSTANCE.follow(print), "follow(output=print, log=True)"),
+        (lambda: SEQUENCE.delete(True), "name the others: force=..."),
+        (lambda: HOST.deploy(print, []), "name the others: requirements=..."),
+        (lambda: HOST.doctor(3), "name the others: timeout=..."),
+        (lambda: LocalHub("h", 1, 2), "LocalHub() takes 2 positional arguments (host, port) but 3 were given"),
+        (lambda: INSTANCE.follow(log=True, timeout=3), "follow() returns at once, and its result has wait(timeout)"),
+        (lambda: SEQUENCE.run(limit=5), "it is called 'timeout' here, in seconds"),
+        (lambda: SEQUENCE.run(capture_output=True), "leave it out: the result always has .output"),
+        (lambda: SEQUENCE.run(env={}), "app_config={...}"),
+        (lambda: INSTANCE.run(env={}), "the instance has started already"),
+        (lambda: INSTANCE.send_input("x", eof=True), "it is called 'end' here"),
+        (lambda: HostClient(host="x"), "it is called 'api_base' here"),
+        (lambda: HOST.deploy(print, app_config={}), "give it to start() or run()"),
         (lambda: HostClient("http://x", url="http://y"), "HostClient() has no argument 'url'"),
         (lambda: HttpClient(timeouts=3), "HttpClient() has no argument 'timeouts'; it is called 'timeout'"),
         (lambda: ManagerClient(tokn="x"), "ManagerClient() has no argument 'tokn'; it is called 'token'"),
         (lambda: InstanceClient("abc"), "InstanceClient() missing 1 required positional argument: 'host'"),
         (lambda: InstanceClient(idd="abc"), "InstanceClient() has no argument 'idd'; it is called 'id'"),
         (INSTANCE.get_stream, "InstanceClient.get_stream() missing"),
-        (lambda: INSTANCE.stop(seconds=3), "InstanceClient.stop() has no argument 'seconds'; it is called 'timeout'"),
+        (lambda: INSTANCE.stop(seconds=3), "'seconds'; its timeout= is in milliseconds: stop(timeout=5000)"),
         (lambda: INSTANCE.wait(time_out=3), "'timeout'"),
         (lambda: INSTANCE.follow(logs=print), "'log'"),
         (lambda: INSTANCE.run(stdn=b""), "'stdin'"),
@@ -61,7 +95,8 @@ SEQUENCE = HOST.get_sequence_client("s")
         (lambda: KillMessageData(now=True), "it has remove_immediately"),
         (lambda: INSTANCE.show(refresh=1), "no argument 'refresh'; it is called 'interval'"),
         (lambda: INSTANCE.show(zzzzz=1), "it has streams, lines, interval, widget"),
-        (lambda: SEQUENCE.start(5), "but 2 were given; the program's arguments are args=[...]"),
+        (lambda: SEQUENCE.start(5), "but 1 was given; name the others: app_config="),
+        (lambda: SEQUENCE.start(5), "; the program's arguments are args=[...]"),
         (lambda: LocalHub(prot=3), "LocalHub() has no argument 'prot'; it is called 'port'"),
     ],
 )  # fmt: skip
@@ -124,6 +159,69 @@ def test_every_constructor_names_its_public_class(name, cls):
         cls(no_such_argument_anywhere=1)
 
     assert f"{name}() has no argument 'no_such_argument_anywhere'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda: list(INSTANCE), """InstanceClient can't be iterated; get_stream("output") gives"""),
+        (lambda: list(SEQUENCE), "SequenceClient can't be iterated; list_instances()"),
+        (lambda: list(HOST), "HostClient can't be iterated; list_sequences()"),
+        (lambda: _enter(INSTANCE), "InstanceClient needs no with block; kill() or stop() ends it"),
+        (lambda: _enter(SEQUENCE), "SequenceClient needs no with block; delete()"),
+        (lambda: INSTANCE.wait_for("ready"), "expect_event() wait for an event"),
+        (lambda: INSTANCE.send_input("x", "y"), "request_init must be a mapping of headers"),
+        (lambda: LocalHub(8000), "LocalHub(port=8000) names the port"),
+        (lambda: LocalHub(port="8755"), "port must be an int, not str"),
+        (lambda: LocalHub("http://h:1"), "host must be an address without scheme"),
+        (lambda: HostClient(token=5), "token must be a str, not int"),
+        (lambda: HostClient(verify=5), "verify must be True, False or the path of a CA bundle, not int"),
+        (lambda: HostClient(cert=5), "cert must be a path"),
+        (lambda: HostClient(proxies="x"), "proxies must be a mapping"),
+        (lambda: HostClient(retries="x"), "retries must be a whole number, not str"),
+        (lambda: HostClient.from_env(profile=5), "profile must be a str, not int"),
+        (lambda: HostClient.from_env(api_base=5), "api_base must be a str, not int"),
+        (lambda: InstanceClient("x", "http://h"), "host must be a HostClient, not str"),
+        (lambda: Multiplexer(5), "streams must be a list of streams, not int"),
+        (lambda: Multiplexer([5]), "a stream must be an OutputStream"),
+        (lambda: Fleet([5]), "hosts must be a mapping"),
+        (lambda: Package(5), "path must be a str or a Path, not int"),
+        (lambda: HOST.deploy("ticker.py"), "send_sequence(path) sends a file or folder"),
+        (lambda: HOST.send_sequence("nope.py"), "it does not exist"),
+        (lambda: SEQUENCE.run(5), "a source must be"),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_refused_by_what_they_are(use, words):
+    """A wrong value is refused before anything is sent, by the argument's name and with what to give instead."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        use()
+
+    assert words in str(caught.value)
+
+
+def _enter(thing: Any) -> None:
+    with thing:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("HostCleint", "did you mean HostClient?"),
+        ("Hostclient", "did you mean HostClient?"),
+        ("StopTimeoutErorr", "did you mean StopTimeoutError?"),
+        ("LocalHb", "did you mean scramjet_client.hub.LocalHub?"),
+        ("connect", "it is called HostClient(url)"),
+    ],
+)
+def test_misspelt_imports_are_refused_with_the_right_name(name, words):
+    """An import of a name with a slip names the right one; of a module of the package it works."""
+    with pytest.raises(ImportError) as caught:
+        exec(f"from scramjet_client import {name}")
+
+    assert words in str(caught.value)
+    assert not hasattr(scramjet_client, "nothing_like_it")
+    exec("from scramjet_client import packages, errors, config")
 
 
 def test_signatures_stay_true():
@@ -194,6 +292,21 @@ def _completed() -> CompletedInstance:
         (INSTANCE, "write_stdin", "send_stdin()"),
         (INSTANCE, "is_alive", "get_info().status"),
         (SEQUENCE, "map", "run(input=...)"),
+        (
+            SEQUENCE,
+            "run_many",
+            "run(input=...) on the threads of a concurrent.futures.ThreadPoolExecutor",
+        ),
+        (SEQUENCE, "show", "start(), and then show() or follow(output=True) of the instance"),
+        (SEQUENCE, "close", "delete()"),
+        (HOST, "show", "get_instance_client(id).show()"),
+        (DONE, "reason", "cause, or info.terminated.reason"),
+        (DONE, "json", "output, as in json.loads(result.output)"),
+        (
+            INSTANCE.expect_event("x"),
+            "value",
+            "value after a block: with instance.expect_event(name) as expected: ...",
+        ),
         (HOST, "check", "doctor(), or get_version()"),
         (HOST, "is_alive", "doctor(), or get_version()"),
         (_completed().info, "returncode", "terminated.exit_code"),
@@ -316,3 +429,70 @@ def test_synonyms_lead_to_no_name_that_is_taken():
     """No synonym is of a name that a method with both would mix up."""
     for name, meant in SYNONYMS.items():
         assert name not in meant
+
+
+_WAITS = """
+import os
+import signal
+import sys
+import threading
+import time
+from scramjet_client.hub import LocalHub
+
+def silent(context, input):
+    context.emit("ready", "yes")
+    yield from input
+
+def interrupt(main):
+    # Once the main thread is at the same place for some looks, it waits.
+    seen, times = None, 0
+    while times < 10:
+        frame = sys._current_frames()[main]
+        here = (frame.f_code, frame.f_lasti)
+        seen, times = here, times + 1 if here == seen else 0
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGINT)
+
+with LocalHub() as hub, hub.client() as host:
+    sequence = host.deploy(silent)
+    instance = sequence.start()
+    instance.get_event("ready")
+    output = instance.get_stream("output")
+    threading.Thread(target=interrupt, args=[threading.get_ident()], daemon=True).start()
+    {call}
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "last"),
+    [
+        ('instance.get_event("never")', "in get_event"),
+        ("instance.wait()", "in wait"),
+        ("sequence.run()", "in run"),
+        ("output.readline()", "in read"),
+        ("for line in output: pass", "in _piece"),
+        ("instance.follow(output=print).wait()", "in wait"),
+        ("instance.send_input(time.sleep(0.01) or b'x' for _ in iter(int, 1))", "in send_input"),
+    ],
+)
+def test_interrupt_shows_the_users_line(tmp_path: Path, call: str, last: str):
+    """The traceback of Ctrl-C has the user's line and the call, and nothing of where this package waited."""
+    script = tmp_path / "waits.py"
+    script.write_text(_WAITS.format(call=call))
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", script], capture_output=True, text=True, check=False, timeout=LIMIT
+    )  # fmt: skip
+
+    said = done.stderr
+    frames = [line.strip() for line in said.splitlines() if line.startswith("  File ")]
+    assert "KeyboardInterrupt" in said
+    assert "During handling" not in said
+    assert not re.search(r"urllib3|requests/|/http/", said)
+    assert any(line.endswith(last) for line in frames), frames
+    assert len([line for line in frames if "_names.py" not in line]) <= 3
+    if sys.version_info >= (3, 11) and call == "sequence.run()":
+        assert (
+            "run() sent no input; if the program waits for the end of its input, input=b'' ends it"
+            in said
+        )

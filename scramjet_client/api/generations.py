@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from scramjet_client import models
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.http_client import HttpClient
@@ -23,7 +25,6 @@ from scramjet_client.errors import (
     NotFoundError,
     UnsupportedByHubError,
 )
-from scramjet_client.models._values import Value, frozen
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.sending import RouteLimits
@@ -35,8 +36,8 @@ _VERSION_LENGTH = 40
 _EVENT, _STOP, _KILL = 5001, 4001, 4002
 
 
-@frozen(kw_only=True)
-class Intake(Value):
+@attrs.frozen(kw_only=True)
+class Intake:
     """How one program takes its input, as far as the hub shows it (docs/protocol.md, "The first input").
 
     Attributes:
@@ -55,8 +56,8 @@ UNKNOWN = Intake(reading=True, returned=True, decodes=True)
 """The assumption if a hub shows nothing about an instance."""
 
 
-@frozen(kw_only=True)
-class Generation(Value):
+@attrs.frozen(kw_only=True)
+class Generation:
     """The generation of one hub.
 
     Attributes:

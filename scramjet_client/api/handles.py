@@ -8,7 +8,6 @@ from typing import Any, ClassVar, TypeVar
 import requests
 
 from scramjet_client._base import Closing, Live
-from scramjet_client._names import Guided
 from scramjet_client.api.http_client import ClientProvider, HttpClient
 from scramjet_client.errors import HubResponseError, NotFoundError
 from scramjet_client.http.settings import TimeoutLike, route
@@ -16,7 +15,7 @@ from scramjet_client.http.settings import TimeoutLike, route
 _H = TypeVar("_H", bound="Handle")
 
 
-class Handle(Guided, Live):
+class Handle(Live):
     """A client of one instance or sequence of a hub. You may use it from any number of threads.
 
     Making one sends nothing to the hub, and it keeps no connection open.
@@ -33,6 +32,10 @@ class Handle(Guided, Live):
         if not isinstance(id, str):
             raise TypeError(f"id must be a str, not {type(id).__name__}")
         route(self._kind, id)
+        if not hasattr(host, "client"):
+            raise TypeError(
+                f"host must be a HostClient, not {type(host).__name__}; HostClient(url) makes one"
+            )
         self._id = id
         self._client = host.client
         # Facts that every request passes on, for its possible errors.
@@ -69,7 +72,7 @@ class Handle(Guided, Live):
 _A = TypeVar("_A", bound="ApiClient")
 
 
-class ApiClient(Guided, Closing):
+class ApiClient(Closing):
     """The client of one API. You may use it from any number of threads; one for each process is enough.
 
     It sends nothing until you call a method.

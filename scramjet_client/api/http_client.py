@@ -94,7 +94,7 @@ class HttpClient(Requester):
         deadline = exchange.deadline
         if deadline is None and self.timeouts.read is not None:
             exchange.deadline = monotonic() + self.timeouts.read
-            exchange.limit = f"{seconds(self.timeouts.read)} (Timeouts.read)"
+            exchange.limit = f"{seconds(self.timeouts.read)} ({self.timeouts._name_of_read})"
         response = self.reach(exchange, "GET", path, headers=headers, read_timeout=idle)
         if response.status_code >= 300:
             try:

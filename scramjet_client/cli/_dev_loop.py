@@ -345,7 +345,7 @@ class _Dev:
         wanted, stack = self._wanted, self._stack
         stack.callback(self._program.close)
         stack.callback(self._events.close)
-        stack.enter_context(_signals(self._news))
+        stack.enter_context(_signals(self._stop))
         built = self._first_build()
         if wanted.record is not None:
             self._open_trace(wanted.record, built)
@@ -427,6 +427,7 @@ class _Dev:
 
     def _end_all(self) -> None:
         """End the program; delete its sequences from a hub that is not ours."""
+        self._screen.close()
         version, self._version = self._version, None
         if version is not None:
             version.end()
@@ -496,6 +497,11 @@ class _Dev:
             self._trace.copy(record)
         if record.get("kind") == "came" and record.get("from") == "event":
             self._events.take(record)
+
+    def _stop(self) -> None:
+        """Let the command end, even if this thread waits for stdout."""
+        self._news.put(_Stop())
+        self._screen.close()
 
     def _break(self, error: BaseException) -> None:
         """End the command by an error of another thread."""
@@ -652,7 +658,8 @@ class _Dev:
             return
         if self._digest is not None and self._state_of(built) == self._digest:
             return  # such as a file that is not part of the package
-        names = sorted({Path(each).name for each in paths}) or [self._program.name]
+        names = sorted({Path(each).name for each in paths if not _is_temporary(each)})
+        names = names or [self._program.name]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         self._watch(built)
         self._start_again(built, f"{', '.join(names[:3])}{more} saved", began)
@@ -748,6 +755,12 @@ def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[An
             version.record("sent", to=to, data=piece.encode() if isinstance(piece, str) else piece)
             yield piece
     version.record("closed", to=to)
+
+
+def _is_temporary(path: str) -> bool:
+    """Return whether a saved file is one that an editor makes for a moment: it is gone again, or has such a name."""
+    name = Path(path).name
+    return name.startswith(".") or name.endswith(("~", ".tmp", ".swp")) or not Path(path).exists()
 
 
 class _Watcher:
@@ -853,7 +866,7 @@ def _next(news: SimpleQueue[_News]) -> _News:
 
 
 @contextlib.contextmanager
-def _signals(news: SimpleQueue[_News]) -> Iterator[None]:
+def _signals(stop: Callable[[], object]) -> Iterator[None]:
     """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that.
 
     A signal that was ignored when the process began stays ignored, as shells expect.
@@ -862,7 +875,7 @@ def _signals(news: SimpleQueue[_News]) -> Iterator[None]:
 
     def take(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
-        news.put(_Stop())
+        stop()
 
     for each in _ENDING:
         if signal.getsignal(each) is not signal.SIG_IGN:

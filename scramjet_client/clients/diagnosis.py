@@ -16,6 +16,7 @@ import requests
 from requests.utils import select_proxy
 
 from scramjet_client._clock import monotonic
+from scramjet_client._kept_tokens import hubs_here, kept_at
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     HubResponseError,
@@ -115,12 +116,22 @@ def diagnose(
         return Diagnosis(cause="tls", advice=advice)
     for kind, cause, advice in _BY_CAUSE:
         if has_cause(error, kind):
-            return Diagnosis(cause=cause, advice=advice)
+            return Diagnosis(cause=cause, advice=_hub_here(cause) or advice)
     if not isinstance(error, ScramjetError):
         return None
     if error.status is None:
         return _SPEAKS_TLS if _speaks_tls(client, timeout) else None
     return _about_answer(error, error.status, client, sources, timeout)
+
+
+def _hub_here(cause: str) -> str:
+    """Return advice if nothing listens at the address, and this user runs a hub at another one; else ""."""
+    hubs = hubs_here() if cause == "no-hub" else []
+    if not hubs:
+        return ""
+    return (
+        f"nothing listens there, and a hub of yours runs at {' and '.join(hubs)}; use this address"
+    )
 
 
 def _about_answer(
@@ -181,6 +192,15 @@ def _about_token(client: HttpClient, sources: Mapping[str, str]) -> Diagnosis:
         return Diagnosis(
             cause="refused-token",
             advice=f"the token of {whose} is not the one that this hub takes; ask for the right one",
+        )
+    kept = kept_at(client.api_base)
+    if kept is not None:
+        own = kept == client.api_base
+        return Diagnosis(
+            cause="no-token",
+            advice="it is a hub of yours, and HostClient.from_env() finds its token"
+            if own
+            else f"it is a hub of yours, whose token from_env() and `scramjet` send only to {kept}; use this address",
         )
     return Diagnosis(
         cause="no-token",

@@ -312,6 +312,10 @@ class Fleet(Live):
     """
 
     def __init__(self, hosts: Members | Callable[[], Members]) -> None:
+        if not callable(hosts) and not isinstance(hosts, Mapping):
+            raise TypeError(
+                f"hosts must be a mapping of names to HostClients, or a function, not {type(hosts).__name__}"
+            )
         self._discover = hosts if callable(hosts) else lambda: hosts
         self._failing: dict[str, str] = {}
         # Guards _failing: any thread may ask.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client import models
 from scramjet_client._base import Rows, public
-from scramjet_client._names import guessed
+from scramjet_client._names import guessed, refused
 from scramjet_client.api.answers import (
     config_from,
     entities_from,
@@ -90,6 +90,10 @@ class HostClient(Topics, ApiClient):
             "get_sequence(id)": "get_sequence_info",
             "list_sequences()": "get_sequences sequences",
             "get_instance_client(id)": "instance",
+            "get_instance_client(id).show()": "display live show view",
+            "deploy(function).run() on the threads of a concurrent.futures.ThreadPoolExecutor": (
+                "parallel run_all run_many run_parallel"
+            ),
             "get_instance_client(id).kill()": "kill kill_instance",
             "get_topics()": "list_topics topics",
             "update_sequence(id, package)": "overwrite_sequence",
@@ -105,6 +109,11 @@ class HostClient(Topics, ApiClient):
             "get_instance_client(id).wait()": "wait",
         }
     )
+
+    if not TYPE_CHECKING:  # for type checkers it is not there
+        __iter__ = refused(
+            "can't be iterated; list_sequences() and list_instances() give what it has"
+        )
 
     _sources: Mapping[str, str] | None = None
 
@@ -284,7 +293,7 @@ class HostClient(Topics, ApiClient):
                 `Package`; or a package that is packed already: the path of a file, bytes, an open binary file, or an
                 iterable of bytes.
             requirements: What pip installs into the package of a path: a list of requirements, or the path
-                of a requirements file, in the folder.
+                of a requirements file, in the package's folder or from the present one.
             progress: As in `InstanceClient.send_stream`.
 
         Raises:

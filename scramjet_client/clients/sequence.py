@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import public
-from scramjet_client._names import guessed
+from scramjet_client._names import guessed, refused
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.handles import Handle
@@ -30,7 +30,7 @@ from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
 from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.targets import TargetLike
-from scramjet_client.uploads.options import check_hook
+from scramjet_client.uploads.options import check_hook, check_source, plan
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
 _CONFLICT = 409
@@ -55,6 +55,10 @@ class SequenceClient(Handle):
     _guesses: ClassVar[Mapping[str, str]] = guessed(
         {
             "run(input=...)": "apply ask call execute map process run_sequence",
+            "run(input=...) on the threads of a concurrent.futures.ThreadPoolExecutor": (
+                "gather parallel run_all run_batch run_many run_parallel starmap"
+            ),
+            "start(), and then show() or follow(output=True) of the instance": "display follow live show view watch",
             "get_info().config": "config",
             "start()": (
                 "create_instance deploy launch run_instance start_instance start_sequence submit"
@@ -66,13 +70,17 @@ class SequenceClient(Handle):
             "get_info()": "info status",
             "get_instance(id).kill()": "kill",
             "delete(force=True)": "prune",
-            "delete()": "remove",
+            "delete()": "close destroy remove",
             "overwrite(package)": "replace update upload",
             "start().send_input(source)": "send send_input",
             "get_instance(id).stop()": "stop",
             "run(input=...), or start().wait()": "wait",
         }
     )
+
+    if not TYPE_CHECKING:  # for type checkers they are not there
+        __iter__ = refused("can't be iterated; list_instances() gives the ids of its instances")
+        __enter__ = __exit__ = refused("needs no with block; delete() removes it from the hub")
 
     _kind = "sequence"
     _not_found = SequenceNotFoundError
@@ -181,7 +189,11 @@ class SequenceClient(Handle):
         Wire: POST /sequence/{id}/start (docs/protocol.md, "Start"), then as for `InstanceClient.run`.
         """
         limit = duration("timeout", timeout)
-        check_hook(progress)
+        chosen = plan("input", type=type, json=json, progress=progress)
+        if input is not None and not chosen.json:
+            check_source(input)
+        if stdin is not None:
+            check_source(stdin)
         if check:
             refuse_check(self._client)
 

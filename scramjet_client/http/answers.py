@@ -11,7 +11,6 @@ import attrs
 
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.interrupts import let_interrupts_pass
-from scramjet_client.models._values import Value, frozen
 
 if TYPE_CHECKING:
     # The command reads answers for its help, too, and must not wait for this.
@@ -156,8 +155,8 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-@frozen(kw_only=True)
-class JsonAnswer(Value):
+@attrs.frozen(kw_only=True)
+class JsonAnswer:
     """A parsed answer: status, reason phrase, value (None for an empty body), text, and the headers as received."""
 
     status: int
@@ -188,6 +187,32 @@ def page_title(text: str) -> str:
     return " ".join(html.unescape(words).split())[:_FIRST_WORDS]
 
 
+def check_page(response: requests.Response, text: str, expected: str) -> None:
+    """Raise `InvalidResponseError` if an accepting answer begins as a web page does.
+
+    Args:
+        response: The answer.
+        text: Its beginning.
+        expected: What a hub answers here.
+    """
+    if not _PAGE.match(text):
+        return
+    request, title = response.request, page_title(text)
+    raise InvalidResponseError(
+        f"{request.method} {response.url} answered {response.status_code} with a web page ({title!r}), not {expected}; "
+        "a login page or a proxy may be there: doctor() says more",
+        status=response.status_code,
+        url=response.url,
+        body=text[:ERROR_LIMIT],
+    )
+
+
+def is_html(response: requests.Response) -> bool:
+    """Return whether an answer calls itself HTML; no hub's does."""
+    kind = str(response.headers.get("Content-Type", ""))
+    return kind.partition(";")[0].strip().lower() in ("text/html", "application/xhtml+xml")
+
+
 def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer:
     """Read an answer to its end and return its JSON; hubs do not always declare it as JSON.
 
@@ -198,14 +223,10 @@ def parsed(response: requests.Response, limit: int = ANSWER_LIMIT) -> JsonAnswer
     try:
         value = loads(text) if text.strip() else None
     except ValueError as error:
-        page = page_title(text)
-        what = (
-            f"with a web page ({page!r}), not JSON"
-            if page
-            else f"with something that is not JSON: {error}"
-        )
+        check_page(response, text, "JSON")
         raise InvalidResponseError(
-            f"{response.request.method} {response.url} answered {response.status_code} {what}",
+            f"{response.request.method} {response.url} answered {response.status_code} with something that is not "
+            f"JSON: {error}",
             status=response.status_code,
             url=response.url,
             body=text[:ERROR_LIMIT],

@@ -169,7 +169,7 @@ def _missing_token(base: str) -> str:
         return "; token= gives one, or SCRAMJET_TOKEN and from_env()"
     if kept == base:
         return "; it is a hub of yours, and HostClient.from_env() finds its token"
-    return f"; it is a hub of yours, whose token from_env() and `scramjet` send only to {kept}"
+    return f"; it is a hub of yours, whose token from_env() and `scramjet` send only to {kept}: use this address"
 
 
 def wrong_path(base: str) -> str:
@@ -327,7 +327,14 @@ def _broken(error: BaseException, request: str, base: str) -> str:
     if not has_cause(error, urllib3.exceptions.NewConnectionError):
         return f"{request} failed: {said}"
     if "refused" in said and is_loopback(base):
-        cure = "`scramjet hub start` starts one here"
+        from scramjet_client._kept_tokens import hubs_here  # noqa: PLC0415 - for who met no hub
+
+        hubs = hubs_here()
+        cure = (
+            f"a hub of yours runs at {' and '.join(hubs)}"
+            if hubs
+            else "`scramjet hub start` starts one here"
+        )
     else:
         cure = "check the host and the port"
     return f"no hub at {base}: {said}; {cure}"

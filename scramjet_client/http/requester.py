@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -44,7 +45,6 @@ from scramjet_client.http.settings import (
     verification,
 )
 from scramjet_client.http.tuning import Tuning
-from scramjet_client.models._values import Value, frozen
 
 _T = TypeVar("_T")
 
@@ -65,8 +65,8 @@ class RequestLogger(Protocol):
         """Hear that the request is over, and how long its answer's head took."""
 
 
-@frozen(kw_only=True)
-class BodyRequest(Value):
+@attrs.frozen(kw_only=True)
+class BodyRequest:
     """A request whose body a `BodyWriter` writes: its target, and the possible meanings of its answer.
 
     Attributes:
@@ -88,6 +88,22 @@ class BodyRequest(Value):
     rest_limit: float | None = None
     subject: str = ""
     not_found: type[NotFoundError] = NotFoundError
+
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "verify": ((bool, str, os.PathLike, type(None)), "True, False or the path of a CA bundle"),
+    "cert": ((str, os.PathLike, tuple, type(None)), "a path, or a tuple of certificate and key"),
+    "proxies": ((Mapping, type(None)), "a mapping such as {'https': 'http://proxy:3128'}"),
+    "retries": ((int,), "a whole number"),
+}
+"""The types of arguments that are used only later."""
+
+
+def _check_kinds(**values: object) -> None:
+    for name, value in values.items():
+        kinds, what = _KINDS[name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
 
 
 class Requester(Closing):
@@ -112,6 +128,7 @@ class Requester(Closing):
         retries: int = 2,
         tuning: Tuning | None = None,
     ) -> None:
+        _check_kinds(verify=verify, cert=cert, proxies=proxies, retries=retries)
         self.api_base: str = checked_base(api_base)
         self.timeouts: Timeouts = Timeouts.of(timeout)
         self.tuning: Tuning = Tuning() if tuning is None else tuning
@@ -224,7 +241,7 @@ class Requester(Closing):
                 body = json_bytes(value)
         limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
         ends = None if limit is None else monotonic() + limit
-        named = "Timeouts.read" if timeout is None else "timeout"
+        named = self.timeouts._name_of_read if timeout is None else "timeout"
 
         def attempt() -> JsonAnswer:
             used = exchange or Exchange(deadline=ends, on_idle=on_idle)
@@ -270,7 +287,8 @@ class Requester(Closing):
 
     def send_body(self, request: BodyRequest, exchange: Exchange) -> requests.Response:
         """Send a request whose body the exchange's writer writes; return the response once its head has come."""
-        with _head_within(exchange, request.head_limit, rest=request.rest_limit):
+        named = self.timeouts._name_of_read
+        with _head_within(exchange, request.head_limit, rest=request.rest_limit, named=named):
             return self.reach(
                 exchange,
                 request.method,
@@ -467,7 +485,7 @@ def _connect_limit(exchange: Exchange, limit: float | None) -> float | None:
 
 @contextlib.contextmanager
 def _head_within(
-    exchange: Exchange, limit: float | None, *, rest: float | None = None
+    exchange: Exchange, limit: float | None, *, rest: float | None = None, named: str
 ) -> Iterator[None]:
     """Limit the time for the head of an upload's answer while the block sends the request.
 
@@ -478,6 +496,7 @@ def _head_within(
         exchange: The upload's exchange.
         limit: Seconds, or None.
         rest: Seconds for the rest of the answer after its head, or None.
+        named: What the caller calls these limits.
     """
     writer, watch, poll = exchange.writer, exchange.on_idle, exchange.poll
     if writer is None or limit is None:
@@ -490,7 +509,7 @@ def _head_within(
         if writer.bytes_sent != sent:
             sent, since = writer.bytes_sent, monotonic()
         elif monotonic() - since >= limit:
-            exchange.overdue = f"{seconds(limit)} (Timeouts.read)"
+            exchange.overdue = f"{seconds(limit)} ({named})"
             raise socket.timeout("timed out")
         return None if watch is None else watch(silence)
 
@@ -501,4 +520,4 @@ def _head_within(
         exchange.on_idle, exchange.poll = watch, poll
     if rest is not None:
         exchange.deadline = monotonic() + rest
-        exchange.limit = f"{seconds(rest)} (Timeouts.read)"
+        exchange.limit = f"{seconds(rest)} ({named})"

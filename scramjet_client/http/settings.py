@@ -19,10 +19,9 @@ from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
 from scramjet_client import __version__
-from scramjet_client._base import public
+from scramjet_client._base import Shown, public
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.secrets import Secrets
-from scramjet_client.models._values import Value, frozen
 
 DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
 
@@ -73,8 +72,8 @@ def _idle(value: Duration | None) -> float | None:
 
 
 @public
-@frozen(kw_only=True)
-class Timeouts(Value):
+@attrs.frozen(kw_only=True)
+class Timeouts(Shown):
     """Time limits in seconds, or timedeltas; None and infinite mean no limit.
 
     Attributes:
@@ -90,13 +89,23 @@ class Timeouts(Value):
     read: float | None = attrs.field(default=60.0, converter=_read)
     write: float | None = attrs.field(default=None, converter=_write)
     idle: float | None = attrs.field(default=None, converter=_idle)
+    _of_number: bool = attrs.field(default=False, init=False, repr=False, eq=False)
+
+    @property
+    def _name_of_read(self) -> str:
+        """What its user calls `read`, for messages."""
+        return "timeout" if self._of_number else "Timeouts.read"
 
     @classmethod
     def of(cls, value: Duration | Timeouts | None) -> Timeouts:
         """Return `Timeouts` with these seconds for `read`; None means the defaults."""
         if value is None:
             return cls()
-        return value if isinstance(value, Timeouts) else cls(read=duration("timeout", value))
+        if isinstance(value, Timeouts):
+            return value
+        made = cls(read=duration("timeout", value))
+        object.__setattr__(made, "_of_number", True)
+        return made
 
 
 TimeoutLike = Union[float, timedelta, Timeouts, None]

@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 import attrs
 
-from scramjet_client._base import public
+from scramjet_client._base import Shown, public
 from scramjet_client.http.durations import interval
-from scramjet_client.models._values import Value, frozen
 
 _LONGEST_SILENCE = 32767
 """The most seconds of keep-alive that Linux can count."""
@@ -19,8 +18,8 @@ _MOST_PROBES = 127
 
 
 @public
-@frozen(kw_only=True)
-class KeepAlive(Value):
+@attrs.frozen(kw_only=True)
+class KeepAlive(Shown):
     """TCP keep-alive, in whole seconds: it finds a vanished peer after `idle + count * interval`.
 
     Attributes:
@@ -43,8 +42,8 @@ class KeepAlive(Value):
 
 
 @public
-@frozen(kw_only=True)
-class Tuning(Value):
+@attrs.frozen(kw_only=True)
+class Tuning(Shown):
     """Intervals and margins of the client itself, in seconds; the defaults fit unmodified hubs.
 
     Your own waits have their limits in `Timeouts`. Change these values if something between you and the hub needs

@@ -49,6 +49,7 @@ _NOT_STARTED = (
     "the hub is not started; use it in a block, `with LocalHub() as hub:`, or call start() first"
 )
 
+_LAST_PORT = 65535
 _TOKEN_BYTES = 32
 """Random bytes in a random token, as `secrets` advises."""
 
@@ -96,6 +97,7 @@ class LocalHub(Guided):
             hub makes it anew. Or a callable that gets each record as a dict, on the hub's thread: it must not wait.
 
     Raises:
+        TypeError, ValueError: `host` or `port` can't be an address.
         ValueError: The hub would be open to other machines without a token, or no header can carry the token.
         OSError: This is not a POSIX system.
 
@@ -134,6 +136,7 @@ class LocalHub(Guided):
     ) -> None:
         if not hasattr(os, "fork"):
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
+        _check_address(host, port)
         if isinstance(token, _Token):
             token = secrets.token_urlsafe(_TOKEN_BYTES)
         elif token is None:
@@ -378,6 +381,26 @@ def _affordable(connections: int) -> int:
     return (
         connections if allowed == resource.RLIM_INFINITY else min(connections, max(1, allowed // 2))
     )
+
+
+def _check_address(host: Any, port: Any) -> None:
+    if isinstance(host, int) and not isinstance(host, bool):
+        raise TypeError(
+            f"host must be a str such as '127.0.0.1', not int; LocalHub(port={host!r}) names the port"
+        )
+    if not isinstance(host, str):
+        raise TypeError(f"host must be a str such as '127.0.0.1', not {type(host).__name__}")
+    if "/" in host:
+        raise ValueError(
+            f"host must be an address without scheme, port or path, not {host!r}; HostClient is the client of a hub "
+            "that runs already"
+        )
+    if isinstance(port, bool) or not isinstance(port, int):
+        raise TypeError(f"port must be an int, not {type(port).__name__}")
+    if not 0 <= port <= _LAST_PORT:
+        raise ValueError(
+            f"port must be from 0, which takes a free one, to {_LAST_PORT}, not {port}"
+        )
 
 
 def _check_token(token: str) -> None:

@@ -60,7 +60,11 @@ class LoopThread:
         thread = threading.Thread(
             target=self._run, args=(serve, around, serving), name=self._name, daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads
+            with around:
+                raise
         serving.result()
         self._thread, self.pid = thread, os.getpid()
 

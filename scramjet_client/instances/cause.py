@@ -53,7 +53,8 @@ _THROWN_FAR = re.compile(r"^(?:Uncaught )?[A-Za-z_$]?[\w$.]{0,199}(?:Error|Excep
 _ABOVE = re.compile(r"^(?P<file>[^\s:][^\n]{0,4095}\.\w{1,5}):(?P<line>\d{1,9})$")
 
 _OURS = re.compile(
-    r"hub[/\\]_runner[/\\]|python-runner[/\\]|(?:^|[/\\])scramjet_(?:adapter|program)\.py$|^<frozen "
+    r"hub[/\\]_runner[/\\]|python-runner[/\\]|(?:^|[/\\])(?:scramjet_(?:adapter|program)|_scramjet_entry)\.py$"
+    r"|^<frozen "
 )
 """Files of the code that runs a program. They never interest its author."""
 
@@ -66,6 +67,9 @@ _LIBRARY = re.compile(
 """Files that are not the user's. Another line is the one to blame, if there is one."""
 
 _NODE_OURS = re.compile(r"^node:|node_modules[/\\](?:@scramjet|scramjet(?:-core)?)[/\\]")
+
+_LOCAL_HUB_SAYS = "the sequence raised while it "
+"""Beginning of a LocalHub's record about an error of the program; the traceback follows."""
 
 _RUNNER_MAIN = re.compile(r"python-runner[/\\]runner\.py$")
 
@@ -117,6 +121,38 @@ _DISEASES = (
     _Disease(
         re.compile(r"entrypoint path .{0,4096} is invalid"),
         "`main` of package.json must name a file of the package",
+    ),
+    _Disease(
+        re.compile(
+            r"Context' object has no attribute '(?:log|logging|print|info|debug|warn|warning|error)'"
+            r"|'Logger' object is not callable"
+        ),
+        "the program's logger is context.logger: context.logger.info(text); print() goes to its stdout",
+    ),
+    _Disease(
+        re.compile(
+            r"Context' object has no attribute '(?:app_config|cfg|configuration|env|environ|options|params|settings)'"
+        ),
+        "the program finds what start(app_config=...) gives in context.config",
+    ),
+    _Disease(
+        re.compile(r"Context' object has no attribute '(?:arg|argv|args|arguments)'"),
+        "what start(args=[...]) gives comes as further parameters: def name(context, input, *args)",
+    ),
+    _Disease(
+        re.compile(
+            r"'(?:Stream|_Input|async_generator)' object (?:has no attribute|is not iterable)"
+        ),
+        "the input is no file: `async for piece in input` reads it in an async function, `for piece in input` in a"
+        " generator; a piece may hold several lines, or a part of one",
+    ),
+    _Disease(
+        re.compile(r"'async for' requires an object with __aiter__ method, got _Input"),
+        "write `for piece in input` here, or make the function async",
+    ),
+    _Disease(
+        re.compile(r"'coroutine' object (?:has no attribute|is not iterable|is not subscriptable)"),
+        "an `await` is missing, as in `await input.read()` of an async function",
     ),
     _Disease(
         re.compile(r"^MemoryError|JavaScript heap out of memory|std::bad_alloc"),
@@ -301,6 +337,12 @@ def _best(
     plain = [text for source, text in errors if _is_of_program(source)]
     if not plain:
         return None
+    head, _, rest = plain[-1].strip().partition("\n")
+    call = _RAISED.match(rest) if head.startswith(_LOCAL_HUB_SAYS) else None
+    if call is not None:
+        # The call of the program failed, so no line of it is to blame.
+        message = _shortened((call["message"] or "").strip("\n"))
+        return Cause(type=call["type"], message=message, traceback="", cure=cure_of(rest))
     said = _shortened(plain[-1].strip())
     return Cause(type="", message=said, traceback="", cure=cure_of(said)) if said else None
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import callers_level, public
+from scramjet_client._names import refused
 from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import Intake, event_body, generation_of, route_limits
 from scramjet_client.api.handles import Handle
@@ -35,6 +36,7 @@ from scramjet_client.instances.run import (
     CompletedInstance,
     Unfinished,
     check_end,
+    explained,
     refuse_check,
     run,
 )
@@ -95,6 +97,14 @@ class InstanceClient(Handle):
 
     _guesses = GUESSES
 
+    if not TYPE_CHECKING:  # for type checkers they are not there
+        __iter__ = refused(
+            """can't be iterated; get_stream("output") gives its output line by line"""
+        )
+        __enter__ = __exit__ = refused(
+            "needs no with block; kill() or stop() ends it, and run() waits for its end"
+        )
+
     _kind = "instance"
     _not_found = InstanceNotFoundError
 
@@ -102,6 +112,8 @@ class InstanceClient(Handle):
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
+        # Whether `get_info`, on which all waits rely, has seen the end.
+        self._seen_ended = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
         self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
         self._input_type = InputType(self._intake)
@@ -214,6 +226,7 @@ class InstanceClient(Handle):
         """
         info = instance_from(self._get(), asked_to_end=self._asked_to_end)
         self._started = info.started
+        self._seen_ended = has_ended(info)
         return last_words_of(self._client).known(info)
 
     def wait(self, timeout: Duration | None = None) -> GetInstanceResponse:
@@ -234,7 +247,8 @@ class InstanceClient(Handle):
             HubTimeoutError: It is still alive.
             InstanceNotFoundError: The hub does not (or no longer) know it, so how it ended is unknown.
         """
-        return self._wait(has_ended, "its end", timeout)
+        with explained(self._input_is_open):
+            return self._wait(has_ended, "its end", timeout, advice=self._input_is_open())
 
     def wait_for(
         self, status: InstanceStatus, timeout: Duration | None = None
@@ -250,7 +264,10 @@ class InstanceClient(Handle):
             InstanceEndedError: The instance ended, so the status can no longer come.
         """
         if status not in STATUSES:
-            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {status!r}")
+            raise ValueError(
+                f"status must be one of {', '.join(STATUSES)}, not {status!r}; get_next_event() and expect_event() "
+                "wait for an event, and wait() for the end"
+            )
         return self._wait(lambda info: info.status == status, f"status {status!r}", timeout)
 
     # -- reading --------------------------------------------------------------------------------
@@ -615,11 +632,15 @@ class InstanceClient(Handle):
             message: Text; a 1.x hub takes any JSON value. For a Node.js program, a long message should be ASCII.
 
         Raises:
+            InstanceEndedError: The instance has ended, and this client knows it; hubs accept the event all the same.
             UnsupportedByHubError: The message is not text and the hub is 0.x.
 
         Wire: POST /instance/{id}/_event (docs/protocol.md, "Events").
         """
         checked_name(event_name)
+        if self._asked_to_end or self._seen_ended:
+            # Hubs accept events for an ended instance. A look before each event would double their cost.
+            self._events.check_alive(event_name)
         body = event_body(self._client, event_name, message)
         self._first_input.event(event_name, message)
         answer = self._client.request("POST", self._route("_event"), body, **self._error_context)
@@ -631,12 +652,15 @@ class InstanceClient(Handle):
     def get_event(self, event_name: str, *, timeout: Duration | None = None) -> GetEventResponse:
         """Return the last event of a name that the hub has seen, or wait for the first.
 
-        Here a 1.x hub loses messages that are numbers, `True` or `{}` (`data` is then None), forgets falsy messages,
-        and takes a key `opStatus` for an HTTP status. `get_next_event` has no such gaps.
+        Here a 1.x hub loses messages that are numbers, `True` or `{}` (`data` is then None, with a warning), forgets
+        falsy messages, and takes a key `opStatus` for an HTTP status. `get_next_event` has no such gaps.
 
         Args:
             event_name: Letters, digits and `-._~`; you can't ask hubs for other names.
             timeout: Seconds to wait; None waits until the event comes or the instance ends.
+
+        Warns:
+            UserWarning: The hub has lost the message.
 
         Raises:
             HubTimeoutError: The event did not come in time.
@@ -898,6 +922,7 @@ class InstanceClient(Handle):
         what: str,
         timeout: Duration | None,
         known: GetInstanceResponse | None = None,
+        advice: str = "",
     ) -> GetInstanceResponse:
         return self._watcher().wait_until(
             until,
@@ -906,7 +931,14 @@ class InstanceClient(Handle):
             ask=self.get_info,
             ended=ended_error(self._id, f"{what} was awaited"),
             known=known,
+            advice=advice,
         )
+
+    def _input_is_open(self) -> str:
+        """Return advice for a wait for the end of a program whose input this client has not ended, or ""."""
+        if self._gates["input"].ended:
+            return ""
+        return "; if it waits for the end of its input, send_input(b'', end=True) gives that"
 
     def _watcher(self) -> EndWatcher:
         return EndWatcher(self._client, self._id)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from scramjet_client._base import Live
+from scramjet_client._base import Live, callers_level
 from scramjet_client._clock import monotonic
+from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import HubTimeoutError, ScramjetError, StreamIdleError
@@ -18,7 +20,7 @@ from scramjet_client.http.failures import quiet
 from scramjet_client.http.settings import route
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error
-from scramjet_client.instances.watcher import EndWatcher
+from scramjet_client.instances.watcher import EndWatcher, SharedLooks
 from scramjet_client.models import GetEventResponse
 from scramjet_client.streams.output import EventStream, OutputStream
 
@@ -71,7 +73,29 @@ class Events:
         except HubTimeoutError as error:
             self.check_overdue(event_name, exchange, error)
             raise
+        if answer.value is None:
+            warnings.warn(
+                f"the hub has lost the message of event {event_name!r} of instance {self._id!r}: a number, True or "
+                "{}; get_next_event(), expect_event() and get_event_stream() give such messages",
+                UserWarning,
+                stacklevel=callers_level(),
+            )
         return generation.event(event_name, answer.value)
+
+    def check_alive(self, event_name: str) -> None:
+        """Raise `InstanceEndedError` if the hub says that the instance has ended.
+
+        This looks before the event is sent, because an event may end the program.
+        """
+        looks = SharedLooks.of(self._client)
+        info = None
+        # If the hub is away, or does not know the instance, the request that sends the event says so.
+        with contextlib.suppress(ScramjetError):
+            info = looks.fetch(self._id)
+        if info is not None and has_ended(info):
+            raise ended_error(self._id, f"event {event_name!r} was being sent")(
+                last_words_of(self._client).known(info)
+            )
 
     def stream(
         self,
@@ -127,6 +151,9 @@ class Events:
         return EndWatcher(self._client, self._id)
 
 
+_IN_BLOCK = "value after a block: with instance.expect_event(name) as expected: ..."
+
+
 class ExpectedEvent(Live):
     """An event that the client is listening for; see `InstanceClient.expect_event`.
 
@@ -134,12 +161,19 @@ class ExpectedEvent(Live):
         value: The event; set once the `with` block has ended.
     """
 
+    _guesses: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("data", "event", "get", "message", "result", "wait"), _IN_BLOCK),
+    }
+
     value: GetEventResponse
 
     def __init__(self, events: Events, event_name: str, timeout: Duration | None) -> None:
         self._events = events
         self._name = readable_name(event_name)
         self._timeout = duration("timeout", timeout)
+
+    def _advice_on(self, name: str) -> str:
+        return _IN_BLOCK if name == "value" else super()._advice_on(name)
 
     def __enter__(self) -> ExpectedEvent:
         self._exchange = self._events.exchange(self._name, self._timeout)

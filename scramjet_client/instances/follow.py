@@ -6,10 +6,11 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from scramjet_client._base import Closing, logger, public, safe_repr, warn_aside
 from scramjet_client._clock import monotonic
+from scramjet_client._names import guessed
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -20,7 +21,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.contexts import in_context
-from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
 from scramjet_client.instances.watcher import EndWatcher
@@ -211,6 +212,10 @@ class Follow(Closing):
     or `close` raises it. If the handle is lost before either is called, the error is logged as a warning.
     """
 
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {"wait()": "join result run_until_done", "close()": "cancel detach end kill stop unfollow"}
+    )
+
     def __init__(
         self,
         name: str,
@@ -252,8 +257,9 @@ class Follow(Closing):
             StreamInterruptedError: A connection broke.
             Exception: The error that a callable or a file raised.
         """
-        if not self._copying.over.wait(duration("timeout", timeout, zero=True)):
-            raise HubTimeoutError(f"{self._copying} did not end within {timeout} s")
+        limit = duration("timeout", timeout, zero=True)
+        if not self._copying.over.wait(limit):
+            raise HubTimeoutError(f"{self._copying} did not end within {seconds(limit or 0)}")
         self._copying.tell(once=False)
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ GUESSES = guessed(
         'get_stream("output").chunks()': "chunks",
         "send_input(b'', end=True)": "close_input end_input eof send_eof",
         "attach()": "connect",
+        "run(input=...) of its sequence, on several threads": "map parallel run_many",
         'get_stream("output").pipe_to(target)': "copy pipe_to",
         "kill(remove_immediately=True)": "delete remove",
         "show() in a notebook, or follow(output=True)": "display live view",

@@ -6,10 +6,12 @@ use the type of the first (docs/protocol.md, "Content types").
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from scramjet_client._base import callers_level
 from scramjet_client.api.generations import Intake
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.interrupts import let_interrupts_pass
@@ -43,6 +45,13 @@ class InputType:
     def of(self, plan: SendPlan, body: BodySource, name: str) -> tuple[str, BodySource]:
         """Return the content type of a body, and the body itself. Refuses bytes that the hub would change."""
         if plan.typed:
+            if self._first is not None and plan.type != self._first:
+                warnings.warn(
+                    f"{name} began as {self._first}, and no hub changes that: the type {plan.type!r} of later data has "
+                    "no effect; give the type with the first data",
+                    UserWarning,
+                    stacklevel=callers_level(),
+                )
             return plan.type, body
         if self._first is None:
             return self._chosen(body), body

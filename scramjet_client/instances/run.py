@@ -6,7 +6,7 @@ import contextlib
 import io
 import itertools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -52,7 +52,27 @@ _LAST_PAUSE = 1.0
 _START_GRACE = 10.0
 """After an interrupt, seconds to wait for the answer to a start, in order to kill the new instance."""
 
+_NO_INPUT = "if the program waits for the end of its input, input=b'' ends it"
+
 _numbers = itertools.count(1)
+
+
+def explain(error: BaseException, text: str) -> None:
+    """Add a note to Ctrl-C, which Python 3.11 and newer show: what the program may have waited for."""
+    if isinstance(error, KeyboardInterrupt) and hasattr(error, "add_note"):
+        error.add_note(text)
+
+
+@contextlib.contextmanager
+def explained(text: Callable[[], str]) -> Iterator[None]:
+    """Explain Ctrl-C in the block."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        said = text().lstrip("; ")
+        if said:
+            explain(interrupt, said)
+        raise
 
 
 @public
@@ -74,11 +94,14 @@ class CompletedInstance(Guided, Shown):
     _guesses: ClassVar[Mapping[str, str]] = guessed(
         {
             "returncode": "code exit_code exitcode",
-            "check_returncode()": "error raise_for_status",
+            "cause, or info.terminated.reason": "exception failure message reason",
+            "check_returncode()": "check error raise_for_status",
             "info.id": "id",
             "log": "logs",
             "returncode == 0": "ok",
-            "output": "result results",
+            "output": "data result results value",
+            "output, as in json.loads(result.output)": "json",
+            "output.splitlines()": "lines readlines",
             "info.status": "status",
             "output.decode()": "text",
         }
@@ -158,10 +181,14 @@ def run_new(
     """
     began = monotonic()
     instance = _started(start)
+    left = None if timeout is None else max(timeout - (monotonic() - began), _FIRST_PAUSE)
     try:
-        left = None if timeout is None else max(timeout - (monotonic() - began), _FIRST_PAUSE)
         return run_it(instance, left)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, RunTimeoutError) and timeout is not None and left is not None:
+            # The user gave the whole time.
+            error.message = error.message.replace(f"{left:g} s", f"{timeout:g} s", 1)
+            error.args = (error.message,)
         if not instance.asked_to_end:
             _finish(instance, "kill")
         raise
@@ -222,8 +249,10 @@ def run(
     except BaseException as error:
         done = _finish(instance, unfinished)
         if isinstance(error, RunTimeoutError):
-            error.message += f"; {done}"
+            error.message += f"; {done}" + ("" if uploads else f"; {_NO_INPUT}")
             error.args = (error.message,)
+        if not uploads:
+            explain(error, f"run() sent no input; {_NO_INPUT}")
         raise
 
 

@@ -381,6 +381,7 @@ class EndWatcher:
         ask: Callable[[], GetInstanceResponse],
         ended: ErrorMaker,
         known: GetInstanceResponse | None = None,
+        advice: str = "",
     ) -> GetInstanceResponse:
         """Look at the instance until `until` accepts its info; see `InstanceClient.wait` and `wait_for`.
 
@@ -391,6 +392,7 @@ class EndWatcher:
             ask: Looks once, for a caller who knows more about the instance.
             ended: Makes the error to raise if the instance ends first.
             known: Earlier info, in case the instance is gone by now.
+            advice: What to do if the time is over.
         """
         deadline = None if timeout is None else monotonic() + timeout
         info = known
@@ -412,8 +414,8 @@ class EndWatcher:
             remaining = None if deadline is None else deadline - monotonic()
             if remaining is not None and remaining <= 0:
                 raise HubTimeoutError(
-                    f"instance {self._id!r} was still {info.status} after {timeout} s,"
-                    f" when {what} was awaited"
+                    f"instance {self._id!r} was still {info.status} after {timeout:g} s,"
+                    f" when {what} was awaited{advice}"
                 )
             if known_before is None:
                 known_before = self._hub_knows_sequence(info)

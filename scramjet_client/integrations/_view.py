@@ -18,7 +18,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.contexts import in_context
-from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.settings import route
 from scramjet_client.instances.cause import Evidence, evidence, settled
@@ -167,8 +167,9 @@ class LiveView(Closing):
             HubTimeoutError: It has not ended in time.
             StreamInterruptedError: A connection broke.
         """
-        if not self._over.wait(duration("timeout", timeout, zero=True)):
-            raise HubTimeoutError(f"{self!r} did not end within {timeout} s")
+        limit = duration("timeout", timeout, zero=True)
+        if not self._over.wait(limit):
+            raise HubTimeoutError(f"{self!r} did not end within {seconds(limit or 0)}")
         if self._error is not None:
             raise self._error
 

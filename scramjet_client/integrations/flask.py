@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 try:
     from flask import Flask, Response, current_app, jsonify, request
@@ -31,6 +31,8 @@ except ImportError as _error:
     ) from _error
 from werkzeug.exceptions import ClientDisconnected, HTTPException, LengthRequired
 
+from scramjet_client._names import Guided, advised, advised_function, guessed
+from scramjet_client.api.handles import ApiClient, Handle
 from scramjet_client.clients.host import HostClient
 from scramjet_client.errors import HubResponseError, ScramjetError, UploadError
 from scramjet_client.http.durations import LONGEST_WAIT, duration
@@ -77,7 +79,8 @@ _LIVE_HEADERS = {
 }
 
 
-class Scramjet:
+@advised
+class Scramjet(Guided):
     """The extension: `Scramjet(app)`, or `init_app(app)` for each application of a factory.
 
     It sends no request to a hub and reads no setting until the first use of `host`. If a view does not catch an
@@ -91,6 +94,16 @@ class Scramjet:
     Args:
         app: The application, or None for `init_app` later.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "host": "api client connection get_client get_host hub",
+            "host.deploy(function)": "deploy",
+            "host.get_instance_client(id)": "get_instance_client instance",
+            "host.get_sequence_client(id)": "get_sequence_client sequence",
+            "init_app(app)": "init register setup",
+        }
+    )
 
     def __init__(self, app: Flask | None = None) -> None:
         if app is not None:
@@ -179,6 +192,7 @@ def _answer(error: ScramjetError) -> Any:
     return response
 
 
+@advised_function
 def stream_response(
     stream: Any,
     *,
@@ -199,12 +213,14 @@ def stream_response(
         status: HTTP status.
         headers: Further headers.
     """
+    _check_stream(stream)
     chunks = getattr(stream, "chunks", None)
     items = chunks() if callable(chunks) else map(_bytes, stream)
     body = LiveBody(items, stream, has_left(request.environ))
     return _live(body, mimetype, status, headers)
 
 
+@advised_function
 def event_stream_response(
     stream: Any,
     *,
@@ -240,6 +256,7 @@ def event_stream_response(
             connection instead.
         headers: Further headers.
     """
+    _check_stream(stream)
     for name in (event, end, failed):
         # Finds a wrong name now, and not only when an event with it is sent.
         ServerSentEvent(event=name)
@@ -262,6 +279,19 @@ def event_stream_response(
     return _live(body, "text/event-stream", 200, headers)
 
 
+def _check_stream(stream: Any) -> None:
+    if isinstance(stream, (bytes, Handle, ApiClient)) or not hasattr(type(stream), "__iter__"):
+        cure = (
+            '; instance.get_stream("output") gives one'
+            if isinstance(stream, (Handle, ApiClient))
+            else ""
+        )
+        raise TypeError(
+            f"stream must be an OutputStream or an iterable of bytes or str, not {type(stream).__name__}{cure}"
+        )
+
+
+@advised_function
 def request_source(piece: int = 8192) -> Iterator[bytes]:
     """Return the body of the current request as a source that passes data on as it arrives.
 

@@ -363,6 +363,9 @@ class Witness(Closing):
             state = _state(info)
         texts = {name: said[name].decode("utf-8", "replace") for name in _STREAMS}
         texts["log"] = readable_log(texts["log"])
+        trace = "" if found.cause is None else found.cause.traceback.strip("\n")
+        if trace and trace in texts["stderr"]:
+            texts["log"] = texts["log"].replace(trace, "(the traceback that stderr has)")
         titled = [(f"scramjet instance {id} ({state})", _how(info, found, said["stdout"]))]
         titled += [
             (f"scramjet {name} of instance {id} ({state})", text.strip("\n")[-_SHOWN:])
@@ -456,7 +459,12 @@ def _how(info: GetInstanceResponse | None, found: Evidence, stdout: bytes) -> st
                 "the program waits in its debugger: run pytest with -s, and the test with instance.attach()"
                 ' (docs/testing.md, "Debuggers")'
             )
-        return f"it has not ended; it has told of {error}" if error else "it has not ended"
+        if error:
+            return f"it has not ended; it has told of {error}"
+        return (
+            "it has not ended; if it waits for the end of its input, run(input=...) or send_input(..., end=True) "
+            "gives that"
+        )
     if error and found.exit_code != 0:
         return error
     if info is None or info.terminated is None:

@@ -7,14 +7,14 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._base import public
-from scramjet_client.models._values import Value, extra_field, frozen, raw_field
+from scramjet_client._base import Shown, public
+from scramjet_client.models._fields import extra_field, raw_field
 from scramjet_client.models.words import HealthStatus
 
 
 @public
-@frozen(kw_only=True)
-class SendStopInstanceResponse(Value):
+@attrs.frozen(kw_only=True)
+class SendStopInstanceResponse(Shown):
     """The result of a `stop`.
 
     Attributes:
@@ -29,8 +29,8 @@ class SendStopInstanceResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class SendKillInstanceResponse(Value):
+@attrs.frozen(kw_only=True)
+class SendKillInstanceResponse(Shown):
     """The result of a `kill`.
 
     Attributes:
@@ -45,8 +45,8 @@ class SendKillInstanceResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class KillMessageData(Value):
+@attrs.frozen(kw_only=True)
+class KillMessageData(Shown):
     """Options of `kill`: forget the instance at once instead of after the hub's lifetime extension."""
 
     remove_immediately: bool = attrs.field(
@@ -55,8 +55,8 @@ class KillMessageData(Value):
 
 
 @public
-@frozen(kw_only=True)
-class SendEventResponse(Value):
+@attrs.frozen(kw_only=True)
+class SendEventResponse(Shown):
     """An event was handed to the hub. No hub can tell whether the program listens for it."""
 
     event_name: str
@@ -66,8 +66,8 @@ class SendEventResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class GetEventResponse(Value):
+@attrs.frozen(kw_only=True)
+class GetEventResponse(Shown):
     """An event that an instance emitted.
 
     Attributes:
@@ -84,8 +84,8 @@ class GetEventResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class GetHealthResponse(Value):
+@attrs.frozen(kw_only=True)
+class GetHealthResponse(Shown):
     """The last monitoring message of an instance.
 
     Attributes:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scramjet_client._base import public
-from scramjet_client.models._values import Value, extra_field, frozen, raw_field
+import attrs
+
+from scramjet_client._base import Shown, public
+from scramjet_client.models._fields import extra_field, raw_field
 
 
 @public
-@frozen(kw_only=True)
-class GetStatusResponse(Value):
+@attrs.frozen(kw_only=True)
+class GetStatusResponse(Shown):
     """The hub's connection to its manager: `{}` if it has none."""
 
     cpm: Mapping[str, Any]
@@ -19,8 +21,8 @@ class GetStatusResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class GetConfigResponse(Value):
+@attrs.frozen(kw_only=True)
+class GetConfigResponse(Shown):
     """The hub's configuration. Its `repr` shows none of it: a hub may list its platform's API key.
 
     Attributes:
@@ -43,8 +45,8 @@ class GetConfigResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class LoadCheckResponse(Value):
+@attrs.frozen(kw_only=True)
+class LoadCheckResponse(Shown):
     """The load of the hub's machine.
 
     Attributes:

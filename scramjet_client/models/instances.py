@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import attrs
 
-from scramjet_client._base import printable, public
+from scramjet_client._base import Shown, printable, public
 from scramjet_client._names import Guided, guessed
-from scramjet_client.models._values import Value, extra_field, frozen, raw_field
+from scramjet_client.models._fields import extra_field, raw_field
 from scramjet_client.models.words import InstanceStatus
 
 _LONGEST_SUMMARY = 300
@@ -18,8 +18,8 @@ _LONGEST_SUMMARY = 300
 
 
 @public
-@frozen(kw_only=True)
-class Termination(Guided, Value):
+@attrs.frozen(kw_only=True)
+class Termination(Guided, Shown):
     """How an instance ended.
 
     Attributes:
@@ -42,8 +42,8 @@ class Termination(Guided, Value):
 
 
 @public
-@frozen(kw_only=True)
-class Cause(Value):
+@attrs.frozen(kw_only=True)
+class Cause(Shown):
     """The error that ended a program, as the program itself wrote it to its stderr or its log.
 
     Attributes:
@@ -83,8 +83,8 @@ class Cause(Value):
 
 
 @public
-@frozen(kw_only=True)
-class GetInstanceResponse(Guided, Value):
+@attrs.frozen(kw_only=True)
+class GetInstanceResponse(Guided, Shown):
     """A hub's info on an instance.
 
     Attributes:

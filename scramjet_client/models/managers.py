@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from scramjet_client._base import public
-from scramjet_client.models._values import Value, frozen, raw_field
+import attrs
+
+from scramjet_client._base import Shown, public
+from scramjet_client.models._fields import raw_field
 
 
 @public
-@frozen(kw_only=True)
-class ConnectedHub(Value):
+@attrs.frozen(kw_only=True)
+class ConnectedHub(Shown):
     """A hub that a manager knows.
 
     Attributes:
@@ -41,8 +43,8 @@ class ConnectedHub(Value):
 
 
 @public
-@frozen(kw_only=True)
-class TopicActor(Value):
+@attrs.frozen(kw_only=True)
+class TopicActor(Shown):
     """A writer or reader of a topic; `role` and `type` are the manager's words."""
 
     host_id: str | None
@@ -54,8 +56,8 @@ class TopicActor(Value):
 
 
 @public
-@frozen(kw_only=True)
-class ManagerTopic(Value):
+@attrs.frozen(kw_only=True)
+class ManagerTopic(Shown):
     """A topic that spans the hubs of a manager."""
 
     name: str
@@ -65,8 +67,8 @@ class ManagerTopic(Value):
 
 
 @public
-@frozen(kw_only=True)
-class StoreItem(Value):
+@attrs.frozen(kw_only=True)
+class StoreItem(Shown):
     """A sequence package in a manager's store.
 
     Attributes:
@@ -83,8 +85,8 @@ class StoreItem(Value):
 
 
 @public
-@frozen(kw_only=True)
-class DisconnectedHub(Value):
+@attrs.frozen(kw_only=True)
+class DisconnectedHub(Shown):
     """A hub that its manager has disconnected, and the reason in the manager's words."""
 
     hub_id: str
@@ -92,8 +94,8 @@ class DisconnectedHub(Value):
 
 
 @public
-@frozen(kw_only=True)
-class DisconnectHubsResponse(Value):
+@attrs.frozen(kw_only=True)
+class DisconnectHubsResponse(Shown):
     """The hubs that a manager has disconnected."""
 
     manager_id: str
@@ -102,8 +104,8 @@ class DisconnectHubsResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class ManagerInfo(Value):
+@attrs.frozen(kw_only=True)
+class ManagerInfo(Shown):
     """A manager, or space; only its id is known here."""
 
     id: str
@@ -111,8 +113,8 @@ class ManagerInfo(Value):
 
 
 @public
-@frozen(kw_only=True)
-class GetInfoResponse(Value):
+@attrs.frozen(kw_only=True)
+class GetInfoResponse(Shown):
     """A multi-manager's information about itself."""
 
     id: str
@@ -123,8 +125,8 @@ class GetInfoResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class AccessKey(Value):
+@attrs.frozen(kw_only=True)
+class AccessKey(Shown):
     """An access key of a space: its time of creation, as the platform gives it, and its purpose."""
 
     created: Any
@@ -133,8 +135,8 @@ class AccessKey(Value):
 
 
 @public
-@frozen(kw_only=True)
-class CreateAccessKeyResponse(Value):
+@attrs.frozen(kw_only=True)
+class CreateAccessKeyResponse(Shown):
     """A new access key; `raw`, which is not shown, is the platform's answer with the key in it."""
 
     description: str
@@ -142,8 +144,8 @@ class CreateAccessKeyResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class RevokeAccessKeysResponse(Value):
+@attrs.frozen(kw_only=True)
+class RevokeAccessKeysResponse(Shown):
     """Revoked access keys; `keys_revoked` is None if the platform gives no number."""
 
     message: str

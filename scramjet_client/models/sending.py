@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
-from scramjet_client._base import public
-from scramjet_client.models._values import Value, frozen, raw_field
+import attrs
+
+from scramjet_client._base import Shown, public
+from scramjet_client.models._fields import raw_field
 from scramjet_client.models.words import ParseResponse
 
 
@@ -20,8 +22,8 @@ class RequestInit(TypedDict, total=False):
 
 
 @public
-@frozen(kw_only=True)
-class SendStreamOptions(Value):
+@attrs.frozen(kw_only=True)
+class SendStreamOptions(Shown):
     """Options of every send.
 
     Attributes:
@@ -42,8 +44,8 @@ class SendStreamOptions(Value):
 
 
 @public
-@frozen(kw_only=True)
-class SendStreamResponse(Value):
+@attrs.frozen(kw_only=True)
+class SendStreamResponse(Shown):
     """A completed upload: the hub has taken all of it.
 
     Attributes:

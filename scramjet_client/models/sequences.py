@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scramjet_client._base import public
-from scramjet_client.models._values import Value, frozen, raw_field
+import attrs
+
+from scramjet_client._base import Shown, public
+from scramjet_client.models._fields import raw_field
 from scramjet_client.models.instances import GetInstanceResponse
 
 
 @public
-@frozen(kw_only=True)
-class GetSequenceResponse(Value):
+@attrs.frozen(kw_only=True)
+class GetSequenceResponse(Shown):
     """A sequence on the hub.
 
     Attributes:
@@ -32,8 +34,8 @@ class GetSequenceResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class DeleteSequenceResponse(Value):
+@attrs.frozen(kw_only=True)
+class DeleteSequenceResponse(Shown):
     """A deleted sequence."""
 
     id: str
@@ -41,8 +43,8 @@ class DeleteSequenceResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class GetEntitiesResponse(Value):
+@attrs.frozen(kw_only=True)
+class GetEntitiesResponse(Shown):
     """All sequences and instances of a hub, in one answer."""
 
     sequences: tuple[GetSequenceResponse, ...]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scramjet_client._base import public
-from scramjet_client.models._values import Value, extra_field, frozen, raw_field
+import attrs
+
+from scramjet_client._base import Shown, public
+from scramjet_client.models._fields import extra_field, raw_field
 
 
 @public
-@frozen(kw_only=True)
-class GetTopicResponse(Value):
+@attrs.frozen(kw_only=True)
+class GetTopicResponse(Shown):
     """A topic of the hub.
 
     Attributes:
@@ -30,8 +32,8 @@ class GetTopicResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class CreateTopicResponse(Value):
+@attrs.frozen(kw_only=True)
+class CreateTopicResponse(Shown):
     """A newly created topic.
 
     Attributes:
@@ -48,8 +50,8 @@ class CreateTopicResponse(Value):
 
 
 @public
-@frozen(kw_only=True)
-class DeleteTopicResponse(Value):
+@attrs.frozen(kw_only=True)
+class DeleteTopicResponse(Shown):
     """A deleted topic, in the hub's words."""
 
     name: str

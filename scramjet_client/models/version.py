@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from scramjet_client._base import public
-from scramjet_client.models._values import Value, frozen, raw_field
+import attrs
+
+from scramjet_client._base import Shown, public
+from scramjet_client.models._fields import raw_field
 
 
 @public
-@frozen(kw_only=True)
-class GetVersionResponse(Value):
+@attrs.frozen(kw_only=True)
+class GetVersionResponse(Shown):
     """The hub's version; `service`, `api_version` and `build` are None on 0.x."""
 
     version: str

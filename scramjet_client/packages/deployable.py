@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 import io
+import os
 import socket
 import types
 from typing import Any
 
+_PATH_CURE = "; send_sequence(path) sends a file or folder, and deploy takes the function itself, without quotes"
 _CURE = "; write `def name(context, input, *args): ...` that calls it, and deploy that"
 
 
@@ -18,6 +20,10 @@ def checked_function(function: Any) -> types.FunctionType:
     Raises:
         TypeError: It is not a function, or `function(context, input)` can't call it.
     """
+    if isinstance(function, (str, bytes, os.PathLike)):
+        raise TypeError(
+            f"only a Python function can be deployed, made by def; not {function!r}{_PATH_CURE}"
+        )
     plain = inspect.unwrap(function) if callable(function) else function
     if not isinstance(plain, types.FunctionType) or not isinstance(function, types.FunctionType):
         raise TypeError(

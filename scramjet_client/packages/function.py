@@ -53,8 +53,11 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from scramjet_adapter import adapted
-from {module} import {name} as _function
+from scramjet_adapter import adapted, imported
+
+# First and last line in {module}.py, and the file and the line where that part is from.
+_places = {places}
+_function = imported({module!r}, _places).{name}
 
 output_type = {output_type!r}  # read by hub 0.x
 provides = {provides!r}  # read by hub 1.x
@@ -129,9 +132,10 @@ def read_function(
     if reader.left:
         options += f", configured={tuple(sorted(reader.left))!r}"
     settings = _settings(function, plain.__globals__)
-    text = reader.text(name)
+    text, places = reader.text(name)
+    main = _MAIN.format(module=MODULE, name=name, options=options, places=places, **settings)
     files = {
-        "main.py": _MAIN.format(module=MODULE, name=name, options=options, **settings).encode(),
+        "main.py": main.encode(),
         f"{MODULE}.py": text.encode("utf-8"),
         ADAPTER.name: ADAPTER.read_bytes(),
     }
@@ -215,13 +219,24 @@ class _Reader:
         self._env = env
         self._taken: dict[str, Any] = {}
         self._imports: set[str] = set()
-        self._body: list[str] = []
+        # Each part of the module, with its source if it has one.
+        self._body: list[tuple[str, Snippet | None]] = []
 
-    def text(self, name: str) -> str:
-        """Return the text of the module."""
+    def text(self, name: str) -> tuple[str, list[tuple[int, int, str, int]]]:
+        """Return the text of the module, and the places that its parts are from: see `imported` of the adapter."""
         head = f'"""Made by HostClient.deploy(): {name}, and what it uses, from {self.origin}."""\n'
         future = "from __future__ import annotations"
-        return "\n\n".join([head + "\n" + future, *sorted(self._imports), *self._body]) + "\n"
+        text = "\n\n".join([head + "\n" + future, *sorted(self._imports)])
+        places = []
+        for part, snippet in self._body:
+            text += "\n\n"
+            first = text.count("\n") + 1
+            text += part
+            if snippet is not None:
+                skipped = snippet.shift
+                last = first + part.rstrip("\n").count("\n")
+                places.append((first + skipped, last, snippet.shown_file, snippet.line))
+        return text + "\n", places
 
     def program(self, plain: types.FunctionType, function: Any) -> str:
         """Add the deployed function; return its name."""
@@ -239,7 +254,7 @@ class _Reader:
             name = snippet.name
             self.origin = snippet.origin
             self._name(owner.__name__, snippet, {})
-            self._body.append(f"{name} = {plain.__qualname__}")
+            self._body.append((f"{name} = {plain.__qualname__}", None))
         unused = self._env - self.left
         if unused:
             raise ValueError(f"env names {min(unused)!r}, and {name} uses no variable of that name")
@@ -276,7 +291,7 @@ class _Reader:
         for name in snippet.names():
             self._name(name, snippet, cells)
         self.modules.take_imported_by(snippet)
-        self._body.append(snippet.with_absolute_imports(self.modules.package))
+        self._body.append((snippet.with_absolute_imports(self.modules.package), snippet))
 
     def _name(self, name: str, snippet: Snippet, cells: Mapping[str, Any]) -> None:
         if name in cells:
@@ -299,7 +314,7 @@ class _Reader:
                     "already when it is defined, and env gives a value only at a start: use it within a function",
                 )
             self.left.add(name)
-            self._body.append(f"{name} = None  # given by the configuration, at each start")
+            self._body.append((f"{name} = None  # given by the configuration, at each start", None))
             return
         self._value(name, value, snippet, closed)
 
@@ -318,7 +333,7 @@ class _Reader:
             if len(written) > _LARGEST_VALUE:
                 raise snippet.refusal(name, "a value that is too large to travel with the program")
             self._look_at(name, value, snippet)
-            self._body.append(f"{name} = {written}")
+            self._body.append((f"{name} = {written}", None))
         elif (found := self._importable(name, value)) is not None:
             self.modules.take(found[0], snippet, name)
             self._imports.add(f"from {found[0]} import {found[1]} as {name}")
@@ -377,7 +392,7 @@ class _Reader:
             raise user.refusal(
                 name, f"which was made as {made}, a name that means something else now"
             )
-        self._body.append(f"{name} = {made}")
+        self._body.append((f"{name} = {made}", None))
 
     def _importable(self, name: str, value: Any) -> tuple[str, str] | None:
         """Return the module and name from which a value can be imported, or None."""

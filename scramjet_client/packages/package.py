@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import posixpath
 import tempfile
 import warnings
@@ -18,6 +19,7 @@ from typing import IO, Any, Union
 import attrs
 
 from scramjet_client._base import Closing, Shown, callers_level, in_html, public
+from scramjet_client._names import nearest
 from scramjet_client.packages import requirements as _vendoring
 from scramjet_client.packages.files import SECRET, Found, PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import ADAPTER, read_function
@@ -38,6 +40,9 @@ from scramjet_client.uploads.sources import SourceLike
 
 PackageLike = Union["Package", SourceLike]
 """Everything you can send as a package: a `Package`, its sources, or a file that is already packed."""
+
+_SIMILAR = 0.7
+"""How similar a name is that may be meant, from 0 to 1."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -116,6 +121,25 @@ class PackagePreview:
         )
 
 
+def _cure(path: object) -> str:
+    return "; Package.from_function() packs a function" if callable(path) else ""
+
+
+def _no_sequence(root: Path) -> str:
+    """Return why a path is not a sequence."""
+    if root.exists():
+        return "it is neither a folder nor a Python file"
+    with contextlib.suppress(OSError):
+        beside = {
+            each.stem: each for each in root.parent.iterdir() if each.suffix in (root.suffix, ".py")
+        }
+        near = nearest(root.stem, beside, _SIMILAR)
+        if near:
+            return f"it does not exist; did you mean {str(beside[near])!r}?"
+    where = "" if root.is_absolute() else f" in {str(Path.cwd())!r}"
+    return f"it does not exist{where}"
+
+
 def _size(row: PreviewRow) -> str:
     return "left out" if row.size is None else str(row.size)
 
@@ -130,7 +154,7 @@ class Package(Closing):
     Args:
         path: A folder with a `package.json`, or one Python file with a function `run(context, input, *args)`.
         requirements: Packages for pip to install into the package: a list of lines of a requirements file, or the path
-            of such a file in the folder. None installs nothing, and hubs install nothing either.
+            of such a file, in its folder or from the present one. None installs nothing, and hubs install nothing.
 
     Attributes:
         manifest: The content of `package.json`.
@@ -145,15 +169,15 @@ class Package(Closing):
     """
 
     def __init__(self, path: str | Path, *, requirements: Requirements = None) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"path must be a str or a Path, not {type(path).__name__}{_cure(path)}")
         root = Path(path)
         if root.is_dir():
             self._begin(read_folder(root))
         elif root.suffix == ".py" and root.is_file():
             self._begin(_with(read_file(root), LocalModules.of_file(root), root))
         else:
-            raise ValueError(
-                f"there is no sequence at {str(root)!r}: neither a folder nor a Python file"
-            )
+            raise ValueError(f"there is no sequence at {str(root)!r}: {_no_sequence(root)}")
         self._finish(requirements, root if root.is_dir() else root.parent)
 
     @classmethod

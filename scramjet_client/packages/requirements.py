@@ -21,7 +21,7 @@ ENTRY = "_scramjet_entry.py"
 ADAPTED = "scramjet_program.py"
 
 Requirements = Union[Sequence[str], str, Path, None]
-"""Lines of a requirements file, or the path of one; a relative path begins at the sequence's folder."""
+"""Lines of a requirements file, or the path of one: in the sequence's folder, or else from the present folder."""
 
 _ENTRY = '''\
 """Made by scramjet_client: {what}, and runs the main file."""
@@ -77,7 +77,7 @@ def install(requirements: Requirements, base: Path, into: Path) -> None:
 
     Args:
         requirements: Packages to install.
-        base: Where relative paths begin.
+        base: Where relative paths begin; if there is no such file there, they begin at the present folder.
         into: The folder.
 
     Raises:
@@ -85,6 +85,8 @@ def install(requirements: Requirements, base: Path, into: Path) -> None:
     """
     if isinstance(requirements, (str, Path)):
         file = base / requirements
+        if not file.is_file():
+            file = Path(requirements)
         if not file.is_file():
             raise ValueError(
                 f"there is no requirements file {hidden(str(base / requirements))!r}; requirements themselves are "
@@ -150,7 +152,24 @@ def _pip(file: Path, what: str, base: Path, into: Path) -> None:
         lines = [line for line in done.stdout.splitlines() if line.strip()]
         said = [line for line in lines if line.startswith("ERROR:")] or lines[-1:]
         told = " ".join(said) or done.returncode
-        raise ValueError(hidden(f"pip could not install {what}: {told}"))
+        raise ValueError(
+            hidden(f"pip could not install {what}: {_VERSIONS.sub(_latest, str(told))}")
+        )
+
+
+_VERSIONS = re.compile(r"\(from versions: ([^()]*)\)")
+"""The list of all versions of a package, oldest first."""
+
+_LISTED = 3
+"""How many versions an error repeats."""
+
+
+def _latest(found: re.Match[str]) -> str:
+    versions = found[1].split(", ")
+    more = len(versions) - _LISTED
+    if more <= 0:
+        return found[0]
+    return f"(latest versions: {', '.join(versions[-_LISTED:])}; {more} older ones)"
 
 
 def _tidy(into: Path) -> None:

@@ -9,8 +9,9 @@ import linecache
 import os
 import re
 import symtable
+import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -24,6 +25,12 @@ from scramjet_client.packages.imports import (
 from scramjet_client.packages.syntax import parsed
 from scramjet_client.packages.typed import PROMPT, typed_statements
 
+GIVEN = "source="
+"""What stands for the file of a text that the user gives."""
+
+_TYPED = (PROMPT, "<python-input-")
+_CELL = re.compile(r"<ipython-input-(\d+)-")
+
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -36,6 +43,7 @@ class Snippet:
         text: Python code that defines it at the top of a module.
         file: The file it is from.
         line: Number of its first line in that file.
+        shift: How many lines of the text come before that line.
         given: The text it is from, if that is not in a file.
     """
 
@@ -43,7 +51,7 @@ class Snippet:
     text: str
     file: str
     line: int
-    _shift: int
+    shift: int
     given: str = ""
 
     @property
@@ -52,6 +60,19 @@ class Snippet:
         if os.path.exists(self.file):
             return os.path.basename(self.file)
         return "a prompt" if self.file == PROMPT else "a notebook"
+
+    @property
+    def shown_file(self) -> str:
+        """The name of its file in tracebacks; of a cell, the number that the notebook gives it."""
+        if os.path.exists(self.file):
+            return os.path.basename(self.file)
+        if self.file.startswith(_TYPED):
+            return "prompt"
+        if self.file == GIVEN:
+            return "source"
+        named = _CELL.match(self.file)
+        count = named[1] if named is not None else _cells().get(self.file)
+        return "notebook" if count is None else f"In [{count}]"
 
     def names(self) -> list[str]:
         """Return the names that it needs from outside when it runs; annotations do not count."""
@@ -110,13 +131,21 @@ class Snippet:
             if (isinstance(node, ast.Name) and node.id == name)
             or (isinstance(node, (ast.Import, ast.ImportFrom)) and name in first_names(node, ""))
         ]
-        return self.line + min(lines, default=1) - 1 - self._shift
+        return self.line + min(lines, default=1) - 1 - self.shift
 
     def refusal(self, name: str, why: str) -> ValueError:
         """Return the error that says why a name it uses cannot travel."""
         return ValueError(
             f"{self.name} uses {name!r} ({self.file}, line {self.line_of(name)}), {why}"
         )
+
+
+def _cells() -> Mapping[str, Any]:
+    """Return the numbers of a notebook's cells, by what Python takes for their file."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    found = getattr(getattr(shell, "compile", None), "_filename_map", None)
+    return found if isinstance(found, Mapping) else {}
 
 
 def function_snippet(function: types.FunctionType, source: str | None = None) -> Snippet:
@@ -137,10 +166,9 @@ def function_snippet(function: types.FunctionType, source: str | None = None) ->
     try:
         lines, line = inspect.getsourcelines(function)
     except (OSError, TypeError) as error:
-        where = "typed at a plain prompt" if file == PROMPT else "made by exec"
         raise ValueError(
-            f"{name} cannot be deployed: its source is not there, as it was {where} ({file}); give its text by "
-            "source=..., or put it into a file that you import"
+            f"{name} cannot be deployed: its source is not there, as it was {_made(file)} ({file}); give its text by "
+            "source=..., or put it into a file"
         ) from error
     snippet = _snippet("".join(lines), file, line)
     if (
@@ -154,9 +182,20 @@ def function_snippet(function: types.FunctionType, source: str | None = None) ->
     return snippet
 
 
+def _made(file: str) -> str:
+    if file == PROMPT:
+        # Only a prompt has these.
+        return (
+            "typed at a plain prompt"
+            if hasattr(sys, "ps1")
+            else "in a script that Python read from stdin"
+        )
+    return "made by exec or python -c"
+
+
 def _given(function: types.FunctionType, source: str) -> Snippet:
     text = inspect.cleandoc("\n" + source)
-    for found in _definitions_in(text, "source=", function.__code__.co_name):
+    for found in _definitions_in(text, GIVEN, function.__code__.co_name):
         if _agrees(found, function):
             return attrs.evolve(found, given=text)
     raise ValueError(
@@ -283,7 +322,7 @@ def _agrees(snippet: Snippet, function: types.FunctionType) -> bool:
     A debugger, a tracer or pytest may have added to the function. So the function must contain all of the source.
     """
     text, *scopes = snippet.text, *function.__qualname__.split(".")[-2:-1]
-    if scopes and scopes[0].isidentifier() and snippet._shift:
+    if scopes and scopes[0].isidentifier() and snippet.shift:
         text = f"class {scopes[0]}:\n {text}"  # gives private names their mangled form
     module = compile(text, "", "exec", _future(function), True)
     made = next((each for each in _codes(module) if each.co_name == snippet.name), None)

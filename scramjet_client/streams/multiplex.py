@@ -68,6 +68,8 @@ class Multiplexer(Closing):
         until_closed: bool = False,
         tick: float = 1.0,
     ) -> None:
+        if isinstance(streams, OutputStream) or not isinstance(streams, Iterable):
+            raise TypeError(f"streams must be a list of streams, not {type(streams).__name__}")
         self._tick_every = interval("tick", tick)
         self._limit = limit
         self._on_end = on_end
@@ -115,6 +117,10 @@ class Multiplexer(Closing):
             StreamBusyError: Another reader is using the stream.
             ValueError: The stream is closed or its answer is compressed, so it can't be waited for; or this is closed.
         """
+        if not isinstance(stream, OutputStream):
+            raise TypeError(
+                f"a stream must be an OutputStream, as get_stream() returns, not {type(stream).__name__}"
+            )
         member = Member(stream, self._limit, lambda: self._order(lambda: self._wake(member)))
         with self._lock:
             closed = self._closed

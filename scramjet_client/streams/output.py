@@ -13,14 +13,15 @@ import io
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import requests
 
 from scramjet_client._base import Closing, Live, public
+from scramjet_client._names import guessed, shorten
 from scramjet_client.errors import (
     InstanceFailedError,
     InvalidResponseError,
@@ -49,12 +50,26 @@ _REMEMBERED = 128
 _decode_json = json.JSONDecoder().raw_decode
 
 
+def _refusal(method: str, wrong: str) -> TypeError:
+    """Return the error for an argument with a name: reading methods have none, as those of any file."""
+    limit = wrong in ("timeout", "idle_timeout", "seconds", "limit", "time_limit", "deadline")
+    cure = (
+        "give the limit where you open the stream: get_stream(..., idle_timeout=...) limits each wait for data, and "
+        "timeout=... all of the reading"
+        if limit
+        else "it takes a number of bytes, without a name"
+    )
+    return TypeError(f"{method}() of a stream has no argument {wrong!r}; {cure}")
+
+
 def _exclusive(method: Callable[..., Any]) -> Any:
     """Make a reading method refuse a second thread, and continue where a loop over lines stopped."""
     by_pieces = method is io.BufferedReader.read1
 
     @functools.wraps(method)
-    def read(self: OutputStream, *args: Any) -> Any:
+    def read(self: OutputStream, *args: Any, **named: Any) -> Any:
+        if named:
+            raise _refusal(method.__name__, next(iter(named)))
         self._begin(None)
         self._buffered = True
         reader = self._reader
@@ -69,6 +84,9 @@ def _exclusive(method: Callable[..., Any]) -> Any:
                 self._remember(got)
             elif self._given:
                 self._given.clear()
+        except KeyboardInterrupt as interrupt:
+            shorten(interrupt)
+            raise
         finally:
             reader.defers = False
             self._turn.release()
@@ -106,6 +124,18 @@ class OutputStream(Live, io.BufferedReader):
         StreamIdleError: Nothing came for `idle_timeout` seconds.
         StreamBusyError: Another thread is reading it.
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "lines()": "iter_lines read_lines splitlines",
+            "text()": "decode iter_text read_text",
+            "records()": "iter_json iter_records json json_lines",
+            "chunks()": "iter_bytes iter_chunks iter_content stream",
+            "pipe_to(target)": "copy copy_to pipe save write_to",
+            "read()": "content get read_all receive recv",
+            "close()": "cancel stop",
+        }
+    )
 
     upload: Upload[Any] | None = None
     # For the same reason as in its reader.
@@ -290,6 +320,9 @@ class OutputStream(Live, io.BufferedReader):
             data = super().read1(_PIECE)
             self._buffered = False
             return data
+        except KeyboardInterrupt as interrupt:
+            shorten(interrupt)
+            raise
         finally:
             self._turn.release()
 
@@ -428,6 +461,16 @@ class EventStream(Closing):
     loss of its last reference. The attribute `raw` is the `OutputStream` below, with one JSON document a line.
     """
 
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "close()": "cancel stop unsubscribe",
+            "raw.readline(), or next(stream)": "get next next_event read readline recv",
+        }
+    )
+
+    event_name: str
+    raw: OutputStream
+
     def __init__(
         self, event_name: str, raw: OutputStream, parse: Callable[[Any], GetEventResponse]
     ) -> None:
@@ -452,6 +495,26 @@ class EventStream(Closing):
     def close(self) -> None:
         """Stop listening; you may call this from any thread."""
         self.raw.close()
+
+
+def arrived(stream: OutputStream, most: int) -> bytes:
+    """Return the data that has come and was not read, without waiting; the stream is only good for `close` then.
+
+    Args:
+        stream: A stream that nobody reads any more.
+        most: Bytes after which to stop; a hub that goes on sending would go on for ever.
+    """
+    stream._begin(None)
+    taken = []
+    try:
+        stream._reader.exchange.begin_polling()
+        with contextlib.suppress(ScramjetError, ValueError):
+            while most > 0 and (piece := io.BufferedReader.read1(stream, _PIECE)):
+                taken.append(piece)
+                most -= len(piece)
+    finally:
+        stream._turn.release()
+    return b"".join(taken)
 
 
 def json_line(line: bytes, name: str) -> Any:

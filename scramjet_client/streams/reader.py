@@ -9,11 +9,13 @@ from typing import Any
 import requests
 
 from scramjet_client.errors import (
+    InvalidResponseError,
     ScramjetError,
     StreamClosedError,
     StreamIdleError,
     StreamInterruptedError,
 )
+from scramjet_client.http.answers import check_page, is_html
 from scramjet_client.http.chunked import ChunkedBody
 from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import READ_SIZE, Answer, Exchange, WaitEnded
@@ -201,6 +203,8 @@ class AnswerReader(io.RawIOBase):
         else:
             self._body = answer.chunked_body()
             self._read = answer.read_plain if self._body is None else self._body.readinto
+        if is_html(response):
+            self._read, self._body = _no_page(self._read, response), None
         if self._exchange.is_noise is not None and self._body is None:
             self._read = _heard(self._read, self._exchange.came)
         return self._read
@@ -216,7 +220,9 @@ class AnswerReader(io.RawIOBase):
         elif isinstance(failure, ScramjetError):
             ending = failure
         elif is_timeout(error):
-            ending = StreamIdleError(f"{self.name} {self._late()}, {after}")
+            ending = StreamIdleError(
+                f"{self.name} {self._late()}, {after}; this stream is over, and a new one gives what comes next"
+            )
         else:
             ending = StreamInterruptedError(f"{self.name} was cut {after}: {root_text(error)}")
         self._exchange.fail(ending)
@@ -283,3 +289,26 @@ def _decoded(response: requests.Response) -> Callable[[memoryview], int]:
         return count
 
     return read
+
+
+def _no_page(
+    read: Callable[[memoryview], int], response: requests.Response
+) -> Callable[[memoryview], int]:
+    """Return a reading function that refuses a web page, given that of an answer."""
+    begun = False
+
+    def read_data(buffer: memoryview) -> int:
+        nonlocal begun
+        count = read(buffer)
+        if not begun:
+            begun = True
+            try:
+                check_page(
+                    response, bytes(buffer[:count]).decode("utf-8", "replace"), "a hub's data"
+                )
+            except InvalidResponseError:
+                response.close()
+                raise
+        return count
+
+    return read_data

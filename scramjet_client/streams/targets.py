@@ -11,10 +11,11 @@ import os
 import socket
 import sys
 import types
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, Union
 
-from scramjet_client._base import Closing, printable
+from scramjet_client._base import Closing, callers_level, printable
 from scramjet_client._log_records import full_record_of, indented
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.streams.lines import LineSplitter, bare
@@ -31,6 +32,9 @@ PieceTargetLike = Union[
     Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool
 ]
 """The same, but a callable gets pieces, and None is not a target."""
+
+_REPLACED = "\ufffd"
+"""What stands in text for bytes that are not UTF-8."""
 
 _TERMINAL = {"stderr": "stderr", "log": "stderr"}
 
@@ -134,14 +138,42 @@ def log_text(line: str) -> str:
     return printable(shown, keep="\n\t")
 
 
-def _text(line: bytes, *, ends: bool, log: bool) -> str:
+class _Spoiled:
+    """Warns once that text lacks bytes that are not UTF-8.
+
+    Args:
+        name: The argument that names the target.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._warned = False
+
+    def look(self, data: bytes, text: str) -> None:
+        """Compare a piece of data with its text."""
+        if self._warned or text.count(_REPLACED) <= data.count(_REPLACED.encode()):
+            return
+        self._warned = True
+        warnings.warn(
+            f"{self._name} takes text, and some bytes are not UTF-8: U+FFFD stands in their place; a path, or a file "
+            "opened with 'wb', gets the bytes unchanged",
+            UserWarning,
+            stacklevel=callers_level(),
+        )
+
+
+def _text(line: bytes, *, ends: bool, log: bool, spoiled: _Spoiled | None) -> str:
     """Return the text of a line: with `ends` it keeps its newline, with `log` it is a record for a person to read."""
     text = (line if ends else bare(line)).decode("utf-8", "replace")
+    if spoiled is not None:
+        spoiled.look(line, text)
     return log_text(text) + "\n" * ends if log else text
 
 
-def _text_lines(call: Callable[[str], object], *, ends: bool, log: bool) -> Target:
-    return _Lines(call, functools.partial(_text, ends=ends, log=log))
+def _text_lines(
+    call: Callable[[str], object], *, ends: bool, log: bool, spoiled: _Spoiled | None = None
+) -> Target:
+    return _Lines(call, functools.partial(_text, ends=ends, log=log, spoiled=spoiled))
 
 
 def _is_screen(file: Any) -> bool:
@@ -164,7 +196,7 @@ def _screen(file: Any) -> Target:
     return _text_lines(show, ends=True, log=True)
 
 
-def _for_text(call: Any, *, log: bool) -> Target | None:
+def _for_text(call: Any, argument: str, *, log: bool) -> Target | None:
     """Return a target that gives lines of text to a callable for text, else None."""
     inner = call
     while isinstance(inner, functools.partial):
@@ -173,8 +205,12 @@ def _for_text(call: Any, *, log: bool) -> Target | None:
     if name == "print" or isinstance(of, (logging.Logger, logging.LoggerAdapter)):
         return _text_lines(call, ends=False, log=log)
     if name == "write" and of is not None and _takes_text(of):
-        return _text_lines(call, ends=True, log=log and _is_screen(of))
-    return _text_lines(call, ends=True, log=False) if _wants_str(inner) else None
+        screen = _is_screen(of)
+        spoiled = None if screen else _Spoiled(argument)
+        return _text_lines(call, ends=True, log=log and screen, spoiled=spoiled)
+    if not _wants_str(inner):
+        return None
+    return _text_lines(call, ends=True, log=False, spoiled=_Spoiled(argument))
 
 
 def _wants_str(call: Any) -> bool:
@@ -211,12 +247,23 @@ class BinaryFile(Target):
 class _TextFile(Target):
     """A text file: decodes the bytes as they come, and joins characters that are split over pieces."""
 
-    def __init__(self, file: Any, encoding: str = "utf-8", errors: str = "replace") -> None:
+    def __init__(
+        self,
+        file: Any,
+        encoding: str = "utf-8",
+        errors: str = "replace",
+        *,
+        spoiled: _Spoiled | None = None,
+    ) -> None:
         self._file = file
+        self._spoiled = spoiled
         self._decoder = codecs.getincrementaldecoder(encoding)(errors)
 
     def write(self, chunk: bytes) -> None:
-        self._put(self._decoder.decode(chunk))
+        text = self._decoder.decode(chunk)
+        if self._spoiled is not None:
+            self._spoiled.look(chunk, text)
+        self._put(text)
 
     def finish(self) -> None:
         self._put(self._decoder.decode(b"", final=True))
@@ -302,10 +349,14 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
             raise ValueError(f"{stream_id} is a file that was not opened for writing")
         if not _takes_text(value):
             return _recoder(value) or BinaryFile(value)
-        return _screen(value) if log and _is_screen(value) else _TextFile(value)
+        if _is_screen(value):
+            return _screen(value) if log else _TextFile(value)
+        return _TextFile(value, spoiled=_Spoiled(stream_id))
     if callable(value):
         refuse_unheard(value, stream_id)
-        return _for_text(value, log=log) or (_Raw(value) if _is_raw(value) else _Lines(value))
+        return _for_text(value, stream_id, log=log) or (
+            _Raw(value) if _is_raw(value) else _Lines(value)
+        )
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
@@ -323,7 +374,9 @@ def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Tar
         refuse_unheard(value, name)
     found: Target | None
     if callable(value) and not hasattr(value, "write"):
-        found = _for_text(value, log=log) or (_Raw(value) if _is_raw(value) else _Pieces(value))
+        found = _for_text(value, name, log=log) or (
+            _Raw(value) if _is_raw(value) else _Pieces(value)
+        )
     elif log and (value is True or (_takes_text(value) and _is_screen(value))):
         found = _terminal("stdout", log=True) if value is True else _screen(value)
     else:

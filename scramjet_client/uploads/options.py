@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import Any, Union
 
 import attrs
 
+from scramjet_client._base import callers_level
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.http.durations import Duration, duration
@@ -21,6 +25,10 @@ from scramjet_client.models import (
 )
 from scramjet_client.uploads.sources import JsonLines, ProgressHook, Source, size_of
 
+_LONGEST_PATH = 255
+"""Characters of a text that may be meant as a path."""
+
+_PATH = re.compile(r"[/\\]|\.\w+$")
 _HOOK_CALL = "(sent, total)"
 _FOR_TQDM = "for tqdm: progress=lambda sent, total: bar.update(sent - bar.n)"
 
@@ -49,6 +57,12 @@ class SendPlan:
             stream: The source.
             own: Whether to copy memory that the caller can change.
         """
+        if isinstance(stream, str) and not self.json and _is_file(stream):
+            warnings.warn(
+                f"{stream!r} is sent as text, and a file of this name is here: Path({stream!r}) sends the file",
+                UserWarning,
+                stacklevel=callers_level(),
+            )
         return JsonLines(stream) if self.json or _is_record(stream) else Source(stream, own=own)
 
     def progress_callback(self, stream: Any) -> Callable[[int], object] | None:
@@ -56,6 +70,22 @@ class SendPlan:
         if self.progress is None:
             return None
         return progress_callback(self.progress, None if self.json or _is_record(stream) else stream)
+
+
+def check_source(stream: Any) -> None:
+    """Refuse a value that can't be a body; for a caller that does something else before it sends."""
+    if not any(hasattr(type(stream), name) for name in ("__iter__", "__fspath__", "read")):
+        Source(stream)
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text looks like the path of a file, and there is such a file."""
+    if len(text) > _LONGEST_PATH or "\n" in text or not _PATH.search(text):
+        return False
+    try:
+        return os.path.isfile(text)
+    except ValueError:  # it holds a NUL
+        return False
 
 
 def _is_record(stream: Any) -> bool:
@@ -114,7 +144,10 @@ def checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
 
 def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
     if request_init is not None and not isinstance(request_init, Mapping):
-        raise TypeError(f"request_init must be a dict, not {type(request_init).__name__}")
+        raise TypeError(
+            f"request_init must be a mapping of headers, params and timeout, not {type(request_init).__name__}; all "
+            "data goes into one argument, and a list sends several pieces"
+        )
     init: dict[str, Any] = {**(request_init or {})}
     unknown = set(init) - {"headers", "params", "timeout"}
     if unknown:

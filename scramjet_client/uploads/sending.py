@@ -54,6 +54,11 @@ class InputGate:
         self._name = name
         self._ended = False
 
+    @property
+    def ended(self) -> bool:
+        """Whether this client has ended the input."""
+        return self._ended
+
     def check(self) -> None:
         """Raise ValueError if this client has ended the input."""
         if self._ended:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 import requests
 
 from scramjet_client._base import Live, logger, public, safe_repr, warn_aside
 from scramjet_client._clock import monotonic
+from scramjet_client._names import guessed
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -30,7 +31,7 @@ from scramjet_client.errors import (
     UploadCancelledError,
     UploadError,
 )
-from scramjet_client.http.answers import read_body
+from scramjet_client.http.answers import ERROR_LIMIT, beginning, check_page, is_html, read_body
 from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.body import BodySource, BodyWriter
 from scramjet_client.http.contexts import in_context
@@ -90,6 +91,16 @@ class Upload(Live, Future[_R]):
     Attributes:
         name: The target of the upload, for messages: "input of 'abc'".
     """
+
+    _guesses: ClassVar[Mapping[str, str]] = guessed(
+        {
+            "result()": "get join value wait",
+            "cancel()": "close kill stop terminate",
+            "done()": "finished is_done",
+            "exception()": "cause error",
+            "bytes_sent": "bytes_written progress sent",
+        }
+    )
 
     def __init__(
         self,
@@ -289,6 +300,7 @@ class Upload(Live, Future[_R]):
             try:
                 response = self._post(exchange)
                 self._refuse(response, exchange)
+                _complete_page(response)
             except BaseException as error:
                 shown = self._named(error)
                 # First, so that the writer's error after the abort is not taken for the cause.
@@ -341,9 +353,12 @@ class Upload(Live, Future[_R]):
                     response = self._post(exchange)
                     try:
                         self._refuse(response, exchange)
+                        page = _complete_page(response)
                         self._yes = True
                         self._answered.set()
-                        text = read_body(response).decode("utf-8", "replace")
+                        text = page or read_body(response).decode("utf-8", "replace")
+                        if is_html(response):
+                            check_page(response, text, "a hub's answer")
                     except BaseException:
                         response.close()
                         raise
@@ -404,9 +419,9 @@ class Upload(Live, Future[_R]):
         if failed is not None and (
             error is failed or isinstance(error, (HubConnectionError, UploadError))
         ):
-            return self._because(failed, HubConnectionError, f"was cut: {failed}")
+            return self._because(failed, HubConnectionError, f"was cut: {_why(failed)}")
         if self._yes and isinstance(error, HubConnectionError):
-            return self._because(error.__cause__, HubConnectionError, f"was cut: {error.message}")
+            return self._because(error.__cause__, HubConnectionError, f"was cut: {_why(error)}")
         if isinstance(error, InstanceEndedError) and error.info is None and not self._yes:
             # The hub has not accepted, and the instance was never seen: a proxy is still collecting the body.
             return InstanceNotFoundError(
@@ -488,6 +503,25 @@ class Upload(Live, Future[_R]):
             error = super().exception()
             if error is not None:
                 logger.warning("%s (and nobody asked for the result)", error)
+
+
+def _complete_page(response: requests.Response) -> str:
+    """Return the text of an answer that calls itself HTML and has a length; "" for any other answer.
+
+    Its server takes nothing more, so the failure of the writer would hide it.
+    """
+    if not is_html(response) or "Content-Length" not in response.headers:
+        return ""
+    text = beginning(response, ERROR_LIMIT).decode("utf-8", "replace")
+    check_page(response, text, "a hub's answer")
+    return text
+
+
+def _why(error: BaseException) -> str:
+    """Return why a request broke, without the name of the request: it is that of the upload."""
+    said = str(error)
+    head, _, why = said.partition(" failed: ")
+    return why if why and head.startswith("POST ") else said
 
 
 def _finish(uploads: list[Upload[Any]]) -> None:

@@ -13,6 +13,7 @@ from scramjet_client import (
     HubTimeoutError,
     InstanceClient,
     InstanceEndedError,
+    InstanceNotFoundError,
     UnsupportedByHubError,
 )
 from tests.contract.conftest import Hub, Start
@@ -93,6 +94,31 @@ def test_key_that_becomes_a_status(instance: InstanceClient, hub: Hub):
 
     assert caught.value.status == 409
     assert instance.get_event("value", timeout=LIMIT).data == {"x": 1, "error": "Conflict"}
+
+
+@pytest.mark.parametrize("message", [7, 1.5, True, {}])
+def test_lost_message_warns(instance: InstanceClient, hub: Hub, message: object):
+    """What 1.x loses of a last event is told by a warning; 0.x loses nothing."""
+    instance.send_event("emit", json.dumps({"name": "value", "message": message}))
+    if not hub.modern:
+        assert instance.get_event("value", timeout=LIMIT).data == message
+        return
+
+    with pytest.warns(
+        UserWarning, match="lost the message of event 'value'.*get_next_event"
+    ) as warned:
+        assert instance.get_event("value", timeout=LIMIT).data is None
+
+    assert warned[0].filename == __file__
+
+
+def test_event_for_an_ended_instance(instance: InstanceClient):
+    """A hub accepts an event for an instance that has ended; a client that has seen the end does not."""
+    instance.kill()
+    instance.wait(LIMIT)
+
+    with pytest.raises((InstanceEndedError, InstanceNotFoundError), match=instance.id):
+        instance.send_event("ping", "too late")
 
 
 @pytest.mark.parametrize("name", ["get_event", "get_next_event"])

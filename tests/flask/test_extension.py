@@ -69,6 +69,39 @@ def raising(app: Flask, error: Exception) -> Any:
     return app.test_client().get("/raise")
 
 
+@pytest.mark.parametrize("make", [stream_response, event_stream_response])
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        (lambda host: host.get_instance_client("i"), "not InstanceClient; instance.get_stream("),
+        (lambda host: host, "not HostClient; instance.get_stream("),
+        (lambda host: 5, "not int"),
+        (lambda host: b"bytes", "not bytes"),
+    ],
+)
+def test_wrong_streams_are_refused(app: Flask, make: Any, of: Any, words: str) -> None:
+    """What is no stream is refused by the argument's name, with what gives one."""
+    with app.test_request_context(), pytest.raises(TypeError) as caught:
+        make(of(Scramjet().host))
+
+    assert str(caught.value).startswith("stream must be an OutputStream or an iterable")
+    assert words in str(caught.value)
+
+
+def test_guessed_names_are_refused_with_the_right_one(app: Flask) -> None:
+    """The extension and its functions advise as clients do."""
+    with pytest.raises(AttributeError, match="Scramjet has no 'client'; use host"):
+        _ = Scramjet().client  # type: ignore[attr-defined]
+    with pytest.raises(
+        TypeError, match=r"stream_response\(\) has no argument 'mime'; it is called 'mimetype'"
+    ):
+        stream_response([], mime="text/plain")
+    with pytest.raises(
+        TypeError, match=r"takes 1 positional argument \(stream\) but 2 were given; name the others"
+    ):
+        stream_response([], "text/plain")
+
+
 def test_settings_come_from_the_config(app: Flask) -> None:
     """The client has the address and the token of the application's config."""
     with app.app_context():

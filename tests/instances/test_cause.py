@@ -380,6 +380,27 @@ def test_log_that_is_no_log(junk: bytes):
     assert evidence(b"", junk).cause is None
 
 
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ("AttributeError: 'AppContext' object has no attribute 'log'", "context.logger.info(text)"),
+        ("TypeError: 'Logger' object is not callable", "context.logger.info(text)"),
+        ("AttributeError: 'AppContext' object has no attribute 'params'", "context.config"),
+        ("AttributeError: 'AppContext' object has no attribute 'args'", "*args"),
+        ("AttributeError: '_Input' object has no attribute 'lines'", "for piece in input"),
+        (
+            "AttributeError: 'Stream' object has no attribute 'readlines'",
+            "async for piece in input",
+        ),
+        ("TypeError: 'Stream' object is not iterable", "async for piece in input"),
+        ("AttributeError: 'coroutine' object has no attribute 'decode'", "await input.read()"),
+    ],
+)
+def test_wrong_guesses_in_programs_have_cures(said: str, cure: str):
+    """What a program guesses of its context and its input is answered with what there is."""
+    assert cure in (cure_of(said) or "")
+
+
 def test_cures_are_known():
     """What is no known way to fail has no cure."""
     assert cure_of("ValueError: no number in line 3") is None

@@ -104,13 +104,13 @@ def test_files_of_every_kind(instance: InstanceClient, there: Instance, tmp_path
 
 @plain
 def test_bytes_that_are_no_text(instance: InstanceClient, there: Instance):
-    """What is not UTF-8, or a character that was cut by the end, is shown as such in a text file."""
+    """What is not UTF-8, or a character that was cut by the end, is shown as such in a text file, with a warning."""
     text = io.StringIO()
 
-    following = instance.follow(stdout=text)
     there.pipes["stdout"].write(b"a\xff" + "ą".encode()[:1])
     there.end()
-    following.wait(LIMIT)
+    with pytest.warns(UserWarning, match="stdout takes text, and some bytes are not UTF-8.*'wb'"):
+        instance.follow(stdout=text).wait(LIMIT)
 
     assert text.getvalue() == "a\ufffd\ufffd"
 

@@ -196,3 +196,54 @@ def test_what_a_generator_raises_first_is_told_as_ever(host: HostClient):
     upload = host.get_sequence_client(id).start().submit_input(raises())
 
     assert isinstance(upload.exception(LIMIT).__cause__, KeyError)
+
+
+def test_type_that_comes_too_late_warns(hub: LocalHub, host: HostClient):
+    """A type that a hub ignores, because the first input had another one, is told."""
+    (id,) = host.get_sequence_id("tells")
+    instance = host.get_sequence_client(id).start()
+    instance.send_input(b"bytes\n")
+
+    with pytest.warns(
+        UserWarning, match=f"began as {BYTES}.*'text/plain' of later data has no effect"
+    ) as warned:
+        instance.send_input("text\n", type=TEXT, end=True)
+
+    assert warned[0].filename == __file__
+    with instance.get_stream("output") as output:
+        assert set(output.read().split()) == {b"bytes"}
+
+
+@pytest.mark.parametrize("name", ["big.bin", "folder/big"])
+def test_text_that_names_a_file_warns(
+    host: HostClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    """The name of a file is sent as text, with a warning that says how to send the file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"data")
+    (id,) = host.get_sequence_id("tells")
+
+    with pytest.warns(
+        UserWarning, match=rf"is sent as text.*Path\('{name}'\) sends the file"
+    ) as warned:
+        done = host.get_sequence_client(id).run(name, timeout=LIMIT)
+
+    assert warned[0].filename == __file__
+    assert done.output == b"str\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["hello", "no.such.file", "two\nbig.bin", "", "x\0.bin", "." * 5000]
+)
+def test_other_text_does_not(
+    host: HostClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+):
+    """Text that names no file is sent without a word."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hello").write_bytes(b"a word is no path")
+    (id,) = host.get_sequence_id("tells")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        host.get_sequence_client(id).run(text, timeout=LIMIT)

@@ -36,7 +36,8 @@ from typing import Any, Generic, Optional, TypeVar
 
 import pytest
 
-from scramjet_client import Package, PackageWarning, SecretWarning, packages
+from scramjet_client import CompletedInstance, Package, PackageWarning, SecretWarning, packages
+from scramjet_client.hub import LocalHub
 from scramjet_client.packages.package import opened
 from scramjet_client.packages.values import expression
 from tests.support.waiting import LIMIT
@@ -1426,3 +1427,98 @@ def test_enums_named_as_their_bases(tmp_path: Path):
     package = Package.from_function(flags)
 
     assert run_here(package, tmp_path, "m.flags(None, None)") == [1, 1]
+
+
+# -- the lines of a traceback -----------------------------------------------------------------------
+
+
+def fails_at_marked_line(context: Any, input: Any) -> Any:
+    raise KeyError("a line")  # the line
+
+
+def fails_in_helper(context: Any, input: Any) -> Any:
+    yield "one"
+    fails_below(1)
+
+
+def fails_below(number: int) -> None:
+    if number:
+        raise KeyError("a line")  # below
+
+
+class FailsInside:
+    """A class."""
+
+    @functools.lru_cache(4)  # noqa: B019 - a decorator, which has a line
+    def method(self) -> None:
+        """Fail."""
+        raise KeyError("a line")  # in a class
+
+
+def fails_in_a_class(context: Any, input: Any) -> Any:
+    FailsInside().method()
+
+
+def _nested() -> Any:
+    def fails_nested(context: Any, input: Any) -> Any:
+        text = """
+        a string
+"""
+        raise KeyError(text and "a line")  # nested
+
+    return fails_nested
+
+
+def _line_with(comment: str, text: str | None = None) -> int:
+    text = text or Path(__file__).read_text("utf-8")
+    return next(at for at, line in enumerate(text.split("\n"), 1) if line.endswith(f"# {comment}"))
+
+
+def run_on_a_hub(function: Any) -> CompletedInstance:
+    with LocalHub() as hub, hub.client() as host:
+        return host.deploy(function).run(b"", timeout=LIMIT)
+
+
+@pytest.mark.filterwarnings("ignore::scramjet_client.PackageWarning")
+@pytest.mark.parametrize(
+    ("function", "comment"),
+    [
+        (fails_at_marked_line, "the line"),
+        (fails_in_helper, "below"),
+        (fails_in_a_class, "in a class"),
+        (_nested(), "nested"),
+    ],
+)
+def test_traceback_has_the_lines_of_the_users_file(function, comment):
+    """An error names the file and the line that the user sees, with the text of that line."""
+    ended = run_on_a_hub(function)
+
+    line = _line_with(comment)
+    assert ended.cause is not None
+    assert (ended.cause.file, ended.cause.line) == ("test_function.py", line)
+    assert f'  File "test_function.py", line {line}, in ' in ended.traceback
+    assert f"# {comment}\n" in ended.traceback
+    assert b"sequence_source" not in ended.stderr + ended.log
+
+
+def test_traceback_has_the_lines_of_the_cell():
+    """Of a notebook, it names the cell by its number and the line within that cell."""
+    names: dict[str, Any] = {}
+    cell("\n\ndef helper(x):\n    return int(x)  # in the cell\n", names, 31)
+    cell("# a comment\n\ndef bad(context, input):\n    helper('x')\n", names, 32)
+
+    ended = run_on_a_hub(names["bad"])
+
+    assert ended.cause is not None
+    assert (ended.cause.file, ended.cause.line) == ("In [31]", 4)
+    assert "return int(x)  # in the cell" in ended.traceback
+    assert "File \"In [32]\", line 4, in bad\n    helper('x')" in ended.traceback
+
+
+def test_package_does_not_name_the_folder():
+    """The bytes of a package do not depend on the folder of the script."""
+    package = Package.from_function(fails_at_marked_line)
+
+    (main,) = [each for each in package.entries if each.name == "main.py"]
+    assert isinstance(main.source, bytes)
+    assert str(Path(__file__).parent).encode() not in main.source

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from scramjet_client import (
     UnprocessableEntityError,
 )
 from scramjet_client.packages.package import pack
-from scramjet_client.packages.requirements import _checked
+from scramjet_client.packages.requirements import _VERSIONS, _checked, _latest
 from tests.support.waiting import BUILD_LIMIT, LIMIT
 from tests.support.wheels import make_wheel
 from tests.support.wire import Conn, RawServer
@@ -497,6 +498,24 @@ def test_modules_beside_a_file_travel(tmp_path: Path):
     assert "pkg/.env" in package.warnings[0]
 
 
+def test_missing_path_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A path that does not exist is refused as such, with a similar name or the folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "counter.py").write_text("def run(context, input): pass")
+    (tmp_path / "notes.txt").write_text("x")
+
+    for path, words in (
+        ("countr.py", "it does not exist; did you mean 'counter.py'?"),
+        ("other", f"it does not exist in {str(tmp_path)!r}"),
+        ("/no/such/place.py", "it does not exist"),
+        ("notes.txt", "it is neither a folder nor a Python file"),
+    ):
+        with pytest.raises(
+            ValueError, match=re.escape(f"there is no sequence at {path!r}: {words}")
+        ):
+            Package(path)
+
+
 # -- requirements -----------------------------------------------------------------------------------
 
 
@@ -650,6 +669,26 @@ def test_password_of_the_index_setting_is_not_shown(
         Package(folder(tmp_path / "seq"), requirements=["no-such-package"])
 
     assert "hunter2" not in str(caught.value)
+
+
+def test_requirements_file_from_the_present_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The path of a requirements file may begin at the present folder, as in the command."""
+    folder(tmp_path / "seq", **{"requirements.txt": ""})
+    monkeypatch.chdir(tmp_path)
+
+    with Package("seq", requirements="seq/requirements.txt") as package:
+        assert package.name
+
+
+def test_versions_in_pips_error_are_few():
+    """Of all versions that pip lists, an error repeats the latest three."""
+    listed = "no match for x==9 (from versions: 0.1, 0.2, 0.3, 1.0, 2.0)"
+
+    assert (
+        _VERSIONS.sub(_latest, listed)
+        == "no match for x==9 (latest versions: 0.3, 1.0, 2.0; 2 older ones)"
+    )
+    assert _VERSIONS.sub(_latest, "x (from versions: none)") == "x (from versions: none)"
 
 
 def test_requirements_are_for_python(tmp_path: Path):

@@ -500,3 +500,38 @@ def test_oldest_pytest_works(project: pytest.Pytester, monkeypatch: pytest.Monke
     assert "pytest-7.0.0" in done.stdout
     assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
     assert "this went wrong" in done.stdout
+
+
+def test_report_shows_the_lines_of_the_test_alone(project: pytest.Pytester) -> None:
+    """A refusal is shown at the test's own line, without a line of the package; --full-trace shows all of them."""
+    project.makepyfile(
+        SHOUT
+        + """
+def crash(context, input):
+    raise ValueError("no number")
+
+def test_wrong(scramjet_instance):
+    scramjet_instance(shout).run("a", timeouts=3)
+
+def test_limit(scramjet_instance):
+    scramjet_instance(shout).run(timeout=1)
+
+def test_check(scramjet_instance):
+    scramjet_instance(crash).run(b"", check=True)
+
+def test_no_program(scramjet_instance, tmp_path):
+    (tmp_path / "prog.py").write_text("x = 1")
+    scramjet_instance(tmp_path / "prog.py")
+"""
+    )
+
+    said = str(run(project, "-p", "no:xdist").stdout)
+
+    assert "4 failed" in said
+    places = re.findall(r"^(\S+\.py):\d+: ?\w*", said, re.MULTILINE)
+    assert {Path(each).name for each in places} == {f"{Path(places[0]).name}"}
+    # On the program's stderr; not in its log too.
+    assert said.count("raise ValueError(") == 1
+    assert "(the traceback that stderr has)" in said
+    assert "if it waits for the end of its input, run(input=...)" in said
+    assert "/_names.py:" in str(run(project, "-p", "no:xdist", "--full-trace").stdout)

@@ -23,6 +23,7 @@ from scramjet_client import (
     StreamBusyError,
     StreamClosedError,
 )
+from scramjet_client.http.exchange import Exchange
 from tests.support.waiting import LIMIT, eventually
 from tests.support.wire import Conn, RawServer
 
@@ -69,6 +70,31 @@ class Said:
             self.stream.close()
         self._client.close()
         self._server.stop()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda stream: stream.readline(timeout=1),
+            "readline() of a stream has no argument 'timeout'; give the limit where",
+        ),
+        (lambda stream: stream.read(idle_timeout=1), "get_stream(..., idle_timeout=...)"),
+        (
+            lambda stream: stream.read1(size=5),
+            "read1() of a stream has no argument 'size'; it takes a number of bytes",
+        ),
+        (lambda stream: stream.iter_lines, "OutputStream has no 'iter_lines'; use lines()"),
+    ],
+)
+def test_wrong_arguments_of_reading_are_refused(call, words):
+    """Reading methods take no keywords, as those of any file, and say where the limit of a wait is given."""
+    stream = OutputStream("output of 'x'", Exchange(), lambda: None)
+
+    with pytest.raises((TypeError, AttributeError)) as caught:
+        call(stream)
+
+    assert words in str(caught.value)
 
 
 def test_lines():

@@ -7,13 +7,17 @@ imports nothing from the client.
 from __future__ import annotations
 
 import asyncio
+import importlib.machinery
+import importlib.util
 import inspect
 import json
+import linecache
 import os
 import random
 import sys
 import threading
 import traceback
+import types
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -136,6 +140,66 @@ def _told(error: BaseException) -> str:
         further = [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())]
         pending.extend(each for each in further if each is not None)
     return "".join(whole.format())
+
+
+Place = tuple[int, int, str, int]
+"""The first and last line of a part in the module, and the file and the first line that it is from."""
+
+
+def imported(name: str, places: Sequence[Place]) -> types.ModuleType:
+    """Import a module that was put together from parts; tracebacks and debuggers show the files of the parts.
+
+    Args:
+        name: The module, beside this file.
+        places: Where its parts are from.
+    """
+    folder = os.path.dirname(os.path.abspath(__file__))
+    loader = _Loader(name, os.path.join(folder, f"{name}.py"))
+    loader.places = places
+    loader.show_sources()
+    spec = importlib.util.spec_from_file_location(name, loader.path, loader=loader)
+    if spec is None:
+        raise ImportError(f"{name} can't be imported", name=name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return module
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Gives each part of a module the file and the lines that it is from."""
+
+    places: Sequence[Place] = ()
+
+    def source_to_code(self, data: Any, path: Any, **options: Any) -> types.CodeType:  # type: ignore[override]
+        """Compile."""
+        return self._placed(super().source_to_code(data, path, **options))
+
+    def _placed(self, code: types.CodeType) -> types.CodeType:
+        inner = tuple(
+            self._placed(each) if isinstance(each, types.CodeType) else each
+            for each in code.co_consts
+        )
+        code = code.replace(co_consts=inner)
+        for first, last, file, line in self.places:
+            if first <= code.co_firstlineno <= last and code.co_name != "<module>":
+                at = code.co_firstlineno - first + line
+                return code.replace(co_filename=file, co_firstlineno=at)
+        return code
+
+    def show_sources(self) -> None:
+        """Have tracebacks find the lines: the files are not here."""
+        with open(self.path, encoding="utf-8") as file:
+            text = file.read().splitlines(keepends=True)
+        shown: dict[str, list[str]] = {}
+        for first, last, name, line in self.places:
+            lines = shown.setdefault(name, [])
+            lines.extend(["\n"] * (line + last - first - len(lines)))
+            lines[line - 1 : line + last - first] = text[first - 1 : last]
+        for name, lines in shown.items():
+            # None for its time keeps it: there is no file to compare it with. A debugger asks by the whole path.
+            for key in (name, os.path.abspath(name)):
+                linecache.cache[key] = (sum(map(len, lines)), None, lines, key)
 
 
 class _Input:
