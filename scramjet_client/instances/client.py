@@ -22,6 +22,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.json_body import json_bytes
 from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.events import Events, ExpectedEvent, checked_name
@@ -638,6 +639,8 @@ class InstanceClient(Handle):
         Wire: POST /instance/{id}/_event (docs/protocol.md, "Events").
         """
         checked_name(event_name)
+        # A message that JSON can't carry is refused before any request.
+        json_bytes({"message": message})
         if self._asked_to_end or self._seen_ended:
             # Hubs accept events for an ended instance. A look before each event would double their cost.
             self._events.check_alive(event_name)

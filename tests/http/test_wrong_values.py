@@ -100,3 +100,10 @@ def test_too_many_open_files():
 
     assert "ulimit -n" in str(caught.value)
     assert "host and the port" not in str(caught.value)
+
+
+@pytest.mark.parametrize("message", [b"x", datetime.date.min, math.nan, "\ud800"])
+def test_message_of_an_event(message: Any):
+    """So does the error for an event's message, before anything is sent."""
+    with pytest.raises((TypeError, ValueError), match=r"^message can't be sent as JSON"):
+        _instance().send_event("e", message)
