@@ -184,7 +184,7 @@ def test_every_constructor_names_its_public_class(name, cls):
         (lambda: InstanceClient("x", "http://h"), "host must be a HostClient, not str"),
         (lambda: Multiplexer(5), "streams must be a list of streams, not int"),
         (lambda: Multiplexer([5]), "a stream must be an OutputStream"),
-        (lambda: Fleet([5]), "hosts must be a mapping"),
+        (lambda: Fleet([5]).get_hosts(), "hosts must be a mapping"),
         (lambda: Package(5), "path must be a str or a Path, not int"),
         (lambda: HOST.deploy("ticker.py"), "send_sequence(path) sends a file or folder"),
         (lambda: HOST.send_sequence("nope.py"), "it does not exist"),
