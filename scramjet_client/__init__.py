@@ -65,42 +65,56 @@ if TYPE_CHECKING:
     from scramjet_client.instances.first_input import ChangedInputWarning
     from scramjet_client.instances.follow import Follow
     from scramjet_client.instances.run import CompletedInstance
-    from scramjet_client.models import (
-        AccessKey,
-        Cause,
-        ConnectedHub,
-        CreateAccessKeyResponse,
-        CreateTopicResponse,
-        DeleteSequenceResponse,
-        DeleteTopicResponse,
-        DisconnectedHub,
-        DisconnectHubsResponse,
-        GetConfigResponse,
-        GetEntitiesResponse,
+    from scramjet_client.models.calls import (
         GetEventResponse,
         GetHealthResponse,
-        GetInfoResponse,
-        GetInstanceResponse,
-        GetSequenceResponse,
-        GetStatusResponse,
-        GetTopicResponse,
-        GetVersionResponse,
-        InstanceInputStream,
-        InstanceOutputStream,
         KillMessageData,
-        LoadCheckResponse,
-        ManagerInfo,
-        ManagerTopic,
-        RequestInit,
-        RevokeAccessKeysResponse,
         SendEventResponse,
         SendKillInstanceResponse,
         SendStopInstanceResponse,
+    )
+    from scramjet_client.models.hub import (
+        GetConfigResponse,
+        GetStatusResponse,
+        LoadCheckResponse,
+    )
+    from scramjet_client.models.instances import (
+        Cause,
+        GetInstanceResponse,
+        Termination,
+    )
+    from scramjet_client.models.managers import (
+        AccessKey,
+        ConnectedHub,
+        CreateAccessKeyResponse,
+        DisconnectedHub,
+        DisconnectHubsResponse,
+        GetInfoResponse,
+        ManagerInfo,
+        ManagerTopic,
+        RevokeAccessKeysResponse,
+        StoreItem,
+        TopicActor,
+    )
+    from scramjet_client.models.sending import (
+        RequestInit,
         SendStreamOptions,
         SendStreamResponse,
-        StoreItem,
-        Termination,
-        TopicActor,
+    )
+    from scramjet_client.models.sequences import (
+        DeleteSequenceResponse,
+        GetEntitiesResponse,
+        GetSequenceResponse,
+    )
+    from scramjet_client.models.topics import (
+        CreateTopicResponse,
+        DeleteTopicResponse,
+        GetTopicResponse,
+    )
+    from scramjet_client.models.version import GetVersionResponse
+    from scramjet_client.models.words import (
+        InstanceInputStream,
+        InstanceOutputStream,
     )
     from scramjet_client.packages.files import PackageEntry
     from scramjet_client.packages.package import (
@@ -145,16 +159,21 @@ _NAMES = {
     "instances.first_input": "ChangedInputWarning",
     "instances.follow": "Follow",
     "instances.run": "CompletedInstance",
-    "models": (
-        "AccessKey Cause ConnectedHub CreateAccessKeyResponse CreateTopicResponse "
-        "DeleteSequenceResponse DeleteTopicResponse DisconnectHubsResponse DisconnectedHub "
-        "GetConfigResponse GetEntitiesResponse GetEventResponse GetHealthResponse GetInfoResponse "
-        "GetInstanceResponse GetSequenceResponse GetStatusResponse GetTopicResponse "
-        "GetVersionResponse InstanceInputStream InstanceOutputStream KillMessageData "
-        "LoadCheckResponse ManagerInfo ManagerTopic RequestInit RevokeAccessKeysResponse "
-        "SendEventResponse SendKillInstanceResponse SendStopInstanceResponse SendStreamOptions "
-        "SendStreamResponse StoreItem Termination TopicActor"
+    "models.calls": (
+        "GetEventResponse GetHealthResponse KillMessageData SendEventResponse "
+        "SendKillInstanceResponse SendStopInstanceResponse"
     ),
+    "models.hub": "GetConfigResponse GetStatusResponse LoadCheckResponse",
+    "models.instances": "Cause GetInstanceResponse Termination",
+    "models.managers": (
+        "AccessKey ConnectedHub CreateAccessKeyResponse DisconnectHubsResponse DisconnectedHub "
+        "GetInfoResponse ManagerInfo ManagerTopic RevokeAccessKeysResponse StoreItem TopicActor"
+    ),
+    "models.sending": "RequestInit SendStreamOptions SendStreamResponse",
+    "models.sequences": "DeleteSequenceResponse GetEntitiesResponse GetSequenceResponse",
+    "models.topics": "CreateTopicResponse DeleteTopicResponse GetTopicResponse",
+    "models.version": "GetVersionResponse",
+    "models.words": "InstanceInputStream InstanceOutputStream",
     "packages.files": "PackageEntry",
     "packages.package": "Package PackagePreview PackageWarning PreviewRow SecretWarning",
     "streams.multiplex": "Multiplexer",

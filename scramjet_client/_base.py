@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from traceback import format_exception
 from types import TracebackType
@@ -50,6 +50,22 @@ def callers_level() -> int:
     ):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def warn_aside(text: str, category: type[Warning]) -> None:
+    """Warn beside a transfer: a filter that makes errors of warnings (`-W error`) must not end what goes on."""
+    try:
+        warnings.warn(text, category, stacklevel=3)
+    except Warning as warning:
+        warnings.showwarning(warning, category, PUBLIC, 1)
+
+
+def safe_repr(error: BaseException) -> str:
+    """Return the repr of a foreign exception, whose own `__repr__` may raise; then only its type's name."""
+    try:
+        return repr(error)
+    except Exception:
+        return f"{type(error).__name__} (it can't be shown)"
 
 
 class Shown:
@@ -242,6 +258,8 @@ Unicode tables, and counts spaces of other widths and new emoji."""
 
 def in_html(text: str) -> str:
     """Return text for HTML: it is shown as text, and does not reorder or hide the text around it."""
+    import html  # noqa: PLC0415 - its table of names takes 1 ms, and few programs show a page
+
     return html.escape(printable(text, keep="\n\t"))
 
 

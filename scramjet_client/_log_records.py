@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
-
-import attrs
+from typing import Any, NamedTuple
 
 HUB = "CSIController"
 """The source of a hub's own records in the log of an instance."""
 
 
-@attrs.frozen
-class LogRecord:
+class LogRecord(NamedTuple):
     """A record.
 
     Attributes:

@@ -5,7 +5,6 @@ Correct calls are not affected: this code looks at a call only after Python has 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import io
@@ -165,6 +164,8 @@ _FUNCTION = re.compile(r"^[\w.<>]+\(\)")
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return the known name that is most similar to a given one, or ""."""
+    import difflib  # noqa: PLC0415 - for who guesses a name
+
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return found[0] if found else ""
 
@@ -212,6 +213,8 @@ def _is_slip(word: str, right: str) -> bool:
     """Whether a word is another one with a letter or, of a long word, two letters wrong."""
     if word == right:
         return True
+    import difflib  # noqa: PLC0415 - as above
+
     blocks = difflib.SequenceMatcher(None, word, right, autojunk=False).get_matching_blocks()
     wrong = max(len(word), len(right)) - sum(each.size for each in blocks)
     shorter = min(len(word), len(right))

@@ -33,7 +33,7 @@ ROOMS = [
 APART = {"hub", "testing"}
 """Rooms that import nothing of the others, and may be imported by `cli`, `integrations` and the plugin."""
 
-GROUND = {"_kept_tokens", "_log_records", "_names", "_trace"}
+GROUND = {"_clock", "_kept_tokens", "_log_records", "_names", "_trace"}
 """Import nothing of the rest, and may be imported by all: where a hub keeps its token, and a client finds it; names
 that are guessed; how people read a log; the format of traces."""
 

@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
+from scramjet_client import models
 from scramjet_client._base import Rows
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.answers import (
@@ -16,32 +17,7 @@ from scramjet_client.http.answers import (
     is_count,
     is_number,
 )
-from scramjet_client.models import (
-    AccessKey,
-    ConnectedHub,
-    CreateTopicResponse,
-    DeleteTopicResponse,
-    DisconnectedHub,
-    DisconnectHubsResponse,
-    GetConfigResponse,
-    GetEntitiesResponse,
-    GetHealthResponse,
-    GetInfoResponse,
-    GetInstanceResponse,
-    GetSequenceResponse,
-    GetStatusResponse,
-    GetTopicResponse,
-    GetVersionResponse,
-    HealthStatus,
-    InstanceStatus,
-    LoadCheckResponse,
-    ManagerInfo,
-    ManagerTopic,
-    RevokeAccessKeysResponse,
-    StoreItem,
-    Termination,
-    TopicActor,
-)
+from scramjet_client.models.words import HealthStatus, InstanceStatus
 
 _STATUS: dict[str, InstanceStatus] = {
     "initializing": "starting",
@@ -99,17 +75,17 @@ def _some(value: dict[str, Any], key: str) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def status_from(answer: JsonAnswer) -> GetStatusResponse:
+def status_from(answer: JsonAnswer) -> models.GetStatusResponse:
     """Return a hub's connection to its manager."""
     value = object_in(answer, "status")
-    return GetStatusResponse(cpm=as_object(value.get("cpm")), raw=value)
+    return models.GetStatusResponse(cpm=as_object(value.get("cpm")), raw=value)
 
 
-def config_from(answer: JsonAnswer) -> GetConfigResponse:
+def config_from(answer: JsonAnswer) -> models.GetConfigResponse:
     """Return a hub's configuration."""
     value = object_in(answer, "config")
     host = as_object(value.get("host"))
-    return GetConfigResponse(
+    return models.GetConfigResponse(
         id=as_text(host.get("id")),
         runtime_adapter=as_text(value.get("runtimeAdapter")),
         host=host,
@@ -120,13 +96,13 @@ def config_from(answer: JsonAnswer) -> GetConfigResponse:
     )
 
 
-def version_from(answer: JsonAnswer) -> GetVersionResponse:
+def version_from(answer: JsonAnswer) -> models.GetVersionResponse:
     """Return a hub's version."""
     value = object_in(answer, "version")
     version = as_text(value.get("version"))
     if version is None:
         raise InvalidResponseError("the answer for version names no version", body=answer.text)
-    return GetVersionResponse(
+    return models.GetVersionResponse(
         version=version,
         service=as_text(value.get("service")),
         api_version=as_text(value.get("apiVersion")),
@@ -135,11 +111,11 @@ def version_from(answer: JsonAnswer) -> GetVersionResponse:
     )
 
 
-def load_from(answer: JsonAnswer) -> LoadCheckResponse:
+def load_from(answer: JsonAnswer) -> models.LoadCheckResponse:
     """Return a hub's load."""
     value = object_in(answer, "load-check")
     disks = value.get("fsSize")
-    return LoadCheckResponse(
+    return models.LoadCheckResponse(
         avg_load=as_number(value.get("avgLoad")),
         current_load=as_number(value.get("currentLoad")),
         mem_free=as_number(value.get("memFree")),
@@ -149,11 +125,13 @@ def load_from(answer: JsonAnswer) -> LoadCheckResponse:
     )
 
 
-def _termination(value: Any) -> Termination | None:
+def _termination(value: Any) -> models.Termination | None:
     if not isinstance(value, dict) or not is_count(value.get("exitcode")):
         return None
     reason = str(value.get("reason", ""))
-    return Termination(exit_code=exit_code(value["exitcode"], reason), reason=reason, raw=value)
+    return models.Termination(
+        exit_code=exit_code(value["exitcode"], reason), reason=reason, raw=value
+    )
 
 
 def exit_code(code: int, reason: str) -> int | None:
@@ -171,7 +149,7 @@ def exit_code(code: int, reason: str) -> int | None:
 
 
 def _status(
-    value: dict[str, Any], terminated: Termination | None, asked_to_end: bool
+    value: dict[str, Any], terminated: models.Termination | None, asked_to_end: bool
 ) -> InstanceStatus:
     if terminated is not None:
         # A stop changes the status of an instance for good, even if it had ended before.
@@ -184,7 +162,9 @@ def _status(
     return _STATUS.get(as_text(value.get("status")) or "", default)
 
 
-def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> GetInstanceResponse:
+def instance_from(
+    answer: JsonAnswer | Any, *, asked_to_end: bool = False
+) -> models.GetInstanceResponse:
     """Return a hub's information about an instance.
 
     Args:
@@ -196,7 +176,7 @@ def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> Ge
     sequence = value.get("sequence")
     terminated = _termination(value.get("terminated"))
     started = as_text(value.get("started"))
-    return GetInstanceResponse(
+    return models.GetInstanceResponse(
         id=str(value.get("id", "")),
         sequence=str(sequence.get("id", "")) if isinstance(sequence, dict) else str(sequence or ""),
         status=_status(value, terminated, asked_to_end),
@@ -210,14 +190,14 @@ def instance_from(answer: JsonAnswer | Any, *, asked_to_end: bool = False) -> Ge
     )
 
 
-def has_ended(info: GetInstanceResponse) -> bool:
+def has_ended(info: models.GetInstanceResponse) -> bool:
     """Return whether a listed instance has ended; an adopted one ends without `terminated`."""
     return info.terminated is not None or info.status in ("stopped", "crashed", "unknown")
 
 
 def health_from(
-    answer: JsonAnswer, started: str | None, info: GetInstanceResponse | None = None
-) -> GetHealthResponse:
+    answer: JsonAnswer, started: str | None, info: models.GetInstanceResponse | None = None
+) -> models.GetHealthResponse:
     """Return an instance's health.
 
     Args:
@@ -240,7 +220,7 @@ def health_from(
             status, message = "unhealthy", "the instance has crashed"
             if info.terminated is not None:
                 message += f": {info.terminated.reason}"
-    return GetHealthResponse(
+    return models.GetHealthResponse(
         status=status,
         message=message,
         uptime=uptime,
@@ -262,11 +242,11 @@ def seconds_since(moment: str | None) -> float | None:
     return max(0.0, time.time() - then.timestamp())
 
 
-def sequence_from(answer: JsonAnswer | Any) -> GetSequenceResponse:
+def sequence_from(answer: JsonAnswer | Any) -> models.GetSequenceResponse:
     """Return a hub's information about a sequence."""
     value = object_in(answer, "a sequence")
     config, instances = as_object(value.get("config")), value.get("instances")
-    return GetSequenceResponse(
+    return models.GetSequenceResponse(
         id=str(value.get("id", "")),
         name=as_text(value.get("name")) or as_text(config.get("name")) or "",
         config=config,
@@ -276,12 +256,12 @@ def sequence_from(answer: JsonAnswer | Any) -> GetSequenceResponse:
     )
 
 
-def sequences_from(answer: JsonAnswer | Any) -> list[GetSequenceResponse]:
+def sequences_from(answer: JsonAnswer | Any) -> list[models.GetSequenceResponse]:
     """Return a list of sequences."""
     return Rows(sequence_from(item) for item in list_in(answer, "sequences"))
 
 
-def instances_from(answer: JsonAnswer | Any) -> list[GetInstanceResponse]:
+def instances_from(answer: JsonAnswer | Any) -> list[models.GetInstanceResponse]:
     """Return a list of instances; 0.x lists only their ids and sequences."""
     return Rows(instance_from(item) for item in list_in(answer, "instances"))
 
@@ -291,10 +271,10 @@ def ids_from(answer: JsonAnswer) -> list[str]:
     return Rows(str(item) for item in list_in(answer, "instances of a sequence"))
 
 
-def entities_from(answer: JsonAnswer) -> GetEntitiesResponse:
+def entities_from(answer: JsonAnswer) -> models.GetEntitiesResponse:
     """Return the sequences and instances of a hub."""
     value = object_in(answer, "entities")
-    return GetEntitiesResponse(
+    return models.GetEntitiesResponse(
         sequences=tuple(sequences_from(value.get("sequences") or [])),
         instances=tuple(instances_from(value.get("instances") or [])),
         raw=value,
@@ -312,15 +292,15 @@ def id_from(answer: JsonAnswer | Any, what: str) -> str:
     return found
 
 
-def hubs_from(answer: JsonAnswer) -> list[ConnectedHub]:
+def hubs_from(answer: JsonAnswer) -> list[models.ConnectedHub]:
     """Return the hubs of a manager."""
     return Rows(_hub(object_in(each, "a hub")) for each in list_in(answer, "hubs"))
 
 
-def _hub(value: dict[str, Any]) -> ConnectedHub:
+def _hub(value: dict[str, Any]) -> models.ConnectedHub:
     info = value.get("info")
     info = info if isinstance(info, dict) else {}
-    return ConnectedHub(
+    return models.ConnectedHub(
         id=str(value.get("id", "")),
         healthy=bool(value.get("healthy", False)),
         self_hosted=bool(value.get("selfHosted", False)),
@@ -335,15 +315,15 @@ def _hub(value: dict[str, Any]) -> ConnectedHub:
     )
 
 
-def hub_topics_from(answer: JsonAnswer) -> list[GetTopicResponse]:
+def hub_topics_from(answer: JsonAnswer) -> list[models.GetTopicResponse]:
     """Return the topics of a hub."""
     if not isinstance(answer.value, list):
         raise InvalidResponseError("the hub's answer for topics is not a list", body=answer.text)
     return Rows(_hub_topic(each) for each in answer.value if isinstance(each, dict))
 
 
-def _hub_topic(value: dict[str, Any]) -> GetTopicResponse:
-    return GetTopicResponse(
+def _hub_topic(value: dict[str, Any]) -> models.GetTopicResponse:
+    return models.GetTopicResponse(
         name=str(value.get("topicName") or value.get("topic") or ""),
         content_type=str(value.get("contentType", "")),
         local_provider=as_text(value.get("localProvider")) or None,
@@ -352,25 +332,29 @@ def _hub_topic(value: dict[str, Any]) -> GetTopicResponse:
     )
 
 
-def created_topic_from(answer: JsonAnswer, name: str, content_type: str) -> CreateTopicResponse:
+def created_topic_from(
+    answer: JsonAnswer, name: str, content_type: str
+) -> models.CreateTopicResponse:
     """Return a topic that a hub has made."""
     state = as_text(as_object(answer.value).get("state"))
-    return CreateTopicResponse(name=name, content_type=content_type, state=state, raw=answer.value)
+    return models.CreateTopicResponse(
+        name=name, content_type=content_type, state=state, raw=answer.value
+    )
 
 
-def deleted_topic_from(answer: JsonAnswer, name: str) -> DeleteTopicResponse:
+def deleted_topic_from(answer: JsonAnswer, name: str) -> models.DeleteTopicResponse:
     """Return the hub's words about a topic that it has deleted."""
     message = str(as_object(answer.value).get("message", ""))
-    return DeleteTopicResponse(name=name, message=message, raw=answer.value)
+    return models.DeleteTopicResponse(name=name, message=message, raw=answer.value)
 
 
-def topics_from(answer: JsonAnswer) -> list[ManagerTopic]:
+def topics_from(answer: JsonAnswer) -> list[models.ManagerTopic]:
     """Return the topics of a manager."""
     return Rows(_topic(object_in(each, "a topic")) for each in list_in(answer, "topics"))
 
 
-def _topic(value: dict[str, Any]) -> ManagerTopic:
-    return ManagerTopic(
+def _topic(value: dict[str, Any]) -> models.ManagerTopic:
+    return models.ManagerTopic(
         name=str(value.get("name", "")),
         content_type=str(value.get("contentType", "")),
         actors=tuple(_actor(object_in(each, "an actor")) for each in _some(value, "actors")),
@@ -378,8 +362,8 @@ def _topic(value: dict[str, Any]) -> ManagerTopic:
     )
 
 
-def _actor(value: dict[str, Any]) -> TopicActor:
-    return TopicActor(
+def _actor(value: dict[str, Any]) -> models.TopicActor:
+    return models.TopicActor(
         host_id=as_text(value.get("hostId")),
         role=str(value.get("role", "")),
         type=str(value.get("type", "")),
@@ -389,15 +373,15 @@ def _actor(value: dict[str, Any]) -> TopicActor:
     )
 
 
-def store_items_from(answer: JsonAnswer) -> list[StoreItem]:
+def store_items_from(answer: JsonAnswer) -> list[models.StoreItem]:
     """Return the packages in a manager's store."""
     return Rows(store_item_from(each) for each in list_in(answer, "store items"))
 
 
-def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
+def store_item_from(answer: JsonAnswer | Any) -> models.StoreItem:
     """Return one package of a manager's store."""
     value = object_in(answer, "a store item")
-    return StoreItem(
+    return models.StoreItem(
         id=str(value.get("id", "")),
         name=as_text(value.get("name")) or "",
         version=as_text(value.get("version")),
@@ -405,32 +389,34 @@ def store_item_from(answer: JsonAnswer | Any) -> StoreItem:
     )
 
 
-def disconnected_from(answer: JsonAnswer) -> DisconnectHubsResponse:
+def disconnected_from(answer: JsonAnswer) -> models.DisconnectHubsResponse:
     """Return the hubs that a manager has disconnected."""
     value = object_in(answer, "disconnect")
     hubs = [object_in(each, "a hub") for each in _some(value, "disconnected")]
-    return DisconnectHubsResponse(
+    return models.DisconnectHubsResponse(
         manager_id=str(value.get("managerId", "")),
         disconnected=tuple(
-            DisconnectedHub(hub_id=str(each.get("sthId", "")), reason=str(each.get("reason", "")))
+            models.DisconnectedHub(
+                hub_id=str(each.get("sthId", "")), reason=str(each.get("reason", ""))
+            )
             for each in hubs
         ),
         raw=value,
     )
 
 
-def managers_from(answer: JsonAnswer) -> list[ManagerInfo]:
+def managers_from(answer: JsonAnswer) -> list[models.ManagerInfo]:
     """Return managers, or spaces."""
     values = [object_in(each, "a manager") for each in list_in(answer, "managers")]
-    return Rows(ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values)
+    return Rows(models.ManagerInfo(id=str(each.get("id", "")), raw=each) for each in values)
 
 
-def info_from(answer: JsonAnswer) -> GetInfoResponse:
+def info_from(answer: JsonAnswer) -> models.GetInfoResponse:
     """Return a multi-manager's information about itself."""
     value = object_in(answer, "info")
     port: Any = value.get("apiPort")
     count: Any = value.get("managersCount")
-    return GetInfoResponse(
+    return models.GetInfoResponse(
         id=str(value.get("id", "")),
         api_base=str(value.get("apiBase", "")),
         api_port=port if is_count(port) else None,
@@ -439,11 +425,11 @@ def info_from(answer: JsonAnswer) -> GetInfoResponse:
     )
 
 
-def access_keys_from(answer: JsonAnswer) -> list[AccessKey]:
+def access_keys_from(answer: JsonAnswer) -> list[models.AccessKey]:
     """Return the access keys of a space."""
     values = list_in(object_in(answer, "access keys").get("accessKeys"), "access keys")
     return Rows(
-        AccessKey(
+        models.AccessKey(
             created=as_text(each.get("created")),
             description=str(each.get("description", "")),
             raw=each,
@@ -452,11 +438,11 @@ def access_keys_from(answer: JsonAnswer) -> list[AccessKey]:
     )
 
 
-def revoked_from(answer: JsonAnswer) -> RevokeAccessKeysResponse:
+def revoked_from(answer: JsonAnswer) -> models.RevokeAccessKeysResponse:
     """Return the result of revoking access keys."""
     value = object_in(answer, "revoking") if answer.value is not None else {}
     count = value.get("keysRevoked")
-    return RevokeAccessKeysResponse(
+    return models.RevokeAccessKeysResponse(
         message=as_text(value.get("message")) or answer.reason,
         keys_revoked=count if is_count(count) else None,
         raw=answer.value,

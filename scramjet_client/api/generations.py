@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from scramjet_client import models
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
@@ -24,7 +25,6 @@ from scramjet_client.errors import (
     NotFoundError,
     UnsupportedByHubError,
 )
-from scramjet_client.models import GetEventResponse, GetVersionResponse
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.sending import RouteLimits
@@ -131,12 +131,12 @@ class Generation:
             body[name] = dict(value) if isinstance(value, Mapping) else value
         return body
 
-    def event(self, event_name: str, value: Any) -> GetEventResponse:
+    def event(self, event_name: str, value: Any) -> models.GetEventResponse:
         """Return an event from a hub's message: bare on 1.x, in an envelope on 0.x."""
         data, name = value, event_name
         if not self.modern and isinstance(value, dict):
             data, name = value.get("message"), value.get("eventName", event_name)
-        return GetEventResponse(event_name=name, data=data, timestamp=_now(), raw=value)
+        return models.GetEventResponse(event_name=name, data=data, timestamp=_now(), raw=value)
 
     def unsupported(self, what: str) -> UnsupportedByHubError:
         """Return the error for a feature that this hub lacks."""
@@ -198,7 +198,7 @@ def _ask(client: HttpClient) -> Generation:
     return generation_from(version)
 
 
-def generation_from(version: GetVersionResponse) -> Generation:
+def generation_from(version: models.GetVersionResponse) -> Generation:
     """Return the generation of a hub of this version."""
     modern = version.service is not None or version.api_version is not None
     numbers = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version.version)[:3])

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scramjet_client._base import public
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import NotFoundError
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.http.settings import checked_headers
-from scramjet_client.models import BINARY
-from scramjet_client.streams.output import OutputStream, opened
+from scramjet_client.models.words import BINARY
 
 if TYPE_CHECKING:
+    from scramjet_client.streams.output import OutputStream
     from scramjet_client.uploads.sources import ProgressHook
 
 
@@ -80,6 +80,8 @@ class HttpClient(Requester):
             exchange: The exchange to use if the caller watches the wait. Its deadline, if any, applies to reading
                 too.
         """
+        from scramjet_client.streams.output import opened  # noqa: PLC0415 - not for who only asks
+
         headers = checked_headers(headers or {})
         reading = duration("timeout", timeout)
         idle = (
@@ -91,7 +93,7 @@ class HttpClient(Requester):
             exchange.idle, idle = idle, None
         deadline = exchange.deadline
         if deadline is None and self.timeouts.read is not None:
-            exchange.deadline = time.monotonic() + self.timeouts.read
+            exchange.deadline = monotonic() + self.timeouts.read
             exchange.limit = f"{seconds(self.timeouts.read)} ({self.timeouts._name_of_read})"
         response = self.reach(exchange, "GET", path, headers=headers, read_timeout=idle)
         if response.status_code >= 300:
@@ -100,7 +102,7 @@ class HttpClient(Requester):
             finally:
                 response.close()
         exchange.deadline = deadline
-        exchange.until = None if reading is None else time.monotonic() + reading
+        exchange.until = None if reading is None else monotonic() + reading
         stream = opened(name or path, exchange, response)
         for listener in stream_listeners:
             listener(path, stream)

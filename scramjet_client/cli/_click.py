@@ -90,12 +90,28 @@ _FURTHER = "--url, --profile, --token, --json, --debug and the other options of 
 
 
 class _Helped(click.Command):
-    """A command whose help is its docstring, and which answers wrong options with suggestions."""
+    """A command whose help is its docstring, and which answers wrong options with suggestions.
+
+    It takes the options of `scramjet` behind its name.
+    """
+
+    shows_options = False
+    """Whether its help lists these options."""
+
+    _complete = False
 
     def __init__(self, *args: Any, **rest: Any) -> None:
         super().__init__(*args, **rest)
         # Docstrings with backslashes are raw strings; click needs the real character, which means "leave these lines".
         self.help = (self.help or "").replace("\\b\n", "\b\n")
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters, those of `scramjet` included."""
+        if not self._complete:
+            # Of a group of twenty verbs, one is used.
+            self._complete = True
+            _with_options(self.params, hidden=not self.shows_options)
+        return super().get_params(ctx)
 
     def make_context(self, *args: Any, **rest: Any) -> click.Context:
         """Parse the line; --help and --version print here."""
@@ -117,12 +133,11 @@ class _Helped(click.Command):
 
 
 class Command(_Helped):
-    """A command that also takes the options of `scramjet` behind its name."""
+    """A command that does something."""
 
     def __init__(self, *args: Any, **rest: Any) -> None:
         super().__init__(*args, **rest)
         self.epilog = self.epilog or _FURTHER
-        _with_options(self.params, hidden=True)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and show the client's warnings, and with --debug its log."""
@@ -135,12 +150,6 @@ class Group(_Helped, click.Group):
     """A group of such commands."""
 
     command_class = Command
-    shows_options = False
-    """Whether its help lists the options of `scramjet`."""
-
-    def __init__(self, *args: Any, **rest: Any) -> None:
-        super().__init__(*args, **rest)
-        _with_options(self.params, hidden=not self.shows_options)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from scramjet_client.cli._session import completing
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _WORD = re.compile(r"[A-Za-z0-9._-]+")
 """Words that every shell takes literally. A hub may hold ids and names of any kind."""
@@ -27,6 +29,8 @@ def _completed(list_them: Callable[[click.Context], list[tuple[str, str]]]) -> C
     def complete(
         ctx: click.Context, _param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for a shell alone
+
         try:
             found = list_them(ctx)
         except Exception:

@@ -345,7 +345,7 @@ class _Dev:
         wanted, stack = self._wanted, self._stack
         stack.callback(self._program.close)
         stack.callback(self._events.close)
-        stack.enter_context(_signals(self._news))
+        stack.enter_context(_signals(self._stop))
         built = self._first_build()
         if wanted.record is not None:
             self._open_trace(wanted.record, built)
@@ -427,6 +427,7 @@ class _Dev:
 
     def _end_all(self) -> None:
         """End the program; delete its sequences from a hub that is not ours."""
+        self._screen.close()
         version, self._version = self._version, None
         if version is not None:
             version.end()
@@ -496,6 +497,11 @@ class _Dev:
             self._trace.copy(record)
         if record.get("kind") == "came" and record.get("from") == "event":
             self._events.take(record)
+
+    def _stop(self) -> None:
+        """Let the command end, even if this thread waits for stdout."""
+        self._news.put(_Stop())
+        self._screen.close()
 
     def _break(self, error: BaseException) -> None:
         """End the command by an error of another thread."""
@@ -853,7 +859,7 @@ def _next(news: SimpleQueue[_News]) -> _News:
 
 
 @contextlib.contextmanager
-def _signals(news: SimpleQueue[_News]) -> Iterator[None]:
+def _signals(stop: Callable[[], object]) -> Iterator[None]:
     """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that.
 
     A signal that was ignored when the process began stays ignored, as shells expect.
@@ -862,7 +868,7 @@ def _signals(news: SimpleQueue[_News]) -> Iterator[None]:
 
     def take(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
-        news.put(_Stop())
+        stop()
 
     for each in _ENDING:
         if signal.getsignal(each) is not signal.SIG_IGN:

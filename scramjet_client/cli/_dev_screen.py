@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import select
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -32,6 +34,9 @@ _BEAT = "Control message received: 4004"
 _MOST_EVENTS = 10_000
 """Events that wait for stdout at most; the oldest are left out."""
 
+_HELD = 0.1
+"""How often, in seconds, a thread that waits for stdout checks whether the command ends."""
+
 _CLOSE_LIMIT = 1.0
 """Seconds that the end of the command waits for the events that are not yet printed."""
 
@@ -50,6 +55,7 @@ class Screen:
         # Guard the two files. With one lock, a stdout that nobody reads would hold back the notes on stderr.
         self._lock = threading.Lock()
         self._stderr_lock = threading.Lock()
+        self._closing = threading.Event()
 
     def data(self, name: str, line: bytes) -> None:
         """Print a line of a stream.
@@ -110,7 +116,8 @@ class Screen:
     def raw(self, text: str) -> None:
         """Print the output of a debugger as it comes."""
         with self._lock:
-            _say.part(text)
+            if self._is_taken():
+                _say.part(text)
 
     def _tell(self, text: str, colour: str) -> None:
         with self._stderr_lock:
@@ -119,11 +126,33 @@ class Screen:
 
     def _print(self, name: str, text: str) -> None:
         with self._lock:
-            _say.stream_line((f"{name:<{_WIDTH}} ", _COLOURS.get(name, "")), text)
+            if self._is_taken():
+                _say.stream_line((f"{name:<{_WIDTH}} ", _COLOURS.get(name, "")), text)
 
     def _as_json(self, record: dict[str, Any]) -> None:
         with self._lock:
-            _output.line(record)
+            if self._is_taken():
+                _output.line(record)
+
+    def _is_taken(self) -> bool:
+        """Wait until stdout takes data; return False if the command ends before that. Needs the lock.
+
+        A thread that waits in the write itself could not be ended.
+        """
+        try:
+            number = sys.stdout.fileno()
+        except (OSError, ValueError):
+            return True  # a file in memory
+        if sys.platform == "win32":
+            return True
+        while not select.select([], [number], [], _HELD)[1]:
+            if self._closing.is_set():
+                return False
+        return True
+
+    def close(self) -> None:
+        """From now on, drop what stdout does not take at once."""
+        self._closing.set()
 
 
 class OwnEvents:

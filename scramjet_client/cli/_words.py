@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 import click
 
@@ -148,7 +147,7 @@ def about_option(option: str, command: click.Command, path: str) -> str:
     ]
     bare = option.partition("=")[0]
     known = [each for each in _known(bare, _OPTIONS) if each in here]
-    near = get_close_matches(bare, here, n=2, cutoff=0.7) if bare.startswith("--") else []
+    near = _close(bare, here, 0.7) if bare.startswith("--") else []
     return _sentence(f"`{path}` has no option {bare!r}", "", [*known, *near], path)
 
 
@@ -157,7 +156,13 @@ def _known(word: str, table: dict[str, tuple[str, ...]]) -> Iterator[str]:
 
 
 def _near(word: str, names: Iterable[str], below: str, cutoff: float) -> list[str]:
-    return [f"{below}{each}" for each in get_close_matches(word, list(names), n=2, cutoff=cutoff)]
+    return [f"{below}{each}" for each in _close(word, names, cutoff)]
+
+
+def _close(word: str, names: Iterable[str], cutoff: float) -> list[str]:
+    from difflib import get_close_matches  # noqa: PLC0415 - for a wrong word alone
+
+    return get_close_matches(word, list(names), n=2, cutoff=cutoff)
 
 
 def _sentence(said: str, prefix: str, meant: Iterable[str], here: str) -> str:

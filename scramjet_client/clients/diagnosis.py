@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import time
 import uuid
 from collections.abc import Mapping
 from itertools import accumulate
@@ -16,6 +15,7 @@ import attrs
 import requests
 from requests.utils import select_proxy
 
+from scramjet_client._clock import monotonic
 from scramjet_client._kept_tokens import hubs_here, kept_at
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
@@ -214,7 +214,7 @@ def api_nearby(client: HttpClient, timeout: float) -> str | None:
     The requests carry neither token nor headers, so a hub that asks for a token counts too. Some hubs ask for it on any
     path. On this machine the token then goes along: whoever listens there has had it in the first request.
     """
-    deadline = time.monotonic() + timeout
+    deadline = monotonic() + timeout
     guarded = []
     for base in _likely(client.api_base):
         answer = _answer_of(base, client, deadline)
@@ -248,7 +248,7 @@ def _answer_of(
     base: str, client: HttpClient, deadline: float, *, token: bool = False
 ) -> Literal["version", "token", "other"]:
     """Return what answers below a URL: a hub's version, the wish for a token, or anything else."""
-    left = min(deadline - time.monotonic(), _PROBE)
+    left = min(deadline - monotonic(), _PROBE)
     if left <= 0:
         return "other"
     with HttpClient(

@@ -23,6 +23,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from scramjet_client import __version__
 from scramjet_client._base import Shown, printable, public
+from scramjet_client._clock import monotonic
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.generations import generation_from
 from scramjet_client.api.http_client import HttpClient
@@ -139,9 +140,9 @@ def examine(
     known = sources if sources is not None else {"api_base": "the client that it belongs to"}
     problems: list[str] = []
     ca, ca_problem = _trust(client, known)
-    began = time.monotonic()
+    began = monotonic()
     answer, error = _asked(client, timeout, problems)
-    seconds = time.monotonic() - began
+    seconds = monotonic() - began
     version = None if answer is None else _version(answer, problems)
     hub = None if version is None else _hub(version)
     if error is not None:

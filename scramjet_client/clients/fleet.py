@@ -25,6 +25,7 @@ from scramjet_client.errors import (
     SequenceNotFoundError,
     StreamInterruptedError,
 )
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.settings import route
@@ -179,7 +180,10 @@ class FleetFollow(Closing):
             # Ends with close(), as soon as the requests of its last look have been answered. It is a daemon
             # because a hub may take a minute to answer.
             threading.Thread(
-                target=self._look_again, args=[look], name="scramjet-fleet-look", daemon=True
+                target=in_context(self._look_again),
+                args=[look],
+                name="scramjet-fleet-look",
+                daemon=True,
             ).start()
 
     def __repr__(self) -> str:
@@ -548,7 +552,7 @@ def at_once(calls: Mapping[_K, Callable[[], _T]]) -> tuple[dict[_K, _T], dict[_K
     # The threads end with this call; each request has time limits of its own.
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scramjet-fleet")
     try:
-        futures = {key: pool.submit(call) for key, call in calls.items()}
+        futures = {key: pool.submit(in_context(call)) for key, call in calls.items()}
         for key, future in futures.items():
             try:
                 values[key] = future.result()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from scramjet_client import models
 from scramjet_client._base import Rows, public
 from scramjet_client._names import guessed, refused
 from scramjet_client.api.answers import (
@@ -17,24 +18,11 @@ from scramjet_client.api.answers import (
     status_from,
     version_from,
 )
-from scramjet_client.api.generations import generation_of
 from scramjet_client.api.handles import ApiClient
 from scramjet_client.clients.topics import Topics
-from scramjet_client.config import resolve
 from scramjet_client.errors import SequenceNotFoundError
 from scramjet_client.http.durations import Duration
 from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike
-from scramjet_client.models import (
-    DeleteSequenceResponse,
-    GetConfigResponse,
-    GetEntitiesResponse,
-    GetInstanceResponse,
-    GetSequenceResponse,
-    GetStatusResponse,
-    GetVersionResponse,
-    LoadCheckResponse,
-)
-from scramjet_client.streams.output import OutputStream
 
 if TYPE_CHECKING:
     from scramjet_client.clients.doctor import DoctorReport
@@ -43,6 +31,7 @@ if TYPE_CHECKING:
     from scramjet_client.instances.client import InstanceClient
     from scramjet_client.packages.package import PackageLike
     from scramjet_client.packages.requirements import Requirements
+    from scramjet_client.streams.output import OutputStream
     from scramjet_client.uploads.sources import ProgressHook
 
 
@@ -179,6 +168,8 @@ class HostClient(Topics, ApiClient):
         Raises:
             ConfigurationError: A variable or the profile can't be used; the message says which, and the line.
         """
+        from scramjet_client.config import resolve  # noqa: PLC0415 - for who names no address
+
         found = resolve(
             api_base=api_base, token=token, verify=verify, timeout=timeout, profile=profile
         )
@@ -213,24 +204,24 @@ class HostClient(Topics, ApiClient):
 
     # -- the hub itself ---------------------------------------------------------------------------
 
-    def get_version(self) -> GetVersionResponse:
+    def get_version(self) -> models.GetVersionResponse:
         """Return the hub's version. Wire: GET /version."""
         return version_from(self._client.request("GET", "version"))
 
-    def get_status(self) -> GetStatusResponse:
+    def get_status(self) -> models.GetStatusResponse:
         """Return the hub's connection to its manager (1.x). Wire: GET /status."""
-        generation_of(self._client).require("status")
+        self._generation().require("status")
         return status_from(self._client.request("GET", "status"))
 
-    def get_config(self) -> GetConfigResponse:
+    def get_config(self) -> models.GetConfigResponse:
         """Return the hub's configuration (1.x); `raw`, which is not shown, may hold secrets.
 
         Wire: GET /config.
         """
-        generation_of(self._client).require("config")
+        self._generation().require("config")
         return config_from(self._client.request("GET", "config"))
 
-    def get_load_check(self) -> LoadCheckResponse:
+    def get_load_check(self) -> models.LoadCheckResponse:
         """Return the load of the hub's machine. Wire: GET /load-check."""
         return load_from(self._client.request("GET", "load-check"))
 
@@ -260,18 +251,18 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /audit.
         """
-        generation_of(self._client).require("the audit")
+        self._generation().require("the audit")
         return self._client.get_stream(
             "audit", name="audit of the hub", timeout=timeout, idle_timeout=idle_timeout
         )
 
     # -- sequences --------------------------------------------------------------------------------
 
-    def list_sequences(self) -> list[GetSequenceResponse]:
+    def list_sequences(self) -> list[models.GetSequenceResponse]:
         """Return all sequences. Wire: GET /sequences."""
         return sequences_from(self._client.request("GET", "sequences"))
 
-    def get_sequence(self, id: str) -> GetSequenceResponse:
+    def get_sequence(self, id: str) -> models.GetSequenceResponse:
         """Return one sequence. Wire: GET /sequence/{id}."""
         return self.get_sequence_client(id).get_info()
 
@@ -371,7 +362,7 @@ class HostClient(Topics, ApiClient):
 
     def delete_sequence(
         self, id: str, *, force: bool = False, timeout: Duration | None = None
-    ) -> DeleteSequenceResponse:
+    ) -> models.DeleteSequenceResponse:
         """Delete a sequence; see `SequenceClient.delete`."""
         return self.get_sequence_client(id).delete(force=force, timeout=timeout)
 
@@ -383,11 +374,11 @@ class HostClient(Topics, ApiClient):
 
     # -- instances --------------------------------------------------------------------------------
 
-    def list_instances(self) -> list[GetInstanceResponse]:
+    def list_instances(self) -> list[models.GetInstanceResponse]:
         """Return all instances; a 0.x hub gives only their ids and sequences. Wire: GET /instances."""
         return instances_from(self._client.request("GET", "instances"))
 
-    def get_instance_info(self, id: str) -> GetInstanceResponse:
+    def get_instance_info(self, id: str) -> models.GetInstanceResponse:
         """Return one instance. Wire: GET /instance/{id}."""
         return self.get_instance_client(id).get_info()
 
@@ -397,15 +388,15 @@ class HostClient(Topics, ApiClient):
 
         return InstanceClient(id, self)
 
-    def list_entities(self) -> GetEntitiesResponse:
+    def list_entities(self) -> models.GetEntitiesResponse:
         """Return all sequences and instances; 0.x has no such route, so it takes two requests there.
 
         Wire: GET /entities, or GET /sequences and /instances.
         """
-        if generation_of(self._client).modern:
+        if self._generation().modern:
             return entities_from(self._client.request("GET", "entities"))
         sequences, instances = self.list_sequences(), self.list_instances()
-        return GetEntitiesResponse(
+        return models.GetEntitiesResponse(
             sequences=tuple(sequences),
             instances=tuple(instances),
             raw={

@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 
+from scramjet_client._clock import monotonic
 from scramjet_client._trace import COMPARED, Run, sizes_of, unpacked
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
@@ -106,13 +107,13 @@ class _Quiet:
 
     def __init__(self, run: Run, came: _Came) -> None:
         self._most, self._came = run.sizes(), came
-        self._size, self._since = self._size_now(), time.monotonic()
+        self._size, self._since = self._size_now(), monotonic()
 
     def _size_now(self) -> int:
         return sum(min(size, self._most[name]) for name, size in self._came.sizes().items())
 
     def seconds(self) -> float:
-        size, now = self._size_now(), time.monotonic()
+        size, now = self._size_now(), monotonic()
         if size != self._size:
             self._size, self._since = size, now
         return now - self._since
@@ -181,7 +182,7 @@ def _send_all(
     patience: float,
     at_its_pace: bool,
 ) -> None:
-    began = time.monotonic()
+    began = monotonic()
     first = float(run.sent[0].get("t") or 0.0) if run.sent else 0.0
     kind = next((str(each["type"]) for each in run.sent if "type" in each), TEXT)
     for record, sizes in zip(run.sent, run.before):
@@ -189,8 +190,8 @@ def _send_all(
         _await(partial(came.has, sizes), following, _Quiet(run, came), patience)
         if at_its_pace:
             due = began + float(record.get("t") or 0.0) - first
-            while time.monotonic() < due and not following.done:
-                time.sleep(min(_LOOK, max(0.0, due - time.monotonic())))
+            while monotonic() < due and not following.done:
+                time.sleep(min(_LOOK, max(0.0, due - monotonic())))
         if following.done:
             return
         to, closed = record.get("to"), record["kind"] == "closed"

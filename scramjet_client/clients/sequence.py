@@ -123,6 +123,8 @@ class SequenceClient(Handle):
             raise TypeError(f"app_config must be a mapping, not {type(app_config).__name__}")
         if limits is not None and not isinstance(limits, Mapping):
             raise TypeError(f"limits must be a mapping, not {type(limits).__name__}")
+        if limits is not None and isinstance(limits.get("memory"), bool):
+            raise TypeError("limits['memory'] must be a number of megabytes, not bool")
         for topic in (input_topic, output_topic):
             if topic is not None:
                 checked_topic(topic)

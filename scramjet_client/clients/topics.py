@@ -5,23 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from scramjet_client import models
 from scramjet_client.api.answers import created_topic_from, deleted_topic_from, hub_topics_from
-from scramjet_client.api.generations import generation_of, route_limits
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import TopicNotFoundError
 from scramjet_client.http.durations import Duration
-from scramjet_client.models import (
-    CONTENT_TYPES,
-    NDJSON,
-    CreateTopicResponse,
-    DeleteTopicResponse,
-    GetTopicResponse,
-    RequestInit,
-    SendStreamResponse,
-)
-from scramjet_client.streams.output import OutputStream
+from scramjet_client.models.words import CONTENT_TYPES, NDJSON
 
 if TYPE_CHECKING:
+    from scramjet_client.api.generations import Generation
+    from scramjet_client.streams.output import OutputStream
     from scramjet_client.uploads.file import UploadWriter
     from scramjet_client.uploads.options import SendPlan
     from scramjet_client.uploads.sending import Destination
@@ -58,15 +51,15 @@ class Topics:
 
     _client: HttpClient
 
-    def get_topics(self) -> list[GetTopicResponse]:
+    def get_topics(self) -> list[models.GetTopicResponse]:
         """Return all topics (1.x; a 0.x hub does not list its topics).
 
         Wire: GET /topics (docs/protocol.md, "Topics").
         """
-        generation_of(self._client).require("a list of topics")
+        self._generation().require("a list of topics")
         return hub_topics_from(self._client.request("GET", "topics"))
 
-    def create_topic(self, topic: str, content_type: str = NDJSON) -> CreateTopicResponse:
+    def create_topic(self, topic: str, content_type: str = NDJSON) -> models.CreateTopicResponse:
         """Create a topic (1.x; on 0.x the first send or read creates one).
 
         Args:
@@ -79,11 +72,11 @@ class Topics:
         Wire: POST /topics (docs/protocol.md, "Topics").
         """
         body = {"id": checked_topic(topic), "content-type": checked_type(content_type)}
-        generation_of(self._client).require("making a topic")
+        self._generation().require("making a topic")
         answer = self._client.request("POST", "topics", body, subject=f"topic {topic!r}")
         return created_topic_from(answer, topic, content_type)
 
-    def delete_topic(self, topic: str) -> DeleteTopicResponse:
+    def delete_topic(self, topic: str) -> models.DeleteTopicResponse:
         """Delete a topic (1.x). Its readers get no notice: they just receive nothing more.
 
         Raises:
@@ -92,7 +85,7 @@ class Topics:
         Wire: DELETE /topics/{topic} (docs/protocol.md, "Topics").
         """
         path = f"topics/{checked_topic(topic)}"
-        generation_of(self._client).require("deleting a topic")
+        self._generation().require("deleting a topic")
         answer = self._client.request("DELETE", path, **_error_context(topic))
         return deleted_topic_from(answer, topic)
 
@@ -136,14 +129,14 @@ class Topics:
         self,
         topic: str,
         stream: SourceLike,
-        request_init: RequestInit | None = None,
+        request_init: models.RequestInit | None = None,
         content_type: str | None = None,
         end: bool | None = None,
         *,
         json: bool | None = None,
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
-    ) -> SendStreamResponse:
+    ) -> models.SendStreamResponse:
         """Send data to a topic, and wait until the hub has taken all of it.
 
         A background thread pulls the body from the source, as in `InstanceClient.send_stream`. On 1.x, senders to
@@ -178,21 +171,21 @@ class Topics:
             progress=progress,
             timeout=timeout,
         )
-        answer: SendStreamResponse = self._to(topic, chosen).send(chosen, stream)
+        answer: models.SendStreamResponse = self._to(topic, chosen).send(chosen, stream)
         return answer
 
     def submit_topic(
         self,
         topic: str,
         stream: SourceLike,
-        request_init: RequestInit | None = None,
+        request_init: models.RequestInit | None = None,
         content_type: str | None = None,
         end: bool | None = None,
         *,
         json: bool | None = None,
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
-    ) -> Upload[SendStreamResponse]:
+    ) -> Upload[models.SendStreamResponse]:
         """Start sending to a topic and return at once with the handle; see `send_topic`.
 
         Returns:
@@ -220,8 +213,15 @@ class Topics:
     send_named_data = send_topic
     get_named_data = get_topic
 
+    def _generation(self) -> Generation:
+        """Return the generation of the hub; asks it only once."""
+        from scramjet_client.api.generations import generation_of  # noqa: PLC0415 - not for who only asks
+
+        return generation_of(self._client)
+
     def _to(self, topic: str, chosen: SendPlan) -> Destination:
         """Return the destination for bodies of a topic."""
+        from scramjet_client.api.generations import route_limits  # noqa: PLC0415 - not for who only asks
         from scramjet_client.uploads.sending import Destination  # noqa: PLC0415 - only senders need it
 
         client = self._client
@@ -238,7 +238,7 @@ class Topics:
 
 def _plan(
     topic: str,
-    request_init: RequestInit | None,
+    request_init: models.RequestInit | None,
     content_type: str | None,
     *,
     end: bool | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -181,6 +180,8 @@ def page_title(text: str) -> str:
     """Return a web page's message in one line, "" if the text is not a page: proxies answer with their own pages."""
     if not _PAGE.match(text):
         return ""
+    import html  # noqa: PLC0415 - as in `_base`
+
     title = _TITLE.search(text)
     words = _UNSEEN.sub(" ", title.group(2) if title else text)
     return " ".join(html.unescape(words).split())[:_FIRST_WORDS]

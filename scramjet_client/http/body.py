@@ -14,6 +14,9 @@ from typing import Protocol
 
 from urllib3.util import wait_for_write
 
+from scramjet_client._base import logger, safe_repr
+from scramjet_client._clock import monotonic
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.tls import DUPLEX
 
@@ -176,7 +179,9 @@ class BodyWriter:
                 if self._aborted:
                     return
                 self._count(piece)
-                yield bytes(piece)
+                data = bytes(piece)
+                del piece
+                yield data
             self._whole = True
         except BaseException as error:
             self.error, self.blamed = error, self.blamed or "source"
@@ -194,7 +199,9 @@ class BodyWriter:
             self._hold(sock)
             if self._thread is not None:
                 return
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread = threading.Thread(
+                target=in_context(self._run), name=self._name, daemon=True
+            )
         try:
             self._thread.start()
         except RuntimeError:
@@ -274,6 +281,8 @@ class BodyWriter:
                 raise
             if self.error is not None or not self._put(piece):
                 return
+            # The source can't change the size of its buffer as long as somebody looks at it.
+            del piece
         if self._gathering.flush():
             self._write(b"0\r\n\r\n", last=True)
 
@@ -309,6 +318,8 @@ class BodyWriter:
         except BaseException as error:
             if self.error is None and not self._whole:
                 self.error, self.blamed = error, "source"
+            else:
+                logger.warning("a source could not be closed: %s", safe_repr(error))
         with self._changed:
             self._ended = True
             # If the socket was closed meanwhile, this closes its descriptor.
@@ -371,9 +382,9 @@ class BodyWriter:
     def _send_within(
         self, limit: float, sock: socket.socket, parts: Sequence[bytes | memoryview]
     ) -> int:
-        deadline = time.monotonic() + limit
+        deadline = monotonic() + limit
         while True:
-            remaining = deadline - time.monotonic()
+            remaining = deadline - monotonic()
             if remaining <= 0:
                 raise TimeoutError(f"the hub took nothing for {limit:g} s (Timeouts.write)")
             remaining = min(remaining, LONGEST_WAIT)
@@ -431,7 +442,7 @@ class Gathering:
         self._name = name
         self._clock = clock
         self._hold = hold
-        self._held: list[bytes | memoryview] = []
+        self._held: list[bytes] = []
         self._size = 0
         self._since = 0.0
         self._over = False
@@ -460,7 +471,8 @@ class Gathering:
             if not self._held:
                 self._since = now
                 self._changed.notify()
-            self._held.append(piece)
+            # A copy, because the source may use the buffer again; bytes are not copied.
+            self._held.append(piece if type(piece) is bytes else bytes(piece))
             self._size += len(piece)
             full = self._size >= ENOUGH or now - self._since > self._hold
         return self.flush() if full else True
@@ -487,7 +499,9 @@ class Gathering:
         if not threading.main_thread().is_alive():
             # During the interpreter's end, Python 3.12.0 and 3.12.1 refuse to start threads.
             return False
-        self._thread = threading.Thread(target=self._watch, name=self._name, daemon=True)
+        self._thread = threading.Thread(
+            target=in_context(self._watch), name=self._name, daemon=True
+        )
         self._thread.start()
         return True
 

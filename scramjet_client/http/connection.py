@@ -21,12 +21,12 @@ import socket
 import ssl
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -34,6 +34,7 @@ from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from scramjet_client._clock import monotonic
 from scramjet_client.http.body import BodyWriter
 from scramjet_client.http.exchange import Answer, Exchange, current_exchange
 from scramjet_client.http.tls import DUPLEX, ContextCache, Sessions
@@ -91,7 +92,7 @@ class _Duplex(HTTPConnection):
         writer = None if self.last_writer is None else self.last_writer()
         return (
             self.owner != os.getpid()
-            or time.monotonic() - self.used_at > idle_limit
+            or monotonic() - self.used_at > idle_limit
             or (writer is not None and not writer.ended)
         )
 
@@ -116,7 +117,7 @@ class _Duplex(HTTPConnection):
         self._note_head_sent(exchange)
 
     def _note_head_sent(self, exchange: Exchange | None) -> None:
-        self.used_at = time.monotonic()
+        self.used_at = monotonic()
         self.owner = os.getpid()
         if exchange is None:
             return
@@ -262,6 +263,7 @@ class DuplexAdapter(HTTPAdapter):
     def __init__(self, tuning: Tuning) -> None:
         self._options = _socket_options(tuning.keep_alive)
         self._closed = threading.Event()
+        self._last: tuple[Any, Any] = (None, None)
         limits: dict[str, Any] = {"idle_limit": tuning.pool_idle, "closed": self._closed}
         self._pools = {
             "http": partial(_FreshPool, **limits),
@@ -276,6 +278,22 @@ class DuplexAdapter(HTTPAdapter):
         kw["socket_options"] = self._options
         super().init_poolmanager(connections, maxsize, block, **kw)
         self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """Return the pool for a request; called by requests since 2.32.
+
+        A client needs one pool. To find it again takes requests a tenth of a JSON call.
+        """
+        if proxies:
+            return super().get_connection_with_tls_context(request, verify, proxies, cert)
+        key = (*urlsplit(request.url or "")[:2], verify, cert)
+        last, pool = self._last
+        if key != last or pool.pool is None:  # a closed one
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            self._last = key, pool
+        return pool
 
     def proxy_manager_for(self, proxy: str, **kw: Any) -> Any:
         """Return the pool manager for a proxy; called by requests."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import numbers
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any, Union
 
 Duration = Union[float, timedelta]
@@ -23,9 +21,7 @@ _MOST_MILLISECONDS = 2**31 - 1
 
 def _number(value: Any, refusal: Callable[[], TypeError]) -> float:
     """Return a real number as a float; raise TypeError if it is not a number, or has its own unit."""
-    real = isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool)
-    # numpy's timedeltas count as integers, and float() ignores their unit.
-    if not real or getattr(getattr(value, "dtype", None), "kind", "") == "m":
+    if type(value) not in (int, float) and not _is_real(value):
         raise refusal()
     try:
         return float(value)
@@ -35,6 +31,16 @@ def _number(value: Any, refusal: Callable[[], TypeError]) -> float:
     except OverflowError:
         # This is an integer of more than 308 digits.
         return math.inf if value >= 0 else -math.inf
+
+
+def _is_real(value: Any) -> bool:
+    """Whether this is a real number of another kind than Python's own two."""
+    from decimal import Decimal  # noqa: PLC0415 - few programs have such numbers
+    from numbers import Real  # noqa: PLC0415
+
+    # numpy's timedeltas count as integers, and float() ignores their unit.
+    timed = getattr(getattr(value, "dtype", None), "kind", "") == "m"
+    return isinstance(value, (Real, Decimal)) and not isinstance(value, bool) and not timed
 
 
 def duration(name: str, value: object, *, zero: bool = False) -> float | None:
@@ -100,3 +106,12 @@ def milliseconds(name: str, value: object) -> float:
 def seconds(value: float) -> str:
     """Return seconds as error messages show them."""
     return f"{value:g} s"
+
+
+def count(name: str, value: Any) -> int:
+    """Return a whole number that is not negative, or raise TypeError or ValueError."""
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
+    if value < 0:
+        raise ValueError(f"{name} must not be negative, not {value}")
+    return int(value)

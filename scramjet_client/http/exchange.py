@@ -10,7 +10,6 @@ import os
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -19,6 +18,7 @@ import requests
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import show_briefly
+from scramjet_client._clock import monotonic
 from scramjet_client.http.answers import too_long
 from scramjet_client.http.body import BodyWriter, shut
 from scramjet_client.http.chunked import ChunkedBody
@@ -51,7 +51,7 @@ class Exchange:
 
     Args:
         writer: The body, or None.
-        deadline: `time.monotonic()` at which reading the answer ends with a timeout, or None.
+        deadline: `monotonic()` at which reading the answer ends with a timeout, or None.
         on_idle: Called with the seconds of silence, by the thread that waits for the answer, every `poll` seconds
             while nothing arrives. It raises to end the wait.
         poll: Seconds between those calls.
@@ -79,7 +79,7 @@ class Exchange:
         """Whether the last data was noise."""
         self._waited = 0.0
         self.until: float | None = None
-        """`time.monotonic()` at which reading ends, as at the end of the body, or None."""
+        """`monotonic()` at which reading ends, as at the end of the body, or None."""
         self.limit = ""
         """The deadline in words, for the error: "60 s (Timeouts.read)"."""
         self.overdue = ""
@@ -168,7 +168,7 @@ class Exchange:
     def broke_silence(self, began: float) -> None:
         """Record that data has come after a silence since `began`; `came` tells which data."""
         if self.is_noise is not None:
-            self._waited = time.monotonic() - began
+            self._waited = monotonic() - began
 
     def came(self, data: bytes) -> None:
         """Record the data that has come; noise does not end the silence."""
@@ -189,7 +189,7 @@ class Exchange:
 
     def is_late(self) -> bool:
         """Return whether the deadline has passed."""
-        return self.deadline is not None and time.monotonic() >= self.deadline
+        return self.deadline is not None and monotonic() >= self.deadline
 
     @property
     def aborted(self) -> bool:
@@ -270,7 +270,7 @@ class _Inlet(io.RawIOBase):
             return receive()
         limit = self._sock.gettimeout()
         # After noise, the earlier silence continues, and the hook runs as soon as no data is there.
-        began = time.monotonic() - exchange.silence
+        began = monotonic() - exchange.silence
         at_once = exchange.heard_noise
         while True:
             seconds = self._slice(exchange, exchange.idle or limit, began)
@@ -291,7 +291,7 @@ class _Inlet(io.RawIOBase):
                 finally:
                     self._sock.settimeout(limit)
             if exchange.on_idle is not None:
-                exchange.on_idle(time.monotonic() - began)
+                exchange.on_idle(monotonic() - began)
 
     def _wait(self, seconds: float | None) -> bool:
         """Wait for the socket by a poll: each step of the writer would wake a thread that is inside a recv."""
@@ -307,7 +307,7 @@ class _Inlet(io.RawIOBase):
     @staticmethod
     def _slice(exchange: Exchange, limit: float | None, began: float) -> float | None:
         """Return how long the next wait may take; raises if a limit has passed, even while data keeps coming."""
-        now = time.monotonic()
+        now = monotonic()
         if exchange.until is not None and now >= exchange.until:
             raise WaitEnded("its time is over")
         ends = [

@@ -321,6 +321,8 @@ def _broken(error: BaseException, request: str, base: str) -> str:
             return f"the certificate of {base} is not trusted: {said}; verify= names its CA"
         if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", "") in _NO_TLS:
             return f"{base} does not speak TLS; its address may begin with http://"
+    if any(isinstance(cause, OSError) and cause.errno in _EXHAUSTED for cause in causes(error)):
+        return f"{request} failed on this side: {said}; close files, streams or clients, or raise `ulimit -n`"
     if not has_cause(error, urllib3.exceptions.NewConnectionError):
         return f"{request} failed: {said}"
     if "refused" in said and is_loopback(base):
@@ -334,6 +336,9 @@ def _broken(error: BaseException, request: str, base: str) -> str:
         cure = "check the host and the port"
     return f"no hub at {base}: {said}; {cure}"
 
+
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE)
+"""The errors for a process, or a machine, that has too many open files."""
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 """OpenSSL's names, in its versions, for an answer that is not TLS."""

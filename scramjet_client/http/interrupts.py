@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+from scramjet_client._clock import monotonic
 from scramjet_client.http.causes import causes
 
 _PART = 0.25
@@ -40,21 +41,23 @@ class Event(threading.Event):
             setattr(self, "wait", partial(self._wait, part))  # noqa: B010 - an assignment would change its type
 
     def _wait(self, part: float, timeout: float | None = None) -> bool:
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else monotonic() + timeout
         while not super().wait(_next(part, deadline)):
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline is not None and monotonic() >= deadline:
                 return False
         return True
 
 
 def wait_in_parts(future: Future[Any], timeout: float | None) -> float | None:
     """Wait for a future on Windows; return the seconds for which its own `result` may still wait."""
+    from concurrent.futures import wait  # noqa: PLC0415 - Windows alone needs it
+
     part = longest_part()
     if part is None:
         return timeout
-    deadline = None if timeout is None else time.monotonic() + timeout
+    deadline = None if timeout is None else monotonic() + timeout
     while not wait([future], _next(part, deadline)).done:
-        if deadline is not None and time.monotonic() >= deadline:
+        if deadline is not None and monotonic() >= deadline:
             break
     return 0.0
 
@@ -66,7 +69,7 @@ def wait_until(condition: threading.Condition, met: Callable[[], object]) -> Non
 
 
 def _next(part: float, deadline: float | None) -> float:
-    return part if deadline is None else max(0.0, min(part, deadline - time.monotonic()))
+    return part if deadline is None else max(0.0, min(part, deadline - monotonic()))
 
 
 def let_interrupts_pass(error: BaseException) -> None:
@@ -84,6 +87,8 @@ def let_interrupts_pass(error: BaseException) -> None:
 
 def _is_handler(frame: FrameType) -> bool:
     """Return whether a frame belongs to a signal handler: its arguments are the signal and the interrupted frame."""
+    import signal  # noqa: PLC0415 - for what has failed
+
     interrupted = frame.f_back
     if interrupted is None:
         return False

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json as jsonlib
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
@@ -19,6 +17,7 @@ from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 
 from scramjet_client._base import Closing, logger
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import (
     HubResponseError,
     InvalidResponseError,
@@ -28,9 +27,10 @@ from scramjet_client.errors import (
 from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding, parsed
 from scramjet_client.http.causes import causes
 from scramjet_client.http.connection import Session
-from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
+from scramjet_client.http.durations import LONGEST_WAIT, Duration, count, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import from_response, translate_errors, wrong_path
+from scramjet_client.http.json_body import json_bytes
 from scramjet_client.http.retries import Outages, with_retries
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
@@ -134,10 +134,14 @@ class Requester(Closing):
         self.tuning: Tuning = Tuning() if tuning is None else tuning
         self.memo: dict[str, Any] = {}
         """Facts that upper layers have learned about this hub, such as its generation."""
-        self._retries = retries
+        self._retries = count("retries", retries)
         self._outages = Outages(self.api_base)
         self.verify = verify
         self.cert = cert
+        if proxies is not None and not isinstance(proxies, Mapping):
+            raise TypeError(
+                f"proxies must be a dict, such as {{'https': 'http://proxy:3128'}}, not {type(proxies).__name__}"
+            )
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
         session = self._session = Session(self.tuning)
@@ -234,9 +238,9 @@ class Requester(Closing):
             # Hubs require this header, with exactly this spelling, even on DELETE, which has no body.
             all_headers["Content-Type"] = "application/json"
             if method != "DELETE" or value is not None:
-                body = jsonlib.dumps(value, allow_nan=False).encode()
+                body = json_bytes(value)
         limit = self.timeouts.read if timeout is None else duration("timeout", timeout)
-        ends = None if limit is None else time.monotonic() + limit
+        ends = None if limit is None else monotonic() + limit
         named = self.timeouts._name_of_read if timeout is None else "timeout"
 
         def attempt() -> JsonAnswer:
@@ -402,7 +406,7 @@ class _RequestEvents:
         self._url = url
 
     def __enter__(self) -> _RequestEvents:
-        self._began = time.monotonic()
+        self._began = monotonic()
         for each in self._listeners:
             each.request(self._method, self._url)
         return self
@@ -417,7 +421,7 @@ class _RequestEvents:
         for each in self._listeners:
             if error is not None:
                 each.error(self._method, self._url, error)
-            each.end(self._method, self._url, time.monotonic() - self._began)
+            each.end(self._method, self._url, monotonic() - self._began)
 
 
 @lru_cache(maxsize=64)
@@ -475,7 +479,7 @@ def _connect_limit(exchange: Exchange, limit: float | None) -> float | None:
     limits = [] if limit is None else [min(limit, LONGEST_WAIT)]
     if exchange.deadline is not None:
         # 0 would mean "do not wait"; the first read finds that the time is over.
-        limits.append(min(max(0.001, exchange.deadline - time.monotonic()), LONGEST_WAIT))
+        limits.append(min(max(0.001, exchange.deadline - monotonic()), LONGEST_WAIT))
     return min(limits, default=None)
 
 
@@ -498,13 +502,13 @@ def _head_within(
     if writer is None or limit is None:
         yield
         return
-    sent, since = writer.bytes_sent, time.monotonic()
+    sent, since = writer.bytes_sent, monotonic()
 
     def look(silence: float) -> object:
         nonlocal sent, since
         if writer.bytes_sent != sent:
-            sent, since = writer.bytes_sent, time.monotonic()
-        elif time.monotonic() - since >= limit:
+            sent, since = writer.bytes_sent, monotonic()
+        elif monotonic() - since >= limit:
             exchange.overdue = f"{seconds(limit)} ({named})"
             raise socket.timeout("timed out")
         return None if watch is None else watch(silence)
@@ -515,5 +519,5 @@ def _head_within(
     finally:
         exchange.on_idle, exchange.poll = watch, poll
     if rest is not None:
-        exchange.deadline = time.monotonic() + rest
+        exchange.deadline = monotonic() + rest
         exchange.limit = f"{seconds(rest)} ({named})"

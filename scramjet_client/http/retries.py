@@ -6,7 +6,6 @@ import logging
 import random
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from scramjet_client._base import logger, show_briefly
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -62,7 +62,7 @@ class Outages:
             begins = not self._failed
             self._failed += 1
             if begins:
-                self._began = time.monotonic()
+                self._began = monotonic()
         if pause is None:
             return
         level = logging.WARNING if begins else logging.DEBUG
@@ -74,7 +74,7 @@ class Outages:
             return
         with self._lock:
             failed, self._failed = self._failed, 0
-            seconds = time.monotonic() - self._began
+            seconds = monotonic() - self._began
         if failed:
             attempts = "1 attempt" if failed == 1 else f"{failed} attempts"
             logger.warning(
@@ -114,7 +114,7 @@ def with_retries(
         retries: How often to repeat it.
         outages: Records failures and answers.
         again: Whether a repetition is harmless; a request that never left is always repeated.
-        deadline: `time.monotonic()` after which nothing is repeated, or None.
+        deadline: `monotonic()` after which nothing is repeated, or None.
         sleep: Waits between two attempts.
         given_up: Called before each retry; returns whether nobody wants the answer any more.
     """
@@ -123,7 +123,7 @@ def with_retries(
             answer = attempt()
         except ScramjetError as error:
             pause = _pause(error, back_off, again=again) if number < retries else None
-            late = deadline is not None and time.monotonic() + (pause or 0) >= deadline
+            late = deadline is not None and monotonic() + (pause or 0) >= deadline
             if pause is None or late or given_up():
                 _note_end(error, outages)
                 # Only we need its traceback; its cause says the rest.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -60,6 +59,8 @@ def _pattern(form: str, length: int) -> str:
 
 
 def _forms(value: str) -> Iterator[str]:
+    import html  # noqa: PLC0415 - as in `_base`
+
     yield value
     yield quote(value, safe="")
     yield quote(value)

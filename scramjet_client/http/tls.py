@@ -14,7 +14,6 @@ import os
 import socket
 import ssl
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -23,6 +22,8 @@ from typing import Any, TypeVar
 from urllib3.connection import HTTPSConnection
 from urllib3.util import wait_for_read, wait_for_write
 from urllib3.util.ssl_ import create_urllib3_context
+
+from scramjet_client._clock import monotonic
 
 _T = TypeVar("_T")
 
@@ -81,7 +82,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
 
     def _within(self, timeout: float | None, step: Callable[..., _T], *args: Any) -> _T:
         """Run one OpenSSL call to its end; wait outside the lock if it needs the network."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else monotonic() + timeout
         while True:
             with self._step_lock:
                 if self.fileno() == -1:
@@ -98,7 +99,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
                     wait = wait_for_write
             if timeout == 0:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            remaining = None if deadline is None else deadline - time.monotonic()
+            remaining = None if deadline is None else deadline - monotonic()
             if remaining is not None and remaining <= 0:
                 raise socket.timeout("timed out")
             try:

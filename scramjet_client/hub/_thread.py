@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
+from scramjet_client._clock import monotonic
 from scramjet_client.hub._door import Door, Visitor
 
 
@@ -59,7 +60,11 @@ class LoopThread:
         thread = threading.Thread(
             target=self._run, args=(serve, around, serving), name=self._name, daemon=True
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads
+            with around:
+                raise
         serving.result()
         self._thread, self.pid = thread, os.getpid()
 
@@ -96,6 +101,8 @@ class LoopThread:
 def _run_on_a_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run it on asyncio's own loop: the loop of `asyncio.run` depends on the settings of the process."""
     loop = asyncio.SelectorEventLoop()
+    # A test that freezes the time must not stop the hub's timers.
+    loop.time = monotonic  # type: ignore[method-assign]
     try:
         loop.run_until_complete(main())
     finally:

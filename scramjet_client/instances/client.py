@@ -434,7 +434,9 @@ class InstanceClient(Handle):
         )
         if chosen.parse == "stream":
             place = self._to(stream_id)
-            return self._conversation(place, place.stage(chosen, stream))
+            return self._conversation(
+                place, place.stage(chosen, stream, chosen.body(stream, own=True))
+            )
         return self._to(stream_id).send(chosen, stream)
 
     def send_input(
@@ -614,7 +616,7 @@ class InstanceClient(Handle):
             progress=progress,
             timeout=timeout,
         )
-        body = chosen.body(stream)
+        body = chosen.body(stream, own=True)
         if generation_of(self._client).modern and not chosen.end and limit is None:
             place = self._to("inout")
             return self._conversation(place, place.stage(chosen, stream, body))

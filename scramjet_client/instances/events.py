@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scramjet_client._base import Live, callers_level
+from scramjet_client._clock import monotonic
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
@@ -122,7 +122,7 @@ class Events:
         """Return the exchange of a wait for one event, which ends with the instance."""
         limit = duration("timeout", timeout)
         exchange = self._watcher().event_exchange(
-            deadline=None if limit is None else time.monotonic() + limit,
+            deadline=None if limit is None else monotonic() + limit,
             error=ended_error(self._id, f"event {event_name!r} was awaited"),
         )
         if limit is not None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from typing import Any
 
 from scramjet_client._base import public
+from scramjet_client._clock import monotonic
 from scramjet_client.api.generations import UNKNOWN, Intake
 from scramjet_client.errors import (
     HubConnectionError,
@@ -152,10 +152,10 @@ class FirstInput:
 
         None means that it no longer matters.
         """
-        waits, began = pauses(_LOOK_EVERY, _LOOK_PAUSE_LIMIT), time.monotonic()
+        waits, began = pauses(_LOOK_EVERY, _LOOK_PAUSE_LIMIT), monotonic()
         intake = None
         while not upload.done():
-            asked = time.monotonic()
+            asked = monotonic()
             try:
                 intake = self._look()
             except InstanceNotFoundError:
@@ -167,7 +167,7 @@ class FirstInput:
             except ScramjetError:
                 # The hub, or something in front of it, shows nothing. The client can only wait for a time.
                 intake = UNKNOWN
-            now = time.monotonic()
+            now = monotonic()
             left = began + self._patience(intake) - now
             if left <= 0:
                 return intake or UNKNOWN, now - asked

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar
 
-from scramjet_client._base import Closing, logger, public
+from scramjet_client._base import Closing, logger, public, safe_repr, warn_aside
+from scramjet_client._clock import monotonic
 from scramjet_client._names import guessed
 from scramjet_client.errors import (
     HubConnectionError,
@@ -21,6 +20,7 @@ from scramjet_client.errors import (
     UploadError,
 )
 from scramjet_client.http.at_exit import AtExit
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
@@ -68,8 +68,8 @@ class Feeds:
             if error is None or isinstance(error, (InstanceEndedError, InstanceNotFoundError)):
                 continue
             if _may_be_of_the_end(error):
-                self._cut_at = self._cut_at or time.monotonic()
-                if ended or time.monotonic() - self._cut_at < _END_AFTER_CUT:
+                self._cut_at = self._cut_at or monotonic()
+                if ended or monotonic() - self._cut_at < _END_AFTER_CUT:
                     continue
             raise error
 
@@ -118,7 +118,7 @@ class _Copying:
             for stream_id in self._targets:
                 name = f"scramjet-follow-{next(_numbers)}"
                 thread = threading.Thread(
-                    target=self._copy, args=(stream_id,), name=name, daemon=True
+                    target=in_context(self._copy), args=(stream_id,), name=name, daemon=True
                 )
                 thread.start()
                 self._threads.append(thread)
@@ -133,10 +133,10 @@ class _Copying:
         with self._lock:
             self._closing = True
         self._close_streams()
-        deadline = time.monotonic() + _JOIN_LIMIT
+        deadline = monotonic() + _JOIN_LIMIT
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
+                thread.join(max(0.0, deadline - monotonic()))
                 if thread.is_alive():
                     logger.warning("%s is still busy with its target of %s", thread.name, self)
 
@@ -182,7 +182,8 @@ class _Copying:
             self._log()
 
     def _log(self) -> None:
-        logger.warning("%s is followed no more: %r (and nobody asked)", self, self.error)
+        shown = "nothing" if self.error is None else safe_repr(self.error)
+        logger.warning("%s is followed no more: %s (and nobody asked)", self, shown)
 
     def _close_streams(self) -> None:
         for stream in list(self._streams.values()):
@@ -193,10 +194,9 @@ def _end_all(followed: list[_Copying]) -> None:
     """Stop the threads at interpreter shutdown: a write to stdout at that time would abort the process."""
     for copying in [each for each in followed if not each.over.is_set()]:
         copying.end()
-        warnings.warn(
+        warn_aside(
             f"the interpreter ends while {copying} is followed: later output is not shown",
             RuntimeWarning,
-            stacklevel=3,
         )
 
 

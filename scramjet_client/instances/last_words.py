@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import attrs
 
+from scramjet_client._clock import monotonic
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import ScramjetError
@@ -125,7 +125,7 @@ class LastWords:
             if silence >= settle:
                 raise WaitEnded("nothing more has come")
 
-        exchange = Exchange(deadline=time.monotonic() + _LIMIT)
+        exchange = Exchange(deadline=monotonic() + _LIMIT)
         read: list[bytes] = []
         try:
             with self._client.get_stream(

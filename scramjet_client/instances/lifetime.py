@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from scramjet_client._clock import monotonic
 from scramjet_client.api.answers import OWN_CODE, has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
@@ -168,7 +169,7 @@ def _ask_to_stop(
     timeout: float,
 ) -> JsonAnswer | None:
     """Return the hub's answer, or None if the instance was seen to end before the answer came."""
-    deadline = time.monotonic() + timeout + client.tuning.stop_margin
+    deadline = monotonic() + timeout + client.tuning.stop_margin
     try:
         return client.request(
             "POST",
@@ -194,7 +195,7 @@ def kill(
     """Send a kill, as soon as the hub takes one; see `InstanceClient.kill`."""
     generation = generation_of(client)
     body = generation.kill_body(remove_immediately)
-    deadline = time.monotonic() + _KILL_LIMIT
+    deadline = monotonic() + _KILL_LIMIT
     while True:
         try:
             answer = client.request(
@@ -217,7 +218,7 @@ def kill(
                 )
             # It may have started to run since the refusal.
             killable = info.status in ("starting", "running")
-            if not killable or time.monotonic() >= deadline:
+            if not killable or monotonic() >= deadline:
                 raise
             time.sleep(0.05)
         else:

@@ -6,7 +6,6 @@ import contextlib
 import io
 import itertools
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, ClassVar, Literal, TypeVar
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import attrs
 
 from scramjet_client._base import Shown, logger, public
+from scramjet_client._clock import monotonic
 from scramjet_client._names import Guided, guessed
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
@@ -27,6 +27,7 @@ from scramjet_client.errors import (
     ScramjetError,
     UnsupportedByHubError,
 )
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.retries import pauses
 from scramjet_client.instances.cause import evidence
@@ -178,9 +179,9 @@ def run_new(
         run_it: Runs it within the remaining seconds.
         timeout: Seconds for both.
     """
-    began = time.monotonic()
+    began = monotonic()
     instance = _started(start)
-    left = None if timeout is None else max(timeout - (time.monotonic() - began), _FIRST_PAUSE)
+    left = None if timeout is None else max(timeout - (monotonic() - began), _FIRST_PAUSE)
     try:
         return run_it(instance, left)
     except BaseException as error:
@@ -207,7 +208,9 @@ def _started(start: Callable[[], _I]) -> _I:
         except BaseException as error:  # raised in the thread that waits
             starting.set_exception(error)
 
-    thread = threading.Thread(target=work, name=f"scramjet-start-{next(_numbers)}", daemon=True)
+    thread = threading.Thread(
+        target=in_context(work), name=f"scramjet-start-{next(_numbers)}", daemon=True
+    )
     thread.start()
     try:
         return starting.result()
@@ -288,7 +291,7 @@ class _Run:
         self._open = open_stream
         self._uploads = uploads
         self._timeout = timeout
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = None if timeout is None else monotonic() + timeout
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
         self._news = Event()
@@ -360,7 +363,7 @@ class _Run:
     def _remaining(self) -> float | None:
         if self._deadline is None:
             return None
-        remaining = self._deadline - time.monotonic()
+        remaining = self._deadline - monotonic()
         if remaining <= 0:
             raise RunTimeoutError(f"{self._name} had not ended after {self._timeout:g} s")
         return remaining

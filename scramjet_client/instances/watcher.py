@@ -9,6 +9,7 @@ from typing import Optional
 
 import attrs
 
+from scramjet_client._clock import monotonic
 from scramjet_client._log_records import HUB, record_of
 from scramjet_client.api.answers import has_ended, instance_from, instances_from
 from scramjet_client.api.http_client import HttpClient
@@ -97,7 +98,7 @@ class _Sight:
 class SharedLooks:
     """The looks of all waits of one `HttpClient`: waits that need a look at the same time share one."""
 
-    def __init__(self, client: HttpClient, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: HttpClient, clock: Callable[[], float] = monotonic) -> None:
         self._client = client
         self._clock = clock
         self._asked: dict[str, float] = {}
@@ -214,7 +215,7 @@ class EndWatcher:
         self._client = client
         self._id = instance_id
         # An earlier instance with this id, which has already ended, does not count.
-        self._began = self._looked_at = time.monotonic()
+        self._began = self._looked_at = monotonic()
         self._slowest = 0.0
         # Held by the one wait that looks; guards _looked_at.
         self._looking = threading.Lock()
@@ -223,7 +224,7 @@ class EndWatcher:
         self.gone: bool = False
         """Whether the hub does not know it, or no longer knows it."""
         self.ended_at: float | None = None
-        """When its end was seen, in seconds of `time.monotonic`."""
+        """When its end was seen, in seconds of the clock."""
         self.seen_alive: bool = False
         """Whether the last look found it alive."""
 
@@ -241,14 +242,14 @@ class EndWatcher:
         Returns:
             The info as in the attribute `info`.
         """
-        began = time.monotonic()
+        began = monotonic()
         try:
             looks = SharedLooks.of(self._client)
             info = looks.fetch(self._id, max(self._began, began - at_most), alone=alone)
         except ScramjetError:
             self.seen_alive = False
             raise
-        self._looked_at = time.monotonic()
+        self._looked_at = monotonic()
         self._slowest = max(self._slowest, self._looked_at - began)
         self.gone = info is None
         # A gone instance keeps its last known info; None means that it never existed.
@@ -271,9 +272,9 @@ class EndWatcher:
         if self.ended_at is not None or not self._looking.acquire(blocking=False):
             return
         try:
-            if time.monotonic() - self._looked_at >= at_most:
+            if monotonic() - self._looked_at >= at_most:
                 # After a failed look too.
-                self._looked_at = time.monotonic()
+                self._looked_at = monotonic()
                 self.fetch_info(at_most=min(at_most, self._client.tuning.look_every))
         except (HubConnectionError, HubTimeoutError):
             # If the hub is down, the caller's own connection reports it.
@@ -360,9 +361,9 @@ class EndWatcher:
         Raises:
             HubConnectionError, HubTimeoutError: The last look failed, so the state is unknown.
         """
-        deadline = time.monotonic() + limit
+        deadline = monotonic() + limit
         while True:
-            over = time.monotonic() >= deadline
+            over = monotonic() >= deadline
             try:
                 if self.has_ended() or over:
                     return self.ended_at is not None
@@ -393,7 +394,7 @@ class EndWatcher:
             known: Earlier info, in case the instance is gone by now.
             advice: What to do if the time is over.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else monotonic() + timeout
         info = known
         # A hub that forgets an instance it knew before was restarted, and cannot report an end.
         known_before: bool | None = None
@@ -410,7 +411,7 @@ class EndWatcher:
                 return info
             if has_ended(info):
                 raise ended(info)
-            remaining = None if deadline is None else deadline - time.monotonic()
+            remaining = None if deadline is None else deadline - monotonic()
             if remaining is not None and remaining <= 0:
                 raise HubTimeoutError(
                     f"instance {self._id!r} was still {info.status} after {timeout:g} s,"
@@ -481,7 +482,7 @@ class _Silence:
         watcher = self._watcher
         watcher.try_to_look(self._pause(silence))
         ended_at = watcher.ended_at
-        quiet = 0.0 if ended_at is None else min(silence, time.monotonic() - ended_at)
+        quiet = 0.0 if ended_at is None else min(silence, monotonic() - ended_at)
         if ended_at is None or quiet < max(self._settle, _ROUND_TRIPS * watcher._slowest):
             self._confirmed_at = None
             return watcher.seen_alive
@@ -499,7 +500,7 @@ class _Silence:
     def _is_over(self, silence: float) -> bool:
         watcher, lines = self._watcher, self._lines
         if self._confirmed_at is None:
-            echoes, moment = 0 if lines is None else lines.echoes, time.monotonic()
+            echoes, moment = 0 if lines is None else lines.echoes, monotonic()
             try:
                 # Not every hub answers a list with an echo.
                 watcher.fetch_info(alone=lines is not None)
@@ -512,7 +513,7 @@ class _Silence:
             return True
         if lines.echoes > self._echoes_before:
             return not lines.begun or silence >= watcher._client.tuning.stream_settle
-        return self._echo_is_overdue(lines, time.monotonic() - self._confirmed_at)
+        return self._echo_is_overdue(lines, monotonic() - self._confirmed_at)
 
     def _echo_is_overdue(self, lines: HubLines, waited: float) -> bool:
         client = self._watcher._client

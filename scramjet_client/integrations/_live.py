@@ -11,11 +11,12 @@ import queue
 import select
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import ScramjetError
+from scramjet_client.http.contexts import in_context
 
 LOOK = 0.5
 """While the source is silent, seconds between two checks whether the browser is still connected."""
@@ -175,19 +176,19 @@ class LiveBody:
 
     def _start(self) -> None:
         name = f"scramjet-flask-{next(self._numbers)}"
-        self._thread = threading.Thread(target=self._read, name=name, daemon=True)
+        self._thread = threading.Thread(target=in_context(self._read), name=name, daemon=True)
         self._thread.start()
 
     def _wait(self) -> Any:
         """Return the next item, a heartbeat, or the end if the browser has left."""
-        due = time.monotonic() + (float("inf") if self._heartbeat is None else self._every)
+        due = monotonic() + (float("inf") if self._heartbeat is None else self._every)
         while True:
-            silence = max(min(LOOK, due - time.monotonic()), 0)
+            silence = max(min(LOOK, due - monotonic()), 0)
             with contextlib.suppress(queue.Empty):
                 return self._ready.get(timeout=silence)
             if self._left():
                 return _END
-            if time.monotonic() >= due:
+            if monotonic() >= due:
                 return self._heartbeat
 
     def _read(self) -> None:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from scramjet_client._base import Closing, logger
+from scramjet_client._clock import monotonic
 from scramjet_client.api.answers import has_ended, health_from, instance_from, seconds_since
 from scramjet_client.errors import (
     HubTimeoutError,
@@ -16,6 +17,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.answers import JsonAnswer
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.settings import route
@@ -134,7 +136,7 @@ class LiveView(Closing):
         self._over = Event()
         self._follow = instance.follow(**self._meters)
         self._thread = threading.Thread(
-            target=self._run, name=f"scramjet-show-{next(_numbers)}", daemon=True
+            target=in_context(self._run), name=f"scramjet-show-{next(_numbers)}", daemon=True
         )
         self._thread.start()
 
@@ -217,15 +219,15 @@ class LiveView(Closing):
         self._ended = "the view has ended" if self._error is None else "the view broke off"
 
     def _watch(self) -> None:
-        sampled = time.monotonic()
+        sampled = monotonic()
         looked = float("-inf")
         while not self._closing.is_set() and not self._follow.done:
-            if time.monotonic() - looked >= _LOOK_EVERY:
+            if monotonic() - looked >= _LOOK_EVERY:
                 self._look()
-                looked = time.monotonic()
+                looked = monotonic()
             self._draw(self._state())
             self._closing.wait(self._interval)
-            now = time.monotonic()
+            now = monotonic()
             if now - sampled >= self._step:
                 for meter in self._meters.values():
                     meter.sample(now - sampled)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import attrs
 import pytest
 
 from scramjet_client._base import Closing
+from scramjet_client._clock import monotonic
 from scramjet_client._log_records import LogRecord, record_of
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.http_client import stream_listeners
@@ -392,13 +392,13 @@ class Witness(Closing):
 
 def _read_on(instance: InstanceClient, name: InstanceOutputStream) -> None:
     """Read a stream's available data, even if the stream has not ended; never raises."""
-    deadline = time.monotonic() + _READ_LIMIT
+    deadline = monotonic() + _READ_LIMIT
     with (
         contextlib.suppress(ScramjetError),
         instance.get_stream(name, idle_timeout=_SILENCE) as stream,
     ):
         for _ in stream.chunks():
-            if time.monotonic() > deadline:
+            if monotonic() > deadline:
                 break
 
 

@@ -18,14 +18,15 @@ import select
 import selectors
 import socket
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Optional
 
 from scramjet_client._base import Closing, public
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError, StreamError
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
 from scramjet_client.streams.lines import LineSplitter
@@ -90,7 +91,7 @@ class Multiplexer(Closing):
         self._lock = threading.Lock()
         self._closed = False
         self._hooks = HookThread()
-        self._next_tick = time.monotonic() + self._tick_every
+        self._next_tick = monotonic() + self._tick_every
         try:
             for stream in streams:
                 self.add(stream)
@@ -209,7 +210,7 @@ class Multiplexer(Closing):
 
     def _with_something(self) -> tuple[list[Member], float]:
         """Wait for data of a stream, or for an order; return the streams whose turn it is, and the time."""
-        wait = max(self._next_tick - time.monotonic(), 0)
+        wait = max(self._next_tick - monotonic(), 0)
         found = self._select(0 if self._ready else wait)
         turn = dict.fromkeys(self._ready)
         self._ready.clear()
@@ -218,7 +219,7 @@ class Multiplexer(Closing):
                 self._answer_bell()
             else:
                 turn[key.data] = None
-        now = time.monotonic()
+        now = monotonic()
         if now >= self._next_tick:
             self._tick(now)
         return list(turn), now
@@ -314,7 +315,7 @@ class Member:
         self.left: bool = False
         self.error: ScramjetError | None = None
         self._splitter = LineSplitter(repr(stream), keep_ends=False, limit=limit)
-        self._last = time.monotonic()
+        self._last = monotonic()
         self._first = True
         self._hook_runs = False
         self._outcome: Exception | None = None
@@ -421,7 +422,7 @@ class Member:
         on_idle = self._reader.exchange.on_idle
         try:
             if on_idle is not None:
-                on_idle(time.monotonic() - self._last)
+                on_idle(monotonic() - self._last)
         except (WaitEnded, ScramjetError) as outcome:
             self._outcome = outcome
         finally:
@@ -469,7 +470,7 @@ class HookThread:
         self._asked.put((member, then))
         if self._thread is None:
             name = f"scramjet-watch-{next(self._numbers)}"
-            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread = threading.Thread(target=in_context(self._run), name=name, daemon=True)
             self._thread.start()
 
     def _run(self) -> None:

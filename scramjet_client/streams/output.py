@@ -329,6 +329,7 @@ class OutputStream(Live, io.BufferedReader):
     def text(self, encoding: str = "utf-8", errors: str = "replace") -> Iterator[str]:
         """Yield data as text as it comes; characters split over chunks are joined."""
         decoder = codecs.getincrementaldecoder(encoding)(errors)
+        codecs.lookup_error(errors)
         with self._loop():
             while True:
                 try:

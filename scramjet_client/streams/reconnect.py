@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import attrs
 
 from scramjet_client._base import Closing, Shown, public
+from scramjet_client._clock import monotonic
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -223,13 +223,13 @@ class ReconnectingStream(Closing):
 
     def _again(self, cut: StreamError) -> bool:
         """Reopen the stream; return False if the instance has ended meanwhile."""
-        began = time.monotonic()
+        began = monotonic()
         bytes_read = self.bytes_read
         resumed, attempts = self._reopened(cut, began)
         gap = Gap(
             stream=self._name,
             bytes_read=bytes_read,
-            seconds=time.monotonic() - began,
+            seconds=monotonic() - began,
             resumed=resumed,
             attempts=attempts,
             cause=cut,
@@ -259,7 +259,7 @@ class ReconnectingStream(Closing):
             except (HubConnectionError, HubTimeoutError, ServerError) as error:
                 was_down = True
                 failure = error
-            if limit is not None and time.monotonic() - began >= limit:
+            if limit is not None and monotonic() - began >= limit:
                 lost = StreamInterruptedError(
                     f"{cut.message}; and it could not be opened again in {limit:g} s: {failure.message}"
                 )

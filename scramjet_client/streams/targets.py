@@ -8,14 +8,16 @@ import inspect
 import io
 import logging
 import os
+import socket
 import sys
+import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from inspect import iscoroutinefunction
 from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing, callers_level, printable
 from scramjet_client._log_records import full_record_of, indented
+from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.streams.lines import LineSplitter, bare
 
 TargetLike = Union[
@@ -90,15 +92,20 @@ class _Lines(Target):
             # The call for an earlier line of this piece closed the stream.
             if stream.closed:
                 return
-            self._call(self._convert(line))
+            self._give(line)
 
     def write(self, chunk: bytes) -> None:
         for line in self._splitter.split(chunk):
-            self._call(self._convert(line))
+            self._give(line)
 
     def finish(self) -> None:
         if rest := self._splitter.last():
-            self._call(self._convert(rest))
+            self._give(rest)
+
+    def _give(self, line: bytes) -> None:
+        result = self._call(self._convert(line))
+        if result is not None:
+            refuse_result(result, "a callback for lines")
 
 
 class _Pieces(Target):
@@ -108,7 +115,19 @@ class _Pieces(Target):
         self._call = call
 
     def write(self, chunk: bytes) -> None:
-        self._call(chunk)
+        result = self._call(chunk)
+        if result is not None:
+            refuse_result(result, "a callback for data")
+
+
+class _Raw(Target):
+    """A `write` that may take only a part of the data, and returns how much it took."""
+
+    def __init__(self, call: Callable[[Any], object]) -> None:
+        self._call = call
+
+    def write(self, chunk: bytes) -> None:
+        _write_rest(self._call, chunk)
 
 
 def log_text(line: str) -> str:
@@ -325,6 +344,7 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
     if hasattr(value, "write"):
         if getattr(value, "closed", False) is True:
             raise ValueError(f"{stream_id} is a closed file")
+        refuse_unheard(value.write, f"the write of {stream_id}")
         if not _is_writable(value):
             raise ValueError(f"{stream_id} is a file that was not opened for writing")
         if not _takes_text(value):
@@ -333,16 +353,12 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
             return _screen(value) if log else _TextFile(value)
         return _TextFile(value, spoiled=_Spoiled(stream_id))
     if callable(value):
-        _refuse_async(value, stream_id)
-        return _for_text(value, stream_id, log=log) or _Lines(value)
+        refuse_unheard(value, stream_id)
+        lines = _for_text(value, stream_id, log=log)
+        return lines or (_Raw(value) if _is_raw(value) else _Lines(value))
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
-
-
-def _refuse_async(value: Any, name: str) -> None:
-    if iscoroutinefunction(value):
-        raise TypeError(f"{name} must be an ordinary function; nobody here awaits an async one")
 
 
 def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Target:
@@ -353,10 +369,12 @@ def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Tar
         name: The argument's name, for errors.
         log: Whether the stream is a log, to be shown in readable form.
     """
-    _refuse_async(value, name)
+    if not hasattr(value, "write"):
+        refuse_unheard(value, name)
     found: Target | None
     if callable(value) and not hasattr(value, "write"):
-        found = _for_text(value, name, log=log) or _Pieces(value)
+        lines = _for_text(value, name, log=log)
+        found = lines or (_Raw(value) if _is_raw(value) else _Pieces(value))
     elif log and (value is True or (_takes_text(value) and _is_screen(value))):
         found = _terminal("stdout", log=True) if value is True else _screen(value)
     else:
@@ -370,12 +388,42 @@ def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Tar
 
 def write_all(file: Any, data: bytes) -> None:
     """Write all of `data` to a binary file, even to an unbuffered one, which may take only a part."""
-    if not isinstance(file, io.RawIOBase):
-        file.write(data)
+    if _is_raw(file.write):
+        _write_rest(file.write, data)
         return
+    taken = file.write(data)
+    if type(taken) is int and 0 <= taken < len(data):
+        # A buffered file takes everything or raises.
+        raise OSError(f"the target took {taken} of {len(data)} bytes: its write returned {taken}")
+    if taken is not None:
+        refuse_result(taken, "the write of the target")
+
+
+def _is_raw(write: Any) -> bool:
+    """Whether a function is a raw file's or socket's own, or a wrapper's around it, and may take a part of the data."""
+    while True:
+        if isinstance(write, functools.partial):
+            write = write.func
+        elif isinstance(
+            getattr(write, "__wrapped__", None),
+            (types.BuiltinFunctionType, types.MethodType, types.FunctionType),
+        ):
+            # Wrappers of tempfile and tqdm.
+            write = write.__wrapped__
+        else:
+            break
+    of, name = getattr(write, "__self__", None), getattr(write, "__name__", "")
+    return (
+        write is os.write
+        or (isinstance(of, io.RawIOBase) and name == "write")
+        or (isinstance(of, socket.socket) and name == "send")
+    )
+
+
+def _write_rest(write: Callable[[Any], Any], data: bytes) -> None:
     rest = memoryview(data)
     while rest:
-        taken = file.write(rest)
+        taken = write(rest)
         if taken is None:
             raise BlockingIOError("the target is a non-blocking file that takes nothing now")
         rest = rest[taken:]

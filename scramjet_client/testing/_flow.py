@@ -8,13 +8,13 @@ import socket
 import ssl
 import struct
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NoReturn, Protocol
 
 import attrs
 
+from scramjet_client._clock import monotonic
 from scramjet_client.testing._framing import Framing, Part
 
 Ending = Literal["cut", "reset", "orderly"]
@@ -155,11 +155,11 @@ class End:
     def _say_goodbye(self) -> None:
         # Below TLS: ssl's own methods would send more.
         socket.socket.shutdown(self.sock, socket.SHUT_WR)
-        deadline = time.monotonic() + _GOODBYE
+        deadline = monotonic() + _GOODBYE
         with _Selector() as selector:
             selector.register(self.sock, selectors.EVENT_READ)
-            while selector.select(max(0, deadline - time.monotonic())):
-                if not socket.socket.recv(self.sock, _SIZE) or time.monotonic() >= deadline:
+            while selector.select(max(0, deadline - monotonic())):
+                if not socket.socket.recv(self.sock, _SIZE) or monotonic() >= deadline:
                     return
 
 

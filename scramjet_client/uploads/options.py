@@ -6,13 +6,14 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from inspect import iscoroutinefunction, signature
+from inspect import signature
 from typing import Any, Union
 
 import attrs
 
 from scramjet_client._base import callers_level
 from scramjet_client.http.body import BodySource
+from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.settings import checked_headers
 from scramjet_client.models import (
@@ -49,15 +50,20 @@ class SendPlan:
     timeout: float | None
     progress: ProgressHook | None
 
-    def body(self, stream: Any) -> BodySource:
-        """Return the body for a source; a source that can't be sent raises TypeError here."""
+    def body(self, stream: Any, *, own: bool = False) -> BodySource:
+        """Return the body for a source; a source that can't be sent raises TypeError here.
+
+        Args:
+            stream: The source.
+            own: Whether to copy memory that the caller can change.
+        """
         if isinstance(stream, str) and not self.json and _is_file(stream):
             warnings.warn(
                 f"{stream!r} is sent as text, and a file of this name is here: Path({stream!r}) sends the file",
                 UserWarning,
                 stacklevel=callers_level(),
             )
-        return JsonLines(stream) if self.json or _is_record(stream) else Source(stream)
+        return JsonLines(stream) if self.json or _is_record(stream) else Source(stream, own=own)
 
     def progress_callback(self, stream: Any) -> Callable[[int], object] | None:
         """Return the progress callback, or None."""
@@ -95,8 +101,7 @@ def check_hook(hook: ProgressHook | None) -> None:
         raise TypeError(
             f"progress must be callable, not {type(hook).__name__}; it gets {_HOOK_CALL}; {_FOR_TQDM}"
         )
-    if iscoroutinefunction(hook):
-        raise TypeError("progress must be an ordinary function; nobody here awaits an async one")
+    refuse_unheard(hook, "progress")
     if hook is not None and not _takes_two(hook):
         name = getattr(hook, "__qualname__", type(hook).__name__)
         raise TypeError(f"progress gets {_HOOK_CALL}, which {name} does not take; {_FOR_TQDM}")
@@ -122,7 +127,10 @@ def progress_callback(hook: ProgressHook, stream: Any) -> Callable[[int], object
         if total is not None and sent > total:
             # The file has grown beyond the size that it had.
             total = None
-        return hook(sent, total)
+        result = hook(sent, total)
+        if result is not None:
+            refuse_result(result, "progress")
+        return result
 
     return report
 
@@ -137,13 +145,16 @@ def checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
 def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
     if request_init is not None and not isinstance(request_init, Mapping):
         raise TypeError(
-            f"request_init must be a mapping of headers, params and timeout, not {type(request_init).__name__}; all "
+            f"request_init must be a dict of headers, params and timeout, not {type(request_init).__name__}; all "
             "data goes into one argument, and a list sends several pieces"
         )
     init: dict[str, Any] = {**(request_init or {})}
     unknown = set(init) - {"headers", "params", "timeout"}
     if unknown:
         raise ValueError(f"request_init has unknown keys: {', '.join(sorted(unknown))}")
+    params = init.get("params")
+    if params is not None and not isinstance(params, Mapping):
+        raise TypeError(f"request_init['params'] must be a dict, not {type(params).__name__}")
     for name in checked_headers(init.get("headers") or {}):
         if name.lower() == "x-end-stream":
             raise ValueError(f"request_init must not set {name!r}; the client does (see end=)")

@@ -116,7 +116,8 @@ class Destination:
 
     def submit(self, plan: SendPlan, stream: Any) -> Upload[SendStreamResponse]:
         """Start sending a body on its own thread, and return its handle."""
-        upload = self.stage(plan, stream)
+        # The caller may use its memory again before all of it has been sent.
+        upload = self.stage(plan, stream, plan.body(stream, own=True))
         upload.start()
         return upload
 

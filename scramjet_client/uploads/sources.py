@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextvars
 import http.client
 import inspect
 import io
@@ -16,12 +17,14 @@ import tarfile
 import tempfile
 import threading
 import types
-import warnings
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Union
 
+from urllib3.util import wait_for_read
+
+from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client.errors import UnsupportedByHubError
 from scramjet_client.uploads.refusals import is_array, is_dict_like, is_masked, refusal
 
@@ -49,7 +52,8 @@ def _buffer_of(value: Any) -> memoryview | None:
         TypeError: The memory holds something else: numbers, text, addresses.
     """
     if isinstance(value, bytes):
-        return memoryview(value)
+        # A proxy of bytes says that it is bytes, and has no memory.
+        return memoryview(value if issubclass(type(value), bytes) else bytes(value))
     try:
         view = memoryview(value)
     except TypeError:
@@ -67,26 +71,54 @@ def _buffer_of(value: Any) -> memoryview | None:
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
 
+def _utf8(text: str, what: str | int) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        what = what if isinstance(what, str) else f"item {what} of the source"
+        half = ascii(text[error.start])
+        raise ValueError(
+            f"{what} has half of a character, {half} at position {error.start}, which UTF-8 can't carry; send"
+            " text.encode('utf-8', 'surrogateescape') if it came from a file name or an argument"
+        ) from error
+
+
 def _memory_of(value: Any) -> memoryview | None:
     """Return the memory of a source; something that also reads, such as a file map, counts as a file."""
     if isinstance(value, str):
-        return memoryview(value.encode("utf-8"))
+        return memoryview(_utf8(value, "the source"))
     return None if hasattr(type(value), "read") else _buffer_of(value)
 
 
-def encode(item: object, what: str = "an item of the source") -> bytes | memoryview:
-    """Return one item as bytes, with text as UTF-8; bytes are not copied."""
-    if isinstance(item, bytes):
+def encode(item: object, what: str | int = "an item of the source") -> bytes | memoryview:
+    """Return one item as bytes, with text as UTF-8; bytes are not copied.
+
+    Args:
+        item: Text or memory of bytes.
+        what: What it is, for errors; a number is that of an item of the source.
+    """
+    if type(item) is bytes:
         return item
+    if isinstance(what, int) and type(item) is not str:
+        what = f"item {what} of the source"
     if isinstance(item, str):
-        return item.encode("utf-8")
+        return _utf8(item, what)
     try:
         found = _buffer_of(item)
     except TypeError:
         found = None
     if found is None:
-        raise refusal(item, what, "bytes or str")
+        raise refusal(item, str(what), "bytes or str")
     return found
+
+
+def _own(items: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:
+    """Return items that nobody else can change: memory that a caller can use again is copied."""
+    return [item if _is_fixed(item) else bytes(item) for item in items]
+
+
+def _is_fixed(item: bytes | memoryview) -> bool:
+    return isinstance(item, bytes) or type(item.obj) is bytes
 
 
 def _pieces(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
@@ -189,6 +221,9 @@ def _reads(file: Any) -> Iterator[Any]:
     if isinstance(file, (io.TextIOBase, *_ENCODERS)) and not _is_regular(file):
         # read(n) on text waits for n characters, which on a pipe may never come.
         ways = {name: ways[name] for name in ("readline", "read")}
+    if isinstance(file, tempfile.SpooledTemporaryFile):
+        # It has all methods, also those that the file below does not have.
+        ways = {"read": ways["read"]}
     distances = {name: _definer(file, name) for name in ways if hasattr(file, name)}
     best = min(distances, key=lambda name: distances[name][0])
     distance, kind = distances[best]
@@ -198,10 +233,18 @@ def _reads(file: Any) -> Iterator[Any]:
     loop = min(_definer(file, "__iter__")[0], _definer(file, "__next__")[0])
     if loop < distance and kind is not None and kind.__module__ in ("io", "_io"):
         # Only if it overrides io's own: otherwise a loop gives the same data in lines, which may be long.
-        yield from (item for item in file if item is None or len(item))
+        yield from filter(_is_news, file)
         yield b""
     while True:
         yield ways[best]()
+
+
+def _is_news(item: Any) -> bool:
+    try:
+        return item is None or len(item) > 0
+    except TypeError:
+        # It is refused later, by its type.
+        return True
 
 
 def _takes_size(read: Callable[..., object]) -> bool:
@@ -223,6 +266,12 @@ def _checked_file(file: Any) -> None:
         raise refusal(file)
     if getattr(file, "closed", False) is True:
         raise ValueError("the source is a closed file")
+    if _non_blocking(file) is not None and _seems_text(file):
+        # Python's text files take "nothing now" for the end, and lose characters that are half there.
+        raise ValueError(
+            "the source is a non-blocking text file, from which Python may lose data; call"
+            " os.set_blocking(file.fileno(), True), or send its .buffer"
+        )
     if not isinstance(file, io.IOBase) or file.readable():
         return
     reads = [_definer(file, name)[1] for name in ("read", "read1", "readinto", "readline")]
@@ -236,21 +285,48 @@ def _checked_file(file: Any) -> None:
         )
 
 
-def _file_items(file: Any) -> Iterator[bytes | memoryview]:
-    """Read a file without holding back data that a pipe has given already."""
+def _non_blocking(file: Any, item: Any = b"") -> int | None:
+    """Return the descriptor of a non-blocking pipe or terminal below a file, also if a wrapper shows it; else None.
+
+    Args:
+        file: The file.
+        item: What it has given: None may also come from a socket.
+    """
+    below = getattr(file, "buffer", file)
+    raw = getattr(below, "raw", below)
+    try:
+        # A socket with a time limit is non-blocking too, but its file is not.
+        if not (item is None or isinstance(raw, io.FileIO)) or os.get_blocking(raw.fileno()):
+            return None
+        return None if stat.S_ISREG(os.fstat(raw.fileno()).st_mode) else int(raw.fileno())
+    except (OSError, ValueError, AttributeError):
+        # The file is closed, or the system can't tell.
+        return None
+
+
+def _file_items(file: Any) -> Iterator[Any]:
+    """Read a file without holding back data that a pipe has given already; its kind of data is not checked."""
     # http.client takes a body that was cut for a complete one.
     missing = file.length if type(file) is http.client.HTTPResponse else None
+    waited = False
     for item in _reads(file):
-        if item is None:
-            raise BlockingIOError("the source is a non-blocking file with nothing to read")
-        data = encode(item, "what a file gives")
-        if not len(data):
+        if item is None or not _is_news(item):
+            # A buffered file that is non-blocking gives b"" at its end, and also if there is nothing to read now.
+            descriptor = None if waited and item is not None else _non_blocking(file, item)
+            if descriptor is not None:
+                waited = wait_for_read(descriptor)  # type: ignore[arg-type]  # it takes what `select` takes
+                continue
+            if item is None:
+                raise BlockingIOError("the source is a non-blocking file with nothing to read")
             if missing:
                 raise http.client.IncompleteRead(b"", missing)
             return
+        waited = False
         if missing is not None:
-            missing -= len(data)
-        yield data
+            missing -= len(item)
+        yield item
+        # A file may give its own buffer, which it can't change as long as somebody looks at it.
+        del item
 
 
 _PLAIN_FILES = (io.BytesIO, io.FileIO, io.BufferedReader, io.BufferedRandom)
@@ -316,21 +392,40 @@ class Source:
     `close()` closes a generator (so that its `finally` blocks run), and a file that was opened here from a
     `Path`. A file that you opened stays open, and is read from its present position.
 
+    Generators may use a buffer again and again, so no item is referred to when the next one is fetched. Whoever
+    keeps a piece for longer copies it.
+
+    All of the caller's code runs in the caller's context (`contextvars`), on whichever thread.
+
+    Args:
+        value: The caller's source.
+        own: Whether to copy memory that the caller can change. The caller may do so if the call has returned before
+            all of it has been sent.
+
     Attributes:
         whole: All of the data if it is in memory; None for a generator, a file or a long list.
     """
 
-    def __init__(self, value: SourceLike) -> None:
+    def __init__(self, value: SourceLike, *, own: bool = False) -> None:
         self.whole: memoryview | None = _memory_of(value)
+        if own and self.whole is not None:
+            self.whole = memoryview(_own([self.whole])[0])
+        self._own = own
+        # One context for every call: a block of a generator that sets a variable may be left on another thread.
+        self._context = contextvars.copy_context()
         self.text: bool | None = isinstance(value, str) if self.whole is not None else False
         """Whether it gives text; None if only its first item can tell (see `kind_within`)."""
-        self._ahead: Future[Any] | None = None
+        # A list of the first item, which is empty if there is none, and from when the item is taken.
+        self._ahead: Future[list[Any]] | None = None
         self._raw: Iterator[Any] = iter(())
+        self._names: Iterator[str | int] = itertools.count()
+        self._seems_text = False
         self._late = False
         self._close: Callable[[], object] | None = None
         # A temporary file is deleted with the last reference to its wrapper.
         self._kept = value
-        self._items = self._start(value)
+        # An empty chunk is the end of an HTTP body.
+        self._items: Iterator[bytes | memoryview] = filter(len, self._start(value))
 
     def _start(self, value: Any) -> Iterator[bytes | memoryview]:
         if _is_path(value):
@@ -343,9 +438,13 @@ class Source:
             file = _delegate(value)
             _checked_file(file)
             self.text = _gives_text(file)
-            return _file_items(file)
+            self._seems_text = _seems_text(file)
+            self._raw, self._names = _file_items(file), itertools.repeat("what a file gives")
+            return self._encoded()
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
+            if self._own:
+                encoded = _own(encoded)
             self.text = bool(value) and all(isinstance(item, str) for item in value)
             self.whole = _joined(encoded)
             return _gathered(encoded)
@@ -356,7 +455,7 @@ class Source:
         except StopIteration as error:
             # Unchanged, it would silently end a loop of the caller.
             raise RuntimeError("the source raised StopIteration before its first item") from error
-        self._close = getattr(items, "close", None)
+        self._close = _method(items, "close")
         self._raw = items
         self.text = None
         return self._encoded()
@@ -364,34 +463,40 @@ class Source:
     def _encoded(self) -> Iterator[bytes | memoryview]:
         if self._ahead is not None:
             first = self._ahead.result()
-            if first is _NOTHING:
+            if not first:
                 return
-            if self._late and isinstance(first, str):
-                warnings.warn(
+            if self._late and isinstance(first[0], str):
+                warn_aside(
                     "the first item of the source came late, so its text is sent as bytes; type= says what it is",
                     UserWarning,
-                    stacklevel=2,
                 )
-            yield encode(first)
-        for item in self._raw:
-            yield encode(item)
+            yield encode(first.pop(), next(self._names))
+        yield from map(encode, self._raw, self._names)
 
     def kind_within(self, seconds: float) -> bool | None:
         """Return whether it gives text, or None if nothing came in that time; call it before iterating.
 
-        A daemon thread, `scramjet-first-N`, fetches the first item of an iterable, and ends with it.
+        A daemon thread, `scramjet-first-N`, fetches the first item of an iterable, or of a file that may give
+        anything, and ends with it.
         """
         if self.text is None and self._ahead is None:
             self._ahead = Future()
             name = f"scramjet-first-{next(_numbers)}"
             threading.Thread(
-                target=_fetch, args=(self._raw, self._ahead), name=name, daemon=True
+                target=_fetch,
+                args=(self._context, self._raw, self._ahead),
+                name=name,
+                daemon=True,
             ).start()
             wait([self._ahead], seconds)
-            self._late = not self._ahead.done()
-            if not self._late:
+            self._late = not self._ahead.done() and not self._seems_text
+            if self._seems_text and not self._ahead.done():
+                self.text = True
+            elif not self._late:
                 failed = self._ahead.exception() is not None
-                self.text = not failed and isinstance(self._ahead.result(), str)
+                self.text = not failed and any(
+                    isinstance(item, str) for item in self._ahead.result()
+                )
         return self.text
 
     def _start_path(self, path: Path) -> Iterator[bytes | memoryview]:
@@ -413,11 +518,10 @@ class Source:
         return self
 
     def __next__(self) -> bytes | memoryview:
-        while True:
-            item = next(self._items)
-            # An empty chunk is the end of an HTTP body.
-            if len(item):
-                return item
+        if self._ahead is not None:
+            # Until then the other thread is in the context.
+            wait([self._ahead])
+        return self._context.run(next, self._items)
 
     def close(self) -> None:
         """Close the file or generator. Must not be called while another thread is inside `next`."""
@@ -426,30 +530,47 @@ class Source:
         close, self._close = self._close, None
         if close is not None:
             if self._ahead is None:
-                close()
+                self._context.run(close)
             else:
                 # Close at once if the first item has come, else when it comes.
-                self._ahead.add_done_callback(lambda _done: close())
+                self._ahead.add_done_callback(lambda _done: self._close_late(close))
 
+    def _close_late(self, close: Callable[[], object]) -> None:
+        try:
+            self._context.run(close)
+        except Exception as error:
+            logger.warning("a source could not be closed: %s", safe_repr(error))
 
-_NOTHING = object()
-"""Stands for the first item of an empty iterable."""
 
 _numbers = itertools.count(1)
 
 
-def _fetch(items: Iterator[Any], ahead: Future[Any]) -> None:
+def _fetch(context: contextvars.Context, items: Iterator[Any], ahead: Future[list[Any]]) -> None:
     try:
-        ahead.set_result(next(items, _NOTHING))
+        first = context.run(lambda: list(itertools.islice(items, 1)))
     except BaseException as error:  # raised when the item is requested
         ahead.set_exception(error)
+    else:
+        ahead.set_result(first)
 
 
-def _gives_text(file: Any) -> bool:
-    """Whether a file was opened as text."""
+def _method(value: object, name: str) -> Callable[[], object] | None:
+    found = getattr(value, name, None)
+    return found if callable(found) else None
+
+
+def _gives_text(file: Any) -> bool | None:
+    """Whether a file gives text, by its class; None if only what it gives can tell, as for wrappers and mocks."""
+    if isinstance(file, (io.RawIOBase, io.BufferedIOBase)):
+        return False
+    return True if isinstance(file, io.TextIOBase) else None
+
+
+def _seems_text(file: Any) -> bool:
+    """Whether a file seems to have been opened as text."""
     if isinstance(file, (io.RawIOBase, io.BufferedIOBase)) or "b" in str(getattr(file, "mode", "")):
         return False
-    return isinstance(file, io.TextIOBase) or getattr(file, "encoding", None) is not None
+    return isinstance(file, io.TextIOBase) or isinstance(getattr(file, "encoding", None), str)
 
 
 def _json_line(value: object) -> bytes:
@@ -482,6 +603,7 @@ class JsonLines:
             )
         self.whole: memoryview | None = None
         self._close: Callable[[], object] | None = None
+        self._context = contextvars.copy_context()
         single = isinstance(value, str) or is_dict_like(value) or not isinstance(value, Iterable)
         if single or isinstance(value, (list, tuple)):
             # A value that JSON can't carry raises before anything is sent.
@@ -489,20 +611,25 @@ class JsonLines:
             self.whole = _joined(lines)
             self._lines = _gathered(lines)
         else:
+            if _non_blocking(value) is not None:
+                raise ValueError(
+                    "json=True can't send the lines of a non-blocking file: call"
+                    " os.set_blocking(file.fileno(), True) before"
+                )
             items = iter(value)
-            self._close = getattr(items, "close", None)
+            self._close = _method(items, "close")
             self._lines = map(_json_line, items)
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         return self
 
     def __next__(self) -> bytes | memoryview:
-        return next(self._lines)
+        return self._context.run(next, self._lines)
 
     def close(self) -> None:
         """Close the generator that gave the values."""
         if self._close is not None:
-            self._close()
+            self._context.run(self._close)
 
 
 class Utf8Only:

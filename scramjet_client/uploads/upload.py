@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
-import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -19,7 +17,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 import attrs
 import requests
 
-from scramjet_client._base import Live, logger, public
+from scramjet_client._base import Live, logger, public, safe_repr, warn_aside
+from scramjet_client._clock import monotonic
 from scramjet_client._names import guessed
 from scramjet_client.errors import (
     HubConnectionError,
@@ -35,6 +34,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.answers import ERROR_LIMIT, beginning, check_page, is_html, read_body
 from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.body import BodySource, BodyWriter
+from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translate_errors
@@ -247,6 +247,10 @@ class Upload(Live, Future[_R]):
         except BaseException as error:
             self._end_by(error)
             raise
+        finally:
+            if not self._claimed:
+                # What is above has failed itself. Nobody may wait for ever because of that.
+                self._settle_error(self._failure(UploadError, "failed"))
 
     def _end_by(self, error: BaseException) -> None:
         """End the upload because of an interrupt in the waiting thread, which continues to propagate."""
@@ -261,7 +265,9 @@ class Upload(Live, Future[_R]):
     def _start(self, work: Callable[[], None]) -> None:
         _running.add(self)
         self._begun = self._in_background = True
-        threading.Thread(target=work, name=f"scramjet-answer-{next(_numbers)}", daemon=True).start()
+        threading.Thread(
+            target=in_context(work), name=f"scramjet-answer-{next(_numbers)}", daemon=True
+        ).start()
 
     def open(self, watch: IdleHook | None) -> tuple[Exchange, Callable[[], requests.Response]]:
         """Send the body and leave the answer to a reader, for answers that come during the upload.
@@ -321,7 +327,7 @@ class Upload(Live, Future[_R]):
     def _new_exchange(self, watch: IdleHook | None) -> Exchange:
         """Return the exchange of the next request; all exchanges share one deadline."""
         if self._deadline is None and self._transfer.timeout is not None:
-            self._deadline = time.monotonic() + self._transfer.timeout
+            self._deadline = monotonic() + self._transfer.timeout
         self._exchange = Exchange(writer=self.writer, deadline=self._deadline, on_idle=watch)
         if self._transfer.timeout is not None:
             self._exchange.limit = f"{seconds(self._transfer.timeout)} (timeout)"
@@ -370,7 +376,7 @@ class Upload(Live, Future[_R]):
 
     def _wait_for_source(self, exchange: Exchange) -> None:
         """Wait for a source that a mock's answer did not wait for; raise its error."""
-        remaining = None if exchange.deadline is None else exchange.deadline - time.monotonic()
+        remaining = None if exchange.deadline is None else exchange.deadline - monotonic()
         if not self.writer.join(remaining):
             raise HubTimeoutError(f"upload to {self.name} timed out after {self.bytes_sent} bytes")
         if self.writer.error is not None:
@@ -390,7 +396,7 @@ class Upload(Live, Future[_R]):
 
     def _refuse(self, response: requests.Response, exchange: Exchange) -> None:
         if response.status_code >= 300:
-            exchange.deadline = time.monotonic() + _REFUSAL_LIMIT
+            exchange.deadline = monotonic() + _REFUSAL_LIMIT
             request = self._transfer.request
             refusal = self._transfer.requester.refusal(response, request.subject, request.not_found)
             response.close()
@@ -408,7 +414,7 @@ class Upload(Live, Future[_R]):
             if isinstance(failed, UnsupportedByHubError):
                 return failed
             return self._because(
-                failed, UploadError, f"failed: its {self.writer.blamed} raised {failed!r}"
+                failed, UploadError, f"failed: its {self.writer.blamed} raised {safe_repr(failed)}"
             )
         if failed is not None and (
             error is failed or isinstance(error, (HubConnectionError, UploadError))
@@ -424,7 +430,9 @@ class Upload(Live, Future[_R]):
             )
         if isinstance(error, ScramjetError):
             return error
-        what = f"was cut: {error}" if isinstance(error, WaitEnded) else f"failed: {error!r}"
+        what = (
+            f"was cut: {error}" if isinstance(error, WaitEnded) else f"failed: {safe_repr(error)}"
+        )
         return self._because(error, UploadError, what)
 
     def _because(self, cause: BaseException | None, kind: type[_E], what: str) -> _E:
@@ -511,10 +519,10 @@ def _complete_page(response: requests.Response) -> str:
 
 def _finish(uploads: list[Upload[Any]]) -> None:
     """Wait for uploads at the interpreter's end, and warn by name about those that fail or are cut anyway."""
-    began = time.monotonic()
+    began = monotonic()
     for upload in [each for each in uploads if not each.done()]:
         try:
-            error = upload.exception(max(0.0, began + upload.exit_grace - time.monotonic()))
+            error = upload.exception(max(0.0, began + upload.exit_grace - monotonic()))
         except FutureTimeoutError:
             _warn(
                 f"the interpreter ends while the upload to {upload.name} runs: it is cut after"
@@ -527,7 +535,7 @@ def _finish(uploads: list[Upload[Any]]) -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, RuntimeWarning, stacklevel=4)
+    warn_aside(text, RuntimeWarning)
 
 
 _running: AtExit[Upload[Any]] = AtExit(_finish)

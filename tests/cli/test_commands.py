@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from pathlib import Path
@@ -519,3 +520,11 @@ def test_topic_of_another_type(scramjet: Command):
 
     assert scramjet("topic", "get", "raw", "-t", "text/plain", "-n", 1).out == b"a\n"
     scramjet("topic", "get", "raw", code=77)
+
+
+def test_command_gives_the_collector_back(scramjet: Command):
+    """A program that calls the command has its own limits of the garbage collector afterwards."""
+    limits = gc.get_threshold()
+    scramjet("--version")
+
+    assert gc.get_threshold() == limits

@@ -630,38 +630,42 @@ def test_closed_pipe(own: dict[str, str], tmp_path: Path, given: str, line: str)
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        "context.emit('tick', 'x' * 4000)",
-        "print('x' * 4000)",
-    ],
-)
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+@pytest.mark.parametrize("given", ["context.emit('tick', 'x' * 4000)", "print('x' * 4000)"])
 @pytest.mark.skipif(
     sys.platform == "win32", reason="a pipe of Windows can't be asked whether it is full"
 )
-def test_stdout_that_nobody_reads(own: dict[str, str], tmp_path: Path, given: str):
+def test_stdout_that_nobody_reads(own: dict[str, str], tmp_path: Path, given: str, as_json: bool):
     """The hub answers, and the command ends, while a program fills a pipe that nobody reads."""
-    (tmp_path / "app.py").write_text(
+    program = tmp_path / "app.py"
+    program.write_text(
         f"import asyncio\nasync def run(context, input):\n    while True:\n        {given}\n"
         "        await asyncio.sleep(0)\n"
     )
     unread, full = os.pipe()
     process = subprocess.Popen(
-        [*COMMAND, "dev", "app.py", "--port", "0", "--no-input"],
+        [*COMMAND, "dev", "app.py", "--port", "0", "--no-input", *["--json"] * as_json],
         env=own, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
         assert process.stderr is not None
-        found = re.search(rb"page (http\S+)/#token=(\S+)", process.stderr.readline())
+        first = os.read(unread, 4096) if as_json else process.stderr.readline()
+        found = re.search(rb"page (http\S+)/#token=([\w-]+)", first)
         assert found
         url, token = (each.decode() for each in found.groups())
         eventually(lambda: not select.select([], [full], [], 0)[1])
         with HostClient(f"{url}/api/v1", token=token) as host:
             assert host.list_instances()
+            if as_json:
+                # A whole file: the command would wait for stdout to tell of the mistake in a half one.
+                saved = tmp_path / "saved.txt"
+                saved.write_text(program.read_text() + "        # saved\n")
+                saved.replace(program)
+                eventually(lambda: len(host.list_sequences()) == 2)
 
         process.send_signal(signal.SIGINT)
-        assert process.wait(LIMIT) == 0
+        _, said = process.communicate(timeout=LIMIT)
+        assert (process.returncode, said) == (0, b"")
     finally:
         process.kill()
         process.communicate()
@@ -882,7 +886,7 @@ def send():
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
-with _dev_loop._signals(news):
+with _dev_loop._signals(lambda: None):
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     for _ in range(5):
         signal.signal(signal.SIGTERM, lambda *_: news.put(_dev_loop._Stop()))

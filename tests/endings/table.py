@@ -208,7 +208,7 @@ TABLE = [
         "exit in time",
         "the main thread ends",
         hub=ENDED,
-        note="on a thread that is no daemon; a daemon's `close()` may come too late to end the input",
+        note="on a thread that is not a daemon; a daemon's `close()` may come too late to end the input",
     ),
     Cell("inout", "normal", "the instance ends", hub=WHOLE),
     Cell(

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
+import requests
 
 from scramjet_client import (
     HttpClient,
@@ -93,6 +94,41 @@ def test_closed_client_keeps_no_connection():
         client.close()
         client.send_stream("a", [b"data"])
         assert left.wait(LIMIT)
+
+
+def test_closed_client_can_be_used_again():
+    """A pool that `close` has emptied is not used again: the next call opens one."""
+    with RawServer(answering(ok)) as server:
+        client = HttpClient(server.url)
+        assert client.get("a") == OK
+        client.close()
+        assert client.get("b") == OK
+        client.close()
+
+    assert server.connections == 2
+
+
+@pytest.mark.skipif(
+    not hasattr(requests.adapters.HTTPAdapter, "get_connection_with_tls_context"),
+    reason="requests asks for it since 2.32",
+)
+def test_pool_follows_what_requests_asks_for():
+    """The pool of the last request is given again for the same host and certificates alone, until it is closed."""
+    adapter = HttpClient("https://hub.example/api/v1")._session.get_adapter("https://hub.example/")
+
+    def pool(url: str, *, verify: object = True, proxies: object = None) -> object:
+        request = requests.Request("GET", url).prepare()
+        return adapter.get_connection_with_tls_context(request, verify, proxies=proxies)
+
+    first = pool("https://hub.example/a")
+    proxied = pool("https://hub.example/a", proxies={"https": "http://proxy.example:3128"})
+    assert pool("https://hub.example/b?c") is first
+    assert proxied is not first
+    assert pool("https://hub.example/a", verify=False) is not first
+    assert pool("https://hub.example:8443/a") is not first
+    assert pool("https://hub.example/a") is first
+    adapter.close()
+    assert pool("https://hub.example/a") is not first
 
 
 @pytest.mark.parametrize(("pool_idle", "connections"), [(3600.0, 1), (0.0, 2)])

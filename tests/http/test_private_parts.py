@@ -25,6 +25,15 @@ from urllib3.util.ssl_ import create_urllib3_context
         (ssl.SSLSocket, "_real_close", set()),
         (requests.adapters.HTTPAdapter, "init_poolmanager", {"connections", "maxsize", "block"}),
         (requests.adapters.HTTPAdapter, "proxy_manager_for", {"proxy"}),
+        pytest.param(
+            requests.adapters.HTTPAdapter,
+            "get_connection_with_tls_context",
+            {"request", "verify", "proxies", "cert"},
+            marks=pytest.mark.skipif(
+                not hasattr(requests.adapters.HTTPAdapter, "get_connection_with_tls_context"),
+                reason="requests has it since 2.32",
+            ),
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -52,6 +61,15 @@ def test_pools_are_made_by_class_and_scheme() -> None:
 
     assert made, "urllib3 does not use pool_classes_by_scheme any more: see DuplexAdapter"
     assert [manager.pools[key] for key in manager.pools.keys()] == [pool]  # noqa: SIM118 - it can't be iterated
+
+
+def test_a_closed_pool_says_so() -> None:
+    """A pool that is closed has no queue of connections any more."""
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", 9)
+    assert pool.pool is not None
+    pool.close()
+
+    assert pool.pool is None, "urllib3 keeps the queue of a closed pool: see DuplexAdapter"
 
 
 def test_a_body_is_asked_for_after_the_head() -> None:

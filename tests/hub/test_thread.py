@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import tempfile
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, Union
 
 import pytest
@@ -16,20 +18,36 @@ from tests.support.waiting import LIMIT
 Server = Union[LocalHub, PageProxy]
 
 
-def refusing() -> NoReturn:
+def no_more_files() -> NoReturn:
     raise OSError("too many open files")
+
+
+def no_more_threads(thread: threading.Thread) -> NoReturn:
+    raise RuntimeError("can't start new thread")
 
 
 @pytest.mark.parametrize(
     "make", [LocalHub, lambda: PageProxy("http://127.0.0.1:1/api/v1")], ids=["hub", "proxy"]
 )
-def test_a_loop_that_can_not_be_made(make: Callable[[], Server], monkeypatch: pytest.MonkeyPatch):
-    """What keeps the loop from running is raised by `start`; then it may be stopped, and started again."""
+@pytest.mark.parametrize(
+    ("name", "refuses"),
+    [("asyncio.SelectorEventLoop", no_more_files), ("threading.Thread.start", no_more_threads)],
+)
+def test_a_system_that_has_no_more(
+    make: Callable[[], Server],
+    name: str,
+    refuses: Callable[..., NoReturn],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """What keeps the loop from running is raised by `start`, which leaves nothing; then it may be started again."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     server = make()
     with monkeypatch.context() as patch:
-        patch.setattr(asyncio, "SelectorEventLoop", refusing)
-        with pytest.raises(OSError, match="too many open files"):
+        patch.setattr(name, refuses)
+        with pytest.raises((OSError, RuntimeError), match=r"too many open files|can't start"):
             server.start()
+    assert list(tmp_path.iterdir()) == []
     server.stop()
 
     with server:

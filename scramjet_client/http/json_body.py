@@ -1,0 +1,71 @@
+"""The JSON body of a request, and what in it can't be JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+_NAMES = {"appConfig": "app_config"}
+"""The names by which users know keys of a body."""
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return a value as JSON.
+
+    Raises:
+        TypeError: Something in it is of a type that JSON does not have.
+        ValueError: It is too deep, refers to itself, or has a number or a text that JSON can't carry.
+    """
+    problem = _problem(value)
+    if problem is None:
+        return json.dumps(value, allow_nan=False).encode()
+    where, culprit = _culprit(value, "", set())
+    raise type(problem)(
+        f"{where or 'the value'} can't be sent as JSON: {_why(culprit, problem)}"
+    ) from problem
+
+
+def _problem(value: Any) -> Exception | None:
+    """Return the error of making JSON of a value, or None."""
+    try:
+        text = json.dumps(value, allow_nan=False)
+        if "\\ud" in text:
+            # Perhaps half of a character, which hubs take for a malformed request.
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return ValueError(f"it has half of a character, {error.object[error.start]!a}")
+    except RecursionError:
+        return ValueError("it is too deep")
+    except (TypeError, ValueError) as error:
+        return error
+    return None
+
+
+def _culprit(value: Any, where: str, seen: set[int]) -> tuple[str, Any]:
+    """Return the place and the value of the first part that can't be JSON."""
+    if id(value) in seen or len(seen) > 200:
+        return where, value
+    parts: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        parts = [(_of_key(where, key), each) for key, each in value.items()]
+    elif isinstance(value, (list, tuple)):
+        # A list at the top is not the user's.
+        parts = [(f"{where}[{at}]" if where else "", each) for at, each in enumerate(value)]
+    for place, part in parts:
+        if _problem(part) is not None:
+            return _culprit(part, place, seen | {id(value)})
+    return where, value
+
+
+def _of_key(where: str, key: object) -> str:
+    return f"{where}[{key!r}]" if where else _NAMES.get(str(key), str(key))
+
+
+def _why(culprit: Any, problem: Exception) -> str:
+    if isinstance(culprit, float):
+        return f"it has no {culprit}"
+    if isinstance(problem, TypeError) and not isinstance(culprit, dict):
+        return f"it is of the type {type(culprit).__name__}"
+    if isinstance(culprit, int):
+        return "it has too many digits"
+    return str(_problem(culprit) or problem)
