@@ -11,11 +11,10 @@ import os
 import socket
 import sys
 import types
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, Union
 
-from scramjet_client._base import Closing, callers_level, printable
+from scramjet_client._base import Closing, printable, warn_aside
 from scramjet_client._log_records import full_record_of, indented
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.streams.lines import LineSplitter, bare
@@ -154,11 +153,10 @@ class _Spoiled:
         if self._warned or text.count(_REPLACED) <= data.count(_REPLACED.encode()):
             return
         self._warned = True
-        warnings.warn(
+        warn_aside(
             f"{self._name} takes text, and some bytes are not UTF-8: U+FFFD stands in their place; a path, or a file "
             "opened with 'wb', gets the bytes unchanged",
             UserWarning,
-            stacklevel=callers_level(),
         )
 
 
