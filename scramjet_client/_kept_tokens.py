@@ -29,7 +29,7 @@ VARIABLE = "SCRAMJET_HUB_TOKEN"
 _SYSTEM = "/run/user/{}"
 _FOLDER = "scramjet"
 _SIZE_LIMIT = 4096
-_FILE = re.compile(r"(?P<address>[0-9a-f.:_]+)-(?P<port>\d{1,5})\.token")
+_FILE = re.compile(r"(?P<address>[0-9a-f.:_]+)-(?P<port>[0-9]{1,5})\.token")
 _TOKEN = re.compile(rb"[!-~]+")
 
 
@@ -162,7 +162,7 @@ def kept_at(url: str) -> str | None:
 def hubs_here() -> list[str]:
     """Return the URLs of the hubs that commands of this user run on this machine."""
     found: list[str] = []
-    for base in _bases():
+    for base in _bases() if fcntl is not None else []:
         with contextlib.suppress(OSError):
             for path in sorted((base / _FOLDER).iterdir()):
                 named = _FILE.fullmatch(path.name)

@@ -145,7 +145,7 @@ def profile_settings(name: str | None = None) -> ProfileSettings:
     path, shown = _chosen(name)
     found = _profile(path, shown)
     if found is None:
-        raise _broken(path, None, "there is no such file")
+        raise _missing(path, name)
     return found
 
 
@@ -313,11 +313,23 @@ def _hub_of(name: str | None) -> _Place:
     if profile is None:
         if name is None and shown == "default":
             return _Place(api_base=DEFAULT_API_BASE, source="the default")
-        raise _broken(path, None, "there is no such file")
+        raise _missing(path, name)
     source = f"si profile {shown!r} ({path})"
     if not profile.production:
         return _Place(api_base=profile.api_base, source=source)
     return _Place(api_base=_hub_of_session(profile), source=source, token=profile.token)
+
+
+def _missing(path: Path, name: str | None) -> ConfigurationError:
+    """Return the error for the file of a profile that does not exist, given the name that a caller has asked for."""
+    if name is None:
+        return _broken(path, None, "there is no such file")
+    error = ConfigurationError(
+        f"there is no profile {name!r} of si: no such file {str(path)!r}; `scramjet profile list` shows those that"
+        " there are"
+    )
+    error.path = str(path)
+    return error
 
 
 def _platform_of(name: str | None) -> _Place:

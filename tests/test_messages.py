@@ -493,6 +493,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     ).send_stdin(b"\xff"),
     "the environment variable … can't be used: …": _environment("SCRAMJET_TIMEOUT", "soon"),
     "the settings of si can't be used: …": _profile("{nothing"),
+    "there is no profile … of si: …; …": lambda world: HostClient.from_env(profile="nowhere"),
     "… is not the name of a profile of si": lambda world: HostClient.from_env(profile="a\0b"),
     "instance … ended while …": lambda world: _ended(world).wait_for("starting", LIMIT),
     "instance … failed…": lambda world: world.start(fails).run(b"", check=True, timeout=LIMIT),

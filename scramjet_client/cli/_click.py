@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from scramjet_client.cli import _exits, _say, _words
 from scramjet_client.cli._complete import complete_profile
+from scramjet_client.cli._options import seconds_type
 from scramjet_client.cli._session import Session, given
 from scramjet_client.cli._terms import in_options
 
@@ -36,9 +37,11 @@ def _option(*names: str, called: str, **rest: Any) -> click.Option:
     )
 
 
-def _with_options(params: list[click.Parameter], *, hidden: bool) -> None:
-    """Add the root command's options, except those whose name has another meaning here."""
-    seconds = click.FloatRange(min=0, min_open=True)
+def _with_options(
+    params: list[click.Parameter], *, hidden: bool, without: Sequence[str] = ()
+) -> None:
+    """Add the root command's options, except those whose name has another meaning here, and those of `without`."""
+    seconds = seconds_type()
     url_help = "The hub's API. [env: SCRAMJET_API_URL]"
     limit_help = "For each answer of the hub, and for streams. [env, for answers: SCRAMJET_TIMEOUT]"
     options = [
@@ -80,13 +83,17 @@ def _with_options(params: list[click.Parameter], *, hidden: bool) -> None:
     for option in options:
         option.opts = [name for name in option.opts if name not in taken]
         option.hidden = hidden
-        if option.opts:
+        if option.opts and str(option.name)[len(_PREFIX) :] not in without:
             params.append(option)
 
 
 # -- commands -------------------------------------------------------------------------------------
 
 _FURTHER = "--url, --profile, --token, --json, --debug and the other options of `scramjet` are taken here, too."
+_FURTHER_WITHOUT_HUB = "--json, --quiet and --debug are taken here, too."
+
+_OF_A_HUB = ("url", "profile", "token", "ca", "insecure", "timeout")
+"""The options of the root command that say which hub to ask, and how."""
 
 
 class _Helped(click.Command):
@@ -100,6 +107,9 @@ class _Helped(click.Command):
 
     _complete = False
 
+    asks_hub = True
+    """Whether it takes the options that say which hub to ask."""
+
     def __init__(self, *args: Any, **rest: Any) -> None:
         super().__init__(*args, **rest)
         # Docstrings with backslashes are raw strings; click needs the real character, which means "leave these lines".
@@ -110,7 +120,8 @@ class _Helped(click.Command):
         if not self._complete:
             # Of a group of twenty verbs, one is used.
             self._complete = True
-            _with_options(self.params, hidden=not self.shows_options)
+            without = () if self.asks_hub else _OF_A_HUB
+            _with_options(self.params, hidden=not self.shows_options, without=without)
         return super().get_params(ctx)
 
     def make_context(self, *args: Any, **rest: Any) -> click.Context:
@@ -124,24 +135,36 @@ class _Helped(click.Command):
             # Versions of click end differently here.
             _say.err(ctx.get_help(), keep=_say.LINES)
             ctx.exit(_exits.USAGE)
+        line = tuple(args)  # the parser takes its words out
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise click.UsageError(
-                _words.about_option(error.option_name, ctx.command, ctx.command_path), ctx
-            ) from None
+            raise _words.about_option(error.option_name, ctx.command, ctx) from None
+        except click.BadParameter:
+            advice = _words.about_terminal(line, ctx)
+            if advice is None:
+                raise
+            raise advice from None
 
 
 class Command(_Helped):
-    """A command that does something."""
+    """A command that does something.
 
-    def __init__(self, *args: Any, **rest: Any) -> None:
+    Args:
+        asks_hub: Whether it asks a hub. If not, it refuses the options that say which.
+    """
+
+    def __init__(self, *args: Any, asks_hub: bool = True, **rest: Any) -> None:
         super().__init__(*args, **rest)
-        self.epilog = self.epilog or _FURTHER
+        self.asks_hub = asks_hub
+        self.epilog = self.epilog or (_FURTHER if asks_hub else _FURTHER_WITHOUT_HUB)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and show the client's warnings, and with --debug its log."""
         session = ctx.find_object(Session)
+        for name in () if self.asks_hub else _OF_A_HUB:
+            if given(ctx).get(name) is not None:
+                raise _words.about_option(f"--{name}", self, ctx)
         with _hearing(session is not None and session.debug):
             return super().invoke(ctx)
 
@@ -158,8 +181,8 @@ class Group(_Helped, click.Group):
         word = str(args[0])
         if self.get_command(ctx, word) is None and not ctx.resilient_parsing:
             if word.startswith("-"):
-                raise click.UsageError(_words.about_option(word, self, ctx.command_path), ctx)
-            raise click.UsageError(_words.about_command(word, self, ctx), ctx)
+                raise _words.about_option(word, self, ctx)
+            raise _words.about_command(word, self, ctx)
         return super().resolve_command(ctx, args)
 
 

@@ -658,7 +658,8 @@ class _Dev:
             return
         if self._digest is not None and self._state_of(built) == self._digest:
             return  # such as a file that is not part of the package
-        names = sorted({Path(each).name for each in paths}) or [self._program.name]
+        names = sorted({Path(each).name for each in paths if not _is_temporary(each)})
+        names = names or [self._program.name]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         self._watch(built)
         self._start_again(built, f"{', '.join(names[:3])}{more} saved", began)
@@ -754,6 +755,12 @@ def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[An
             version.record("sent", to=to, data=piece.encode() if isinstance(piece, str) else piece)
             yield piece
     version.record("closed", to=to)
+
+
+def _is_temporary(path: str) -> bool:
+    """Return whether a saved file is one that an editor makes for a moment: it is gone again, or has such a name."""
+    name = Path(path).name
+    return name.startswith(".") or name.endswith(("~", ".tmp", ".swp")) or not Path(path).exists()
 
 
 class _Watcher:

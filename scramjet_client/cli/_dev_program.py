@@ -342,9 +342,10 @@ def _nearest(given: str) -> str:
         names: Iterable[str] = [each.name for each in path.parent.iterdir()]
     except OSError:
         return ""
-    known = {each if not separator else each.removesuffix(".py"): each for each in names}
-    found = nearest(path.name, known, 0.7) or nearest(f"{path.name}.py", known, 0.6)
+    # Without the ending, which all have: it would make any two names similar.
+    known = {each.removesuffix(".py"): each for each in names}
+    found = nearest(path.name.removesuffix(".py"), known, 0.65)
     if not found:
         return ""
-    near = str(path.parent / found)
+    near = str(path.parent / (found if separator else known[found]))
     return f"{near}:{name}" if separator else near

@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from scramjet_client.cli._terms import in_options
+from scramjet_client.cli._words import Advice
 from scramjet_client.errors import (
     AuthenticationError,
     ConfigurationError,
     HubConnectionError,
     HubResponseError,
     InstanceNotFoundError,
+    InvalidResponseError,
     NotFoundError,
     ScramjetError,
     SequenceNotFoundError,
@@ -30,6 +32,9 @@ TIMEOUT = 124
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
+_GATEWAY = (502, 503, 504)
+"""Statuses of a proxy that does not reach the hub."""
+
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (BrokenPipeError, PIPE_CLOSED),
     (KeyboardInterrupt, INTERRUPTED),
@@ -39,6 +44,8 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (TimeoutError, TIMEOUT),
     (HubResponseError, REFUSED),
     (HubConnectionError, UNREACHABLE),
+    # Another server answers there, such as a proxy with a web page.
+    (InvalidResponseError, UNREACHABLE),
     (StreamInterruptedError, UNREACHABLE),
     (ScramjetError, FAILED),
     (OSError, FAILED),
@@ -63,8 +70,9 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
     ),
     (
         HubConnectionError,
-        "`scramjet hub start` starts a hub here; `scramjet hub doctor` says which is meant",
+        "`scramjet hub doctor` says whether the hub still answers",
     ),
+    (InvalidResponseError, "`scramjet hub doctor` finds out what is there"),
     (StreamInterruptedError, "`scramjet hub doctor` says whether the hub still answers"),
 )
 """Advice for an error. Errors without an entry have it in their message, or there is none."""
@@ -95,6 +103,9 @@ def code_of(error: BaseException) -> int:
     """Return the exit code for an error."""
     if isinstance(error, click.ClickException):
         return error.exit_code
+    if type(error) is NotFoundError or getattr(error, "status", None) in _GATEWAY:
+        # Not this thing, but the hub's API is not there.
+        return UNREACHABLE
     return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
 
 
@@ -107,7 +118,8 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, click.ClickException):
         said = error.format_message()
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            said = f"{said.rstrip('.')}{_how(error.ctx, said)}"
+            how = "" if isinstance(error, Advice) else _how(error.ctx)
+            said = f"{said.rstrip('.')}{how}"
     elif isinstance(error, OSError) and not isinstance(error, ScramjetError) and error.strerror:
         said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
@@ -124,9 +136,7 @@ def _said(error: BaseException) -> str:
     return f"{in_options(before)}{found}{in_options(after)}"
 
 
-def _how(ctx: click.Context, said: str) -> str:
+def _how(ctx: click.Context) -> str:
     """Return the usage of a command, for a message about its wrong use."""
-    if "--help`" in said or "did you mean" in said:
-        return ""
     usage = " ".join([ctx.command_path, *ctx.command.collect_usage_pieces(ctx)])
     return f" (usage: {usage})"

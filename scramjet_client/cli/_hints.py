@@ -8,11 +8,16 @@ from scramjet_client.models import Cause
 
 _TEXT = "text/plain"
 
+_COUNT = re.compile(
+    r"\(\) (?:takes .{1,40} positional arguments? but \d+ (?:was|were) given|missing \d+ required positional)"
+)
+"""What Python says if a program is called with more or fewer arguments than it takes."""
+
 _BYTES = re.compile(r"\bbytes\b|byte string")
 
 
 def hint(cause: Cause | None, sent: str | None = None) -> str | None:
-    """Return advice for a program that got bytes where it takes text, or the reverse; None for any other error.
+    """Return advice for a program that got the wrong kind of input or number of arguments; None for other errors.
 
     Args:
         cause: The program's own error.
@@ -20,6 +25,11 @@ def hint(cause: Cause | None, sent: str | None = None) -> str | None:
     """
     if cause is None or cause.type not in ("TypeError", "AttributeError"):
         return None
+    if cause.file is None and _COUNT.search(cause.message):
+        return (
+            "the words behind the sequence are the program's arguments, which follow `context` and `input`;"
+            " `seq run --input FILE` sends a file"
+        )
     if sent == _TEXT:
         if (
             _BYTES.search(cause.message)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scramjet_client.cli import _say
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import InstanceNotFoundError, NotFoundError, SequenceNotFoundError
@@ -51,12 +52,22 @@ def sequence_of(session: Session, given: str) -> SequenceClient:
 
 def sent_sequence(session: Session, given: str, requirements: Any = None) -> SequenceClient:
     """Return a sequence as `sequence_of` does; if the word is a path, send the package first."""
+    file, colon, name = given.rpartition(":")
+    if colon and (Path(file).is_file() or Path(f"{file}.py").is_file()):
+        raise click.UsageError(
+            f"a hub runs the function `run` of a file; `scramjet dev {file}:{name}` runs another one"
+        )
     if not is_path(given):
         if requirements is not None:
             raise click.UsageError(
                 f"-r puts requirements into a package before it is sent, and {given!r} is on the hub already"
             )
-        return sequence_of(session, given)
+        found = sequence_of(session, given)
+        if found.id != given and _is_sequence(given):
+            _say.warn(
+                f"{given!r} is the sequence on the hub here, not the one in this folder, which is ./{given}"
+            )
+        return found
     return send(session, given, requirements=requirements)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 from scramjet_client.cli._complete import complete_instance, complete_sequence, complete_topic
-from scramjet_client.http.answers import loads
-from scramjet_client.models import CONTENT_TYPES
+from scramjet_client.cli._words import Advice
+from scramjet_client.models.words import CONTENT_TYPES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -26,20 +27,42 @@ def type_option(default: str) -> Callable[[_F], _F]:
     )
 
 
-PORT = click.IntRange(0, 65535)
+def seconds_type(*, min_open: bool = True) -> click.FloatRange:
+    """Return the type of an option that takes seconds; without `min_open`, 0 is allowed."""
+    kind = click.FloatRange(min=0, min_open=min_open)
+    kind.name = "number of seconds"
+    return kind
+
+
+def count_type(least: int, most: int | None = None) -> click.IntRange:
+    """Return the type of an option that takes a whole number."""
+    kind = click.IntRange(least, most)
+    kind.name = "whole number"
+    return kind
+
+
+PORT = count_type(0, 65535)
 """The type of an option that takes a port to listen on."""
 
 
 def follow_option(*, default: bool) -> Callable[[_F], _F]:
-    """Add `-f`: whether to keep reading a stream when nothing arrives."""
-    usual = "[default]" if default else ""
+    """Add `-f`: whether to keep reading a stream when nothing arrives.
+
+    Without the default, the value is None where the option is missing (see `follows`).
+    """
+    usual = "[default]" if default else "[default with --timeout]"
     return click.option(
         "-f/-F",
         "--follow/--no-follow",
         "follow",
-        default=default,
-        help=f"Go on with new data, or print the present data and end. {usual}".rstrip(),
+        default=True if default else None,
+        help=f"Go on with new data, or print the present data and end. {usual}",
     )
+
+
+def follows(follow: bool | None, limit: float | None) -> bool:
+    """Return whether to follow a log: if the line says so, or else if it has a limit, which is of use only then."""
+    return limit is not None if follow is None else follow
 
 
 instance_argument = click.argument("instance", shell_complete=complete_instance)
@@ -48,27 +71,48 @@ instances_argument = click.argument(
 )
 sequence_argument = click.argument("sequence", metavar="SEQ", shell_complete=complete_sequence)
 topic_argument = click.argument("topic", shell_complete=complete_topic)
-source_argument = click.argument(
-    "file",
-    default="-",
-    metavar="[FILE|-]",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-)
+
+
+class _Source(click.Path):
+    """The path of a file to send, or "-"."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; explain how text is sent if there is no such file."""
+        path = super().coerce_path_result(value)
+        if path != "-" and not os.path.lexists(path) and ctx is not None:
+            name = next((str(each) for each in ctx.params.values() if isinstance(each, str)), "ID")
+            raise Advice(
+                f"there is no file {value!r}; to send text, pipe it: `echo hello | {ctx.command_path} {name} -`",
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+source_argument = click.argument("file", default="-", metavar="[FILE|-]", type=_Source())
 lines_option = click.option(
-    "-n", "--lines", type=click.IntRange(min=1), metavar="N", help="End after N lines."
+    "-n", "--lines", type=count_type(1), metavar="N", help="End after N lines."
 )
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """Levels of a log's records, the least first."""
 
 
+LIMIT_NAMES = ("--limit", "--timeout", "--seconds")
+"""The names of an option that limits a time."""
+
+
+SENDING = "Give up after so long, with 124, if the hub has not taken all. [default: never]"
+"""What happens at the limit of a verb that sends."""
+
+
 def limit_option(says: str = "End after so long, with 0. [default: never]") -> Callable[[_F], _F]:
     """Add `--limit`, in seconds; `says` is what happens then."""
     return click.option(
-        "--limit",
-        "--timeout",
-        "--seconds",
+        *LIMIT_NAMES,
         "limit",
-        type=click.FloatRange(min=0, min_open=True),
+        type=seconds_type(),
         metavar="SECONDS",
         help=says,
     )
@@ -154,13 +198,17 @@ def json_value(kind: type, called: str) -> Callable[[Any], Any]:
     """Return the type of an option that takes a JSON value, or `@FILE` with one."""
 
     def convert(given: Any) -> Any:
+        from scramjet_client.http.answers import loads  # noqa: PLC0415 - help needs no answer
+
         text = str(given)
         try:
             if text.startswith("@"):
                 with open(text[1:], encoding="utf-8-sig") as file:
                     text = file.read()
             value = loads(text)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise click.BadParameter(f"{text[1:]!r} can't be read: {error.strerror}") from None
+        except ValueError as error:
             raise click.BadParameter(f"{given!r} is not JSON: {error}") from None
         if not isinstance(value, kind):
             raise click.BadParameter(f"it must be {called}, not {text.strip()[:40]!r}")

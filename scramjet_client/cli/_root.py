@@ -46,7 +46,9 @@ class _Root(LazyGroup):
 def _say_where(ctx: click.Context, error: BaseException) -> None:
     """If the URL lacks the path of a hub's API, add to the error the URL on its host at which one answers."""
     session = ctx.find_object(Session)
-    if not isinstance(error, (NotFoundError, InvalidResponseError)) or session is None:
+    if session is None:
+        return
+    if not isinstance(error, (NotFoundError, InvalidResponseError)):
         return
     if "doctor()" not in error.message:
         return

@@ -15,6 +15,7 @@ import attrs
 
 from scramjet_client.cli import _exits, _output, _say
 from scramjet_client.cli._hints import hint
+from scramjet_client.cli._progress import Report, progress, stdout_is_free
 from scramjet_client.cli._session import Session
 from scramjet_client.cli._streams import log_line, source
 from scramjet_client.cli._terms import in_options
@@ -285,8 +286,9 @@ class _ShellRun:
             feeds = None
             if self._feed.path is not None:
                 body = stack.enter_context(source(self._feed.path))
+                report = stack.enter_context(self._progress(self._feed.path))
                 upload = self._instance.submit_stream(
-                    self._feed.stream_id, body, type=self._feed.type, end=True
+                    self._feed.stream_id, body, type=self._feed.type, end=True, progress=report
                 )
                 feeds = Feeds([upload], lambda: None)
                 # Cancel before the reader of stdin is freed: a cut input must not look like a complete one.
@@ -300,6 +302,11 @@ class _ShellRun:
             following.wait()
             if feeds is not None:
                 feeds.check(ended=True)
+
+    def _progress(self, path: str) -> contextlib.AbstractContextManager[Report]:
+        """Show the progress of a file, if no output of the program goes to the terminal."""
+        aside = self._shown.path is not None or stdout_is_free()
+        return progress(self._session, self._feed.stream_id, shown=aside and path != "-")
 
     def _check_limit(self) -> None:
         if self._deadline is not None and time.monotonic() >= self._deadline:

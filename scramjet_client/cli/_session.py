@@ -76,6 +76,21 @@ class Session:
         given: float | None = self._options.get("timeout")
         return given if of_verb is None else of_verb
 
+    def check_own_hub(self) -> None:
+        """Refuse options that are of no use for a hub of the command's own, if no option names another one."""
+        given = [
+            each for each in ("token", "ca", "insecure") if self._options.get(each) is not None
+        ]
+        if given and not self.names_a_hub:
+            raise click.UsageError(
+                f"--{given[0]} is for a hub elsewhere; without --url or --profile the command runs one of its own"
+            )
+
+    def limit_answers(self, seconds: float | None) -> None:
+        """Limit every answer of the hub, as `--timeout` before the verb does; None changes nothing."""
+        if seconds is not None:
+            self._options["timeout"] = seconds
+
     @property
     def settings(self) -> Settings:
         """The address of the hub and what it takes to reach it, as `host` uses them."""

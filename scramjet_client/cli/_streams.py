@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import stat
@@ -34,6 +35,9 @@ SILENCE = 1.0
 
 _NO_TIMES = 5.0
 """Seconds after which a log ends that is not followed, never pauses, and has no times."""
+
+_MOST_ARRIVED = 16 * 2**20
+"""Bytes that are looked for behind the last line of a reading; more than a hub and the sockets hold."""
 
 _COLOURS = {"ERROR": "31", "FATAL": "31", "WARN": "33", "WARNING": "33", "DEBUG": "2", "TRACE": "2"}
 
@@ -96,13 +100,43 @@ def copy(
         shown = path is not None or not sys.stdout.isatty()
         report = stack.enter_context(progress(session, label, shown=shown))
         through = 0
-        for piece in stream.chunks() if lines is None else islice(stream, lines):
+        pieces = stream.chunks() if lines is None else iter(stream)
+        # The iterator is kept: without it the stream would close after the last line.
+        for piece in islice(pieces, lines):
             file.write(piece)
             file.flush()
             through += len(piece)
             report(through, None)
-        return lines is None
+        if lines is None:
+            return True
+        _tell_lost(len(_arrived(stream)), lines)
     return False
+
+
+def _arrived(stream: OutputStream) -> list[bytes]:
+    """Return the lines that have come and were not read, without waiting; the stream is only good for `close` then."""
+    from scramjet_client.streams.lines import bare  # noqa: PLC0415
+    from scramjet_client.streams.output import arrived  # noqa: PLC0415
+
+    rest = arrived(stream, _MOST_ARRIVED)
+    return [bare(each) for each in io.BytesIO(rest)]
+
+
+def _arrived_records(stream: OutputStream) -> Iterator[tuple[str, LogRecord | None]]:
+    """Yield each line of a log that has come and was not read, and its record."""
+    for line in _arrived(stream):
+        text = line.decode("utf-8", "replace")
+        yield text, full_record_of(text)
+
+
+def _tell_lost(lost: int, lines: int) -> None:
+    """Warn that lines which came behind the last wanted one are gone."""
+    if lost:
+        more = "1 more line" if lost == 1 else f"{lost} more lines"
+        _say.warn(
+            f"behind {'the line' if lines == 1 else f'the {lines} lines'}, {more} had come and can't be read again: a"
+            " hub gives data once, and without -n you get all of it"
+        )
 
 
 class Limit:
@@ -170,13 +204,38 @@ class Chosen:
 
 
 def show_log(
-    session: Session, stream: OutputStream, lines: int | None, follow: bool, chosen: Chosen
+    session: Session,
+    stream: OutputStream,
+    lines: int | None,
+    follow: bool,
+    chosen: Chosen,
+    *,
+    is_kept: bool = False,
 ) -> None:
     """Print a log, one record a line. Without `follow`, stop at the end of the existing records.
 
-    The end is a second without data, or, for a program that never pauses, the first record that is younger than this
-    command.
+    The end is a second without data, or, for a program that never pauses, what has come with the first record that
+    is younger than this command.
+
+    Args:
+        session: The session of the command.
+        stream: The log.
+        lines: Most lines to print, or None.
+        follow: Whether to go on with what comes.
+        chosen: The lines to print.
+        is_kept: Whether the hub gives the same records to the next reader again.
     """
+    person = not session.json
+
+    def show(text: str, record: LogRecord | None) -> bool:
+        if not chosen.shows(record, person=person):
+            return False
+        if session.json:
+            _say.raw_out(_as_json(text))
+        else:
+            _say.out(*_readable(text, record), keep=_say.LINES)
+        return True
+
     asked, began = time.time(), time.monotonic()
     youngest: float | None = None
     shown = 0
@@ -184,13 +243,11 @@ def show_log(
         for line in stream.lines():
             text = line.decode("utf-8", "replace")
             record = full_record_of(text)
-            if chosen.shows(record, person=not session.json):
-                shown += 1
-                if session.json:
-                    _say.raw_out(_as_json(text))
-                else:
-                    _say.out(*_readable(text, record), keep=_say.LINES)
+            shown += show(text, record)
             if shown == lines:
+                if not is_kept:
+                    rest = (record for _, record in _arrived_records(stream))
+                    _tell_lost(sum(chosen.shows(each, person=person) for each in rest), lines)
                 return
             reading = time.monotonic() - began
             if follow or reading < SILENCE:
@@ -199,6 +256,10 @@ def show_log(
                 # The times come from the hub's clock; its Date header has whole seconds.
                 youngest = asked + (session.host.doctor().clock_skew or 0.0) + 1.0
             if record.ts > youngest if record and record.ts else reading > _NO_TIMES:
+                # Nobody else would get it.
+                for each in [] if is_kept else _arrived_records(stream):
+                    if shown != lines:
+                        shown += show(*each)
                 return
 
 

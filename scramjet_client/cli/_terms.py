@@ -48,6 +48,7 @@ _TERMS: tuple[tuple[str, str], ...] = (
     (r"`?\bapp_config=(?![\w*])`?", "--config"),
     (r"(?<![-\w])`?\btype=(?![\w*])`?", "--type"),
     (r" \(Timeouts\.(?:read|connect)\)", " (--timeout)"),
+    (r" \(timeout\)", " (--timeout)"),
     (r" \(Timeouts\.write\)", ""),
     (r"`?HostClient\.from_env\(\)`?", "this command"),
 )

@@ -1,105 +1,527 @@
-"""Suggestions for a word that is not a command or option here."""
+"""Suggestions for a word that is not a command or option here.
+
+A wrong suggestion is worse than none: a word is taken for another one only if the tables say so, or if it is a slip
+of the fingers. The tables have the words of docker, kubectl, si, systemctl, heroku, modal and flyctl.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import click
 
+
+class Advice(click.UsageError):
+    """A wrong use whose message says what to do, so that the usage is not added."""
+
+
 _GROUPS = {
-    "seq": ("sequence", "sequences", "seqs", "image", "images"),
-    "inst": (
-        "instance",
-        "instances",
-        "insts",
-        "container",
-        "containers",
-        "pod",
-        "pods",
-        "job",
-        "jobs",
+    "seq": (
+        *("sequence", "sequences", "seqs", "image", "images", "store", "package", "packages"),
+        *("app", "apps", "function", "functions", "program", "programs", "deployment"),
+        *("deployments", "release", "releases"),
     ),
-    "topic": ("topics",),
-    "hub": ("hubs", "sth", "host", "server", "node"),
-    "profile": ("profiles", "config", "context", "login"),
+    "inst": (
+        *("instance", "instances", "insts", "container", "containers", "pod", "pods", "job"),
+        *("jobs", "process", "processes", "task", "tasks", "machine", "machines", "dyno", "dynos"),
+        *("unit", "units"),
+    ),
+    "topic": ("topics", "queue", "queues"),
+    "hub": ("hubs", "sth", "host", "hosts", "server", "node", "nodes", "system", "platform"),
+    "profile": (
+        *("profiles", "config", "context", "contexts", "login", "scope", "auth", "remote"),
+        *("remotes",),
+    ),
 }
 """Names of the groups in other tools."""
 
 _VERBS = {
-    "inst list": ("ps", "ls", "list", "get", "status"),
-    "inst log": ("logs", "tail", "trace", "debug", "journal"),
+    "inst list": (
+        *("ps", "ls", "list", "get", "status", "list-units", "jobs", "running", "instances"),
+        *("is-active", "is-running"),
+    ),
+    "inst log": ("logs", "tail", "trace", "journal", "journalctl", "less", "history"),
     "inst inout": ("pipe", "filter", "chat", "ask", "talk", "converse", "query", "prompt", "echo"),
     "inst attach": (
-        *("exec", "connect", "shell", "ssh", "chat", "talk", "console", "terminal", "repl"),
-        *("interact", "join", "enter"),
+        *("exec", "connect", "shell", "ssh", "chat", "talk", "console", "terminal", "repl", "fg"),
+        *("interact", "join", "enter", "stdio", "tty", "sh", "bash"),
     ),
-    "inst info": ("inspect", "describe", "show", "status", "get"),
-    "inst stop": ("end", "terminate", "restart", "quit", "close", "cancel", "halt"),
-    "inst kill": ("rm", "remove", "delete", "del", "destroy", "abort"),
-    "inst output": ("cat", "read", "out", "get", "result", "results", "receive", "recv", "print"),
-    "inst input": ("write", "in", "feed", "send", "put", "push", "say"),
-    "inst health": ("ping", "healthcheck", "alive", "check"),
+    "inst info": (
+        *("inspect", "describe", "show", "status", "get", "details", "ps", "is-active", "state"),
+        *("explain",),
+    ),
+    "inst stop": ("end", "terminate", "quit", "close", "cancel", "halt", "down", "shutdown"),
+    "inst kill": (
+        *("rm", "remove", "delete", "del", "destroy", "abort", "killall", "pkill", "drop"),
+        *("force-stop",),
+    ),
+    "inst output": (
+        *("cat", "read", "out", "get", "result", "results", "receive", "recv", "print", "follow"),
+        *("fetch", "head"),
+    ),
+    "inst log -f": ("follow",),
+    "inst input": ("write", "in", "feed", "send", "put", "push", "say", "pipe"),
+    "inst health": ("ping", "healthcheck", "alive", "check", "healthy", "is-healthy", "probe"),
     "inst wait": ("join", "await", "block", "poll", "finish", "done"),
-    "inst events": ("watch", "subscribe", "listen"),
-    "inst event send": ("emit", "event", "signal", "trigger", "notify", "fire"),
+    "inst events": ("watch", "subscribe", "listen", "on"),
+    "inst event send": ("emit", "event", "signal", "trigger", "notify", "fire", "publish"),
     "inst stdin": ("type", "say", "enter"),
-    "seq list": ("ls", "images", "list", "get"),
-    "seq rm": ("rm", "remove", "delete", "del", "rmi", "undeploy"),
-    "seq send": ("deploy", "push", "upload", "apply", "create", "add", "put", "update"),
-    "seq start": ("create", "launch", "spawn"),
-    "seq run": ("exec", "execute"),
-    "seq pack": ("build", "package", "bundle", "zip"),
-    "seq info": ("inspect", "describe", "show", "get"),
-    "seq prune": ("clean", "cleanup", "gc", "clear"),
-    "topic get": ("read", "cat", "consume", "subscribe", "output"),
-    "topic send": ("write", "publish", "produce", "put", "input"),
-    "topic list": ("ls",),
-    "topic rm": ("remove", "delete", "del"),
-    "topic create": ("add", "new"),
-    "profile list": ("ls",),
-    "profile use": ("switch", "select", "set", "login"),
-    "profile show": ("get", "info", "inspect", "current"),
-    "profile create": ("add", "new", "set"),
-    "profile rm": ("remove", "delete", "del"),
-    "hub start": ("serve", "up", "daemon"),
-    "hub log": ("logs", "tail"),
-    "hub info": ("version", "status", "show"),
-    "hub doctor": ("check", "diagnose", "ping", "status", "health"),
-    "hub load": ("top", "stats", "usage"),
+    "seq list": ("ls", "images", "list", "get", "ps", "sequences", "status", "store"),
+    "seq rm": (
+        *("rm", "remove", "delete", "del", "rmi", "undeploy", "destroy", "uninstall", "unload"),
+        *("drop",),
+    ),
+    "seq send": ("deploy", "push", "upload", "apply", "create", "add", "put", "import", "publish"),
+    "seq start": (
+        *("create", "launch", "spawn", "bg", "nohup", "detach", "background", "up", "instantiate"),
+        *("run:detached", "schedule"),
+    ),
+    "seq run": ("exec", "execute", "invoke", "call", "test"),
+    "seq pack": ("build", "package", "bundle", "zip", "tar", "archive", "compress"),
+    "seq info": ("inspect", "describe", "show", "get", "details"),
+    "seq prune": ("clean", "cleanup", "gc", "clear", "purge"),
+    "topic get": ("read", "cat", "consume", "subscribe", "output", "listen", "tail", "receive"),
+    "topic send": ("write", "publish", "produce", "put", "input", "push", "emit"),
+    "topic list": ("ls", "topics"),
+    "topic rm": ("remove", "delete", "del", "drop"),
+    "topic create": ("add", "new", "make"),
+    "profile list": ("ls", "get-contexts", "profiles"),
+    "profile use": ("switch", "select", "set", "login", "use-context", "use", "activate"),
+    "profile show": ("get", "info", "inspect", "current", "print", "current-context", "view"),
+    "profile create": ("add", "new", "set", "make", "set-context"),
+    "profile rm": ("remove", "delete", "del", "drop"),
+    "hub start": ("serve", "up", "daemon", "launch", "run", "create", "server", "local"),
+    "hub log": ("logs", "tail", "journal"),
+    "hub info": ("version", "status", "show", "inspect", "describe", "cluster-info", "get"),
+    "hub doctor": (
+        *("check", "diagnose", "ping", "status", "health", "whoami", "debug", "test"),
+        *("is-running", "token"),
+    ),
+    "hub load": ("top", "stats", "usage", "htop", "df", "metrics"),
+    "hub page": ("open", "dashboard", "ui", "web", "gui", "browse", "console"),
+    "dev": ("watch", "debug", "reload", "edit"),
     "--version": ("version",),
     "--help": ("help",),
 }
-"""Names of the verbs in docker, kubectl, si and shells, by the verbs' names here."""
+"""Names of the verbs in other tools, by the verbs' names here."""
+
+_KIN = {"inst": ("seq",), "seq": ("inst",)}
+"""The groups whose verbs a user of a group may look for in it."""
+
+_ELSEWHERE = {
+    "inst": ("hub load",),
+    "seq": ("hub load", "dev"),
+    "hub": ("inst list", "seq list", "dev"),
+    "profile": ("hub doctor",),
+}
+"""Further verbs that may be meant in a group, if the table of verbs has the word for them."""
+
+
+class _Absent(NamedTuple):
+    """Words for which there is nothing of their name here, and what to do instead.
+
+    Attributes:
+        where: The groups or verbs in which this holds; "" is the root, "*" is everywhere.
+        words: The words.
+        advice: What to say; `{here}` is the group or verb.
+    """
+
+    where: tuple[str, ...]
+    words: tuple[str, ...]
+    advice: str
+
+
+def _absent(where: str, words: str, advice: str) -> _Absent:
+    places = tuple("" if each == "scramjet" else each for each in where.split(", "))
+    return _Absent(places, tuple(words.split()), advice)
+
+
+_NO_COMMAND = (
+    _absent(
+        "hub",
+        "stop down kill restart reload shutdown quit end exit rm remove delete",
+        "Ctrl-C, or SIGTERM, ends the hub of `scramjet hub start`",
+    ),
+    _absent(
+        "scramjet",
+        "down",
+        "`scramjet inst stop` ends an instance, and Ctrl-C the hub of `scramjet hub start`",
+    ),
+    _absent(
+        "scramjet, inst, seq",
+        "restart reload reboot ps:restart rerun",
+        "a hub restarts nothing: `scramjet inst stop` ends an instance, and `scramjet seq start` starts a new one",
+    ),
+    _absent(
+        "scramjet, inst, seq",
+        "pause unpause suspend resume freeze",
+        "a hub can't pause an instance; `scramjet inst stop` ends it",
+    ),
+    _absent(
+        "scramjet, inst",
+        "cp copy sftp rsync download",
+        "files can't be copied from or to an instance; `scramjet inst input` sends one, `scramjet inst output -o FILE`"
+        " writes one",
+    ),
+    _absent(
+        "seq",
+        "cp copy",
+        "a sequence can't be copied; `scramjet seq send` sends its package to another hub",
+    ),
+    _absent(
+        "scramjet, inst, seq",
+        "scale autoscale ps:scale replicas",
+        "a hub has no replicas: each `scramjet seq start` starts one more instance",
+    ),
+    _absent(
+        "scramjet, seq",
+        "pull save export clone download",
+        "a hub does not give packages back; `scramjet seq pack` makes one of a folder here",
+    ),
+    _absent(
+        "scramjet, seq",
+        "replace update upgrade patch",
+        "`scramjet seq send PATH --replace SEQ` replaces the package of a sequence (1.x)",
+    ),
+    _absent(
+        "scramjet, seq, inst",
+        "rollback rollout revert",
+        "a hub keeps no versions; send the older package again (`scramjet seq send PATH --replace SEQ`)",
+    ),
+    _absent(
+        "scramjet, seq",
+        "rename tag label annotate",
+        "a sequence's name is that of its package.json; `scramjet seq send` sends it anew",
+    ),
+    _absent("inst", "rename tag label", "an instance's id is given at its start: `--id ID` (1.x)"),
+    _absent(
+        "inst, seq, topic, hub",
+        "use switch select",
+        "`scramjet` keeps no choice: name it each time. `scramjet profile use` chooses the hub",
+    ),
+    _absent(
+        "scramjet, hub",
+        "audit",
+        "the command does not show it; in Python, `host.get_audit_stream()` does",
+    ),
+    _absent(
+        "hub",
+        "config settings configuration",
+        "the command does not show it; in Python, `host.get_config()` does",
+    ),
+    _absent(
+        "scramjet",
+        "space spaces manager managers organization org",
+        "the command speaks to one hub; in Python, `MiddlewareClient` finds the hubs of a platform",
+    ),
+    _absent(
+        "scramjet, inst, seq, profile",
+        "env environment secret secrets variables vars config:set set-env",
+        "a hub gives programs no environment variables; `--config JSON` of `scramjet seq start` gives settings",
+    ),
+    _absent(
+        "scramjet, inst, seq",
+        "port ports port-forward forward proxy expose publish-port",
+        "a hub forwards no ports; `scramjet inst inout` sends and reads, `scramjet hub page` is for browsers",
+    ),
+    _absent(
+        "scramjet, seq, dev",
+        "init new scaffold generate setup",
+        "a Python file with a function `run(context, input)` is enough; `scramjet dev FILE` runs it",
+    ),
+    _absent(
+        "scramjet, hub, profile",
+        "logout signin signout",
+        "there are no sessions: the token is that of SCRAMJET_TOKEN, or of a profile of si",
+    ),
+    _absent(
+        "scramjet, seq, inst",
+        "install",
+        "`scramjet seq send PATH -r requirements.txt` installs requirements into a package",
+    ),
+    _absent(
+        "inst",
+        "enable disable mask unmask",
+        "a hub starts nothing by itself; `scramjet seq start` starts an instance",
+    ),
+)
+"""Commands of other tools that have no counterpart, by group."""
 
 _OPTIONS = {
-    "--follow": ("--tail", "--watch", "--stream", "-w"),
-    "--limit": ("--timeout", "--wait", "--time", "--max-time", "--for", "--duration", "--deadline"),
-    "--lines": ("--tail", "--head", "--count", "--max", "-c"),
-    "--all": ("--everything", "--full", "--no-filter", "-a"),
-    "--level": ("--loglevel", "--log-level", "--severity", "--min-level", "-l"),
-    "--json": ("--format", "--raw", "--output", "-o", "-j"),
-    "--ids": ("--quiet", "--short", "--names"),
-    "--names": ("--quiet", "--short", "--ids"),
-    "--quiet": ("--silent", "-s", "-q"),
-    "--debug": ("--verbose", "-v", "--trace", "-d", "-D"),
-    "--force": ("-f", "--yes", "-y"),
-    "--url": ("--api", "--api-base", "--host", "--hub", "--server", "--address", "-H", "-h"),
-    "--profile": ("--context", "--env"),
+    "--follow": ("--watch", "--stream", "-w", "--live"),
+    "--limit": ("--wait", "--time", "--max-time", "--for", "--duration", "--deadline"),
+    "--lines": ("--head", "--count", "--max", "-c", "--first", "--num"),
+    "--all": ("--everything", "--full", "--no-filter", "-a", "--details"),
+    "--level": ("--loglevel", "--log-level", "--severity", "--min-level", "-l", "--priority"),
+    "--json": ("--format", "--raw", "--output", "-o", "-j", "--template"),
+    "--ids": ("--short", "--only-ids", "--no-headers", "--noheader"),
+    "--names": ("--short", "--only-names", "--no-headers", "--noheader"),
+    "--quiet": ("--silent", "-s", "-q", "--no-progress"),
+    "--debug": ("--verbose", "-v", "-vv", "-vvv", "--trace", "-D"),
+    "--force": ("-f", "--yes", "-y", "--now"),
+    "--url": ("--api", "--api-base", "--hub", "--server", "--address", "-H", "--endpoint"),
+    "--profile": ("--context", "--kube-context"),
     "--ca": ("--cacert", "--ca-bundle", "--ca-cert", "--certificate-authority"),
-    "--insecure": ("-k", "--no-verify", "--insecure-skip-tls-verify"),
-    "--config": ("--env", "-e", "--app-config", "--set"),
+    "--insecure": ("-k", "--no-verify", "--insecure-skip-tls-verify", "--skip-verify"),
+    "--config": (
+        *("--app-config", "--set", "--config-string", "--config-file", "--configuration"),
+        *("--params", "--settings"),
+    ),
     "--args": ("--arg", "-a", "--argument", "--arguments"),
-    "--input": ("--file", "--in", "--from"),
-    "--output": ("--out", "--file", "--to", "--save"),
-    "--time": ("--timeout", "--grace-period", "--grace", "--limit", "--seconds", "--wait"),
-    "--id": ("--name", "--instance-id"),
-    "--type": ("--content-type", "--contenttype"),
-    "--keep": ("--rm", "--no-rm"),
-    "--requirements": ("--requirement", "--reqs"),
-    "--value": ("--json-value", "--data", "-d", "--message"),
+    "--input": ("--file", "--in", "--from", "--input-file"),
+    "--output": ("--out", "--file", "--to", "--save", "--output-file"),
+    "--time": ("--grace-period", "--grace", "--wait", "--delay", "--stop-timeout"),
+    "--id": ("--name", "--instance-id", "--inst-id"),
+    "--memory": ("-m", "--mem", "--memory-limit", "--vm-memory", "--limits"),
+    "--type": ("--content-type", "--contenttype", "--mime", "--mime-type"),
+    "--requirements": ("--requirement", "--reqs", "--deps", "--dependencies"),
+    "--replace": ("--update", "--overwrite"),
+    "--value": ("--json-value", "--data", "-d", "--message", "-m"),
+    "--end": ("--eof", "--close", "--finish", "--done", "-e"),
+    "--status": ("--for", "--condition", "--until", "--state"),
+    "--list": ("--dry-run", "--show", "--preview", "-n"),
+    "--host": ("--bind", "--address", "--listen", "--interface", "-b", "-H", "--ip"),
+    "--storage": ("--data", "--dir", "--data-dir", "--directory", "--sequences-root", "--store"),
+    "--no-token": ("--no-auth", "--insecure-no-auth", "--anonymous"),
+    "--pdb": ("--debugger", "--breakpoint"),
+    "--port": ("-p", "--publish", "--listen-port"),
+    "--once": ("--no-reload", "--no-watch", "--single"),
+    "--forget": ("--remove-immediately", "--rm"),
     "--version": ("-v", "-version"),
 }
 """Names of options in other tools, by the options' names here."""
+
+_READING = "inst output, inst stdout, inst stderr, topic get"
+_LOGS = "inst log, hub log"
+_STARTING = "seq start, seq run"
+_LISTS = "inst list, seq list, topic list, profile list"
+
+_NO_OPTION = (
+    _absent(
+        "seq run",
+        "-d --detach --background --bg",
+        "`scramjet seq start` starts an instance and does not wait for its end",
+    ),
+    _absent("seq start", "-d --detach --background --bg", "it does not wait for the end anyhow"),
+    _absent(
+        "seq run",
+        "--rm --no-keep --remove --delete",
+        "what was sent from a path is deleted at the end anyhow (not with `--keep`)",
+    ),
+    _absent(
+        "seq start",
+        "-i --input --stdin --no-input --follow -o --output --output-only --log --limit --rm --keep --wait --attach"
+        " -a --stream",
+        "`scramjet seq run` feeds a program and shows what it gives; `scramjet inst input` and `scramjet inst output`"
+        " do it after a start",
+    ),
+    _absent(
+        "seq run, seq start, inst attach, dev",
+        "-it -ti --tty --interactive",
+        "no terminal is needed: `scramjet seq run` feeds stdin to the program, `scramjet inst attach` connects a"
+        " terminal to one that runs",
+    ),
+    _absent("inst attach", "-i -t --stdin", "what you type goes to its stdin anyhow"),
+    _absent(
+        "inst attach", "--detach-keys --sig-proxy", "Ctrl-C detaches, and the instance goes on"
+    ),
+    _absent(
+        f"{_STARTING}, dev",
+        "-e --env --env-file --env-vars --environment --secret --secrets",
+        "a hub gives programs no environment variables; `--config JSON` gives settings",
+    ),
+    _absent(
+        f"{_STARTING}, dev, seq send",
+        "--volume --mount --volumes -v",
+        "a hub mounts nothing; files of the sequence's folder go along with it",
+    ),
+    _absent(
+        _STARTING,
+        "--cpus --cpu --gpus --gpu --vm-size --vm-cpus --cpu-shares --memory-swap --pids-limit",
+        "a hub limits memory only: `--memory MB`",
+    ),
+    _absent(_STARTING, "--restart --restart-policy", "a hub restarts nothing"),
+    _absent(
+        _STARTING,
+        "--port --publish --expose --network --net",
+        "a hub forwards no ports; data goes through input, output, events and topics",
+    ),
+    _absent(
+        f"{_STARTING}, inst attach",
+        "--config-json --startup-config",
+        "`--config JSON` gives the configuration",
+    ),
+    _absent(
+        f"{_STARTING}, dev",
+        "-f -s",
+        "`--config JSON`, or `--config @FILE`, gives the configuration",
+    ),
+    _absent(
+        _STARTING,
+        "--replicas --scale --instances -n --count",
+        "each start is of one instance",
+    ),
+    _absent(
+        "inst kill",
+        "--force -f --now -9 --grace-period --time -t --yes -y",
+        "it kills at once, and asks nothing",
+    ),
+    _absent("inst kill", "--signal -s", "it always sends SIGKILL; `scramjet inst stop` asks first"),
+    _absent(
+        "inst stop",
+        "--signal -s",
+        "it calls the program's stop handler; a hub sends no signals. `scramjet inst kill` kills",
+    ),
+    _absent("inst stop", "--force -f --now -9 --kill", "`scramjet inst kill` kills at once"),
+    _absent(
+        "inst stop, inst kill",
+        "--all -a",
+        "name them: `{here} $(scramjet inst list -q)`",
+    ),
+    _absent("seq rm", "--all -a", "`scramjet seq prune --all` deletes all that nothing runs of"),
+    _absent(
+        _LOGS,
+        "--tail --last -t",
+        "`--follow` goes on with what comes, and for the last lines there is `| tail -n N` (`--lines` takes the first)",
+    ),
+    _absent(
+        _READING,
+        "--tail --last",
+        "it follows anyhow, and for the last lines there is `| tail -n N` (`--lines` takes the first)",
+    ),
+    _absent(
+        f"{_LOGS}, {_READING}, inst events",
+        "--since --since-time --until -S -U --from --to --after --before",
+        "a hub can't choose by time; what nobody has read yet comes first",
+    ),
+    _absent(_LOGS, "--timestamps --time --times -T", "each record is shown with its time anyhow"),
+    _absent(
+        _READING,
+        "--timestamps --time --times -T",
+        "the data comes as the program gave it; the log has times",
+    ),
+    _absent(
+        f"{_LOGS}, {_READING}, {_LISTS}",
+        "--grep -g --filter --search --selector -l --label --field-selector",
+        "`| grep WORD` chooses lines, and `--json` is for other tools",
+    ),
+    _absent(f"{_LOGS}, {_LISTS}", "--reverse -r", "`| tac` turns the lines round"),
+    _absent(_LISTS, "--sort --sort-by --order", "`| sort` sorts the lines"),
+    _absent(
+        _LISTS, "--no-trunc --wide", "in a pipe, and with `--json`, the ids and names are whole"
+    ),
+    _absent(_LISTS, "--watch -w --follow -f", "`watch {here}` shows it again and again"),
+    _absent(
+        "inst input, inst stdin, topic send, inst inout",
+        "--text --message --data --value --string -m -d --line",
+        "text comes through a pipe: `echo hello | {here} NAME -`",
+    ),
+    _absent(
+        "inst input, inst stdin, topic send, inst inout",
+        "--file -f -i --input --stdin",
+        "the file's name is the last word, and `-` is stdin",
+    ),
+    _absent("inst inout", "--eof --end --close", "it ends the input anyhow (not with `--no-end`)"),
+    _absent(
+        "topic send", "--eof --end --close", "a topic has no end; it is open to all that send to it"
+    ),
+    _absent(
+        "seq send, seq pack",
+        "--name --tag -t --version --id",
+        "name and version are those of the package.json",
+    ),
+    _absent(
+        "seq send", "--dry-run --list -l", "`scramjet seq pack PATH --list` shows what would go"
+    ),
+    _absent(
+        "seq send, seq pack", "--exclude --ignore", "a file `.siignore` in the folder names them"
+    ),
+    _absent(
+        "seq send, seq pack, dev, replay, seq run, seq start, seq info, inst info",
+        "--file --path",
+        "the path is a word without an option",
+    ),
+    _absent(
+        "dev",
+        "--reload --watch --auto-reload --hot -w",
+        "it runs the program anew at each save anyhow",
+    ),
+    _absent(
+        "dev",
+        "-d --detach --background --workers --reload-dir",
+        "it runs in this terminal until Ctrl-C; `scramjet seq start` leaves a program on a hub",
+    ),
+    _absent(
+        "hub start, hub page",
+        "-d --daemon --detach --background --daemonize",
+        "it runs until Ctrl-C; the shell's `&`, or a service, keeps it in the background",
+    ),
+    _absent(
+        "hub start",
+        "--token --password --auth --api-key",
+        "SCRAMJET_HUB_TOKEN gives a hub its token",
+    ),
+    _absent("hub start", "--url --api-url -u", "`--host` and `--port` say where it listens"),
+    _absent(
+        "hub start", "--ca --insecure --cert --key --tls --https", "it speaks HTTP without TLS"
+    ),
+    _absent("hub start", "--profile", "it asks no hub"),
+    _absent("hub start", "--timeout --limit", "it runs until Ctrl-C; `timeout 60 {here}` ends it"),
+    _absent(
+        "profile create",
+        "--token",
+        "a profile that is made here has no token; SCRAMJET_TOKEN gives one to the command",
+    ),
+    _absent(
+        "profile list, profile show, profile use, profile rm, seq pack, completion",
+        "--url --api-url -u --profile -p --token --ca --insecure --timeout",
+        "it asks no hub",
+    ),
+    _absent(
+        "profile create",
+        "--profile -p --ca --insecure --timeout",
+        "it asks no hub",
+    ),
+    _absent(
+        "hub start, hub page", "--open --browser", "its note on a terminal has the page's address"
+    ),
+    _absent(
+        "hub start", "--workers --threads --reload", "it needs none: each program is a process"
+    ),
+    _absent(
+        "inst info, seq info, hub info",
+        "--watch -w --follow -f",
+        "`watch {here}` shows it again and again",
+    ),
+    _absent(
+        "*",
+        "--force --yes -y -f --no-input --assume-yes --no-confirm",
+        "nothing here asks before it acts",
+    ),
+    _absent(
+        "*",
+        "--color --colour --no-color --no-colour --colors",
+        "NO_COLOR=1 in the environment turns colours off",
+    ),
+    _absent("*", "--no-pager --pager", "there is no pager"),
+    _absent(
+        "*",
+        "--namespace --all-namespaces -A --app --space --region --org",
+        "a hub has no parts; `--url` or `--profile` names the hub",
+    ),
+    _absent("*", "--version", "`scramjet --version` says it"),
+)
+"""Options of other tools that have no counterpart, by verb."""
+
+_USUAL = {
+    "": "seq run",
+    "seq": "seq run",
+    "inst": "inst info",
+    "inst event": "inst event send",
+    "topic": "topic get",
+}
+"""The usual verb of each group, for a line that lacks one."""
 
 
 def _commands(group: click.Group, ctx: click.Context, path: str = "") -> Iterator[str]:
@@ -112,32 +534,45 @@ def _commands(group: click.Group, ctx: click.Context, path: str = "") -> Iterato
             yield f"{path}{name}"
 
 
-def about_command(word: str, group: click.Group, ctx: click.Context) -> str:
-    """Return the message about a word that is not a command of a group."""
+def about_command(word: str, group: click.Group, ctx: click.Context) -> click.UsageError:
+    """Return the error about a word that is not a command of a group."""
     here = ctx.command_path
     root = ctx.find_root()
     assert isinstance(root.command, click.Group)
     prefix = here[len(root.command_path) :].strip()
     below = f"{prefix} " if prefix else ""
-    all_of_them = list(_commands(root.command, ctx))
-    inside = [each for each in all_of_them if each.startswith(below)]
+    said = f"there is no command {word!r} in `{here}`"
     lower = word.lower()
+    names = group.list_commands(ctx)
+    advice = None if _misspelt(lower, names) else _advice(_NO_COMMAND, prefix, lower, here)
+    if advice is None and _is_name(word) and prefix in _USUAL:
+        advice = f"the verb comes first, such as `{root.command_path} {_USUAL[prefix]} {word}`"
+    if advice is not None:
+        return Advice(f"{said}; {advice}", ctx)
+    everything = list(_commands(root.command, ctx))
+    inside = [each for each in everything if each.startswith(below)]
     meant = [each for each in inside if each.split()[-1] == lower]
-    meant += [each for each in _known(lower, _VERBS) if each in inside or each.startswith("-")]
-    for name, others in _GROUPS.items():
-        if lower in others and not prefix:
-            meant.append(name)
-    # A word that is known by its meaning is hardly a misspelt other one.
-    meant += _near(lower, group.list_commands(ctx), below, 0.8 if meant else 0.6)
+    meant += [each for each in _known(lower, _VERBS) if _verb(each) in inside]
+    if not prefix:
+        meant += [each for each in _known(lower, _VERBS) if each.startswith("-")]
+        meant += [name for name, others in _GROUPS.items() if lower in others]
     if not meant:
-        # Another group may have it.
-        meant += [each for each in all_of_them if each.split()[-1] == lower]
-        meant += [each for each in _known(lower, _VERBS) if each in all_of_them]
-    return _sentence(f"there is no command {word!r} in `{here}`", root.command_path, meant, here)
+        # A word that is known by its meaning is hardly a misspelt other one.
+        near = _misspelt(lower, names)
+        meant += [f"{below}{near}"] if near else []
+    if not meant:
+        kin = tuple(f"{each} " for each in _KIN.get(prefix, ()))
+        beside = [each for each in everything if kin and each.startswith(kin)]
+        meant += [each for each in beside if each.split()[-1] == lower]
+        beside += _ELSEWHERE.get(prefix, ())
+        meant += [each for each in _known(lower, _VERBS) if _verb(each) in beside]
+    return Advice(_sentence(said, root.command_path, meant, here), ctx)
 
 
-def about_option(option: str, command: click.Command, path: str) -> str:
-    """Return the message about an option that a command does not have."""
+def about_option(option: str, command: click.Command, ctx: click.Context) -> click.UsageError:
+    """Return the error about an option that a command does not have."""
+    path = ctx.command_path
+    prefix = path[len(ctx.find_root().command_path) :].strip()
     here = [
         name
         for param in command.params
@@ -146,23 +581,65 @@ def about_option(option: str, command: click.Command, path: str) -> str:
         if name.startswith("--")
     ]
     bare = option.partition("=")[0]
-    known = [each for each in _known(bare, _OPTIONS) if each in here]
-    near = _close(bare, here, 0.7) if bare.startswith("--") else []
-    return _sentence(f"`{path}` has no option {bare!r}", "", [*known, *near], path)
+    said = f"`{path}` has no option {bare!r}"
+    advice = _advice(_NO_OPTION, prefix, bare, path)
+    meant = [] if advice else [each for each in _known(bare, _OPTIONS) if each in here]
+    if not advice and not meant:
+        meant = _near_option(bare, here)
+    if not advice and not meant:
+        advice = _advice(_NO_OPTION, "*", bare, path)
+    if advice is not None:
+        return Advice(f"{said}; {advice}", ctx)
+    return Advice(_sentence(said, "", meant, path), ctx)
+
+
+def about_terminal(line: Sequence[str], ctx: click.Context) -> click.UsageError | None:
+    """Return the error about docker's `-it`, which the parser takes for `-i` with the value "t"; None without one."""
+    options = line[: line.index("--")] if "--" in line else line
+    found = next((each for each in options if each in ("-it", "-ti")), None)
+    path = ctx.command_path
+    prefix = path[len(ctx.find_root().command_path) :].strip()
+    advice = None if found is None else _advice(_NO_OPTION, prefix, found, path)
+    return None if advice is None else Advice(f"`{path}` has no option {found!r}; {advice}", ctx)
+
+
+def _misspelt(word: str, names: Sequence[str]) -> str:
+    from scramjet_client._names import misspelt  # noqa: PLC0415 - for a wrong word alone
+
+    return misspelt(word, names)
+
+
+def _advice(table: Iterable[_Absent], where: str, word: str, here: str) -> str | None:
+    for row in table:
+        if where in row.where and word in row.words:
+            return row.advice.format(here=here)
+    return None
+
+
+def _is_name(word: str) -> bool:
+    """Return whether a word is hardly meant as a command: it is a path, or has the form of an id."""
+    path = word.endswith((".py", ".gz", ".tgz")) or "/" in word
+    return path or (len(word) >= 4 and any(each.isdigit() for each in word))
+
+
+def _verb(path: str) -> str:
+    """Return the command of a suggestion, which may end with an option."""
+    return path.partition(" -")[0]
 
 
 def _known(word: str, table: dict[str, tuple[str, ...]]) -> Iterator[str]:
     return (name for name, others in table.items() if word in others)
 
 
-def _near(word: str, names: Iterable[str], below: str, cutoff: float) -> list[str]:
-    return [f"{below}{each}" for each in _close(word, names, cutoff)]
-
-
-def _close(word: str, names: Iterable[str], cutoff: float) -> list[str]:
-    from difflib import get_close_matches  # noqa: PLC0415 - for a wrong word alone
-
-    return get_close_matches(word, list(names), n=2, cutoff=cutoff)
+def _near_option(bare: str, here: Sequence[str]) -> list[str]:
+    """Return the options that a misspelt or shortened one may mean."""
+    if not bare.startswith("--"):
+        return []
+    plain = {each[2:].replace("-", "_"): each for each in here}
+    near = _misspelt(bare[2:].replace("-", "_"), list(plain))
+    if near:
+        return [plain[near]]
+    return [each for each in here if each.startswith(bare)] if len(bare) >= 5 else []
 
 
 def _sentence(said: str, prefix: str, meant: Iterable[str], here: str) -> str:

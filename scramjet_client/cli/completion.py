@@ -9,7 +9,7 @@ from scramjet_client.cli import _say
 from scramjet_client.cli._click import Command
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, asks_hub=False)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

@@ -76,6 +76,8 @@ def _check(given: dict[str, Any], session: Session) -> None:
     if given["no_requirements"] and given["requirements"] is not None:
         raise click.UsageError("--no-requirements and --requirements contradict each other")
     path = given["input_path"]
+    if path not in (None, "-") and not Path(path).exists():
+        raise click.UsageError(f"there is no file {path!r} for --input")
     if given["once"] and path not in (None, "-") and not Path(path).is_file():
         raise click.UsageError(f"--once needs a regular file as --input, and {path!r} is not one")
     if not given["once"] and find_spec("watchfiles") is None:
@@ -83,6 +85,7 @@ def _check(given: dict[str, Any], session: Session) -> None:
             "scramjet dev needs the package 'watchfiles': pip install 'scramjet_client[cli]'"
         )
     elsewhere = session.names_a_hub
+    session.check_own_hub()
     if elsewhere and (given["port"] is not None or given["debugger"]):
         wrong = "--port" if given["port"] is not None else "--pdb"
         raise click.UsageError(f"{wrong} is for a hub that is started here, without --api-url")

@@ -31,7 +31,7 @@ def event() -> None:
 @click.option(
     "--wait", "answer", metavar="NAME", help="Wait for this event, listening before it is sent."
 )
-@limit_option("Of --wait. [default: for ever]")
+@limit_option("Of --wait, or else of the hub's answer. [default of --wait: for ever]")
 @pass_session
 def send(
     session: Session,
@@ -49,6 +49,8 @@ def send(
     Example:
         scramjet inst event send $ID ping hello --wait pong
     """
+    if answer is None:
+        session.limit_answers(limit)
     client = _lookup.instance_of(session, instance)
     said = message if value is None else value
     if answer is None:

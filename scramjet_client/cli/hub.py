@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from scramjet_client._kept_tokens import kept_at
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _output, _say, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._options import (
     PORT,
     follow_option,
+    follows,
     limit_option,
     lines_option,
     log_options,
@@ -30,7 +34,7 @@ def hub() -> None:
     """Start a hub here, or look at one."""
 
 
-@hub.command()
+@hub.command(asks_hub=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=PORT, default=8000, show_default=True, help="0 takes a free one.")
 @click.option("--storage", metavar="DIR", help="Where sequences are kept. [default: temporary]")
@@ -110,7 +114,7 @@ def page(session: Session, port: int) -> None:
             running = stack.enter_context(proxy_for(session.settings, port))
         except OSError as error:
             raise click.ClickException(
-                f"no page can listen on 127.0.0.1:{port}: {error.strerror}"
+                _cannot_listen("page", f"127.0.0.1:{port}", error)
             ) from error
         with contextlib.suppress(OSError):
             stack.enter_context(keep_token(running.url, running.token))
@@ -122,6 +126,17 @@ def page(session: Session, port: int) -> None:
         ended.wait()
 
 
+def _cannot_listen(what: str, where: str, error: OSError) -> str:
+    """Return the message for a port that can't be listened on, with what to do about a used one."""
+    # asyncio's own text has the address, too.
+    said = os.strerror(error.errno) if error.errno else str(error)
+    cure = ""
+    if error.errno == errno.EADDRINUSE:
+        yours = "a hub of yours runs there; " if kept_at(f"http://{where}") else ""
+        cure = f"; {yours}--port 0 takes a free one"
+    return f"no {what} can listen on {where}: {said}{cure}"
+
+
 @contextlib.contextmanager
 def _listening(local: LocalHub, where: str) -> Iterator[LocalHub]:
     """Run a hub while the block runs."""
@@ -130,7 +145,7 @@ def _listening(local: LocalHub, where: str) -> Iterator[LocalHub]:
     except OSError as error:
         if error.filename is not None:
             raise  # it is about a file, such as the one of --record
-        raise click.ClickException(f"no hub can listen on {where}: {error.strerror}") from error
+        raise click.ClickException(_cannot_listen("hub", where, error)) from error
     try:
         yield local
     finally:
@@ -179,7 +194,7 @@ def info(session: Session) -> None:
 def log(
     session: Session,
     *,
-    follow: bool,
+    follow: bool | None,
     lines: int | None,
     limit: float | None,
     every: bool,
@@ -187,16 +202,17 @@ def log(
 ) -> None:
     r"""Print the hub's log.
 
-    Without -f it prints what there is, and ends.
+    Without -f or --timeout it prints what there is, and ends.
 
     \b
     Example:
         scramjet hub log
     """
-    idle = None if follow else _streams.SILENCE
+    goes_on = follows(follow, limit)
+    idle = None if goes_on else _streams.SILENCE
     stream = session.host.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
     chosen = _streams.Chosen(every=every, level=level)
-    _streams.show_log(session, stream, lines, follow, chosen)
+    _streams.show_log(session, stream, lines, goes_on, chosen, is_kept=True)
 
 
 @hub.command()
@@ -205,7 +221,7 @@ def log(
 def doctor(ctx: click.Context, timeout: float) -> None:
     r"""Say which hub is meant, and whether it answers.
 
-    Ends with 69 if it can't be, with 1 if something else is wrong. Shows no token.
+    Ends with 69 if it does not, with 77 if it refuses the token, with 1 if something else is wrong. Shows no token.
 
     \b
     Example:
@@ -217,6 +233,8 @@ def doctor(ctx: click.Context, timeout: float) -> None:
         _output.document(all_in_options(report.as_dict()))
     else:
         _say.out(in_options(str(report)), keep=_say.LINES)
+    if report.cause in ("no-token", "refused-token"):
+        ctx.exit(_exits.REFUSED)
     if not report.reachable:
         ctx.exit(_exits.UNREACHABLE)
     if report.problems:

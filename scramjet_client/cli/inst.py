@@ -18,13 +18,17 @@ from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._hints import hint
 from scramjet_client.cli._options import (
+    LIMIT_NAMES,
+    SENDING,
     file_option,
     follow_option,
+    follows,
     instance_argument,
     instances_argument,
     limit_option,
     lines_option,
     log_options,
+    seconds_type,
     source_argument,
     type_option,
 )
@@ -132,7 +136,7 @@ def log(
     session: Session,
     instance: str,
     *,
-    follow: bool,
+    follow: bool | None,
     lines: int | None,
     limit: float | None,
     every: bool,
@@ -140,18 +144,19 @@ def log(
 ) -> None:
     r"""Print the log that nobody has read yet.
 
-    Without -f it prints what there is, and ends. With --json a record is one line of JSON, as it came. The records
-    that the looks of clients make are not shown without --all or --json.
+    Without -f or --timeout it prints what there is, and ends. With --json a record is one line of JSON, as it came.
+    The records that the looks of clients make are not shown without --all or --json.
 
     \b
     Example:
         scramjet inst log -f $ID --timeout 10 --level info
     """
-    idle = None if follow else _streams.SILENCE
+    goes_on = follows(follow, limit)
+    idle = None if goes_on else _streams.SILENCE
     client = _lookup.instance_of(session, instance)
     stream = client.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
     chosen = _streams.Chosen(every=every, level=level)
-    _streams.show_log(session, stream, lines, follow, chosen)
+    _streams.show_log(session, stream, lines, goes_on, chosen)
 
 
 def _reader(stream_id: Any) -> None:
@@ -209,13 +214,21 @@ _reader("stderr")
 # -- feeding --------------------------------------------------------------------------------------
 
 
-def _send(ctx: click.Context, instance: str, stream_id: Any, file: str, **options: Any) -> None:
+def _send(
+    ctx: click.Context,
+    instance: str,
+    stream_id: Any,
+    file: str,
+    limit: float | None,
+    **options: Any,
+) -> None:
     session: Session = ctx.obj
     client = _lookup.instance_of(session, instance)
     with _streams.source(file) as body, contextlib.ExitStack() as stack:
         shown = file != "-" or stdin_is_free()
         report = stack.enter_context(progress(session, stream_id, shown=shown))
-        sent = client.send_stream(stream_id, body, progress=report, **options)
+        until = session.limit(limit)
+        sent = client.send_stream(stream_id, body, progress=report, timeout=until, **options)
     if session.json:
         _output.document(sent)
     _end_with(ctx, client, options.get("type"), at_data=not options["end"])
@@ -229,9 +242,16 @@ _end_option = click.option("--end", is_flag=True, help="End the program's input 
 @source_argument
 @_end_option
 @type_option("application/octet-stream")
+@limit_option(SENDING)
 @click.pass_context
 def input_(
-    ctx: click.Context, instance: str, file: str, end: bool, content_type: str | None
+    ctx: click.Context,
+    instance: str,
+    *,
+    file: str,
+    end: bool,
+    content_type: str | None,
+    limit: float | None,
 ) -> None:
     r"""Send a file, or stdin, to an instance's input.
 
@@ -245,15 +265,16 @@ def input_(
     Example:
         cat file | scramjet inst input $ID - --end
     """
-    _send(ctx, instance, "input", file, end=end, type=content_type)
+    _send(ctx, instance, "input", file, limit, end=end, type=content_type)
 
 
 @inst.command()
 @instance_argument
 @source_argument
 @_end_option
+@limit_option(SENDING)
 @click.pass_context
-def stdin(ctx: click.Context, instance: str, file: str, end: bool) -> None:
+def stdin(ctx: click.Context, instance: str, file: str, end: bool, limit: float | None) -> None:
     r"""Send a file, or stdin, to an instance's stdin.
 
     Hubs carry only UTF-8 there.
@@ -262,7 +283,7 @@ def stdin(ctx: click.Context, instance: str, file: str, end: bool) -> None:
     Example:
         scramjet inst stdin $ID lines.txt --end
     """
-    _send(ctx, instance, "stdin", file, end=end)
+    _send(ctx, instance, "stdin", file, limit, end=end)
 
 
 @inst.command()
@@ -362,8 +383,9 @@ def attach(
 @click.option(
     "-t",
     "--time",
+    *LIMIT_NAMES,
     "seconds",
-    type=click.FloatRange(min=0),
+    type=seconds_type(min_open=False),
     default=7.0,
     show_default=True,
     help="Seconds that the program gets before the hub kills it.",

@@ -46,7 +46,7 @@ def _described(found: Any, current: str | None) -> dict[str, Any]:
     return {**known, "in_use": found.name == current}
 
 
-@profile.command("list")
+@profile.command("list", asks_hub=False)
 @pass_session
 def list_(session: Session) -> None:
     r"""List the profiles; that in use has a star.
@@ -72,7 +72,7 @@ def list_(session: Session) -> None:
     _output.listing(session, known, ["NAME", "IN USE", "WHERE"], row)
 
 
-@profile.command()
+@profile.command(asks_hub=False)
 @click.argument("name", required=False, shell_complete=complete_profile)
 @pass_session
 def show(session: Session, name: str | None) -> None:
@@ -88,7 +88,7 @@ def show(session: Session, name: str | None) -> None:
     _output.details(session, known, [(key.replace("_", " "), each) for key, each in known.items()])
 
 
-@profile.command()
+@profile.command(asks_hub=False)
 @click.argument("name")
 @click.option("--url", required=True, metavar="URL", help="The hub's API.")
 @click.option("--use", "chosen", is_flag=True, help="Choose it, too.")
@@ -124,7 +124,7 @@ def create(session: Session, name: str, url: str, chosen: bool) -> None:
     _output.result(session, {"name": name}, name)
 
 
-@profile.command()
+@profile.command(asks_hub=False)
 @_name_argument
 @pass_session
 def use(session: Session, name: str) -> None:
@@ -144,7 +144,7 @@ def use(session: Session, name: str) -> None:
     _output.result(session, {"name": name}, name)
 
 
-@profile.command()
+@profile.command(asks_hub=False)
 @_name_argument
 @pass_session
 def rm(session: Session, name: str) -> None:

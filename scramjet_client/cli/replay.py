@@ -95,6 +95,7 @@ _COLOURS = {"-": _say.RED, "+": _say.GREEN, "@": "36"}
 def _hub_for(
     session: Session, stack: contextlib.ExitStack
 ) -> tuple[HostClient, EventCollector | None]:
+    session.check_own_hub()
     if session.names_a_hub:
         return session.host, None
     from scramjet_client.clients.replay import EventCollector  # noqa: PLC0415

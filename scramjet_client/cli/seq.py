@@ -72,7 +72,7 @@ def _started_with(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@seq.command()
+@seq.command(asks_hub=False)
 @click.argument("path", type=click.Path(exists=True))
 @click.option("-o", "--output", "target", metavar="FILE|-", help="[default: NAME.tar.gz]")
 @click.option(
@@ -302,9 +302,36 @@ def rm(session: Session, sequences: tuple[str, ...], force: bool) -> None:
 
     def remove(given: str) -> tuple[str, Any]:
         found = _lookup.sequence_of(session, given)
-        return found.id, found.delete(force=force)
+        try:
+            return found.id, found.delete(force=force)
+        except HubResponseError as error:
+            if error.status == HTTPStatus.CONFLICT:
+                _say_what_runs(session, found.id, given, error)
+            raise
 
     for_each(session, sequences, remove)
+
+
+def _say_what_runs(session: Session, id: str, given: str, error: HubResponseError) -> None:
+    """Put into the refusal of a deletion which instances run, and what to do."""
+    running = [
+        each.id
+        for each in session.host.list_entities().instances
+        if each.sequence == id and not has_ended(each)
+    ]
+    if running:
+        more = (
+            f" and {len(running) - 3} more run"
+            if len(running) > 3
+            else " run"
+            if len(running) > 1
+            else " runs"
+        )
+        what = f"instance {', '.join(running[:3])}{more}: `scramjet seq rm --force {given}` kills what runs first"
+    else:
+        what = "a hub counts an instance for 15 s after its end: delete it then, or with --force"
+    error.message = f"{error.message.partition('; it has instances')[0]}; {what}"
+    error.args = (error.message,)
 
 
 @seq.command()

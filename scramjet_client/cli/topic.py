@@ -12,6 +12,7 @@ from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_topic
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import (
+    SENDING,
     file_option,
     follow_option,
     limit_option,
@@ -70,8 +71,11 @@ def create(session: Session, topic: str, content_type: str | None) -> None:
 @topic_argument
 @source_argument
 @type_option(_NDJSON)
+@limit_option(SENDING)
 @pass_session
-def send(session: Session, topic: str, file: str, content_type: str | None) -> None:
+def send(
+    session: Session, topic: str, file: str, content_type: str | None, limit: float | None
+) -> None:
     r"""Send a file, or stdin, to a topic.
 
     \b
@@ -82,7 +86,10 @@ def send(session: Session, topic: str, file: str, content_type: str | None) -> N
     with _streams.source(file) as body, contextlib.ExitStack() as stack:
         shown = file != "-" or stdin_is_free()
         report = stack.enter_context(progress(session, topic, shown=shown))
-        sent = host.send_topic(topic, body, content_type=content_type, progress=report)
+        until = session.limit(limit)
+        sent = host.send_topic(
+            topic, body, content_type=content_type, progress=report, timeout=until
+        )
     if session.json:
         _output.document(sent)
 
@@ -107,18 +114,29 @@ def get(
 ) -> None:
     r"""Copy what a topic carries to stdout.
 
-    Byte for byte, until Ctrl-C: topics of 1.x never end. With --no-follow it ends when nothing has come for a
-    second.
+    Byte for byte, until Ctrl-C: topics of 1.x never end. Reading a topic makes it, if it does not exist. With
+    --no-follow it ends when nothing has come for a second.
 
     \b
     Example:
         scramjet topic get names -n 1
     """
+    _tell_new(session, topic)
     idle = None if follow else _streams.SILENCE
     stream = session.host.get_topic(
         topic, content_type or _NDJSON, idle_timeout=idle, timeout=session.limit(limit)
     )
     _streams.copy(session, stream, topic, path, lines)
+
+
+def _tell_new(session: Session, topic: str) -> None:
+    """Tell a user at a terminal that a topic does not exist yet: reading makes it, so a slip would be silent."""
+    if not session.talks:
+        return
+    names = [each.name for each in session.host.get_topics()]
+    if topic not in names and session.host.get_version().api_version is not None:
+        there = f"; there are: {', '.join(names[:5])}" if names else ""
+        session.note(f"there was no topic {topic!r}; reading makes it{there}")
 
 
 @topic.command()

@@ -113,7 +113,7 @@ class DoctorReport(Shown):
             ("proxy", self.proxy),
             ("CAs", self.ca),
             ("client certificate", self.client_certificate),
-            ("reachable", f"{'yes' if self.reachable else 'NO'}, {self.seconds * 1000:.0f} ms"),
+            ("reachable", f"{self._reached()}, {self.seconds * 1000:.0f} ms"),
             ("hub", told),
             ("hub's clock", skew),
             ("versions", ", ".join(f"{name} {value}" for name, value in self.versions.items())),
@@ -123,6 +123,13 @@ class DoctorReport(Shown):
             *([("what to do", f"{self.advice} ({self.cause})")] if self.advice else []),
         ]
         return "\n".join(f"{name + ':':<20}{printable(value)}" for name, value in lines)
+
+    def _reached(self) -> str:
+        refused = {
+            "no-token": "yes, but it wants a token",
+            "refused-token": "yes, but it refused the token",
+        }
+        return "yes" if self.reachable else refused.get(self.cause or "", "NO")
 
     # An interactive session then shows the report of its last line.
     __repr__ = __str__
@@ -184,6 +191,7 @@ def _asked(
     except ScramjetError as error:
         # The report itself says what doctor() has found out.
         said = error.message.replace(wrong_path(client.api_base), "")
+        said = said.replace("; doctor() says which proxy is used", "")
         # On one line: a proxy's error page has many.
         problems.append(" ".join(f"{error.code}: {said}".split()))
         return None, error

@@ -19,7 +19,7 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from scramjet_client._kept_tokens import hubs_here, kept_at
+from scramjet_client._kept_tokens import kept_at
 from scramjet_client.errors import (
     AuthenticationError,
     BadParametersError,
@@ -326,6 +326,8 @@ def _broken(error: BaseException, request: str, base: str) -> str:
     if not has_cause(error, urllib3.exceptions.NewConnectionError):
         return f"{request} failed: {said}"
     if "refused" in said and is_loopback(base):
+        from scramjet_client._kept_tokens import hubs_here  # noqa: PLC0415 - for who met no hub
+
         hubs = hubs_here()
         cure = (
             f"a hub of yours runs at {' and '.join(hubs)}"

@@ -53,7 +53,8 @@ _THROWN_FAR = re.compile(r"^(?:Uncaught )?[A-Za-z_$]?[\w$.]{0,199}(?:Error|Excep
 _ABOVE = re.compile(r"^(?P<file>[^\s:][^\n]{0,4095}\.\w{1,5}):(?P<line>\d{1,9})$")
 
 _OURS = re.compile(
-    r"hub[/\\]_runner[/\\]|python-runner[/\\]|(?:^|[/\\])scramjet_(?:adapter|program)\.py$|^<frozen "
+    r"hub[/\\]_runner[/\\]|python-runner[/\\]|(?:^|[/\\])(?:scramjet_(?:adapter|program)|_scramjet_entry)\.py$"
+    r"|^<frozen "
 )
 """Files of the code that runs a program. They never interest its author."""
 
@@ -66,6 +67,9 @@ _LIBRARY = re.compile(
 """Files that are not the user's. Another line is the one to blame, if there is one."""
 
 _NODE_OURS = re.compile(r"^node:|node_modules[/\\](?:@scramjet|scramjet(?:-core)?)[/\\]")
+
+_LOCAL_HUB_SAYS = "the sequence raised while it "
+"""Beginning of a LocalHub's record about an error of the program; the traceback follows."""
 
 _RUNNER_MAIN = re.compile(r"python-runner[/\\]runner\.py$")
 
@@ -333,6 +337,12 @@ def _best(
     plain = [text for source, text in errors if _is_of_program(source)]
     if not plain:
         return None
+    head, _, rest = plain[-1].strip().partition("\n")
+    call = _RAISED.match(rest) if head.startswith(_LOCAL_HUB_SAYS) else None
+    if call is not None:
+        # The call of the program failed, so no line of it is to blame.
+        message = _shortened((call["message"] or "").strip("\n"))
+        return Cause(type=call["type"], message=message, traceback="", cure=cure_of(rest))
     said = _shortened(plain[-1].strip())
     return Cause(type="", message=said, traceback="", cure=cure_of(said)) if said else None
 

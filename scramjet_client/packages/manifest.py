@@ -170,6 +170,20 @@ def _for_modern_hubs(manifest: dict[str, Any], file: Path) -> list[str]:
     ]
 
 
+def _other_function(tree: ast.Module, file: Path) -> str:
+    """Return advice that names another function of a file, which may be the program; "" if there is none."""
+    found = [
+        each.name
+        for each in tree.body
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and len([*each.args.posonlyargs, *each.args.args]) > 1
+        and not each.name.startswith("_")
+    ]
+    if not found:
+        return ""
+    return f"; name {found[-1]} so, or try it with `scramjet dev {file.name}:{found[-1]}`"
+
+
 def read_file(file: Path) -> Contents:
     """Return the package content for a single file."""
     content = file.read_bytes()
@@ -177,6 +191,7 @@ def read_file(file: Path) -> Contents:
     if not any("run" in _bound(each) for each in tree.body):
         raise ValueError(
             f"{str(file)!r} has no function run(context, input, *args): that is the name of the one that a hub runs"
+            f"{_other_function(tree, file)}"
         )
     if wrong := wrong_arguments(tree):
         raise ValueError(

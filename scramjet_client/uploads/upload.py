@@ -419,9 +419,9 @@ class Upload(Live, Future[_R]):
         if failed is not None and (
             error is failed or isinstance(error, (HubConnectionError, UploadError))
         ):
-            return self._because(failed, HubConnectionError, f"was cut: {failed}")
+            return self._because(failed, HubConnectionError, f"was cut: {_why(failed)}")
         if self._yes and isinstance(error, HubConnectionError):
-            return self._because(error.__cause__, HubConnectionError, f"was cut: {error.message}")
+            return self._because(error.__cause__, HubConnectionError, f"was cut: {_why(error)}")
         if isinstance(error, InstanceEndedError) and error.info is None and not self._yes:
             # The hub has not accepted, and the instance was never seen: a proxy is still collecting the body.
             return InstanceNotFoundError(
@@ -515,6 +515,13 @@ def _complete_page(response: requests.Response) -> str:
     text = beginning(response, ERROR_LIMIT).decode("utf-8", "replace")
     check_page(response, text, "a hub's answer")
     return text
+
+
+def _why(error: BaseException) -> str:
+    """Return why a request broke, without the name of the request: it is that of the upload."""
+    said = str(error)
+    head, _, why = said.partition(" failed: ")
+    return why if why and head.startswith("POST ") else said
 
 
 def _finish(uploads: list[Upload[Any]]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from scramjet_client import HostClient
+from scramjet_client.cli._options import follows
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Started, run
 
@@ -128,3 +131,99 @@ def test_no_such_level(hub: LocalHub, env: dict[str, str]):
 
     assert done.code == 2
     assert "warn" in done.err.lower()
+
+
+SENDERS = [
+    ["inst", "input", "ID"],
+    ["inst", "stdin", "ID"],
+    ["topic", "send", "unread"],
+]
+
+
+@pytest.mark.parametrize("sender", SENDERS, ids=" ".join)
+@pytest.mark.parametrize("piped", [True, False], ids=["pipe", "file"])
+def test_timeout_ends_a_sending(
+    start: Started, env: dict[str, str], tmp_path: Path, sender: list[str], piped: bool
+):
+    """A program that does not read holds a sender no longer than `--timeout`."""
+    big = tmp_path / "big"
+    big.write_bytes(bytes(30_000_000))
+    line = [*line_of(sender, start("idle").id), "--timeout", "1"]
+    given = {"input": big.read_bytes()} if piped else {"stdin": subprocess.DEVNULL}
+
+    done = run(line if piped else [*line, big], env, **given)
+    if sender[0] == "topic":
+        run(["topic", "get", "unread", "-F"], env)  # the hub sees its end only when somebody reads
+
+    assert done.code == 124
+    assert "within 1 s (--timeout)" in done.err
+
+
+@pytest.mark.parametrize("option", ["--time", "-t", "--timeout", "--limit", "--seconds"])
+def test_words_for_the_time_of_a_stop(start: Started, env: dict[str, str], option: str):
+    """The time that `inst stop` gives a program has the names of other limits, too."""
+    done = run(["inst", "stop", start("deaf").id, option, "0.5"], env)
+
+    assert done.code == 124
+    assert "within 500 ms" in done.err
+
+
+@pytest.mark.parametrize(
+    ("follow", "limit", "goes_on"),
+    [(None, None, False), (None, 3.0, True), (False, 3.0, False), (True, None, True)],
+)
+def test_a_limit_follows_a_log(follow: bool | None, limit: float | None, goes_on: bool):
+    """`log --timeout 3` is the log of three seconds, unless the line says `--no-follow`."""
+    assert follows(follow, limit) is goes_on
+
+
+_BURST = """
+import asyncio
+async def run(context, input):
+    for number in range(20):
+        print("line", number)
+        context.logger.info(f"line {number}")
+        yield f"line {number}\\n"
+    context.emit("done", "all")
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("stream", ["output", "stdout", "log"])
+def test_lines_behind_the_last_are_not_lost_in_silence(
+    host: HostClient, env: dict[str, str], tmp_path: Path, stream: str
+):
+    """`-n` takes more from the hub than it prints, and says how much."""
+    (tmp_path / "burst.py").write_text(_BURST)
+    instance = host.send_sequence(tmp_path / "burst.py").start()
+    instance.get_event("done", timeout=60)
+
+    done = run(["inst", stream, instance.id, "-n", "3"], env)
+
+    assert done.code == 0
+    assert len(done.text.splitlines()) == 3
+    assert re.search(r"behind the 3 lines, \d+ more lines? had come", done.err)
+
+
+@pytest.mark.parametrize(
+    "line", [["inst", "output", "ID", "-n", "1"], ["hub", "log", "-n", "1"]], ids=" ".join
+)
+def test_nothing_lost_is_not_told(start: Started, env: dict[str, str], line: list[str]):
+    """If nothing came behind the lines, or the hub gives it again, there is no warning."""
+    instance = start("many")
+    instance.wait(60)
+
+    done = run(line_of(line, instance.id), env)
+
+    assert (done.code, done.err) == (0, "")
+
+
+def test_lines_of_a_topic_are_not_lost_in_silence(host: HostClient, env: dict[str, str]):
+    """A topic gives its data once, too."""
+    host.create_topic("numbers")
+    host.send_topic("numbers", "1\n2\n3\n")
+
+    done = run(["topic", "get", "numbers", "-n", "1"], env)
+
+    assert done.out == b"1\n"
+    assert "behind the line, 2 more lines had come" in done.err

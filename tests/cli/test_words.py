@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from pathlib import Path
+
 import click
 import pytest
 
@@ -61,20 +65,160 @@ GUESSES = [
     (["topic", "publish"], "topic send"),
     (["profile", "switch"], "profile use"),
     (["hub", "logs"], "hub log"),
-    (["inst", "log", "x", "--tail", "3"], "--lines"),
     (["inst", "log", "x", "--folow"], "--follow"),
     (["inst", "list", "--format", "json"], "--json"),
     (["inst", "list", "-o", "json"], "--json"),
     (["inst", "stop", "x", "--timeot", "3"], "--timeout"),
     (["inst", "stop", "x", "--grace-period", "3"], "--time"),
-    (["seq", "run", "x.py", "--env", "A=1"], "--config"),
-    (["seq", "run", "x.py", "--rm"], "--keep"),
     (["seq", "rm", "x", "--yes"], "--force"),
     (["--verbose", "inst", "list"], "--debug"),
     (["inst", "list", "--verbose"], "--debug"),
     (["inst", "list", "--server", "x"], "--url"),
     (["--jsn", "inst", "list"], "--json"),
+    (["inst", "top"], "hub load"),
+    (["inst", "stats"], "hub load"),
+    (["inst", "create", "x"], "seq start"),
+    (["inst", "start", "x"], "seq start"),
+    (["inst", "deploy", "x"], "seq send"),
+    (["inst", "follow", "x"], "inst output"),
+    (["inst", "follow", "x"], "inst log -f"),
+    (["inst", "stdio", "x"], "inst attach"),
+    (["seq", "stop", "x"], "inst stop"),
+    (["seq", "logs", "x"], "inst log"),
+    (["seq", "watch", "x"], "dev"),
+    (["use", "x"], "profile use"),
+    (["hub", "ps"], "inst list"),
+    (["hub", "dashboard"], "hub page"),
+    (["store", "list"], "seq"),
+    (["pods"], "inst"),
+    (["inst", "stopp", "x"], "inst stop"),
+    (["inst", "otuput", "x"], "inst output"),
+    (["inst", "input", "x", "--eof"], "--end"),
+    (["inst", "input", "x", "--close"], "--end"),
+    (["inst", "wait", "x", "--for", "running"], "--status"),
+    (["seq", "run", "x.py", "-m", "5"], "--memory"),
+    (["seq", "run", "x.py", "--mem", "5"], "--memory"),
+    (["seq", "run", "x.py", "--outputonly"], "--output-only"),
+    (["seq", "run", "x.py", "--name", "x"], "--id"),
+    (["seq", "start", "x", "--config-string", "{}"], "--config"),
+    (["inst", "stop", "x", "--delay", "3"], "--time"),
+    (["inst", "kill", "x", "--remove-immediately"], "--forget"),
+    (["hub", "start", "-p", "9"], "--port"),
+    (["hub", "start", "--bind", "::1"], "--host"),
+    (["dev", "x.py", "--debugger"], "--pdb"),
 ]
+
+
+ADVICE = [
+    # A word for which there is nothing of that kind, and what its message says instead.
+    (["restart", "x"], "`scramjet seq start` starts a new one"),
+    (["inst", "restart", "x"], "`scramjet seq start` starts a new one"),
+    (["hub", "stop"], "Ctrl-C"),
+    (["hub", "restart"], "Ctrl-C"),
+    (["down"], "`scramjet inst stop`"),
+    (["cp", "a", "b"], "`scramjet inst output -o FILE`"),
+    (["inst", "cp", "a", "b"], "`scramjet inst input`"),
+    (["pause", "x"], "can't pause"),
+    (["inst", "unpause", "x"], "can't pause"),
+    (["scale", "x"], "one more instance"),
+    (["inst", "use", "x"], "`scramjet profile use`"),
+    (["seq", "use", "x"], "`scramjet profile use`"),
+    (["hub", "use", "x"], "`scramjet profile use`"),
+    (["seq", "replace", "x", "y"], "`scramjet seq send PATH --replace SEQ`"),
+    (["seq", "update", "x", "y"], "`scramjet seq send PATH --replace SEQ`"),
+    (["seq", "pull", "x"], "`scramjet seq pack`"),
+    (["hub", "audit"], "get_audit_stream"),
+    (["hub", "config"], "get_config"),
+    (["space", "list"], "MiddlewareClient"),
+    (["env"], "`--config JSON`"),
+    (["init"], "`run(context, input)`"),
+    (["logout"], "SCRAMJET_TOKEN"),
+    (["x.py"], "`scramjet seq run x.py`"),
+    (["./folder"], "`scramjet seq run ./folder`"),
+    (["inst", "407c4ddc"], "`scramjet inst info 407c4ddc`"),
+    (["inst", "event", "407c4ddc", "hi"], "`scramjet inst event send 407c4ddc`"),
+    (["seq", "run", "x.py", "--rm"], "deleted at the end anyhow"),
+    (["seq", "run", "x.py", "-d"], "`scramjet seq start`"),
+    (["seq", "run", "x.py", "--detach"], "`scramjet seq start`"),
+    (["seq", "start", "x.py", "-d"], "does not wait"),
+    (["seq", "start", "x.py", "--input", "f"], "`scramjet seq run`"),
+    (["seq", "run", "x.py", "-it"], "`scramjet inst attach`"),
+    (["seq", "run", "-ti", "x.py"], "`scramjet inst attach`"),
+    (["inst", "attach", "-it", "x"], "anyhow"),
+    (["seq", "run", "x.py", "--env", "A=1"], "`--config JSON`"),
+    (["seq", "run", "x.py", "-e", "A=1"], "`--config JSON`"),
+    (["seq", "run", "x.py", "-v", "a:b"], "mounts nothing"),
+    (["seq", "run", "x.py", "--cpus", "2"], "`--memory MB`"),
+    (["seq", "run", "x.py", "--network", "host"], "forwards no ports"),
+    (["inst", "log", "x", "--tail", "3"], "`| tail -n N`"),
+    (["inst", "output", "x", "--tail", "3"], "`| tail -n N`"),
+    (["hub", "log", "--tail", "3"], "`--follow`"),
+    (["inst", "log", "x", "--since", "1h"], "choose by time"),
+    (["inst", "log", "x", "--timestamps"], "with its time anyhow"),
+    (["inst", "log", "x", "--grep", "a"], "`| grep WORD`"),
+    (["inst", "kill", "x", "--force"], "at once"),
+    (["inst", "kill", "x", "--signal", "TERM"], "SIGKILL"),
+    (["inst", "stop", "x", "--signal", "TERM"], "`scramjet inst kill`"),
+    (["inst", "stop", "x", "--force"], "`scramjet inst kill`"),
+    (["inst", "stop", "--all"], "scramjet inst list -q"),
+    (["inst", "list", "--filter", "a=b"], "`| grep WORD`"),
+    (["inst", "list", "--watch"], "`watch scramjet inst list`"),
+    (["inst", "input", "x", "--text", "hi"], "`echo hello | "),
+    (["seq", "send", "x", "-t", "name"], "package.json"),
+    (["seq", "send", "x", "--dry-run"], "--list`"),
+    (["seq", "prune", "--yes"], "asks"),
+    (["dev", "x.py", "--reload"], "at each save anyhow"),
+    (["dev", "x.py", "--watch"], "at each save anyhow"),
+    (["hub", "start", "-d"], "until Ctrl-C"),
+    (["hub", "start", "--token", "x"], "SCRAMJET_HUB_TOKEN"),
+    (["--token", "x", "hub", "start"], "SCRAMJET_HUB_TOKEN"),
+    (["hub", "start", "--url", "http://a"], "`--port`"),
+    (["-u", "http://a", "hub", "start"], "`--port`"),
+    (["hub", "start", "--profile", "x"], "asks no hub"),
+    (["hub", "start", "--timeout", "3"], "until Ctrl-C"),
+    (["hub", "start", "--insecure"], "TLS"),
+    (["profile", "create", "x", "--url", "http://a", "--token", "t"], "SCRAMJET_TOKEN"),
+    (["seq", "pack", "x.py", "--url", "http://a"], "asks no hub"),
+    (["profile", "list", "--timeout", "3"], "asks no hub"),
+    (["completion", "bash", "--token", "x"], "asks no hub"),
+    (["inst", "list", "--no-color"], "NO_COLOR"),
+    (["inst", "--version"], "`scramjet --version`"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), ADVICE, ids=[" ".join(line) for line, _ in ADVICE])
+def test_words_without_a_counterpart(scramjet: Command, line: list[str], said: str, tmp_path: Path):
+    """A word of another tool that names nothing here is 2, and the sentence says what to do instead."""
+    (tmp_path / "x.py").write_text("")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        message = only_line(scramjet(*line, code=2).err)
+
+    assert said in message
+    assert "did you mean" not in message
+    assert "usage:" not in message
+
+
+UNKNOWN = [
+    ["inst", "tip"],
+    ["inst", "hop"],
+    ["bananas"],
+    ["seq", "fog"],
+    ["hub", "lag"],
+    ["inst", "list", "--shape"],
+    ["inst", "log", "x", "--bananas"],
+    ["seq", "run", "x.py", "--lag"],
+    ["inst", "stop", "x", "--tide"],
+]
+
+
+@pytest.mark.parametrize("line", UNKNOWN, ids=" ".join)
+def test_nothing_is_better_than_a_wrong_guess(scramjet: Command, line: list[str]):
+    """A word that only looks like one of ours is not taken for it."""
+    said = only_line(scramjet(*line, code=2).err)
+
+    assert "did you mean" not in said
+    assert "--help`" in said
 
 
 @pytest.mark.parametrize(("line", "meant"), GUESSES, ids=[" ".join(line) for line, _ in GUESSES])
@@ -95,8 +239,39 @@ def test_what_is_suggested_exists():
     """Whatever the table of words leads to is a command."""
     known = {path.partition(" ")[2] for path in verbs(root, "scramjet")}
 
-    assert {each for each in _words._VERBS if not each.startswith("-")} <= known
+    suggested = {
+        *_words._VERBS,
+        *_words._USUAL.values(),
+        *itertools.chain(*_words._ELSEWHERE.values()),
+    }
+    assert {_words._verb(each) for each in suggested if not each.startswith("-")} <= known
     assert set(_words._GROUPS) <= set(root.list_commands(click.Context(root)))
+
+
+def test_advice_names_what_exists():
+    """The places of the tables of advice are commands, and so is whatever they send a user to."""
+    known = {path.partition(" ")[2] for path in verbs(root, "scramjet")}
+    groups = {"", "*", *root.list_commands(click.Context(root)), "inst event"}
+    rows = [*_words._NO_COMMAND, *_words._NO_OPTION]
+
+    assert {place for row in rows for place in row.where} <= known | groups
+    for row in rows:
+        for line in re.findall(r"`scramjet ((?:[a-z]+ ?)+)", row.advice):
+            assert any(f"{line.strip()} ".startswith(f"{each} ") for each in known), row
+
+
+def test_no_word_is_advice_on_an_option_that_exists():
+    """No row speaks of an option that the verb has: it would never be read."""
+    for path in verbs(root, "scramjet"):
+        command: click.Command = root
+        for word in path.split()[1:]:
+            assert isinstance(command, click.Group)
+            command = command.get_command(click.Context(command), word) or command
+        params = command.get_params(click.Context(command))
+        here = {name for param in params for name in (*param.opts, *param.secondary_opts)}
+        rows = [row for row in _words._NO_OPTION if path.partition(" ")[2] in row.where]
+        for row in rows:
+            assert not here & set(row.words), (path, row.words)
 
 
 @pytest.mark.parametrize("option", ["--url", "-u", "--api-url"])

@@ -8,8 +8,11 @@ import traceback
 
 import scramjet
 
-_OURS = (os.path.dirname(os.path.abspath(__file__)) + os.sep, "scramjet_adapter.py")
-"""Start and end of paths to hide: the runner, and the adapter that runs deployed functions."""
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+"""Start of paths to hide: the runner."""
+
+_ADDED = ("scramjet_adapter.py", "scramjet_program.py", "_scramjet_entry.py")
+"""Names of files to hide: those that the client adds to a package, which run its main file."""
 
 _BENEATH = tuple(
     os.path.dirname(os.path.abspath(module.__file__ or "")) + os.sep
@@ -41,4 +44,4 @@ def _cut(told: traceback.TracebackException, seen: set[int]) -> None:
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith(_OURS[0]) or filename.endswith(_OURS[1])
+    return filename.startswith(_OURS) or os.path.basename(filename) in _ADDED
