@@ -19,7 +19,6 @@ import requests
 import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from scramjet_client._kept_tokens import kept_at
 from scramjet_client.errors import (
     AuthenticationError,
     BadParametersError,
@@ -163,6 +162,8 @@ def _meaning(status: int, subject: str, base: str, token: bool) -> tuple[str, st
 
 def _missing_token(base: str) -> str:
     """Return advice for a hub that wants a token."""
+    from scramjet_client._kept_tokens import kept_at  # noqa: PLC0415 - for who was refused
+
     kept = kept_at(base)
     if kept is None:
         return "; token= gives one, or SCRAMJET_TOKEN and from_env()"

@@ -145,7 +145,7 @@ def checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
 def _init_of(request_init: RequestInit | None) -> dict[str, Any]:
     if request_init is not None and not isinstance(request_init, Mapping):
         raise TypeError(
-            f"request_init must be a dict of headers, params and timeout, not {type(request_init).__name__}; all "
+            f"request_init must be a mapping of headers, params and timeout, not {type(request_init).__name__}; all "
             "data goes into one argument, and a list sends several pieces"
         )
     init: dict[str, Any] = {**(request_init or {})}
