@@ -79,6 +79,7 @@ _MEANT = {
     "seconds": ("timeout",),
     "source": ("stream", "function"),
     "ssl_verify": ("verify",),
+    "stdout": ("output",),
     "stream": ("stream_id",),
 }
 """Meanings of wrong keywords, for cases in which no name looks similar."""

@@ -33,7 +33,8 @@ _WORTH_SCATTERING = 16384
 
 def shut(sock: socket.socket | Recorded) -> None:
     """Shut a socket down both ways, below TLS; shutting down only the read side leaves writers stuck."""
-    with contextlib.suppress(OSError):
+    # The sockets of some mocks can't be shut down.
+    with contextlib.suppress(OSError, AttributeError):
         sock.shutdown(socket.SHUT_RDWR)
 
 
@@ -217,7 +218,9 @@ class BodyWriter:
         descriptor never wakes, not even by a later shutdown. TLS sockets keep their own.
         """
         if not isinstance(sock, (*DUPLEX, Recorded)):
-            self._held = sock.makefile("rb", buffering=0)
+            # The sockets of mocks have no descriptor, or can't be asked like this.
+            with contextlib.suppress(AttributeError, TypeError):
+                self._held = sock.makefile("rb", 0)
 
     def roll_over(self) -> None:
         """End the body of the current request; the next piece waits for another `attach`."""

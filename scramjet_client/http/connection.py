@@ -40,6 +40,13 @@ from scramjet_client.http.exchange import Answer, Exchange, current_exchange
 from scramjet_client.http.tls import DUPLEX, ContextCache, Sessions
 from scramjet_client.http.tuning import KeepAlive, Tuning
 
+if not HTTPConnection.__module__.startswith("urllib3"):
+    # A cassette of vcrpy has put its own class there. A body would have no socket, and its upload would never end.
+    raise RuntimeError(
+        f"{HTTPConnection.__module__} has replaced the connections of urllib3, which this client can't work with: make"
+        " a client once before that, outside of the cassette (docs/guides/mocks.md)"
+    )
+
 # macOS has another name for this option, which Python 3.9 does not know.
 _KEEPIDLE = {"darwin": 0x10}.get(sys.platform, getattr(socket, "TCP_KEEPIDLE", None))
 

@@ -235,7 +235,7 @@ class _Inlet(io.RawIOBase):
     def __init__(self, sock: socket.socket, exchange: Exchange | None) -> None:
         self._sock = sock
         # An open file of the socket keeps its descriptor while http.client "closes" the socket.
-        self._hold = sock.makefile("rb", buffering=0)
+        self._hold = sock.makefile("rb", 0)
         self._exchange = exchange
         self.holding = False
         """Set while only data that has been read already is wanted."""

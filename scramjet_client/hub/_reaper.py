@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -23,6 +25,10 @@ for each in $groups; do kill -9 "-$each" 2>/dev/null; done
 """
 
 
+_LIMIT = 10.0
+"""Seconds for its work, which takes milliseconds."""
+
+
 class Reaper:
     """A separate process that outlives the hub's process by a moment.
 
@@ -32,6 +38,7 @@ class Reaper:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -46,10 +53,12 @@ class Reaper:
 
     def add(self, group: int) -> None:
         """Add a process group to kill at the end."""
+        self._groups.add(group)
         self._say(f"add {group}\n")
 
     def discard(self, group: int) -> None:
         """Forget a group that has ended: the system may reuse its number."""
+        self._groups.discard(group)
         self._say(f"del {group}\n")
 
     def _say(self, line: str) -> None:
@@ -65,4 +74,12 @@ class Reaper:
         """Let it do its work, and wait until that is done."""
         process, self._process = self._process, None
         if process is not None:
-            process.communicate()
+            try:
+                process.communicate(timeout=_LIMIT)
+            except subprocess.TimeoutExpired:
+                # Something in this process, such as a mock of its files, keeps the end of its input from it.
+                for group in self._groups:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.killpg(group, signal.SIGKILL)
+                process.kill()
+                process.wait()

@@ -230,7 +230,8 @@ def _cut(node: Any, lines: list[str], file: str) -> Snippet | None:
 def class_snippet(cls: type, user: Snippet) -> Snippet | None:
     """Return the source of a class that a snippet uses, from its own file or from cells of a notebook, or None."""
     methods = [each for each in vars(cls).values() if isinstance(each, types.FunctionType)]
-    files = [each.__code__.co_filename for each in methods]
+    # An enum has methods of the standard library, which has classes of the same names.
+    files = [each.__code__.co_filename for each in methods if each.__module__ == cls.__module__]
     return _statement(cls.__name__, ast.ClassDef, [*files, *_files(user)], user)
 
 

@@ -37,6 +37,33 @@ def is_dict_like(value: object) -> bool:
     )
 
 
+_OF_A_KEY = ("getlist", "getall", "get_list", "get_all")
+"""Methods that return all values of a key, in mappings that can have several: forms, queries, headers."""
+
+
+def refuse_several(value: Any) -> None:
+    """Raise TypeError for a mapping that has several values of one key, of which JSON would have one."""
+    name = next((name for name in _OF_A_KEY if _has(value, name)), None)
+    if name is None:
+        return
+    for key in value.keys():  # noqa: SIM118 - iterating some of them gives something else
+        if len(getattr(value, name)(key) or ()) > 1:
+            raise TypeError(
+                f"a {type(value).__name__} has several values of {key!r}, of which JSON would have one; send"
+                f" {{key: value.{name}(key) for key in value.keys()}}"
+            )
+
+
+def records_advice(table: object) -> str:
+    """Return what to send instead of a table, with json=True; it begins with a semicolon."""
+    ways = (
+        ("to_dicts", ".to_dicts()"),
+        ("to_pylist", ".to_pylist()"),
+        ("to_dict", ".to_dict('records')"),
+    )
+    return next((f"; send {way} with json=True" for name, way in ways if _has(table, name)), "")
+
+
 def refusal(value: object, what: str = "a source", kinds: str = KINDS) -> TypeError:
     """Return the error for something that can't be sent, with what to send instead."""
     name = type(value).__name__
@@ -85,7 +112,29 @@ _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
         lambda value: _has(value, "tobytes") and _kind_of_numbers(value) in ("", *"biufc"),
         "send .tobytes() if its memory is meant, str(value), or .tolist() with json=True",
     ),
-    (is_array, "send .tolist() with json=True, or an iterable of str"),
+    (
+        lambda value: is_array(value) and _has(value, "tolist"),
+        "send .tolist() with json=True, or an iterable of str",
+    ),
+    (
+        lambda value: is_array(value) and _has(value, "to_pylist"),
+        "send .to_pylist() with json=True",
+    ),
+    (
+        lambda value: is_array(value) and _has(value, "to_list"),
+        "send .to_list() with json=True, or an iterable of str",
+    ),
+    (is_array, "send numpy.asarray(value).tolist() with json=True, or an iterable of str"),
+    (
+        _with("collect_schema"),
+        "send what its .collect() returns, by .write_csv() or .write_ndjson()",
+    ),
+    # XML elements have keys, which are their attributes.
+    (lambda value: _has(value, "itertext"), "send xml.etree.ElementTree.tostring(value)"),
+    (
+        lambda value: _has(value, "ngroups") or hasattr(type(value), "ngroups"),
+        "send what an aggregation of it gives",
+    ),
     (_of(AsyncIterable), "give an ordinary iterable; an async one can't be run here"),
     (
         lambda value: inspect.iscoroutinefunction(getattr(value, "read", None)),

@@ -26,7 +26,14 @@ from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client.errors import UnsupportedByHubError
-from scramjet_client.uploads.refusals import is_array, is_dict_like, is_masked, refusal
+from scramjet_client.uploads.refusals import (
+    is_array,
+    is_dict_like,
+    is_masked,
+    records_advice,
+    refusal,
+    refuse_several,
+)
 
 Item = Union[str, bytes, bytearray, memoryview]
 SourceLike = Union[Item, Path, "os.PathLike[str]", Iterable[Item], Any]
@@ -574,12 +581,17 @@ def _seems_text(file: Any) -> bool:
 
 
 def _json_line(value: object) -> bytes:
+    if type(value) is not dict and is_dict_like(value):
+        refuse_several(value)
     # ASCII, because no hub or runner can cut it within a character.
     line = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_no_json)
     return line.encode("ascii") + b"\n"
 
 
 def _no_json(value: object) -> object:
+    if isinstance(value, Mapping):
+        # Mappings that are no dict: of the environment, of configparser, of collections.
+        return dict(value)
     raise refusal(value, "a value for json=True", "a dict, a list, a str, a number, a bool or None")
 
 
@@ -593,9 +605,7 @@ class JsonLines:
     def __init__(self, value: Any) -> None:
         if is_array(value) and hasattr(type(value), "columns"):
             # Iterating it gives the names of its columns.
-            raise TypeError(
-                f"json=True can't send a {type(value).__name__}; send .to_dict('records') with json=True"
-            )
+            raise TypeError(f"json=True can't send a {type(value).__name__}{records_advice(value)}")
         if isinstance(value, (bytes, bytearray, memoryview)):
             # Iterating it gives numbers.
             raise TypeError(

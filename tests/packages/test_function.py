@@ -1410,6 +1410,25 @@ def test_adapter_lifts_the_seed_of_the_framework(seed: str, different: int):
     assert len(found) == different
 
 
+class Flag(enum.Flag):
+    A = 1
+
+
+class Enum(enum.Enum):
+    A = 1
+
+
+def flags(_context: Any, _input: Any) -> Any:
+    return [Flag.A.value, Enum.A.value]
+
+
+def test_enums_named_as_their_bases(tmp_path: Path):
+    """The source of an enum is the user's, not that of a class of the standard library with the same name."""
+    package = Package.from_function(flags)
+
+    assert run_here(package, tmp_path, "m.flags(None, None)") == [1, 1]
+
+
 # -- the lines of a traceback -----------------------------------------------------------------------
 
 

@@ -347,3 +347,28 @@ def test_the_client_has_its_own_session_class(order: str, tmp_path: Path):
     )
 
     assert found.stdout.split() == ["b'abc'", "stopped"], found.stderr
+
+
+def test_first_use_within_a_cassette(tmp_path: Path):
+    """A library that has replaced urllib3's connections before the first use is named at once."""
+    program = textwrap.dedent(
+        """
+        import urllib3.connection
+
+        class Stub(urllib3.connection.HTTPConnection):
+            pass
+
+        urllib3.connection.HTTPConnection = Stub
+        try:
+            from scramjet_client import HostClient
+        except RuntimeError as error:
+            print(error)
+        """
+    )
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    found = subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, timeout=100, check=False
+    )
+
+    assert found.stdout.startswith("__main__ has replaced the connections of urllib3"), found.stderr

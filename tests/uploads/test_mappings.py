@@ -1,0 +1,135 @@
+"""Mappings of all kinds as JSON, and arrays with what they really have as advice."""
+
+from __future__ import annotations
+
+import collections
+import configparser
+import json
+import os
+import types
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from scramjet_client.uploads.options import plan
+from scramjet_client.uploads.sources import JsonLines, Source
+
+
+def config() -> configparser.ConfigParser:
+    found = configparser.ConfigParser()
+    found["a"] = {"b": "c"}
+    return found
+
+
+MAPPINGS: dict[str, tuple[Callable[[], Any], Any]] = {
+    "mappingproxy": (lambda: types.MappingProxyType({"a": 1}), {"a": 1}),
+    "ChainMap": (lambda: collections.ChainMap({"a": 1}, {"b": 2}), {"a": 1, "b": 2}),
+    "UserDict": (lambda: collections.UserDict(a=1), {"a": 1}),
+    "environ": (lambda: os.environ, dict(os.environ)),
+    "ConfigParser": (config, {"DEFAULT": {}, "a": {"b": "c"}}),
+    "nested": (lambda: {"x": types.MappingProxyType({"a": 1})}, {"x": {"a": 1}}),
+    "form": (lambda: MultiDict([("a", "1"), ("b", "2")]), {"a": "1", "b": "2"}),
+}
+
+
+@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("as_json", [None, True])
+def test_mapping_is_sent(name: str, as_json: bool | None):
+    """Any mapping is sent as a dict is."""
+    make, expected = MAPPINGS[name]
+
+    body = plan("input", json=as_json).body(make())
+
+    sent = json.loads(b"".join(map(bytes, body)))
+    assert {key: sent[key] for key in expected} == expected
+
+
+class Headers:
+    """A mapping of another library, with several values of a key."""
+
+    def keys(self) -> list[str]:
+        return ["a"]
+
+    def __getitem__(self, _key: str) -> str:
+        return "1"
+
+    def getall(self, _key: str) -> list[str]:
+        return ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        MultiDict([("a", "1"), ("a", "2")]),
+        [MultiDict([("a", "1"), ("a", "2")])],
+        Headers(),
+    ],
+)
+def test_several_values_of_a_key(value: Any):
+    """A form with several values of a key is refused: JSON would have one of them."""
+    with pytest.raises(TypeError, match="several values of 'a'"):
+        plan("input", json=True).body(value)
+
+
+class Array:
+    def __array__(self) -> None: ...
+
+
+class Listed(Array):
+    def to_list(self) -> None: ...
+
+
+class Arrow(Array):
+    def to_pylist(self) -> None: ...
+
+
+class Numpy(Array):
+    def tolist(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("value", "advice", "other"),
+    [
+        (Listed(), ".to_list()", "tolist"),
+        (Arrow(), ".to_pylist()", "tolist"),
+        (Numpy(), ".tolist()", "to_list"),
+        (Array(), "numpy.asarray(value).tolist()", "send .tolist"),
+    ],
+)
+def test_advice_for_arrays(value: Any, advice: str, other: str):
+    """The advice names a method that the value has."""
+    with pytest.raises(TypeError) as caught:
+        Source(value)
+
+    assert advice in str(caught.value)
+    assert other not in str(caught.value)
+
+
+class Polars(Array):
+    columns = ()
+
+    def to_dicts(self) -> None: ...
+
+
+class ArrowTable(Arrow):
+    columns = ()
+
+
+class Pandas(Array):
+    columns = ()
+
+    def to_dict(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("table", "advice"),
+    [(Polars(), ".to_dicts()"), (ArrowTable(), ".to_pylist()"), (Pandas(), ".to_dict('records')")],
+)
+def test_advice_for_tables(table: Any, advice: str):
+    """So does the advice for a table with json=True."""
+    with pytest.raises(TypeError) as caught:
+        JsonLines(table)
+
+    assert advice in str(caught.value)
