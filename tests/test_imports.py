@@ -34,7 +34,7 @@ STARTS = {
     "a client": ("from scramjet_client import HostClient; HostClient()", HEAVY | LATER),
     "the command's help": (
         "from scramjet_client.cli import main; main(['--help'])",
-        HEAVY | LATER | {"attr", "requests", "ssl", "scramjet_client.models"},
+        HEAVY | LATER | {"attr", "requests", "ssl", "scramjet_client.models.instances"},
     ),
 }
 

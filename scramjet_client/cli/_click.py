@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from scramjet_client.cli import _exits, _say, _words
 from scramjet_client.cli._complete import complete_profile
-from scramjet_client.cli._options import seconds_type
+from scramjet_client.cli._numbers import seconds_type
 from scramjet_client.cli._session import Session, given
 from scramjet_client.cli._terms import in_options
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from scramjet_client.cli._complete import complete_instance, complete_sequence, complete_topic
+from scramjet_client.cli._numbers import count_type, seconds_type
 from scramjet_client.cli._words import Advice
-from scramjet_client.http.answers import loads
-from scramjet_client.models import CONTENT_TYPES
+from scramjet_client.models.words import CONTENT_TYPES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -26,20 +26,6 @@ def type_option(default: str) -> Callable[[_F], _F]:
         type=click.Choice(CONTENT_TYPES),
         help=f"Content type. [default: {default}]",
     )
-
-
-def seconds_type(*, min_open: bool = True) -> click.FloatRange:
-    """Return the type of an option that takes seconds; without `min_open`, 0 is allowed."""
-    kind = click.FloatRange(min=0, min_open=min_open)
-    kind.name = "number of seconds"
-    return kind
-
-
-def count_type(least: int, most: int | None = None) -> click.IntRange:
-    """Return the type of an option that takes a whole number."""
-    kind = click.IntRange(least, most)
-    kind.name = "whole number"
-    return kind
 
 
 PORT = count_type(0, 65535)
@@ -199,6 +185,8 @@ def json_value(kind: type, called: str) -> Callable[[Any], Any]:
     """Return the type of an option that takes a JSON value, or `@FILE` with one."""
 
     def convert(given: Any) -> Any:
+        from scramjet_client.http.answers import loads  # noqa: PLC0415 - help needs no answer
+
         text = str(given)
         try:
             if text.startswith("@"):

@@ -7,8 +7,8 @@ of the fingers. The tables have the words of docker, kubectl, si, systemctl, her
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-import attrs
 import click
 
 
@@ -118,8 +118,7 @@ _ELSEWHERE = {
 """Further verbs that may be meant in a group, if the table of verbs has the word for them."""
 
 
-@attrs.frozen
-class _Absent:
+class _Absent(NamedTuple):
     """Words for which there is nothing of their name here, and what to do instead.
 
     Attributes:

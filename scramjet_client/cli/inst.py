@@ -17,6 +17,7 @@ from scramjet_client.cli import _exits, _lookup, _output, _say, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._hints import hint
+from scramjet_client.cli._numbers import seconds_type
 from scramjet_client.cli._options import (
     LIMIT_NAMES,
     SENDING,
@@ -28,7 +29,6 @@ from scramjet_client.cli._options import (
     limit_option,
     lines_option,
     log_options,
-    seconds_type,
     source_argument,
     type_option,
 )
@@ -36,7 +36,7 @@ from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_fre
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import in_options
 from scramjet_client.cli.events import event, events
-from scramjet_client.errors import InstanceNotFoundError, ScramjetError
+from scramjet_client.errors import InstanceEndedError, InstanceNotFoundError, ScramjetError
 from scramjet_client.models import STATUSES, GetInstanceResponse
 
 if TYPE_CHECKING:
@@ -228,7 +228,12 @@ def _send(
         shown = file != "-" or stdin_is_free()
         report = stack.enter_context(progress(session, stream_id, shown=shown))
         until = session.limit(limit)
-        sent = client.send_stream(stream_id, body, progress=report, timeout=until, **options)
+        try:
+            sent = client.send_stream(stream_id, body, progress=report, timeout=until, **options)
+        except InstanceEndedError:
+            # If it has crashed at the data, its own error comes with the cure.
+            _end_with(ctx, client, options.get("type"))
+            raise
     if session.json:
         _output.document(sent)
     _end_with(ctx, client, options.get("type"), at_data=not options["end"])

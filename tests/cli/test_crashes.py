@@ -63,6 +63,17 @@ def test_feeding_a_program_that_crashes(
     assert "`-t text/plain`" in done.err
 
 
+def test_crash_while_more_is_sent(bot: Callable[[], str], env: dict[str, str]):
+    """A crash is told as such though the rest of the data can't be sent any more."""
+    id = bot()
+
+    done = run(["inst", "input", id, "-"], env, input=LINES * (50_000_000 // len(LINES)))
+
+    assert done.code == 1
+    assert f"instance '{id}' failed" in done.err
+    assert "`-t text/plain`" in done.err
+
+
 @pytest.mark.parametrize("line", [["output"], ["stdout"], ["attach", "--no-stdin"]], ids=" ".join)
 def test_reading_a_program_that_crashes(
     bot: Callable[[], str], host: HostClient, env: dict[str, str], line: list[str]

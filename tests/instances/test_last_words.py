@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import threading
 
-import pytest
-
 from scramjet_client import HostClient, Tuning
-from scramjet_client.instances import last_words
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
 from tests.support.waiting import LIMIT, eventually
 
 
-def test_output_opens_while_last_words_are_read(
-    h1_hub: H1Hub, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-):
+def test_output_opens_while_last_words_are_read(h1_hub: H1Hub, certificates: Certificates):
     """A stream opens at once though another thread waits for the rest of stderr."""
-    monkeypatch.setattr(last_words, "_LIMIT", LIMIT)
     there = h1_hub.add_instance()
     there.end(1, "it failed")
     there.pipes["stderr"].ended = False

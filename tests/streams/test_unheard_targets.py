@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,20 +101,24 @@ def test_target_takes_parts(sequence: SequenceClient, way: str, name: str):
 def test_descriptors_and_sockets(instance: InstanceClient):
     """So do `os.write` and a socket's `send`."""
     here, there = socket.socketpair()
-    with here, there, instance.get_stream("output") as stream:
-        there.setblocking(False)
-        here.settimeout(LIMIT)
-        sent = b""
+    taken: list[bytes] = []
 
-        def send(data: Any) -> int:
-            return here.send(data[:4096])
-
-        stream.pipe_to(functools.wraps(here.send)(send))
-        here.close()
+    def take() -> None:
         while piece := there.recv(65536):
-            sent += piece
+            taken.append(piece)
 
-    assert len(sent) == SIZE
+    reader = threading.Thread(target=take, name="test-reader")
+    reader.start()
+    with there, instance.get_stream("output") as stream:
+        with here:
+
+            def send(data: Any) -> int:
+                return here.send(data[:4096])
+
+            stream.pipe_to(functools.wraps(here.send)(send))
+        reader.join(LIMIT)
+
+    assert len(b"".join(taken)) == SIZE
 
 
 class Liar:
