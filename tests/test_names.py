@@ -184,7 +184,7 @@ def test_every_constructor_names_its_public_class(name, cls):
         (lambda: InstanceClient("x", "http://h"), "host must be a HostClient, not str"),
         (lambda: Multiplexer(5), "streams must be a list of streams, not int"),
         (lambda: Multiplexer([5]), "a stream must be an OutputStream"),
-        (lambda: Fleet([5]), "hosts must be a mapping"),
+        (lambda: Fleet([5]).get_hosts(), "hosts must be a mapping"),
         (lambda: Package(5), "path must be a str or a Path, not int"),
         (lambda: HOST.deploy("ticker.py"), "send_sequence(path) sends a file or folder"),
         (lambda: HOST.send_sequence("nope.py"), "it does not exist"),
@@ -469,6 +469,7 @@ with LocalHub() as hub, hub.client() as host:
         ('instance.get_event("never")', "in get_event"),
         ("instance.wait()", "in wait"),
         ("sequence.run()", "in run"),
+        ("instance.run()", "in run"),
         ("output.readline()", "in read"),
         ("for line in output: pass", "in _piece"),
         ("instance.follow(output=print).wait()", "in wait"),
@@ -491,7 +492,7 @@ def test_interrupt_shows_the_users_line(tmp_path: Path, call: str, last: str):
     assert not re.search(r"urllib3|requests/|/http/", said)
     assert any(line.endswith(last) for line in frames), frames
     assert len([line for line in frames if "_names.py" not in line]) <= 3
-    if sys.version_info >= (3, 11) and call == "sequence.run()":
+    if sys.version_info >= (3, 11) and call == "instance.run()":
         assert (
             "run() sent no input; if the program waits for the end of its input, input=b'' ends it"
             in said

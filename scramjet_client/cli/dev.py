@@ -76,10 +76,15 @@ def _check(given: dict[str, Any], session: Session) -> None:
     if given["no_requirements"] and given["requirements"] is not None:
         raise click.UsageError("--no-requirements and --requirements contradict each other")
     path = given["input_path"]
-    if path not in (None, "-") and not Path(path).exists():
-        raise click.UsageError(f"there is no file {path!r} for --input")
-    if given["once"] and path not in (None, "-") and not Path(path).is_file():
-        raise click.UsageError(f"--once needs a regular file as --input, and {path!r} is not one")
+    if path not in (None, "-") and not Path(path).is_file():
+        missing = not Path(path).exists()
+        if given["once"]:
+            why = ": there is no such file" if missing else ""
+            raise click.UsageError(
+                f"--once needs a regular file as --input, and {path!r} is not one{why}"
+            )
+        if missing:
+            raise click.UsageError(f"there is no such file for --input: {path!r}")
     if not given["once"] and find_spec("watchfiles") is None:
         raise click.ClickException(
             "scramjet dev needs the package 'watchfiles': pip install 'scramjet_client[cli]'"

@@ -312,10 +312,6 @@ class Fleet(Live):
     """
 
     def __init__(self, hosts: Members | Callable[[], Members]) -> None:
-        if not callable(hosts) and not isinstance(hosts, Mapping):
-            raise TypeError(
-                f"hosts must be a mapping of names to HostClients, or a function, not {type(hosts).__name__}"
-            )
         self._discover = hosts if callable(hosts) else lambda: hosts
         self._failing: dict[str, str] = {}
         # Guards _failing: any thread may ask.
@@ -326,6 +322,11 @@ class Fleet(Live):
     def get_hosts(self) -> FleetAnswer[HostClient]:
         """Return a client for each hub; hubs that are known not to answer are in `errors`."""
         members = self._discover()
+        if not isinstance(members, Mapping):
+            cure = "; manager.fleet() makes a fleet" if hasattr(members, "fleet") else ""
+            raise TypeError(
+                f"hosts must be a mapping of names to HostClients, not {type(members).__name__}{cure}"
+            )
         return FleetAnswer(
             {hub: each for hub, each in members.items() if isinstance(each, HostClient)},
             {hub: each for hub, each in members.items() if isinstance(each, ScramjetError)},

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
 
-from scramjet_client._base import Shown, logger, public
+from scramjet_client._base import Shown, logger, public, warn_aside
 from scramjet_client._clock import monotonic
 from scramjet_client._names import Guided, guessed
 from scramjet_client.api.answers import has_ended
@@ -51,6 +51,9 @@ _LAST_PAUSE = 1.0
 
 _START_GRACE = 10.0
 """After an interrupt, seconds to wait for the answer to a start, in order to kill the new instance."""
+
+_LONG_SILENCE = 30.0
+"""Seconds after which `run` says that a program without input has given nothing."""
 
 _NO_INPUT = "if the program waits for the end of its input, input=b'' ends it"
 
@@ -330,7 +333,13 @@ class _Run:
     def _until_end(self, reading: Follow, watcher: EndWatcher) -> None:
         """Wait until the instance has ended, or an error has occurred."""
         waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
+        # A user who knows of the silence, and gave a limit, needs no word.
+        watched = not self._uploads and self._timeout is None and self._output is None
+        said_at = monotonic() + _LONG_SILENCE if watched else None
         while not self._has_ended(reading, watcher):
+            if said_at is not None and monotonic() >= said_at:
+                said_at = None
+                self._say_that_it_is_silent()
             if reading.done:
                 reading.wait()
             self._feeds.check()
@@ -339,6 +348,13 @@ class _Run:
             if self._news.wait(pause if remaining is None else min(pause, remaining)):
                 waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
             self._news.clear()
+
+    def _say_that_it_is_silent(self) -> None:
+        if not any(self._collected[each].tell() for each in ("output", "stdout", "stderr")):
+            warn_aside(
+                f"{self._name} has given nothing for {_LONG_SILENCE:g} s, and run() sent it no input; {_NO_INPUT}",
+                UserWarning,
+            )
 
     @staticmethod
     def _has_ended(reading: Follow, watcher: EndWatcher) -> bool:

@@ -37,6 +37,7 @@ except ImportError as _error:
     ) from _error
 
 from scramjet_client._base import Closing
+from scramjet_client._names import advised_function
 from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import ViewState, as_html, as_parts, as_text
@@ -52,6 +53,7 @@ _views: weakref.WeakKeyDictionary[LiveView, Any] = weakref.WeakKeyDictionary()
 # cells uses it.
 
 
+@advised_function
 def show(
     instance: InstanceClient,
     *,

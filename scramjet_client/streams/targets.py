@@ -11,11 +11,10 @@ import os
 import socket
 import sys
 import types
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, Union
 
-from scramjet_client._base import Closing, callers_level, printable
+from scramjet_client._base import Closing, printable, warn_aside
 from scramjet_client._log_records import full_record_of, indented
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.streams.lines import LineSplitter, bare
@@ -154,11 +153,10 @@ class _Spoiled:
         if self._warned or text.count(_REPLACED) <= data.count(_REPLACED.encode()):
             return
         self._warned = True
-        warnings.warn(
+        warn_aside(
             f"{self._name} takes text, and some bytes are not UTF-8: U+FFFD stands in their place; a path, or a file "
             "opened with 'wb', gets the bytes unchanged",
             UserWarning,
-            stacklevel=callers_level(),
         )
 
 
@@ -354,9 +352,8 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
         return _TextFile(value, spoiled=_Spoiled(stream_id))
     if callable(value):
         refuse_unheard(value, stream_id)
-        return _for_text(value, stream_id, log=log) or (
-            _Raw(value) if _is_raw(value) else _Lines(value)
-        )
+        lines = _for_text(value, stream_id, log=log)
+        return lines or (_Raw(value) if _is_raw(value) else _Lines(value))
     raise TypeError(
         f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
@@ -374,9 +371,8 @@ def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Tar
         refuse_unheard(value, name)
     found: Target | None
     if callable(value) and not hasattr(value, "write"):
-        found = _for_text(value, name, log=log) or (
-            _Raw(value) if _is_raw(value) else _Pieces(value)
-        )
+        lines = _for_text(value, name, log=log)
+        found = lines or (_Raw(value) if _is_raw(value) else _Pieces(value))
     elif log and (value is True or (_takes_text(value) and _is_screen(value))):
         found = _terminal("stdout", log=True) if value is True else _screen(value)
     else:

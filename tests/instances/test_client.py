@@ -842,3 +842,23 @@ def test_unusable_ids(closed_port: int, id, kind):
     """An id that can't be part of a path is refused when the client is made."""
     with HostClient(f"http://127.0.0.1:{closed_port}/api/v1") as host, pytest.raises(kind):
         InstanceClient.from_(id, host)
+
+
+def test_long_silence_without_input_is_said(
+    instance: InstanceClient, there: Instance, monkeypatch: pytest.MonkeyPatch
+):
+    """A run without input and limit that gets nothing says, once and without ending, what it may wait for."""
+    monkeypatch.setattr("scramjet_client.instances.run._LONG_SILENCE", 0.1)
+    said = []
+
+    def say(text: str, category: type[Warning]) -> None:
+        said.append(text)
+        there.end()
+
+    monkeypatch.setattr("scramjet_client.instances.run.warn_aside", say)
+
+    instance.run()
+
+    (words,) = said
+    assert "has given nothing for 0.1 s, and run() sent it no input" in words
+    assert "input=b'' ends it" in words
