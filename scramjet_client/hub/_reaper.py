@@ -34,10 +34,12 @@ class Reaper:
 
     Args:
         folder: A folder to remove at the end, or None.
+        limit: Seconds for its work, after which `close` does it.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, limit: float = _LIMIT) -> None:
         self._folder = folder
+        self._limit = limit
         self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -75,7 +77,7 @@ class Reaper:
         process, self._process = self._process, None
         if process is not None:
             try:
-                process.communicate(timeout=_LIMIT)
+                process.communicate(timeout=self._limit)
             except subprocess.TimeoutExpired:
                 # Something in this process, such as a mock of its files, keeps the end of its input from it.
                 for group in self._groups:

@@ -6,16 +6,13 @@ import os
 import subprocess
 import sys
 
-import pytest
-
-from scramjet_client.hub import _reaper
+from scramjet_client.hub._reaper import Reaper
 from tests.support.waiting import LIMIT
 
 
-def test_input_that_stays_open(monkeypatch: pytest.MonkeyPatch):
+def test_input_that_stays_open():
     """`close` returns, and no group lives on."""
-    monkeypatch.setattr(_reaper, "_LIMIT", 0.1)
-    reaper = _reaper.Reaper(None)
+    reaper = Reaper(None, limit=0.1)
     with subprocess.Popen(
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
     ) as child:
