@@ -69,6 +69,7 @@ class Tuning(Shown):
         input_reading: How long to wait for signs that a program reads; a runner that came back to a restarted hub never
             gives one.
         input_return: How long a function that has not returned may compute before its first input is sent anyway.
+        run_silence: How long a program may give nothing to a `run` without input and limit, until `run` says so.
         exit_grace: How long the interpreter's end waits for running uploads, all of them together.
         sleep: Waits between two attempts of a request.
     """
@@ -88,6 +89,7 @@ class Tuning(Shown):
     input_settle: float = 0.5
     input_reading: float = 30.0
     input_return: float = 1.0
+    run_silence: float = 30.0
     exit_grace: float = 5.0
     sleep: Callable[[float], object] = attrs.field(default=time.sleep, repr=False)
 

@@ -52,9 +52,6 @@ _LAST_PAUSE = 1.0
 _START_GRACE = 10.0
 """After an interrupt, seconds to wait for the answer to a start, in order to kill the new instance."""
 
-_LONG_SILENCE = 30.0
-"""Seconds after which `run` says that a program without input has given nothing."""
-
 _NO_INPUT = "if the program waits for the end of its input, input=b'' ends it"
 
 _numbers = itertools.count(1)
@@ -294,6 +291,7 @@ class _Run:
         self._open = open_stream
         self._uploads = uploads
         self._timeout = timeout
+        self._silence = instance.client.tuning.run_silence
         self._deadline = None if timeout is None else monotonic() + timeout
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
@@ -335,7 +333,7 @@ class _Run:
         waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
         # A user who knows of the silence, and gave a limit, needs no word.
         watched = not self._uploads and self._timeout is None and self._output is None
-        said_at = monotonic() + _LONG_SILENCE if watched else None
+        said_at = monotonic() + self._silence if watched else None
         while not self._has_ended(reading, watcher):
             if said_at is not None and monotonic() >= said_at:
                 said_at = None
@@ -352,7 +350,7 @@ class _Run:
     def _say_that_it_is_silent(self) -> None:
         if not any(self._collected[each].tell() for each in ("output", "stdout", "stderr")):
             warn_aside(
-                f"{self._name} has given nothing for {_LONG_SILENCE:g} s, and run() sent it no input; {_NO_INPUT}",
+                f"{self._name} has given nothing for {self._silence:g} s, and run() sent it no input; {_NO_INPUT}",
                 UserWarning,
             )
 

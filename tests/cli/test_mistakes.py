@@ -87,9 +87,7 @@ def test_a_hub_on_another_port_is_named(
     scramjet: Command, home: Path, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ):
     """If nothing listens at the address, but a hub of this user elsewhere, the error and the doctor name it."""
-    monkeypatch.setattr(_kept_tokens, "_SYSTEM", str(home / "nowhere{}"))
-    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(_kept_tokens, "_bases", lambda: [home])
     away = f"http://127.0.0.1:{closed_port}/api/v1"
     with LocalHub(token="a") as other, keep_token(other.url, "a"):
         url = other.url

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+import attrs
 import psutil
 import pytest
 
@@ -845,10 +846,10 @@ def test_unusable_ids(closed_port: int, id, kind):
 
 
 def test_long_silence_without_input_is_said(
-    instance: InstanceClient, there: Instance, monkeypatch: pytest.MonkeyPatch
+    h1_host: HostClient, there: Instance, monkeypatch: pytest.MonkeyPatch
 ):
     """A run without input and limit that gets nothing says, once and without ending, what it may wait for."""
-    monkeypatch.setattr("scramjet_client.instances.run._LONG_SILENCE", 0.1)
+    h1_host.client.tuning = attrs.evolve(h1_host.client.tuning, run_silence=0.1)
     said = []
 
     def say(text: str, category: type[Warning]) -> None:
@@ -857,7 +858,7 @@ def test_long_silence_without_input_is_said(
 
     monkeypatch.setattr("scramjet_client.instances.run.warn_aside", say)
 
-    instance.run()
+    h1_host.get_instance_client(there.id).run()
 
     (words,) = said
     assert "has given nothing for 0.1 s, and run() sent it no input" in words
