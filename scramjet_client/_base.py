@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from traceback import format_exception
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import NoReturn, TypeVar
 
 from scramjet_client._names import Guided, advised
@@ -42,12 +42,14 @@ _CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
 
 
 def callers_level() -> int:
-    """Return the `stacklevel` with which the calling function's warning appears at the user's line."""
+    """Return the `stacklevel` with which the calling function's warning appears at the user's line.
+
+    Where no line of the user is running any more, as at the interpreter's end, it is that of none.
+    """
     here = os.path.dirname(os.path.abspath(__file__)) + os.sep
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(
-        (here, contextlib.__file__)
-    ):
+    level = 1
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith((here, contextlib.__file__)):
         level, frame = level + 1, frame.f_back
     return level
 
@@ -55,7 +57,7 @@ def callers_level() -> int:
 def warn_aside(text: str, category: type[Warning]) -> None:
     """Warn beside a transfer: a filter that makes errors of warnings (`-W error`) must not end what goes on."""
     try:
-        warnings.warn(text, category, stacklevel=3)
+        warnings.warn(text, category, stacklevel=callers_level())
     except Warning as warning:
         warnings.showwarning(warning, category, PUBLIC, 1)
 

@@ -163,8 +163,8 @@ class LastLines:
 
     def __init__(self, client: HttpClient, stderr: Any = None) -> None:
         self._client = client
-        self.stderr = Tail(_KEPT_LINES, stderr)
-        self.log = Tail(_KEPT_LINES)
+        self.stderr: Tail = Tail(_KEPT_LINES, stderr)
+        self.log: Tail = Tail(_KEPT_LINES)
 
     def explain(self, info: GetInstanceResponse | None) -> bool:
         """Return whether they say all that a reader of the log can learn about an end.

@@ -17,7 +17,6 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.answers import JsonAnswer
-from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.settings import route
@@ -135,8 +134,9 @@ class LiveView(Closing):
         self._closing = Event()
         self._over = Event()
         self._follow = instance.follow(**self._meters)
+        # Not in the caller's context: an update that belongs to an earlier cell is lost in notebooks.
         self._thread = threading.Thread(
-            target=in_context(self._run), name=f"scramjet-show-{next(_numbers)}", daemon=True
+            target=self._run, name=f"scramjet-show-{next(_numbers)}", daemon=True
         )
         self._thread.start()
 

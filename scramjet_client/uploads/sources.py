@@ -292,6 +292,10 @@ def _checked_file(file: Any) -> None:
         )
 
 
+_blocks: Callable[[int], bool] = getattr(os, "get_blocking", lambda descriptor: True)
+"""Whether a read of a descriptor waits for data. Older Pythons on Windows can't tell."""
+
+
 def _non_blocking(file: Any, item: Any = b"") -> int | None:
     """Return the descriptor of a non-blocking pipe or terminal below a file, also if a wrapper shows it; else None.
 
@@ -303,7 +307,7 @@ def _non_blocking(file: Any, item: Any = b"") -> int | None:
     raw = getattr(below, "raw", below)
     try:
         # A socket with a time limit is non-blocking too, but its file is not.
-        if not (item is None or isinstance(raw, io.FileIO)) or os.get_blocking(raw.fileno()):
+        if not (item is None or isinstance(raw, io.FileIO)) or _blocks(raw.fileno()):
             return None
         return None if stat.S_ISREG(os.fstat(raw.fileno()).st_mode) else int(raw.fileno())
     except (OSError, ValueError, AttributeError):

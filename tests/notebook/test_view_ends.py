@@ -123,7 +123,7 @@ def test_rates_span_a_minute(instance: InstanceClient, interval: float, rates: i
     """However often it draws, the rates that it keeps are those of the last minute."""
     drawn: list[ViewState] = []
     view = LiveView(instance, drawn.append, streams=["output"], lines=3, interval=interval)
-    kept = view._tails["output"].rates.maxlen
+    kept = view._meters["output"].rates.maxlen
     view.close()
 
     assert kept == rates
