@@ -42,7 +42,9 @@ def proxy(hub: H1Hub) -> Iterator[FaultProxy]:
         yield proxy
 
 
-@pytest.mark.parametrize("fault", [Cut(), Cut(after=1), Reset(), Answer(503), Answer(429)])
+@pytest.mark.parametrize(
+    "fault", [Cut(), Cut(after=1), Reset(), *map(Answer, (429, 502, 503, 504))]
+)
 def test_gets_are_sent_again(hub: H1Hub, proxy: FaultProxy, fault):
     """A GET that fails twice is answered the third time."""
     proxy.next(fault, fault)
