@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import selectors
 import subprocess
 import sys
@@ -348,8 +350,13 @@ def test_a_closed_member_does_not_take_its_number_along(wires: Wires):
 
         def elsewhere() -> None:
             number = first._reader.exchange._sock.fileno()  # type: ignore[union-attr]
-            first.close()
-            second = wires.stream("second")
+            # A new socket gets the lowest number that is free.
+            with contextlib.ExitStack() as lower:
+                while (taken := os.open(os.devnull, os.O_RDONLY)) < number:
+                    lower.callback(os.close, taken)
+                os.close(taken)
+                first.close()
+                second = wires.stream("second")
             assert second._reader.exchange._sock.fileno() == number  # type: ignore[union-attr]
             multiplexer.add(second)
             wires["second"].send_chunk(b"two\n")
