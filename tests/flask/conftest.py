@@ -34,6 +34,7 @@ def _upstream() -> Iterator[Upstream]:
 def upstream(_upstream: Upstream) -> Upstream:
     """The hub, with nothing noted yet."""
     _upstream.left.clear()
+    _upstream.watching.clear()
     _upstream.broken.clear()
     _upstream.received.clear()
     return _upstream

@@ -71,7 +71,12 @@ class Upstream:
             answer(conn, "200 OK", {"id": path[1], "status": "running", "sequence": python})
         else:
             conn.send(HEAD)
-            self._outputs[path[1]](conn)
+            try:
+                self._outputs[path[1]](conn)
+            except ConnectionError:
+                # It left before the first data.
+                self.left.set()
+                raise
 
     def _take(self, conn: Conn, request: Request) -> None:
         self.parts.clear()
