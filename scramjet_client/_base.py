@@ -13,7 +13,7 @@ from traceback import format_exception
 from types import FrameType, TracebackType
 from typing import NoReturn, TypeVar
 
-from scramjet_client._names import Guided, advised
+from scramjet_client._names import PACKAGE, Guided, advised, is_beneath, module_of
 
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)
@@ -164,18 +164,6 @@ class Closing(Live):
         raise NotImplementedError
 
 
-_BENEATH = {
-    "scramjet_client", "requests", "urllib3", "http", "socket", "ssl", "selectors",
-    "contextlib", "threading", "concurrent", "queue",
-}  # fmt: skip
-"""Packages whose frames do not interest the caller of this one."""
-
-
-def is_beneath(module: str) -> bool:
-    """Whether the frames of a module do not interest the caller of this package."""
-    return module.partition(".")[0] in _BENEATH
-
-
 def traceback_lines(error: BaseException) -> list[str]:
     """Return a traceback with the caller's frames and the call into this package, without deeper frames.
 
@@ -206,7 +194,7 @@ def _alone(error: BaseException) -> BaseException:
     shown.__dict__.update(error.__dict__)
     shown.__traceback__ = _outer(error.__traceback__)
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is None or type(cause).__module__.partition(".")[0] in _BENEATH or _inner(cause):
+    if cause is None or is_beneath(type(cause).__module__) or _inner(cause):
         shown.__suppress_context__ = True
     else:
         shown.__cause__ = _alone(cause)
@@ -215,16 +203,12 @@ def _alone(error: BaseException) -> BaseException:
 
 def _inner(error: BaseException) -> bool:
     """Tell whether an error was raised by deeper code and also caught there."""
-    trace, names = error.__traceback__, set()
+    trace = error.__traceback__
     while trace is not None:
-        names.add(_top(trace))
+        if not is_beneath(module_of(trace)):
+            return False
         trace = trace.tb_next
-    return names <= _BENEATH
-
-
-def _top(trace: TracebackType) -> str:
-    name: str = trace.tb_frame.f_globals.get("__name__") or ""
-    return name.partition(".")[0]
+    return True
 
 
 def _outer(trace: TracebackType | None) -> TracebackType | None:
@@ -232,10 +216,10 @@ def _outer(trace: TracebackType | None) -> TracebackType | None:
     kept: list[TracebackType] = []
     inside = False
     while trace is not None:
-        top = _top(trace)
-        if not inside or top not in _BENEATH:
+        module = module_of(trace)
+        if not inside or not is_beneath(module):
             kept.append(trace)
-            inside = top == "scramjet_client"
+            inside = module.partition(".")[0] == PACKAGE
         trace = trace.tb_next
     found: TracebackType | None = None
     for each in reversed(kept):

@@ -308,20 +308,28 @@ def shorten(interrupt: KeyboardInterrupt) -> None:
             None, inner.tb_frame, inner.tb_lasti, inner.tb_lineno
         )
     context = interrupt.__context__
-    if context is not None and _is_beneath(context.__traceback__):
+    where = None if context is None else context.__traceback__
+    if where is None or is_beneath(module_of(where)):
         # It was caught by a library; the user's own errors begin in the user's code.
         interrupt.__context__ = None
 
 
-_BENEATH = frozenset(
-    (PACKAGE, "requests", "urllib3", "http", "socket", "ssl", "selectors", "threading")
-)
+_BENEATH = {
+    PACKAGE, "requests", "urllib3", "http", "socket", "ssl", "selectors",
+    "contextlib", "threading", "concurrent", "queue",
+}  # fmt: skip
+"""Packages whose frames do not interest the caller of this one."""
 
 
-def _is_beneath(trace: TracebackType | None) -> bool:
-    if trace is None:
-        return True
-    return str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] in _BENEATH
+def is_beneath(module: str) -> bool:
+    """Whether the frames of a module do not interest the caller of this package."""
+    return module.partition(".")[0] in _BENEATH
+
+
+def module_of(trace: TracebackType) -> str:
+    """Return the name of the module that a frame is in."""
+    name: str = trace.tb_frame.f_globals.get("__name__") or ""
+    return name
 
 
 def _called(given: tuple[Any, ...], name: str) -> str:

@@ -128,7 +128,7 @@ def _hide_frames(error: BaseException) -> None:
 
     `--full-trace` and `--tb=native` still show the rest.
     """
-    from scramjet_client._base import is_beneath  # noqa: PLC0415
+    from scramjet_client._names import is_beneath  # noqa: PLC0415
     from scramjet_client.errors import ScramjetError  # noqa: PLC0415
 
     seen: set[int] = set()

@@ -16,17 +16,17 @@ def json_bytes(value: Any) -> bytes:
         TypeError: Something in it is of a type that JSON does not have.
         ValueError: It is too deep, refers to itself, or has a number or a text that JSON can't carry.
     """
-    problem = _problem(value)
-    if problem is None:
-        return json.dumps(value, allow_nan=False).encode()
+    made = _made(value)
+    if isinstance(made, str):
+        return made.encode()
     where, culprit = _culprit(value, "", set())
-    raise type(problem)(
-        f"{where or 'the value'} can't be sent as JSON: {_why(culprit, problem)}"
-    ) from problem
+    raise type(made)(
+        f"{where or 'the value'} can't be sent as JSON: {_why(culprit, made)}"
+    ) from made
 
 
-def _problem(value: Any) -> Exception | None:
-    """Return the error of making JSON of a value, or None."""
+def _made(value: Any) -> str | Exception:
+    """Return a value as JSON, or why that can't be."""
     try:
         text = json.dumps(value, allow_nan=False)
         if "\\ud" in text:
@@ -38,7 +38,7 @@ def _problem(value: Any) -> Exception | None:
         return ValueError("it is too deep")
     except (TypeError, ValueError) as error:
         return error
-    return None
+    return text
 
 
 def _culprit(value: Any, where: str, seen: set[int]) -> tuple[str, Any]:
@@ -52,7 +52,7 @@ def _culprit(value: Any, where: str, seen: set[int]) -> tuple[str, Any]:
         # A list at the top is not the user's.
         parts = [(f"{where}[{at}]" if where else "", each) for at, each in enumerate(value)]
     for place, part in parts:
-        if _problem(part) is not None:
+        if not isinstance(_made(part), str):
             return _culprit(part, place, seen | {id(value)})
     return where, value
 
@@ -68,4 +68,5 @@ def _why(culprit: Any, problem: Exception) -> str:
         return f"it is of the type {type(culprit).__name__}"
     if isinstance(culprit, int):
         return "it has too many digits"
-    return str(_problem(culprit) or problem)
+    made = _made(culprit)
+    return str(problem if isinstance(made, str) else made)

@@ -640,7 +640,7 @@ def test_stdout_that_nobody_reads(own: dict[str, str], tmp_path: Path, given: st
     program = tmp_path / "app.py"
     program.write_text(
         f"import asyncio\nasync def run(context, input):\n    while True:\n        {given}\n"
-        "        await asyncio.sleep(0)\n"
+        "        await asyncio.sleep(0)  # gives way to the runner\n"
     )
     unread, full = os.pipe()
     process = subprocess.Popen(

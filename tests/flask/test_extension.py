@@ -91,7 +91,7 @@ def test_wrong_streams_are_refused(app: Flask, make: Any, of: Any, words: str) -
 def test_guessed_names_are_refused_with_the_right_one(app: Flask) -> None:
     """The extension and its functions advise as clients do."""
     with pytest.raises(AttributeError, match="Scramjet has no 'client'; use host"):
-        _ = Scramjet().client  # type: ignore[attr-defined]
+        _ = Scramjet().client  # type: ignore[attr-defined]  # a wrong guess
     with pytest.raises(
         TypeError, match=r"stream_response\(\) has no argument 'mime'; it is called 'mimetype'"
     ):
