@@ -428,6 +428,7 @@ class Source:
         """Whether it gives text; None if only its first item can tell (see `kind_within`)."""
         # A list of the first item, which is empty if there is none, and from when the item is taken.
         self._ahead: Future[list[Any]] | None = None
+        self._in_use = False
         self._raw: Iterator[Any] = iter(())
         self._names: Iterator[str | int] = itertools.count()
         self._seems_text = False
@@ -492,6 +493,7 @@ class Source:
         """
         if self.text is None and self._ahead is None:
             self._ahead = Future()
+            self._in_use = True
             name = f"scramjet-first-{next(_numbers)}"
             threading.Thread(
                 target=_fetch,
@@ -529,9 +531,10 @@ class Source:
         return self
 
     def __next__(self) -> bytes | memoryview:
-        if self._ahead is not None:
-            # Until then the other thread is in the context.
+        if self._in_use and self._ahead is not None:
+            # Until then the other thread is in the context. Once is enough: waiting takes longer than an item.
             wait([self._ahead])
+            self._in_use = False
         return self._context.run(next, self._items)
 
     def close(self) -> None:
