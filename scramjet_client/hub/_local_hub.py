@@ -149,7 +149,9 @@ class LocalHub(Guided):
         self._tls = ssl_context
         self._parent = _path("storage must be a path", storage)
         self._page = page
-        self._record = record if callable(record) else _path("record must be a path or a callable", record)
+        self._record = (
+            record if callable(record) else _path("record must be a path or a callable", record)
+        )
         self._trace: TraceWriter | None = None
         settings = HubSettings(
             instance_lifetime=instance_lifetime,
