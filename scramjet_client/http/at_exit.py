@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 _T = TypeVar("_T")
+
+_PROCESS_MAKERS = ("multiprocessing", "multiprocess")
+"""multiprocessing, which billiard builds on, and the copy of it that pathos uses. Children may end without `atexit`."""
+
+_LAST = -100
+"""A priority behind all that these packages finish themselves."""
 
 
 class AtExit(Generic[_T]):
     """Objects that the interpreter's end hands to a function, as long as somebody holds them.
 
-    A forked child forgets them: their threads and their end belong to the parent.
+    The end of a child of multiprocessing is an interpreter's end too. A forked child forgets what the parent has: the
+    threads and the end of that belong to the parent.
 
     Args:
-        finish: Called once, at the interpreter's end. No new thread can start then, but running ones go on until it
-            returns.
+        finish: Called with the objects at the interpreter's end. No new thread can start then, but running ones go on
+            until it returns.
     """
 
     def __init__(self, finish: Callable[[list[_T]], object]) -> None:
@@ -37,15 +45,36 @@ class AtExit(Generic[_T]):
                 # Here, not on import, and again each time, so that it runs before handlers registered meanwhile.
                 atexit.unregister(self._run)
                 atexit.register(self._run)
+                for finalizer in self._finalizers:
+                    finalizer.cancel()
+                self._finalizers = _finalizers(self._run)
             self._items.add(item)
+
+    def discard(self, item: _T) -> None:
+        """Forget an object that needs no end."""
+        with self._lock:
+            self._items.discard(item)
 
     def _forget(self) -> None:
         # Guards the objects: a daemon thread may add one while the interpreter's end goes through them. A child gets a
         # new lock, because another thread may have held it at the fork, and can't release it there.
         self._lock = threading.Lock()
         self._items: weakref.WeakSet[_T] = weakref.WeakSet()
+        self._finalizers: list[Any] = []
 
     def _run(self) -> None:
+        # Each object once: some children end both by a finalizer and by atexit.
         with self._lock:
             items = list(self._items)
+            self._items.clear()
         self._finish(items)
+
+
+def _finalizers(function: Callable[[], None]) -> list[Any]:
+    """Have each package that may have made this process call a function before it ends the process.
+
+    Only what is imported already can have made it. In other processes atexit comes first.
+    """
+    modules = [sys.modules.get(f"{each}.util") for each in _PROCESS_MAKERS]
+    makers = [getattr(each, "Finalize", None) for each in modules]
+    return [each(None, function, exitpriority=_LAST) for each in makers if each is not None]

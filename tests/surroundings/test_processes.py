@@ -140,6 +140,79 @@ def test_multiprocessing(method: str, hub: H1Hub, certificates: Certificates, tm
     assert "can't be pickled" in done.stdout
 
 
+BACKGROUND = """
+import multiprocessing, sys, threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import util
+from scramjet_client import HostClient, HttpClient, Tuning
+
+def work(url, verify, ends):
+    tuning = Tuning(exit_grace=3600.0 if ends else 0.01)
+    host = HostClient.over(HttpClient(url, verify=verify, tuning=tuning))
+    go = threading.Event()
+
+    def items():
+        yield b"first"
+        go.wait()  # the child's end has begun
+        yield b"last"
+
+    upload = host.get_instance_client("i").submit_input(items())
+    upload.accepted(60)
+    if ends:
+        util.Finalize(None, go.set, exitpriority=0)
+
+if __name__ == "__main__":
+    method, kind, *args = sys.argv[1:5]
+    args.append(sys.argv[5] == "ends")
+    context = multiprocessing.get_context(method)
+    if kind == "Process":
+        child = context.Process(target=work, args=args)
+        child.start()
+        child.join()
+        assert child.exitcode == 0, child.exitcode
+    elif kind == "Pool":
+        pool = context.Pool(1)
+        pool.apply(work, args)
+        pool.close()
+        pool.join()
+    else:
+        with ProcessPoolExecutor(1, mp_context=context) as executor:
+            executor.submit(work, *args).result()
+"""
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["ends in time", "is cut"])
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("fork", "Process"),
+        ("spawn", "Process"),
+        ("fork", "Pool"),
+        ("forkserver", "ProcessPoolExecutor"),
+    ],
+)
+def test_uploads_of_children(
+    method: str, kind: str, ends: bool, hub: H1Hub, certificates: Certificates, tmp_path
+):
+    """The end of a child of multiprocessing waits for background uploads, and names those that it cuts."""
+    program = tmp_path / "program.py"
+    program.write_text(BACKGROUND)
+    told = "ends" if ends else "is cut"
+    done = subprocess.run(
+        [sys.executable, str(program), method, kind, hub.url, certificates.ca_path, told],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("RuntimeWarning") == (not ends), done.stderr
+    assert "is cut after 5 bytes" in done.stderr or ends
+    assert hub.instances["i"].pipes["output"].held() == (b"firstlast" if ends else b"first")
+
+
 def test_fifty_threads():
     """50 threads on one client get their own answers, and their uploads arrive whole."""
 
