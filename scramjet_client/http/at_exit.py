@@ -33,6 +33,7 @@ class AtExit(Generic[_T]):
     def __init__(self, finish: Callable[[list[_T]], object]) -> None:
         self._finish = finish
         self._watches_forks = False
+        self._finalizers: list[Any] = []
         self._forget()
 
     def add(self, item: _T) -> None:
@@ -47,7 +48,7 @@ class AtExit(Generic[_T]):
                 atexit.register(self._run)
                 for finalizer in self._finalizers:
                     finalizer.cancel()
-                self._finalizers = _finalizers(self._run)
+                self._finalizers[:] = _finalizers(self._run)
             self._items.add(item)
 
     def discard(self, item: _T) -> None:
@@ -60,7 +61,6 @@ class AtExit(Generic[_T]):
         # new lock, because another thread may have held it at the fork, and can't release it there.
         self._lock = threading.Lock()
         self._items: weakref.WeakSet[_T] = weakref.WeakSet()
-        self._finalizers: list[Any] = []
 
     def _run(self) -> None:
         # Each object once: some children end both by a finalizer and by atexit.

@@ -37,7 +37,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from scramjet_client._clock import monotonic
 from scramjet_client.http.body import BodyWriter
 from scramjet_client.http.exchange import Answer, Exchange, current_exchange
-from scramjet_client.http.tls import DUPLEX, ContextCache, Sessions
+from scramjet_client.http.tls import DUPLEX, ContextCache, Sessions, replaced_by
 from scramjet_client.http.tuning import KeepAlive, Tuning
 
 if not HTTPConnection.__module__.startswith("urllib3"):
@@ -158,13 +158,18 @@ class _DuplexTLS(_Duplex, HTTPSConnection):
             super().connect()
         self.sessions.made(self.sock)
 
-    def _note_head_sent(self, exchange: Exchange | None) -> None:
+    def _begin(self, *args: Any, **kwargs: Any) -> None:
+        exchange = current_exchange()
         uploads = exchange is not None and exchange.writer is not None
-        if uploads and not isinstance(self.sock, DUPLEX):
+        # The pool has connected it, so that nothing of the request has been sent yet.
+        if uploads and self.sock is not None and not isinstance(self.sock, DUPLEX):
             raise ssl.SSLError(
-                "an upload cannot be sent through TLS inside TLS (an https:// proxy to an https:// hub)"
+                ssl.SSL_ERROR_SSL,
+                f"no upload can be sent: {replaced_by(self.sock)}"
+                if self.proxy is None
+                else "an upload cannot be sent through TLS inside TLS (an https:// proxy to an https:// hub)",
             )
-        super()._note_head_sent(exchange)
+        super()._begin(*args, **kwargs)
 
 
 class _FreshPool(urllib3.HTTPConnectionPool):

@@ -281,15 +281,50 @@ _SOCKET = DuplexSSLSocket if ssl.SSLSocket.__module__ == "ssl" else GreenSSLSock
 
 
 def duplex_context(cert_reqs: int | str | None) -> ssl.SSLContext:
-    """Return a new client context whose sockets are `DuplexSSLSocket`s; it trusts no CA yet."""
+    """Return a new client context whose sockets are `DuplexSSLSocket`s; it trusts no CA yet.
+
+    Raises:
+        ssl.SSLError: urllib3's contexts are not those of ssl any more.
+    """
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    if not hasattr(context, "sslsocket_class"):
+        raise ssl.SSLError(ssl.SSL_ERROR_SSL, replaced_by(context))
     if cert_reqs in (ssl.CERT_NONE, "CERT_NONE", "NONE"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     # A renegotiation lets a writer consume data that a reader waits for.
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.sslsocket_class = _SOCKET
+    _make_duplex_inside(context)
     return context
+
+
+def _make_duplex_inside(context: ssl.SSLContext) -> None:
+    """Give truststore's contexts, which wrap one of ssl's, sockets that are theirs and duplex.
+
+    Their own class comes first, so that its handshake, which checks the certificates, stays in front of the other. A
+    class that does more than this has sockets of its own kind, and stays as it is.
+    """
+    inner: Any = getattr(context, "_ctx", None)
+    own = getattr(inner, "sslsocket_class", None)
+    if not isinstance(own, type) or not issubclass(own, ssl.SSLSocket):
+        return
+    if own is not ssl.SSLSocket and own.__bases__ == (ssl.SSLSocket,):
+        changed = {name for name in vars(own) if hasattr(ssl.SSLSocket, name)}
+        if {name for name in changed if not name.startswith("__")} <= {"do_handshake"}:
+            inner.sslsocket_class = type(own.__name__, (own, _SOCKET), {})
+
+
+def replaced_by(found: object) -> str:
+    """Return a sentence about who has replaced ssl, given the context or socket that is in place of ssl's."""
+    kind = type(found)
+    package = kind.__module__.partition(".")[0]
+    if kind.__module__.startswith("urllib3.contrib."):
+        package = kind.__module__
+    return (
+        f"{package} has replaced the TLS of Python, and {kind.__module__}.{kind.__qualname__} can't be used"
+        " here. Make the client in a process in which it has not; verify= names a file of CAs"
+    )
 
 
 _resumed: ContextVar[ssl.SSLSession | None] = ContextVar("scramjet_tls_session", default=None)
@@ -325,8 +360,8 @@ class Sessions:
             _resumed.reset(token)
 
     def made(self, sock: object) -> None:
-        """Learn of a new connection."""
-        if isinstance(sock, DuplexSSLSocket):
+        """Learn of a new connection. One that checks certificates in its own way does so each time."""
+        if type(sock) is DuplexSSLSocket:
             with self._lock:
                 self._newest = weakref.ref(sock)
 

@@ -10,6 +10,7 @@ import pickle
 import sys
 import types
 from collections.abc import Callable, Iterable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ for _name in ("provides", "requires"):
 run = importlib.import_module("scramjet_adapter").program(globals(), own=True)
 '''
 
-_ADAPTER = Path(__file__).parent.parent / "packages" / "on_hub" / "scramjet_adapter.py"
+_ADAPTER = resources.files("scramjet_client") / "packages" / "on_hub" / "scramjet_adapter.py"
 """Turns any result of a function into an output. A copy goes into the package, as with `HostClient.deploy`."""
 
 

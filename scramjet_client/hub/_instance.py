@@ -15,6 +15,7 @@ from scramjet_client.hub import _json
 from scramjet_client.hub._events import Events
 from scramjet_client.hub._pipes import Pipe
 from scramjet_client.hub._process import Process
+from scramjet_client.hub._python import Runs
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._recorder import Recorder
 from scramjet_client.hub._records import Audit, HubLog, compact, milliseconds, timestamp
@@ -54,6 +55,7 @@ class Hub(Protocol):
 
     settings: HubSettings
     reaper: Reaper
+    runs: Runs
     topics: Topics
     log: HubLog
     audit: Audit
@@ -140,7 +142,7 @@ class Instance:
         self._hub.audit.changed(_STARTED, self.id)
         name = str(self.sequence.manifest.config.get("name") or "")
         self._recorder.started(name, order["args"], order["appConfig"])
-        self.process = await Process.start(order, self._heard, self._hub.reaper)
+        self.process = await Process.start(order, self._heard, self._hub.reaper, self._hub.runs)
         self._recorder.listen(self.process)
         for line in self._early_notes:
             self.process.log.put(line)
@@ -166,7 +168,12 @@ class Instance:
             if known is not None:
                 return known.format(self.sequence.main)
             said = await self.process.last_line() if self.process.has_ended else ""
-            return f"Runner failed: {said}" if said else "Runner failed"
+            python = self._hub.runs.python
+            # Clients tell from the name of the hub that this is not the known fault of other hubs.
+            return (
+                f"Runner failed: the Python of this LocalHub ({python}) ended before it had loaded the program:"
+                f" {said or 'it said nothing'}"
+            )
         return None
 
     async def _watch(self) -> None:

@@ -31,6 +31,7 @@ from scramjet_client.hub._callables import write_package
 from scramjet_client.hub._door import Door
 from scramjet_client.hub._packages import remove
 from scramjet_client.hub._page import Page
+from scramjet_client.hub._python import Runs, interpreter, runner
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._sequence import copy_folder
 from scramjet_client.hub._settings import HubSettings
@@ -97,6 +98,8 @@ class LocalHub(Guided):
         page: Whether the hub shows a page about itself at its root (docs/dev.md). `page_url` is its address.
         record: A file for a trace of all that instances are sent and give, with times (docs/dev.md); each start of the
             hub makes it anew. Or a callable that gets each record as a dict, on the hub's thread: it must not wait.
+        python: The Python that runs programs, for a process that has none: a frozen program, or one that embeds
+            Python. It must be of the same version, and have scramjet-client[hub]. None means that of this process.
 
     Raises:
         TypeError, ValueError: `host` or `port` can't be an address.
@@ -135,6 +138,7 @@ class LocalHub(Guided):
         head_timeout: float | timedelta | None = defaults.HEAD_TIMEOUT,
         page: bool = False,
         record: Taker | None = None,
+        python: str | Path | None = None,
     ) -> None:
         if not hasattr(os, "fork"):
             raise OSError("LocalHub needs a POSIX system (Linux, macOS, WSL)")
@@ -148,6 +152,7 @@ class LocalHub(Guided):
         self._host, self._port = host, port
         self._tls = ssl_context
         self._parent = _path("storage must be a path", storage)
+        self._python = _path("python must be a path", python)
         self._page = page
         self._record = (
             record if callable(record) else _path("record must be a path or a callable", record)
@@ -198,11 +203,13 @@ class LocalHub(Guided):
 
         Raises:
             RuntimeError: The hub is already running.
-            OSError: The hub cannot listen on the address, or the system has no more processes or files for it.
+            OSError: The hub cannot listen on the address, or the system has no more processes or files for it, or
+                there is no Python to run programs with.
         """
         with self._lock, contextlib.ExitStack() as undo:
             if self._server.is_started:
                 raise RuntimeError("the hub is started already")
+            python = interpreter(self._python)
             self._trace = None if self._record is None else TraceWriter(self._record)
             if self._trace is not None:
                 undo.callback(self._trace.close)
@@ -210,11 +217,13 @@ class LocalHub(Guided):
             storage = Path(
                 tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
             ).resolve()
+            undo.callback(remove, storage)
+            runs = Runs(python, runner(storage))
             reaper = Reaper(storage)
             # From here on, the thread releases all of it.
             undo.pop_all()
             self._server.start(
-                partial(self._serve, listener, storage, reaper),
+                partial(self._serve, listener, storage, reaper, runs),
                 self._around(listener, storage, reaper),
             )
             self._url = self._address(listener.getsockname()[1])
@@ -250,9 +259,9 @@ class LocalHub(Guided):
 
     @contextlib.asynccontextmanager
     async def _serve(
-        self, listener: socket.socket, storage: Path, reaper: Reaper
+        self, listener: socket.socket, storage: Path, reaper: Reaper, runs: Runs
     ) -> AsyncIterator[None]:
-        state = self._state = State(storage, self._settings, reaper, self._trace)
+        state = self._state = State(storage, self._settings, reaper, runs, self._trace)
         state.port = listener.getsockname()[1]
         door = Door(state.settings)
         page = Page(loopback=_is_loopback(self._host)) if self._page else None

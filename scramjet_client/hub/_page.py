@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib import resources
 
 from aiohttp import web
 
 from scramjet_client.hub._foreign_origins import names_this_machine
 
-_FOLDER = Path(__file__).resolve().parent / "page"
+_FOLDER = resources.files("scramjet_client.hub") / "page"
 
 _FILES = {
     "/": ("index.html", "text/html"),

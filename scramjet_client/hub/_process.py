@@ -19,15 +19,14 @@ from typing import Any, cast
 import scramjet
 
 from scramjet_client.hub._pipes import Feed, Pipe, pump
+from scramjet_client.hub._python import Runs
 from scramjet_client.hub._reaper import Reaper
 
 with contextlib.suppress(ImportError):  # this is not a POSIX system, so no hub runs on it
     import fcntl
 
-_RUNNER = Path(__file__).resolve().parent / "_runner" / "__main__.py"
-
 _FRAMEWORK = Path(scramjet.__file__ or "").resolve().parent.parent
-"""The framework's folder, so that the runner finds it even if this process had to change `sys.path`."""
+"""The framework's folder or zip, so that the runner finds it even if this process had to change `sys.path`."""
 
 _MESSAGE_LIMIT = 64 * 2**20
 """Most bytes of one message from the runner; an event contains its whole message."""
@@ -77,7 +76,11 @@ class Process:
 
     @classmethod
     async def start(
-        cls, order: dict[str, Any], on_message: Callable[[str, Any], None], reaper: Reaper
+        cls,
+        order: dict[str, Any],
+        on_message: Callable[[str, Any], None],
+        reaper: Reaper,
+        runs: Runs,
     ) -> Process:
         """Start the process and send it its order."""
         self = cls(on_message)
@@ -89,7 +92,7 @@ class Process:
             passed = (far, data_r, put_w, log_w)
             # asyncio's processes depend on the loop, the thread, and SIGCHLD, so this uses subprocess.
             self._process = subprocess.Popen(
-                [sys.executable, *_flags(), str(_RUNNER), *map(str, passed), str(_FRAMEWORK)],
+                [runs.python, *_flags(), str(runs.runner), *map(str, passed), str(_FRAMEWORK)],
                 stdin=in_r,
                 stdout=out_w,
                 stderr=err_w,

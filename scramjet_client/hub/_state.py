@@ -13,6 +13,7 @@ import attrs
 from scramjet_client._trace import TraceWriter
 from scramjet_client.hub._instance import Instance, Start
 from scramjet_client.hub._packages import remove
+from scramjet_client.hub._python import Runs
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._records import Audit, HubLog
 from scramjet_client.hub._sequence import LOCATION, Sequence
@@ -94,12 +95,14 @@ class State:
         storage: Path,
         settings: HubSettings,
         reaper: Reaper,
+        runs: Runs,
         trace: TraceWriter | None = None,
     ) -> None:
         self.storage = storage
         self.trace = trace
         self.settings = settings
         self.reaper = reaper
+        self.runs = runs
         self.sequences: dict[str, Sequence] = {}
         self.instances: dict[str, Instance] = {}
         self.topics = Topics()

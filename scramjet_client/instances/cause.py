@@ -71,6 +71,9 @@ _NODE_OURS = re.compile(r"^node:|node_modules[/\\](?:@scramjet|scramjet(?:-core)
 _LOCAL_HUB_SAYS = "the sequence raised while it "
 """Beginning of a LocalHub's record about an error of the program; the traceback follows."""
 
+_LOCAL_HUBS_RUNNER = "the Python of this LocalHub"
+"""In the reason that a LocalHub gives for a runner that failed. The known fault is of other hubs' runners only."""
+
 _RUNNER_MAIN = re.compile(r"python-runner[/\\]runner\.py$")
 
 _SIGNAL = re.compile(r"the process was ended by signal (?P<name>SIG[A-Z0-9]{1,12}|\d{1,3})")
@@ -93,12 +96,13 @@ class _Disease:
     cure: str
 
 
+_RUNNER_DIES = (
+    "the hub's Python runner dies at its handshake on CPython 3.11.5 and newer (transform-hub issue 1051):"
+    " give the hub an older CPython"
+)
+
 _DISEASES = (
-    _Disease(
-        re.compile(r"IncompleteReadError"),
-        "the hub's Python runner dies at its handshake on CPython 3.11.5 and newer (transform-hub issue 1051):"
-        " give the hub an older CPython",
-    ),
+    _Disease(re.compile(r"IncompleteReadError"), _RUNNER_DIES),
     _Disease(
         re.compile(r"ModuleNotFoundError|^Error: Cannot find module"),
         "the hub has not got this module: send it along, with `requirements=` for a Python program",
@@ -185,6 +189,8 @@ def cured(error: HubResponseError) -> None:
     else:
         said = f"{error.message}\n{error.body or ''}"
         cure = cure_of(said) or (_RUNNER_FAILED if "Runner failed" in said else None)
+        if _LOCAL_HUBS_RUNNER in said and cure in (_RUNNER_FAILED, _RUNNER_DIES):
+            cure = None
     if cure is not None:
         error.message += f"; {cure}"
         error.args = (error.message,)
@@ -387,6 +393,7 @@ class _Traceback:
         users = [each for each in self.own if not _LIBRARY.search(each.file)]
         own = users or list(self.own)
         place = own[-1] if own else None
+        cure = cure_of(f"{self.type}: {self.message}")
         return Cause(
             type=self.type,
             message=_shortened(self.message),
@@ -394,7 +401,8 @@ class _Traceback:
             file=None if place is None else place.file,
             line=None if place is None else place.line,
             function=None if place is None else place.function,
-            cure=cure_of(f"{self.type}: {self.message}"),
+            # A program that runs has a runner that works.
+            cure=None if users and cure == _RUNNER_DIES else cure,
         )
 
 

@@ -14,6 +14,7 @@ import operator
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any, List, TypeVar  # noqa: UP035 - see _MADE_AGAIN
 
@@ -42,7 +43,7 @@ from scramjet_client.packages.values import expression
 MODULE = "sequence_source"
 """Name of the module with the function in the package."""
 
-ADAPTER = Path(__file__).parent / "on_hub" / "scramjet_adapter.py"
+ADAPTER = resources.files("scramjet_client.packages") / "on_hub" / "scramjet_adapter.py"
 """The adapter that runs a function on a hub; a copy of it travels."""
 
 _MAIN = '''\

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Union
 
+from scramjet_client._python import own_python
+
 FOLDER = "__pypackages__"
 """Folder of a package that 1.x hubs put on the module path (docs/protocol.md, "Sequences")."""
 
@@ -132,9 +134,15 @@ def hidden(text: str) -> str:
 def _pip(file: Path, what: str, base: Path, into: Path) -> None:
     if importlib.util.find_spec("pip") is None:
         raise ValueError(f"{hidden(what)} cannot be installed: {sys.executable} has no pip")
+    python = own_python()
+    if python is None:
+        raise ValueError(
+            f"{hidden(what)} cannot be installed: this program has no Python to run pip with (it is frozen, or embeds"
+            " Python). Install them into the folder of the package before"
+        )
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"),
+            *(python, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"),
             *("--quiet", "--no-compile", "--no-warn-script-location"),
             *("--target", str(into), "--requirement", str(file.resolve())),
         ],

@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from scramjet_client._python import is_frozen
 from scramjet_client.packages.imports import (
     Imported,
     first_names,
@@ -190,7 +191,9 @@ def _made(file: str) -> str:
             if hasattr(sys, "ps1")
             else "in a script that Python read from stdin"
         )
-    return "made by exec or python -c"
+    if file == "<console>":
+        return "typed at a prompt of `code.interact`"
+    return "compiled into a frozen program" if is_frozen() else "made by exec or python -c"
 
 
 def _given(function: types.FunctionType, source: str) -> Snippet:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from scramjet_client.errors import BadParametersError
 from scramjet_client.hub import LocalHub, _reaper
 from tests.hub.wire import ask, ended, info, opened, run, start
 from tests.support.certs import Certificates
@@ -260,6 +261,12 @@ def test_runner_that_does_not_start(
     assert answer.status == 400
     assert answer.json["error"].startswith("Runner failed: ")
     assert answer.json["error"].endswith("not on this machine")
+
+    with hub.client() as host, pytest.raises(BadParametersError) as caught:
+        host.get_sequence_client(sequence).start()
+    assert "not on this machine" in str(caught.value)
+    # The known fault of other hubs' runners has nothing to do with it.
+    assert "1051" not in str(caught.value)
 
 
 def test_a_start_that_fails_says_why(monkeypatch: pytest.MonkeyPatch):

@@ -1276,6 +1276,26 @@ def test_prompt_without_a_history_names_the_cure(tmp_path: Path):
         assert "typed at a plain prompt (<stdin>); give its text by source=..." in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("file", "frozen", "said"),
+    [
+        ("<console>", False, r"typed at a prompt of `code\.interact` \(<console>\)"),
+        ("<string>", False, r"made by exec or python -c \(<string>\)"),
+        ("app.py", True, r"compiled into a frozen program \(app\.py\)"),
+    ],
+)
+def test_why_there_is_no_source(
+    file: str, frozen: bool, said: str, monkeypatch: pytest.MonkeyPatch
+):
+    """The refusal of a function without a source says where the function came from."""
+    monkeypatch.setattr(sys, "frozen", frozen, raising=False)
+    space: dict[str, Any] = {}
+    exec(compile("def f(context, input): return 1\n", file, "exec"), space)
+
+    with pytest.raises(ValueError, match=said):
+        Package.from_function(space["f"])
+
+
 def test_large_values_are_data():
     """A value that is too large to be written into a program is refused."""
     table = list(range(300_000))

@@ -616,6 +616,16 @@ def test_requirement_is_one_package(tmp_path: Path, line: str):
         Package(root, requirements=["attrs", line])
 
 
+def test_requirements_of_a_frozen_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A program that is no Python can't run pip, and does not start itself instead."""
+    root = folder(tmp_path / "seq")
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr("subprocess.run", None)
+
+    with pytest.raises(ValueError, match="has no Python to run pip with"):
+        Package(root, requirements=["attrs"])
+
+
 @pytest.mark.parametrize(
     "line",
     ["attrs", "attrs>=22,<99", "attrs ; python_version < '4'", "attrs[x]==1.0", "a @ file:///x-y.whl", "a-b", "# x",

@@ -18,7 +18,7 @@ import attrs
 import pytest
 
 from tests.support.cases import mostly_long
-from tests.surroundings.programs import environment
+from tests.surroundings.programs import ROOT, environment
 
 LIMIT = 120.0
 """Seconds in which a program must have come to its end; only a hang needs them."""
@@ -47,8 +47,10 @@ def expect(found, expected, done):
     if found != expected:  # no assert, for -O
         raise SystemExit(f"{{found!r}} instead of {{expected!r}}: {{done.info}} {{done.stderr}} {{done.log}}")
 
+HUB = {{}}
+
 def use():
-    with LocalHub() as hub, hub.client() as host:
+    with LocalHub(**HUB) as hub, hub.client() as host:
         done = host.deploy(shout).run("ąb\\n", type="text/plain", timeout=90)
         expect(done.output.decode(), "ĄB\\n[] [13, 25] 4", done)
         expect(done.stdout, b"began\\n", done)
@@ -148,6 +150,11 @@ signal.signal(signal.SIGCHLD, reap)
 """
 
 GEVENT = "from gevent import monkey\nmonkey.patch_all()"
+
+
+FROZEN = "import sys\nsys.real, sys.executable, sys.frozen = sys.executable, sys.argv[0], True"
+
+NAMED = 'if __name__ == "__main__":\n    HUB["python"] = {}\n    use()'
 
 
 def _limited(what: int, most: int) -> Callable[[], None]:
@@ -257,6 +264,12 @@ SURROUNDINGS = {
     "-X dev": Surrounding(flags=("-X", "dev")),
     "-OO": Surrounding(flags=("-OO",)),
     "-u": Surrounding(flags=("-u",)),
+    # Programs that embed Python: what they name as theirs is no Python, or nothing.
+    "sys.executable of a server": Surrounding("import sys\nsys.executable = '/bin/true'"),
+    "sys.executable that is not there": Surrounding("import sys\nsys.executable = '/gone/python'"),
+    "no sys.executable": Surrounding("import sys\nsys.executable = None"),
+    "an empty sys.executable": Surrounding("import sys\nsys.executable = ''"),
+    "a named Python": Surrounding(FROZEN, NAMED.format("sys.real")),
     # Settings of the program's own.
     "its own logging": Surrounding(LOGGING),
     "its own warnings": Surrounding("import warnings\nwarnings.simplefilter('error')"),
@@ -267,6 +280,7 @@ SURROUNDINGS = {
 
 
 ALWAYS = {
+    *("sys.executable of a server", "no sys.executable", "a named Python"),
     *(
         "default timeout of nothing",
         "gevent",
@@ -315,7 +329,7 @@ def test_surrounding(name: str, tmp_path: Path):
         PROGRAM.format(
             before=surrounding.before,
             around=surrounding.around,
-            root=str(Path(__file__).resolve().parent.parent.parent),
+            root=str(ROOT),
             report=str(report),
         ),
         "utf-8",
@@ -337,3 +351,43 @@ def test_surrounding(name: str, tmp_path: Path):
 
     assert report.exists(), done.stderr.decode("utf-8", "replace")
     assert (report.read_text(), done.returncode) == ("whole", 0)
+
+
+NO_PYTHON = "import sys\nsys.exec_prefix, sys.executable = '/gone', {!r}"
+
+REFUSED = {
+    "frozen": (FROZEN, PLAIN, "this program is frozen"),
+    "embedded": (NO_PYTHON.format("/bin/true"), PLAIN, "sys.executable is '/bin/true'"),
+    "embedded, nameless": (NO_PYTHON.format(""), PLAIN, "sys.executable is ''"),
+    "embedded, without any": (NO_PYTHON.format(None), PLAIN, "sys.executable is None"),
+    "not there": ("", NAMED.format("'/gone/python'"), "python='/gone/python' is not a program"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_no_python(name: str, tmp_path: Path):
+    """A hub in a process without a Python does not start, says what to do, and starts nothing in its place."""
+    before, around, said = REFUSED[name]
+    program = tmp_path / "program.py"
+    started = "import subprocess\nsubprocess.Popen = None"
+    program.write_text(
+        PROGRAM.format(
+            before=f"{before}\n{started}",
+            around=around,
+            root=str(ROOT),
+            report=str(tmp_path / "report"),
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+    last = done.stderr.rstrip().rpartition("\n")[2]
+    assert last.startswith("OSError: ")
+    assert said in last
+    assert "LocalHub(python=" in last or name == "not there"
