@@ -16,8 +16,10 @@ from urllib3.util import wait_for_write
 
 from scramjet_client._base import logger, safe_repr
 from scramjet_client._clock import monotonic
+from scramjet_client.errors import UploadError
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT
+from scramjet_client.http.threads import begin
 from scramjet_client.http.tls import DUPLEX
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
@@ -203,9 +205,10 @@ class BodyWriter:
                 target=in_context(self._run), name=self._name, daemon=True
             )
         try:
-            self._thread.start()
-        except RuntimeError:
+            begin(self._thread)
+        except UploadError:
             if threading.main_thread().is_alive():
+                self._thread = self._held = None
                 raise
             # Python 3.12.0 and 3.12.1 start no thread during the interpreter's end: sending late is better than losing.
             self._run()
@@ -505,7 +508,12 @@ class Gathering:
         self._thread = threading.Thread(
             target=in_context(self._watch), name=self._name, daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            # Without it, each piece is sent by itself.
+            self._thread = None
+            return False
         return True
 
     def _watch(self) -> None:

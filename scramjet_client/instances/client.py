@@ -1035,7 +1035,11 @@ class InstanceClient(Handle):
 
         upload.add_done_callback(pass_on)  # type: ignore[arg-type]  # it is called with this Upload
         output.upload = upload
-        upload.start()
+        try:
+            upload.start()
+        except BaseException:
+            output.close()
+            raise
         return output
 
 

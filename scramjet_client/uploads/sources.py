@@ -26,7 +26,8 @@ from typing import Any, Union
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
-from scramjet_client.errors import UnsupportedByHubError
+from scramjet_client.errors import UnsupportedByHubError, UploadError
+from scramjet_client.http.threads import begin
 from scramjet_client.uploads.refusals import (
     is_array,
     is_dict_like,
@@ -494,12 +495,17 @@ class Source:
         if self.text is None and self._ahead is None:
             self._ahead = Future()
             name = f"scramjet-first-{next(_numbers)}"
-            threading.Thread(
+            thread = threading.Thread(
                 target=_fetch,
                 args=(self._context, self._raw, self._ahead),
                 name=name,
                 daemon=True,
-            ).start()
+            )
+            try:
+                begin(thread)
+            except UploadError:
+                self._ahead = None
+                raise
             wait([self._ahead], seconds)
             self._late = not self._ahead.done() and not self._seems_text
             if self._seems_text and not self._ahead.done():

@@ -40,6 +40,7 @@ from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translate_errors
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.requester import BodyRequest, Requester
+from scramjet_client.http.threads import begin
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
@@ -265,9 +266,16 @@ class Upload(Live, Future[_R]):
     def _start(self, work: Callable[[], None]) -> None:
         _running.add(self)
         self._begun = self._in_background = True
-        threading.Thread(
-            target=in_context(work), name=f"scramjet-answer-{next(_numbers)}", daemon=True
-        ).start()
+        name = f"scramjet-answer-{next(_numbers)}"
+        try:
+            begin(threading.Thread(target=in_context(work), name=name, daemon=True))
+        except UploadError as error:
+            # Nothing has begun: the input stays open, and the interpreter's end has nothing to wait for.
+            _running.discard(self)
+            self.writer.abort()
+            self._settle_error(error)
+            self._asked = True
+            raise
 
     def open(self, watch: IdleHook | None) -> tuple[Exchange, Callable[[], requests.Response]]:
         """Send the body and leave the answer to a reader, for answers that come during the upload.
@@ -391,7 +399,7 @@ class Upload(Live, Future[_R]):
         timer = threading.Timer(limit, self.writer.roll_over)
         timer.name = f"scramjet-roll-over-{next(_numbers)}"
         timer.daemon = True
-        timer.start()
+        begin(timer)
         return timer
 
     def _refuse(self, response: requests.Response, exchange: Exchange) -> None:
