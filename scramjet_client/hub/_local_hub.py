@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import errno
 import ipaddress
 import os
 import secrets
@@ -237,7 +238,17 @@ class LocalHub(Guided):
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        return socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
+        place = self._host, self._port
+        try:
+            return socket.create_server(place, family=family, backlog=_BACKLOG)
+        except OSError as error:
+            absent = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+            if not absent or family == socket.AF_INET6 or not socket.has_ipv6:
+                raise
+            # A name of a machine that has IPv6 only. An address of IPv4 has none in IPv6.
+            with contextlib.suppress(OSError):
+                return socket.create_server(place, family=socket.AF_INET6, backlog=_BACKLOG)
+            raise
 
     def _address(self, port: int) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self._host, self._host)

@@ -72,6 +72,7 @@ class Found:
 
 
 OUTSIDE = "as these links lead out of the folder"
+ITSELF = "as these links lead to the folder itself"
 BROKEN = "as these links lead to nothing that is in the package"
 SPECIAL = "as these are sockets, devices or pipes"
 SECRET = "as these may hold secrets"
@@ -155,7 +156,9 @@ class _Walk:
             # Use the final target, so that no link depends on another one.
             real = os.path.realpath(path)
             inside = Path(os.path.relpath(real, self._root)).as_posix()
-            if not real.startswith(os.path.join(self._root, "")):
+            if real == self._root:
+                self.found.leave_out(ITSELF, name)
+            elif not real.startswith(os.path.join(self._root, "")):
                 self.found.leave_out(OUTSIDE, name)
             elif inside not in known:
                 self.found.leave_out(BROKEN, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import json
 import posixpath
 from collections.abc import Mapping
@@ -63,6 +64,10 @@ def read_folder(root: Path) -> Contents:
     manifest = _parsed(file)
     _check(manifest, file)
     found = find(root, node=not is_python(manifest))
+    if file.read_bytes().startswith(codecs.BOM_UTF8):
+        # npm takes this mark of Windows editors; hubs do not.
+        found.entries[:] = [each for each in found.entries if each.name != MANIFEST]
+        found.entries.append(manifest_entry(manifest))
     notes = {
         why: f"left out of {str(root)!r}, {why}{HOW_TO_TAKE_SECRETS * (why == SECRET)}: {', '.join(names)}"
         for why, names in found.left_out.items()
@@ -103,7 +108,7 @@ def _parsed(file: Path) -> dict[str, Any]:
         raise ValueError(f"{word} is not a JSON value")
 
     try:
-        value = json.loads(file.read_bytes().decode("utf-8"), parse_constant=refused)
+        value = json.loads(file.read_bytes().decode("utf-8-sig"), parse_constant=refused)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"{str(file)!r} is not JSON: {where}: {error.msg}") from error

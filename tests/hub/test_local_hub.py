@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -354,3 +355,22 @@ def test_random_numbers(tmp_path: Path, seed: str, different: int, plain: bool):
 
     assert len({first for first, _ in found}) == different
     assert len({later for _, later in found}) == different
+
+
+def test_name_without_ipv4(monkeypatch: pytest.MonkeyPatch):
+    """On a machine that has no IPv4, the hub listens on the IPv6 address of its name."""
+    create = socket.create_server
+    families: list[int] = []
+
+    def create_server(address: tuple[str, int], *, family: int, **options: Any) -> socket.socket:
+        families.append(family)
+        if family == socket.AF_INET:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        # Not every machine that runs this test has IPv6.
+        return create(address, family=socket.AF_INET, **options)
+
+    monkeypatch.setattr(socket, "create_server", create_server)
+
+    with LocalHub("localhost") as hub, hub.client() as host:
+        assert host.get_version().version
+    assert families == [socket.AF_INET, socket.AF_INET6]

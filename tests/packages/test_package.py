@@ -227,6 +227,8 @@ def test_links(tmp_path: Path):
     (root / "broken").symlink_to("nowhere")
     (root / "loop").symlink_to("loop")
     (root / "to-secret").symlink_to(".env")
+    (root / "self").symlink_to(".")
+    (root / "lib" / "top").symlink_to("..")
 
     package = Package(root)
 
@@ -234,8 +236,22 @@ def test_links(tmp_path: Path):
     assert links == {"lib/up": "../main.py", "absolute": "lib", "twice": "main.py"}
     told = "\n".join(package.warnings)
     assert "lead out of the folder: etc, out, sly" in told
+    assert "lead to the folder itself: lib/top, self" in told
     assert "in the package: broken, loop, to-secret" in told
     assert b"secret" not in b"".join(unpacked(package.to_bytes()).values())
+
+
+def test_manifest_with_a_byte_order_mark(tmp_path: Path):
+    """A package.json of a Windows editor is taken, and travels without the mark, which hubs do not take."""
+    root = folder(tmp_path / "seq")
+    text = (root / "package.json").read_bytes()
+    (root / "package.json").write_bytes(b"\xef\xbb\xbf" + text)
+
+    package = Package(root)
+
+    assert package.manifest == json.loads(text)
+    assert json.loads(unpacked(package.to_bytes())["package.json"]) == json.loads(text)
+    assert [each.name for each in package.entries].count("package.json") == 1
 
 
 def test_links_survive_unpacking(tmp_path: Path):
