@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from urllib3.util import wait_for_write
 
@@ -38,6 +38,18 @@ def shut(sock: socket.socket | Recorded) -> None:
     # The sockets of some mocks can't be shut down.
     with contextlib.suppress(OSError, AttributeError):
         sock.shutdown(socket.SHUT_RDWR)
+    if type(sock).__module__.startswith("eventlet."):
+        _let_eventlet_see(sys.modules["eventlet"])
+
+
+def _let_eventlet_see(eventlet: Any) -> None:
+    """Let eventlet ask the system about its sockets once.
+
+    It wakes nobody who waits for a socket that is closed before that. The first turn may come before the question.
+    """
+    with contextlib.suppress(AssertionError):  # its own loop, which may collect garbage, can't wait
+        eventlet.sleep(0)
+        eventlet.sleep(0)
 
 
 class BodySource(Protocol):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 
 import pytest
 
 from scramjet_client import HttpClient
-from scramjet_client.http.body import ENOUGH, Gathering
+from scramjet_client.http.body import ENOUGH, Gathering, shut
 from tests.support.waiting import eventually
 from tests.support.wire import Conn, RawServer
 
@@ -132,3 +134,21 @@ def test_items_of_a_generator_arrive_whole_and_in_order():
 
     assert b"".join(got) == b"".join(b"item %d\n" % n for n in range(300_000))
     assert len(got) < 300_000
+
+
+def test_sockets_of_eventlet(monkeypatch: pytest.MonkeyPatch):
+    """Before a socket can be closed, eventlet asks the system: it wakes nobody who waits for a closed one."""
+    done: list[str] = []
+    eventlet = types.ModuleType("eventlet")
+    monkeypatch.setattr(eventlet, "sleep", lambda _seconds: done.append("turn"), raising=False)
+    monkeypatch.setitem(sys.modules, "eventlet", eventlet)
+
+    class GreenSocket:
+        __module__ = "eventlet.greenio.base"
+
+        def shutdown(self, _how: int) -> None:
+            done.append("shutdown")
+
+    shut(GreenSocket())  # type: ignore[arg-type]
+
+    assert done == ["shutdown", "turn", "turn"]
