@@ -85,81 +85,52 @@ _KILLING = "Control message received: 4002"
 """Written to the log by hubs' own Python runners: the program ended by itself, obeys a stop, was killed."""
 
 
-@attrs.frozen
-class _Disease:
-    """A known way to fail, and its cure."""
-
-    sign: re.Pattern[str]
-    cure: str
-
-
-_DISEASES = (
-    _Disease(
-        re.compile(r"IncompleteReadError"),
+_CURES = {
+    r"IncompleteReadError": (
         "the hub's Python runner dies at its handshake on CPython 3.11.5 and newer (transform-hub issue 1051):"
-        " give the hub an older CPython",
+        " give the hub an older CPython"
     ),
-    _Disease(
-        re.compile(r"ModuleNotFoundError|^Error: Cannot find module"),
-        "the hub has not got this module: send it along, with `requirements=` for a Python program",
+    r"ModuleNotFoundError|^Error: Cannot find module": (
+        "the hub has not got this module: send it along, with `requirements=` for a Python program"
     ),
-    _Disease(
-        re.compile(r"module '\w+' has no attribute 'run'|has no function `run"),
-        "the file that `main` of package.json names must define `run(context, input, *args)`",
+    r"module '\w+' has no attribute 'run'|has no function `run": (
+        "the file that `main` of package.json names must define `run(context, input, *args)`"
     ),
-    _Disease(
-        re.compile(r"has no attribute '(?:write_to|map)'|object has no attribute 'pipe'"),
-        "what `run` returns is not a stream for this hub: return a scramjet.streams.Stream, or use `host.deploy`",
+    r"has no attribute '(?:write_to|map)'|object has no attribute 'pipe'": (
+        "what `run` returns is not a stream for this hub: return a scramjet.streams.Stream, or use `host.deploy`"
     ),
-    _Disease(
-        re.compile(
-            r"data argument must be a bytes-like object|[Uu]nsupported content-?type|Content-Type is not supported"
-        ),
+    r"data argument must be a bytes-like object|[Uu]nsupported content-?type|Content-Type is not supported": (
         "the runner can't use this content type with what the program gives: text/plain takes str,"
-        " application/octet-stream bytes, application/x-ndjson values",
+        " application/octet-stream bytes, application/x-ndjson values"
     ),
-    _Disease(
-        re.compile(r"entrypoint path .{0,4096} is invalid"),
-        "`main` of package.json must name a file of the package",
+    r"entrypoint path .{0,4096} is invalid": (
+        "`main` of package.json must name a file of the package"
     ),
-    _Disease(
-        re.compile(
-            r"Context' object has no attribute '(?:log|logging|print|info|debug|warn|warning|error)'"
-            r"|'Logger' object is not callable"
-        ),
-        "the program's logger is context.logger: context.logger.info(text); print() goes to its stdout",
+    r"Context' object has no attribute '(?:log|logging|print|info|debug|warn|warning|error)'"
+    r"|'Logger' object is not callable": (
+        "the program's logger is context.logger: context.logger.info(text); print() goes to its stdout"
     ),
-    _Disease(
-        re.compile(
-            r"Context' object has no attribute '(?:app_config|cfg|configuration|env|environ|options|params|settings)'"
-        ),
-        "the program finds what start(app_config=...) gives in context.config",
+    r"Context' object has no attribute '(?:app_config|cfg|configuration|env|environ|options|params|settings)'": (
+        "the program finds what start(app_config=...) gives in context.config"
     ),
-    _Disease(
-        re.compile(r"Context' object has no attribute '(?:arg|argv|args|arguments)'"),
-        "what start(args=[...]) gives comes as further parameters: def name(context, input, *args)",
+    r"Context' object has no attribute '(?:arg|argv|args|arguments)'": (
+        "what start(args=[...]) gives comes as further parameters: def name(context, input, *args)"
     ),
-    _Disease(
-        re.compile(
-            r"'(?:Stream|_Input|async_generator)' object (?:has no attribute|is not iterable)"
-        ),
+    r"'(?:Stream|_Input|async_generator)' object (?:has no attribute|is not iterable)": (
         "the input is no file: `async for piece in input` reads it in an async function, `for piece in input` in a"
-        " generator; a piece may hold several lines, or a part of one",
+        " generator; a piece may hold several lines, or a part of one"
     ),
-    _Disease(
-        re.compile(r"'async for' requires an object with __aiter__ method, got _Input"),
-        "write `for piece in input` here, or make the function async",
+    r"'async for' requires an object with __aiter__ method, got _Input": (
+        "write `for piece in input` here, or make the function async"
     ),
-    _Disease(
-        re.compile(r"'coroutine' object (?:has no attribute|is not iterable|is not subscriptable)"),
-        "an `await` is missing, as in `await input.read()` of an async function",
+    r"'coroutine' object (?:has no attribute|is not iterable|is not subscriptable)": (
+        "an `await` is missing, as in `await input.read()` of an async function"
     ),
-    _Disease(
-        re.compile(r"^MemoryError|JavaScript heap out of memory|std::bad_alloc"),
-        "the program has run out of memory: give it more (`limits`), or have it hold less at a time",
+    r"^MemoryError|JavaScript heap out of memory|std::bad_alloc": (
+        "the program has run out of memory: give it more (`limits`), or have it hold less at a time"
     ),
-)
-"""A new entry takes one line. Signs are searched for in "Type: message"."""
+}
+"""The cure for each known way to fail, by a pattern that is searched for in "Type: message". The first match counts."""
 
 _SHORT_OF_RESOURCES = (
     "the hub has not enough memory, CPU or disk free for another instance: end some, or lower the limits that it"
@@ -175,7 +146,7 @@ _RUNNER_FAILED = (
 def cure_of(text: str) -> str | None:
     """Return the cure for a known failure, recognized by "Type: message"."""
     text = text[:_LONGEST_MESSAGE]
-    return next((each.cure for each in _DISEASES if each.sign.search(text)), None)
+    return next((cure for sign, cure in _CURES.items() if re.search(sign, text)), None)
 
 
 def cured(error: HubResponseError) -> None:
