@@ -428,9 +428,7 @@ class _Dev:
     def _end_all(self) -> None:
         """End the program; delete its sequences from a hub that is not ours."""
         self._screen.close()
-        version, self._version = self._version, None
-        if version is not None:
-            version.end()
+        self._end_version()
         if self._own is None:
             for _, sequence in self._sent:
                 _running.remove(sequence, patient=True)
@@ -439,7 +437,10 @@ class _Dev:
 
     def _find_hub(self) -> HostClient:
         if self._session.names_a_hub:
-            return self._elsewhere()
+            host = self._session.host
+            host.get_version()  # an unreachable hub is one sentence, and no loop
+            self._screen.note(f"on the hub at {host.api_base}")
+            return host
         from scramjet_client.hub._starting import kept_token  # noqa: PLC0415
 
         hub = self._started_hub()
@@ -453,12 +454,6 @@ class _Dev:
             self._screen.note(f"page {hub.page_url}")
         host = hub.client()
         self._stack.callback(host.close)
-        return host
-
-    def _elsewhere(self) -> HostClient:
-        host = self._session.host
-        host.get_version()  # an unreachable hub is one sentence, and no loop
-        self._screen.note(f"on the hub at {host.api_base}")
         return host
 
     def _started_hub(self) -> LocalHub:
@@ -479,15 +474,8 @@ class _Dev:
     def _hub_at(self, port: int) -> LocalHub:
         from scramjet_client.hub._starting import make_hub  # noqa: PLC0415
 
-        hub = make_hub(
-            _HOST,
-            port,
-            None,
-            False,
-            None,
-            page=not (self._wanted.no_page or self._wanted.once),
-            record=self._take,
-        )
+        page = not (self._wanted.no_page or self._wanted.once)
+        hub = make_hub(_HOST, port, page=page, record=self._take)
         hub.start()
         return hub
 

@@ -312,8 +312,9 @@ hub start: --timeout --limit
     it runs until Ctrl-C; `timeout 60 {{here}}` ends it
 profile create: --token
     a profile that is made here has no token; SCRAMJET_TOKEN gives one to the command
-profile list, profile show, profile use, profile rm, seq pack, completion: --url --api-url -u --profile -p --token --ca \
---insecure --timeout
+profile list, profile show, profile use, profile rm, seq pack, completion: --url --api-url -u --profile -p --token
+    it asks no hub
+profile list, profile show, profile use, profile rm, seq pack, completion: --ca --insecure --timeout
     it asks no hub
 profile create: --profile -p --ca --insecure --timeout
     it asks no hub
