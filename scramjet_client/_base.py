@@ -9,7 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
-from traceback import format_exception
+from traceback import format_exception, walk_tb
 from types import FrameType, TracebackType
 from typing import NoReturn, TypeVar
 
@@ -151,12 +151,7 @@ class Closing(Live):
     def __enter__(self: _C) -> _C:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -203,12 +198,7 @@ def _alone(error: BaseException) -> BaseException:
 
 def _inner(error: BaseException) -> bool:
     """Tell whether an error was raised by deeper code and also caught there."""
-    trace = error.__traceback__
-    while trace is not None:
-        if not is_beneath(module_of(trace)):
-            return False
-        trace = trace.tb_next
-    return True
+    return all(is_beneath(module_of(frame)) for frame, _ in walk_tb(error.__traceback__))
 
 
 def _outer(trace: TracebackType | None) -> TracebackType | None:
@@ -216,7 +206,7 @@ def _outer(trace: TracebackType | None) -> TracebackType | None:
     kept: list[TracebackType] = []
     inside = False
     while trace is not None:
-        module = module_of(trace)
+        module = module_of(trace.tb_frame)
         if not inside or not is_beneath(module):
             kept.append(trace)
             inside = module.partition(".")[0] == PACKAGE

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from traceback import walk_tb
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +79,8 @@ def let_interrupts_pass(error: BaseException) -> None:
         if type(cause).__module__.partition(".")[0] in ("requests", "urllib3"):
             # This is a wrapper, which may carry the traceback of the exception that it wraps.
             continue
-        trace = cause.__traceback__
-        while trace is not None:
-            if _is_handler(trace.tb_frame):
-                raise cause from cause.__cause__
-            trace = trace.tb_next
+        if any(_is_handler(frame) for frame, _ in walk_tb(cause.__traceback__)):
+            raise cause from cause.__cause__
 
 
 def _is_handler(frame: FrameType) -> bool:

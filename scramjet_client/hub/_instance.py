@@ -13,7 +13,6 @@ import attrs
 from scramjet_client._trace import TraceWriter
 from scramjet_client.hub import _json
 from scramjet_client.hub._events import Events
-from scramjet_client.hub._pipes import Pipe
 from scramjet_client.hub._process import Process
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._recorder import Recorder
@@ -35,6 +34,7 @@ _REASONS = {
     137: "Instance killed",
     138: "Instance stopped",
 }
+_RUNNER_FAILED = {"exitcode": 213, "reason": "Runner failed"}
 
 
 @attrs.define
@@ -139,7 +139,8 @@ class Instance:
         self.status = "starting"
         self._hub.audit.changed(_STARTED, self.id)
         name = str(self.sequence.manifest.config.get("name") or "")
-        self._recorder.started(name, order["args"], order["appConfig"])
+        config = order["appConfig"] or {}
+        self._recorder.add("start", sequence=name, args=order["args"], config=config)
         self.process = await Process.start(order, self._heard, self._hub.reaper)
         self._recorder.listen(self.process)
         for line in self._early_notes:
@@ -172,10 +173,11 @@ class Instance:
     async def _watch(self) -> None:
         await self.process.exited()
         self.terminated, explanation = self._judge()
-        good = self.terminated["exitcode"] in (-1, 137, 138)
-        self._recorder.ended(self.terminated["exitcode"], self.terminated["reason"])
+        code, reason = self.terminated["exitcode"], self.terminated["reason"]
+        good = code in (-1, 137, 138)
+        self._recorder.add("end", exit_code=code, reason=reason)
         self.status = "completed" if good else "errored"
-        if self.terminated["exitcode"] != 22:  # as on a real hub
+        if code != 22:  # as on a real hub
             self._ended = timestamp()
         self.note("INFO" if good else "ERROR", explanation)
         self._hub.log.note("INFO" if good else "ERROR", "Instance ended", self.id, self.terminated)
@@ -269,14 +271,14 @@ class Instance:
 
     def send_event(self, name: str, message: Any) -> None:
         """Send the program an event."""
-        self._recorder.event_sent(name, message)
+        self._recorder.add("sent", to="event", name=name, message=message)
         self.process.send("event", {"name": name, "message": message})
 
     def set_input_type(self, content_type: str) -> None:
         """Tell the program the content type of its input; the first call counts."""
         if self.input_type is None:
             self.input_type = content_type
-            self._recorder.input_type(content_type)
+            self._recorder.add("sent", to="input", type=content_type, data=b"")
             self.process.send("input", content_type)
 
     @property
@@ -298,9 +300,10 @@ class Instance:
         if kind == "hello":
             self._hello.set()
         elif kind == "event":
-            self._recorder.event_came(value["name"], value["message"])
-            self.events.emitted(value["name"], value["message"])
-            self._hub.broadcast(self, value["name"], value["message"])
+            name, message = value["name"], value["message"]
+            self._recorder.add("came", **{"from": "event"}, name=name, message=message)
+            self.events.emitted(name, message)
+            self._hub.broadcast(self, name, message)
         elif kind == "health":
             self.health = value
             self.health_came.set()
@@ -329,11 +332,6 @@ class Instance:
         else:
             self.set_input_type(content_type)
             self._routes.append(asyncio.ensure_future(topic.give(self.process.input)))
-
-    @property
-    def log(self) -> Pipe:
-        """The log's pipe."""
-        return self.process.log
 
     def note(self, level: str, message: str, *data: Any) -> None:
         """Add a line to the instance's log; it waits for the process if there is none yet."""
@@ -369,7 +367,7 @@ class Instance:
             "sequence": self.sequence.brief(),
             "created": self._created,
             **({} if self._started is None else {"started": self._started}),
-            **{"status": self.status},
+            "status": self.status,
             **{key: value for key, value in after.items() if value is not None},
         }
 
@@ -386,6 +384,3 @@ def _is_message(kind: str, value: Any) -> bool:
         topic, content_type = value.get("topic"), value.get("contentType", 0)
         return isinstance(topic, str) and isinstance(content_type, (str, type(None)))
     return kind == "health"
-
-
-_RUNNER_FAILED = {"exitcode": 213, "reason": "Runner failed"}

@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 from urllib.parse import quote
 
@@ -178,12 +177,7 @@ class LocalHub(Guided):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     # -- start and stop -------------------------------------------------------------------------------
@@ -199,8 +193,10 @@ class LocalHub(Guided):
             if self._server.is_started:
                 raise RuntimeError("the hub is started already")
             trace = None if self._record is None else TraceWriter(self._record)
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            address = (self._host, self._port)
             try:
-                listener = self._listen()
+                listener = socket.create_server(address, family=family, backlog=_BACKLOG)
             except BaseException:
                 if trace is not None:
                     trace.close()
@@ -222,10 +218,6 @@ class LocalHub(Guided):
         with self._lock:
             self._url = ""
             self._server.stop()
-
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        return socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
 
     def _address(self, port: int) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self._host, self._host)
@@ -378,9 +370,9 @@ class LocalHub(Guided):
 def _affordable(connections: int) -> int:
     """Return how many connections are possible: half of the open files, as instances and the rest need files too."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return (
-        connections if allowed == resource.RLIM_INFINITY else min(connections, max(1, allowed // 2))
-    )
+    if allowed == resource.RLIM_INFINITY:
+        return connections
+    return min(connections, max(1, allowed // 2))
 
 
 def _check_address(host: Any, port: Any) -> None:

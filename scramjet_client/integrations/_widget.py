@@ -21,10 +21,7 @@ def live_widget() -> Any:
         return None
     traitlets = import_module("traitlets")
     widget = anywidget.AnyWidget(_esm=SCRIPT)
-    widget.add_traits(
-        state=traitlets.Dict().tag(sync=True),
-        closed=traitlets.List().tag(sync=True),
-    )
+    widget.add_traits(state=traitlets.Dict().tag(sync=True), closed=traitlets.List().tag(sync=True))
     return widget
 
 
