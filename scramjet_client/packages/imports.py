@@ -8,7 +8,7 @@ import re
 
 import attrs
 
-from scramjet_client.packages.syntax import parsed
+from scramjet_client.packages.syntax import called_name, parsed
 
 _RELATIVE = re.compile(rb"from\b[\s\\.\w]*?\bimport\b")
 """The beginning of a relative import, up to its last fixed word."""
@@ -55,10 +55,9 @@ def first_names(node: ast.AST, package: str) -> set[str]:
     elif isinstance(node, ast.ImportFrom):
         names = [_resolved("." * node.level + (node.module or ""), package)]
     elif isinstance(node, ast.Call) and node.args:
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else None
-        called = node.func.id if isinstance(node.func, ast.Name) else called
         first = node.args[0]
-        if called in ("import_module", "__import__") and isinstance(first, ast.Constant):
+        imports = called_name(node) in ("import_module", "__import__")
+        if imports and isinstance(first, ast.Constant):
             names = [_resolved(first.value, package)] if isinstance(first.value, str) else []
     return {each.partition(".")[0] for each in names if each and not each.startswith(".")}
 
