@@ -39,7 +39,7 @@ from scramjet_client.http.causes import causes, has_cause
 from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass
-from scramjet_client.http.settings import is_loopback
+from scramjet_client.http.settings import API_PATH, is_loopback
 
 _BY_STATUS: dict[int, type[HubResponseError]] = {
     400: BadParametersError,
@@ -58,9 +58,6 @@ _BY_PLATFORM_CODE: dict[int | None, type[HubResponseError]] = {
     1003: UnprocessableEntityError,
 }
 """Meanings of the platform's `error.code`, for statuses that say less."""
-
-_API = "/api/v1"
-"""The usual path of a hub's API in its URL."""
 
 # All errors of an instance's routes have the status 500; the text then starts with the intended status.
 _MEANT_STATUS = re.compile(r"([45][0-9]{2}): (.*)", re.DOTALL)
@@ -174,9 +171,9 @@ def _missing_token(base: str) -> str:
 
 def wrong_path(base: str) -> str:
     """Return advice for an address that does not end like that of a hub's API; "" if it does, or is not known."""
-    if not base or urlsplit(base).path.rstrip("/").endswith(_API):
+    if not base or urlsplit(base).path.rstrip("/").endswith(API_PATH):
         return ""
-    return f"; a hub's API is normally below {_API}: doctor() finds out whether one answers on this host"
+    return f"; a hub's API is normally below {API_PATH}: doctor() finds out whether one answers on this host"
 
 
 def _seconds_until(retry_after: str) -> float | None:

@@ -138,10 +138,6 @@ class Requester(Closing):
         self._outages = Outages(self.api_base)
         self.verify = verify
         self.cert = cert
-        if proxies is not None and not isinstance(proxies, Mapping):
-            raise TypeError(
-                f"proxies must be a dict, such as {{'https': 'http://proxy:3128'}}, not {type(proxies).__name__}"
-            )
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
         session = self._session = Session(self.tuning)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import attrs
 
@@ -194,18 +194,12 @@ def evidence(stderr: bytes, log: bytes) -> Evidence:
         if any(each.startswith(_KILLING) for each in runner[-5:]):
             return Evidence(exit_code=-9)
     if python is not None and python.type == "SystemExit":
-        return _own_exit(python)
+        # Through the program's own lines it is the program's; a runner's own says nothing.
+        return _exit_of(python.message) if python.own else Evidence()
     cause = _best(python, records, stderr)
     if fatal:
         return Evidence(exit_code=1, cause=cause, fatal=True)
     return Evidence(cause=cause)
-
-
-def _own_exit(traceback: _Traceback) -> Evidence:
-    """Return the meaning of a `SystemExit` raised through the program's own lines; a runner's own says nothing."""
-    if not traceback.own:
-        return Evidence()
-    return _exit_of(traceback.message)
 
 
 def _exit_of(said: str) -> Evidence:
@@ -277,12 +271,6 @@ def _records(log: bytes) -> Iterator[tuple[str, str, str]]:
             yield record.source[:_LONGEST_NAME], record.level, text
 
 
-def _errors(records: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
-    for source, level, text in records:
-        if level in ("ERROR", "FATAL"):
-            yield source, text
-
-
 # -- which of them --------------------------------------------------------------------------------
 
 
@@ -292,7 +280,7 @@ def _best(
     """Return the most informative error: one raised in a line of the user's code, if there is one."""
     if python is not None and python.type != "SystemExit":
         return python.cause()
-    errors = list(_errors(records))
+    errors = [(source, text) for source, level, text in records if level in ("ERROR", "FATAL")]
     thrown = [found for source, text in errors if "Runner" in source and (found := _thrown(text))]
     logged = [raised for _, text in errors if (raised := _last_traceback(text))]
     causes = [
@@ -305,7 +293,8 @@ def _best(
     on_stderr = _thrown(_text(stderr))
     if on_stderr is not None:
         return on_stderr
-    plain = [text for source, text in errors if _is_of_program(source)]
+    # The hub's own records only say that the program failed.
+    plain = [text for source, text in errors if "Runner" in source and "Adapter" not in source]
     if not plain:
         return None
     head, _, rest = plain[-1].strip().partition("\n")
@@ -318,11 +307,6 @@ def _best(
     return Cause(type="", message=said, traceback="", cure=cure_of(said)) if said else None
 
 
-def _is_of_program(source: str) -> bool:
-    """Say whether the runner wrote a record. The hub's own records only say that the program failed."""
-    return "Runner" in source and "Adapter" not in source
-
-
 def _shortened(text: str, limit: int = _LONGEST_MESSAGE) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
@@ -332,6 +316,8 @@ def _shortened(text: str, limit: int = _LONGEST_MESSAGE) -> str:
 
 @attrs.frozen(kw_only=True)
 class _CodeLine:
+    """A line of code; its fields are those of a `Cause`."""
+
     file: str
     line: int
     function: str | None
@@ -362,11 +348,13 @@ class _Traceback:
             type=self.type,
             message=_shortened(self.message),
             traceback=_shortened(self.text, _LONGEST_TRACEBACK),
-            file=None if place is None else place.file,
-            line=None if place is None else place.line,
-            function=None if place is None else place.function,
             cure=cure_of(f"{self.type}: {self.message}"),
+            **({} if place is None else attrs.asdict(place)),
         )
+
+
+_Frame = tuple[_CodeLine, list[str]]
+"""A place, and the lines of a traceback about it."""
 
 
 def _last_traceback(text: str) -> _Traceback | None:
@@ -390,8 +378,8 @@ def _block(block: str) -> _Traceback | None:
     """Read one traceback; None if it is cut off before the line with the exception."""
     lines = block.split("\n")
     grouped = lines[0].startswith("  + ")
-    body = [_ungrouped(each) for each in lines[1:]] if grouped else lines[1:]
-    frames: list[tuple[_CodeLine | None, list[str]]] = []
+    body = [each.removeprefix("  | ") for each in lines[1:]] if grouped else lines[1:]
+    frames: list[_Frame] = []
     at = next((at for at, each in enumerate(body) if not each.startswith(" ")), None)
     if at is None:
         return None
@@ -409,7 +397,6 @@ def _block(block: str) -> _Traceback | None:
     if raised is None:
         return None
     frames = frames[-_MOST_FRAMES:]
-    places = [place for place, _ in frames if place is not None]
     kept = _cut(frames)
     belongs = grouped or _CHAINED.search("\n" + rest) is not None
     text = [
@@ -418,18 +405,17 @@ def _block(block: str) -> _Traceback | None:
         said,
         *([rest.rstrip("\n")] if belongs else []),
     ]
-    through = bool(places) and places[0].function == "<module>"
+    first = frames[0][0] if frames else None
+    by_runner = (
+        first is not None and first.function == "<module>" and _RUNNER_MAIN.search(first.file)
+    )
     return _Traceback(
         type=raised["type"],
         message=(raised["message"] or "").strip("\n"),
         text="\n".join(text),
-        own=tuple(place for place, _ in kept if place is not None),
-        by_runner=through and _RUNNER_MAIN.search(places[0].file) is not None,
+        own=tuple(place for place, _ in kept),
+        by_runner=bool(by_runner),
     )
-
-
-def _ungrouped(line: str) -> str:
-    return line[4:] if line.startswith("  | ") else line
 
 
 def _said(lines: list[str]) -> tuple[str, str]:
@@ -440,12 +426,10 @@ def _said(lines: list[str]) -> tuple[str, str]:
     return "\n".join(lines[:end])[: 4 * _LONGEST_MESSAGE], "\n".join(lines[end:])
 
 
-def _cut(
-    frames: list[tuple[_CodeLine | None, list[str]]],
-) -> list[tuple[_CodeLine | None, list[str]]]:
+def _cut(frames: list[_Frame]) -> list[_Frame]:
     """Leave out internal frames. Frames beneath the program are left out only above its own first line."""
-    kept = [each for each in frames if each[0] is not None and not _OURS.search(each[0].file)]
-    while kept and kept[0][0] is not None and _BENEATH.search(kept[0][0].file):
+    kept = [each for each in frames if not _OURS.search(each[0].file)]
+    while kept and _BENEATH.search(kept[0][0].file):
         del kept[0]
     return kept
 
@@ -479,10 +463,8 @@ def _thrown(text: str) -> Cause | None:
         type=thrown["type"],
         message=_shortened(message),
         traceback=_shortened("\n".join([shown, *stack]) + "\n", _LONGEST_TRACEBACK),
-        file=None if place is None else place.file,
-        line=None if place is None else place.line,
-        function=None if place is None else place.function,
         cure=cure_of(shown),
+        **({} if place is None else attrs.asdict(place)),
     )
 
 

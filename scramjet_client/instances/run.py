@@ -168,9 +168,7 @@ def refuse_check(client: HttpClient) -> None:
 
 
 def run_new(
-    start: Callable[[], _I],
-    run_it: Callable[[_I, float | None], _R],
-    timeout: float | None,
+    start: Callable[[], _I], run_it: Callable[[_I, float | None], _R], timeout: float | None
 ) -> _R:
     """Start an instance and run it. After any error, the instance does not live on.
 
