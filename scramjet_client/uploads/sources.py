@@ -26,6 +26,7 @@ from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client.errors import UnsupportedByHubError
+from scramjet_client.http.callbacks import takes
 from scramjet_client.uploads.refusals import (
     is_array,
     is_dict_like,
@@ -121,11 +122,10 @@ def encode(item: object, what: str | int = "an item of the source") -> bytes | m
 
 def _own(items: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:
     """Return items that nobody else can change: memory that a caller can use again is copied."""
-    return [item if _is_fixed(item) else bytes(item) for item in items]
-
-
-def _is_fixed(item: bytes | memoryview) -> bool:
-    return isinstance(item, bytes) or type(item.obj) is bytes
+    return [
+        item if isinstance(item, bytes) or type(item.obj) is bytes else bytes(item)
+        for item in items
+    ]
 
 
 def _pieces(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
@@ -254,22 +254,11 @@ def _is_news(item: Any) -> bool:
         return True
 
 
-def _takes_size(read: Callable[..., object]) -> bool:
-    """Return whether `read` takes a number of bytes; others give everything at once, again and again."""
-    try:
-        inspect.signature(read).bind(PIECE)
-    except TypeError:
-        return False
-    except ValueError:
-        # Some C functions have no signature.
-        return True
-    return True
-
-
 def _checked_file(file: Any) -> None:
     """Raise for a file that can't be read, before anything is sent."""
     archive = hasattr(file, "namelist")
-    if archive or inspect.iscoroutinefunction(file.read) or not _takes_size(file.read):
+    # A `read` that takes no number of bytes gives everything at once, again and again.
+    if archive or inspect.iscoroutinefunction(file.read) or not takes(file.read, PIECE):
         raise refusal(file)
     if getattr(file, "closed", False) is True:
         raise ValueError("the source is a closed file")
