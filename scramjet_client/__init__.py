@@ -73,16 +73,8 @@ if TYPE_CHECKING:
         SendKillInstanceResponse,
         SendStopInstanceResponse,
     )
-    from scramjet_client.models.hub import (
-        GetConfigResponse,
-        GetStatusResponse,
-        LoadCheckResponse,
-    )
-    from scramjet_client.models.instances import (
-        Cause,
-        GetInstanceResponse,
-        Termination,
-    )
+    from scramjet_client.models.hub import GetConfigResponse, GetStatusResponse, LoadCheckResponse
+    from scramjet_client.models.instances import Cause, GetInstanceResponse, Termination
     from scramjet_client.models.managers import (
         AccessKey,
         ConnectedHub,
@@ -96,11 +88,7 @@ if TYPE_CHECKING:
         StoreItem,
         TopicActor,
     )
-    from scramjet_client.models.sending import (
-        RequestInit,
-        SendStreamOptions,
-        SendStreamResponse,
-    )
+    from scramjet_client.models.sending import RequestInit, SendStreamOptions, SendStreamResponse
     from scramjet_client.models.sequences import (
         DeleteSequenceResponse,
         GetEntitiesResponse,
@@ -112,10 +100,7 @@ if TYPE_CHECKING:
         GetTopicResponse,
     )
     from scramjet_client.models.version import GetVersionResponse
-    from scramjet_client.models.words import (
-        InstanceInputStream,
-        InstanceOutputStream,
-    )
+    from scramjet_client.models.words import InstanceInputStream, InstanceOutputStream
     from scramjet_client.packages.files import PackageEntry
     from scramjet_client.packages.package import (
         Package,

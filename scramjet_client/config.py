@@ -27,13 +27,7 @@ import attrs
 from scramjet_client._kept_tokens import UnsafeTokenFile, find_token
 from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.durations import duration
-from scramjet_client.http.settings import (
-    DEFAULT_API_BASE,
-    TimeoutLike,
-    Token,
-    checked_base,
-    route,
-)
+from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike, Token, checked_base, route
 
 VARIABLES = ("SCRAMJET_API_URL", "SCRAMJET_TOKEN", "SCRAMJET_CA_BUNDLE", "SCRAMJET_TIMEOUT")
 """The variables that `resolve` reads; `resolve_platform` reads SCRAMJET_MIDDLEWARE_URL instead of the first."""

@@ -21,16 +21,8 @@ if TYPE_CHECKING:
         SendKillInstanceResponse,
         SendStopInstanceResponse,
     )
-    from scramjet_client.models.hub import (
-        GetConfigResponse,
-        GetStatusResponse,
-        LoadCheckResponse,
-    )
-    from scramjet_client.models.instances import (
-        Cause,
-        GetInstanceResponse,
-        Termination,
-    )
+    from scramjet_client.models.hub import GetConfigResponse, GetStatusResponse, LoadCheckResponse
+    from scramjet_client.models.instances import Cause, GetInstanceResponse, Termination
     from scramjet_client.models.managers import (
         AccessKey,
         ConnectedHub,
@@ -44,11 +36,7 @@ if TYPE_CHECKING:
         StoreItem,
         TopicActor,
     )
-    from scramjet_client.models.sending import (
-        RequestInit,
-        SendStreamOptions,
-        SendStreamResponse,
-    )
+    from scramjet_client.models.sending import RequestInit, SendStreamOptions, SendStreamResponse
     from scramjet_client.models.sequences import (
         DeleteSequenceResponse,
         GetEntitiesResponse,

@@ -352,7 +352,11 @@ class Member:
             if not self._reader.exchange.heard_noise:
                 # A finding about the earlier silence is too late now: new data has come.
                 self._last, self._outcome = now, None
-            return self._ending(*self._splitter.split_now(data))
+            lines, too_long = self._splitter.split_now(data)
+            if too_long is not None:
+                # The line after these.
+                self.ended, self.error = True, too_long
+            return lines
         self.ended = True
         try:
             last = self._splitter.last()
@@ -360,12 +364,6 @@ class Member:
             self.error = error
             return []
         return [last] if last else []
-
-    def _ending(self, lines: list[bytes], error: ScramjetError | None) -> list[bytes]:
-        """Return the lines; an error of the line after them ends the stream."""
-        if error is not None:
-            self.ended, self.error = True, error
-        return lines
 
     def _data(self, buffer: memoryview) -> bytes | None:
         """Return the data that has come, b"" at the end, None if nothing has."""

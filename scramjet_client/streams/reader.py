@@ -31,23 +31,9 @@ class AnswerReader(io.RawIOBase):
 
     # Slots lie together in memory, unlike io's dict: after a wait, each touched place in memory costs time.
     __slots__ = (
-        "_at_end",
-        "_body",
-        "_direct",
-        "_exchange",
-        "_given_back",
-        "_opener",
-        "_read",
-        "_response",
-        "broken",
-        "bytes_read",
-        "cut_short",
-        "deferred",
-        "defers",
-        "heard",
-        "name",
-        "shut_here",
-    )
+        "_at_end", "_body", "_direct", "_exchange", "_given_back", "_opener", "_read", "_response",
+        "broken", "bytes_read", "cut_short", "deferred", "defers", "heard", "name", "shut_here",
+    )  # fmt: skip
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self.name: str = name

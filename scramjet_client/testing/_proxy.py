@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -238,7 +237,11 @@ class FaultProxy:
         """Take the fault for a request out of the script."""
         with self._changed:
             self.requests.append(request)
-            return self._taken(lambda of, fault: fault.point != "connect" and of.search(request))
+            for at, (of, fault) in enumerate(self._script):
+                if fault.point != "connect" and of.search(request):
+                    del self._script[at]
+                    return fault
+        return Pass()
 
     def chosen_at_connect(self) -> Fault | None:
         """Take the fault for a connection out of the script, if the next one strikes at "connect"."""
@@ -246,13 +249,6 @@ class FaultProxy:
             if self._script and self._script[0][1].point == "connect":
                 return self._script.pop(0)[1]
         return None
-
-    def _taken(self, fits: Callable[[re.Pattern[str], Fault], object]) -> Fault:
-        for at, (of, fault) in enumerate(self._script):
-            if fits(of, fault):
-                del self._script[at]
-                return fault
-        return Pass()
 
     def struck_by(self, fault: Fault) -> None:
         """Record a fault that strikes."""
