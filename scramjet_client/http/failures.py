@@ -112,8 +112,7 @@ def from_response(
     method = (response.request.method if response.request is not None else None) or "GET"
     url = response.url or ""
     try:
-        body = beginning(response, ERROR_LIMIT).decode("utf-8", "replace")
-        body = hidden(body)
+        body = hidden(beginning(response, ERROR_LIMIT).decode("utf-8", "replace"))
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as cut:
         let_interrupts_pass(cut)
         # The refusal is known already; a connection that breaks inside its text must not hide it.
