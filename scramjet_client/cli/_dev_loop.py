@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import cached_property
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -34,6 +35,7 @@ from scramjet_client.errors import (
     ScramjetError,
     StreamInterruptedError,
 )
+from scramjet_client.http.answers import as_text
 from scramjet_client.instances.last_words import LastLines
 from scramjet_client.models import GetInstanceResponse
 
@@ -169,8 +171,6 @@ class _Version:
         self.over = threading.Event()
         self._sequence = sequence
         self._screen = screen
-        self._folder: str | None = None
-        self._asked = False
         self._last = LastLines(instance.client)
         # None if the program has ended before they were opened, on a hub that then forgets it.
         self._streams: Follow | None = None
@@ -269,15 +269,12 @@ class _Version:
         self._last.log.write(line)
         self._screen.log(line)
 
-    @property
+    @cached_property
     def folder(self) -> str | None:
         """Its folder on the hub, or None if the hub does not tell it."""
-        if not self._asked:
-            self._asked = True
-            with contextlib.suppress(ScramjetError):
-                found = self._sequence.get_info().config.get("sequenceDir")
-                self._folder = found if isinstance(found, str) else None
-        return self._folder
+        with contextlib.suppress(ScramjetError):
+            return as_text(self._sequence.get_info().config.get("sequenceDir"))
+        return None
 
     def end(self, *, gently: bool = True) -> None:
         """Stop it, or kill it; wait a few seconds for its end."""
