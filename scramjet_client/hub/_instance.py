@@ -13,6 +13,7 @@ import attrs
 from scramjet_client._trace import TraceWriter
 from scramjet_client.hub import _json
 from scramjet_client.hub._events import Events
+from scramjet_client.hub._http import UNDEFINED
 from scramjet_client.hub._process import Process
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._recorder import Recorder
@@ -39,10 +40,9 @@ _RUNNER_FAILED = {"exitcode": 213, "reason": "Runner failed"}
 
 @attrs.define
 class Start:
-    """The options of a start; names as on the wire, `UNSET` for an option that is missing."""
+    """The options of a start. `UNDEFINED` means that the request has no configuration; null is one."""
 
-    app_config: Any = None
-    has_app_config: bool = False
+    app_config: Any = UNDEFINED
     args: list[Any] | None = None
     output_topic: str | None = None
     input_topic: str | None = None
@@ -130,17 +130,19 @@ class Instance:
         return None
 
     async def _start_process(self) -> str | None:
+        config = self._start.app_config
         order = {
             "entry": str(self.sequence.entry),
             "root": str(self.sequence.folder),
             "args": self._start.args or [],
-            "appConfig": self._start.app_config if self._start.has_app_config else {},
+            "appConfig": {} if config is UNDEFINED else config,
         }
         self.status = "starting"
         self._hub.audit.changed(_STARTED, self.id)
         name = str(self.sequence.manifest.config.get("name") or "")
-        config = order["appConfig"] or {}
-        self._recorder.add("start", sequence=name, args=order["args"], config=config)
+        self._recorder.add(
+            "start", sequence=name, args=order["args"], config=order["appConfig"] or {}
+        )
         self.process = await Process.start(order, self._heard, self._hub.reaper)
         self._recorder.listen(self.process)
         for line in self._early_notes:
@@ -350,26 +352,28 @@ class Instance:
 
     def info(self) -> dict[str, Any]:
         """Return the answer to `GET instance/ID`. As on a real hub, each call leaves a line in the instance's log."""
-        times = {"created": self._created, "started": self._started, "ended": self._ended}
-        known = {key: value for key, value in times.items() if value is not None}
-        self.note("DEBUG", "Get info [seq, info]", self.sequence.brief(), known)
+        times = _known(created=self._created, started=self._started, ended=self._ended)
+        self.note("DEBUG", "Get info [seq, info]", self.sequence.brief(), times)
         config = self._start.app_config
-        optional = {
-            "appConfig": config if self._start.has_app_config else None,
-            "args": self._start.args,
-            "provides": self._provides,
-            "requires": self._requires,
-        }
-        after = {"ended": self._ended, "terminated": self.terminated}
         return {
             "id": self.id,
-            **{key: value for key, value in optional.items() if value is not None},
+            **_known(
+                appConfig=None if config is UNDEFINED else config,
+                args=self._start.args,
+                provides=self._provides,
+                requires=self._requires,
+            ),
             "sequence": self.sequence.brief(),
             "created": self._created,
-            **({} if self._started is None else {"started": self._started}),
+            **_known(started=self._started),
             "status": self.status,
-            **{key: value for key, value in after.items() if value is not None},
+            **_known(ended=self._ended, terminated=self.terminated),
         }
+
+
+def _known(**values: Any) -> dict[str, Any]:
+    """Return the values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _is_message(kind: str, value: Any) -> bool:

@@ -254,12 +254,9 @@ def read_manifest(folder: Path) -> Manifest:
         raise PackageRefused("main of package.json holds a NUL, which no path can")
     for key in ("name", "version", "description", "author"):
         _check(package, key, str, "string")
-    for key, kind, word in (
-        ("keywords", list, "array"),
-        ("args", list, "array"),
-        ("engines", dict, "object"),
-    ):
-        _check(package, key, kind, word)
+    for key in ("keywords", "args"):
+        _check(package, key, list, "array")
+    _check(package, "engines", dict, "object")
     engines = package.get("engines") or {}
     _check_engines(engines)
     shown = ("description", "author", "keywords", "args", "repository")

@@ -197,8 +197,7 @@ def _order(body: dict[str, Any]) -> Start | None:
     elif args is not None and not isinstance(args, list):
         args = [args]
     start = Start(
-        app_config=body.get("appConfig"),
-        has_app_config="appConfig" in body,
+        app_config=body.get("appConfig", UNDEFINED),
         args=args,
         output_topic=_text(body.get("outputTopic")),
         input_topic=_text(body.get("inputTopic")),
