@@ -197,7 +197,7 @@ def info(session: Session) -> None:
 @hub.command()
 @log_options
 @pass_session
-def log(session: Session, **given: Any) -> None:
+def log(session: Session, /, **given: Any) -> None:
     r"""Print the hub's log.
 
     Without -f or --timeout it prints what there is, and ends.

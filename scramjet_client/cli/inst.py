@@ -130,7 +130,7 @@ def health(session: Session, instance: str) -> None:
 @instance_argument
 @log_options
 @pass_session
-def log(session: Session, instance: str, **given: Any) -> None:
+def log(session: Session, /, instance: str, **given: Any) -> None:
     r"""Print the log that nobody has read yet.
 
     Without -f or --timeout it prints what there is, and ends. With --json a record is one line of JSON, as it came.

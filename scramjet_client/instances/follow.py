@@ -272,7 +272,7 @@ class Follow(Closing):
         self._copying.end()
         self._copying.tell(once=True)
 
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+    def __exit__(self, kind: object = None, *_error: object) -> None:
         if kind is None:
             self.close()
         else:
