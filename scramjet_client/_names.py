@@ -269,12 +269,10 @@ def _with_advice(
         try:
             return function(*given, **keywords)
         except BaseException as error:
-            trace = error.__traceback__
-            inner = None if trace is None else trace.tb_next
             # Without frames below this one, Python could not make the call.
-            if not isinstance(error, TypeError) or inner is not None:
+            if not isinstance(error, TypeError) or _below(error) is not None:
                 # Drop the frame of this function, which does not help the user (effective on Python 3.11 and newer).
-                error.__traceback__ = inner or trace
+                error.__traceback__ = _below(error) or error.__traceback__
                 if isinstance(error, KeyboardInterrupt):
                     shorten(error)
                 raise
@@ -287,6 +285,12 @@ def _with_advice(
         raise TypeError(refusal(function, of, given, keywords, said))
 
     return call
+
+
+def _below(error: BaseException) -> TracebackType | None:
+    """Return the traceback below the caller's frame. The caller must not keep it: it would be a cycle."""
+    trace = error.__traceback__
+    return None if trace is None else trace.tb_next
 
 
 def shorten(interrupt: KeyboardInterrupt) -> None:
