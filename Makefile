@@ -31,7 +31,7 @@ METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 export PYTHONDONTWRITEBYTECODE :=
 
 help: ## Say what the targets do
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 15
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.stamp-hub ## Count the words of this repository on a hub (HUB=real for the one from npm, HUB=URL for one that runs)
 	@$(RUN) -m examples.demo --hub '$(HUB)' $(ARGS)
@@ -78,9 +78,7 @@ sbom: dist ## List what the wheel installs, as CycloneDX, into build/sbom/
 # The lowest versions are for those who can't have newer ones. What docs/environment.md says of them is known.
 audit: $(VENV)/.stamp-test ## Fail on vulnerabilities that docs/environment.md does not list, of the lowest and of the installed dependencies
 	$(PIP) install 'pip-audit>=2.7'
-	$(RUN) -m pip_audit --disable-pip --no-deps -r tests/constraints-lowest.txt \
-	    $$(grep -oE 'CVE-[0-9]+-[0-9]+' docs/environment.md | sed 's/^/--ignore-vuln /')
-	$(RUN) -m pip_audit --local --skip-editable
+	$(RUN) -m tests.support.audit
 
 fuzz: $(VENV)/.stamp-fuzz ## Throw bytes at what reads strangers' bytes (SECONDS=60 for each target, ARGS="chunks")
 	$(RUN) -m fuzz --seconds $(SECONDS) $(ARGS)

@@ -57,6 +57,12 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy", "--strict")
+    workflows = sorted(str(each) for each in Path(".github/workflows").glob("*.yml"))
+    for schema, files in (
+        ("github-workflows", workflows),
+        ("dependabot", [".github/dependabot.yml"]),
+    ):
+        session.run("check-jsonschema", "-q", "--builtin-schema", f"vendor.{schema}", *files)
 
 
 @nox.session
@@ -69,6 +75,6 @@ def build(session: nox.Session) -> None:
     (wheel,) = dist.glob("*.whl")
     empty = dist.parent / "empty"
     session.run("python", "-m", "venv", "--clear", str(empty))
-    python = str(empty / "bin" / "python")
+    python = str(empty / ("Scripts" if os.name == "nt" else "bin") / "python")
     session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
     session.run(python, "-I", "-W", "error", "-c", CORE_ALONE, external=True)

@@ -340,8 +340,8 @@ def _broken(error: BaseException, request: str, base: str) -> str:
     return f"no hub at {base}: {said}; {cure}"
 
 
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE)
-"""The errors for a process, or a machine, that has too many open files."""
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, getattr(errno, "WSAEMFILE", errno.EMFILE))
+"""The errors for a process, or a machine, that has too many open files; Windows has its own for sockets."""
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 """OpenSSL's names, in its versions, for an answer that is not TLS."""
