@@ -59,6 +59,8 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --strict
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 
 dist: $(VENV)/.stamp-test ## Build what a release uploads, into dist/

@@ -57,11 +57,13 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy", "--strict")
-    workflows = sorted(str(each) for each in Path(".github/workflows").glob("*.yml"))
-    for schema, files in (
-        ("github-workflows", workflows),
-        ("dependabot", [".github/dependabot.yml"]),
+    for schema, names in (
+        ("github-workflows", "workflows/*.yml"),
+        ("github-issue-forms", "ISSUE_TEMPLATE/[!c]*.yml"),
+        ("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+        ("dependabot", "dependabot.yml"),
     ):
+        files = sorted(str(each) for each in Path(".github").glob(names))
         session.run("check-jsonschema", "-q", "--builtin-schema", f"vendor.{schema}", *files)
 
 

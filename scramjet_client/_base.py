@@ -273,7 +273,9 @@ def printable_json(text: str, *, to_ascii: bool = False) -> str:
     printable = _UNSEEN.sub(
         lambda found: found[0] if found[0] in "\n\r\t" else _json_escape(found[0]), text
     )
-    return _NOT_ASCII.sub(lambda found: _json_escape(found[0]), printable) if to_ascii else printable
+    return (
+        _NOT_ASCII.sub(lambda found: _json_escape(found[0]), printable) if to_ascii else printable
+    )
 
 
 def _json_escape(character: str) -> str:

@@ -144,7 +144,9 @@ def test_warning_names_the_caller_of_a_function(tmp_path: Path):
     def old() -> None:
         warn_of("old()", "new()", gone_in="9.9")
 
-    with pytest.warns(DeprecationWarning, match=r"^old\(\) goes in .* 9\.9; write: new\(\)$") as caught:
+    with pytest.warns(
+        DeprecationWarning, match=r"^old\(\) goes in .* 9\.9; write: new\(\)$"
+    ) as caught:
         old()
 
     assert caught[0].filename == __file__

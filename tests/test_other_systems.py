@@ -187,7 +187,7 @@ def _multiplexer_waits(later: threading.Event) -> None:
 
     with RawServer(handle) as server, HttpClient(server.url) as client:
         with client.get_stream("a") as stream, Multiplexer([stream], tick=LIMIT) as streams:
-            assert [lines for _, lines in streams] == [[b"one\n"]]
+            assert [lines for _, lines in streams] == [[b"one"]]
 
 
 @pytest.mark.usefixtures("windows")

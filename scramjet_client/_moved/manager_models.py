@@ -2,7 +2,7 @@
 
 from scramjet_client._deprecated import moved
 
-__all__ = [
+__all__ = [  # noqa: F822 - they come by __getattr__
     "AccessKey",
     "ConnectedHub",
     "CreateAccessKeyResponse",

@@ -2,5 +2,5 @@
 
 from scramjet_client._deprecated import moved
 
-__all__ = ["Multiplexer"]
+__all__ = ["Multiplexer"]  # noqa: F822 - they come by __getattr__
 __getattr__ = moved(__name__, __all__, gone_in="0.4")

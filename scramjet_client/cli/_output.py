@@ -75,7 +75,7 @@ def line(value: Any) -> None:
 
 
 def for_stdout(text: str) -> str:
-    """Return equivalent JSON that stdout can carry: JSON is UTF-8, and in other encodings only its ASCII is the same."""
+    """Return equivalent JSON for stdout: JSON is UTF-8, and other encodings have only ASCII in common with it."""
     # A file in memory has no encoding.
     encoding = codecs.lookup(sys.stdout.encoding or "utf-8").name
     return printable_json(text, to_ascii=encoding != "utf-8")

@@ -102,7 +102,9 @@ def _ignored(file: Path) -> list[str]:
     """
     data = file.read_bytes() if file.is_file() else b""
     # Windows PowerShell writes UTF-16, and editors of Windows put a mark before UTF-8.
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    encoding = (
+        "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    )
     try:
         return data.decode(encoding).splitlines()
     except UnicodeDecodeError as error:
