@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent
 FORGE = ROOT / ".github"
@@ -164,3 +168,32 @@ def test_commits_are_checked_by_the_same_tools():
 def test_files_are_where_projects_have_them(name: str):
     """A forge, an editor and a stranger look for these."""
     assert (ROOT / name).read_text("utf-8").strip()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+@pytest.mark.parametrize(
+    ("arguments", "places"),
+    [
+        ("tests/streams/test_lines.py", ["tests/streams/test_lines.py"]),
+        (
+            "-x tests/http tests/test_names.py::test_x",
+            ["tests/http", "tests/test_names.py::test_x"],
+        ),
+        ("-k lines", None),
+        ("", None),
+    ],
+)
+def test_the_first_command_runs_what_it_names(arguments: str, places: list[str] | None):
+    """`make test-quick` runs the files that are named, and else those of the client: CONTRIBUTING.md begins with it."""
+    done = subprocess.run(
+        ["make", "--dry-run", "test-quick", f"ARGS={arguments}"],
+        cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=True,
+    )  # fmt: skip
+    command = done.stdout.splitlines()[-1].split()
+    named = [word for word in command if word.startswith("tests/")]
+
+    assert "pytest" in command
+    if places is None:
+        assert {"tests/http", "tests/streams", "tests/test_names.py"} <= set(named)
+    else:
+        assert named == places
