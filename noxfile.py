@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nox
 
-PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 CORE_ALONE = "import scramjet_client; print(scramjet_client.__version__)"
 
 nox.options.sessions = ["lint", "build", "tests"]
