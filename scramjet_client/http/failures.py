@@ -219,9 +219,6 @@ def is_timeout(exception: BaseException) -> bool:
 def root_text(exception: BaseException) -> str:
     """Return the text of the innermost cause: "connection refused", not three reprs."""
     *_, root = causes(exception)
-    if isinstance(root, urllib3.exceptions.NewConnectionError):
-        # urllib3 1.26 sets no cause, and raises its error while it handles the cause.
-        root = root.__context__ or root
     if isinstance(root, RemoteDisconnected):
         return "the other side closed the connection without an answer"
     if isinstance(root, IncompleteRead):

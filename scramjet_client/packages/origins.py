@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from scramjet_client.packages.ignore import assigns_secret, holds_secret
+from scramjet_client.packages.imports import standard_names
 from scramjet_client.packages.syntax import parsed
 
 _NAMES = {
@@ -203,7 +204,7 @@ def _level(node: ast.Import | ast.ImportFrom) -> int:
 
 
 def _is_standard(module: str) -> bool:
-    return module.partition(".")[0] in getattr(sys, "stdlib_module_names", ())
+    return module.partition(".")[0] in standard_names()
 
 
 def _source(node: ast.AST) -> str:

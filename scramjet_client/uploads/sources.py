@@ -23,6 +23,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Union
 
+import urllib3
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
@@ -337,6 +338,9 @@ def _file_items(file: Any) -> Iterator[Any]:
                 continue
             if item is None:
                 raise BlockingIOError("the source is a non-blocking file with nothing to read")
+            if missing is None and isinstance(file, urllib3.HTTPResponse):
+                # urllib3 1.26 does so, too.
+                missing = file.length_remaining
             if missing:
                 raise http.client.IncompleteRead(b"", missing)
             return
