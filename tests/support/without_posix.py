@@ -35,6 +35,7 @@ for _name in (
     "psutil",
     "gevent.monkey",
     "tornado.ioloop",
+    "trio",
     "IPython",
 ):
     with contextlib.suppress(ImportError):
