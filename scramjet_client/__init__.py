@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 
+# Modules of before 0.2, such as scramjet_client.fleet, are found there, and warn.
+__path__.append(f"{__path__[0]}/_moved")
+
 if TYPE_CHECKING:
     from scramjet_client.api.http_client import ClientProvider, HttpClient
     from scramjet_client.clients.doctor import DoctorReport

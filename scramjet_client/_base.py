@@ -217,6 +217,8 @@ def _outer(trace: TracebackType | None) -> TracebackType | None:
     return found
 
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
 _UNSEEN = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: they move the cursor, set titles, write to the clipboard
@@ -249,13 +251,20 @@ def printable(text: str, *, keep: str = "") -> str:
     return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
 
 
-def printable_json(text: str) -> str:
+def printable_json(text: str, *, to_ascii: bool = False) -> str:
     """Return equivalent JSON without characters that would act on a terminal.
 
     Line ends between its parts stay as they are.
+
+    Args:
+        text: The JSON.
+        to_ascii: Whether to escape all characters that are not ASCII.
     """
-    return _UNSEEN.sub(
+    printable = _UNSEEN.sub(
         lambda found: found[0] if found[0] in "\n\r\t" else _json_escape(found[0]), text
+    )
+    return (
+        _NOT_ASCII.sub(lambda found: _json_escape(found[0]), printable) if to_ascii else printable
     )
 
 

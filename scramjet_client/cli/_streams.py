@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from scramjet_client._base import printable_json
 from scramjet_client._log_records import LogRecord, full_record_of, indented
 from scramjet_client.cli import _output, _say
 from scramjet_client.cli._options import LEVELS, follows
@@ -266,9 +265,9 @@ def _as_json(text: str) -> str:
     try:
         loads(text)
     except ValueError:
-        return printable_json(json.dumps(text, ensure_ascii=False))
+        return _output.for_stdout(json.dumps(text, ensure_ascii=False))
     # Between JSON tokens these characters are only spaces, and strings can't contain them.
-    return printable_json(text.replace("\t", " ").replace("\r", " "))
+    return _output.for_stdout(text.replace("\t", " ").replace("\r", " "))
 
 
 def _readable(text: str, record: LogRecord | None) -> list[_say.Piece]:

@@ -17,6 +17,7 @@ from scramjet_client.cli._click import Group
 from scramjet_client.cli._options import PORT, log_options
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import all_in_options, in_options
+from scramjet_client.http.interrupts import wait_for_event
 
 if TYPE_CHECKING:
     import ssl
@@ -80,7 +81,7 @@ def start(
         if running.page_url is not None:
             session.note(f"its page, for you alone: {running.page_url}")
         session.note("the hub runs until Ctrl-C")
-        ended.wait()
+        wait_for_event(ended)
 
 
 @hub.command()
@@ -121,7 +122,7 @@ def page(session: Session, port: int) -> None:
         else:
             _say.out(running.page_url)
         session.note("the page is there until Ctrl-C")
-        ended.wait()
+        wait_for_event(ended)
 
 
 def _tls(verify: bool | str | None) -> ssl.SSLContext | bool:

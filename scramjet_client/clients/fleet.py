@@ -27,7 +27,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration
-from scramjet_client.http.interrupts import Event
+from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.watcher import fetch_info
 from scramjet_client.models import (
@@ -543,7 +543,7 @@ def at_once(calls: Mapping[_K, Callable[[], _T]]) -> tuple[dict[_K, _T], dict[_K
         futures = {key: pool.submit(in_context(call)) for key, call in calls.items()}
         for key, future in futures.items():
             try:
-                values[key] = future.result()
+                values[key] = future.result(wait_in_parts(future, None))
             except ScramjetError as error:
                 errors[key] = error
     finally:

@@ -215,9 +215,6 @@ def is_timeout(exception: BaseException) -> bool:
 def root_text(exception: BaseException) -> str:
     """Return the text of the innermost cause: "connection refused", not three reprs."""
     *_, root = causes(exception)
-    if isinstance(root, urllib3.exceptions.NewConnectionError):
-        # urllib3 1.26 sets no cause, and raises its error while it handles the cause.
-        root = root.__context__ or root
     if isinstance(root, RemoteDisconnected):
         return "the other side closed the connection without an answer"
     if isinstance(root, IncompleteRead):
@@ -336,8 +333,8 @@ def _broken(error: BaseException, request: str, base: str) -> str:
     return f"no hub at {base}: {said}; {cure}"
 
 
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE)
-"""The errors for a process, or a machine, that has too many open files."""
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, getattr(errno, "WSAEMFILE", errno.EMFILE))
+"""The errors for a process, or a machine, that has too many open files; Windows has its own for sockets."""
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 """OpenSSL's names, in its versions, for an answer that is not TLS."""

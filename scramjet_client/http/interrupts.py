@@ -63,6 +63,12 @@ def wait_in_parts(future: Future[Any], timeout: float | None) -> float | None:
     return 0.0
 
 
+def wait_for_event(event: threading.Event) -> None:
+    """Wait for an event of any kind, such that the main thread can be interrupted on every system."""
+    while not event.wait(longest_part()):
+        pass
+
+
 def wait_until(condition: threading.Condition, met: Callable[[], object]) -> None:
     """Wait for a condition, such that it can be interrupted on every system."""
     while not condition.wait_for(met, longest_part()):

@@ -145,7 +145,7 @@ def _decompress(package: IO[bytes], plain: IO[bytes], settings: HubSettings) -> 
     limit = settings.max_unpacked_size + _HEADERS_OF_ONE * settings.max_package_files
     size = 0
     try:
-        with gzip.GzipFile(fileobj=package) as packed:
+        with gzip.GzipFile(fileobj=package, mode="rb") as packed:
             while data := packed.read(_BLOCK):
                 size += len(data)
                 if size > limit:

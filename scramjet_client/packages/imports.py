@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
+import sys
+import sysconfig
+from pathlib import Path
 
 import attrs
 
@@ -84,3 +88,15 @@ def with_absolute_imports(text: str, package: str) -> str:
         rest = _RELATIVE.sub(b"from %s import" % full.encode(), rest, count=1)
         lines = (before + rest).splitlines(keepends=True)
     return b"".join(lines).decode()
+
+
+@functools.cache
+def standard_names() -> frozenset[str]:
+    """Return the names of the standard library's modules."""
+    names: frozenset[str] | None = getattr(sys, "stdlib_module_names", None)
+    if names is None:
+        # Python 3.9 has no such list, but has the files.
+        top = Path(sysconfig.get_paths()["stdlib"])
+        files = [each for folder in (top, top / "lib-dynload") for each in folder.glob("*")]
+        names = frozenset(each.name.partition(".")[0] for each in files)
+    return names | set(sys.builtin_module_names)

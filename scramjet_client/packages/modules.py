@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 
 from scramjet_client.packages.files import SECRET, PackageEntry, find, looks_secret
-from scramjet_client.packages.imports import imported_in
+from scramjet_client.packages.imports import imported_in, standard_names
 from scramjet_client.packages.source import Snippet
 from scramjet_client.packages.syntax import parsed
 
@@ -148,7 +148,7 @@ class LocalModules:
         return {
             each
             for each in self.imported
-            if each not in _standard_names() | {"scramjet"}
+            if each not in standard_names() | {"scramjet"}
             and each not in taken
             and ((place := _place(each)) is None or not _in_standard_folder(place))
             and (place is not None or not _is_known(each))
@@ -225,7 +225,7 @@ class LocalModules:
 
     def is_local(self, top: str, place: Path) -> bool:
         """Return whether a module lies beside the script: neither in the standard library nor installed."""
-        if top in _standard_names() or _INSTALLED & set(place.parts):
+        if top in standard_names() or _INSTALLED & set(place.parts):
             return False
         folder = realpath(place.parent)
         if _in_standard_folder(place) or _is_distributed(folder, top):
@@ -351,11 +351,6 @@ def _place(top: str) -> Path | None:
     if folders:
         return Path(folders[0])
     return None if file is None else Path(file)
-
-
-def _standard_names() -> frozenset[str]:
-    names: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())  # since 3.10
-    return names | set(sys.builtin_module_names)
 
 
 def _in_standard_folder(place: Path) -> bool:

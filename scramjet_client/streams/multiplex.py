@@ -29,6 +29,7 @@ from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyEr
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
+from scramjet_client.http.interrupts import longest_part
 from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream, lend, reclaim
 
@@ -71,6 +72,8 @@ class Multiplexer(Closing):
         if isinstance(streams, OutputStream) or not isinstance(streams, Iterable):
             raise TypeError(f"streams must be a list of streams, not {type(streams).__name__}")
         self._tick_every = interval("tick", tick)
+        # Ctrl-C ends no wait for sockets on Windows.
+        self._longest = longest_part()
         self._limit = limit
         self._on_end = on_end
         self._until_closed = until_closed
@@ -211,6 +214,8 @@ class Multiplexer(Closing):
     def _with_something(self) -> tuple[list[Member], float]:
         """Wait for data of a stream, or for an order; return the streams whose turn it is, and the time."""
         wait = max(self._next_tick - monotonic(), 0)
+        if self._longest is not None:
+            wait = min(wait, self._longest)
         found = self._select(0 if self._ready else wait)
         turn = dict.fromkeys(self._ready)
         self._ready.clear()

@@ -97,6 +97,18 @@ class AnswerReader(io.RawIOBase):
             self.heard(bytes(memoryview(buffer)[:count]))
         return count
 
+    def readall(self) -> Any:
+        """Return the data up to the end; None means that nothing has come yet.
+
+        io's own version reads into bytearrays and, from Python 3.15 on, shortens them. That fails while the traceback
+        of an error that is kept for later still refers to one.
+        """
+        buffer = memoryview(bytearray(READ_SIZE))
+        pieces = []
+        while count := self.readinto(buffer):
+            pieces.append(bytes(buffer[:count]))
+        return b"".join(pieces) if pieces or count is not None else None
+
     def take(self) -> bytes | None:
         """Return the data that has come, without a buffer; b"" is the end, None asks for a `readinto`.
 

@@ -13,6 +13,7 @@ import math
 import mmap
 import os
 import stat
+import sys
 import tarfile
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
+import urllib3
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
@@ -263,7 +265,14 @@ def _checked_file(file: Any) -> None:
         raise refusal(file)
     if getattr(file, "closed", False) is True:
         raise ValueError("the source is a closed file")
-    if _non_blocking(file) is not None and _seems_text(file):
+    descriptor = _non_blocking(file)
+    if descriptor is not None and sys.platform == "win32":
+        # Its `select` waits for sockets alone, and a pipe that is empty now looks like one that has ended.
+        raise ValueError(
+            "the source is a non-blocking pipe, for which Windows can't wait; call"
+            f" os.set_blocking({descriptor}, True)"
+        )
+    if descriptor is not None and _seems_text(file):
         # Python's text files take "nothing now" for the end, and lose characters that are half there.
         raise ValueError(
             "the source is a non-blocking text file, from which Python may lose data; call"
@@ -319,6 +328,9 @@ def _file_items(file: Any) -> Iterator[Any]:
                 continue
             if item is None:
                 raise BlockingIOError("the source is a non-blocking file with nothing to read")
+            if missing is None and isinstance(file, urllib3.HTTPResponse):
+                # urllib3 1.26 does so, too.
+                missing = file.length_remaining
             if missing:
                 raise http.client.IncompleteRead(b"", missing)
             return
