@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -74,6 +74,20 @@ _LONGEST = {
 """Files of tests that take longest. A worker that began one of them last would have all others wait for it."""
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep ten thousand collected tests out of sight of the garbage collector, which tests have look for what is left.
+
+    With them each look takes a third of a second of the processor, and so do many of its own accord.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest; mark as quick what starts no process, by itself or by a fixture, and does not wait."""
     items.sort(key=lambda item: item.path.stem not in _LONGEST)
@@ -88,8 +102,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not _SCENARIOS.isdisjoint(re.split(r"[./]|test_", item.location[0])):
             continue
         fixtures = [each[-1].func for each in item._fixtureinfo.name2fixturedefs.values()]
-        cases = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
-        if not starts_processes(item.function, fixtures, cases):
+        cases = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if not starts_processes(item.function, *fixtures, *cases):
             item.add_marker("quick")
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sources import sources
+
 TESTS = Path(__file__).parent
 ENOUGH = 30.0
 """Seconds that no working program takes, however slow its machine is."""
@@ -28,8 +30,8 @@ ENDS = {"join", "communicate"}
 
 FILES = [
     path
-    for path in sorted(TESTS.rglob("*.py"))
-    if not {"node_modules", "sequences"} & set(path.relative_to(TESTS).parts)
+    for path in sources(TESTS, ".py")
+    if "sequences" not in path.relative_to(TESTS).parts
 ]
 
 

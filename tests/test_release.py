@@ -190,6 +190,7 @@ def pyright(python: str, *arguments: str, cwd: Path) -> dict[str, Any]:
     return report
 
 
+@pytest.mark.long
 def test_pyright_sees_the_types(consumer: Path, bare_python: str) -> None:
     """pyright, strict, finds every type of the public API, from outside, and every misuse."""
     report = pyright(bare_python, cwd=consumer)
@@ -198,6 +199,7 @@ def test_pyright_sees_the_types(consumer: Path, bare_python: str) -> None:
     assert report["summary"]["filesAnalyzed"] == 1
 
 
+@pytest.mark.long
 def test_public_types_are_complete(consumer: Path, bare_python: str) -> None:
     """pyright knows the type of every public name, and that other checkers see the same one."""
     report = pyright(

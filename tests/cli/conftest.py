@@ -113,6 +113,13 @@ def scramjet(hub: LocalHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Comm
 
 
 @pytest.fixture
+def here(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command in this process, in an own folder, for no hub: for what is refused before anything runs."""
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch)
+
+
+@pytest.fixture
 def env(hub: LocalHub, home: Path) -> dict[str, str]:
     """The environment of a command in a process of its own."""
     return environment(home, hub.url)

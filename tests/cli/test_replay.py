@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from scramjet_client import HostClient
 from scramjet_client._trace import TraceWriter, read_trace
 from scramjet_client.hub import LocalHub
-from tests.cli.conftest import run
+from tests.cli.conftest import Command, run
 from tests.cli.terminal import environment
 from tests.support.waiting import LIMIT, eventually
 
@@ -35,14 +36,24 @@ def own(home: Path) -> dict[str, str]:
     return environment(home, None)
 
 
-@pytest.fixture
-def trace(own: dict[str, str], tmp_path: Path) -> Path:
-    """A trace of a program in its folder."""
-    (tmp_path / "app.py").write_text(PROGRAM)
-    (tmp_path / "lines.txt").write_text("one\ntwo\n")
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a program, and the trace of a run of it."""
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "app.py").write_text(PROGRAM)
+    (folder / "lines.txt").write_text("one\ntwo\n")
     arguments = ["dev", "app.py", "word", "--once", "--port", "0", "-i", "lines.txt"]
-    done = run([*arguments, "--record", "app.trace.jsonl"], own, cwd=tmp_path)
+    own = environment(folder, None)
+    done = run([*arguments, "--record", "app.trace.jsonl"], own, cwd=folder)
     assert done.code == 0, done
+    return folder
+
+
+@pytest.fixture
+def trace(recorded: Path, tmp_path: Path) -> Path:
+    """A trace of a program in its folder, which belong to the test."""
+    for name in ("app.py", "lines.txt", "app.trace.jsonl"):
+        shutil.copy(recorded / name, tmp_path)
     return tmp_path / "app.trace.jsonl"
 
 
@@ -87,12 +98,19 @@ def test_differences(
     """What a program gives otherwise is a diff of that stream, and exit code 1."""
     (tmp_path / "app.py").write_text(PROGRAM.replace(old, new))
     done = run(["replay", trace], own, cwd=tmp_path)
-    listed = run(["replay", trace, "--json"], own, cwd=tmp_path)
 
-    assert done.code == listed.code == 1
+    assert done.code == 1
     assert f"{of} differs" in done.text.splitlines()
     assert set(shown) <= set(done.text.splitlines())
-    assert of in {each["of"] for each in json.loads(listed.text)["differences"]}
+
+
+def test_differences_as_json(trace: Path, own: dict[str, str], tmp_path: Path):
+    """With `--json` they are for programs, with the same exit code."""
+    (tmp_path / "app.py").write_text(PROGRAM.replace("upper", "title"))
+    done = run(["replay", trace, "--json"], own, cwd=tmp_path)
+
+    assert done.code == 1
+    assert [each["of"] for each in json.loads(done.text)["differences"]] == ["output"]
 
 
 def test_events_and_a_program_that_goes_on(own: dict[str, str], tmp_path: Path):
@@ -280,11 +298,11 @@ def test_record_on_another_hub(host: HostClient, hub: LocalHub, home: Path, tmp_
         ),
     ],
 )
-def test_no_trace(own: dict[str, str], tmp_path: Path, content: str, said: str):
+def test_no_trace(here: Command, tmp_path: Path, content: str, said: str):
     """A file that is no trace is refused in one sentence, with the line."""
     (tmp_path / "app.py").write_text(PROGRAM)
     (tmp_path / "t.jsonl").write_text(content)
-    done = run(["replay", "t.jsonl", "app.py"], own, cwd=tmp_path)
+    done = here.any_end("replay", "t.jsonl", "app.py")
 
     assert done.code == 2
     assert said in done.err
@@ -294,10 +312,10 @@ def test_no_trace(own: dict[str, str], tmp_path: Path, content: str, said: str):
 @pytest.mark.parametrize(
     "command", [["hub", "start", "--port", "0"], ["dev", "app.py", "--once", "--port", "0"]]
 )
-def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, command: list[str]):
+def test_trace_that_cannot_be_written(here: Command, tmp_path: Path, command: list[str]):
     """A trace in a folder that is not there is one sentence, which names the file."""
     (tmp_path / "app.py").write_text(PROGRAM)
-    done = run([*command, "--record", "none/t.jsonl"], own, cwd=tmp_path)
+    done = here.any_end(*command, "--record", "none/t.jsonl")
 
     assert done.code == 1
     assert done.err == "Error: none/t.jsonl: No such file or directory\n"
@@ -321,7 +339,7 @@ def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, comma
     ],
 )  # fmt: skip
 def test_a_trace_destroys_nothing(
-    own: dict[str, str], tmp_path: Path, arguments: list[str], record: str, said: str
+    here: Command, tmp_path: Path, arguments: list[str], record: str, said: str
 ):
     """A file that is no trace is never replaced, and an old trace only by a run."""
     files = {
@@ -334,9 +352,9 @@ def test_a_trace_destroys_nothing(
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "link.txt").symlink_to("empty.txt")
-    here = [] if "--api-url" in arguments else ["--port", "0"]
+    port = [] if "--api-url" in arguments else ["--port", "0"]
     once = ["--once"] if arguments[0] == "dev" else []
-    done = run([*arguments, *here, *once, "--record", record], own, cwd=tmp_path)
+    done = here.any_end(*arguments, *port, *once, "--record", record)
 
     assert done.code not in (0, 70), done
     assert said in done.err
