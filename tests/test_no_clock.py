@@ -28,11 +28,7 @@ WAITS = {"wait", "wait_closed", "accepted", "wait_for"}
 ENDS = {"join", "communicate"}
 """Methods that wait for an end that comes by itself."""
 
-FILES = [
-    path
-    for path in sources(TESTS, ".py")
-    if "sequences" not in path.relative_to(TESTS).parts
-]
+FILES = [path for path in sources(TESTS, ".py") if "sequences" not in path.relative_to(TESTS).parts]
 
 
 class Reader:

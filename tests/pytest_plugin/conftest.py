@@ -6,9 +6,7 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _without_other_plugins(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _without_other_plugins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out plugins that are installed here for other tests: to load them takes half of a small run."""
     if "pytester" in request.fixturenames:
         request.getfixturevalue("pytester")  # it removes this variable

@@ -7,7 +7,6 @@ import io
 import logging
 import re
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,8 @@ import pytest
 from scramjet_client import HostClient, InstanceClient
 from scramjet_client.hub import LocalHub
 from scramjet_client.streams.targets import piece_target
+from tests.support.functions import says, talks
 from tests.support.waiting import LIMIT, long_enough
-
-
-def says(context, input):
-    context.logger.info("ready")
-    print("printed")
-    yield "zażółć\n"
-    yield "last"
-
-
-def talks(context, input):
-    number = 0
-    while True:
-        context.logger.info(f"line {number}")
-        yield f"line {number}\n"
-        number += 1
-        time.sleep(0.001)  # a rate, not a flood
 
 
 @pytest.fixture(scope="module")
