@@ -31,7 +31,8 @@ ITSELF_POSIX = "not killed_hub and not terminal and not sigint and not restarted
 """Tests that use POSIX themselves: they start or kill a hub, or press Ctrl-C in a terminal."""
 
 
-@pytest.mark.parametrize("system", ["win32", pytest.param("darwin", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("system", ["win32", "darwin"])
 def test_names_that_a_system_lacks_are_not_used(system: str):
     """The type checker, which knows what each system has, finds nothing that Windows or macOS lacks."""
     command = [sys.executable, "-m", "mypy", "--strict", "--platform", system, "scramjet_client"]
