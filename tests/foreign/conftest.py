@@ -47,6 +47,19 @@ def real_hub() -> Iterator[RealHub]:
         yield hub
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run `si` on its own maker's hub by one test; `make test-long` runs all, to see that LocalHub is as that hub."""
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if (
+            item.path == HERE / "test_si.py"
+            and params.get("hub") == "real"
+            and "test_hub" not in item.name
+        ):
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(params=["local", "real"])
 def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
     """A LocalHub for each test, and the real hub as a control."""
