@@ -28,7 +28,7 @@ QUICK = Settings(runs=1, seconds=None, limit=60)
 
 
 GROUPS = {
-    "one of each kind": (["output-100", "lines-100", "upload-100", "ping-pong", "start"], 5),
+    "one of each kind": (["output-100", "lines-100", "upload-100", "ping-pong", "start"], 7),
     "streams": (
         ["output", "lines", "records", "upload", "ping-pong", "json-calls", "first-byte"],
         11,
