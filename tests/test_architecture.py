@@ -33,9 +33,9 @@ ROOMS = [
 APART = {"hub", "testing"}
 """Rooms that import nothing of the others, and may be imported by `cli`, `integrations` and the plugin."""
 
-GROUND = {"_clock", "_kept_tokens", "_log_records", "_names", "_trace"}
+GROUND = {"_clock", "_kept_tokens", "_log_records", "_names", "_signals", "_trace"}
 """Import nothing of the rest, and may be imported by all: the clock; where a hub keeps its token, and a client finds
-it; names that are guessed; how people read a log; the format of traces."""
+it; names that are guessed; how people read a log; signals that end a process; the format of traces."""
 
 LATE = {
     ("errors.py", "instances.run"): "the error of a run carries what it collected",

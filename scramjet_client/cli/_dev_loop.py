@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Union
 import attrs
 import click
 
+from scramjet_client._signals import ENDING, taken
 from scramjet_client._trace import TraceWriter
 from scramjet_client.cli import _exits, _running, _say
 from scramjet_client.cli._dev_debugger import Debugger
@@ -76,10 +77,6 @@ _LONGEST_STEP_MS = 400
 
 _IN_USE = 16.0
 """Seconds for which a hub counts an ended instance as an instance of its sequence."""
-
-_ENDING = [
-    getattr(signal, each) for each in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, each)
-]
 
 _PIECE = 65536
 """Bytes of a file that are read and recorded at a time."""
@@ -867,21 +864,11 @@ def _next(news: SimpleQueue[_News]) -> _News:
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], object]) -> Iterator[None]:
-    """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that.
-
-    A signal that was ignored when the process began stays ignored, as shells expect.
-    """
-    before: dict[signal.Signals, Any] = {}
+    """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that."""
 
     def take(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
         stop()
 
-    for each in _ENDING:
-        if signal.getsignal(each) is not signal.SIG_IGN:
-            before[each] = signal.signal(each, take)
-    try:
+    with taken(ENDING, take):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

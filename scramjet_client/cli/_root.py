@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 
 from scramjet_client import __version__
+from scramjet_client._signals import ENDING, taken
 from scramjet_client.cli import _exits, _say
 from scramjet_client.cli._lazy import LazyGroup
 from scramjet_client.cli._session import Session, connection, given
 from scramjet_client.errors import InvalidResponseError, NotFoundError
+
+_SIGNALLED = 128
+"""What a shell adds to the number of a signal that has ended a program."""
 
 _NEARBY = 5.0
 """Seconds to look for a hub on the same host."""
@@ -109,8 +115,27 @@ def root(ctx: click.Context) -> None:
 
 
 def run(arguments: Sequence[str] | None) -> int:
-    """Run the command and return its exit code, whatever goes wrong."""
+    """Run the command and return its exit code, whatever goes wrong.
+
+    SIGTERM, as of `timeout` or of a supervisor, and the end of the terminal do what Ctrl-C does: what a command leaves
+    behind on a hub must not depend on the signal. The exit code says which it was, as that of a shell.
+    """
+    ended_by = 0
+
+    def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+        nonlocal ended_by
+        ended_by = number
+        raise KeyboardInterrupt
+
     _say.attach()
+    # Where somebody else takes them already, as a program that calls this, they are not ours.
+    ours = [each for each in ENDING if signal.getsignal(each) is signal.SIG_DFL]
+    with taken(ours, interrupt):
+        code = _code(arguments)
+    return _say.flushed(_SIGNALLED + ended_by if ended_by else code)
+
+
+def _code(arguments: Sequence[str] | None) -> int:
     try:
         done = root.main(
             args=None if arguments is None else list(arguments),
@@ -118,13 +143,12 @@ def run(arguments: Sequence[str] | None) -> int:
             complete_var="_SCRAMJET_COMPLETE",
             standalone_mode=False,
         )
-        code = done if isinstance(done, int) else 0
+        return done if isinstance(done, int) else 0
     except SystemExit as error:
         # Raised by completion.
-        code = error.code if isinstance(error.code, int) else 0
+        return error.code if isinstance(error.code, int) else 0
     except BaseException as error:
-        code = _exits.code_of(error)
         sentence = _exits.sentence(error)
         if sentence:
             _say.error(sentence)
-    return _say.flushed(code)
+        return _exits.code_of(error)

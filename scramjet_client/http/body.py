@@ -46,7 +46,6 @@ class BodySource(Protocol):
         """The whole body if it is in memory; a mock may look at it before it answers."""
 
     def __iter__(self) -> Iterator[bytes | memoryview]: ...
-    def __next__(self) -> bytes | memoryview: ...
     def close(self) -> None:
         """Release the source."""
 
@@ -274,9 +273,10 @@ class BodyWriter:
             shut(sock)
 
     def _pump(self, source: BodySource) -> None:
+        pieces = iter(source)
         while True:
             try:
-                piece = next(source)
+                piece = next(pieces)
             except StopIteration:
                 break
             except BaseException:

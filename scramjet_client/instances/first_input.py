@@ -202,20 +202,22 @@ class GuardedBody:
         self._size = 0
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
-        return self
-
-    def __next__(self) -> bytes | memoryview:
-        piece = next(self._body)
-        if not self._looks:
-            return piece
-        if not bytes(piece).isascii():
-            self._not_ascii(bytes(piece))
-        self._size += len(piece)
-        if self._size >= _FIRST_READ:
-            # A look at each byte of a long body costs as much as the rest of this package's part in sending it.
-            self._waits = False
-        self._looks = self._waits or self._text
-        return piece
+        pieces = iter(self._body)
+        while self._looks:
+            piece = next(pieces, None)
+            if piece is None:
+                return
+            if not bytes(piece).isascii():
+                self._not_ascii(bytes(piece))
+            self._size += len(piece)
+            if self._size >= _FIRST_READ:
+                # A look at each byte of a long body costs as much as the rest of this package's part in sending it.
+                self._waits = False
+            self._looks = self._waits or self._text
+            yield piece
+            # The source can't change the size of its buffer as long as somebody looks at it.
+            del piece
+        yield from pieces
 
     def _not_ascii(self, piece: bytes) -> None:
         assert self.upload is not None

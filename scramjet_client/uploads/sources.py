@@ -19,6 +19,7 @@ import threading
 import types
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
@@ -526,13 +527,11 @@ class Source:
             yield from _file_items(file)
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
-        return self
-
-    def __next__(self) -> bytes | memoryview:
+        """Return an iterator of the pieces. It is built in, because small items come by the million."""
         if self._ahead is not None:
             # Until then the other thread is in the context.
             wait([self._ahead])
-        return self._context.run(next, self._items)
+        return iter(partial(self._context.run, next, self._items), None)
 
     def close(self) -> None:
         """Close the file or generator. Must not be called while another thread is inside `next`."""
@@ -665,17 +664,8 @@ class Utf8Only:
         self._offset = 0
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
-        return self
-
-    def __next__(self) -> bytes | memoryview:
-        while True:
+        for item in self._source:
             held, _ = self._decoder.getstate()
-            try:
-                item = next(self._source)
-            except StopIteration:
-                if held:
-                    raise self._refusal(self._offset, held, "unexpected end of data") from None
-                raise
             data = held + item if held else item
             try:
                 self._decoder.decode(item)
@@ -687,8 +677,14 @@ class Utf8Only:
             left, _ = self._decoder.getstate()
             whole = data[: len(data) - len(left)]
             self._offset += len(whole)
+            # The source can't change the size of its buffer as long as somebody looks at it.
+            del item, data
             if len(whole):
-                return whole
+                yield whole
+            del whole
+        held, _ = self._decoder.getstate()
+        if held:
+            raise self._refusal(self._offset, held, "unexpected end of data")
 
     def _refusal(self, offset: int, found: bytes, reason: str) -> UnsupportedByHubError:
         return UnsupportedByHubError(

@@ -675,11 +675,11 @@ def test_what_is_no_body_is_refused_and_told_what_to_do(made: ScratchDir, kind: 
 )
 def test_what_is_no_item_is_refused_when_it_comes(item: object):
     """An item of a generator is held to the same."""
-    source = Source(iter([b"a", item]))
+    pieces = iter(Source(iter([b"a", item])))
 
-    assert next(source) == b"a"
+    assert next(pieces) == b"a"
     with pytest.raises(TypeError, match="must be bytes or str"):
-        next(source)
+        next(pieces)
 
 
 UNUSABLE: dict[str, tuple[Make, type[Exception], str]] = {
