@@ -671,6 +671,7 @@ def test_password_of_the_index_setting_is_not_shown(
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.waits  # for pip
 def test_requirements_file_from_the_present_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The path of a requirements file may begin at the present folder, as in the command."""
     folder(tmp_path / "seq", **{"requirements.txt": ""})
