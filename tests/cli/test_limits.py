@@ -161,7 +161,11 @@ def test_timeout_ends_a_sending(
 @pytest.mark.parametrize("option", ["--time", "-t", "--timeout", "--limit", "--seconds"])
 def test_words_for_the_time_of_a_stop(start: Started, scramjet: Command, option: str):
     """The time that `inst stop` gives a program has the names of other limits, too."""
-    done = scramjet.any_end("inst", "stop", start("deaf").id, option, "0.5")
+    instance = start("deaf")
+    with instance.get_stream("output") as output:
+        assert output.readline() == b"running\n"
+
+    done = scramjet.any_end("inst", "stop", instance.id, option, "0.5")
 
     assert done.code == 124
     assert "within 500 ms" in done.err
