@@ -45,6 +45,7 @@ WITHOUT = [
 """What is done without an extra, by users who do not know that it takes one."""
 
 
+@pytest.mark.long
 def test_index_would_take_it(dist: Path) -> None:
     """twine finds nothing wrong with the metadata and with README.md as a project's page."""
     said = run(sys.executable, "-m", "twine", "check", "--strict", *map(str, dist.iterdir()))

@@ -114,7 +114,7 @@ def scramjet(hub: LocalHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Comm
 
 @pytest.fixture
 def here(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command in this process, in an own folder, for no hub: for what is refused before anything runs."""
+    """The command in this process and a folder of the test, with no hub but those that it starts or is told of."""
     monkeypatch.chdir(tmp_path)
     return Command(monkeypatch)
 

@@ -93,21 +93,21 @@ CHANGES = [
 
 @pytest.mark.parametrize(("old", "new", "of", "shown"), CHANGES)
 def test_differences(
-    trace: Path, own: dict[str, str], tmp_path: Path, old: str, new: str, of: str, shown: list[str]
+    trace: Path, here: Command, tmp_path: Path, old: str, new: str, of: str, shown: list[str]
 ):
     """What a program gives otherwise is a diff of that stream, and exit code 1."""
     (tmp_path / "app.py").write_text(PROGRAM.replace(old, new))
-    done = run(["replay", trace], own, cwd=tmp_path)
+    done = here.any_end("replay", trace)
 
     assert done.code == 1
     assert f"{of} differs" in done.text.splitlines()
     assert set(shown) <= set(done.text.splitlines())
 
 
-def test_differences_as_json(trace: Path, own: dict[str, str], tmp_path: Path):
+def test_differences_as_json(trace: Path, here: Command, tmp_path: Path):
     """With `--json` they are for programs, with the same exit code."""
     (tmp_path / "app.py").write_text(PROGRAM.replace("upper", "title"))
-    done = run(["replay", trace, "--json"], own, cwd=tmp_path)
+    done = here.any_end("replay", trace, "--json")
 
     assert done.code == 1
     assert [each["of"] for each in json.loads(done.text)["differences"]] == ["output"]
@@ -169,27 +169,25 @@ def record_steady(tmp_path: Path) -> None:
         ("while True", "for _ in range(2)", ["end", "output"]),
     ],
 )
-def test_steady_program(
-    own: dict[str, str], tmp_path: Path, old: str, new: str, differs: list[str]
-):
+def test_steady_program(here: Command, tmp_path: Path, old: str, new: str, differs: list[str]):
     """The replay of a program that gives something for ever ends; what it would have given later does not count."""
     record_steady(tmp_path)
     (tmp_path / "app.py").write_text(STEADY.replace(old, new) if old else STEADY)
-    done = run(["replay", "t.jsonl", "app.py", "--json"], own, cwd=tmp_path)
+    done = here.any_end("replay", "t.jsonl", "app.py", "--json")
 
     found = {each["of"] for each in json.loads(done.text)["differences"]}
     assert found - {"stdout"} == set(differs)
 
 
-def test_more_than_in_the_silence_of_a_trace(trace: Path, own: dict[str, str], tmp_path: Path):
+def test_more_than_in_the_silence_of_a_trace(trace: Path, here: Command, tmp_path: Path):
     """A program that gives more while the trace was silent differs, even if it goes on in both."""
     lines = [json.loads(each) for each in trace.read_text().splitlines()]
     kept = [each for each in lines if each.get("kind") not in ("closed", "end")]
     kept.append({"t": 3600.0, "instance": lines[1]["instance"], "kind": "end", "exit_code": 138})
     trace.write_text("".join(json.dumps(each) + "\n" for each in kept))
-    same = run(["replay", trace], own, cwd=tmp_path)
+    same = here.any_end("replay", trace)
     (tmp_path / "app.py").write_text(PROGRAM.replace("text.upper()", "text.upper() * 2"))
-    changed = run(["replay", trace], own, cwd=tmp_path)
+    changed = here.any_end("replay", trace)
 
     assert (same.code, same.text) == (0, "")
     assert changed.code == 1
