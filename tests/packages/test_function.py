@@ -565,7 +565,7 @@ def read_packed(told: str) -> tuple[set[str], str]:
 
 RUN_SCRIPTS = """
 import os, runpy, sys
-import scramjet_client
+from scramjet_client import Package
 for folder in sys.argv[1:]:
     process = os.fork()
     if not process:
