@@ -19,7 +19,7 @@ from scramjet_client._clock import monotonic
 from scramjet_client.errors import UploadError
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT
-from scramjet_client.http.threads import begin
+from scramjet_client.http.threads import thread_needed
 from scramjet_client.http.tls import DUPLEX
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
@@ -213,11 +213,13 @@ class BodyWriter:
             self._hold(sock)
             if self._thread is not None:
                 return
-            self._thread = threading.Thread(
-                target=in_context(self._run), name=self._name, daemon=True
-            )
+            with thread_needed():
+                self._thread = threading.Thread(
+                    target=in_context(self._run), name=self._name, daemon=True
+                )
         try:
-            begin(self._thread)
+            with thread_needed():
+                self._thread.start()
         except UploadError:
             if threading.main_thread().is_alive():
                 self._thread = self._held = None
@@ -313,12 +315,10 @@ class BodyWriter:
 
     def _count(self, piece: bytes | memoryview) -> None:
         self.bytes_sent += len(piece)
-        if self._progress is not None:
-            self._report(self._progress)
-
-    def _report(self, progress: Callable[[int], object]) -> None:
+        if self._progress is None:
+            return
         try:
-            progress(self.bytes_sent)
+            self._progress(self.bytes_sent)
         except BaseException:
             self.blamed = "progress hook"
             raise
@@ -517,10 +517,10 @@ class Gathering:
         if not threading.main_thread().is_alive():
             # During the interpreter's end, Python 3.12.0 and 3.12.1 refuse to start threads.
             return False
-        self._thread = threading.Thread(
-            target=in_context(self._watch), name=self._name, daemon=True
-        )
         try:
+            self._thread = threading.Thread(
+                target=in_context(self._watch), name=self._name, daemon=True
+            )
             self._thread.start()
         except RuntimeError:
             # Without it, each piece is sent by itself.

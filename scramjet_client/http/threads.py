@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
+from collections.abc import Iterator
 
 from scramjet_client.errors import UploadError
 
 
-def begin(thread: threading.Thread) -> None:
-    """Start a thread.
+@contextlib.contextmanager
+def thread_needed() -> Iterator[None]:
+    """Make and start a thread in the block.
 
     Raises:
-        UploadError: It can't start.
+        UploadError: There can be none.
     """
     try:
-        thread.start()
+        yield
     except RuntimeError as error:
         raise UploadError(
             f"an upload needs a thread of its own, and this process can start none ({error}): too many threads or too"

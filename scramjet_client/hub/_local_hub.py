@@ -18,7 +18,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 from urllib.parse import quote
 
@@ -189,12 +188,7 @@ class LocalHub(Guided):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     # -- start and stop -------------------------------------------------------------------------------
@@ -407,9 +401,9 @@ def _path(rule: str, value: Any) -> str | os.PathLike[str] | None:
 def _affordable(connections: int) -> int:
     """Return how many connections are possible: half of the open files, as instances and the rest need files too."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return (
-        connections if allowed == resource.RLIM_INFINITY else min(connections, max(1, allowed // 2))
-    )
+    if allowed == resource.RLIM_INFINITY:
+        return connections
+    return min(connections, max(1, allowed // 2))
 
 
 def _check_address(host: Any, port: Any) -> None:

@@ -136,10 +136,7 @@ class State:
 
     def describe(self, sequence: Sequence) -> dict[str, Any]:
         """Return the hub's description of a sequence."""
-        return {
-            **sequence.brief(),
-            "instances": [each.id for each in self.instances_of(sequence)],
-        }
+        return {**sequence.brief(), "instances": [each.id for each in self.instances_of(sequence)]}
 
     # -- instances ------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translate_errors
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.requester import BodyRequest, Requester
-from scramjet_client.http.threads import begin
+from scramjet_client.http.threads import thread_needed
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
@@ -122,11 +122,9 @@ class Upload(Live, Future[_R]):
         super().__init__()
         self.name: str = transfer.name
         self.exit_grace: float = transfer.requester.tuning.exit_grace
+        stall_limit = transfer.requester.timeouts.write
         self.writer: BodyWriter = BodyWriter(
-            body,
-            stall_limit=transfer.requester.timeouts.write,
-            gather=gather,
-            progress=progress,
+            body, stall_limit=stall_limit, gather=gather, progress=progress
         )
         self._transfer = transfer
         self._deadline: float | None = None
@@ -268,7 +266,8 @@ class Upload(Live, Future[_R]):
         self._begun = self._in_background = True
         name = f"scramjet-answer-{next(_numbers)}"
         try:
-            begin(threading.Thread(target=in_context(work), name=name, daemon=True))
+            with thread_needed():
+                threading.Thread(target=in_context(work), name=name, daemon=True).start()
         except UploadError as error:
             # Nothing has begun: the input stays open, and the interpreter's end has nothing to wait for.
             _running.discard(self)
@@ -396,10 +395,11 @@ class Upload(Live, Future[_R]):
         """Start the timer thread that ends this request's body in time; it ends with the request."""
         if limit is None:
             return None
-        timer = threading.Timer(limit, self.writer.roll_over)
-        timer.name = f"scramjet-roll-over-{next(_numbers)}"
-        timer.daemon = True
-        begin(timer)
+        with thread_needed():
+            timer = threading.Timer(limit, self.writer.roll_over)
+            timer.name = f"scramjet-roll-over-{next(_numbers)}"
+            timer.daemon = True
+            timer.start()
         return timer
 
     def _refuse(self, response: requests.Response, exchange: Exchange) -> None:
@@ -539,18 +539,15 @@ def _finish(uploads: list[Upload[Any]]) -> None:
         try:
             error = upload.exception(max(0.0, began + upload.exit_grace - monotonic()))
         except FutureTimeoutError:
-            _warn(
+            warn_aside(
                 f"the interpreter ends while the upload to {upload.name} runs: it is cut after"
-                f" {upload.bytes_sent} bytes"
+                f" {upload.bytes_sent} bytes",
+                RuntimeWarning,
             )
         else:
             # Nobody is left to read the error.
             if error is not None and not upload.cancelled():
-                _warn(f"while the interpreter ended: {error}")
-
-
-def _warn(text: str) -> None:
-    warn_aside(text, RuntimeWarning)
+                warn_aside(f"while the interpreter ended: {error}", RuntimeWarning)
 
 
 _running: AtExit[Upload[Any]] = AtExit(_finish)
