@@ -133,7 +133,8 @@ class FirstInput:
         if intake is None:
             return
         if intake.decodes:
-            self._pause(upload, seconds)
+            slow = min(_SLOWNESS * seconds, _SLOWNESS_LIMIT)
+            wait([upload], max(self._tuning.input_settle, slow))
         if not intake.reading:
             self._warn(upload, "U+FFFD may stand in place of bytes that are not ASCII, at the beginning")
         self._intake = intake
@@ -150,12 +151,12 @@ class FirstInput:
         """Wait until stdin would arrive in order, or the upload has ended."""
         if self._ordered:
             return
-        intake, seconds = self._looked(upload)
+        intake, _ = self._looked(upload)
         if intake is None:
             return
-        if intake.decodes and not self._shows_reading():
-            # Its function has been called, but may have to wait for something before it takes its stdin.
-            self._pause(upload, seconds)
+        if intake.decodes:
+            # Its function has been called, but may wait for something before it takes its stdin.
+            wait([upload], self._tuning.input_settle)
         if not intake.reading:
             self._warn(upload, "parts of it may come in the wrong order")
         self._ordered = True
@@ -185,11 +186,6 @@ class FirstInput:
                 ChangedInputWarning,
                 stacklevel=3,
             )
-
-    def _pause(self, upload: Upload[Any], seconds: float) -> None:
-        """Give the runner time, and more of it on a machine whose hub took these seconds to answer."""
-        slow = min(_SLOWNESS * seconds, _SLOWNESS_LIMIT)
-        wait([upload], max(self._tuning.input_settle, slow))
 
     def _warn(self, upload: Upload[Any], what: str) -> None:
         warnings.warn(
