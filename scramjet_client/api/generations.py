@@ -88,15 +88,16 @@ class Generation:
     def changes(self) -> tuple[str, ...]:
         """Changes that a hub of this generation and its runners make to data, one sentence each."""
         first = (
-            "the first input of a Node.js program is held back until its runner has read the header lines; a program "
-            "that computes for longer than Tuning.input_settle before it reads gets U+FFFD for what is not ASCII"
+            "the first input and stdin of a Node.js program are held back until it reads; one that computes for longer "
+            "than Tuning.input_settle first gets U+FFFD for input that is not ASCII"
         )
         text = (
             "Node.js programs get U+FFFD for characters of text/plain, x-ndjson and long events that a read splits; "
             "ASCII, and input without a type, arrive whole"
         )
         order = (
-            "a Node.js program that does not read its stdin gets what comes meanwhile in the wrong order"
+            "a Node.js program gets what comes to its stdin while it does not take it in the wrong order; input keeps "
+            "its order"
         )
         if self.modern:
             return (first, text, order, "stdin and inout carry only UTF-8")

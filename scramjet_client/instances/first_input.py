@@ -136,7 +136,9 @@ class FirstInput:
             slow = min(_SLOWNESS * seconds, _SLOWNESS_LIMIT)
             wait([upload], max(self._tuning.input_settle, slow))
         if not intake.reading:
-            self._warn(upload, "U+FFFD may stand in place of bytes that are not ASCII, at the beginning")
+            self._warn(
+                upload, "U+FFFD may stand in place of bytes that are not ASCII, at the beginning"
+            )
         self._intake = intake
 
     def hear(self, upload: Upload[Any]) -> None:
@@ -144,12 +146,12 @@ class FirstInput:
 
         An old hub's runner may give its program twice what comes before the program is there.
         """
-        if not self._heard and not self._shows_reading():
+        if upload.writer.connected and not self._heard and not self._shows_reading():
             self._heard = self._looked(upload)[0] is not None
 
     def settle_stdin(self, upload: Upload[Any]) -> None:
         """Wait until stdin would arrive in order, or the upload has ended."""
-        if self._ordered:
+        if self._ordered or not upload.writer.connected:
             return
         intake, _ = self._looked(upload)
         if intake is None:

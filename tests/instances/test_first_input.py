@@ -286,7 +286,7 @@ def test_double_spoils_what_comes_with_the_lines(
     instance = host.get_instance_client(node.id)
 
     upload = instance.submit_input(BYTES[:50000])
-    while upload.bytes_sent < 50000:
+    while node.waiting < 50000:
         node.looks = 0
     node.looks = 10**7
     upload.result(30)

@@ -66,6 +66,12 @@ class NodeInstance(Instance):
         # Guards the five above; notified when the header lines have been read.
         self._state = threading.Condition()
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that have come behind the header lines and have not been read."""
+        with self._state:
+            return len(self._waiting)
+
     def info(self) -> dict[str, Any]:
         """Return what GET instance/ID answers: `requires` and `provides` say how far the program is."""
         self.looks += 1
@@ -170,9 +176,7 @@ class SpoilingHub(H1Hub):
 
     def add_node(self, **how: Any) -> NodeInstance:
         """Add an instance; see `NodeInstance` for the arguments."""
-        instance = NodeInstance(
-            f"node-{len(self.instances)}", self.stopped, old=self.old, **how
-        )
+        instance = NodeInstance(f"node-{len(self.instances)}", self.stopped, old=self.old, **how)
         self.instances[instance.id] = instance
         return instance
 
