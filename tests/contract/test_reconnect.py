@@ -39,7 +39,7 @@ def proxy(hub: Hub) -> Iterator[CuttingProxy]:
     """A proxy in front of the hub."""
     with CuttingProxy(port_of(hub.url)) as relay:
         # The hub may be below a prefix.
-        relay.url = f"http://127.0.0.1:{relay.port}{urlsplit(hub.url).path}"
+        relay.url = relay.url.replace("/api/v1", urlsplit(hub.url).path)
         yield relay
 
 
