@@ -17,6 +17,7 @@ import attrs
 from benchmarks import (
     cases,
     far_cases,
+    hub_cases,
     machine,
     many_cases,
     plots,
@@ -36,6 +37,7 @@ OUT = ROOT / "build" / "benchmarks"
 def all_cases(stack: ExitStack, server: Server, tls: Server, *, full: bool) -> list[Case]:
     """Return every case, in the order of the report; what they start is ended by the stack."""
     stage = stack.enter_context(closing(real_hub.Stage()))
+    hubs = stack.enter_context(closing(hub_cases.Hubs()))
     far = stack.enter_context(far_cases.far(tls))
     return [
         *cases.output_cases(server),
@@ -48,6 +50,7 @@ def all_cases(stack: ExitStack, server: Server, tls: Server, *, full: bool) -> l
         *process_cases.starts(server),
         *process_cases.memory(server, 10**10 if full else 2 * 10**9),
         process_cases.local_hub(),
+        *hub_cases.cases(hubs),
         process_cases.saving(),
         *real_hub.cases(stage),
     ]

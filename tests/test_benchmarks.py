@@ -35,6 +35,7 @@ GROUPS = {
     "TLS": (["tls"], 6),
     "far": (["far"], 4),
     "process": (["many", "start", "memory", "local-hub"], 11),
+    "hubs": (["hub-"], 4),
     "real hub": (["real"], 6),
 }
 

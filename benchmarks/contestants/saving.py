@@ -47,10 +47,16 @@ def _saving(job: Job, name: str, text: str, command: Sequence[str]) -> Done:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, name)
         file.write_text(text.replace("NUMBER", "0."), "utf-8")
+        own = {
+            "PYTHONUNBUFFERED": "1",
+            # Kept bytecode of a source of the same size and second counts as new: Flask would run the last version.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "TMPDIR": tempfile.gettempdir(),
+        }
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": tempfile.gettempdir()},
+            env={**os.environ, **own},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import cached_property
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Union
 import attrs
 import click
 
+from scramjet_client._signals import ENDING, taken
 from scramjet_client._trace import TraceWriter
 from scramjet_client.cli import _exits, _running, _say
 from scramjet_client.cli._dev_debugger import Debugger
@@ -34,6 +36,7 @@ from scramjet_client.errors import (
     ScramjetError,
     StreamInterruptedError,
 )
+from scramjet_client.http.answers import as_text
 from scramjet_client.instances.last_words import LastLines
 from scramjet_client.models import GetInstanceResponse
 
@@ -76,10 +79,6 @@ _LONGEST_STEP_MS = 400
 
 _IN_USE = 16.0
 """Seconds for which a hub counts an ended instance as an instance of its sequence."""
-
-_ENDING = [
-    getattr(signal, each) for each in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, each)
-]
 
 _PIECE = 65536
 """Bytes of a file that are read and recorded at a time."""
@@ -169,8 +168,6 @@ class _Version:
         self.over = threading.Event()
         self._sequence = sequence
         self._screen = screen
-        self._folder: str | None = None
-        self._asked = False
         self._last = LastLines(instance.client)
         # None if the program has ended before they were opened, on a hub that then forgets it.
         self._streams: Follow | None = None
@@ -269,15 +266,12 @@ class _Version:
         self._last.log.write(line)
         self._screen.log(line)
 
-    @property
+    @cached_property
     def folder(self) -> str | None:
         """Its folder on the hub, or None if the hub does not tell it."""
-        if not self._asked:
-            self._asked = True
-            with contextlib.suppress(ScramjetError):
-                found = self._sequence.get_info().config.get("sequenceDir")
-                self._folder = found if isinstance(found, str) else None
-        return self._folder
+        with contextlib.suppress(ScramjetError):
+            return as_text(self._sequence.get_info().config.get("sequenceDir"))
+        return None
 
     def end(self, *, gently: bool = True) -> None:
         """Stop it, or kill it; wait a few seconds for its end."""
@@ -428,9 +422,7 @@ class _Dev:
     def _end_all(self) -> None:
         """End the program; delete its sequences from a hub that is not ours."""
         self._screen.close()
-        version, self._version = self._version, None
-        if version is not None:
-            version.end()
+        self._end_version()
         if self._own is None:
             for _, sequence in self._sent:
                 _running.remove(sequence, patient=True)
@@ -439,7 +431,10 @@ class _Dev:
 
     def _find_hub(self) -> HostClient:
         if self._session.names_a_hub:
-            return self._elsewhere()
+            host = self._session.host
+            host.get_version()  # an unreachable hub is one sentence, and no loop
+            self._screen.note(f"on the hub at {host.api_base}")
+            return host
         from scramjet_client.hub._starting import kept_token  # noqa: PLC0415
 
         hub = self._started_hub()
@@ -453,12 +448,6 @@ class _Dev:
             self._screen.note(f"page {hub.page_url}")
         host = hub.client()
         self._stack.callback(host.close)
-        return host
-
-    def _elsewhere(self) -> HostClient:
-        host = self._session.host
-        host.get_version()  # an unreachable hub is one sentence, and no loop
-        self._screen.note(f"on the hub at {host.api_base}")
         return host
 
     def _started_hub(self) -> LocalHub:
@@ -479,15 +468,8 @@ class _Dev:
     def _hub_at(self, port: int) -> LocalHub:
         from scramjet_client.hub._starting import make_hub  # noqa: PLC0415
 
-        hub = make_hub(
-            _HOST,
-            port,
-            None,
-            False,
-            None,
-            page=not (self._wanted.no_page or self._wanted.once),
-            record=self._take,
-        )
+        page = not (self._wanted.no_page or self._wanted.once)
+        hub = make_hub(_HOST, port, page=page, record=self._take)
         hub.start()
         return hub
 
@@ -867,21 +849,11 @@ def _next(news: SimpleQueue[_News]) -> _News:
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], object]) -> Iterator[None]:
-    """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that.
-
-    A signal that was ignored when the process began stays ignored, as shells expect.
-    """
-    before: dict[signal.Signals, Any] = {}
+    """While the block runs, let the first Ctrl-C or SIGTERM end the command, and the second one interrupt that."""
 
     def take(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
         stop()
 
-    for each in _ENDING:
-        if signal.getsignal(each) is not signal.SIG_IGN:
-            before[each] = signal.signal(each, take)
-    try:
+    with taken(ENDING, take):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

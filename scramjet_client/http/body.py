@@ -46,7 +46,6 @@ class BodySource(Protocol):
         """The whole body if it is in memory; a mock may look at it before it answers."""
 
     def __iter__(self) -> Iterator[bytes | memoryview]: ...
-    def __next__(self) -> bytes | memoryview: ...
     def close(self) -> None:
         """Release the source."""
 
@@ -279,9 +278,10 @@ class BodyWriter:
             shut(sock)
 
     def _pump(self, source: BodySource) -> None:
+        pieces = iter(source)
         while True:
             try:
-                piece = next(source)
+                piece = next(pieces)
             except StopIteration:
                 break
             except BaseException:
@@ -303,12 +303,10 @@ class BodyWriter:
 
     def _count(self, piece: bytes | memoryview) -> None:
         self.bytes_sent += len(piece)
-        if self._progress is not None:
-            self._report(self._progress)
-
-    def _report(self, progress: Callable[[int], object]) -> None:
+        if self._progress is None:
+            return
         try:
-            progress(self.bytes_sent)
+            self._progress(self.bytes_sent)
         except BaseException:
             self.blamed = "progress hook"
             raise

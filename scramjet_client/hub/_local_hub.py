@@ -17,9 +17,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 from urllib.parse import quote
+
+import attrs
 
 from scramjet_client._names import Guided, advised, guessed
 from scramjet_client._trace import Taker, TraceWriter
@@ -145,20 +146,23 @@ class LocalHub(Guided):
             _check_token(token)
         self._host, self._port = host, port
         self._tls = ssl_context
-        self._parent = storage
+        self._parent = _path("storage must be a path", storage)
         self._page = page
-        self._record = record
+        self._record = (
+            record if callable(record) else _path("record must be a path or a callable", record)
+        )
         self._trace: TraceWriter | None = None
-        self._settings = HubSettings(
+        settings = HubSettings(
             instance_lifetime=instance_lifetime,
             max_package_size=max_package_size,
             max_unpacked_size=max_unpacked_size,
             max_package_files=max_package_files,
-            max_connections=_affordable(max_connections),
+            max_connections=max_connections,
             head_timeout=head_timeout,
             max_json_size=max_json_size,
             token=token,
         )
+        self._settings = attrs.evolve(settings, max_connections=_affordable(max_connections))
         # Guards starting and stopping.
         self._lock = threading.Lock()
         self._server = LoopThread("scramjet-local-hub")
@@ -178,12 +182,7 @@ class LocalHub(Guided):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     # -- start and stop -------------------------------------------------------------------------------
@@ -195,21 +194,23 @@ class LocalHub(Guided):
             RuntimeError: The hub is already running.
             OSError: The hub cannot listen on the address, or the system has no more processes or files for it.
         """
-        with self._lock:
+        with self._lock, contextlib.ExitStack() as undo:
             if self._server.is_started:
                 raise RuntimeError("the hub is started already")
-            trace = None if self._record is None else TraceWriter(self._record)
-            try:
-                listener = self._listen()
-            except BaseException:
-                if trace is not None:
-                    trace.close()
-                raise
-            self._trace = trace
+            self._trace = None if self._record is None else TraceWriter(self._record)
+            if self._trace is not None:
+                undo.callback(self._trace.close)
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            address = (self._host, self._port)
+            listener = undo.enter_context(
+                socket.create_server(address, family=family, backlog=_BACKLOG)
+            )
             storage = Path(
                 tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
             ).resolve()
             reaper = Reaper(storage)
+            # From here on, the thread releases all of it.
+            undo.pop_all()
             self._server.start(
                 partial(self._serve, listener, storage, reaper),
                 self._around(listener, storage, reaper),
@@ -222,10 +223,6 @@ class LocalHub(Guided):
         with self._lock:
             self._url = ""
             self._server.stop()
-
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        return socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
 
     def _address(self, port: int) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self._host, self._host)
@@ -375,12 +372,18 @@ class LocalHub(Guided):
         return asyncio.run_coroutine_threadsafe(function(), self._server.loop).result()
 
 
+def _path(rule: str, value: Any) -> str | os.PathLike[str] | None:
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{rule}, not {type(value).__name__}")
+    return value
+
+
 def _affordable(connections: int) -> int:
     """Return how many connections are possible: half of the open files, as instances and the rest need files too."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return (
-        connections if allowed == resource.RLIM_INFINITY else min(connections, max(1, allowed // 2))
-    )
+    if allowed == resource.RLIM_INFINITY:
+        return connections
+    return min(connections, max(1, allowed // 2))
 
 
 def _check_address(host: Any, port: Any) -> None:

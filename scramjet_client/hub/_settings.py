@@ -46,6 +46,13 @@ def _head_timeout(value: float | timedelta | None) -> float:
     return _seconds("head_timeout", value, least=0.001)
 
 
+def _count(_: object, field: attrs.Attribute[int], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{field.name} must be an int, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{field.name} must be 1 or more, not {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class HubSettings:
     """Limits and times.
@@ -62,12 +69,12 @@ class HubSettings:
     """
 
     instance_lifetime: float = attrs.field(default=INSTANCE_LIFETIME, converter=_instance_lifetime)
-    max_package_size: int = MAX_PACKAGE_SIZE
-    max_unpacked_size: int = MAX_UNPACKED_SIZE
-    max_package_files: int = MAX_PACKAGE_FILES
-    max_connections: int = MAX_CONNECTIONS
+    max_package_size: int = attrs.field(default=MAX_PACKAGE_SIZE, validator=_count)
+    max_unpacked_size: int = attrs.field(default=MAX_UNPACKED_SIZE, validator=_count)
+    max_package_files: int = attrs.field(default=MAX_PACKAGE_FILES, validator=_count)
+    max_connections: int = attrs.field(default=MAX_CONNECTIONS, validator=_count)
     head_timeout: float = attrs.field(default=HEAD_TIMEOUT, converter=_head_timeout)
-    max_json_size: int = MAX_JSON_SIZE
+    max_json_size: int = attrs.field(default=MAX_JSON_SIZE, validator=_count)
     token: str | None = attrs.field(default=None, repr=False)
 
     @property

@@ -249,9 +249,6 @@ class _WaitingBody:
         self._body = body
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
-        return self
-
-    def __next__(self) -> bytes | memoryview:
         raise NotImplementedError
 
     def close(self) -> None:
@@ -278,20 +275,25 @@ class GuardedBody(_WaitingBody):
         self._looks = self._waits or self._text
         self._size = 0
 
-    def __next__(self) -> bytes | memoryview:
-        piece = next(self._body)
-        if not self._looks:
-            return piece
-        if not bytes(piece).isascii():
-            self._not_ascii(bytes(piece))
-        elif self._waits and not self._size:
-            self._first.hear(self._own)
-        self._size += len(piece)
-        if self._size >= _FIRST_READ:
-            # A look at each byte of a long body costs as much as the rest of this package's part in sending it.
-            self._waits = False
-        self._looks = self._waits or self._text
-        return piece
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        pieces = iter(self._body)
+        while self._looks:
+            piece = next(pieces, None)
+            if piece is None:
+                return
+            if not bytes(piece).isascii():
+                self._not_ascii(bytes(piece))
+            elif self._waits and not self._size:
+                self._first.hear(self._own)
+            self._size += len(piece)
+            if self._size >= _FIRST_READ:
+                # A look at each byte of a long body costs as much as the rest of this package's part in sending it.
+                self._waits = False
+            self._looks = self._waits or self._text
+            yield piece
+            # The source can't change the size of its buffer as long as somebody looks at it.
+            del piece
+        yield from pieces
 
     def _not_ascii(self, piece: bytes) -> None:
         if self._waits:
@@ -305,10 +307,6 @@ class GuardedBody(_WaitingBody):
 class HeldBody(_WaitingBody):
     """A body for stdin. Its first piece, or its end, waits until the program takes it, as `FirstInput` says."""
 
-    _waits = True
-
-    def __next__(self) -> bytes | memoryview:
-        if self._waits:
-            self._waits = False
-            self._first.settle_stdin(self._own)
-        return next(self._body)
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        self._first.settle_stdin(self._own)
+        yield from self._body

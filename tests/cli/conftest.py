@@ -7,7 +7,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -124,10 +124,11 @@ def spawned(
     env: dict[str, str],
     stdin: Any = subprocess.DEVNULL,
     stdout: Any = subprocess.PIPE,
+    before: Sequence[str] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run the command in a process of its own while the block runs; stderr is a pipe, too."""
     process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
+        [*before, *COMMAND, *map(str, arguments)],
         env=env,
         stdin=stdin,
         stdout=stdout,

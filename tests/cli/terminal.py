@@ -116,13 +116,21 @@ class Terminal:
             pass
         return self.process.wait(LIMIT)
 
+    def hang_up(self) -> None:
+        """Close the terminal, as somebody who closes its window."""
+        os.close(self._ours)
+        self._ours = -1
+
     def close(self) -> None:
         """Kill what still runs."""
         self.process.kill()
         self.process.wait()
-        os.close(self._ours)
+        if self._ours != -1:
+            self.hang_up()
 
     def _more(self, deadline: float) -> bool:
+        if self._ours == -1:
+            return False
         ready, _, _ = select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             return False

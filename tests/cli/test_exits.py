@@ -16,6 +16,7 @@ import pytest
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Command, Started, run, spawned
 from tests.cli.terminal import LIMIT, ROOT, environment
+from tests.support.signals import hearing
 from tests.support.waiting import eventually
 from tests.support.wire import RawServer
 
@@ -191,38 +192,46 @@ def test_codes_of_a_process(env: dict[str, str], folders: Path, start: Started):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "asked"),
+    ("arguments", "asked", "number"),
     [
-        (["inst", "output"], "/output"),
-        (["inst", "log", "-f"], "/log"),
-        (["inst", "wait"], ""),
-        (["inst", "input"], "/input"),
-        (["inst", "inout"], "/output"),
+        (["inst", "output"], "/output", signal.SIGINT),
+        (["inst", "log", "-f"], "/log", signal.SIGINT),
+        (["inst", "wait"], "", signal.SIGINT),
+        (["inst", "wait"], "", signal.SIGTERM),
+        (["inst", "input"], "/input", signal.SIGINT),
+        (["inst", "inout"], "/output", signal.SIGINT),
+        (["inst", "inout"], "/output", signal.SIGHUP),
     ],
-    ids=lambda value: "" if isinstance(value, str) else value[1],
+    ids=lambda value: value[1] if isinstance(value, list) else getattr(value, "name", ""),
 )
 def test_interrupted(
-    env: dict[str, str], hub: LocalHub, start: Started, arguments: list[str], asked: str
+    env: dict[str, str],
+    hub: LocalHub,
+    start: Started,
+    arguments: list[str],
+    asked: str,
+    number: signal.Signals,
 ):
-    """Ctrl-C ends what waits at once with 130 and without a word; the instance goes on."""
+    """A signal ends what waits at once with its own code and without a word; the instance goes on."""
     instance = start("echo")
     instance.wait_for("running")
     before = len(hub.requests)
-    with spawned([*arguments, instance.id], env, stdin=subprocess.PIPE) as process:
+    heard = hearing("SIGHUP")
+    with spawned([*arguments, instance.id], env, stdin=subprocess.PIPE, before=heard) as process:
         eventually(
             lambda: any(
                 each.path.endswith(f"{instance.id}{asked}") for each in hub.requests[before:]
             ),
             LIMIT,
         )
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         # First, as the end of its stdin would be the end of what it sends.
         process.wait(LIMIT)
         out, err = process.communicate()
 
     # The look at the instance stands in its log, as on a real hub.
     said = [line for line in out.splitlines() if b"Get info" not in line]
-    assert (process.returncode, said) == (130, [])
+    assert (process.returncode, said) == (128 + number, [])
     assert err in (b"", b"\n")
     assert instance.get_info().status == "running"
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from scramjet_client import HostClient
 from tests.cli.conftest import Started, run
-from tests.cli.terminal import Terminal, terminal
+from tests.cli.terminal import COMMAND, Terminal, terminal
+from tests.support.signals import hearing
 from tests.support.waiting import eventually
 
 GREEN = "\x1b[32m"
@@ -188,13 +190,29 @@ def _the_one(host: HostClient) -> str:
     return info.id
 
 
-def test_interrupted_run_stops(env: dict[str, str], host: HostClient, folders: Path):
-    """Ctrl-C in `seq run` asks the instance to stop, and ends with 130 once it has."""
-    with terminal(["seq", "run", str(folders / "ticks.py")], env) as screen:
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (lambda screen: screen.type(CTRL_C), 130),
+        (lambda screen: screen.process.terminate(), 143),
+        (Terminal.hang_up, 129),
+    ],
+    ids=["ctrl-c", "sigterm", "window-closed"],
+)
+def test_interrupted_run_stops(
+    env: dict[str, str],
+    host: HostClient,
+    folders: Path,
+    end: Callable[[Terminal], object],
+    code: int,
+):
+    """What ends `seq run` from outside asks the instance to stop, and is its exit code once that has stopped."""
+    heard = [*hearing("SIGHUP"), *COMMAND]
+    with terminal(["seq", "run", str(folders / "ticks.py")], env, command=heard) as screen:
         screen.until("tick 3\n")
-        screen.type(CTRL_C)
+        end(screen)
 
-        assert screen.end() == 130
+        assert screen.end() == code
     ended = host.get_instance_client(_the_one(host)).get_info()
     assert ended.terminated is not None
     assert ended.terminated.exit_code == 0

@@ -69,6 +69,40 @@ def test_port_that_is_taken():
         assert ask(hub.url, "GET", "version").status == 200
 
 
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        ({"max_connections": "5"}, TypeError, "max_connections must be an int, not str"),
+        ({"max_connections": 0}, ValueError, "max_connections must be 1 or more, not 0"),
+        ({"max_json_size": 1e6}, TypeError, "max_json_size must be an int, not float"),
+        ({"max_package_files": True}, TypeError, "max_package_files must be an int, not bool"),
+        ({"max_package_size": -1}, ValueError, "max_package_size must be 1 or more, not -1"),
+        ({"max_unpacked_size": None}, TypeError, "max_unpacked_size must be an int, not NoneType"),
+        ({"record": 5}, TypeError, "record must be a path or a callable, not int"),
+        ({"record": b"trace"}, TypeError, "record must be a path or a callable, not bytes"),
+        ({"storage": 5}, TypeError, "storage must be a path, not int"),
+    ],
+)
+def test_a_wrong_option_is_named(options: dict[str, Any], kind: type[Exception], said: str):
+    """What a hub can't use is refused before it starts."""
+    with pytest.raises(kind, match=f"^{said}$"):
+        LocalHub(**options)
+
+
+def test_a_start_that_fails_leaves_nothing(tmp_path: Path):
+    """The port is free again, and the trace is closed."""
+    trace = tmp_path / "hub.jsonl"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    hub = LocalHub(port=port, storage=tmp_path / "missing", record=trace)
+    with pytest.raises(FileNotFoundError, match="missing"):
+        hub.start()
+    (tmp_path / "missing").mkdir()
+    with hub:
+        assert hub.url.startswith(f"http://127.0.0.1:{port}/")
+    assert os.listdir(tmp_path / "missing") == []
+
+
 def test_client_of_the_hub():
     """client() is a HostClient with the hub's token."""
     with LocalHub(token="t") as hub, hub.client() as host:

@@ -70,11 +70,11 @@ def test_async_generator_is_refused():
 
 def test_wrong_item_of_a_generator_is_named():
     """A wrong item inside a generator is a TypeError when it comes."""
-    source = Source(item for item in [b"a", 5])
+    pieces = iter(Source(item for item in [b"a", 5]))
 
-    assert next(source) == b"a"
+    assert next(pieces) == b"a"
     with pytest.raises(TypeError, match="not int"):
-        next(source)
+        next(pieces)
 
 
 def test_path_is_opened_and_closed(tmp_path: Path):
@@ -115,7 +115,7 @@ def test_generator_is_closed():
             closed.set()
 
     source = Source(items())
-    next(source)
+    next(iter(source))
     source.close()
 
     assert closed.is_set()
@@ -129,7 +129,7 @@ def test_pipe_is_not_held_back(mode):
         source = Source(reader)
         writer.write(b"one\n")
 
-        assert next(source) == b"one\n"
+        assert next(iter(source)) == b"one\n"
 
 
 def test_text_file_is_sent_as_utf8(tmp_path: Path):
@@ -198,8 +198,8 @@ def test_other_bytes_are_refused_with_their_offset(items, offset):
 
 def test_nothing_of_a_refused_character_passes():
     """The bytes before a refused one pass, none of its own."""
-    source = Utf8Only(Source(iter([b"ab\xc4", b"zz"])), "input")
+    pieces = iter(Utf8Only(Source(iter([b"ab\xc4", b"zz"])), "input"))
 
-    assert next(source) == b"ab"
+    assert next(pieces) == b"ab"
     with pytest.raises(UnsupportedByHubError):
-        next(source)
+        next(pieces)
