@@ -8,8 +8,8 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
+from scramjet_client.cli._bodies import begins_as_text
 from scramjet_client.instances.keyboard import Keyboard
 
 _KEPT = 1 << 20
@@ -28,14 +28,20 @@ class KeptInput:
     """Stdin, kept for the next version. One thread reads it; each version has a reader of its own.
 
     Args:
-        binary: Whether to keep bytes that are not UTF-8 as they are, instead of decoding all of it.
+        binary: Whether to keep bytes that are not UTF-8 as they are, instead of decoding all of it. None means that
+            the first data decides, which is text if somebody types it.
         note: Called with a sentence when the first bytes are replaced.
     """
 
-    def __init__(self, *, binary: bool, note: Callable[[str], object]) -> None:
+    def __init__(self, *, binary: bool | None, note: Callable[[str], object]) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._note = note
+        if binary is None and sys.stdin.isatty():
+            binary = False
         self._binary = binary
+        self._known = threading.Event()
+        if binary is not None:
+            self._known.set()
         self._chunks: list[bytes] = []
         self._forgotten = 0
         self._size = 0
@@ -79,7 +85,18 @@ class KeptInput:
             with contextlib.suppress(OSError):
                 debugger(piece)
             return
+        if self._binary is None:
+            self._decide(binary=not begins_as_text([piece]))
         self._keep(piece if self._binary else self._decoded(piece))
+
+    def _decide(self, *, binary: bool) -> None:
+        self._binary = binary
+        self._known.set()
+
+    def is_binary(self, seconds: float) -> bool | None:
+        """Wait until it is known whether stdin is sent as bytes, and return that; None if it is not known by then."""
+        self._known.wait(seconds)
+        return self._binary
 
     def _decoded(self, piece: bytes, *, final: bool = False) -> bytes:
         try:
@@ -117,6 +134,8 @@ class KeptInput:
             with contextlib.suppress(OSError):
                 debugger(b"")
             return
+        if self._binary is None:
+            self._decide(binary=False)
         if not self._binary:
             self._keep(self._decoded(b"", final=True))  # a character may lack its end
         with self._news:
@@ -176,16 +195,3 @@ class KeptInput:
             self._keys.stop()
         if self._thread is not None:
             self._thread.join(1.0)
-
-
-def is_text(path: Path) -> bool:
-    """Return whether a file is UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as file:
-        try:
-            while piece := file.read(1 << 20):
-                decoder.decode(piece)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
-    return True

@@ -68,10 +68,7 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
         AuthenticationError,
         "`scramjet hub doctor` says which token is used",
     ),
-    (
-        HubConnectionError,
-        "`scramjet hub doctor` says whether the hub still answers",
-    ),
+    (HubConnectionError, "`scramjet hub doctor` finds out why"),
     (InvalidResponseError, "`scramjet hub doctor` finds out what is there"),
     (StreamInterruptedError, "`scramjet hub doctor` says whether the hub still answers"),
 )
