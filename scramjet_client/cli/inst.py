@@ -506,7 +506,9 @@ def wait(ctx: click.Context, instances: tuple[str, ...], status: Any, limit: flo
         except (ScramjetError, _exits.UnknownEnd) as error:
             if isinstance(error, HubTimeoutError) and left is not None and limit is not None:
                 # The user gave the whole time.
-                error.message = error.message.replace(f"{left:g} s", f"{limit:g} s", 1)
+                said = error.message.replace(f"{left:g} s", f"{limit:g} s", 1)
+                cure = f"`scramjet inst input {client.id} --end < /dev/null`"
+                error.message = said.replace("send_input(b'', end=True)", cure)
                 error.args = (error.message,)
             if alone:
                 raise
