@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from scramjet_client.api.answers import OWN_CODE, has_ended
-from scramjet_client.cli import _bodies, _exits, _lookup, _output, _say, _streams
+from scramjet_client.cli import _exits, _lookup, _output, _say, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
 from scramjet_client.cli._numbers import seconds_type
@@ -44,6 +43,7 @@ from scramjet_client.errors import (
 from scramjet_client.models import STATUSES, GetInstanceResponse, Termination
 
 if TYPE_CHECKING:
+    from scramjet_client.cli._bodies import Body
     from scramjet_client.instances.client import InstanceClient
 
 _LOOK = 2.0
@@ -239,6 +239,8 @@ def _send(
     end: bool,
     content_type: str | None = None,
 ) -> None:
+    from scramjet_client.cli import _bodies  # noqa: PLC0415
+
     session: Session = ctx.obj
     client = _lookup.instance_of(session, instance)
     with _bodies.body(file, content_type, stream_id) as body, contextlib.ExitStack() as stack:
@@ -258,8 +260,10 @@ def _send(
     _end_with(ctx, client, body.sent_as, at_data=not end)
 
 
-def _await_kind(client: InstanceClient, body: _bodies.Body, limit: float | None) -> float | None:
+def _await_kind(client: InstanceClient, body: Body, limit: float | None) -> float | None:
     """Wait until it is known what a pipe gives, or the instance has ended; return what is left of a limit."""
+    from scramjet_client.api.answers import has_ended  # noqa: PLC0415
+
     deadline = None if limit is None else time.monotonic() + limit
     while not body.ready(_LOOK if limit is None else min(_LOOK, limit)):
         limit = None if deadline is None else deadline - time.monotonic()
@@ -351,6 +355,8 @@ def inout(
     Example:
         scramjet inst inout $ID lines.txt > answers
     """
+    from scramjet_client.cli import _bodies  # noqa: PLC0415
+
     session: Session = ctx.obj
     client = _lookup.instance_of(session, instance)
     time_limit = _streams.Limit(session.limit(limit))
@@ -547,6 +553,8 @@ def _say_end(client: InstanceClient, info: GetInstanceResponse) -> None:
 
 
 def _end_of(how: Termination) -> str:
+    from scramjet_client.api.answers import OWN_CODE  # noqa: PLC0415
+
     code = "not known" if how.exit_code is None else str(how.exit_code)
     # A code of the program's own says all; the hub's words for it speak of a runner.
     return code if how.reason in ("", OWN_CODE) else f"{code} ({how.reason})"
