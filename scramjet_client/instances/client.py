@@ -454,7 +454,22 @@ class InstanceClient(Handle):
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
     ) -> SendStreamResponse | Any:
-        """Send data to the program's input, and wait until the hub has taken all of it; see `send_stream`."""
+        """Send data to the program's input, and wait until the hub has taken all of it.
+
+        Args:
+            stream: Text, bytes-like, an open file, a `Path`, or an iterable of str or bytes.
+            request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
+            options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
+            type: Content type of the data; None means that of what you send: text, bytes, or JSON lines for values.
+            end: Whether this data ends the program's input; False by default.
+            json: Whether `stream` gives values, to be sent as JSON lines.
+            parse_response: What to return, as in `send_stream`.
+            parse: The same, by its older name.
+            progress: Called with the bytes sent so far and the bytes in all (None if unknown).
+            timeout: Seconds for the whole send; None means no limit.
+
+        Returns, Raises, Wire: As `send_stream` with "input", which says more of each argument.
+        """
         return self.send_stream(
             "input",
             stream,
@@ -478,7 +493,17 @@ class InstanceClient(Handle):
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
     ) -> SendStreamResponse:
-        """Send data to the program's standard input; see `send_stream`. Hubs carry only UTF-8 there."""
+        """Send data to the program's standard input. Hubs carry only UTF-8 there.
+
+        Args:
+            stream: Text, bytes-like, an open file, a `Path`, or an iterable of str or bytes.
+            end: Whether this data ends the program's stdin; False by default.
+            json: Whether `stream` gives values, to be sent as JSON lines.
+            progress: Called with the bytes sent so far and the bytes in all (None if unknown).
+            timeout: Seconds for the whole send; None means no limit.
+
+        Returns, Raises, Wire: As `send_stream` with "stdin", which says more of each argument.
+        """
         chosen = plan("stdin", end=end, json=json, progress=progress, timeout=timeout)
         answer: SendStreamResponse = self._to("stdin").send(chosen, stream)
         return answer
@@ -526,7 +551,16 @@ class InstanceClient(Handle):
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
-        """Start sending to the program's input; see `submit_stream`."""
+        """Start sending to the program's input, in the background, and return at once.
+
+        Args:
+            stream: As in `send_input`, like all further arguments. Memory that you can change is copied.
+
+        Returns:
+            An `Upload`: `result(timeout)` waits for its end and raises its errors, `cancel()` cuts it off.
+
+        Wire: As `send_stream` with "input".
+        """
         return self.submit_stream(
             "input",
             stream,
