@@ -101,7 +101,9 @@ def test_a_missing_module_names_the_requirements(
     folder = tmp_path / "sizes"
     folder.mkdir()
     (folder / "main.py").write_text("import not_there\ndef run(context, input):\n    pass\n")
-    (folder / "package.json").write_text('{"name": "sizes", "main": "main.py"}')
+    (folder / "package.json").write_text(
+        '{"name": "sizes", "main": "main.py", "engines": {"python3": ">=3.9"}}'
+    )
     (folder / "requirements.txt").write_text("not_there\n")
     monkeypatch.chdir(tmp_path)
     if here:
@@ -130,3 +132,30 @@ def test_silence_with_an_open_input_is_told(
         scramjet("seq", "run", folders / "echo.py", "--no-input")
 
     assert [each for each in said if "for 0.1 s" in each and "< /dev/null" in each]
+
+
+def test_a_local_hub_has_no_notes_about_nodejs(scramjet: Command):
+    """It runs no Node.js programs."""
+    told = scramjet("hub", "doctor").text
+
+    assert "stdin and inout carry only UTF-8" in told
+    assert "Node.js" not in told
+
+
+def test_a_wrong_path_is_answered(scramjet: Command, host: HostClient):
+    """Something answers there, so it is not out of reach; the next step is named."""
+    root = host.api_base.removesuffix("/api/v1")
+    report = scramjet("hub", "doctor", "--url", root, code=69).text
+    refused = scramjet("inst", "list", "--url", root, code=69).err
+
+    assert re.search(r"^reachable: +something answers, but", report, re.MULTILINE)
+    assert f"a hub's API answers at {host.api_base}" in refused
+    assert "API version" not in report + refused
+
+
+def test_a_refused_connection_is_not_asked_about_again(scramjet: Command):
+    """Nobody is sent to find out what has just been said."""
+    said = scramjet("inst", "list", "--url", "http://127.0.0.1:9/api/v1", code=69).err
+
+    assert "connection refused" in said
+    assert "still answers" not in said
