@@ -100,10 +100,7 @@ def say_log(client: InstanceClient) -> None:
 
 
 def say_reason(info: GetInstanceResponse, sent: str | None = None) -> None:
-    """Print why an instance failed, as far as it is known, and the cure; nothing for a good end, or a kill."""
-    code = None if info.terminated is None else info.terminated.exit_code
-    if info.cause is None and not (info.status == "crashed" or (code is not None and code > 0)):
-        return
+    """Print why an instance failed, as far as it is known, and the cure."""
     said = _exits.sentence(failed_error(info))
     # What is unread has just been shown.
     _say.error(said.replace(LOOK_FURTHER, _WHERE))

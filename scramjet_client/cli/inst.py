@@ -169,7 +169,8 @@ def log(
     client = _lookup.instance_of(session, instance)
     stream = client.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
     chosen = _streams.Chosen(every=every, level=level)
-    if not _streams.show_log(session, stream, lines, goes_on, chosen) and not session.json:
+    came = _streams.show_log(session, stream, lines, goes_on, chosen)
+    if not (came or session.json or follow):
         what = "no unread records" if level is None else f"no unread records of the level {level}"
         _say.err(f"{what}; `scramjet inst stdout {client.id}` has what the program prints")
 
@@ -246,7 +247,8 @@ def _send(
     with _bodies.body(file, content_type, stream_id) as body, contextlib.ExitStack() as stack:
         shown = file != "-" or stdin_is_free()
         report = body.reported(stack.enter_context(progress(session, stream_id, shown=shown)))
-        left = _await_kind(client, body, session.limit(limit))
+        until = session.limit(limit)
+        left = until if body.ready(0) else _await_kind(client, body, until)
         try:
             sent = client.send_stream(
                 stream_id, body.source, type=body.type, progress=report, timeout=left, end=end
@@ -254,6 +256,9 @@ def _send(
         except InstanceEndedError:
             # If it has crashed at the data, its own error comes with the cure.
             _end_with(ctx, client, body.sent_as)
+            raise
+        except HubTimeoutError as error:
+            _name_limit(error, left, until)
             raise
     if session.json:
         _output.document(sent)
@@ -510,17 +515,23 @@ def wait(ctx: click.Context, instances: tuple[str, ...], status: Any, limit: flo
                 _say_end(client, found)
                 first = first or exit_code(found)
         except (ScramjetError, _exits.UnknownEnd) as error:
-            if isinstance(error, HubTimeoutError) and left is not None and limit is not None:
-                # The user gave the whole time.
-                said = error.message.replace(f"{left:g} s", f"{limit:g} s", 1)
+            if isinstance(error, HubTimeoutError):
+                _name_limit(error, left, limit)
                 cure = f"`scramjet inst input {client.id} --end < /dev/null`"
-                error.message = said.replace("send_input(b'', end=True)", cure)
+                error.message = error.message.replace("send_input(b'', end=True)", cure)
                 error.args = (error.message,)
             if alone:
                 raise
             _say.error(_exits.sentence(error))
             first = first or _exits.code_of(error)
     ctx.exit(first)
+
+
+def _name_limit(error: HubTimeoutError, left: float | None, limit: float | None) -> None:
+    """Put the limit that the user gave into an error about what was left of it."""
+    if left is not None and limit is not None:
+        error.message = error.message.replace(f"{left:g} s", f"{limit:g} s", 1)
+        error.args = (error.message,)
 
 
 def _known(clients: Sequence[InstanceClient]) -> dict[str, GetInstanceResponse]:
@@ -549,7 +560,10 @@ def _say_end(client: InstanceClient, info: GetInstanceResponse) -> None:
     from scramjet_client.cli import _crash  # noqa: PLC0415
 
     _crash.say_last_words(client, info)
-    _crash.say_reason(info)
+    # Who has killed it knows that.
+    code = None if info.terminated is None else info.terminated.exit_code
+    if info.cause is not None or info.status == "crashed" or (code is not None and code > 0):
+        _crash.say_reason(info)
 
 
 def _end_of(how: Termination) -> str:
