@@ -191,6 +191,8 @@ class _Pipe(Body):
         self._head: deque[bytes] = deque()
         self._error: BaseException | None = None
         self._known = threading.Event()
+        # Whether that was known before the sending began; later the library decides.
+        self._in_time = typed
         self._over = False
         if typed:
             self.type = TEXT
@@ -201,11 +203,12 @@ class _Pipe(Body):
             threading.Thread(target=self._look, name="scramjet-first-look", daemon=True).start()
 
     def ready(self, seconds: float) -> bool:
-        return self._known.wait(seconds)
+        self._in_time = self._known.wait(seconds)
+        return self._in_time
 
     @property
     def sent_as(self) -> str | None:
-        if not self._known.is_set():
+        if not self._in_time:
             return None
         return TEXT if self._text else BINARY
 

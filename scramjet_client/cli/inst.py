@@ -46,14 +46,14 @@ if TYPE_CHECKING:
     from scramjet_client.cli._bodies import Body
     from scramjet_client.instances.client import InstanceClient
 
-_LOOK = 2.0
-"""Seconds between two looks at an instance whose input has not come yet."""
+_BEGINNING = 5.0
+"""Seconds that `input` waits for the beginning of a pipe; then it is sent as bytes."""
 
 _LEAST = 0.001
 """Seconds of a limit that is over, for an error that says so."""
 
 _FIRST_WORD = 1.0
-"""Seconds that `inout` waits for the beginning of a pipe; then it is sent as bytes."""
+"""The same for `inout`, whose program may speak first."""
 
 
 @click.group(cls=Group)
@@ -248,7 +248,7 @@ def _send(
         shown = file != "-" or stdin_is_free()
         report = body.reported(stack.enter_context(progress(session, stream_id, shown=shown)))
         until = session.limit(limit)
-        left = until if body.ready(0) else _await_kind(client, body, until)
+        left = _left_for(body, until)
         try:
             sent = client.send_stream(
                 stream_id, body.source, type=body.type, progress=report, timeout=left, end=end
@@ -265,22 +265,13 @@ def _send(
     _end_with(ctx, client, body.sent_as, at_data=not end)
 
 
-def _await_kind(client: InstanceClient, body: Body, limit: float | None) -> float | None:
-    """Wait until it is known what a pipe gives, or the instance has ended; return what is left of a limit."""
-    from scramjet_client.api.answers import has_ended  # noqa: PLC0415
-
-    deadline = None if limit is None else time.monotonic() + limit
-    while not body.ready(_LOOK if limit is None else min(_LOOK, limit)):
-        limit = None if deadline is None else deadline - time.monotonic()
-        if limit is not None and limit <= _LEAST:
-            return _LEAST
-        try:
-            if has_ended(client.get_info()):
-                break
-        except ScramjetError:
-            # The sending finds the same, and says it.
-            break
-    return None if deadline is None else max(_LEAST, deadline - time.monotonic())
+def _left_for(body: Body, limit: float | None) -> float | None:
+    """Wait for the beginning of a pipe, for a moment; return what is left of a limit."""
+    if body.ready(0):
+        return limit
+    began = time.monotonic()
+    body.ready(_BEGINNING if limit is None else min(_BEGINNING, limit))
+    return None if limit is None else max(_LEAST, limit - (time.monotonic() - began))
 
 
 _end_option = click.option("--end", is_flag=True, help="End the program's input with this.")
