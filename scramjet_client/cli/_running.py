@@ -15,11 +15,10 @@ from typing import Any, BinaryIO
 import attrs
 
 from scramjet_client.cli import _bodies, _exits, _output, _say
-from scramjet_client.cli._hints import hint
+from scramjet_client.cli._hints import say_advice
 from scramjet_client.cli._progress import Report, progress, stdout_is_free
 from scramjet_client.cli._session import Session
 from scramjet_client.cli._streams import log_line
-from scramjet_client.cli._terms import in_options
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import (
     BadParametersError,
@@ -247,7 +246,7 @@ class _ShellRun:
         with contextlib.ExitStack() as stack:
             try:
                 # Followed separately: hubs end the other streams with the program, and the log some time later.
-                log = stack.enter_context(instance.follow(log=self._log_target()))
+                log = stack.enter_context(instance.follow(log=self._take_log))
                 following = stack.enter_context(instance.follow(**self._targets()))
                 self._feed_until_end(following)
                 info = self._last_info(known)
@@ -288,12 +287,12 @@ class _ShellRun:
         shown = self._shown.log or (not self._shown.collected and self._was_shown(cause))
         if not shown:
             _say.err(cause.traceback.strip("\n") or cause.summary, keep=_say.LINES)
-        cure = cause.cure
         if cause.type == "ModuleNotFoundError" and self._shown.requirements is not None:
-            cure = f"the hub has not got this module: `-r {self._shown.requirements}` installs what is listed there"
-        for advice in (cure, hint(cause, None if self._body is None else self._body.sent_as)):
-            if advice is not None:
-                _say.error(in_options(advice))
+            _say.error(
+                f"the hub has not got this module: `-r {self._shown.requirements}` installs what is listed there"
+            )
+            return
+        say_advice(cause, None if self._body is None else self._body.sent_as)
 
     def _was_shown(self, cause: Cause) -> bool:
         """Return whether the program's stderr, which the command shows live, ended with this error."""
@@ -313,16 +312,13 @@ class _ShellRun:
     def _take_note(self) -> None:
         self._came = True
 
-    def _log_target(self) -> Any:
-        def take(line: bytes) -> None:
-            self._last.log.write(line)
-            if self._shown.collected:
-                self._kept["log"].write(line)
-            elif self._shown.log:
-                log_line(line)
-
-        # An unread log would hold the program back.
-        return take
+    def _take_log(self, line: bytes) -> None:
+        """Take a line of the log, even if it is not shown: an unread log would hold the program back."""
+        self._last.log.write(line)
+        if self._shown.collected:
+            self._kept["log"].write(line)
+        elif self._shown.log:
+            log_line(line)
 
     def _feed_until_end(self, following: Follow) -> None:
         with contextlib.ExitStack() as stack:

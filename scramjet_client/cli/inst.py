@@ -22,7 +22,6 @@ from scramjet_client.cli._options import (
     SENDING,
     file_option,
     follow_option,
-    follows,
     instance_argument,
     instances_argument,
     limit_option,
@@ -111,7 +110,7 @@ def info(session: Session, instance: str) -> None:
         ("started", found.started),
         ("ended", found.ended),
         ("exit code", None if how is None else _end_of(how)),
-        *((name, value) for name, value in found.extra.items()),
+        *found.extra.items(),
     ]
     _output.details(session, found, pairs)
 
@@ -140,21 +139,9 @@ def health(session: Session, instance: str) -> None:
 
 @inst.command()
 @instance_argument
-@follow_option(default=False)
-@lines_option
-@limit_option()
 @log_options
 @pass_session
-def log(
-    session: Session,
-    instance: str,
-    *,
-    follow: bool | None,
-    lines: int | None,
-    limit: float | None,
-    every: bool,
-    level: str | None,
-) -> None:
+def log(session: Session, /, instance: str, **given: Any) -> None:
     r"""Print the log that nobody has read yet.
 
     Without -f or --timeout it prints what there is, and ends. With --json a record is one line of JSON, as it came.
@@ -164,13 +151,10 @@ def log(
     Example:
         scramjet inst log -f $ID --timeout 10 --level info
     """
-    goes_on = follows(follow, limit)
-    idle = None if goes_on else _streams.SILENCE
     client = _lookup.instance_of(session, instance)
-    stream = client.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
-    chosen = _streams.Chosen(every=every, level=level)
-    came = _streams.show_log(session, stream, lines, goes_on, chosen)
-    if not (came or session.json or follow):
+    came = _streams.show_log(session, client.get_log_stream, **given)
+    if not (came or session.json or given["follow"]):
+        level = given["level"]
         what = "no unread records" if level is None else f"no unread records of the level {level}"
         _say.err(f"{what}; `scramjet inst stdout {client.id}` has what the program prints")
 
@@ -366,7 +350,7 @@ def inout(
         # Closing it cancels the rest of the upload before the reader of stdin is freed.
         stack.enter_context(stream)
         with time_limit.ends(stream.close):
-            _streams.to_stdout(stream)
+            stream.pipe_to(_say.Data().write)
     if not time_limit.over:
         _end_with(ctx, client, body.sent_as)
 

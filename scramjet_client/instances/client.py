@@ -14,11 +14,7 @@ from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import Intake, event_body, generation_of, route_limits
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
-from scramjet_client.errors import (
-    InstanceNotFoundError,
-    NotFoundError,
-    ScramjetError,
-)
+from scramjet_client.errors import InstanceNotFoundError, NotFoundError, ScramjetError
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
@@ -65,11 +61,7 @@ from scramjet_client.streams.output import EventStream, OutputStream, check_at_e
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import UploadWriter
-from scramjet_client.uploads.options import (
-    OptionsLike,
-    checked_stream_id,
-    plan,
-)
+from scramjet_client.uploads.options import OptionsLike, checked_stream_id, plan
 from scramjet_client.uploads.sending import Destination, InputGate
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
@@ -307,7 +299,7 @@ class InstanceClient(Handle):
             refuse_check(self._client)
         stream = self._output(stream_id, idle_timeout, None, timeout)
         if check:
-            check_at_end(stream, self._check_end)
+            check_at_end(stream, lambda: check_end(self.wait()))
         return stream
 
     def get_log_stream(
@@ -353,16 +345,11 @@ class InstanceClient(Handle):
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
         checked_stream_id(stream_id, OUTPUT_STREAMS)
-
-        def new_exchange() -> Exchange:
-            # 1.x hubs never end the log.
-            ends = stream_id != "log"
-            return Exchange() if ends else self._watcher().exchange(stream_id)
-
+        ends = stream_id != "log"  # 1.x hubs never end the log
         return ReconnectingStream(
             f"{stream_id} of {self._id!r}",
             lambda exchange: self._output(stream_id, idle_timeout, exchange),
-            new_exchange,
+            lambda: Exchange() if ends else self._watcher().exchange(stream_id),
             Reconnect() if reconnect is None else reconnect,
             on_gap,
         )
@@ -946,9 +933,6 @@ class InstanceClient(Handle):
         return show(self, streams=streams, lines=lines, interval=interval, widget=widget)
 
     # -- how it is done -------------------------------------------------------------------------
-
-    def _check_end(self) -> None:
-        check_end(self.wait())
 
     def _get(self, *rest: str, **options: Any) -> JsonAnswer:
         return self._client.request("GET", self._route(*rest), **self._error_context, **options)

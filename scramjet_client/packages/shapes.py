@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 from typing import Union
 
-from scramjet_client.packages.syntax import parsed
+from scramjet_client.packages.syntax import called_name, parsed, stored_names
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
@@ -23,12 +23,9 @@ _TAKES_ALL = {
 
 def needs_adapter(tree: ast.Module) -> bool:
     """Return whether the main file of a program has a `run` that not every hub takes unchanged."""
-    defined = [each for each in _statements(tree.body) if _name(each) == "run"]
-    if not defined:
+    run = _run_of(tree)
+    if run is None or isinstance(run, (ast.Import, ast.ImportFrom, ast.ClassDef)):
         return False  # it comes from elsewhere, and only a run could tell
-    run = defined[-1]
-    if isinstance(run, (ast.Import, ast.ImportFrom, ast.ClassDef)):
-        return False
     if not isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return True
     if _yields(run) or _iterates(run):
@@ -43,8 +40,7 @@ def needs_adapter(tree: ast.Module) -> bool:
 
 def wrong_arguments(tree: ast.Module) -> str:
     """Return the arguments of a main file's `run` if no hub can call it with them, else ""."""
-    defined = [each for each in _statements(tree.body) if _name(each) == "run"]
-    run = defined[-1] if defined else None
+    run = _run_of(tree)
     if not isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) or run.decorator_list:
         return ""
     arguments = run.args
@@ -63,6 +59,14 @@ def iterates(text: str, name: str) -> bool:
     return bool(found) and not _yields(found[0]) and _iterates(found[0])
 
 
+def _run_of(tree: ast.Module) -> ast.stmt | None:
+    """Return the last statement that may give `run` a value."""
+    found = None
+    for each in _statements(tree.body):
+        found = each if _binds_run(each) else found
+    return found
+
+
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements of a module, including those in `if`, `try` and `with`."""
     for each in body:
@@ -72,22 +76,13 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements(getattr(each, name, []))
 
 
-def _name(node: ast.stmt) -> str:
+def _binds_run(node: ast.stmt) -> bool:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return node.name
-    if hasattr(node, "body"):
-        return ""  # the caller visits its inner statements by themselves
-    stored = [
-        each.id
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    ]
-    imported = (
-        [each.asname or each.name for each in node.names]
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        else []
-    )
-    return "run" if "run" in stored + imported else ""
+        return node.name == "run"
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return any((each.asname or each.name) == "run" for each in node.names)
+    # The caller visits the statements within another one by themselves.
+    return not hasattr(node, "body") and "run" in stored_names(node)
 
 
 def _own_nodes(function: Function) -> Iterator[ast.AST]:
@@ -118,9 +113,7 @@ def _iterates(function: Function) -> bool:
         if isinstance(node, ast.For) or (isinstance(node, ast.comprehension) and not node.is_async):
             gone_through = [node.iter]
         elif isinstance(node, ast.Call):
-            called = node.func.id if isinstance(node.func, ast.Name) else None
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else called
-            gone_through = list(node.args) if called in _TAKES_ALL else []
+            gone_through = list(node.args) if called_name(node) in _TAKES_ALL else []
         elif isinstance(node, ast.Starred) or _unpacks(node):
             gone_through = [node.value]  # type: ignore[attr-defined]
         elif isinstance(node, ast.Compare) and isinstance(node.ops[-1], (ast.In, ast.NotIn)):

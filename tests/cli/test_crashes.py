@@ -11,6 +11,7 @@ import pytest
 from scramjet_client import HostClient
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Started, run, spawned
+from tests.support.cases import mostly_long
 
 TEXT_BOT = """
 def run(context, input):
@@ -42,12 +43,15 @@ def bot(host: HostClient, tmp_path: Path) -> Callable[[], str]:
 
 @pytest.mark.parametrize(
     ("verb", "options"),
-    [
-        ("inout", AS_BYTES),
-        ("inout", ["--no-end", *AS_BYTES]),
-        ("input", AS_BYTES),
-        ("input", ["--end", *AS_BYTES]),
-    ],
+    mostly_long(
+        [
+            ("inout", AS_BYTES),
+            ("inout", ["--no-end", *AS_BYTES]),
+            ("input", AS_BYTES),
+            ("input", ["--end", *AS_BYTES]),
+        ],
+        but=[("inout", AS_BYTES), ("input", ["--end", *AS_BYTES])],
+    ),
     ids=str,
 )
 def test_feeding_a_program_that_crashes(
