@@ -197,7 +197,7 @@ def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
 
 def _ask(client: HttpClient) -> Generation:
     try:
-        version = version_from(client.request("GET", "version", subject="API version"))
+        version = version_from(client.request("GET", "version", subject="the hub's API"))
     except (HubNotFoundError, ManagerNotFoundError):
         raise
     except NotFoundError as error:

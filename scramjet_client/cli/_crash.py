@@ -9,9 +9,12 @@ from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _say
 from scramjet_client.cli._hints import hint
 from scramjet_client.cli._running import exit_code
+from scramjet_client.cli._streams import log_line
 from scramjet_client.errors import ScramjetError
 from scramjet_client.instances.cause import evidence
 from scramjet_client.instances.client import InstanceClient
+from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.instances.lifetime import LOOK_FURTHER
 from scramjet_client.instances.run import failed_error
 from scramjet_client.models import GetInstanceResponse
 
@@ -26,6 +29,9 @@ _STDERR = 5.0
 
 _PAUSE = 0.1
 """How often, in seconds, the info is fetched."""
+
+_WHERE = "its stderr, as far as nobody had read it, is above; the hub's own log may say more (`scramjet hub log`)"
+"""Where the reason is if it is not known: everything unread has been shown."""
 
 _TRACEBACK = "Traceback (most recent call last):"
 
@@ -74,8 +80,32 @@ def report_failure(client: InstanceClient, within: float, sent: str | None = Non
     except ScramjetError:
         # A hub of 0.x has forgotten it, and knows nothing about its end.
         return 0
-    _say_failure(info, said, sent)
+    _say_text(_without_frames(info, said))
+    say_log(client)
+    say_reason(info, sent)
     return exit_code(info)
+
+
+def say_last_words(client: InstanceClient, info: GetInstanceResponse) -> None:
+    """Print what the client has read of stderr and log to find the reason of an end: the hub has it no more."""
+    stderr = last_words_of(client.client).take(info.id, "stderr").decode("utf-8", "replace")
+    _say_text(_without_frames(info, stderr))
+    say_log(client)
+
+
+def say_log(client: InstanceClient) -> None:
+    """Print the records of the log that were read to find the reason of an end."""
+    for line in last_words_of(client.client).take(client.id, "log").splitlines():
+        log_line(line)
+
+
+def say_reason(info: GetInstanceResponse, sent: str | None = None) -> None:
+    """Print why an instance failed, as far as it is known, and the cure."""
+    said = _exits.sentence(failed_error(info))
+    # What is unread has just been shown.
+    _say.error(said.replace(LOOK_FURTHER, _WHERE))
+    if (advice := hint(info.cause, sent)) is not None:
+        _say.error(advice)
 
 
 def _rest_of_stderr(client: InstanceClient) -> str:
@@ -90,12 +120,8 @@ def _say_text(text: str) -> None:
         _say.err(text.strip("\n"), keep=_say.LINES)
 
 
-def _say_failure(info: GetInstanceResponse, stderr: str, sent: str | None) -> None:
+def _without_frames(info: GetInstanceResponse, stderr: str) -> str:
+    """Return a program's stderr without the frames of what ran it, if it is the one error."""
     cause = info.cause
-    if cause is not None and cause.traceback and stderr.lstrip().startswith(_TRACEBACK):
-        # Without the frames of what ran it, unless there is more than the one error.
-        stderr = cause.traceback if stderr.count(_TRACEBACK) == 1 else stderr
-    _say_text(stderr)
-    _say.error(_exits.sentence(failed_error(info)))
-    if (advice := hint(cause, sent)) is not None:
-        _say.error(advice)
+    whole = cause is not None and cause.traceback and stderr.lstrip().startswith(_TRACEBACK)
+    return cause.traceback if cause and whole and stderr.count(_TRACEBACK) == 1 else stderr

@@ -8,8 +8,8 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
+from scramjet_client.cli._bodies import begins_as_text
 from scramjet_client.instances.keyboard import Keyboard
 
 _KEPT = 1 << 20
@@ -28,14 +28,20 @@ class KeptInput:
     """Stdin, kept for the next version. One thread reads it; each version has a reader of its own.
 
     Args:
-        binary: Whether to keep bytes that are not UTF-8 as they are, instead of decoding all of it.
+        binary: Whether to keep bytes that are not UTF-8 as they are, instead of decoding all of it. None means that
+            the first data decides, which is text if somebody types it.
         note: Called with a sentence when the first bytes are replaced.
     """
 
-    def __init__(self, *, binary: bool, note: Callable[[str], object]) -> None:
+    def __init__(self, *, binary: bool | None, note: Callable[[str], object]) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._note = note
+        if binary is None and sys.stdin.isatty():
+            binary = False
         self._binary = binary
+        self._known = threading.Event()
+        if binary is not None:
+            self._known.set()
         self._chunks: list[bytes] = []
         self._forgotten = 0
         self._size = 0
@@ -67,6 +73,8 @@ class KeptInput:
                 for piece in self._keys:
                     data = piece.encode() if isinstance(piece, str) else piece
                     if not self._was_diverted(data):
+                        if self._binary is None:
+                            self._decide(binary=not begins_as_text([data]))
                         self._keep(data if self._binary else self._decoded(data))
                 self._end()
                 if not sys.stdin.isatty():
@@ -82,6 +90,15 @@ class KeptInput:
             with contextlib.suppress(OSError):
                 debugger(piece)
         return debugger is not None
+
+    def _decide(self, *, binary: bool) -> None:
+        self._binary = binary
+        self._known.set()
+
+    def is_binary(self, seconds: float) -> bool | None:
+        """Wait until it is known whether stdin is sent as bytes, and return that; None if it is not known by then."""
+        self._known.wait(seconds)
+        return self._binary
 
     def _decoded(self, piece: bytes, *, final: bool = False) -> bytes:
         try:
@@ -115,6 +132,8 @@ class KeptInput:
     def _end(self) -> None:
         if self._was_diverted(b""):
             return
+        if self._binary is None:
+            self._decide(binary=False)
         if not self._binary:
             self._keep(self._decoded(b"", final=True))  # a character may lack its end
         with self._news:
@@ -174,16 +193,3 @@ class KeptInput:
             self._keys.stop()
         if self._thread is not None:
             self._thread.join(1.0)
-
-
-def is_text(path: Path) -> bool:
-    """Return whether a file is UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as file:
-        try:
-            while piece := file.read(1 << 20):
-                decoder.decode(piece)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
-    return True

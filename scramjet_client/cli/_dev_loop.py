@@ -23,11 +23,13 @@ import click
 from scramjet_client._signals import ENDING, taken
 from scramjet_client._trace import TraceWriter
 from scramjet_client.cli import _exits, _running, _say
+from scramjet_client.cli._bodies import is_text
 from scramjet_client.cli._dev_debugger import Debugger
-from scramjet_client.cli._dev_input import Cut, KeptInput, is_text
+from scramjet_client.cli._dev_input import Cut, KeptInput
 from scramjet_client.cli._dev_program import BuildError, Built, Program
 from scramjet_client.cli._dev_screen import OwnEvents, Screen
 from scramjet_client.cli._session import Session
+from scramjet_client.cli._terms import in_options
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -38,7 +40,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import as_text
 from scramjet_client.instances.last_words import LastLines
-from scramjet_client.models import GetInstanceResponse
+from scramjet_client.models import BINARY, TEXT, GetInstanceResponse
 
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
@@ -496,7 +498,9 @@ class _Dev:
         elsewhere = wanted.no_input or wanted.input_path not in (None, "-")
         if elsewhere and not wanted.debugger:
             return
-        binary = wanted.content_type == "application/octet-stream"
+        # A program's stdin takes UTF-8 only.
+        of_type = {None: None, BINARY: True}.get(wanted.content_type, False)
+        binary = False if wanted.to_stdin else of_type
         keys = KeptInput(binary=binary, note=self._screen.note)
         self._input = None if elsewhere else keys
         self._stack.callback(keys.stop)
@@ -575,18 +579,41 @@ class _Dev:
         wanted = self._wanted
         if wanted.input_topic is not None or wanted.no_input:
             return
-        source: Any
-        kind = wanted.content_type
-        if self._input is not None:
-            source = self._input.reader(version.over)
-            kind = kind or "text/plain"
-        else:
-            path = Path(str(wanted.input_path))
-            if not path.is_file():
-                self._screen.problem(f"{wanted.input_path} is not there: the program gets no input")
+        keys = self._input
+        if keys is not None and keys.is_binary(0) is not None:
+            self._feed_stdin(version, keys)
+            return
+        if keys is not None:
+            # Nothing here waits for what comes through a pipe.
+            threading.Thread(
+                target=self._feed_late, args=(version, keys), name="scramjet-dev-feed", daemon=True
+            ).start()
+            return
+        path = Path(str(wanted.input_path))
+        if not path.is_file():
+            self._screen.problem(f"{wanted.input_path} is not there: the program gets no input")
+            return
+        self._send(version, path, TEXT if is_text(path) else BINARY)
+
+    def _feed_stdin(self, version: _Version, keys: KeptInput) -> None:
+        self._send(version, keys.reader(version.over), BINARY if keys.is_binary(0) else TEXT)
+
+    def _feed_late(self, version: _Version, keys: KeptInput) -> None:
+        while keys.is_binary(_SIGNALS) is None:
+            if version.over.is_set():
                 return
-            source = path
-            kind = kind or ("text/plain" if is_text(path) else "application/octet-stream")
+        try:
+            self._feed_stdin(version, keys)
+        except ScramjetError as error:
+            if not version.over.is_set():
+                self._screen.problem(f"its input: {error}")
+        except Exception as error:
+            self._break(error)
+
+    def _send(self, version: _Version, source: Any, kind: str) -> None:
+        """Begin to send the input of a version; `kind` is its type if the command line names none."""
+        wanted = self._wanted
+        kind = wanted.content_type or kind
         if self._trace is not None and self._own is None:
             source = _recorded(source, version, "stdin" if wanted.to_stdin else "input", kind)
         if wanted.to_stdin:
@@ -708,7 +735,7 @@ class _Dev:
             said = f"{cause.type}: {cause.message}" if cause.type else cause.message
             self._screen.problem(f"{place}: {said}" if place else said)
             if cause.cure is not None:
-                self._screen.problem(cause.cure)
+                self._screen.problem(in_options(cause.cure))
         if code == 0 or (code is None and info.status == "stopped"):
             self._screen.note(f"the program has ended{wait}")
         else:

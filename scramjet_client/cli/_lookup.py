@@ -113,6 +113,17 @@ def requirements_of(given: str | None, path: str) -> str | None:
     )
 
 
+def requirements_beside(path: str) -> str | None:
+    """Return what `-r` must be given for the requirements.txt of a folder that is sent; None if there is none."""
+    if not is_path(path):
+        return None
+    folder = Path(path) if os.path.isdir(path) else Path(path).parent
+    beside = folder / "requirements.txt"
+    if not beside.is_file():
+        return None
+    return str(beside) if Path(beside.name).is_file() else beside.name
+
+
 def send(
     session: Session, path: str, *, requirements: Any = None, replaced: str | None = None
 ) -> SequenceClient:

@@ -16,7 +16,9 @@ from scramjet_client.models.words import CONTENT_TYPES
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def type_option(default: str) -> Callable[[_F], _F]:
+def type_option(
+    default: str = "text/plain for text, else application/octet-stream",
+) -> Callable[[_F], _F]:
     """Add `-t`, the content type of the data to send."""
     return click.option(
         "-t",
@@ -164,7 +166,11 @@ def arguments_of(given: dict[str, Any]) -> list[Any] | None:
 
 def feed_options(function: _F) -> _F:
     """Add the choice of what feeds a program: `--no-input` and `--stdin`."""
-    none = click.option("--no-input", is_flag=True, help="Send nothing, and leave its input open.")
+    none = click.option(
+        "--no-input",
+        is_flag=True,
+        help="Send nothing, and leave its input open; `< /dev/null` is an empty input.",
+    )
     stdin = click.option(
         "--stdin", "to_stdin", is_flag=True, help="Send to its stdin instead of its input."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -13,11 +14,11 @@ from typing import Any, BinaryIO
 
 import attrs
 
-from scramjet_client.cli import _exits, _output, _say
+from scramjet_client.cli import _bodies, _exits, _output, _say
 from scramjet_client.cli._hints import say_advice
 from scramjet_client.cli._progress import Report, progress, stdout_is_free
 from scramjet_client.cli._session import Session
-from scramjet_client.cli._streams import log_line, source
+from scramjet_client.cli._streams import log_line
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import (
     BadParametersError,
@@ -35,6 +36,8 @@ from scramjet_client.instances.follow import Feeds, Follow
 from scramjet_client.instances.last_words import LastLines
 from scramjet_client.instances.run import run_new
 from scramjet_client.models import Cause, GetInstanceResponse
+from scramjet_client.streams.targets import write_all
+from scramjet_client.uploads.upload import Upload
 
 _CHECK = 0.1
 """How often, in seconds, the upload and the clock are checked."""
@@ -73,12 +76,14 @@ class Display:
         output_only: Whether only its output goes to stdout.
         collected: Whether to keep everything for one JSON document at the end.
         path: The file that takes its output instead, or None.
+        requirements: The `-r` that would have installed its requirements, or None.
     """
 
     log: bool
     output_only: bool
     collected: bool
     path: str | None = None
+    requirements: str | None = None
 
 
 def exit_code(info: GetInstanceResponse) -> int:
@@ -173,6 +178,30 @@ def run(
         return run_new(start, run_it, limit)
 
 
+class _Watched:
+    """A file that tells of each write.
+
+    Args:
+        file: It gets the data.
+        note: Called before each write.
+    """
+
+    def __init__(self, file: Any, note: Callable[[], object]) -> None:
+        self._file = file
+        self._note = note
+
+    def write(self, data: Any) -> int:
+        """Write a piece, all of it."""
+        self._note()
+        write_all(self._file, data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Flush the file."""
+        if hasattr(self._file, "flush"):
+            self._file.flush()
+
+
 class _LimitOver(Exception):
     """The time limit of a run has passed."""
 
@@ -200,6 +229,13 @@ class _ShellRun:
         stderr = self._kept["stderr"] if shown.collected else sys.stderr.buffer
         # Searched for the reason if the program crashes.
         self._last = LastLines(instance.client, stderr)
+        self._body: _bodies.Body | None = None
+        self._report: Report | None = None
+        self._upload: Upload[Any] | None = None
+        self._feeds: Feeds | None = None
+        # Whether the program has given anything, and from when on its silence is worth a word.
+        self._came = False
+        self._silent_from = time.monotonic() + instance.client.tuning.run_silence
 
     def through(self) -> GetInstanceResponse:
         """Feed the instance and show its output until it has ended."""
@@ -251,7 +287,12 @@ class _ShellRun:
         shown = self._shown.log or (not self._shown.collected and self._was_shown(cause))
         if not shown:
             _say.err(cause.traceback.strip("\n") or cause.summary, keep=_say.LINES)
-        say_advice(cause, self._feed.type)
+        if cause.type == "ModuleNotFoundError" and self._shown.requirements is not None:
+            _say.error(
+                f"the hub has not got this module: `-r {self._shown.requirements}` installs what is listed there"
+            )
+            return
+        say_advice(cause, None if self._body is None else self._body.sent_as)
 
     def _was_shown(self, cause: Cause) -> bool:
         """Return whether the program's stderr, which the command shows live, ended with this error."""
@@ -265,7 +306,11 @@ class _ShellRun:
         else:
             output = _say.Data()
             stdout = sys.stderr.buffer if self._shown.output_only else _say.Data()
-        return {"output": self._file or output, "stdout": stdout, "stderr": self._last.stderr}
+        shown = {"output": self._file or output, "stdout": stdout, "stderr": self._last.stderr}
+        return {name: _Watched(each, self._take_note) for name, each in shown.items()}
+
+    def _take_note(self) -> None:
+        self._came = True
 
     def _take_log(self, line: bytes) -> None:
         """Take a line of the log, even if it is not shown: an unread log would hold the program back."""
@@ -277,25 +322,65 @@ class _ShellRun:
 
     def _feed_until_end(self, following: Follow) -> None:
         with contextlib.ExitStack() as stack:
-            feeds = None
             if self._feed.path is not None:
-                body = stack.enter_context(source(self._feed.path))
+                given = _bodies.body(self._feed.path, self._feed.type, self._feed.stream_id)
+                self._body = stack.enter_context(given)
                 report = stack.enter_context(self._progress(self._feed.path))
-                upload = self._instance.submit_stream(
-                    self._feed.stream_id, body, type=self._feed.type, end=True, progress=report
-                )
-                feeds = Feeds([upload], lambda: None)
-                # Cancel before the reader of stdin is freed: a cut input must not look like a complete one.
-                stack.callback(feeds.cancel)
+                self._report = self._body.reported(report)
+            stack.callback(self._cancel)
             while not following.done:
                 self._check_limit()
+                if time.monotonic() >= self._silent_from:
+                    silence = self._instance.client.tuning.run_silence
+                    self._warn_of_silence(f" for {silence:g} s")
+                if self._body is not None and self._upload is None:
+                    self._begin(_CHECK)
+                    continue
                 with contextlib.suppress(HubTimeoutError):  # any other error appears again below
                     following.wait(_CHECK)
-                if feeds is not None:
-                    feeds.check()
+                if self._feeds is not None:
+                    self._feeds.check()
             following.wait()
-            if feeds is not None:
-                feeds.check(ended=True)
+            if self._feeds is not None:
+                self._feeds.check(ended=True)
+
+    def _begin(self, seconds: float) -> None:
+        """Begin to send the input, if it is known within so many seconds what it is."""
+        body = self._body
+        if body is None or not body.ready(seconds):
+            return
+        self._upload = self._instance.submit_stream(
+            self._feed.stream_id, body.source, type=body.type, end=True, progress=self._report
+        )
+        self._feeds = Feeds([self._upload], lambda: None)
+
+    def _cancel(self) -> None:
+        """Cancel the upload before the reader of stdin is freed: a cut input must not look like a complete one."""
+        if self._feeds is not None:
+            self._feeds.cancel()
+
+    def _warn_of_silence(self, how_long: str) -> None:
+        """Say once, if nothing has come from the program, that its input is still open."""
+        self._silent_from = math.inf
+        if self._came or (self._upload is not None and self._upload.done()):
+            return
+        _say.warn(
+            f"instance {self._instance.id!r} has given nothing{how_long}; {self._input_is_open()}"
+        )
+
+    def _input_is_open(self) -> str:
+        """Return a sentence that says why the program's input has not ended, and what ends it."""
+        what = f"its {self._feed.stream_id} is open"
+        if self._feed.path is None:
+            return f"{what}, because --no-input sends nothing and does not end it: `< /dev/null` sends an empty one"
+        if self._feed.path != "-":
+            return f"{what} as long as {self._feed.path} has not been sent"
+        if sys.stdin.isatty():
+            return f"{what}: if the program waits for it, type it; Ctrl-D ends it"
+        return (
+            f"{what} as long as somebody can write to the pipe at stdin: if there is nothing to send, `< /dev/null` is"
+            " an empty input"
+        )
 
     def _progress(self, path: str) -> contextlib.AbstractContextManager[Report]:
         """Show the progress of a file, if no output of the program goes to the terminal."""
@@ -320,6 +405,8 @@ class _ShellRun:
 
     def _interrupted(self, following: Follow | None) -> bool:
         """Ask the instance to stop; if the user interrupts this, kill it. Return whether it was killed."""
+        if self._silent_from != math.inf:
+            self._warn_of_silence("")
         self._session.note("stopping the instance; Ctrl-C again kills it")
         try:
             try:

@@ -41,7 +41,7 @@ _MOST_ARRIVED = 16 * 2**20
 _COLOURS = {"ERROR": "31", "FATAL": "31", "WARN": "33", "WARNING": "33", "DEBUG": "2", "TRACE": "2"}
 
 
-class _Stdin(Keyboard):
+class Stdin(Keyboard):
     """Reads stdin. An interrupted stdin does not look like a complete one to a program.
 
     An interrupt may arrive when an upload already runs, but nobody has a reference yet to cancel it.
@@ -64,11 +64,11 @@ def source(path: str) -> Iterator[Any]:
     if path != "-":
         yield Path(path)
         return
-    if _is_regular(sys.stdin):
+    if is_regular(sys.stdin):
         # Its size is known, and reading never waits.
         yield sys.stdin.buffer
         return
-    keys = _Stdin(sys.stdin)
+    keys = Stdin(sys.stdin)
     try:
         yield keys
     except BaseException:
@@ -78,7 +78,8 @@ def source(path: str) -> Iterator[Any]:
         keys.stop()
 
 
-def _is_regular(file: Any) -> bool:
+def is_regular(file: Any) -> bool:
+    """Return whether an open file is a regular one of the system."""
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     except (OSError, ValueError):
@@ -206,7 +207,7 @@ def show_log(
     limit: float | None,
     is_kept: bool = False,
     **choice: Any,
-) -> None:
+) -> int:
     """Print a log, one record a line. If it is not followed, stop at the end of the existing records.
 
     The end is a second without data, or, for a program that never pauses, what has come with the first record that
@@ -220,6 +221,9 @@ def show_log(
         limit: Seconds to read.
         is_kept: Whether the hub gives the same records to the next reader again.
         choice: The lines to print, as of `Chosen`.
+
+    Returns:
+        How many lines it has printed.
     """
     goes_on, chosen, person = follows(follow, limit), Chosen(**choice), not session.json
     stream = open_it(idle_timeout=None if goes_on else SILENCE, timeout=session.limit(limit))
@@ -245,7 +249,7 @@ def show_log(
                 if not is_kept:
                     rest = (record for _, record in _arrived_records(stream))
                     _tell_lost(sum(chosen.shows(each, person=person) for each in rest), lines)
-                return
+                return shown
             reading = time.monotonic() - began
             if goes_on or reading < SILENCE:
                 continue
@@ -257,7 +261,8 @@ def show_log(
                 for each in [] if is_kept else _arrived_records(stream):
                     if shown != lines:
                         shown += show(*each)
-                return
+                break
+    return shown
 
 
 def _as_json(text: str) -> str:

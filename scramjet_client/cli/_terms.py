@@ -17,6 +17,10 @@ _TERMS: tuple[tuple[str, str], ...] = (
     (r", or use `host\.deploy`", ""),
     (r"\(`limits`\)", "(`--memory MB`)"),
     (
+        r"send_input\(b'', end=True\) gives that",
+        "`scramjet inst input ID --end < /dev/null` gives that",
+    ),
+    (
         r"--ca FILE, SCRAMJET_CA_BUNDLE or verify= names it",
         "--ca FILE or SCRAMJET_CA_BUNDLE names it",
     ),

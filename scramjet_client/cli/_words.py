@@ -413,7 +413,12 @@ def about_option(option: str, command: click.Command, ctx: click.Context) -> cli
         advice = _advice(_NO_OPTION, "*", bare, path)
     if advice is not None:
         return Advice(f"{said}; {advice}", ctx)
-    return Advice(_sentence(said, "", meant, path), ctx)
+    found = _sentence(said, "", meant, path)
+    if any(param.name == "words" for param in command.params):
+        found = (
+            f"{found}; an argument of the program comes behind `--`, as in `{path} ... -- {bare}`"
+        )
+    return Advice(found, ctx)
 
 
 def about_terminal(line: Sequence[str], ctx: click.Context) -> click.UsageError | None:

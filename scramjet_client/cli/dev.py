@@ -32,7 +32,7 @@ from scramjet_client.cli._session import Session
     help="What to send to the program, again after each restart. [default: stdin]",
 )
 @feed_options
-@type_option("text/plain if it is UTF-8")
+@type_option()
 @click.option("--once", is_flag=True, help="End with the program, and with its exit code.")
 @click.option("--pdb", "debugger", is_flag=True, help="Stop in the program where it fails.")
 @click.option("--no-page", is_flag=True, help="Show no page.")

@@ -45,6 +45,8 @@ def send(
 ) -> None:
     r"""Send an event to an instance.
 
+    Hubs take an event for an instance that has ended, and nobody gets it: then this is an error.
+
     \b
     Example:
         scramjet inst event send $ID ping hello --wait pong
@@ -53,6 +55,8 @@ def send(
         session.limit_answers(limit)
     client = _lookup.instance_of(session, instance)
     said = message if value is None else value
+    # The client looks itself before it sends, if it has seen the end.
+    client.get_info()
     if answer is None:
         sent = client.send_event(name, said)
         if session.json:

@@ -16,7 +16,6 @@ import click
 from scramjet_client.cli import _exits, _lookup, _output, _say, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
-from scramjet_client.cli._hints import say_advice
 from scramjet_client.cli._numbers import seconds_type
 from scramjet_client.cli._options import (
     LIMIT_NAMES,
@@ -34,11 +33,26 @@ from scramjet_client.cli._options import (
 from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli.events import event, events
-from scramjet_client.errors import InstanceEndedError, InstanceNotFoundError, ScramjetError
-from scramjet_client.models import STATUSES, GetInstanceResponse
+from scramjet_client.errors import (
+    HubTimeoutError,
+    InstanceEndedError,
+    InstanceNotFoundError,
+    ScramjetError,
+)
+from scramjet_client.models import STATUSES, GetInstanceResponse, Termination
 
 if TYPE_CHECKING:
+    from scramjet_client.cli._bodies import Body
     from scramjet_client.instances.client import InstanceClient
+
+_BEGINNING = 5.0
+"""Seconds that `input` waits for the beginning of a pipe; then it is sent as bytes."""
+
+_LEAST = 0.001
+"""Seconds of a limit that is over, for an error that says so."""
+
+_FIRST_WORD = 1.0
+"""The same for `inout`, whose program may speak first."""
 
 
 @click.group(cls=Group)
@@ -88,9 +102,6 @@ def info(session: Session, instance: str) -> None:
     """
     found = _lookup.instance_of(session, instance).get_info()
     how = found.terminated
-    code = None
-    if how is not None:
-        code = f"{'not known' if how.exit_code is None else how.exit_code} ({how.reason})"
     pairs = [
         ("id", found.id),
         ("sequence", found.sequence),
@@ -98,7 +109,7 @@ def info(session: Session, instance: str) -> None:
         ("created", found.created),
         ("started", found.started),
         ("ended", found.ended),
-        ("exit code", code),
+        ("exit code", None if how is None else _end_of(how)),
         *found.extra.items(),
     ]
     _output.details(session, found, pairs)
@@ -141,7 +152,11 @@ def log(session: Session, /, instance: str, **given: Any) -> None:
         scramjet inst log -f $ID --timeout 10 --level info
     """
     client = _lookup.instance_of(session, instance)
-    _streams.show_log(session, client.get_log_stream, **given)
+    came = _streams.show_log(session, client.get_log_stream, **given)
+    if not (came or session.json or given["follow"]):
+        level = given["level"]
+        what = "no unread records" if level is None else f"no unread records of the level {level}"
+        _say.err(f"{what}; `scramjet inst stdout {client.id}` has what the program prints")
 
 
 def _reader(stream_id: Any) -> None:
@@ -205,23 +220,42 @@ def _send(
     stream_id: Any,
     file: str,
     limit: float | None,
-    **options: Any,
+    *,
+    end: bool,
+    content_type: str | None = None,
 ) -> None:
+    from scramjet_client.cli import _bodies  # noqa: PLC0415
+
     session: Session = ctx.obj
     client = _lookup.instance_of(session, instance)
-    with _streams.source(file) as body, contextlib.ExitStack() as stack:
+    with _bodies.body(file, content_type, stream_id) as body, contextlib.ExitStack() as stack:
         shown = file != "-" or stdin_is_free()
-        report = stack.enter_context(progress(session, stream_id, shown=shown))
+        report = body.reported(stack.enter_context(progress(session, stream_id, shown=shown)))
         until = session.limit(limit)
+        left = _left_for(body, until)
         try:
-            sent = client.send_stream(stream_id, body, progress=report, timeout=until, **options)
+            sent = client.send_stream(
+                stream_id, body.source, type=body.type, progress=report, timeout=left, end=end
+            )
         except InstanceEndedError:
             # If it has crashed at the data, its own error comes with the cure.
-            _end_with(ctx, client, options.get("type"))
+            _end_with(ctx, client, body.sent_as)
+            raise
+        except HubTimeoutError as error:
+            _name_limit(error, left, until)
             raise
     if session.json:
         _output.document(sent)
-    _end_with(ctx, client, options.get("type"), at_data=not options["end"])
+    _end_with(ctx, client, body.sent_as, at_data=not end)
+
+
+def _left_for(body: Body, limit: float | None) -> float | None:
+    """Wait for the beginning of a pipe, for a moment; return what is left of a limit."""
+    if body.ready(0):
+        return limit
+    began = time.monotonic()
+    body.ready(_BEGINNING if limit is None else min(_BEGINNING, limit))
+    return None if limit is None else max(_LEAST, limit - (time.monotonic() - began))
 
 
 _end_option = click.option("--end", is_flag=True, help="End the program's input with this.")
@@ -231,7 +265,7 @@ _end_option = click.option("--end", is_flag=True, help="End the program's input 
 @instance_argument
 @source_argument
 @_end_option
-@type_option("application/octet-stream")
+@type_option()
 @limit_option(SENDING)
 @click.pass_context
 def input_(
@@ -249,13 +283,13 @@ def input_(
     later. The first type of an instance's life is final. Ctrl-C ends the
     sending, and leaves the input open. Then it watches for a moment whether the program crashes at it.
 
-    A Python program gets bytes, and with -t text/plain it gets text.
+    A Python program gets text as str, and everything else as bytes; -t says which.
 
     \b
     Example:
         cat file | scramjet inst input $ID - --end
     """
-    _send(ctx, instance, "input", file, limit, end=end, type=content_type)
+    _send(ctx, instance, "input", file, limit, end=end, content_type=content_type)
 
 
 @inst.command()
@@ -280,7 +314,7 @@ def stdin(ctx: click.Context, instance: str, file: str, end: bool, limit: float 
 @instance_argument
 @source_argument
 @click.option("--no-end", is_flag=True, help="Leave the program's input open.")
-@type_option("application/octet-stream")
+@type_option()
 @limit_option()
 @click.pass_context
 def inout(
@@ -294,27 +328,31 @@ def inout(
 ) -> None:
     r"""Send to an instance's input, and print its output.
 
-    Ends with the output. With --no-end hubs carry only UTF-8. A Python program gets bytes, and with -t text/plain it
-    gets text. If it crashes, its error goes to stderr, and the exit code is its own.
+    Ends with the output. With --no-end hubs carry only UTF-8. A Python program gets text as str, and
+    everything else as bytes; -t says which. If it crashes, its error goes to stderr, and the exit code is its own.
 
     \b
     Example:
         scramjet inst inout $ID lines.txt > answers
     """
+    from scramjet_client.cli import _bodies  # noqa: PLC0415
+
     session: Session = ctx.obj
     client = _lookup.instance_of(session, instance)
     time_limit = _streams.Limit(session.limit(limit))
     with contextlib.ExitStack() as stack:
-        body = stack.enter_context(_streams.source(file))
+        body = stack.enter_context(_bodies.body(file, content_type))
         shown = stdout_is_free() and (file != "-" or stdin_is_free())
-        report = stack.enter_context(progress(session, "input", shown=shown))
-        stream = client.inout(body, type=content_type, end=not no_end, progress=report)
+        report = body.reported(stack.enter_context(progress(session, "input", shown=shown)))
+        # No longer: whoever writes to the pipe may wait for the program's first word.
+        body.ready(_FIRST_WORD)
+        stream = client.inout(body.source, type=body.type, end=not no_end, progress=report)
         # Closing it cancels the rest of the upload before the reader of stdin is freed.
         stack.enter_context(stream)
         with time_limit.ends(stream.close):
             stream.pipe_to(_say.Data().write)
     if not time_limit.over:
-        _end_with(ctx, client, content_type)
+        _end_with(ctx, client, body.sent_as)
 
 
 @inst.command()
@@ -361,7 +399,7 @@ def attach(
     if ended is None:
         session.note(f"detached; {client.id} goes on")
         return
-    _say_cause(ended)
+    _say_end(client, ended)
     ctx.exit(exit_code(ended))
 
 
@@ -449,14 +487,26 @@ def wait(ctx: click.Context, instances: tuple[str, ...], status: Any, limit: flo
             if session.json:
                 (_output.document if alone else _output.line)(found)
             if status is None:
-                _say_cause(found)
+                _say_end(client, found)
                 first = first or exit_code(found)
         except (ScramjetError, _exits.UnknownEnd) as error:
+            if isinstance(error, HubTimeoutError):
+                _name_limit(error, left, limit)
+                cure = f"`scramjet inst input {client.id} --end < /dev/null`"
+                error.message = error.message.replace("send_input(b'', end=True)", cure)
+                error.args = (error.message,)
             if alone:
                 raise
             _say.error(_exits.sentence(error))
             first = first or _exits.code_of(error)
     ctx.exit(first)
+
+
+def _name_limit(error: HubTimeoutError, left: float | None, limit: float | None) -> None:
+    """Put the limit that the user gave into an error about what was left of it."""
+    if left is not None and limit is not None:
+        error.message = error.message.replace(f"{left:g} s", f"{limit:g} s", 1)
+        error.args = (error.message,)
 
 
 def _known(clients: Sequence[InstanceClient]) -> dict[str, GetInstanceResponse]:
@@ -480,7 +530,20 @@ def _ended(
         return attrs.evolve(known[client.id], status="stopped")
 
 
-def _say_cause(info: GetInstanceResponse) -> None:
-    if info.cause is not None:
-        _say.error(f"instance {info.id!r} failed: {info.cause}")
-        say_advice(info.cause)
+def _say_end(client: InstanceClient, info: GetInstanceResponse) -> None:
+    """Print what was read to find out how an instance ended, and the reason if it failed."""
+    from scramjet_client.cli import _crash  # noqa: PLC0415
+
+    _crash.say_last_words(client, info)
+    # Who has killed it knows that.
+    code = None if info.terminated is None else info.terminated.exit_code
+    if info.cause is not None or info.status == "crashed" or (code is not None and code > 0):
+        _crash.say_reason(info)
+
+
+def _end_of(how: Termination) -> str:
+    from scramjet_client.api.answers import OWN_CODE  # noqa: PLC0415
+
+    code = "not known" if how.exit_code is None else str(how.exit_code)
+    # A code of the program's own says all; the hub's words for it speak of a runner.
+    return code if how.reason in ("", OWN_CODE) else f"{code} ({how.reason})"

@@ -238,7 +238,7 @@ def start(session: Session, /, sequence: str, requirements: str | None, **given:
     help="What to send to the program. [default: stdin]",
 )
 @feed_options
-@type_option("application/octet-stream")
+@type_option()
 @click.option("--log", is_flag=True, help="Print its log to stderr.")
 @file_option("Write its output to a file; its stdout goes on to stdout.")
 @click.option("--output-only", is_flag=True, help="Its stdout goes to stderr, as its stderr does.")
@@ -251,7 +251,8 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
     stdin is its input, its output and stdout go to stdout; with -o its output goes to a file. Its input ends where
     stdin does. Ends with the exit code of the instance. Ctrl-C asks the instance to stop, a second one kills it. If
     stdout is closed, as by `| head`, it is killed. A PATH is sent first, and what was sent is deleted at the end. If
-    the program crashes, its own error goes to stderr. A Python program gets bytes, and with -t text/plain text.
+    the program crashes, its own error goes to stderr. A Python program gets text as str, and everything else as bytes;
+    -t says which.
 
     \b
     Example:
@@ -273,6 +274,7 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
         output_only=given["output_only"],
         collected=session.json,
         path=given["path"],
+        requirements=None if requirements else _lookup.requirements_beside(sequence),
     )
     patient = True
     try:

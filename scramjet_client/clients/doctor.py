@@ -128,11 +128,13 @@ class DoctorReport(Shown):
         return "\n".join(f"{name + ':':<20}{printable(value)}" for name, value in lines)
 
     def _reached(self) -> str:
-        refused = {
+        answered = {
             "no-token": "yes, but it wants a token",
             "refused-token": "yes, but it refused the token",
+            "wrong-path": "something answers, but there is no hub's API at this path",
+            "not-a-hub": "something answers, but it is no hub",
         }
-        return "yes" if self.reachable else refused.get(self.cause or "", "NO")
+        return "yes" if self.reachable else answered.get(self.cause or "", "NO")
 
     # An interactive session then shows the report of its last line.
     __repr__ = __str__
@@ -178,7 +180,7 @@ def examine(
         problems=(*ca_problem, *problems),
         cause=None if found is None else found.cause,
         advice=None if found is None else found.advice,
-        notes=() if version is None else generation_from(version).changes,
+        notes=() if version is None else _changes(version),
     )
 
 
@@ -190,7 +192,7 @@ def _asked(
 ) -> tuple[JsonAnswer | None, Exception | None]:
     """Return the hub's answer, or the error instead."""
     try:
-        return client.request("GET", "version", timeout=timeout, subject="API version"), None
+        return client.request("GET", "version", timeout=timeout, subject="the hub's API"), None
     except ScramjetError as error:
         # The report itself says what doctor() has found out.
         said = error.message.replace(wrong_path(client.api_base), "")
@@ -218,6 +220,13 @@ def _hub(version: GetVersionResponse) -> dict[str, str]:
     told = {"version": version.version, "generation": generation}
     further = {"service": version.service, "build": version.build}
     return {**told, **{name: value for name, value in further.items() if value}}
+
+
+def _changes(version: GetVersionResponse) -> tuple[str, ...]:
+    """Return what the hub changes in data; a LocalHub runs no Node.js programs."""
+    changes = generation_from(version).changes
+    local = "LocalHub" in (version.build or "")
+    return tuple(each for each in changes if not (local and "Node.js" in each))
 
 
 def _between(client: HttpClient, answer: JsonAnswer, problems: list[str]) -> None:

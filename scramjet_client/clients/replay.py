@@ -21,7 +21,7 @@ from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.follow import Follow
-from scramjet_client.models import TEXT
+from scramjet_client.models import BINARY, TEXT
 
 _LOOK = 0.02
 """How often, in seconds, to check whether as much data has come as in the trace."""
@@ -184,7 +184,7 @@ def _send_all(
 ) -> None:
     began = monotonic()
     first = float(run.sent[0].get("t") or 0.0) if run.sent else 0.0
-    kind = next((str(each["type"]) for each in run.sent if "type" in each), TEXT)
+    kind = next((str(each["type"]) for each in run.sent if "type" in each), _kind(run))
     for record, sizes in zip(run.sent, run.before):
         # A program that answers may not listen yet, or take two inputs for one.
         _await(partial(came.has, sizes), following, _Quiet(run, came), patience)
@@ -203,6 +203,15 @@ def _send_all(
             upload = instance.submit_stream(to, data, end=closed, **options)
             if not _await(upload.done, following, _Quiet(run, came), patience):
                 upload.cancel()
+
+
+def _kind(run: Run) -> str:
+    """Return the type of the input of a trace that names none: text, unless it is not UTF-8."""
+    try:
+        b"".join(unpacked(each) for each in run.sent if each.get("to") == "input").decode()
+    except UnicodeDecodeError:
+        return BINARY
+    return TEXT
 
 
 def _await(done: Callable[[], bool], following: Follow, quiet: _Quiet, patience: float) -> bool:

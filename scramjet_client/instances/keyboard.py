@@ -43,6 +43,10 @@ class Keyboard:
             raise StopIteration
         return piece
 
+    def more_within(self, seconds: float) -> bool:
+        """Return whether data or the end comes within so many seconds; False where only reading can tell."""
+        return self._selector is not None and bool(self._selector.select(seconds))
+
     def stop(self) -> None:
         """End it, from any thread: a waiting reader is freed, and nothing more is read from the file."""
         self._stopped = True

@@ -22,6 +22,8 @@ def run(context, input):
 
 LINES = b"hi\n"
 
+AS_BYTES = ["-t", "application/octet-stream"]
+
 
 @pytest.fixture
 def bot(host: HostClient, tmp_path: Path) -> Callable[[], str]:
@@ -43,13 +45,12 @@ def bot(host: HostClient, tmp_path: Path) -> Callable[[], str]:
     ("verb", "options"),
     mostly_long(
         [
-            ("inout", []),
-            ("inout", ["--no-end"]),
-            ("input", []),
-            ("input", ["--end"]),
-            ("input", ["-t", "application/octet-stream"]),
+            ("inout", AS_BYTES),
+            ("inout", ["--no-end", *AS_BYTES]),
+            ("input", AS_BYTES),
+            ("input", ["--end", *AS_BYTES]),
         ],
-        but=[("inout", []), ("input", ["--end"])],
+        but=[("inout", AS_BYTES), ("input", ["--end", *AS_BYTES])],
     ),
     ids=str,
 )
@@ -71,7 +72,7 @@ def test_crash_while_more_is_sent(bot: Callable[[], str], env: dict[str, str]):
     """A crash is told as such though the rest of the data can't be sent any more."""
     id = bot()
 
-    done = run(["inst", "input", id, "-"], env, input=LINES * (50_000_000 // len(LINES)))
+    done = run(["inst", "input", id, "-", *AS_BYTES], env, input=LINES * (50_000_000 // len(LINES)))
 
     assert done.code == 1
     assert f"instance '{id}' failed" in done.err
@@ -94,9 +95,10 @@ def test_reading_a_program_that_crashes(
     assert out == b""
 
 
-def test_the_right_type_works(bot: Callable[[], str], env: dict[str, str]):
-    """With the type of the hint, the program answers, nothing is said, and the code is 0."""
-    done = run(["inst", "inout", bot(), "-", "-t", "text/plain"], env, input=LINES)
+@pytest.mark.parametrize("options", [[], ["-t", "text/plain"]], ids=str)
+def test_the_right_type_works(bot: Callable[[], str], env: dict[str, str], options: list[str]):
+    """Text is sent as text, with the type and without: the program answers, nothing is said, and the code is 0."""
+    done = run(["inst", "inout", bot(), "-", *options], env, input=LINES)
 
     assert (done.code, done.out, done.err) == (0, b"you said hi\n", "")
 
@@ -108,7 +110,7 @@ def test_text_where_bytes_are_taken(host: HostClient, env: dict[str, str], tmp_p
     )
     id = host.send_sequence(tmp_path / "takes.py").start().id
 
-    done = run(["inst", "inout", id, "-", "-t", "text/plain"], env, input=LINES)
+    done = run(["inst", "inout", id, "-"], env, input=LINES)
 
     assert done.code == 1
     assert "`-t application/octet-stream`" in done.err

@@ -494,7 +494,8 @@ def run(context, input):
     ("program", "options", "data", "got", "told"),
     mostly_long([
         (_REPR, [], b"abc\xc3", "abc\ufffd", True),
-        (_REPR, [], b"\xff\xfeabc\n", "\ufffd\ufffdabc\n", True),
+        (_REPR, [], b"\xff\xfeabc\n", b"\xff\xfeabc\n", False),
+        (_REPR, ["-t", "text/plain"], b"\xff\xfeabc\n", "\ufffd\ufffdabc\n", True),
         (_REPR, [], "zażółć \ufffd\n".encode(), "zażółć \ufffd\n", False),
         (_REPR, [], b"", "", False),
         (_REPR, ["-t", "application/octet-stream"], b"abc\xc3", b"abc\xc3", False),
@@ -515,7 +516,7 @@ def test_pipe_that_is_not_utf8(
     got: object,
     told: bool,
 ):
-    """Bytes that are no UTF-8 are replaced with a note, also at the end; as bytes they stay."""
+    """A pipe that begins as text is text: other bytes are replaced with a note, also at its end; else all stay."""
     (tmp_path / "app.py").write_text(program)
     done = run(["dev", "app.py", "--once", "--port", "0", *options], own, cwd=tmp_path, input=data)
 
