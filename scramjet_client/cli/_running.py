@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import attrs
 
+from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _output, _say
 from scramjet_client.cli._hints import hint
 from scramjet_client.cli._progress import Report, progress, stdout_is_free
@@ -299,9 +300,28 @@ class _ShellRun:
                     following.wait(_CHECK)
                 if feeds is not None:
                     feeds.check()
+                self._tell_what_it_survives()
             following.wait()
             if feeds is not None:
                 feeds.check(ended=True)
+
+    def _tell_what_it_survives(self) -> None:
+        """Warn of an error that has not ended the program: it may now wait for ever."""
+        found = self._last.news(self._is_alive)
+        if found is None:
+            return
+        _say.warn(
+            in_options(f"instance {self._instance.id!r} still runs, but {found.said}"),
+        )
+        advice = hint(found.cause, self._feed.type)
+        if advice is not None:
+            _say.warn(advice)
+
+    def _is_alive(self) -> bool:
+        try:
+            return not has_ended(self._instance.get_info())
+        except ScramjetError:
+            return False  # its streams end too, and say why
 
     def _progress(self, path: str) -> contextlib.AbstractContextManager[Report]:
         """Show the progress of a file, if no output of the program goes to the terminal."""

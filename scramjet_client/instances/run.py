@@ -30,9 +30,9 @@ from scramjet_client.errors import (
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.retries import pauses
-from scramjet_client.instances.cause import evidence
+from scramjet_client.instances.cause import Survived, evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
-from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.instances.last_words import LastLines, last_words_of
 from scramjet_client.instances.lifetime import Instance, told
 from scramjet_client.instances.watcher import EndWatcher, fetch_info
 from scramjet_client.models import OUTPUT_STREAMS, Cause, GetInstanceResponse
@@ -294,6 +294,9 @@ class _Run:
         self._silence = instance.client.tuning.run_silence
         self._deadline = None if timeout is None else monotonic() + timeout
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
+        self._last = LastLines(
+            instance.client, self._collected["stderr"], self._collected["log"]
+        )
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
         self._news = Event()
         self._feeds = Feeds(uploads, self._news.set)
@@ -307,6 +310,8 @@ class _Run:
         targets: dict[str, Target] = {
             stream_id: BinaryFile(file) for stream_id, file in self._collected.items()
         }
+        targets["stderr"] = BinaryFile(self._last.stderr)
+        targets["log"] = BinaryFile(self._last.log)
         if self._output is not None:
             targets["output"] = self._output
         try:
@@ -320,10 +325,10 @@ class _Run:
             data = self._data()
             for stream_id, each in data.items():
                 setattr(error, stream_id, each)
-            # Runners of real hubs survive an error raised in an async generator, and then wait for ever.
-            error.cause = evidence(data["stderr"], b"").cause
-            if error.cause is not None:
-                error.message += f"; its stderr says {error.cause.summary}"
+            found = self._reason(data)
+            if found is not None:
+                error.cause = found.cause
+                error.message += f"; {found.said}"
                 error.args = (error.message,)
             raise
         return self._completed(info)
@@ -341,11 +346,28 @@ class _Run:
             if reading.done:
                 reading.wait()
             self._feeds.check()
+            self._tell_what_it_survives(reading, watcher)
             remaining = self._remaining()
             pause = next(waits)
             if self._news.wait(pause if remaining is None else min(pause, remaining)):
                 waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
             self._news.clear()
+
+    def _reason(self, data: dict[str, bytes]) -> Survived | None:
+        """Return the error that may explain why the program did not end."""
+        found = self._last.survived()
+        if found is not None:
+            return found
+        for stream, log in (("stderr", b""), ("log", data["log"])):
+            cause = evidence(data["stderr"], log).cause
+            if cause is not None:
+                return Survived(stream=stream, cause=cause)
+        return None
+
+    def _tell_what_it_survives(self, reading: Follow, watcher: EndWatcher) -> None:
+        found = self._last.news(lambda: not self._has_ended(reading, watcher))
+        if found is not None:
+            warn_aside(f"{self._name} still runs, but {found.said}", RuntimeWarning)
 
     def _say_that_it_is_silent(self) -> None:
         if not any(self._collected[each].tell() for each in ("output", "stdout", "stderr")):

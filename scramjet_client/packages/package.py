@@ -34,7 +34,7 @@ from scramjet_client.packages.manifest import (
 )
 from scramjet_client.packages.modules import LocalModules, described
 from scramjet_client.packages.requirements import Requirements
-from scramjet_client.packages.shapes import iterates, needs_adapter
+from scramjet_client.packages.shapes import defines_run, iterates, needs_adapter
 from scramjet_client.packages.syntax import parsed
 from scramjet_client.uploads.sources import SourceLike
 
@@ -175,7 +175,7 @@ class Package(Closing):
         if root.is_dir():
             self._begin(read_folder(root))
         elif root.suffix == ".py" and root.is_file():
-            self._begin(_with(read_file(root), LocalModules.of_file(root), root))
+            self._begin(_with(read_file(root), LocalModules.of_file(root), root), alone=True)
         else:
             raise ValueError(f"there is no sequence at {str(root)!r}: {_no_sequence(root)}")
         self._finish(requirements, root if root.is_dir() else root.parent)
@@ -225,7 +225,7 @@ class Package(Closing):
             )
         return self
 
-    def _begin(self, made: Contents) -> None:
+    def _begin(self, made: Contents, *, alone: bool = False) -> None:
         self.manifest: dict[str, Any] = made.manifest
         self._secrets = frozenset(made.secrets)
         self.warnings: tuple[str, ...] = (*made.secrets, *made.notes)
@@ -234,7 +234,7 @@ class Package(Closing):
         self._vendored: set[str] = set()
         entries = made.found.entries
         tree = parsed(made.main) if is_python(made.manifest) and made.main else None
-        if tree is not None and needs_adapter(tree):
+        if tree is not None and (needs_adapter(tree) or (alone and defines_run(tree))):
             entries = self._adapted(entries, made.main.decode("utf-8-sig", "replace"))
         self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))
 

@@ -1,6 +1,7 @@
 """Whether hubs take a program's function `run` unchanged, or the adapter has to run it.
 
-Every hub takes a function that returns a `Stream` of the framework or None. The adapter runs all others.
+Every hub takes a function that returns a `Stream` of the framework or None. The adapter runs all others, and all
+programs of a single file.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ _TAKES_ALL = {
 
 def needs_adapter(tree: ast.Module) -> bool:
     """Return whether the main file of a program has a `run` that not every hub takes unchanged."""
-    defined = [each for each in _statements(tree.body) if _name(each) == "run"]
-    if not defined:
+    run = _run(tree)
+    if run is None:
         return False  # it comes from elsewhere, and only a run could tell
-    run = defined[-1]
     if isinstance(run, (ast.Import, ast.ImportFrom, ast.ClassDef)):
         return False
     if not isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -41,10 +41,14 @@ def needs_adapter(tree: ast.Module) -> bool:
     return not all(_is_stream(each, _input_name(run)) for each in returned)
 
 
+def defines_run(tree: ast.Module) -> bool:
+    """Return whether the main file of a program defines the function `run` itself."""
+    return isinstance(_run(tree), (ast.FunctionDef, ast.AsyncFunctionDef))
+
+
 def wrong_arguments(tree: ast.Module) -> str:
     """Return the arguments of a main file's `run` if no hub can call it with them, else ""."""
-    defined = [each for each in _statements(tree.body) if _name(each) == "run"]
-    run = defined[-1] if defined else None
+    run = _run(tree)
     if not isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) or run.decorator_list:
         return ""
     arguments = run.args
@@ -61,6 +65,12 @@ def iterates(text: str, name: str) -> bool:
         if isinstance(each, ast.FunctionDef) and each.name == name
     ]
     return bool(found) and not _yields(found[0]) and _iterates(found[0])
+
+
+def _run(tree: ast.Module) -> ast.stmt | None:
+    """Return the statement that gives `run` its value, or None."""
+    defined = [each for each in _statements(tree.body) if _name(each) == "run"]
+    return defined[-1] if defined else None
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
