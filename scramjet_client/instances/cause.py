@@ -92,10 +92,15 @@ _OF_HANDLERS = re.compile(
 _INPUT_LOST = re.compile(r"input cannot be read: ")
 """Beginnings of the same in the log of a LocalHub."""
 
-_NO_ERRORS = ("SystemExit", "KeyboardInterrupt", "CancelledError", "asyncio.exceptions.CancelledError")
+_NO_ERRORS = (
+    "SystemExit",
+    "KeyboardInterrupt",
+    "CancelledError",
+    "asyncio.exceptions.CancelledError",
+)
 """Exceptions of tasks that belong to an ordinary end."""
 
-_NOT_UTF8 = re.compile(r"'utf-?8' codec can't decode")
+_NOT_UTF8 = re.compile(r"UnicodeDecodeError: 'utf-?8' codec can't decode")
 _TEXT_IS_UTF8 = (
     "text/plain carries only UTF-8: send other input as application/octet-stream (`type=`), and have the program"
     " decode it"
@@ -198,6 +203,12 @@ def cure_of(text: str) -> str | None:
     """Return the cure for a known failure, recognized by "Type: message"."""
     text = text[:_LONGEST_MESSAGE]
     return next((each.cure for each in _DISEASES if each.sign.search(text)), None)
+
+
+def _cure_of_call(text: str) -> str | None:
+    """Return the cure for an error that no line of the program has raised."""
+    # The runner decodes what comes as text.
+    return _TEXT_IS_UTF8 if _NOT_UTF8.match(text) else cure_of(text)
 
 
 def cured(error: HubResponseError) -> None:
@@ -410,7 +421,7 @@ def _best(
     if call is not None:
         # The call of the program failed, so no line of it is to blame.
         message = _shortened((call["message"] or "").strip("\n"))
-        return Cause(type=call["type"], message=message, traceback="", cure=cure_of(rest))
+        return Cause(type=call["type"], message=message, traceback="", cure=_cure_of_call(rest))
     said = _shortened(plain[-1].strip())
     return Cause(type="", message=said, traceback="", cure=cure_of(said)) if said else None
 
@@ -455,9 +466,7 @@ class _Traceback:
         users = [each for each in self.own if not _LIBRARY.search(each.file)]
         own = users or list(self.own)
         place = own[-1] if own else None
-        cure = cure_of(f"{self.type}: {self.message}")
-        if not users and self.type == "UnicodeDecodeError" and _NOT_UTF8.match(self.message):
-            cure = _TEXT_IS_UTF8  # no line of the program decodes, so the hub's runner does
+        said = f"{self.type}: {self.message}"
         return Cause(
             type=self.type,
             message=_shortened(self.message),
@@ -465,7 +474,7 @@ class _Traceback:
             file=None if place is None else place.file,
             line=None if place is None else place.line,
             function=None if place is None else place.function,
-            cure=cure,
+            cure=cure_of(said) if users else _cure_of_call(said),
         )
 
 

@@ -294,9 +294,7 @@ class _Run:
         self._silence = instance.client.tuning.run_silence
         self._deadline = None if timeout is None else monotonic() + timeout
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
-        self._last = LastLines(
-            instance.client, self._collected["stderr"], self._collected["log"]
-        )
+        self._last = LastLines(instance.client, self._collected["stderr"], self._collected["log"])
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
         self._news = Event()
         self._feeds = Feeds(uploads, self._news.set)

@@ -34,7 +34,7 @@ from scramjet_client.packages.manifest import (
 )
 from scramjet_client.packages.modules import LocalModules, described
 from scramjet_client.packages.requirements import Requirements
-from scramjet_client.packages.shapes import defines_run, iterates, needs_adapter
+from scramjet_client.packages.shapes import iterates, makes_stream, needs_adapter
 from scramjet_client.packages.syntax import parsed
 from scramjet_client.uploads.sources import SourceLike
 
@@ -234,7 +234,7 @@ class Package(Closing):
         self._vendored: set[str] = set()
         entries = made.found.entries
         tree = parsed(made.main) if is_python(made.manifest) and made.main else None
-        if tree is not None and (needs_adapter(tree) or (alone and defines_run(tree))):
+        if tree is not None and (needs_adapter(tree) or (alone and makes_stream(tree))):
             entries = self._adapted(entries, made.main.decode("utf-8-sig", "replace"))
         self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))
 

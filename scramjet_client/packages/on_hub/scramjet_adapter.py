@@ -35,6 +35,8 @@ _LINGER = 10.0
 
 _END = object()
 
+_HEAD = "Traceback (most recent call last):"
+
 _FILE = os.path.basename(__file__)
 _BENEATH = tuple(os.path.dirname(each.__file__ or "") + os.sep for each in (asyncio, scramjet))
 """Folders of the code that calls this file; its frames are hidden only above the function's first own line."""
@@ -215,7 +217,9 @@ def _told(error: BaseException) -> str:
         part.stack[:] = frames
         further = [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())]
         pending.extend(each for each in further if each is not None)
-    return "".join(whole.format())
+    said = "".join(whole.format())
+    # Python leaves the head out if no frame is left. Readers know an error by it.
+    return said if _HEAD in said else f"{_HEAD}\n{said}"
 
 
 Place = tuple[int, int, str, int]
