@@ -247,7 +247,7 @@ class Requester(Closing):
             used = exchange or Exchange(deadline=ends, on_idle=on_idle)
             if exchange is None and limit is not None:
                 used.limit = f"{seconds(limit)} ({named})"
-            with self._discreet(), self._translated(used, method, path):
+            with self._discreet(), self._translated(used, method, path, subject):
                 response = self._send(
                     used, method, path, headers=all_headers, params=params, body=body
                 )
@@ -299,7 +299,7 @@ class Requester(Closing):
             )
 
     def _translated(
-        self, exchange: Exchange, method: str, path: str
+        self, exchange: Exchange, method: str, path: str, subject: str = ""
     ) -> contextlib.AbstractContextManager[None]:
         """Return a context manager that translates the errors of requests."""
         return translate_errors(
@@ -308,6 +308,7 @@ class Requester(Closing):
             base=self.api_base,
             connect=self.timeouts.connect,
             exchange=exchange,
+            gone_for=subject if "reached" in self.memo else None,
         )
 
     @contextlib.contextmanager
@@ -379,6 +380,8 @@ class Requester(Closing):
                 allow_redirects=False,
             )
             telling.answered(response.status_code)
+        # Whoever answers no longer is gone, and was not named by mistake.
+        self.memo["reached"] = True
         if not exchange.head_sent.is_set():
             _complete(response, prepared)
             exchange.answered_elsewhere(prepared)

@@ -67,6 +67,7 @@ from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import UploadWriter
 from scramjet_client.uploads.options import (
     OptionsLike,
+    check_stdin,
     checked_stream_id,
     plan,
 )
@@ -827,6 +828,8 @@ class InstanceClient(Handle):
             raise ValueError(
                 f"unfinished must be one of {', '.join(UNFINISHED)}, not {unfinished!r}"
             )
+        if stdin is not None:
+            check_stdin(stdin, "are given to start()")
         if check:
             refuse_check(self._client)
         uploads: list[Upload[Any]] = []

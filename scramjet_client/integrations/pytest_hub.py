@@ -263,6 +263,10 @@ class InstanceFactory(Closing):
             requirements: As in `HostClient.send_sequence`.
             options: As in `SequenceClient.start`.
         """
+        if "args" in options:
+            raise TypeError(
+                "scramjet_instance(program, *args) takes the program's arguments one by one, without args="
+            )
         if isinstance(program, SequenceClient):
             sequence = program
         elif callable(program):

@@ -449,6 +449,12 @@ def opened(package: PackageLike, requirements: Requirements = None) -> Iterator[
     elif isinstance(package, Package):
         with _spooled(package) as file:
             yield file
+    elif callable(package) and not any(hasattr(package, name) for name in ("read", "__iter__")):
+        name = getattr(package, "__name__", type(package).__name__)
+        raise TypeError(
+            f"a package must be a path, a Package, bytes or an open file, not {type(package).__name__} {name!r};"
+            " HostClient.deploy() sends a function, and Package.from_function() packs one"
+        )
     else:
         yield package
 
