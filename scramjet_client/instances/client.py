@@ -61,7 +61,7 @@ from scramjet_client.models import (
     SendStopInstanceResponse,
     SendStreamResponse,
 )
-from scramjet_client.streams.output import EventStream, OutputStream, check_at_end, prepend
+from scramjet_client.streams.output import EventStream, OutputStream, advise, check_at_end, prepend
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import UploadWriter
@@ -307,6 +307,8 @@ class InstanceClient(Handle):
         if check:
             refuse_check(self._client)
         stream = self._output(stream_id, idle_timeout, None, timeout)
+        if stream_id != "log":
+            advise(stream, lambda: self._input_is_open().lstrip("; "))
         if check:
             check_at_end(stream, self._check_end)
         return stream

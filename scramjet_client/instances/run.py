@@ -54,6 +54,12 @@ _START_GRACE = 10.0
 
 _NO_INPUT = "if the program waits for the end of its input, input=b'' ends it"
 
+_NOT_FED = {
+    "stdin": "; run() sent nothing to its stdin: if it reads sys.stdin, give the data as stdin=",
+    "input": "; run() sent no input, only stdin: if it waits for its input, give the data as input=",
+}
+"""What to say if one of the two was sent, and the program has given nothing."""
+
 _numbers = itertools.count(1)
 
 
@@ -249,11 +255,21 @@ def run(
     except BaseException as error:
         done = _finish(instance, unfinished)
         if isinstance(error, RunTimeoutError):
-            error.message += f"; {done}" + ("" if uploads else f"; {_NO_INPUT}")
+            error.message += f"; {done}{_advice(error, uploads)}"
             error.args = (error.message,)
         if not uploads:
             explain(error, f"run() sent no input; {_NO_INPUT}")
         raise
+
+
+def _advice(error: RunTimeoutError, uploads: Sequence[Upload[Any]]) -> str:
+    """Return what a program may have waited for, as the end of a sentence; "" if it has said something itself."""
+    if not uploads:
+        return f"; {_NO_INPUT}"
+    if error.cause is not None or error.output or error.stdout:
+        return ""
+    fed = {upload.name.partition(" ")[0] for upload in uploads}
+    return "".join(advice for stream_id, advice in _NOT_FED.items() if stream_id not in fed)
 
 
 def _finish(instance: Instance, unfinished: Unfinished) -> str:

@@ -45,6 +45,7 @@ class AnswerReader(io.RawIOBase):
         "deferred",
         "defers",
         "heard",
+        "hint",
         "name",
         "shut_here",
     )
@@ -54,6 +55,8 @@ class AnswerReader(io.RawIOBase):
         self.bytes_read: int = 0
         self.heard: Callable[[bytes], object] | None = None
         """Called with a copy of all data from the hub, if somebody wants one."""
+        self.hint: Callable[[], str] | None = None
+        """Returns what to do if the stream gives nothing, or "", for a user who interrupts a read."""
         self.broken: ScramjetError | None = None
         """The error that ended the stream; every read after the data that was given back raises it."""
         self.defers: bool = False

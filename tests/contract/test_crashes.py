@@ -469,3 +469,19 @@ def test_error_that_a_program_survives(
     ]
     assert caught.value.cause.summary.startswith(said)
     assert said in str(caught.value)
+
+
+def reading_stdin(context: Any, input: Any) -> Any:
+    # Not the loop over lines that the adapter takes for one over the input.
+    while line := sys.stdin.readline():
+        yield line
+    threading.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({"input": "x\n"}, "reads sys.stdin"), ({"stdin": ""}, "sent no input")]
+)
+def test_what_was_not_fed(given: dict[str, str], said: str, hub: Hub, host: HostClient):
+    """A run that has got nothing says which of stdin and input it has not fed."""
+    with pytest.raises(RunTimeoutError, match=said):
+        host.deploy(reading_stdin).run(**given, timeout=5)
