@@ -31,7 +31,7 @@ METADATA := setup.cfg setup.py pyproject.toml scramjet_client/__init__.py
 export PYTHONDONTWRITEBYTECODE :=
 
 help: ## Say what the targets do
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed 's/:.*## /\t/' | expand -t 15
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | awk -F ':.*## ' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.stamp-hub ## Count the words of this repository on a hub (HUB=real for the one from npm, HUB=URL for one that runs)
 	@$(RUN) -m examples.demo --hub '$(HUB)' $(ARGS)
@@ -39,8 +39,8 @@ demo: $(VENV)/.stamp-hub ## Count the words of this repository on a hub (HUB=rea
 test: $(VENV)/.stamp-test ## Run the tests, several at once, against the real hub too (ARGS="-k name" for some of them)
 	$(RUN) -m pytest -n $(WORKERS) --dist $(DIST) --no-loadscope-reorder $(ARGS)
 
-test-quick: $(VENV)/.stamp-test ## Run the tests that start no process, for the inner loop
-	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist worksteal -m quick $(QUICK) $(ARGS)
+test-quick: $(VENV)/.stamp-test ## Run the tests that start no process, for the inner loop (ARGS=tests/streams for some of them)
+	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist worksteal -m quick $(if $(filter tests/%,$(ARGS)),,$(QUICK)) $(ARGS)
 
 # A signal that the shell ignores, as after nohup or in a script, is ignored by what it starts.
 test-slow: $(VENV)/.stamp-test ## Run the tests four times on busy processors, with many workers, and signals ignored in turn
@@ -59,6 +59,8 @@ lint: $(VENV)/.stamp-lint ## Check style and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy --strict
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 
 dist: $(VENV)/.stamp-test ## Build what a release uploads, into dist/
@@ -78,9 +80,7 @@ sbom: dist ## List what the wheel installs, as CycloneDX, into build/sbom/
 # The lowest versions are for those who can't have newer ones. What docs/environment.md says of them is known.
 audit: $(VENV)/.stamp-test ## Fail on vulnerabilities that docs/environment.md does not list, of the lowest and of the installed dependencies
 	$(PIP) install 'pip-audit>=2.7'
-	$(RUN) -m pip_audit --disable-pip --no-deps -r tests/constraints-lowest.txt \
-	    $$(grep -oE 'CVE-[0-9]+-[0-9]+' docs/environment.md | sed 's/^/--ignore-vuln /')
-	$(RUN) -m pip_audit --local --skip-editable
+	$(RUN) -m tests.support.audit
 
 fuzz: $(VENV)/.stamp-fuzz ## Throw bytes at what reads strangers' bytes (SECONDS=60 for each target, ARGS="chunks")
 	$(RUN) -m fuzz --seconds $(SECONDS) $(ARGS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nox
 
-PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 CORE_ALONE = "import scramjet_client; print(scramjet_client.__version__)"
 
 nox.options.sessions = ["lint", "build", "tests"]
@@ -57,6 +57,14 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy", "--strict")
+    for schema, names in (
+        ("github-workflows", "workflows/*.yml"),
+        ("github-issue-forms", "ISSUE_TEMPLATE/[!c]*.yml"),
+        ("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+        ("dependabot", "dependabot.yml"),
+    ):
+        files = sorted(str(each) for each in Path(".github").glob(names))
+        session.run("check-jsonschema", "-q", "--builtin-schema", f"vendor.{schema}", *files)
 
 
 @nox.session
@@ -69,6 +77,6 @@ def build(session: nox.Session) -> None:
     (wheel,) = dist.glob("*.whl")
     empty = dist.parent / "empty"
     session.run("python", "-m", "venv", "--clear", str(empty))
-    python = str(empty / "bin" / "python")
+    python = str(empty / ("Scripts" if os.name == "nt" else "bin") / "python")
     session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
     session.run(python, "-I", "-W", "error", "-c", CORE_ALONE, external=True)

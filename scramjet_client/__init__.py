@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 
+# Modules of before 0.2, such as scramjet_client.fleet, are found there, and warn.
+__path__.append(f"{__path__[0]}/_moved")
+
 if TYPE_CHECKING:
     from scramjet_client.api.http_client import ClientProvider, HttpClient
     from scramjet_client.clients.doctor import DoctorReport
@@ -73,16 +76,8 @@ if TYPE_CHECKING:
         SendKillInstanceResponse,
         SendStopInstanceResponse,
     )
-    from scramjet_client.models.hub import (
-        GetConfigResponse,
-        GetStatusResponse,
-        LoadCheckResponse,
-    )
-    from scramjet_client.models.instances import (
-        Cause,
-        GetInstanceResponse,
-        Termination,
-    )
+    from scramjet_client.models.hub import GetConfigResponse, GetStatusResponse, LoadCheckResponse
+    from scramjet_client.models.instances import Cause, GetInstanceResponse, Termination
     from scramjet_client.models.managers import (
         AccessKey,
         ConnectedHub,
@@ -96,11 +91,7 @@ if TYPE_CHECKING:
         StoreItem,
         TopicActor,
     )
-    from scramjet_client.models.sending import (
-        RequestInit,
-        SendStreamOptions,
-        SendStreamResponse,
-    )
+    from scramjet_client.models.sending import RequestInit, SendStreamOptions, SendStreamResponse
     from scramjet_client.models.sequences import (
         DeleteSequenceResponse,
         GetEntitiesResponse,
@@ -112,10 +103,7 @@ if TYPE_CHECKING:
         GetTopicResponse,
     )
     from scramjet_client.models.version import GetVersionResponse
-    from scramjet_client.models.words import (
-        InstanceInputStream,
-        InstanceOutputStream,
-    )
+    from scramjet_client.models.words import InstanceInputStream, InstanceOutputStream
     from scramjet_client.packages.files import PackageEntry
     from scramjet_client.packages.package import (
         Package,
@@ -188,117 +176,39 @@ _HOMES = {name: module for module, names in _NAMES.items() for name in names.spl
 
 __all__ = [
     # clients
-    "ClientProvider",
-    "Fleet",
-    "HostClient",
-    "HttpClient",
-    "InstanceClient",
-    "ManagerClient",
-    "MiddlewareClient",
-    "MultiManagerClient",
-    "Multiplexer",
-    "SequenceClient",
-    "Timeouts",
-    "Tuning",
+    "ClientProvider", "Fleet", "HostClient", "HttpClient", "InstanceClient", "ManagerClient",
+    "MiddlewareClient", "MultiManagerClient", "Multiplexer", "SequenceClient", "Timeouts", "Tuning",
     "KeepAlive",
     # packages
-    "Package",
-    "PackageEntry",
-    "PackagePreview",
-    "PackageWarning",
-    "PreviewRow",
-    "SecretWarning",
+    "Package", "PackageEntry", "PackagePreview", "PackageWarning", "PreviewRow", "SecretWarning",
     # streams
-    "ChangedInputWarning",
-    "EventStream",
-    "Follow",
-    "Gap",
-    "OutputStream",
-    "Reconnect",
-    "ReconnectingStream",
-    "StreamGapWarning",
-    "Upload",
-    "UploadWriter",
+    "ChangedInputWarning", "EventStream", "Follow", "Gap", "OutputStream", "Reconnect",
+    "ReconnectingStream", "StreamGapWarning", "Upload", "UploadWriter",
     # answers
-    "CompletedInstance",
-    "CreateTopicResponse",
-    "DeleteSequenceResponse",
-    "DeleteTopicResponse",
-    "DoctorReport",
-    "GetConfigResponse",
-    "GetEntitiesResponse",
-    "GetEventResponse",
-    "GetHealthResponse",
-    "GetInstanceResponse",
-    "GetSequenceResponse",
-    "GetStatusResponse",
-    "GetTopicResponse",
-    "GetVersionResponse",
-    "LoadCheckResponse",
-    "SendEventResponse",
-    "SendKillInstanceResponse",
-    "SendStopInstanceResponse",
-    "SendStreamResponse",
-    "Termination",
+    "CompletedInstance", "CreateTopicResponse", "DeleteSequenceResponse", "DeleteTopicResponse",
+    "DoctorReport", "GetConfigResponse", "GetEntitiesResponse", "GetEventResponse",
+    "GetHealthResponse", "GetInstanceResponse", "GetSequenceResponse", "GetStatusResponse",
+    "GetTopicResponse", "GetVersionResponse", "LoadCheckResponse", "SendEventResponse",
+    "SendKillInstanceResponse", "SendStopInstanceResponse", "SendStreamResponse", "Termination",
     # answers of managers and fleets
-    "AccessKey",
-    "BroadcastResponse",
-    "Cause",
-    "ConnectedHub",
-    "CreateAccessKeyResponse",
-    "DisconnectedHub",
-    "DisconnectHubsResponse",
-    "FleetAnswer",
-    "FleetFollow",
-    "FleetInstance",
-    "GetInfoResponse",
-    "ManagerInfo",
-    "ManagerTopic",
-    "RevokeAccessKeysResponse",
-    "StoreItem",
+    "AccessKey", "BroadcastResponse", "Cause", "ConnectedHub", "CreateAccessKeyResponse",
+    "DisconnectedHub", "DisconnectHubsResponse", "FleetAnswer", "FleetFollow", "FleetInstance",
+    "GetInfoResponse", "ManagerInfo", "ManagerTopic", "RevokeAccessKeysResponse", "StoreItem",
     "TopicActor",
     # options
-    "InstanceInputStream",
-    "InstanceOutputStream",
-    "KillMessageData",
-    "RequestInit",
+    "InstanceInputStream", "InstanceOutputStream", "KillMessageData", "RequestInit",
     "SendStreamOptions",
     # errors
-    "AuthenticationError",
-    "BadParametersError",
-    "ConfigurationError",
-    "FleetError",
-    "GoneError",
-    "HubConnectionError",
-    "HubNotFoundError",
-    "HubResponseError",
-    "HubTimeoutError",
-    "InstanceEndedError",
-    "InstanceFailedError",
-    "InstanceNotFoundError",
-    "InsufficientResourcesError",
-    "InvalidResponseError",
-    "ManagerNotFoundError",
-    "NotAuthorizedError",
-    "NotFoundError",
-    "RunTimeoutError",
-    "ScramjetError",
-    "SequenceNotFoundError",
-    "ServerError",
-    "StopTimeoutError",
-    "StreamClosedError",
-    "StreamError",
-    "StreamIdleError",
-    "StreamBusyError",
-    "LineTooLongError",
-    "StreamInterruptedError",
-    "TopicNotFoundError",
-    "UnprocessableEntityError",
-    "UnsupportedByHubError",
-    "UploadCancelledError",
-    "UploadError",
-    "__version__",
-]
+    "AuthenticationError", "BadParametersError", "ConfigurationError", "FleetError", "GoneError",
+    "HubConnectionError", "HubNotFoundError", "HubResponseError", "HubTimeoutError",
+    "InstanceEndedError", "InstanceFailedError", "InstanceNotFoundError",
+    "InsufficientResourcesError", "InvalidResponseError", "ManagerNotFoundError",
+    "NotAuthorizedError", "NotFoundError", "RunTimeoutError", "ScramjetError",
+    "SequenceNotFoundError", "ServerError", "StopTimeoutError", "StreamClosedError", "StreamError",
+    "StreamIdleError", "StreamBusyError", "LineTooLongError", "StreamInterruptedError",
+    "TopicNotFoundError", "UnprocessableEntityError", "UnsupportedByHubError",
+    "UploadCancelledError", "UploadError", "__version__",
+]  # fmt: skip
 
 
 _ELSEWHERE = {

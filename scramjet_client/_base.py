@@ -9,7 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
-from traceback import format_exception
+from traceback import format_exception, walk_tb
 from types import FrameType, TracebackType
 from typing import NoReturn, TypeVar
 
@@ -151,12 +151,7 @@ class Closing(Live):
     def __enter__(self: _C) -> _C:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -203,12 +198,7 @@ def _alone(error: BaseException) -> BaseException:
 
 def _inner(error: BaseException) -> bool:
     """Tell whether an error was raised by deeper code and also caught there."""
-    trace = error.__traceback__
-    while trace is not None:
-        if not is_beneath(module_of(trace)):
-            return False
-        trace = trace.tb_next
-    return True
+    return all(is_beneath(module_of(frame)) for frame, _ in walk_tb(error.__traceback__))
 
 
 def _outer(trace: TracebackType | None) -> TracebackType | None:
@@ -216,7 +206,7 @@ def _outer(trace: TracebackType | None) -> TracebackType | None:
     kept: list[TracebackType] = []
     inside = False
     while trace is not None:
-        module = module_of(trace)
+        module = module_of(trace.tb_frame)
         if not inside or not is_beneath(module):
             kept.append(trace)
             inside = module.partition(".")[0] == PACKAGE
@@ -226,6 +216,8 @@ def _outer(trace: TracebackType | None) -> TracebackType | None:
         found = TracebackType(found, each.tb_frame, each.tb_lasti, each.tb_lineno)
     return found
 
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 _UNSEEN = re.compile(
     "["
@@ -259,13 +251,20 @@ def printable(text: str, *, keep: str = "") -> str:
     return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
 
 
-def printable_json(text: str) -> str:
+def printable_json(text: str, *, to_ascii: bool = False) -> str:
     """Return equivalent JSON without characters that would act on a terminal.
 
     Line ends between its parts stay as they are.
+
+    Args:
+        text: The JSON.
+        to_ascii: Whether to escape all characters that are not ASCII.
     """
-    return _UNSEEN.sub(
+    printable = _UNSEEN.sub(
         lambda found: found[0] if found[0] in "\n\r\t" else _json_escape(found[0]), text
+    )
+    return (
+        _NOT_ASCII.sub(lambda found: _json_escape(found[0]), printable) if to_ascii else printable
     )
 
 

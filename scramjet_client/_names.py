@@ -10,7 +10,7 @@ import inspect
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import FunctionType, TracebackType
+from types import FrameType, FunctionType, TracebackType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 _T = TypeVar("_T", bound=type)
@@ -151,10 +151,7 @@ _NOTES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """What to say of a wrong keyword of one method; "Class.method" comes before "method"."""
 
-_EXTRA = {
-    "follow": _NAMES_STREAMS,
-    "start": "the program's arguments are args=[...]",
-}
+_EXTRA = {"follow": _NAMES_STREAMS, "start": "the program's arguments are args=[...]"}
 """What to say of an argument without a name, by method."""
 
 _IO = frozenset(dir(io.BufferedRandom)) | frozenset(dir(io.TextIOWrapper))
@@ -272,14 +269,14 @@ def _with_advice(
         try:
             return function(*given, **keywords)
         except BaseException as error:
-            if not isinstance(error, TypeError) or _began(error):
+            # Without frames below this one, Python could not make the call.
+            if not isinstance(error, TypeError) or _below(error) is not None:
                 # Drop the frame of this function, which does not help the user (effective on Python 3.11 and newer).
-                error.__traceback__ = _inside(error)
+                error.__traceback__ = _below(error) or error.__traceback__
                 if isinstance(error, KeyboardInterrupt):
                     shorten(error)
                 raise
             said = str(error)
-        # Python could not make the call.
         known = list(inspect.signature(function).parameters)
         renamed = _renamed(keywords, known, given)
         if renamed is not None:
@@ -290,14 +287,10 @@ def _with_advice(
     return call
 
 
-def _began(error: BaseException) -> bool:
-    """Whether an error comes from the method itself, rather than from the call of it."""
-    return error.__traceback__ is not None and error.__traceback__.tb_next is not None
-
-
-def _inside(error: BaseException) -> TracebackType | None:
+def _below(error: BaseException) -> TracebackType | None:
+    """Return the traceback below the caller's frame. The caller must not keep it: it would be a cycle."""
     trace = error.__traceback__
-    return trace if trace is None or trace.tb_next is None else trace.tb_next
+    return None if trace is None else trace.tb_next
 
 
 def shorten(interrupt: KeyboardInterrupt) -> None:
@@ -309,7 +302,7 @@ def shorten(interrupt: KeyboardInterrupt) -> None:
         )
     context = interrupt.__context__
     where = None if context is None else context.__traceback__
-    if where is None or is_beneath(module_of(where)):
+    if where is None or is_beneath(module_of(where.tb_frame)):
         # It was caught by a library; the user's own errors begin in the user's code.
         interrupt.__context__ = None
 
@@ -326,9 +319,9 @@ def is_beneath(module: str) -> bool:
     return module.partition(".")[0] in _BENEATH
 
 
-def module_of(trace: TracebackType) -> str:
+def module_of(frame: FrameType) -> str:
     """Return the name of the module that a frame is in."""
-    name: str = trace.tb_frame.f_globals.get("__name__") or ""
+    name: str = frame.f_globals.get("__name__") or ""
     return name
 
 

@@ -66,7 +66,7 @@ class TraceWriter:
             if self._replaces and not is_trace(path):
                 said = "this file is not a trace, and must not be lost; name another file"
                 raise FileExistsError(errno.EEXIST, said, os.fspath(path))
-            self._file = path.open("a", encoding="utf-8")
+            self._file = path.open("a", encoding="utf-8", newline="\n")
         self._head: dict[str, Any] | None = {
             "scramjet_trace": FORMAT,
             "began": _now(),

@@ -27,13 +27,7 @@ import attrs
 from scramjet_client._kept_tokens import UnsafeTokenFile, find_token
 from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.durations import duration
-from scramjet_client.http.settings import (
-    DEFAULT_API_BASE,
-    TimeoutLike,
-    Token,
-    checked_base,
-    route,
-)
+from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike, Token, checked_base, route
 
 VARIABLES = ("SCRAMJET_API_URL", "SCRAMJET_TOKEN", "SCRAMJET_CA_BUNDLE", "SCRAMJET_TIMEOUT")
 """The variables that `resolve` reads; `resolve_platform` reads SCRAMJET_MIDDLEWARE_URL instead of the first."""
@@ -189,8 +183,8 @@ def chosen_settings() -> dict[str, Any]:
         ConfigurationError: It can't be used; the message says why.
     """
     folder = _home()
-    loaded = None if folder is None else _load(folder / "si-config.json")
-    return {} if loaded is None else loaded[1]
+    file = None if folder is None else _load(folder / "si-config.json")
+    return {} if file is None else file.value
 
 
 # -- the environment ------------------------------------------------------------------------------
@@ -306,13 +300,15 @@ def _with_kept_token(settings: Settings) -> Settings:
 
 def _hub_of(name: str | None) -> _Place:
     """Return the hub of a profile, or the default if `si` was never used."""
-    if name is None and _home() is None and not _named():
-        return _Place(api_base=DEFAULT_API_BASE, source="the default")
+    default = _Place(api_base=DEFAULT_API_BASE, source="the default")
+    named = name or _variable("SI_CONFIG_PATH") or _variable("SI_CONFIG")
+    if name is None and not named and _home() is None:
+        return default
     path, shown = _chosen(name)
     profile = _profile(path, shown)
     if profile is None:
         if name is None and shown == "default":
-            return _Place(api_base=DEFAULT_API_BASE, source="the default")
+            return default
         raise _missing(path, name)
     source = f"si profile {shown!r} ({path})"
     if not profile.production:
@@ -323,7 +319,7 @@ def _hub_of(name: str | None) -> _Place:
 def _missing(path: Path, name: str | None) -> ConfigurationError:
     """Return the error for the file of a profile that does not exist, given the name that a caller has asked for."""
     if name is None:
-        return _broken(path, None, "there is no such file")
+        return _broken(path, "there is no such file")
     error = ConfigurationError(
         f"there is no profile {name!r} of si: no such file {str(path)!r}; `scramjet profile list` shows those that"
         " there are"
@@ -336,7 +332,7 @@ def _platform_of(name: str | None) -> _Place:
     """Return the platform of a profile."""
     profile = profile_settings(name)
     if profile.middleware_base is None:
-        raise _broken(Path(profile.path), None, "middlewareApiUrl, of a platform, is missing")
+        raise _broken(Path(profile.path), "middlewareApiUrl, of a platform, is missing")
     source = f"si profile {profile.name!r} ({profile.path})"
     return _Place(api_base=profile.middleware_base, source=source, token=profile.token)
 
@@ -347,12 +343,8 @@ def _chosen(name: str | None) -> tuple[Path, str]:
         path = Path(_variable("SI_CONFIG_PATH"))
         return path, str(path)
     if name is None:
-        name = _variable("SI_CONFIG") or _current(si_folder() / "si-config.json") or "default"
+        name = _variable("SI_CONFIG") or _current() or "default"
     return profile_file(name), name
-
-
-def _named() -> str:
-    return _variable("SI_CONFIG_PATH") or _variable("SI_CONFIG")
 
 
 def _home() -> Path | None:
@@ -363,39 +355,34 @@ def _home() -> Path | None:
         return None
 
 
-def _current(path: Path) -> str | None:
-    """Return the name of the profile that `si` is set to use."""
-    loaded = _load(path)
-    if loaded is None:
-        return None
-    text, value = loaded
-    return _text(path, text, value, "profile") or None
+def _current() -> str:
+    """Return the name of the profile that `si` is set to use, or ""."""
+    file = _load(si_folder() / "si-config.json")
+    return "" if file is None else file.text_of("profile")
 
 
 def _profile(path: Path, name: str) -> ProfileSettings | None:
-    loaded = _load(path)
-    if loaded is None:
+    file = _load(path)
+    if file is None:
         return None
-    text, value = loaded
-    environment = _text(path, text, value, "env") or "development"
+    environment = file.text_of("env") or "development"
     if environment not in ("development", "production"):
-        sentence = f"env must be development or production, not {environment!r}"
-        raise _broken(path, _line_of(text, "env"), sentence)
+        raise file.broken("env", f"env must be development or production, not {environment!r}")
     production = environment == "production"
-    middleware = _url(path, text, value, "middlewareApiUrl")
+    middleware = file.url_of("middlewareApiUrl")
     if production and middleware is None:
-        raise _broken(path, _line_of(text, "middlewareApiUrl"), "middlewareApiUrl is missing")
-    token = _text(path, text, value, "token").strip()
+        raise file.broken("middlewareApiUrl", "middlewareApiUrl is missing")
+    token = file.text_of("token").strip()
     if token:
         try:
             Token(token)
         except ValueError as error:
-            raise _broken(path, _line_of(text, "token"), str(error)) from None
+            raise file.broken("token", str(error)) from None
     return ProfileSettings(
         name=name,
         path=str(path),
         production=production,
-        api_base=_url(path, text, value, "apiUrl") or DEFAULT_API_BASE,
+        api_base=file.url_of("apiUrl") or DEFAULT_API_BASE,
         middleware_base=middleware,
         token=token or None,
     )
@@ -407,15 +394,11 @@ def _hub_of_session(profile: ProfileSettings) -> str:
     # The temporary folder itself may be behind a link, as on macOS; no other user can make that link.
     shared = Path(os.path.realpath(tempfile.gettempdir()))
     folders = [shared, shared / ".si-tmp", shared / ".si-tmp" / str(session)]
-    space = hub = ""
-    loaded = None
-    if all(_is_our_folder(each, shared=each is shared) for each in folders):
-        path = folders[-1] / "session-config.json"
-        loaded = _load(path, private=True)
-    if loaded is not None:
-        text, value = loaded
-        space = _text(path, text, value, "lastSpaceId")
-        hub = _text(path, text, value, "lastHubId")
+    path = folders[-1] / "session-config.json"
+    ours = all(_is_our_folder(each, shared=each is shared) for each in folders)
+    file = _load(path, private=True) if ours else None
+    space = "" if file is None else file.text_of("lastSpaceId")
+    hub = "" if file is None else file.text_of("lastHubId")
     if not space or not hub:
         raise ConfigurationError(
             f"si profile {profile.name!r} is for a platform, and no hub of it is chosen in this shell session;"
@@ -424,7 +407,7 @@ def _hub_of_session(profile: ProfileSettings) -> str:
     try:
         below = f"{route('space', space)}/api/v1/{route('sth', hub)}/api/v1"
     except ValueError as error:
-        raise _broken(folders[-1] / "session-config.json", None, str(error)) from None
+        raise _broken(path, str(error)) from None
     return f"{profile.middleware_base}/{below}"
 
 
@@ -442,9 +425,9 @@ def _is_our_folder(path: Path, *, shared: bool) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise _broken(path, None, f"{error.strerror}") from None
+        raise _broken(path, f"{error.strerror}") from None
     if not stat.S_ISDIR(found.st_mode):
-        raise _broken(path, None, f"it is {_kind(found)}, where a folder must be")
+        raise _broken(path, f"it is {_kind(found)}, where a folder must be")
     _check_owner(path, found, shared=shared)
     return True
 
@@ -462,13 +445,11 @@ def _check_owner(path: Path, found: os.stat_result, *, shared: bool = False) -> 
         return
     if found.st_uid not in (os.getuid(), 0):
         raise _broken(
-            path,
-            None,
-            f"it belongs to another user ({found.st_uid}), who may lead you to a hub of his",
+            path, f"it belongs to another user ({found.st_uid}), who may lead you to a hub of his"
         )
     others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     if others and not (shared and found.st_mode & stat.S_ISVTX):
-        raise _broken(path, None, f"others can write to it; `chmod go-w {path}` ends that")
+        raise _broken(path, f"others can write to it; `chmod go-w {path}` ends that")
 
 
 def _kind(found: os.stat_result) -> str:
@@ -500,27 +481,57 @@ def _contents(path: Path, *, private: bool) -> bytes | None:
         return None
     except OSError as error:
         said = "it is a symbolic link" if private and path.is_symlink() else error.strerror
-        raise _broken(path, None, f"{said}") from None
+        raise _broken(path, f"{said}") from None
     try:
         # Check before Python makes a file object of it, which fails for a folder.
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise _broken(path, None, f"it is {_kind(found)}, where a file must be")
+            raise _broken(path, f"it is {_kind(found)}, where a file must be")
         if private:
             _check_owner(path, found)
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
-        raise _broken(path, None, f"{error.strerror}") from None
+        raise _broken(path, f"{error.strerror}") from None
     finally:
         os.close(descriptor)
     if len(data) > _LARGEST:
-        raise _broken(path, None, f"it is larger than {_LARGEST // 1000} kB, which no settings are")
+        raise _broken(path, f"it is larger than {_LARGEST // 1000} kB, which no settings are")
     return data
 
 
-def _load(path: Path, *, private: bool = False) -> tuple[str, dict[str, Any]] | None:
-    """Return the text and the object of a JSON file, None if the file is missing."""
+@attrs.frozen
+class _File:
+    """A settings file, which is a JSON object."""
+
+    path: Path
+    text: str
+    value: dict[str, Any]
+
+    def text_of(self, key: str) -> str:
+        """Return a text of it, "" if it is missing."""
+        found = self.value.get(key, "")
+        if not isinstance(found, str):
+            raise self.broken(key, f"{key} must be a text, not {type(found).__name__}")
+        if any("\ud800" <= each <= "\udfff" for each in found):
+            raise self.broken(key, f"{key} can't be used: half a character is in it")
+        return found
+
+    def url_of(self, key: str) -> str | None:
+        """Return a URL of it, None if it is missing."""
+        found = self.text_of(key)
+        try:
+            return checked_base(found) if found else None
+        except ValueError as error:
+            raise self.broken(key, str(error).replace("api_base", key)) from None
+
+    def broken(self, key: str, what: str) -> ConfigurationError:
+        """Return the error for a key of it."""
+        return _broken(self.path, what, _line_of(self.text, key))
+
+
+def _load(path: Path, *, private: bool = False) -> _File | None:
+    """Return a settings file, None if it is missing; `private` is as of `_contents`."""
     data = _contents(path, private=private)
     if data is None:
         return None
@@ -528,21 +539,21 @@ def _load(path: Path, *, private: bool = False) -> tuple[str, dict[str, Any]] | 
         # Windows editors put a byte order mark at the beginning of a file.
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _broken(path, None, "it is not UTF-8") from None
+        raise _broken(path, "it is not UTF-8") from None
     try:
         value = json.loads(
             text, object_pairs_hook=_once, parse_int=_number, parse_constant=_no_number
         )
     except json.JSONDecodeError as error:
         # Not chained: the error contains the text, and the text may contain a token.
-        raise _broken(path, error.lineno, f"{error.msg}, column {error.colno}") from None
+        raise _broken(path, f"{error.msg}, column {error.colno}", error.lineno) from None
     except _Refused as error:
-        raise _broken(path, _line_of(text, error.key), str(error)) from None
+        raise _broken(path, str(error), _line_of(text, error.key)) from None
     except RecursionError:
-        raise _broken(path, None, "it is nested too deeply") from None
+        raise _broken(path, "it is nested too deeply") from None
     if not isinstance(value, dict):
-        raise _broken(path, 1, "it must be an object")
-    return text, value
+        raise _broken(path, "it must be an object", 1)
+    return _File(path, text, value)
 
 
 class _Refused(ValueError):
@@ -572,32 +583,13 @@ def _no_number(word: str) -> float:
     raise _Refused(f"{word} is not a number of JSON")
 
 
-def _text(path: Path, text: str, value: dict[str, Any], key: str) -> str:
-    found = value.get(key, "")
-    if not isinstance(found, str):
-        sentence = f"{key} must be a text, not {type(found).__name__}"
-        raise _broken(path, _line_of(text, key), sentence)
-    if any("\ud800" <= each <= "\udfff" for each in found):
-        raise _broken(path, _line_of(text, key), f"{key} can't be used: half a character is in it")
-    return found
-
-
-def _url(path: Path, text: str, value: dict[str, Any], key: str) -> str | None:
-    found = _text(path, text, value, key)
-    try:
-        return checked_base(found) if found else None
-    except ValueError as error:
-        sentence = str(error).replace("api_base", key)
-        raise _broken(path, _line_of(text, key), sentence) from None
-
-
 def _line_of(text: str, key: str) -> int | None:
     """Return the line of a key in a JSON text; of two equal keys, the line of the last one."""
     found = list(re.finditer(rf'"{re.escape(key)}"\s*:', text)) if key else []
     return text.count("\n", 0, found[-1].start()) + 1 if found else None
 
 
-def _broken(path: Path, line: int | None, what: str) -> ConfigurationError:
+def _broken(path: Path, what: str, line: int | None = None) -> ConfigurationError:
     where = str(path) if line is None else f"{path}, line {line}"
     error = ConfigurationError(f"the settings of si can't be used: {where}: {what}")
     error.path, error.line = str(path), line

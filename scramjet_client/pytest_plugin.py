@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -128,7 +129,7 @@ def _hide_frames(error: BaseException) -> None:
 
     `--full-trace` and `--tb=native` still show the rest.
     """
-    from scramjet_client._names import is_beneath  # noqa: PLC0415
+    from scramjet_client._names import PACKAGE, is_beneath, module_of  # noqa: PLC0415
     from scramjet_client.errors import ScramjetError  # noqa: PLC0415
 
     seen: set[int] = set()
@@ -136,11 +137,10 @@ def _hide_frames(error: BaseException) -> None:
     while each is not None and id(each) not in seen:
         seen.add(id(each))
         told = isinstance(each, (ScramjetError, TypeError, ValueError))
-        trace, inside = each.__traceback__ if told else None, False
-        while trace is not None:
-            name = str(trace.tb_frame.f_globals.get("__name__"))
-            inside = inside or name.partition(".")[0] == "scramjet_client"
+        inside = False
+        for frame, _ in walk_tb(each.__traceback__ if told else None):
+            name = module_of(frame)
+            inside = inside or name.partition(".")[0] == PACKAGE
             if inside and is_beneath(name):
-                trace.tb_frame.f_locals["__tracebackhide__"] = True
-            trace = trace.tb_next
+                frame.f_locals["__tracebackhide__"] = True
         each = each.__cause__ or each.__context__

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.terminal import Terminal, terminal
-from tests.support.distribution import install, pythons
+from tests.support.distribution import PYTHONS, install, pythons
 from tests.support.hubs import open_hub
 from tests.support.pages import ROOT, Block, programs
 from tests.support.run_blocks import EXAMPLE_URL
@@ -132,7 +132,7 @@ def test_typed_into_ipython(checkout: Path, elsewhere: str) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)  # pip fills an environment
-@pytest.mark.parametrize("minor", ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("minor", PYTHONS)
 @pytest.mark.parametrize("variables", [BASIC, {}], ids=["basic", "usual"])
 def test_typed_on_other_pythons(
     minor: str, variables: dict[str, str], wheel: Path, checkout: Path, elsewhere: str

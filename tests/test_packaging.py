@@ -38,7 +38,8 @@ def test_wheel_holds_the_package_alone(wheel: Path) -> None:
     information = {name for name in names if name.split("/")[0].endswith(".dist-info")}
 
     page = {f"scramjet_client/hub/page/{each}" for each in ("index.html", "page.css", "page.js")}
-    assert names - information == modules | page | {"scramjet_client/py.typed"}
+    data = {"scramjet_client/py.typed", "scramjet_client/integrations/live_view.js"}
+    assert names - information == modules | page | data
     assert any(name.endswith("/LICENSE") for name in information)
 
 

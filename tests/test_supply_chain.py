@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import audit
+
 ROOT = Path(__file__).resolve().parent.parent
 
 LOCKS = sorted(
@@ -62,9 +64,16 @@ def test_lowest_versions_are_the_lower_bounds():
 
 
 def test_audit_knows_what_the_page_says():
-    """The ids that `make audit` takes from the page are there, in the form that it looks for."""
-    page = (ROOT / "docs" / "environment.md").read_text("utf-8")
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    (pattern,) = re.findall(r"grep -oE '([^']+)' docs/environment.md", makefile)
+    """`make audit` passes over the ids of the page, which are those of the lowest versions."""
+    command = audit.command(audit.LOWEST, audit.known())
+    ignored = [after for each, after in zip(command, command[1:]) if each == "--ignore-vuln"]
 
-    assert len(set(re.findall(pattern, page))) > 10
+    assert len(ignored) > 10
+    assert "CVE-2026-97687" in ignored
+    assert "--ignore-vuln" not in audit.command(audit.LOWEST, [])
+
+
+def test_audit_fails_where_nothing_can_be_asked():
+    """What could not be asked about does not pass for sound, and this package itself is not asked about."""
+    assert "--strict" in audit.command(audit.LOWEST, [])
+    assert "scramjet" not in re.sub("scramjet[-_]framework", "", audit.installed())

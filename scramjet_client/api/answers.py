@@ -309,8 +309,7 @@ def hubs_from(answer: JsonAnswer) -> list[models.ConnectedHub]:
 
 
 def _hub(value: dict[str, Any]) -> models.ConnectedHub:
-    info = value.get("info")
-    info = info if isinstance(info, dict) else {}
+    info = as_object(value.get("info"))
     return models.ConnectedHub(
         id=str(value.get("id", "")),
         healthy=bool(value.get("healthy", False)),

@@ -154,10 +154,7 @@ class ProxiedClient(HttpClient):
     """
 
     def __init__(
-        self,
-        outer: HttpClient,
-        path: str,
-        explain: Callable[[NotFoundError], HubResponseError],
+        self, outer: HttpClient, path: str, explain: Callable[[NotFoundError], HubResponseError]
     ) -> None:
         self.__dict__.update(outer.__dict__)
         self.api_base: str = f"{outer.api_base}/{path}"

@@ -31,7 +31,9 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         given(ctx)[name[len(_PREFIX) :]] = value
 
 
-def _option(*names: str, called: str, **rest: Any) -> click.Option:
+def _option(*names: str, **rest: Any) -> click.Option:
+    """Return an option of the root command, which is called as its first long name."""
+    called = next(each[2:] for each in names if each.startswith("--"))
     return click.Option(
         [*names, f"{_PREFIX}{called}"], expose_value=False, callback=_remember, **rest
     )
@@ -43,41 +45,24 @@ def _with_options(
     """Add the root command's options, except those whose name has another meaning here, and those of `without`."""
     seconds = seconds_type()
     url_help = "The hub's API. [env: SCRAMJET_API_URL]"
+    token_help = "Others can see it here; better set SCRAMJET_TOKEN."
     limit_help = "For each answer of the hub, and for streams. [env, for answers: SCRAMJET_TIMEOUT]"
     options = [
-        _option("-u", "--url", "--api-url", called="url", metavar="URL", help=url_help),
-        _option(
-            "--token",
-            called="token",
-            metavar="TOKEN",
-            help="Others can see it here; better set SCRAMJET_TOKEN.",
-        ),
+        _option("-u", "--url", "--api-url", metavar="URL", help=url_help),
+        _option("--token", metavar="TOKEN", help=token_help),
         _option(
             "-p",
             "--profile",
-            called="profile",
             metavar="NAME",
             help="Profile of si that names the hub.",
             shell_complete=complete_profile,
         ),
-        _option(
-            "--ca", called="ca", metavar="FILE", help="CAs to trust. [env: SCRAMJET_CA_BUNDLE]"
-        ),
-        _option("--insecure", called="insecure", is_flag=True, help="Take any certificate."),
-        _option("--timeout", called="timeout", type=seconds, metavar="SECONDS", help=limit_help),
-        _option(
-            "--json",
-            called="json",
-            is_flag=True,
-            help="Results as one JSON document, or as JSON lines.",
-        ),
-        _option("--quiet", called="quiet", is_flag=True, help="No notes and no progress bars."),
-        _option(
-            "--debug",
-            called="debug",
-            is_flag=True,
-            help="Show requests, and where errors come from.",
-        ),
+        _option("--ca", metavar="FILE", help="CAs to trust. [env: SCRAMJET_CA_BUNDLE]"),
+        _option("--insecure", is_flag=True, help="Take any certificate."),
+        _option("--timeout", type=seconds, metavar="SECONDS", help=limit_help),
+        _option("--json", is_flag=True, help="Results as one JSON document, or as JSON lines."),
+        _option("--quiet", is_flag=True, help="No notes and no progress bars."),
+        _option("--debug", is_flag=True, help="Show requests, and where errors come from."),
     ]
     taken = {name for param in params for name in (*param.opts, *param.secondary_opts)}
     for option in options:

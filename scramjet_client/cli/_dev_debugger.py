@@ -63,24 +63,20 @@ class Debugger:
         time.sleep(_TRACEBACK_FIRST)
         self._screen.note("stopped where it failed; q ends, h helps")
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        typed = self._typed(connection)
-        self._keys.divert(typed)
+
+        def take(typed: bytes) -> None:
+            if typed:
+                connection.sendall(typed)
+            else:
+                connection.shutdown(socket.SHUT_WR)  # Ctrl-D
+
+        self._keys.divert(take)
         try:
             while data := connection.recv(65536):
                 self._screen.raw(self._local(decoder.decode(data)))
         finally:
             self._keys.divert(None)
             self._screen.raw("\n")
-
-    @staticmethod
-    def _typed(connection: socket.socket) -> Callable[[bytes], object]:
-        def take(piece: bytes) -> None:
-            if piece:
-                connection.sendall(piece)
-            else:
-                connection.shutdown(socket.SHUT_WR)  # Ctrl-D
-
-        return take
 
     def close(self) -> None:
         """Leave the debugger, and wait for no other."""

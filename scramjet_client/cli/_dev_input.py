@@ -65,21 +65,23 @@ class KeptInput:
         try:
             while not self._stopped:
                 for piece in self._keys:
-                    self._take(piece.encode() if isinstance(piece, str) else piece)
+                    data = piece.encode() if isinstance(piece, str) else piece
+                    if not self._was_diverted(data):
+                        self._keep(data if self._binary else self._decoded(data))
                 self._end()
                 if not sys.stdin.isatty():
                     return  # at a terminal, one can go on after Ctrl-D
         except (OSError, ValueError):
             self._end()
 
-    def _take(self, piece: bytes) -> None:
+    def _was_diverted(self, piece: bytes) -> bool:
+        """Pass a typed piece to the debugger, if there is one; return whether there is."""
         with self._news:
             debugger = self._debugger
         if debugger is not None:
             with contextlib.suppress(OSError):
                 debugger(piece)
-            return
-        self._keep(piece if self._binary else self._decoded(piece))
+        return debugger is not None
 
     def _decoded(self, piece: bytes, *, final: bool = False) -> bytes:
         try:
@@ -111,11 +113,7 @@ class KeptInput:
         return self._size <= _KEPT
 
     def _end(self) -> None:
-        with self._news:
-            debugger = self._debugger
-        if debugger is not None:
-            with contextlib.suppress(OSError):
-                debugger(b"")
+        if self._was_diverted(b""):
             return
         if not self._binary:
             self._keep(self._decoded(b"", final=True))  # a character may lack its end

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import cached_property
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -37,6 +38,7 @@ from scramjet_client.errors import (
     ScramjetError,
     StreamInterruptedError,
 )
+from scramjet_client.http.answers import as_text
 from scramjet_client.instances.last_words import LastLines
 from scramjet_client.models import Cause, GetInstanceResponse
 
@@ -171,8 +173,6 @@ class _Version:
         self.over = threading.Event()
         self._sequence = sequence
         self._screen = screen
-        self._folder: str | None = None
-        self._asked = False
         self._last = LastLines(instance.client)
         # None if the program has ended before they were opened, on a hub that then forgets it.
         self._streams: Follow | None = None
@@ -296,15 +296,12 @@ class _Version:
         self._last.log.write(line)
         self._screen.log(line)
 
-    @property
+    @cached_property
     def folder(self) -> str | None:
         """Its folder on the hub, or None if the hub does not tell it."""
-        if not self._asked:
-            self._asked = True
-            with contextlib.suppress(ScramjetError):
-                found = self._sequence.get_info().config.get("sequenceDir")
-                self._folder = found if isinstance(found, str) else None
-        return self._folder
+        with contextlib.suppress(ScramjetError):
+            return as_text(self._sequence.get_info().config.get("sequenceDir"))
+        return None
 
     def end(self, *, gently: bool = True) -> None:
         """Stop it, or kill it; wait a few seconds for its end."""
@@ -455,9 +452,7 @@ class _Dev:
     def _end_all(self) -> None:
         """End the program; delete its sequences from a hub that is not ours."""
         self._screen.close()
-        version, self._version = self._version, None
-        if version is not None:
-            version.end()
+        self._end_version()
         if self._own is None:
             for _, sequence in self._sent:
                 _running.remove(sequence, patient=True)
@@ -466,7 +461,10 @@ class _Dev:
 
     def _find_hub(self) -> HostClient:
         if self._session.names_a_hub:
-            return self._elsewhere()
+            host = self._session.host
+            host.get_version()  # an unreachable hub is one sentence, and no loop
+            self._screen.note(f"on the hub at {host.api_base}")
+            return host
         from scramjet_client.hub._starting import kept_token  # noqa: PLC0415
 
         hub = self._started_hub()
@@ -480,12 +478,6 @@ class _Dev:
             self._screen.note(f"page {hub.page_url}")
         host = hub.client()
         self._stack.callback(host.close)
-        return host
-
-    def _elsewhere(self) -> HostClient:
-        host = self._session.host
-        host.get_version()  # an unreachable hub is one sentence, and no loop
-        self._screen.note(f"on the hub at {host.api_base}")
         return host
 
     def _started_hub(self) -> LocalHub:
@@ -506,15 +498,8 @@ class _Dev:
     def _hub_at(self, port: int) -> LocalHub:
         from scramjet_client.hub._starting import make_hub  # noqa: PLC0415
 
-        hub = make_hub(
-            _HOST,
-            port,
-            None,
-            False,
-            None,
-            page=not (self._wanted.no_page or self._wanted.once),
-            record=self._take,
-        )
+        page = not (self._wanted.no_page or self._wanted.once)
+        hub = make_hub(_HOST, port, page=page, record=self._take)
         hub.start()
         return hub
 

@@ -198,8 +198,8 @@ class Program:
         its_own: list[tuple[str | Path | None, str]] = [
             (self.file, "the program"),
             (input_path, "its input"),
+            (self._requirements, "its requirements"),
         ]
-        its_own.append((self._requirements, "its requirements"))
         if built is not None:
             its_own.extend((each, "a file of the program") for each in built.sources.values())
         for each, what in its_own:

@@ -64,14 +64,8 @@ _ADVICE: tuple[tuple[type[BaseException], str], ...] = (
     (SequenceNotFoundError, "`scramjet seq list` shows those that there are"),
     (TopicNotFoundError, "`scramjet topic list` shows those that there are"),
     (NotFoundError, "`scramjet hub doctor` finds out whether its URL is right"),
-    (
-        AuthenticationError,
-        "`scramjet hub doctor` says which token is used",
-    ),
-    (
-        HubConnectionError,
-        "`scramjet hub doctor` says whether the hub still answers",
-    ),
+    (AuthenticationError, "`scramjet hub doctor` says which token is used"),
+    (HubConnectionError, "`scramjet hub doctor` says whether the hub still answers"),
     (InvalidResponseError, "`scramjet hub doctor` finds out what is there"),
     (StreamInterruptedError, "`scramjet hub doctor` says whether the hub still answers"),
 )

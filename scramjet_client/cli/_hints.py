@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from scramjet_client.cli import _say
+from scramjet_client.cli._terms import in_options
 from scramjet_client.models import Cause
 
 _TEXT = "text/plain"
@@ -14,6 +16,13 @@ _COUNT = re.compile(
 """What Python says if a program is called with more or fewer arguments than it takes."""
 
 _BYTES = re.compile(r"\bbytes\b|byte string")
+
+
+def say_advice(cause: Cause, sent: str | None = None) -> None:
+    """Print the cure that the library knows for an error of a program, and the hint, if there are."""
+    for advice in (cause.cure, hint(cause, sent)):
+        if advice is not None:
+            _say.error(in_options(advice))
 
 
 def hint(cause: Cause | None, sent: str | None = None) -> str | None:
@@ -30,13 +39,11 @@ def hint(cause: Cause | None, sent: str | None = None) -> str | None:
             "the words behind the sequence are the program's arguments, which follow `context` and `input`;"
             " `seq run --input FILE` sends a file"
         )
+    wants_other = _BYTES.search(cause.message) is not None
     if sent == _TEXT:
-        if (
-            _BYTES.search(cause.message)
-            or "'str' object has no attribute 'decode'" in cause.message
-        ):
+        if wants_other or "'str' object has no attribute 'decode'" in cause.message:
             return "the program got text where it takes bytes: send its input with `-t application/octet-stream`"
         return None
-    if _BYTES.search(cause.message):
+    if wants_other:
         return f"the program got bytes where it takes text: send its input with `-t {_TEXT}`"
     return None

@@ -136,11 +136,7 @@ def _beginning(given: str, ids: Sequence[str]) -> list[str]:
 
 
 def _one(
-    given: str,
-    found: Sequence[str],
-    kind: str,
-    not_found: type[NotFoundError],
-    session: Session,
+    given: str, found: Sequence[str], kind: str, not_found: type[NotFoundError], session: Session
 ) -> str:
     if not found:
         raise not_found(f"there is no {kind} {given!r} on the hub at {session.host.api_base}")

@@ -96,17 +96,11 @@ SENDING = "Give up after so long, with 124, if the hub has not taken all. [defau
 
 def limit_option(says: str = "End after so long, with 0. [default: never]") -> Callable[[_F], _F]:
     """Add `--limit`, in seconds; `says` is what happens then."""
-    return click.option(
-        *LIMIT_NAMES,
-        "limit",
-        type=seconds_type(),
-        metavar="SECONDS",
-        help=says,
-    )
+    return click.option(*LIMIT_NAMES, "limit", type=seconds_type(), metavar="SECONDS", help=says)
 
 
 def log_options(function: _F) -> _F:
-    """Add the choice of the lines of a log: `--level` and `--all`."""
+    """Add how far to read a log, and the choice of its lines: `--level` and `--all`."""
     level = click.option(
         "--level",
         type=click.Choice(LEVELS, case_sensitive=False),
@@ -119,7 +113,9 @@ def log_options(function: _F) -> _F:
         is_flag=True,
         help="Also the records that the looks of clients make (Get info).",
     )
-    return level(every(function))
+    for option in (every, level, limit_option(), lines_option, follow_option(default=False)):
+        function = option(function)
+    return function
 
 
 def file_option(says: str = "Write to a file, with a progress bar.") -> Callable[[_F], _F]:

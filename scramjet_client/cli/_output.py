@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import shutil
@@ -54,13 +55,20 @@ def plain(value: Any) -> Any:
 def document(value: Any) -> None:
     """Print one JSON document: on one line for pipes, indented on a terminal."""
     indent = 2 if sys.stdout.isatty() else None
-    _say.raw_out(printable_json(json.dumps(plain(value), indent=indent, ensure_ascii=False)))
+    _say.raw_out(for_stdout(json.dumps(plain(value), indent=indent, ensure_ascii=False)))
 
 
 def line(value: Any) -> None:
     """Print one value as a line of JSON."""
     text = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
-    _say.raw_out(printable_json(text))
+    _say.raw_out(for_stdout(text))
+
+
+def for_stdout(text: str) -> str:
+    """Return equivalent JSON for stdout: JSON is UTF-8, and other encodings have only ASCII in common with it."""
+    # A file in memory has no encoding.
+    encoding = codecs.lookup(sys.stdout.encoding or "utf-8").name
+    return printable_json(text, to_ascii=encoding != "utf-8")
 
 
 def result(session: Session, value: Any, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import signal
 import traceback
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ import click
 from scramjet_client import __version__
 from scramjet_client._signals import ENDING, taken
 from scramjet_client.cli import _exits, _say
-from scramjet_client.cli._lazy import LazyGroup
+from scramjet_client.cli._click import Group
 from scramjet_client.cli._session import Session, connection, given
 from scramjet_client.errors import InvalidResponseError, NotFoundError
 
@@ -24,11 +25,41 @@ _SIGNALLED = 128
 _NEARBY = 5.0
 """Seconds to look for a hub on the same host."""
 
+_GROUPS = {
+    "dev": "Run a program here, anew whenever it is saved.",
+    "replay": "Feed a trace to a program again, and compare.",
+    "hub": "Start a hub here, or look at one.",
+    "seq": "Pack, send, start, run and remove sequences.",
+    "inst": "Watch, feed, read and end instances.",
+    "topic": "Send to topics and read them.",
+    "profile": "Name hubs, and choose one.",
+    "completion": "Print what makes a shell complete this command.",
+}
+"""The module of each group or command, which has its name, and its help text."""
 
-class _Root(LazyGroup):
-    """The group of all groups."""
+
+class _Root(Group):
+    """The group of all groups. It imports one when it is used, so that the command starts quickly."""
 
     shows_options = True
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the groups, in the table's order."""
+        return list(_GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one group; import it now."""
+        if cmd_name not in _GROUPS:
+            return None
+        module = importlib.import_module(f"scramjet_client.cli.{cmd_name}")
+        found = getattr(module, cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help texts of the groups from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_GROUPS.items()))
 
     def make_context(self, *args: Any, **rest: Any) -> click.Context:
         """Parse the options before the group; --help and --version print here."""
@@ -52,9 +83,7 @@ class _Root(LazyGroup):
 def _say_where(ctx: click.Context, error: BaseException) -> None:
     """If the URL lacks the path of a hub's API, add to the error the URL on its host at which one answers."""
     session = ctx.find_object(Session)
-    if session is None:
-        return
-    if not isinstance(error, (NotFoundError, InvalidResponseError)):
+    if session is None or not isinstance(error, (NotFoundError, InvalidResponseError)):
         return
     if "doctor()" not in error.message:
         return
@@ -80,22 +109,6 @@ def _ends() -> Iterator[None]:
 
 @click.group(
     cls=_Root,
-    groups={
-        "dev": ("scramjet_client.cli.dev:dev", "Run a program here, anew whenever it is saved."),
-        "replay": (
-            "scramjet_client.cli.replay:replay",
-            "Feed a trace to a program again, and compare.",
-        ),
-        "hub": ("scramjet_client.cli.hub:hub", "Start a hub here, or look at one."),
-        "seq": ("scramjet_client.cli.seq:seq", "Pack, send, start, run and remove sequences."),
-        "inst": ("scramjet_client.cli.inst:inst", "Watch, feed, read and end instances."),
-        "topic": ("scramjet_client.cli.topic:topic", "Send to topics and read them."),
-        "profile": ("scramjet_client.cli.profile:profile", "Name hubs, and choose one."),
-        "completion": (
-            "scramjet_client.cli.completion:completion",
-            "Print what makes a shell complete this command.",
-        ),
-    },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="The options are taken behind a verb, too. Exit codes: 0 done, 1 failed, 2 usage, 66 not found, "
     "69 hub unreachable, 77 refused, 78 settings, 79 end not known, 124 timeout, 130 interrupted; "

@@ -15,11 +15,10 @@ import attrs
 
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _output, _say
-from scramjet_client.cli._hints import hint
+from scramjet_client.cli._hints import say_advice
 from scramjet_client.cli._progress import Report, progress, stdout_is_free
 from scramjet_client.cli._session import Session
 from scramjet_client.cli._streams import log_line, source
-from scramjet_client.cli._terms import in_options
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import (
     BadParametersError,
@@ -212,7 +211,7 @@ class _ShellRun:
         with contextlib.ExitStack() as stack:
             try:
                 # Followed separately: hubs end the other streams with the program, and the log some time later.
-                log = stack.enter_context(instance.follow(log=self._log_target()))
+                log = stack.enter_context(instance.follow(log=self._take_log))
                 following = stack.enter_context(instance.follow(**self._targets()))
                 self._feed_until_end(following)
                 info = self._last_info(known)
@@ -253,9 +252,7 @@ class _ShellRun:
         shown = self._shown.log or (not self._shown.collected and self._was_shown(cause))
         if not shown:
             _say.err(cause.traceback.strip("\n") or cause.summary, keep=_say.LINES)
-        for advice in (cause.cure, hint(cause, self._feed.type)):
-            if advice is not None:
-                _say.error(in_options(advice))
+        say_advice(cause, self._feed.type)
 
     def _was_shown(self, cause: Cause) -> bool:
         """Return whether the program's stderr, which the command shows live, ended with this error."""
@@ -271,16 +268,13 @@ class _ShellRun:
             stdout = sys.stderr.buffer if self._shown.output_only else _say.Data()
         return {"output": self._file or output, "stdout": stdout, "stderr": self._last.stderr}
 
-    def _log_target(self) -> Any:
-        def take(line: bytes) -> None:
-            self._last.log.write(line)
-            if self._shown.collected:
-                self._kept["log"].write(line)
-            elif self._shown.log:
-                log_line(line)
-
-        # An unread log would hold the program back.
-        return take
+    def _take_log(self, line: bytes) -> None:
+        """Take a line of the log, even if it is not shown: an unread log would hold the program back."""
+        self._last.log.write(line)
+        if self._shown.collected:
+            self._kept["log"].write(line)
+        elif self._shown.log:
+            log_line(line)
 
     def _feed_until_end(self, following: Follow) -> None:
         with contextlib.ExitStack() as stack:
@@ -310,12 +304,9 @@ class _ShellRun:
         found = self._last.news(self._is_alive)
         if found is None:
             return
-        _say.warn(
-            in_options(f"instance {self._instance.id!r} still runs, but {found.said}"),
-        )
-        advice = hint(found.cause, self._feed.type)
-        if advice is not None:
-            _say.warn(advice)
+        told = f"instance {self._instance.id!r} still runs, but its {found.stream} says {found.cause.summary}"
+        _say.warn(told)
+        say_advice(found.cause, self._feed.type)
 
     def _is_alive(self) -> bool:
         try:

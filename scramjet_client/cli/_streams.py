@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from scramjet_client._base import printable_json
 from scramjet_client._log_records import LogRecord, full_record_of, indented
 from scramjet_client.cli import _output, _say
-from scramjet_client.cli._options import LEVELS
+from scramjet_client.cli._options import LEVELS, follows
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import ScramjetError, StreamIdleError
@@ -174,11 +173,6 @@ class Limit:
             timer.cancel()
 
 
-def to_stdout(stream: OutputStream) -> None:
-    """Copy a stream to stdout, byte for byte, as it arrives."""
-    stream.pipe_to(_say.Data().write)
-
-
 @attrs.frozen(kw_only=True)
 class Chosen:
     """The lines of a log to show to people.
@@ -205,27 +199,30 @@ class Chosen:
 
 def show_log(
     session: Session,
-    stream: OutputStream,
-    lines: int | None,
-    follow: bool,
-    chosen: Chosen,
+    open_it: Callable[..., OutputStream],
     *,
+    follow: bool | None,
+    lines: int | None,
+    limit: float | None,
     is_kept: bool = False,
+    **choice: Any,
 ) -> None:
-    """Print a log, one record a line. Without `follow`, stop at the end of the existing records.
+    """Print a log, one record a line. If it is not followed, stop at the end of the existing records.
 
     The end is a second without data, or, for a program that never pauses, what has come with the first record that
     is younger than this command.
 
     Args:
         session: The session of the command.
-        stream: The log.
+        open_it: Opens the log, given time limits.
+        follow: Whether to go on with what comes; None means as `follows`.
         lines: Most lines to print, or None.
-        follow: Whether to go on with what comes.
-        chosen: The lines to print.
+        limit: Seconds to read.
         is_kept: Whether the hub gives the same records to the next reader again.
+        choice: The lines to print, as of `Chosen`.
     """
-    person = not session.json
+    goes_on, chosen, person = follows(follow, limit), Chosen(**choice), not session.json
+    stream = open_it(idle_timeout=None if goes_on else SILENCE, timeout=session.limit(limit))
 
     def show(text: str, record: LogRecord | None) -> bool:
         if not chosen.shows(record, person=person):
@@ -250,7 +247,7 @@ def show_log(
                     _tell_lost(sum(chosen.shows(each, person=person) for each in rest), lines)
                 return
             reading = time.monotonic() - began
-            if follow or reading < SILENCE:
+            if goes_on or reading < SILENCE:
                 continue
             if youngest is None:
                 # The times come from the hub's clock; its Date header has whole seconds.
@@ -268,9 +265,9 @@ def _as_json(text: str) -> str:
     try:
         loads(text)
     except ValueError:
-        return printable_json(json.dumps(text, ensure_ascii=False))
+        return _output.for_stdout(json.dumps(text, ensure_ascii=False))
     # Between JSON tokens these characters are only spaces, and strings can't contain them.
-    return printable_json(text.replace("\t", " ").replace("\r", " "))
+    return _output.for_stdout(text.replace("\t", " ").replace("\r", " "))
 
 
 def _readable(text: str, record: LogRecord | None) -> list[_say.Piece]:

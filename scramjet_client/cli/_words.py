@@ -16,94 +16,68 @@ class Advice(click.UsageError):
     """A wrong use whose message says what to do, so that the usage is not added."""
 
 
-_GROUPS = {
-    "seq": (
-        *("sequence", "sequences", "seqs", "image", "images", "store", "package", "packages"),
-        *("app", "apps", "function", "functions", "program", "programs", "deployment"),
-        *("deployments", "release", "releases"),
-    ),
-    "inst": (
-        *("instance", "instances", "insts", "container", "containers", "pod", "pods", "job"),
-        *("jobs", "process", "processes", "task", "tasks", "machine", "machines", "dyno", "dynos"),
-        *("unit", "units"),
-    ),
-    "topic": ("topics", "queue", "queues"),
-    "hub": ("hubs", "sth", "host", "hosts", "server", "node", "nodes", "system", "platform"),
-    "profile": (
-        *("profiles", "config", "context", "contexts", "login", "scope", "auth", "remote"),
-        *("remotes",),
-    ),
-}
+def _lists(text: str) -> dict[str, tuple[str, ...]]:
+    """Return the words of each name; a line that is indented goes on with the one above it."""
+    lines = text.strip().replace("\n    ", " ").splitlines()
+    rows = (line.partition(": ") for line in lines)
+    return {name: tuple(words.split()) for name, _, words in rows}
+
+
+_GROUPS = _lists("""
+seq: sequence sequences seqs image images store package packages app apps function functions program programs deployment
+    deployments release releases
+inst: instance instances insts container containers pod pods job jobs process processes task tasks machine machines dyno
+    dynos unit units
+topic: topics queue queues
+hub: hubs sth host hosts server node nodes system platform
+profile: profiles config context contexts login scope auth remote remotes
+""")
 """Names of the groups in other tools."""
 
-_VERBS = {
-    "inst list": (
-        *("ps", "ls", "list", "get", "status", "list-units", "jobs", "running", "instances"),
-        *("is-active", "is-running"),
-    ),
-    "inst log": ("logs", "tail", "trace", "journal", "journalctl", "less", "history"),
-    "inst inout": ("pipe", "filter", "chat", "ask", "talk", "converse", "query", "prompt", "echo"),
-    "inst attach": (
-        *("exec", "connect", "shell", "ssh", "chat", "talk", "console", "terminal", "repl", "fg"),
-        *("interact", "join", "enter", "stdio", "tty", "sh", "bash"),
-    ),
-    "inst info": (
-        *("inspect", "describe", "show", "status", "get", "details", "ps", "is-active", "state"),
-        *("explain",),
-    ),
-    "inst stop": ("end", "terminate", "quit", "close", "cancel", "halt", "down", "shutdown"),
-    "inst kill": (
-        *("rm", "remove", "delete", "del", "destroy", "abort", "killall", "pkill", "drop"),
-        *("force-stop",),
-    ),
-    "inst output": (
-        *("cat", "read", "out", "get", "result", "results", "receive", "recv", "print", "follow"),
-        *("fetch", "head"),
-    ),
-    "inst log -f": ("follow",),
-    "inst input": ("write", "in", "feed", "send", "put", "push", "say", "pipe"),
-    "inst health": ("ping", "healthcheck", "alive", "check", "healthy", "is-healthy", "probe"),
-    "inst wait": ("join", "await", "block", "poll", "finish", "done"),
-    "inst events": ("watch", "subscribe", "listen", "on"),
-    "inst event send": ("emit", "event", "signal", "trigger", "notify", "fire", "publish"),
-    "inst stdin": ("type", "say", "enter"),
-    "seq list": ("ls", "images", "list", "get", "ps", "sequences", "status", "store"),
-    "seq rm": (
-        *("rm", "remove", "delete", "del", "rmi", "undeploy", "destroy", "uninstall", "unload"),
-        *("drop",),
-    ),
-    "seq send": ("deploy", "push", "upload", "apply", "create", "add", "put", "import", "publish"),
-    "seq start": (
-        *("create", "launch", "spawn", "bg", "nohup", "detach", "background", "up", "instantiate"),
-        *("run:detached", "schedule"),
-    ),
-    "seq run": ("exec", "execute", "invoke", "call", "test"),
-    "seq pack": ("build", "package", "bundle", "zip", "tar", "archive", "compress"),
-    "seq info": ("inspect", "describe", "show", "get", "details"),
-    "seq prune": ("clean", "cleanup", "gc", "clear", "purge"),
-    "topic get": ("read", "cat", "consume", "subscribe", "output", "listen", "tail", "receive"),
-    "topic send": ("write", "publish", "produce", "put", "input", "push", "emit"),
-    "topic list": ("ls", "topics"),
-    "topic rm": ("remove", "delete", "del", "drop"),
-    "topic create": ("add", "new", "make"),
-    "profile list": ("ls", "get-contexts", "profiles"),
-    "profile use": ("switch", "select", "set", "login", "use-context", "use", "activate"),
-    "profile show": ("get", "info", "inspect", "current", "print", "current-context", "view"),
-    "profile create": ("add", "new", "set", "make", "set-context"),
-    "profile rm": ("remove", "delete", "del", "drop"),
-    "hub start": ("serve", "up", "daemon", "launch", "run", "create", "server", "local"),
-    "hub log": ("logs", "tail", "journal"),
-    "hub info": ("version", "status", "show", "inspect", "describe", "cluster-info", "get"),
-    "hub doctor": (
-        *("check", "diagnose", "ping", "status", "health", "whoami", "debug", "test"),
-        *("is-running", "token"),
-    ),
-    "hub load": ("top", "stats", "usage", "htop", "df", "metrics"),
-    "hub page": ("open", "dashboard", "ui", "web", "gui", "browse", "console"),
-    "dev": ("watch", "debug", "reload", "edit"),
-    "--version": ("version",),
-    "--help": ("help",),
-}
+_VERBS = _lists("""
+inst list: ps ls list get status list-units jobs running instances is-active is-running
+inst log: logs tail trace journal journalctl less history
+inst inout: pipe filter chat ask talk converse query prompt echo
+inst attach: exec connect shell ssh chat talk console terminal repl fg interact join enter stdio tty sh bash
+inst info: inspect describe show status get details ps is-active state explain
+inst stop: end terminate quit close cancel halt down shutdown
+inst kill: rm remove delete del destroy abort killall pkill drop force-stop
+inst output: cat read out get result results receive recv print follow fetch head
+inst log -f: follow
+inst input: write in feed send put push say pipe
+inst health: ping healthcheck alive check healthy is-healthy probe
+inst wait: join await block poll finish done
+inst events: watch subscribe listen on
+inst event send: emit event signal trigger notify fire publish
+inst stdin: type say enter
+seq list: ls images list get ps sequences status store
+seq rm: rm remove delete del rmi undeploy destroy uninstall unload drop
+seq send: deploy push upload apply create add put import publish
+seq start: create launch spawn bg nohup detach background up instantiate run:detached schedule
+seq run: exec execute invoke call test
+seq pack: build package bundle zip tar archive compress
+seq info: inspect describe show get details
+seq prune: clean cleanup gc clear purge
+topic get: read cat consume subscribe output listen tail receive
+topic send: write publish produce put input push emit
+topic list: ls topics
+topic rm: remove delete del drop
+topic create: add new make
+profile list: ls get-contexts profiles
+profile use: switch select set login use-context use activate
+profile show: get info inspect current print current-context view
+profile create: add new set make set-context
+profile rm: remove delete del drop
+hub start: serve up daemon launch run create server local
+hub log: logs tail journal
+hub info: version status show inspect describe cluster-info get
+hub doctor: check diagnose ping status health whoami debug test is-running token
+hub load: top stats usage htop df metrics
+hub page: open dashboard ui web gui browse console
+dev: watch debug reload edit
+--version: version
+--help: help
+""")
 """Names of the verbs in other tools, by the verbs' names here."""
 
 _KIN = {"inst": ("seq",), "seq": ("inst",)}
@@ -132,164 +106,105 @@ class _Absent(NamedTuple):
     advice: str
 
 
-def _absent(where: str, words: str, advice: str) -> _Absent:
-    places = tuple("" if each == "scramjet" else each for each in where.split(", "))
-    return _Absent(places, tuple(words.split()), advice)
+def _rows(text: str) -> list[_Absent]:
+    """Return the rows of a table: a line with the places and the words, and below it the advice, indented."""
+    rows = []
+    for row in text.strip().replace("\n    ", "\t").splitlines():
+        head, *advice = row.split("\t")
+        where, _, words = head.partition(": ")
+        places = tuple("" if each == "scramjet" else each for each in where.split(", "))
+        rows.append(_Absent(places, tuple(words.split()), " ".join(advice)))
+    return rows
 
 
-_NO_COMMAND = (
-    _absent(
-        "hub",
-        "stop down kill restart reload shutdown quit end exit rm remove delete",
-        "Ctrl-C, or SIGTERM, ends the hub of `scramjet hub start`",
-    ),
-    _absent(
-        "scramjet",
-        "down",
-        "`scramjet inst stop` ends an instance, and Ctrl-C the hub of `scramjet hub start`",
-    ),
-    _absent(
-        "scramjet, inst, seq",
-        "restart reload reboot ps:restart rerun",
-        "a hub restarts nothing: `scramjet inst stop` ends an instance, and `scramjet seq start` starts a new one",
-    ),
-    _absent(
-        "scramjet, inst, seq",
-        "pause unpause suspend resume freeze",
-        "a hub can't pause an instance; `scramjet inst stop` ends it",
-    ),
-    _absent(
-        "scramjet, inst",
-        "cp copy sftp rsync download",
-        "files can't be copied from or to an instance; `scramjet inst input` sends one, `scramjet inst output -o FILE`"
-        " writes one",
-    ),
-    _absent(
-        "seq",
-        "cp copy",
-        "a sequence can't be copied; `scramjet seq send` sends its package to another hub",
-    ),
-    _absent(
-        "scramjet, inst, seq",
-        "scale autoscale ps:scale replicas",
-        "a hub has no replicas: each `scramjet seq start` starts one more instance",
-    ),
-    _absent(
-        "scramjet, seq",
-        "pull save export clone download",
-        "a hub does not give packages back; `scramjet seq pack` makes one of a folder here",
-    ),
-    _absent(
-        "scramjet, seq",
-        "replace update upgrade patch",
-        "`scramjet seq send PATH --replace SEQ` replaces the package of a sequence (1.x)",
-    ),
-    _absent(
-        "scramjet, seq, inst",
-        "rollback rollout revert",
-        "a hub keeps no versions; send the older package again (`scramjet seq send PATH --replace SEQ`)",
-    ),
-    _absent(
-        "scramjet, seq",
-        "rename tag label annotate",
-        "a sequence's name is that of its package.json; `scramjet seq send` sends it anew",
-    ),
-    _absent("inst", "rename tag label", "an instance's id is given at its start: `--id ID` (1.x)"),
-    _absent(
-        "inst, seq, topic, hub",
-        "use switch select",
-        "`scramjet` keeps no choice: name it each time. `scramjet profile use` chooses the hub",
-    ),
-    _absent(
-        "scramjet, hub",
-        "audit",
-        "the command does not show it; in Python, `host.get_audit_stream()` does",
-    ),
-    _absent(
-        "hub",
-        "config settings configuration",
-        "the command does not show it; in Python, `host.get_config()` does",
-    ),
-    _absent(
-        "scramjet",
-        "space spaces manager managers organization org",
-        "the command speaks to one hub; in Python, `MiddlewareClient` finds the hubs of a platform",
-    ),
-    _absent(
-        "scramjet, inst, seq, profile",
-        "env environment secret secrets variables vars config:set set-env",
-        "a hub gives programs no environment variables; `--config JSON` of `scramjet seq start` gives settings",
-    ),
-    _absent(
-        "scramjet, inst, seq",
-        "port ports port-forward forward proxy expose publish-port",
-        "a hub forwards no ports; `scramjet inst inout` sends and reads, `scramjet hub page` is for browsers",
-    ),
-    _absent(
-        "scramjet, seq, dev",
-        "init new scaffold generate setup",
-        "a Python file with a function `run(context, input)` is enough; `scramjet dev FILE` runs it",
-    ),
-    _absent(
-        "scramjet, hub, profile",
-        "logout signin signout",
-        "there are no sessions: the token is that of SCRAMJET_TOKEN, or of a profile of si",
-    ),
-    _absent(
-        "scramjet, seq, inst",
-        "install",
-        "`scramjet seq send PATH -r requirements.txt` installs requirements into a package",
-    ),
-    _absent(
-        "inst",
-        "enable disable mask unmask",
-        "a hub starts nothing by itself; `scramjet seq start` starts an instance",
-    ),
-)
+_NO_COMMAND = _rows("""
+hub: stop down kill restart reload shutdown quit end exit rm remove delete
+    Ctrl-C, or SIGTERM, ends the hub of `scramjet hub start`
+scramjet: down
+    `scramjet inst stop` ends an instance, and Ctrl-C the hub of `scramjet hub start`
+scramjet, inst, seq: restart reload reboot ps:restart rerun
+    a hub restarts nothing: `scramjet inst stop` ends an instance, and `scramjet seq start` starts a new one
+scramjet, inst, seq: pause unpause suspend resume freeze
+    a hub can't pause an instance; `scramjet inst stop` ends it
+scramjet, inst: cp copy sftp rsync download
+    files can't be copied from or to an instance; `scramjet inst input` sends one, `scramjet inst output -o FILE` writes
+    one
+seq: cp copy
+    a sequence can't be copied; `scramjet seq send` sends its package to another hub
+scramjet, inst, seq: scale autoscale ps:scale replicas
+    a hub has no replicas: each `scramjet seq start` starts one more instance
+scramjet, seq: pull save export clone download
+    a hub does not give packages back; `scramjet seq pack` makes one of a folder here
+scramjet, seq: replace update upgrade patch
+    `scramjet seq send PATH --replace SEQ` replaces the package of a sequence (1.x)
+scramjet, seq, inst: rollback rollout revert
+    a hub keeps no versions; send the older package again (`scramjet seq send PATH --replace SEQ`)
+scramjet, seq: rename tag label annotate
+    a sequence's name is that of its package.json; `scramjet seq send` sends it anew
+inst: rename tag label
+    an instance's id is given at its start: `--id ID` (1.x)
+inst, seq, topic, hub: use switch select
+    `scramjet` keeps no choice: name it each time. `scramjet profile use` chooses the hub
+scramjet, hub: audit
+    the command does not show it; in Python, `host.get_audit_stream()` does
+hub: config settings configuration
+    the command does not show it; in Python, `host.get_config()` does
+scramjet: space spaces manager managers organization org
+    the command speaks to one hub; in Python, `MiddlewareClient` finds the hubs of a platform
+scramjet, inst, seq, profile: env environment secret secrets variables vars config:set set-env
+    a hub gives programs no environment variables; `--config JSON` of `scramjet seq start` gives settings
+scramjet, inst, seq: port ports port-forward forward proxy expose publish-port
+    a hub forwards no ports; `scramjet inst inout` sends and reads, `scramjet hub page` is for browsers
+scramjet, seq, dev: init new scaffold generate setup
+    a Python file with a function `run(context, input)` is enough; `scramjet dev FILE` runs it
+scramjet, hub, profile: logout signin signout
+    there are no sessions: the token is that of SCRAMJET_TOKEN, or of a profile of si
+scramjet, seq, inst: install
+    `scramjet seq send PATH -r requirements.txt` installs requirements into a package
+inst: enable disable mask unmask
+    a hub starts nothing by itself; `scramjet seq start` starts an instance
+""")
 """Commands of other tools that have no counterpart, by group."""
 
-_OPTIONS = {
-    "--follow": ("--watch", "--stream", "-w", "--live"),
-    "--limit": ("--wait", "--time", "--max-time", "--for", "--duration", "--deadline"),
-    "--lines": ("--head", "--count", "--max", "-c", "--first", "--num"),
-    "--all": ("--everything", "--full", "--no-filter", "-a", "--details"),
-    "--level": ("--loglevel", "--log-level", "--severity", "--min-level", "-l", "--priority"),
-    "--json": ("--format", "--raw", "--output", "-o", "-j", "--template"),
-    "--ids": ("--short", "--only-ids", "--no-headers", "--noheader"),
-    "--names": ("--short", "--only-names", "--no-headers", "--noheader"),
-    "--quiet": ("--silent", "-s", "-q", "--no-progress"),
-    "--debug": ("--verbose", "-v", "-vv", "-vvv", "--trace", "-D"),
-    "--force": ("-f", "--yes", "-y", "--now"),
-    "--url": ("--api", "--api-base", "--hub", "--server", "--address", "-H", "--endpoint"),
-    "--profile": ("--context", "--kube-context"),
-    "--ca": ("--cacert", "--ca-bundle", "--ca-cert", "--certificate-authority"),
-    "--insecure": ("-k", "--no-verify", "--insecure-skip-tls-verify", "--skip-verify"),
-    "--config": (
-        *("--app-config", "--set", "--config-string", "--config-file", "--configuration"),
-        *("--params", "--settings"),
-    ),
-    "--args": ("--arg", "-a", "--argument", "--arguments"),
-    "--input": ("--file", "--in", "--from", "--input-file"),
-    "--output": ("--out", "--file", "--to", "--save", "--output-file"),
-    "--time": ("--grace-period", "--grace", "--wait", "--delay", "--stop-timeout"),
-    "--id": ("--name", "--instance-id", "--inst-id"),
-    "--memory": ("-m", "--mem", "--memory-limit", "--vm-memory", "--limits"),
-    "--type": ("--content-type", "--contenttype", "--mime", "--mime-type"),
-    "--requirements": ("--requirement", "--reqs", "--deps", "--dependencies"),
-    "--replace": ("--update", "--overwrite"),
-    "--value": ("--json-value", "--data", "-d", "--message", "-m"),
-    "--end": ("--eof", "--close", "--finish", "--done", "-e"),
-    "--status": ("--for", "--condition", "--until", "--state"),
-    "--list": ("--dry-run", "--show", "--preview", "-n"),
-    "--host": ("--bind", "--address", "--listen", "--interface", "-b", "-H", "--ip"),
-    "--storage": ("--data", "--dir", "--data-dir", "--directory", "--sequences-root", "--store"),
-    "--no-token": ("--no-auth", "--insecure-no-auth", "--anonymous"),
-    "--pdb": ("--debugger", "--breakpoint"),
-    "--port": ("-p", "--publish", "--listen-port"),
-    "--once": ("--no-reload", "--no-watch", "--single"),
-    "--forget": ("--remove-immediately", "--rm"),
-    "--version": ("-v", "-version"),
-}
+_OPTIONS = _lists("""
+--follow: --watch --stream -w --live
+--limit: --wait --time --max-time --for --duration --deadline
+--lines: --head --count --max -c --first --num
+--all: --everything --full --no-filter -a --details
+--level: --loglevel --log-level --severity --min-level -l --priority
+--json: --format --raw --output -o -j --template
+--ids: --short --only-ids --no-headers --noheader
+--names: --short --only-names --no-headers --noheader
+--quiet: --silent -s -q --no-progress
+--debug: --verbose -v -vv -vvv --trace -D
+--force: -f --yes -y --now
+--url: --api --api-base --hub --server --address -H --endpoint
+--profile: --context --kube-context
+--ca: --cacert --ca-bundle --ca-cert --certificate-authority
+--insecure: -k --no-verify --insecure-skip-tls-verify --skip-verify
+--config: --app-config --set --config-string --config-file --configuration --params --settings
+--args: --arg -a --argument --arguments
+--input: --file --in --from --input-file
+--output: --out --file --to --save --output-file
+--time: --grace-period --grace --wait --delay --stop-timeout
+--id: --name --instance-id --inst-id
+--memory: -m --mem --memory-limit --vm-memory --limits
+--type: --content-type --contenttype --mime --mime-type
+--requirements: --requirement --reqs --deps --dependencies
+--replace: --update --overwrite
+--value: --json-value --data -d --message -m
+--end: --eof --close --finish --done -e
+--status: --for --condition --until --state
+--list: --dry-run --show --preview -n
+--host: --bind --address --listen --interface -b -H --ip
+--storage: --data --dir --data-dir --directory --sequences-root --store
+--no-token: --no-auth --insecure-no-auth --anonymous
+--pdb: --debugger --breakpoint
+--port: -p --publish --listen-port
+--once: --no-reload --no-watch --single
+--forget: --remove-immediately --rm
+--version: -v -version
+""")
 """Names of options in other tools, by the options' names here."""
 
 _READING = "inst output, inst stdout, inst stderr, topic get"
@@ -297,221 +212,129 @@ _LOGS = "inst log, hub log"
 _STARTING = "seq start, seq run"
 _LISTS = "inst list, seq list, topic list, profile list"
 
-_NO_OPTION = (
-    _absent(
-        "seq run",
-        "-d --detach --background --bg",
-        "`scramjet seq start` starts an instance and does not wait for its end",
-    ),
-    _absent("seq start", "-d --detach --background --bg", "it does not wait for the end anyhow"),
-    _absent(
-        "seq run",
-        "--rm --no-keep --remove --delete",
-        "what was sent from a path is deleted at the end anyhow (not with `--keep`)",
-    ),
-    _absent(
-        "seq start",
-        "-i --input --stdin --no-input --follow -o --output --output-only --log --limit --rm --keep --wait --attach"
-        " -a --stream",
-        "`scramjet seq run` feeds a program and shows what it gives; `scramjet inst input` and `scramjet inst output`"
-        " do it after a start",
-    ),
-    _absent(
-        "seq run, seq start, inst attach, dev",
-        "-it -ti --tty --interactive",
-        "no terminal is needed: `scramjet seq run` feeds stdin to the program, `scramjet inst attach` connects a"
-        " terminal to one that runs",
-    ),
-    _absent("inst attach", "-i -t --stdin", "what you type goes to its stdin anyhow"),
-    _absent(
-        "inst attach", "--detach-keys --sig-proxy", "Ctrl-C detaches, and the instance goes on"
-    ),
-    _absent(
-        f"{_STARTING}, dev",
-        "-e --env --env-file --env-vars --environment --secret --secrets",
-        "a hub gives programs no environment variables; `--config JSON` gives settings",
-    ),
-    _absent(
-        f"{_STARTING}, dev, seq send",
-        "--volume --mount --volumes -v",
-        "a hub mounts nothing; files of the sequence's folder go along with it",
-    ),
-    _absent(
-        _STARTING,
-        "--cpus --cpu --gpus --gpu --vm-size --vm-cpus --cpu-shares --memory-swap --pids-limit",
-        "a hub limits memory only: `--memory MB`",
-    ),
-    _absent(_STARTING, "--restart --restart-policy", "a hub restarts nothing"),
-    _absent(
-        _STARTING,
-        "--port --publish --expose --network --net",
-        "a hub forwards no ports; data goes through input, output, events and topics",
-    ),
-    _absent(
-        f"{_STARTING}, inst attach",
-        "--config-json --startup-config",
-        "`--config JSON` gives the configuration",
-    ),
-    _absent(
-        f"{_STARTING}, dev",
-        "-f -s",
-        "`--config JSON`, or `--config @FILE`, gives the configuration",
-    ),
-    _absent(
-        _STARTING,
-        "--replicas --scale --instances -n --count",
-        "each start is of one instance",
-    ),
-    _absent(
-        "inst kill",
-        "--force -f --now -9 --grace-period --time -t --yes -y",
-        "it kills at once, and asks nothing",
-    ),
-    _absent("inst kill", "--signal -s", "it always sends SIGKILL; `scramjet inst stop` asks first"),
-    _absent(
-        "inst stop",
-        "--signal -s",
-        "it calls the program's stop handler; a hub sends no signals. `scramjet inst kill` kills",
-    ),
-    _absent("inst stop", "--force -f --now -9 --kill", "`scramjet inst kill` kills at once"),
-    _absent(
-        "inst stop, inst kill",
-        "--all -a",
-        "name them: `{here} $(scramjet inst list -q)`",
-    ),
-    _absent("seq rm", "--all -a", "`scramjet seq prune --all` deletes all that nothing runs of"),
-    _absent(
-        _LOGS,
-        "--tail --last -t",
-        "`--follow` goes on with what comes, and for the last lines there is `| tail -n N` (`--lines` takes the first)",
-    ),
-    _absent(
-        _READING,
-        "--tail --last",
-        "it follows anyhow, and for the last lines there is `| tail -n N` (`--lines` takes the first)",
-    ),
-    _absent(
-        f"{_LOGS}, {_READING}, inst events",
-        "--since --since-time --until -S -U --from --to --after --before",
-        "a hub can't choose by time; what nobody has read yet comes first",
-    ),
-    _absent(_LOGS, "--timestamps --time --times -T", "each record is shown with its time anyhow"),
-    _absent(
-        _READING,
-        "--timestamps --time --times -T",
-        "the data comes as the program gave it; the log has times",
-    ),
-    _absent(
-        f"{_LOGS}, {_READING}, {_LISTS}",
-        "--grep -g --filter --search --selector -l --label --field-selector",
-        "`| grep WORD` chooses lines, and `--json` is for other tools",
-    ),
-    _absent(f"{_LOGS}, {_LISTS}", "--reverse -r", "`| tac` turns the lines round"),
-    _absent(_LISTS, "--sort --sort-by --order", "`| sort` sorts the lines"),
-    _absent(
-        _LISTS, "--no-trunc --wide", "in a pipe, and with `--json`, the ids and names are whole"
-    ),
-    _absent(_LISTS, "--watch -w --follow -f", "`watch {here}` shows it again and again"),
-    _absent(
-        "inst input, inst stdin, topic send, inst inout",
-        "--text --message --data --value --string -m -d --line",
-        "text comes through a pipe: `echo hello | {here} NAME -`",
-    ),
-    _absent(
-        "inst input, inst stdin, topic send, inst inout",
-        "--file -f -i --input --stdin",
-        "the file's name is the last word, and `-` is stdin",
-    ),
-    _absent("inst inout", "--eof --end --close", "it ends the input anyhow (not with `--no-end`)"),
-    _absent(
-        "topic send", "--eof --end --close", "a topic has no end; it is open to all that send to it"
-    ),
-    _absent(
-        "seq send, seq pack",
-        "--name --tag -t --version --id",
-        "name and version are those of the package.json",
-    ),
-    _absent(
-        "seq send", "--dry-run --list -l", "`scramjet seq pack PATH --list` shows what would go"
-    ),
-    _absent(
-        "seq send, seq pack", "--exclude --ignore", "a file `.siignore` in the folder names them"
-    ),
-    _absent(
-        "seq send, seq pack, dev, replay, seq run, seq start, seq info, inst info",
-        "--file --path",
-        "the path is a word without an option",
-    ),
-    _absent(
-        "dev",
-        "--reload --watch --auto-reload --hot -w",
-        "it runs the program anew at each save anyhow",
-    ),
-    _absent(
-        "dev",
-        "-d --detach --background --workers --reload-dir",
-        "it runs in this terminal until Ctrl-C; `scramjet seq start` leaves a program on a hub",
-    ),
-    _absent(
-        "hub start, hub page",
-        "-d --daemon --detach --background --daemonize",
-        "it runs until Ctrl-C; the shell's `&`, or a service, keeps it in the background",
-    ),
-    _absent(
-        "hub start",
-        "--token --password --auth --api-key",
-        "SCRAMJET_HUB_TOKEN gives a hub its token",
-    ),
-    _absent("hub start", "--url --api-url -u", "`--host` and `--port` say where it listens"),
-    _absent(
-        "hub start", "--ca --insecure --cert --key --tls --https", "it speaks HTTP without TLS"
-    ),
-    _absent("hub start", "--profile", "it asks no hub"),
-    _absent("hub start", "--timeout --limit", "it runs until Ctrl-C; `timeout 60 {here}` ends it"),
-    _absent(
-        "profile create",
-        "--token",
-        "a profile that is made here has no token; SCRAMJET_TOKEN gives one to the command",
-    ),
-    _absent(
-        "profile list, profile show, profile use, profile rm, seq pack, completion",
-        "--url --api-url -u --profile -p --token --ca --insecure --timeout",
-        "it asks no hub",
-    ),
-    _absent(
-        "profile create",
-        "--profile -p --ca --insecure --timeout",
-        "it asks no hub",
-    ),
-    _absent(
-        "hub start, hub page", "--open --browser", "its note on a terminal has the page's address"
-    ),
-    _absent(
-        "hub start", "--workers --threads --reload", "it needs none: each program is a process"
-    ),
-    _absent(
-        "inst info, seq info, hub info",
-        "--watch -w --follow -f",
-        "`watch {here}` shows it again and again",
-    ),
-    _absent(
-        "*",
-        "--force --yes -y -f --no-input --assume-yes --no-confirm",
-        "nothing here asks before it acts",
-    ),
-    _absent(
-        "*",
-        "--color --colour --no-color --no-colour --colors",
-        "NO_COLOR=1 in the environment turns colours off",
-    ),
-    _absent("*", "--no-pager --pager", "there is no pager"),
-    _absent(
-        "*",
-        "--namespace --all-namespaces -A --app --space --region --org",
-        "a hub has no parts; `--url` or `--profile` names the hub",
-    ),
-    _absent("*", "--version", "`scramjet --version` says it"),
-)
+_NO_OPTION = _rows(f"""
+seq run: -d --detach --background --bg
+    `scramjet seq start` starts an instance and does not wait for its end
+seq start: -d --detach --background --bg
+    it does not wait for the end anyhow
+seq run: --rm --no-keep --remove --delete
+    what was sent from a path is deleted at the end anyhow (not with `--keep`)
+seq start: -i --input --stdin --no-input --follow -o --output --output-only --log --limit --rm --keep --wait --attach \
+-a --stream
+    `scramjet seq run` feeds a program and shows what it gives; `scramjet inst input` and `scramjet inst output` do it
+    after a start
+seq run, seq start, inst attach, dev: -it -ti --tty --interactive
+    no terminal is needed: `scramjet seq run` feeds stdin to the program, `scramjet inst attach` connects a terminal to
+    one that runs
+inst attach: -i -t --stdin
+    what you type goes to its stdin anyhow
+inst attach: --detach-keys --sig-proxy
+    Ctrl-C detaches, and the instance goes on
+{_STARTING}, dev: -e --env --env-file --env-vars --environment --secret --secrets
+    a hub gives programs no environment variables; `--config JSON` gives settings
+{_STARTING}, dev, seq send: --volume --mount --volumes -v
+    a hub mounts nothing; files of the sequence's folder go along with it
+{_STARTING}: --cpus --cpu --gpus --gpu --vm-size --vm-cpus --cpu-shares --memory-swap --pids-limit
+    a hub limits memory only: `--memory MB`
+{_STARTING}: --restart --restart-policy
+    a hub restarts nothing
+{_STARTING}: --port --publish --expose --network --net
+    a hub forwards no ports; data goes through input, output, events and topics
+{_STARTING}, inst attach: --config-json --startup-config
+    `--config JSON` gives the configuration
+{_STARTING}, dev: -f -s
+    `--config JSON`, or `--config @FILE`, gives the configuration
+{_STARTING}: --replicas --scale --instances -n --count
+    each start is of one instance
+inst kill: --force -f --now -9 --grace-period --time -t --yes -y
+    it kills at once, and asks nothing
+inst kill: --signal -s
+    it always sends SIGKILL; `scramjet inst stop` asks first
+inst stop: --signal -s
+    it calls the program's stop handler; a hub sends no signals. `scramjet inst kill` kills
+inst stop: --force -f --now -9 --kill
+    `scramjet inst kill` kills at once
+inst stop, inst kill: --all -a
+    name them: `{{here}} $(scramjet inst list -q)`
+seq rm: --all -a
+    `scramjet seq prune --all` deletes all that nothing runs of
+{_LOGS}: --tail --last -t
+    `--follow` goes on with what comes, and for the last lines there is `| tail -n N` (`--lines` takes the first)
+{_READING}: --tail --last
+    it follows anyhow, and for the last lines there is `| tail -n N` (`--lines` takes the first)
+{_LOGS}, {_READING}, inst events: --since --since-time --until -S -U --from --to --after --before
+    a hub can't choose by time; what nobody has read yet comes first
+{_LOGS}: --timestamps --time --times -T
+    each record is shown with its time anyhow
+{_READING}: --timestamps --time --times -T
+    the data comes as the program gave it; the log has times
+{_LOGS}, {_READING}, {_LISTS}: --grep -g --filter --search --selector -l --label --field-selector
+    `| grep WORD` chooses lines, and `--json` is for other tools
+{_LOGS}, {_LISTS}: --reverse -r
+    `| tac` turns the lines round
+{_LISTS}: --sort --sort-by --order
+    `| sort` sorts the lines
+{_LISTS}: --no-trunc --wide
+    in a pipe, and with `--json`, the ids and names are whole
+{_LISTS}: --watch -w --follow -f
+    `watch {{here}}` shows it again and again
+inst input, inst stdin, topic send, inst inout: --text --message --data --value --string -m -d --line
+    text comes through a pipe: `echo hello | {{here}} NAME -`
+inst input, inst stdin, topic send, inst inout: --file -f -i --input --stdin
+    the file's name is the last word, and `-` is stdin
+inst inout: --eof --end --close
+    it ends the input anyhow (not with `--no-end`)
+topic send: --eof --end --close
+    a topic has no end; it is open to all that send to it
+seq send, seq pack: --name --tag -t --version --id
+    name and version are those of the package.json
+seq send: --dry-run --list -l
+    `scramjet seq pack PATH --list` shows what would go
+seq send, seq pack: --exclude --ignore
+    a file `.siignore` in the folder names them
+seq send, seq pack, dev, replay, seq run, seq start, seq info, inst info: --file --path
+    the path is a word without an option
+dev: --reload --watch --auto-reload --hot -w
+    it runs the program anew at each save anyhow
+dev: -d --detach --background --workers --reload-dir
+    it runs in this terminal until Ctrl-C; `scramjet seq start` leaves a program on a hub
+hub start, hub page: -d --daemon --detach --background --daemonize
+    it runs until Ctrl-C; the shell's `&`, or a service, keeps it in the background
+hub start: --token --password --auth --api-key
+    SCRAMJET_HUB_TOKEN gives a hub its token
+hub start: --url --api-url -u
+    `--host` and `--port` say where it listens
+hub start: --ca --insecure --cert --key --tls --https
+    it speaks HTTP without TLS
+hub start: --profile
+    it asks no hub
+hub start: --timeout --limit
+    it runs until Ctrl-C; `timeout 60 {{here}}` ends it
+profile create: --token
+    a profile that is made here has no token; SCRAMJET_TOKEN gives one to the command
+profile list, profile show, profile use, profile rm, seq pack, completion: --url --api-url -u --profile -p --token
+    it asks no hub
+profile list, profile show, profile use, profile rm, seq pack, completion: --ca --insecure --timeout
+    it asks no hub
+profile create: --profile -p --ca --insecure --timeout
+    it asks no hub
+hub start, hub page: --open --browser
+    its note on a terminal has the page's address
+hub start: --workers --threads --reload
+    it needs none: each program is a process
+inst info, seq info, hub info: --watch -w --follow -f
+    `watch {{here}}` shows it again and again
+*: --force --yes -y -f --no-input --assume-yes --no-confirm
+    nothing here asks before it acts
+*: --color --colour --no-color --no-colour --colors
+    NO_COLOR=1 in the environment turns colours off
+*: --no-pager --pager
+    there is no pager
+*: --namespace --all-namespaces -A --app --space --region --org
+    a hub has no parts; `--url` or `--profile` names the hub
+*: --version
+    `scramjet --version` says it
+""")
 """Options of other tools that have no counterpart, by verb."""
 
 _USUAL = {

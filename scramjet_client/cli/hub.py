@@ -14,18 +14,14 @@ from scramjet_client._kept_tokens import kept_at
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _output, _say, _streams
 from scramjet_client.cli._click import Group
-from scramjet_client.cli._options import (
-    PORT,
-    follow_option,
-    follows,
-    limit_option,
-    lines_option,
-    log_options,
-)
+from scramjet_client.cli._options import PORT, log_options
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli._terms import all_in_options, in_options
+from scramjet_client.http.interrupts import wait_for_event
 
 if TYPE_CHECKING:
+    import ssl
+
     from scramjet_client.hub import LocalHub
 
 
@@ -70,7 +66,7 @@ def start(
     from scramjet_client.hub._signals import ended_by_signals  # noqa: PLC0415
     from scramjet_client.hub._starting import kept_token, make_hub  # noqa: PLC0415
 
-    made = make_hub(host, port, None, no_token, storage, page=not no_page, record=record)
+    made = make_hub(host, port, no_token=no_token, storage=storage, page=not no_page, record=record)
     listening = _listening(made, f"{host}:{port}")
     with ended_by_signals() as ended, listening as running, kept_token(running) as token:
         if session.json:
@@ -85,7 +81,7 @@ def start(
         if running.page_url is not None:
             session.note(f"its page, for you alone: {running.page_url}")
         session.note("the hub runs until Ctrl-C")
-        ended.wait()
+        wait_for_event(ended)
 
 
 @hub.command()
@@ -104,14 +100,17 @@ def page(session: Session, port: int) -> None:
         scramjet hub page --port 8001 --url https://hub.example/api/v1
     """
     from scramjet_client._kept_tokens import keep_token  # noqa: PLC0415
-    from scramjet_client.cli._page import proxy_for  # noqa: PLC0415
+    from scramjet_client.hub._proxy import PageProxy  # noqa: PLC0415 - the extra "hub"
     from scramjet_client.hub._signals import ended_by_signals  # noqa: PLC0415
 
     session.host.get_version()  # says in one sentence what is wrong, before a browser would
+    settings = session.settings
+    tls = _tls(settings.verify)
     with contextlib.ExitStack() as stack:
         ended = stack.enter_context(ended_by_signals())
+        proxy = PageProxy(settings.api_base, token=settings.token, tls=tls, port=port)
         try:
-            running = stack.enter_context(proxy_for(session.settings, port))
+            running = stack.enter_context(proxy)
         except OSError as error:
             raise click.ClickException(
                 _cannot_listen("page", f"127.0.0.1:{port}", error)
@@ -123,7 +122,18 @@ def page(session: Session, port: int) -> None:
         else:
             _say.out(running.page_url)
         session.note("the page is there until Ctrl-C")
-        ended.wait()
+        wait_for_event(ended)
+
+
+def _tls(verify: bool | str | None) -> ssl.SSLContext | bool:
+    import ssl  # noqa: PLC0415 - help needs none
+
+    if verify is False:
+        return False
+    name = None if verify in (None, True) else str(verify)
+    if name is not None and os.path.isdir(name):
+        return ssl.create_default_context(capath=name)
+    return ssl.create_default_context(cafile=name)
 
 
 def _cannot_listen(what: str, where: str, error: OSError) -> str:
@@ -186,20 +196,9 @@ def info(session: Session) -> None:
 
 
 @hub.command()
-@follow_option(default=False)
-@lines_option
-@limit_option()
 @log_options
 @pass_session
-def log(
-    session: Session,
-    *,
-    follow: bool | None,
-    lines: int | None,
-    limit: float | None,
-    every: bool,
-    level: str | None,
-) -> None:
+def log(session: Session, /, **given: Any) -> None:
     r"""Print the hub's log.
 
     Without -f or --timeout it prints what there is, and ends.
@@ -208,11 +207,7 @@ def log(
     Example:
         scramjet hub log
     """
-    goes_on = follows(follow, limit)
-    idle = None if goes_on else _streams.SILENCE
-    stream = session.host.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
-    chosen = _streams.Chosen(every=every, level=level)
-    _streams.show_log(session, stream, lines, goes_on, chosen, is_kept=True)
+    _streams.show_log(session, session.host.get_log_stream, is_kept=True, **given)
 
 
 @hub.command()

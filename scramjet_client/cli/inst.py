@@ -17,14 +17,13 @@ from scramjet_client.api.answers import shown_status
 from scramjet_client.cli import _exits, _lookup, _output, _say, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
-from scramjet_client.cli._hints import hint
+from scramjet_client.cli._hints import say_advice
 from scramjet_client.cli._numbers import seconds_type
 from scramjet_client.cli._options import (
     LIMIT_NAMES,
     SENDING,
     file_option,
     follow_option,
-    follows,
     instance_argument,
     instances_argument,
     limit_option,
@@ -35,7 +34,6 @@ from scramjet_client.cli._options import (
 )
 from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
 from scramjet_client.cli._session import Session, pass_session
-from scramjet_client.cli._terms import in_options
 from scramjet_client.cli.events import event, events
 from scramjet_client.errors import InstanceEndedError, InstanceNotFoundError, ScramjetError
 from scramjet_client.models import STATUSES, GetInstanceResponse
@@ -91,6 +89,9 @@ def info(session: Session, instance: str) -> None:
     """
     found = _lookup.instance_of(session, instance).get_info()
     how = found.terminated
+    code = None
+    if how is not None:
+        code = f"{'not known' if how.exit_code is None else how.exit_code} ({how.reason})"
     pairs = [
         ("id", found.id),
         ("sequence", found.sequence),
@@ -98,8 +99,8 @@ def info(session: Session, instance: str) -> None:
         ("created", found.created),
         ("started", found.started),
         ("ended", found.ended),
-        ("exit code", None if how is None else f"{_code(how.exit_code)} ({how.reason})"),
-        *((name, value) for name, value in found.extra.items()),
+        ("exit code", code),
+        *found.extra.items(),
     ]
     _output.details(session, found, pairs)
 
@@ -128,21 +129,9 @@ def health(session: Session, instance: str) -> None:
 
 @inst.command()
 @instance_argument
-@follow_option(default=False)
-@lines_option
-@limit_option()
 @log_options
 @pass_session
-def log(
-    session: Session,
-    instance: str,
-    *,
-    follow: bool | None,
-    lines: int | None,
-    limit: float | None,
-    every: bool,
-    level: str | None,
-) -> None:
+def log(session: Session, /, instance: str, **given: Any) -> None:
     r"""Print the log that nobody has read yet.
 
     Without -f or --timeout it prints what there is, and ends. With --json a record is one line of JSON, as it came.
@@ -152,12 +141,8 @@ def log(
     Example:
         scramjet inst log -f $ID --timeout 10 --level info
     """
-    goes_on = follows(follow, limit)
-    idle = None if goes_on else _streams.SILENCE
     client = _lookup.instance_of(session, instance)
-    stream = client.get_log_stream(idle_timeout=idle, timeout=session.limit(limit))
-    chosen = _streams.Chosen(every=every, level=level)
-    _streams.show_log(session, stream, lines, goes_on, chosen)
+    _streams.show_log(session, client.get_log_stream, **given)
 
 
 def _reader(stream_id: Any) -> None:
@@ -328,7 +313,7 @@ def inout(
         # Closing it cancels the rest of the upload before the reader of stdin is freed.
         stack.enter_context(stream)
         with time_limit.ends(stream.close):
-            _streams.to_stdout(stream)
+            stream.pipe_to(_say.Data().write)
     if not time_limit.over:
         _end_with(ctx, client, content_type)
 
@@ -499,10 +484,4 @@ def _ended(
 def _say_cause(info: GetInstanceResponse) -> None:
     if info.cause is not None:
         _say.error(f"instance {info.id!r} failed: {info.cause}")
-        for advice in (info.cause.cure, hint(info.cause)):
-            if advice is not None:
-                _say.error(in_options(advice))
-
-
-def _code(exit_code: int | None) -> str:
-    return "not known" if exit_code is None else str(exit_code)
+        say_advice(info.cause)

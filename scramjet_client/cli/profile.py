@@ -177,6 +177,11 @@ def _write(path: Path, value: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2)
-    partial.replace(path)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            json.dump(value, file, indent=2)
+        partial.replace(path)
+    except OSError:
+        # Windows replaces no file that another process has open.
+        partial.unlink(missing_ok=True)
+        raise

@@ -320,14 +320,9 @@ def _say_what_runs(session: Session, id: str, given: str, error: HubResponseErro
         if each.sequence == id and not has_ended(each)
     ]
     if running:
-        more = (
-            f" and {len(running) - 3} more run"
-            if len(running) > 3
-            else " run"
-            if len(running) > 1
-            else " runs"
-        )
-        what = f"instance {', '.join(running[:3])}{more}: `scramjet seq rm --force {given}` kills what runs first"
+        more = f" and {len(running) - 3} more" if len(running) > 3 else ""
+        some = f"instance {', '.join(running[:3])}{more} {'runs' if len(running) == 1 else 'run'}"
+        what = f"{some}: `scramjet seq rm --force {given}` kills what runs first"
     else:
         what = "a hub counts an instance for 15 s after its end: delete it then, or with --force"
     error.message = f"{error.message.partition('; it has instances')[0]}; {what}"

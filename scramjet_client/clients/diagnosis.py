@@ -26,10 +26,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.causes import causes, has_cause
-from scramjet_client.http.settings import is_loopback, proxies_for
-
-_API = "/api/v1"
-"""The usual path of a hub's API in its URL."""
+from scramjet_client.http.settings import API_PATH, is_loopback, proxies_for
 
 _LOGIN = 407
 _GATEWAY = (502, 503, 504)
@@ -172,7 +169,7 @@ def _about_answer(
     if status in _MISSING:
         return Diagnosis(
             cause="wrong-path",
-            advice=f"there is no hub's API at this path; its URL normally ends with {_API}",
+            advice=f"there is no hub's API at this path; its URL normally ends with {API_PATH}",
         )
     return _NOT_A_HUB if isinstance(error, InvalidResponseError) else None
 
@@ -233,7 +230,7 @@ def api_nearby(client: HttpClient, timeout: float) -> str | None:
         if answer == "version":
             return base
         if answer == "token":
-            nowhere = f"{base[: -len(_API)]}/{uuid.uuid4()}"
+            nowhere = f"{base[: -len(API_PATH)]}/{uuid.uuid4()}"
             if _answer_of(nowhere, client, deadline) != "token":
                 return base
             guarded.append(base)
@@ -251,8 +248,8 @@ def _likely(api_base: str) -> list[str]:
     origin = f"{parts.scheme}://{parts.netloc}"
     begun = list(accumulate(f"/{each}" for each in parts.path.split("/") if each))
     # What follows the usual path is the path of a request, as in "/api/v1/sequences".
-    bases = [f"{origin}{each}" for each in begun if each.endswith(_API)]
-    bases += [f"{origin}{each}{_API}" for each in ("", *begun[:_DEEPEST], *begun[-1:])][::-1]
+    bases = [f"{origin}{each}" for each in begun if each.endswith(API_PATH)]
+    bases += [f"{origin}{each}{API_PATH}" for each in ("", *begun[:_DEEPEST], *begun[-1:])][::-1]
     return [each for each in dict.fromkeys(bases) if each != api_base]
 
 

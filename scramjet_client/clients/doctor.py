@@ -51,6 +51,9 @@ _HELD_LIMIT = 10.0
 """Seconds after which the probe ends in any case."""
 
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXY_VARIABLES = (
+    "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
+)  # fmt: skip
 
 
 @public
@@ -329,30 +332,21 @@ def _versions() -> dict[str, str]:
 
 def _ignored(client: HttpClient, sources: Mapping[str, str]) -> list[str]:
     """Return the settings that a user may believe to be in use, but that are not."""
-    said = []
-    netrc = os.environ.get("NETRC") or "~/.netrc"
-    if Path(netrc).expanduser().exists():
-        said.append(f"{netrc}: logins are never taken from it")
     used = set(sources.values())
-    for name in VARIABLES:
-        if os.environ.get(name) and name not in used:
-            said.append(f"{name}: not what this client was made with; see HostClient.from_env")
+    unused = dict.fromkeys(
+        [each for each in VARIABLES if each not in used],
+        "not what this client was made with; see HostClient.from_env",
+    )
     if client.proxies is None and is_loopback(client.api_base):
-        for name in (
-            "HTTP_PROXY",
-            "http_proxy",
-            "HTTPS_PROXY",
-            "https_proxy",
-            "ALL_PROXY",
-            "all_proxy",
-        ):
-            if os.environ.get(name):
-                said.append(f"{name}: proxies are not used for this machine")
+        unused.update(dict.fromkeys(_PROXY_VARIABLES, "proxies are not used for this machine"))
     if client.verify is not None:
-        said += [f"{name}: verify was given" for name in _CA_VARIABLES if os.environ.get(name)]
-    said += [
-        f"{name}: CAs are named by {_CA_VARIABLES[0]}, or by verify"
-        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
-        if os.environ.get(name) and client.api_base.startswith("https:")
+        unused.update(dict.fromkeys(_CA_VARIABLES, "verify was given"))
+    if client.api_base.startswith("https:"):
+        named = f"CAs are named by {_CA_VARIABLES[0]}, or by verify"
+        unused.update(dict.fromkeys(("SSL_CERT_FILE", "SSL_CERT_DIR"), named))
+    netrc = os.environ.get("NETRC") or "~/.netrc"
+    has_logins = Path(netrc).expanduser().exists()
+    return [
+        *([f"{netrc}: logins are never taken from it"] if has_logins else []),
+        *(f"{name}: {why}" for name, why in unused.items() if os.environ.get(name)),
     ]
-    return said

@@ -27,9 +27,9 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration
-from scramjet_client.http.interrupts import Event
-from scramjet_client.http.settings import route
+from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.instances.client import InstanceClient
+from scramjet_client.instances.watcher import fetch_info
 from scramjet_client.models import (
     OUTPUT_STREAMS,
     GetInstanceResponse,
@@ -282,13 +282,7 @@ def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> Outp
         return instance.get_stream(stream_id)
     for attempts_left in (2, 1, 0):
         try:
-            instance.client.request(
-                "GET",
-                route("instance", instance.id),
-                timeout=_CONNECTING,
-                subject=f"instance {instance.id!r}",
-                not_found=InstanceNotFoundError,
-            )
+            fetch_info(instance.client, instance.id, timeout=_CONNECTING)
             break
         except HubTimeoutError:
             if not attempts_left:
@@ -355,7 +349,9 @@ class Fleet(Live):
 
     def _asked(self, question: Callable[[HostClient], _T]) -> FleetAnswer[_T]:
         hosts = self.get_hosts()
-        return _gathered({hub: _bound(question, host) for hub, host in hosts.items()}, hosts.errors)
+        return _gathered(
+            {hub: partial(question, host) for hub, host in hosts.items()}, hosts.errors
+        )
 
     def get_version(self) -> FleetAnswer[GetVersionResponse]:
         """Return each hub's version."""
@@ -427,7 +423,7 @@ class Fleet(Live):
         found = self.find_sequence(sequence)
         hosts = self.get_hosts()
         ranks = _gathered(
-            {hub: _bound(_rank, hosts[hub]) for hub in found if hub in hosts}, found.errors
+            {hub: partial(_rank, hosts[hub]) for hub in found if hub in hosts}, found.errors
         )
         errors = dict(ranks.errors)
         for hub in sorted(ranks, key=lambda hub: ranks[hub]):
@@ -462,7 +458,7 @@ class Fleet(Live):
         """
         found = self.list_instances_of(sequence)
         targets = {
-            (hub, each.id): _bound(_event(event_name, message), each)
+            (hub, each.id): partial(each.send_event, event_name, message)
             for hub, instances in found.items()
             for each in instances
         }
@@ -501,14 +497,6 @@ class Fleet(Live):
         return FleetFollow(
             lambda: self._asked(lambda host: _living(host, sequence)), stream_id, look, limit
         )
-
-
-def _bound(question: Callable[[_K], _T], about: _K) -> Callable[[], _T]:
-    return lambda: question(about)
-
-
-def _event(event_name: str, message: Any) -> Callable[[InstanceClient], SendEventResponse]:
-    return lambda instance: instance.send_event(event_name, message)
 
 
 def _living(host: HostClient, sequence: str) -> list[InstanceClient]:
@@ -555,7 +543,7 @@ def at_once(calls: Mapping[_K, Callable[[], _T]]) -> tuple[dict[_K, _T], dict[_K
         futures = {key: pool.submit(in_context(call)) for key, call in calls.items()}
         for key, future in futures.items():
             try:
-                values[key] = future.result()
+                values[key] = future.result(wait_in_parts(future, None))
             except ScramjetError as error:
                 errors[key] = error
     finally:

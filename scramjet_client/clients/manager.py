@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from scramjet_client._base import public
@@ -161,10 +162,7 @@ class ManagerClient(ApiClient):
         Wire: everything below /sth/{id}/api/v1.
         """
         path = f"{route('sth', id)}/{route(*host_api_base.strip('/').split('/'))}"
-
-        def explain(error: NotFoundError) -> HubResponseError:
-            return _nearest(error, id, self)
-
+        explain = partial(_nearest, hub=id, manager=self)
         # setdefault is atomic: two threads that ask at the same time get the same client.
         behind = self._behind.setdefault(path, ProxiedClient(self._client, path, explain))
         return HostClient.over(behind)
@@ -271,12 +269,7 @@ class ManagerClient(ApiClient):
         """
         path = f"s3/{route(id)}" if id else "s3/"
         text = send_package(
-            self._client,
-            path,
-            package,
-            requirements=requirements,
-            progress=progress,
-            method="PUT",
+            self._client, path, package, requirements=requirements, progress=progress, method="PUT"
         )
         return store_item_from(json_in(text, "a store item"))
 

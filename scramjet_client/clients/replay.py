@@ -273,9 +273,8 @@ def _differences(
     if sorted(events[0]) != sorted(events[1]) and not missed:
         found.append(Difference(of="events", lines=_diff(sorted(events[0]), sorted(events[1]))))
     ends = _end(run.stopped, run.exit_code), _end(stopped, code)
-    known = (
-        stopped or run.stopped or None not in (code, run.exit_code)
-    )  # some hubs do not tell codes
+    # Some hubs do not tell codes.
+    known = stopped or run.stopped or None not in (code, run.exit_code)
     if ends[0] != ends[1] and known:
         found.append(Difference(of="end", lines=[f"-{ends[0]}", f"+{ends[1]}"]))
     return found

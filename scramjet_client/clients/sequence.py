@@ -167,15 +167,16 @@ class SequenceClient(Handle):
         If the end of the instance is not seen, because of a timeout, an error or Ctrl-C, the instance is killed.
 
         Args:
-            input: As in `InstanceClient.run`; `b""` ends the program's input at once.
-            stdin: As in `InstanceClient.run`.
-            type: As in `InstanceClient.run`.
-            json: As in `InstanceClient.run`.
-            output: As in `InstanceClient.run`.
-            progress: As in `InstanceClient.run`.
+            input: Data for the program's input, which then ends: text, bytes, a file, a `Path` or an iterable. `b""`
+                ends it at once. With None nothing is sent, and a program that waits for input goes on waiting.
+            stdin: The same for its stdin.
+            type: Content type of the input; None means that of what you give.
+            json: Whether `input` gives values to be sent as JSON lines.
+            output: Where its output goes instead of memory: a path, a file or a callable.
+            progress: Called with the bytes of `input` sent so far, and in all (None if unknown).
             timeout: Seconds for all of it; None waits without limit.
-            check: As in `InstanceClient.run`.
-            app_config: As in `start`, like the arguments below.
+            check: Whether a bad end raises, as in `CompletedInstance.check_returncode`.
+            app_config: Settings of the program, as in `start`, like the arguments below.
             args: Further arguments of the program.
             input_topic: Topic that feeds its input (1.x).
             output_topic: Topic that its output goes to (1.x).

@@ -298,12 +298,10 @@ class BodyWriter:
 
     def _count(self, piece: bytes | memoryview) -> None:
         self.bytes_sent += len(piece)
-        if self._progress is not None:
-            self._report(self._progress)
-
-    def _report(self, progress: Callable[[int], object]) -> None:
+        if self._progress is None:
+            return
         try:
-            progress(self.bytes_sent)
+            self._progress(self.bytes_sent)
         except BaseException:
             self.blamed = "progress hook"
             raise

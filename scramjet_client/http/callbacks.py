@@ -21,6 +21,17 @@ def refuse_unheard(call: Any, name: str) -> None:
             )
 
 
+def takes(call: Any, *given: object) -> bool:
+    """Return whether a callable takes these arguments, as far as Python can tell."""
+    try:
+        inspect.signature(call).bind(*given)
+    except TypeError:
+        return False
+    except ValueError:
+        pass  # some functions of C have no signature
+    return True
+
+
 _UNHEARD = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 
 

@@ -19,6 +19,9 @@ def causes(exception: BaseException) -> Iterator[BaseException]:
         seen.add(id(item))
         yield item
         pending += [*item.args, getattr(item, "reason", None), item.__cause__]
+        if type(item).__name__ == "NewConnectionError" and item.__cause__ is None:
+            # urllib3 1.26 raises it while it handles the cause, and sets none.
+            pending.append(item.__context__)
 
 
 def has_cause(

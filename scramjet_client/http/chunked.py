@@ -229,9 +229,8 @@ class ChunkedBody:
             parts = [buffer[:left], bytearray(len(self._between))]
         receive = self._receive_into
         assert receive is not None
-        count: int = (receive(parts) if self._wait is None else self._wait(lambda: receive(parts)))[
-            0
-        ]
+        came = receive(parts) if self._wait is None else self._wait(lambda: receive(parts))
+        count: int = came[0]
         if not count:
             raise IncompleteRead(b"", left)
         if count == left + len(self._between) and len(parts) > 1 and parts[1] == self._between:

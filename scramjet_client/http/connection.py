@@ -191,15 +191,11 @@ class _FreshPool(urllib3.HTTPConnectionPool):
     def _put_conn(self, conn: Any) -> None:
         # Many streams that end at once fill the pool, and urllib3's own version would warn each time. A request that
         # begins after the client was closed, such as an upload's, opens a new pool, which nobody would empty.
-        if (
-            conn is not None
-            and self.pool is not None
-            and (self._closed.is_set() or self.pool.full())
-        ):
-            if conn.sock is not None:
-                conn.close()
-        else:
+        unwanted = self.pool is not None and (self._closed.is_set() or self.pool.full())
+        if conn is None or not unwanted:
             super()._put_conn(conn)
+        elif conn.sock is not None:
+            conn.close()
 
 
 class _FreshTLSPool(_FreshPool, urllib3.HTTPSConnectionPool):

@@ -39,7 +39,7 @@ from scramjet_client.http.causes import causes, has_cause
 from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass
-from scramjet_client.http.settings import is_loopback
+from scramjet_client.http.settings import API_PATH, is_loopback
 
 _BY_STATUS: dict[int, type[HubResponseError]] = {
     400: BadParametersError,
@@ -58,9 +58,6 @@ _BY_PLATFORM_CODE: dict[int | None, type[HubResponseError]] = {
     1003: UnprocessableEntityError,
 }
 """Meanings of the platform's `error.code`, for statuses that say less."""
-
-_API = "/api/v1"
-"""The usual path of a hub's API in its URL."""
 
 # All errors of an instance's routes have the status 500; the text then starts with the intended status.
 _MEANT_STATUS = re.compile(r"([45][0-9]{2}): (.*)", re.DOTALL)
@@ -115,8 +112,7 @@ def from_response(
     method = (response.request.method if response.request is not None else None) or "GET"
     url = response.url or ""
     try:
-        body = beginning(response, ERROR_LIMIT).decode("utf-8", "replace")
-        body = hidden(body)
+        body = hidden(beginning(response, ERROR_LIMIT).decode("utf-8", "replace"))
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as cut:
         let_interrupts_pass(cut)
         # The refusal is known already; a connection that breaks inside its text must not hide it.
@@ -176,9 +172,9 @@ def _missing_token(base: str) -> str:
 
 def wrong_path(base: str) -> str:
     """Return advice for an address that does not end like that of a hub's API; "" if it does, or is not known."""
-    if not base or urlsplit(base).path.rstrip("/").endswith(_API):
+    if not base or urlsplit(base).path.rstrip("/").endswith(API_PATH):
         return ""
-    return f"; a hub's API is normally below {_API}: doctor() finds out whether one answers on this host"
+    return f"; a hub's API is normally below {API_PATH}: doctor() finds out whether one answers on this host"
 
 
 def _seconds_until(retry_after: str) -> float | None:
@@ -221,9 +217,6 @@ def is_timeout(exception: BaseException) -> bool:
 def root_text(exception: BaseException) -> str:
     """Return the text of the innermost cause: "connection refused", not three reprs."""
     *_, root = causes(exception)
-    if isinstance(root, urllib3.exceptions.NewConnectionError):
-        # urllib3 1.26 sets no cause, and raises its error while it handles the cause.
-        root = root.__context__ or root
     if isinstance(root, RemoteDisconnected):
         return "the other side closed the connection without an answer"
     if isinstance(root, IncompleteRead):
@@ -346,8 +339,8 @@ def _broken(error: BaseException, request: str, base: str, gone_for: str | None)
     return f"no hub at {base}: {said}; {cure}"
 
 
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE)
-"""The errors for a process, or a machine, that has too many open files."""
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, getattr(errno, "WSAEMFILE", errno.EMFILE))
+"""The errors for a process, or a machine, that has too many open files; Windows has its own for sockets."""
 
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 """OpenSSL's names, in its versions, for an answer that is not TLS."""

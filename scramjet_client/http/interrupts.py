@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from traceback import walk_tb
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,12 @@ def wait_in_parts(future: Future[Any], timeout: float | None) -> float | None:
     return 0.0
 
 
+def wait_for_event(event: threading.Event) -> None:
+    """Wait for an event of any kind, such that the main thread can be interrupted on every system."""
+    while not event.wait(longest_part()):
+        pass
+
+
 def wait_until(condition: threading.Condition, met: Callable[[], object]) -> None:
     """Wait for a condition, such that it can be interrupted on every system."""
     while not condition.wait_for(met, longest_part()):
@@ -78,11 +85,8 @@ def let_interrupts_pass(error: BaseException) -> None:
         if type(cause).__module__.partition(".")[0] in ("requests", "urllib3"):
             # This is a wrapper, which may carry the traceback of the exception that it wraps.
             continue
-        trace = cause.__traceback__
-        while trace is not None:
-            if _is_handler(trace.tb_frame):
-                raise cause from cause.__cause__
-            trace = trace.tb_next
+        if any(_is_handler(frame) for frame, _ in walk_tb(cause.__traceback__)):
+            raise cause from cause.__cause__
 
 
 def _is_handler(frame: FrameType) -> bool:

@@ -138,10 +138,6 @@ class Requester(Closing):
         self._outages = Outages(self.api_base)
         self.verify = verify
         self.cert = cert
-        if proxies is not None and not isinstance(proxies, Mapping):
-            raise TypeError(
-                f"proxies must be a dict, such as {{'https': 'http://proxy:3128'}}, not {type(proxies).__name__}"
-            )
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
         self._loggers: list[RequestLogger] = []
         session = self._session = Session(self.tuning)
@@ -247,7 +243,7 @@ class Requester(Closing):
             used = exchange or Exchange(deadline=ends, on_idle=on_idle)
             if exchange is None and limit is not None:
                 used.limit = f"{seconds(limit)} ({named})"
-            with self._discreet(), self._translated(used, method, path, subject):
+            with self._own_errors(used, method, path, subject):
                 response = self._send(
                     used, method, path, headers=all_headers, params=params, body=body
                 )
@@ -298,24 +294,24 @@ class Requester(Closing):
                 body=iter(()),
             )
 
-    def _translated(
-        self, exchange: Exchange, method: str, path: str, subject: str = ""
-    ) -> contextlib.AbstractContextManager[None]:
-        """Return a context manager that translates the errors of requests."""
-        return translate_errors(
-            method,
-            f"{self.api_base}/{path}" if path else self.api_base,
-            base=self.api_base,
-            connect=self.timeouts.connect,
-            exchange=exchange,
-            gone_for=subject if "reached" in self.memo else None,
-        )
+    def _url(self, path: str) -> str:
+        return f"{self.api_base}/{path}" if path else self.api_base
 
     @contextlib.contextmanager
-    def _discreet(self) -> Iterator[None]:
-        """Hide secrets that the hub or a proxy has repeated, in exceptions raised inside the block."""
+    def _own_errors(
+        self, exchange: Exchange, method: str, path: str, subject: str = ""
+    ) -> Iterator[None]:
+        """Translate the errors of requests, and hide in errors the secrets that the hub or a proxy has repeated."""
         try:
-            yield
+            with translate_errors(
+                method,
+                self._url(path),
+                base=self.api_base,
+                connect=self.timeouts.connect,
+                exchange=exchange,
+                gone_for=subject if "reached" in self.memo else None,
+            ):
+                yield
         except ScramjetError as error:
             hidden = self.hidden_in
             for cause in causes(error):
@@ -337,7 +333,7 @@ class Requester(Closing):
         """
 
         def attempt() -> requests.Response:
-            with self._discreet(), self._translated(exchange, method, path):
+            with self._own_errors(exchange, method, path):
                 return self._send(exchange, method, path, **how)
 
         return with_retries(
@@ -362,7 +358,7 @@ class Requester(Closing):
         read_timeout: float | None = None,
     ) -> requests.Response:
         """Send one request and return the response once its head has come; raises the exceptions of requests."""
-        url = f"{self.api_base}/{path}" if path else self.api_base
+        url = self._url(path)
         prepared = _prepared(
             self._session, method, (self.api_base, path), headers=headers, params=params, body=body
         )

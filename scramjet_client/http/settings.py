@@ -23,7 +23,10 @@ from scramjet_client._base import Shown, public
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.secrets import Secrets
 
-DEFAULT_API_BASE = "http://127.0.0.1:8000/api/v1"
+API_PATH = "/api/v1"
+"""The usual path of a hub's API in its URL."""
+
+DEFAULT_API_BASE = f"http://127.0.0.1:8000{API_PATH}"
 
 USER_AGENT = (
     f"scramjet-client-python/{__version__} (python {platform.python_version()}; {sys.platform})"
@@ -37,17 +40,9 @@ _HEADER_VALUE = re.compile(r"(?:[!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
 """Characters allowed in a header: Latin-1 without line ends."""
 
 _FRAMING = {
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-}
+    "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade",
+}  # fmt: skip
 """Headers that frame a request or control its connection. A wrong one breaks the next request."""
 
 _NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")

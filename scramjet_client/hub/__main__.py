@@ -35,16 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "(default: a random one, kept in a file that clients of yours find)",
     )
     tokens.add_argument(
-        "--no-token",
-        action="store_true",
-        help="let every user of this machine run programs as you",
+        "--no-token", action="store_true", help="let every user of this machine run programs as you"
     )
     parser.add_argument(
         "--storage", help="folder for sequences (default: one that is removed at the end)"
     )
     given = parser.parse_args(arguments)
     try:
-        hub = make_hub(given.host, given.port, given.token, given.no_token, given.storage)
+        hub = make_hub(**vars(given))
         with ended_by_signals() as ended, hub, kept_token(hub) as token:
             print(token.sentence, file=sys.stderr, flush=True)
             print(hub.url, flush=True)

@@ -7,7 +7,7 @@ import hmac
 import re
 import traceback
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -25,18 +25,30 @@ from scramjet_client.hub._http import (
 from scramjet_client.hub._page import Page
 from scramjet_client.hub._state import State
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
 BASE = "/api/v1"
 
 _METHOD_CODES = {"POST": 100, "GET": 200, "PUT": 300, "DELETE": 400}
 _KIND_CODES = {"sequence": 10000, "instance": 11000, "topic": 12000, "topics": 12000}
 _OPERATIONS = (
-    *("stdout", "stderr", "stdin", "log", "monitoring", "output", "input"),
-    *("health", "events", "event", "once"),
-    *("_monitoring_rate", "_event", "_stop", "_kill", "instances", "start"),
-)  # numbered from 1
+    "stdout", "stderr", "stdin", "log", "monitoring", "output", "input", "health", "events", "event", "once",
+    "_monitoring_rate", "_event", "_stop", "_kill", "instances", "start",
+)  # fmt: skip
+"""The last parts of routes that the audit knows, which it numbers from 1."""
+
+_ROUTES: dict[tuple[str, str], Callable[..., Awaitable[None]]] = {
+    ("POST", "sequence"): _routes_sequence.upload,
+    ("PUT", "sequence/*"): _routes_sequence.replace,
+    ("DELETE", "sequence/*"): _routes_sequence.delete,
+    ("GET", "sequence/*"): _routes_sequence.describe,
+    ("GET", "sequence/*/instances"): _routes_sequence.list_instances,
+    ("POST", "sequence/*/start"): _routes_sequence.start,
+    ("POST", "topics"): _routes_hub.change_topics,
+    ("DELETE", "topics/*"): _routes_hub.delete_topic,
+    ("GET", "topic/*"): _routes_hub.read_topic,
+    ("POST", "topic/*"): _routes_hub.write_topic,
+    ("POST", "platform"): _routes_hub.never,
+}
+"""The hub's routes with an id or a change; `*` is the id or name."""
 
 
 class App:
@@ -172,35 +184,14 @@ class App:
             await exchange.refuse(413, "Payload Too Large")
 
     async def _hub_route(self, exchange: Exchange, route: str) -> bool:
-        state, method = self._state, exchange.method
+        """Answer a request that is not for an instance; return False if the route is unknown."""
         first, *rest = route.split("/")
-        shape = (method, first, len(rest))
-        found: Awaitable[None]
-        if shape == ("POST", "sequence", 0):
-            found = _routes_sequence.upload(exchange, state)
-        elif shape == ("PUT", "sequence", 1):
-            found = _routes_sequence.replace(exchange, state, rest[0])
-        elif shape == ("DELETE", "sequence", 1):
-            found = _routes_sequence.delete(exchange, state, rest[0])
-        elif shape == ("GET", "sequence", 1):
-            found = _routes_sequence.describe(exchange, state, rest[0], "")
-        elif shape == ("GET", "sequence", 2) and rest[1] == "instances":
-            found = _routes_sequence.describe(exchange, state, rest[0], "instances")
-        elif shape == ("POST", "sequence", 2) and rest[1] == "start":
-            found = _routes_sequence.start(exchange, state, rest[0])
-        elif shape == ("POST", "topics", 0):
-            found = _routes_hub.change_topics(exchange, state)
-        elif shape == ("DELETE", "topics", 1):
-            found = _routes_hub.delete_topic(exchange, state, rest[0])
-        elif shape == ("GET", "topic", 1):
-            found = _routes_hub.read_topic(exchange, state, rest[0])
-        elif shape == ("POST", "topic", 1):
-            found = _routes_hub.write_topic(exchange, state, rest[0])
-        elif shape == ("POST", "platform", 0):
-            found = _routes_hub.never(exchange)
-        else:
-            return method == "GET" and await _routes_hub.get(exchange, state, route)
-        await found
+        serve = _ROUTES.get(
+            (exchange.method, "/".join([first, *("*" for _ in rest[:1]), *rest[1:]]))
+        )
+        if serve is None:
+            return exchange.method == "GET" and await _routes_hub.get(exchange, self._state, route)
+        await serve(exchange, self._state, *rest[:1])
         return True
 
 

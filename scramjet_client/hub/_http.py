@@ -11,6 +11,7 @@ from aiohttp import web
 
 from scramjet_client.hub import _json
 from scramjet_client.hub._page import PageFile
+from scramjet_client.hub._pipes import Pipe
 from scramjet_client.hub._records import compact
 
 UNDEFINED = object()
@@ -221,6 +222,17 @@ class Exchange:
         if value is not UNDEFINED:
             await self.write(compact(value))
         await self.finish()
+
+    async def stream(self, pipe: Pipe) -> None:
+        """Send what passes through a pipe from now on, to its end."""
+        reader = pipe.attach()
+        try:
+            await self.head(kind="application/octet-stream")
+            while data := await reader.get():
+                await self.write(data)
+            await self.finish()
+        finally:
+            pipe.detach(reader)
 
     async def refuse(self, status: int, reason: str) -> None:
         """Send a refusal of the hub's router: the reason phrase is the message, the body is empty."""

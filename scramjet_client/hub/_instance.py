@@ -13,7 +13,7 @@ import attrs
 from scramjet_client._trace import TraceWriter
 from scramjet_client.hub import _json
 from scramjet_client.hub._events import Events
-from scramjet_client.hub._pipes import Pipe
+from scramjet_client.hub._http import UNDEFINED
 from scramjet_client.hub._process import Process
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._recorder import Recorder
@@ -35,14 +35,14 @@ _REASONS = {
     137: "Instance killed",
     138: "Instance stopped",
 }
+_RUNNER_FAILED = {"exitcode": 213, "reason": "Runner failed"}
 
 
 @attrs.define
 class Start:
-    """The options of a start; names as on the wire, `UNSET` for an option that is missing."""
+    """The options of a start. `UNDEFINED` means that the request has no configuration; null is one."""
 
-    app_config: Any = None
-    has_app_config: bool = False
+    app_config: Any = UNDEFINED
     args: list[Any] | None = None
     output_topic: str | None = None
     input_topic: str | None = None
@@ -130,16 +130,19 @@ class Instance:
         return None
 
     async def _start_process(self) -> str | None:
+        config = self._start.app_config
         order = {
             "entry": str(self.sequence.entry),
             "root": str(self.sequence.folder),
             "args": self._start.args or [],
-            "appConfig": self._start.app_config if self._start.has_app_config else {},
+            "appConfig": {} if config is UNDEFINED else config,
         }
         self.status = "starting"
         self._hub.audit.changed(_STARTED, self.id)
         name = str(self.sequence.manifest.config.get("name") or "")
-        self._recorder.started(name, order["args"], order["appConfig"])
+        self._recorder.add(
+            "start", sequence=name, args=order["args"], config=order["appConfig"] or {}
+        )
         self.process = await Process.start(order, self._heard, self._hub.reaper)
         self._recorder.listen(self.process)
         for line in self._early_notes:
@@ -172,10 +175,11 @@ class Instance:
     async def _watch(self) -> None:
         await self.process.exited()
         self.terminated, explanation = self._judge()
-        good = self.terminated["exitcode"] in (-1, 137, 138)
-        self._recorder.ended(self.terminated["exitcode"], self.terminated["reason"])
+        code, reason = self.terminated["exitcode"], self.terminated["reason"]
+        good = code in (-1, 137, 138)
+        self._recorder.add("end", exit_code=code, reason=reason)
         self.status = "completed" if good else "errored"
-        if self.terminated["exitcode"] != 22:  # as on a real hub
+        if code != 22:  # as on a real hub
             self._ended = timestamp()
         self.note("INFO" if good else "ERROR", explanation)
         self._hub.log.note("INFO" if good else "ERROR", "Instance ended", self.id, self.terminated)
@@ -269,14 +273,14 @@ class Instance:
 
     def send_event(self, name: str, message: Any) -> None:
         """Send the program an event."""
-        self._recorder.event_sent(name, message)
+        self._recorder.add("sent", to="event", name=name, message=message)
         self.process.send("event", {"name": name, "message": message})
 
     def set_input_type(self, content_type: str) -> None:
         """Tell the program the content type of its input; the first call counts."""
         if self.input_type is None:
             self.input_type = content_type
-            self._recorder.input_type(content_type)
+            self._recorder.add("sent", to="input", type=content_type, data=b"")
             self.process.send("input", content_type)
 
     @property
@@ -298,9 +302,10 @@ class Instance:
         if kind == "hello":
             self._hello.set()
         elif kind == "event":
-            self._recorder.event_came(value["name"], value["message"])
-            self.events.emitted(value["name"], value["message"])
-            self._hub.broadcast(self, value["name"], value["message"])
+            name, message = value["name"], value["message"]
+            self._recorder.add("came", **{"from": "event"}, name=name, message=message)
+            self.events.emitted(name, message)
+            self._hub.broadcast(self, name, message)
         elif kind == "health":
             self.health = value
             self.health_came.set()
@@ -330,11 +335,6 @@ class Instance:
             self.set_input_type(content_type)
             self._routes.append(asyncio.ensure_future(topic.give(self.process.input)))
 
-    @property
-    def log(self) -> Pipe:
-        """The log's pipe."""
-        return self.process.log
-
     def note(self, level: str, message: str, *data: Any) -> None:
         """Add a line to the instance's log; it waits for the process if there is none yet."""
         line = {
@@ -352,26 +352,28 @@ class Instance:
 
     def info(self) -> dict[str, Any]:
         """Return the answer to `GET instance/ID`. As on a real hub, each call leaves a line in the instance's log."""
-        times = {"created": self._created, "started": self._started, "ended": self._ended}
-        known = {key: value for key, value in times.items() if value is not None}
-        self.note("DEBUG", "Get info [seq, info]", self.sequence.brief(), known)
+        times = _known(created=self._created, started=self._started, ended=self._ended)
+        self.note("DEBUG", "Get info [seq, info]", self.sequence.brief(), times)
         config = self._start.app_config
-        optional = {
-            "appConfig": config if self._start.has_app_config else None,
-            "args": self._start.args,
-            "provides": self._provides,
-            "requires": self._requires,
-        }
-        after = {"ended": self._ended, "terminated": self.terminated}
         return {
             "id": self.id,
-            **{key: value for key, value in optional.items() if value is not None},
+            **_known(
+                appConfig=None if config is UNDEFINED else config,
+                args=self._start.args,
+                provides=self._provides,
+                requires=self._requires,
+            ),
             "sequence": self.sequence.brief(),
             "created": self._created,
-            **({} if self._started is None else {"started": self._started}),
-            **{"status": self.status},
-            **{key: value for key, value in after.items() if value is not None},
+            **_known(started=self._started),
+            "status": self.status,
+            **_known(ended=self._ended, terminated=self.terminated),
         }
+
+
+def _known(**values: Any) -> dict[str, Any]:
+    """Return the values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _is_message(kind: str, value: Any) -> bool:
@@ -386,6 +388,3 @@ def _is_message(kind: str, value: Any) -> bool:
         topic, content_type = value.get("topic"), value.get("contentType", 0)
         return isinstance(topic, str) and isinstance(content_type, (str, type(None)))
     return kind == "health"
-
-
-_RUNNER_FAILED = {"exitcode": 213, "reason": "Runner failed"}

@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 from urllib.parse import quote
 
@@ -183,12 +182,7 @@ class LocalHub(Guided):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     # -- start and stop -------------------------------------------------------------------------------
@@ -206,7 +200,11 @@ class LocalHub(Guided):
             self._trace = None if self._record is None else TraceWriter(self._record)
             if self._trace is not None:
                 undo.callback(self._trace.close)
-            listener = undo.enter_context(self._listen())
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            address = (self._host, self._port)
+            listener = undo.enter_context(
+                socket.create_server(address, family=family, backlog=_BACKLOG)
+            )
             storage = Path(
                 tempfile.mkdtemp(prefix="scramjet-local-hub-", dir=self._parent)
             ).resolve()
@@ -225,10 +223,6 @@ class LocalHub(Guided):
         with self._lock:
             self._url = ""
             self._server.stop()
-
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        return socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
 
     def _address(self, port: int) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self._host, self._host)
@@ -387,9 +381,9 @@ def _path(rule: str, value: Any) -> str | os.PathLike[str] | None:
 def _affordable(connections: int) -> int:
     """Return how many connections are possible: half of the open files, as instances and the rest need files too."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return (
-        connections if allowed == resource.RLIM_INFINITY else min(connections, max(1, allowed // 2))
-    )
+    if allowed == resource.RLIM_INFINITY:
+        return connections
+    return min(connections, max(1, allowed // 2))
 
 
 def _check_address(host: Any, port: Any) -> None:

@@ -28,6 +28,7 @@ _DEPTH_LIMIT = 100
 """Deepest nesting of folders. Recursive code must be able to walk the tree, and to remove it."""
 
 _NOT_A_PACKAGE = {"code": "PRERUNNER_ERROR", "data": "Invalid pkg tar.gz archive"}
+_UNREADABLE = (tarfile.TarError, ValueError, ArithmeticError, RecursionError, LookupError)
 
 
 class PackageRefused(Exception):
@@ -131,13 +132,7 @@ def unpack(package: IO[bytes], folder: Path, settings: HubSettings) -> None:
                 _extract(archive, plain, _Tree(folder, settings))
         except PackageRefused:
             raise
-        except (
-            tarfile.TarError,
-            ValueError,
-            ArithmeticError,
-            RecursionError,
-            LookupError,
-        ) as error:
+        except _UNREADABLE as error:
             raise PackageRefused(_NOT_A_PACKAGE) from error
         except OSError as error:
             raise PackageRefused(
@@ -150,7 +145,7 @@ def _decompress(package: IO[bytes], plain: IO[bytes], settings: HubSettings) -> 
     limit = settings.max_unpacked_size + _HEADERS_OF_ONE * settings.max_package_files
     size = 0
     try:
-        with gzip.GzipFile(fileobj=package) as packed:
+        with gzip.GzipFile(fileobj=package, mode="rb") as packed:
             while data := packed.read(_BLOCK):
                 size += len(data)
                 if size > limit:
@@ -171,9 +166,8 @@ def _too_much(settings: HubSettings) -> PackageRefused:
 def _extract(archive: tarfile.TarFile, plain: IO[bytes], tree: _Tree) -> None:
     links: list[tuple[Path, tarfile.TarInfo]] = []
     for number, entry in enumerate(archive, 1):
-        tree.check_number(
-            number
-        )  # counts entries that make nothing too, such as one folder a thousand times
+        # Counts entries that make nothing, too, such as one folder a thousand times.
+        tree.check_number(number)
         target = tree.path(entry.name)
         if entry.isdir():
             tree.make_folder(target)
@@ -260,12 +254,9 @@ def read_manifest(folder: Path) -> Manifest:
         raise PackageRefused("main of package.json holds a NUL, which no path can")
     for key in ("name", "version", "description", "author"):
         _check(package, key, str, "string")
-    for key, kind, word in (
-        ("keywords", list, "array"),
-        ("args", list, "array"),
-        ("engines", dict, "object"),
-    ):
-        _check(package, key, kind, word)
+    for key in ("keywords", "args"):
+        _check(package, key, list, "array")
+    _check(package, "engines", dict, "object")
     engines = package.get("engines") or {}
     _check_engines(engines)
     shown = ("description", "author", "keywords", "args", "repository")
@@ -300,11 +291,6 @@ def _check_engines(engines: dict[str, Any]) -> None:
         f"LocalHub runs only Python sequences (engine 'python3'); this package names {named}: "
         "send it to a Transform Hub"
     )
-
-
-def make_folder(parent: Path) -> Path:
-    """Return a new empty folder."""
-    return Path(tempfile.mkdtemp(dir=parent))
 
 
 def remove(folder: Path) -> None:

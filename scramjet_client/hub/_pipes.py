@@ -56,12 +56,10 @@ class Reader:
         self._pipe.made_room()
         return data
 
-    def take_back(self) -> list[bytes]:
-        """Remove and return the chunks that nobody has read."""
-        chunks = list(self._chunks)
-        self._chunks.clear()
-        self.size = 0
-        return chunks
+    @property
+    def unread(self) -> bytes:
+        """The bytes that wait for it."""
+        return b"".join(self._chunks)
 
 
 class Pipe:
@@ -80,9 +78,9 @@ class Pipe:
         self._remembers = remembers
         self._last: deque[bytes] = deque()
         self._last_size = 0
-        self._unread: deque[bytes] = deque()
-        self._unread_size = 0
         self._readers: list[Reader] = []
+        # The next one: it takes the bytes while nobody reads.
+        self._next = Reader(self, dropping=dropping)
         self._room = asyncio.Event()
         self.ended = False
         self.tap: Callable[[bytes], object] | None = None
@@ -90,12 +88,7 @@ class Pipe:
 
     def attach(self) -> Reader:
         """Return a new reader; the first one gets the waiting bytes."""
-        reader = Reader(self, dropping=self._dropping)
-        if not self._readers:
-            for chunk in self._unread:
-                reader.put(chunk)
-            self._unread.clear()
-            self._unread_size = 0
+        reader = Reader(self, dropping=self._dropping) if self._readers else self._next
         self._readers.append(reader)
         self.made_room()
         return reader
@@ -104,15 +97,13 @@ class Pipe:
         """Remove a reader; the unread bytes of the last one wait for the next reader."""
         self._readers.remove(reader)
         if not self._readers:
-            left = reader.take_back()
-            self._unread.extendleft(reversed(left))
-            self._unread_size += sum(map(len, left))
+            self._next = reader
         self.made_room()
 
     @property
     def unread(self) -> bytes:
         """The bytes that wait for the first reader."""
-        return b"".join(self._unread)
+        return b"" if self._readers else self._next.unread
 
     def put(self, data: bytes) -> None:
         """Add data without waiting."""
@@ -125,13 +116,8 @@ class Pipe:
             self._last_size += len(self._last[-1])
             while self._last_size - len(self._last[0]) >= self._remembers:
                 self._last_size -= len(self._last.popleft())
-        for reader in self._readers:
+        for reader in self._readers or [self._next]:
             reader.put(data)
-        if not self._readers:
-            self._unread.append(data)
-            self._unread_size += len(data)
-            while self._dropping and self._unread_size > UNREAD_LIMIT:
-                self._unread_size -= len(self._unread.popleft())
 
     @property
     def last(self) -> bytes:
@@ -148,7 +134,7 @@ class Pipe:
     def _is_full(self) -> bool:
         if self._readers:
             return any(reader.size > _READER_LIMIT for reader in self._readers)
-        return not self._dropping and self._unread_size > UNREAD_LIMIT
+        return not self._dropping and self._next.size > UNREAD_LIMIT
 
     def made_room(self) -> None:
         """Let the writer check again whether it may continue."""

@@ -33,7 +33,7 @@ _MESSAGE_LIMIT = 64 * 2**20
 """Most bytes of one message from the runner; an event contains its whole message."""
 
 _TOKENS = ("SCRAMJET_HUB_TOKEN", "SCRAMJET_TOKEN")
-"""Variables with secrets: they give access to this hub, or give this user access to another one."""
+"""Variables with secrets, which no program needs: they give access to this hub, or this user access to another one."""
 
 _REMEMBERED = 65536
 """Last bytes of stdout, stderr and log that the hub keeps for test reports, even if somebody has read them."""
@@ -96,7 +96,7 @@ class Process:
                 pass_fds=passed,
                 # The runner changes to the folder of the sequence after it has loaded the sequence.
                 cwd=Path(order["root"]).parent,
-                env=_environment(),
+                env={name: each for name, each in os.environ.copy().items() if name not in _TOKENS},
                 start_new_session=True,  # its own group, so that the hub can kill everything that it starts
             )
             ours.pop_all()  # from here on, each end has an owner
@@ -110,7 +110,8 @@ class Process:
             (put_r, self.output),
             (log_r, self.log),
         ]:
-            self._tasks.append(asyncio.ensure_future(self._pump(fd, pipe)))
+            passing = pump(fd, pipe, ending=pipe is not self.log)
+            self._tasks.append(asyncio.ensure_future(passing))
         self._exit = asyncio.ensure_future(self._wait(over, reaper))
         return self
 
@@ -142,9 +143,6 @@ class Process:
     def pid(self) -> int:
         """The process's id, which is also the id of its group."""
         return self._process.pid
-
-    async def _pump(self, fd: int, pipe: Pipe) -> None:
-        await pump(fd, pipe, ending=pipe is not self.log)
 
     async def _connect(self, ours: socket.socket, order: dict[str, Any]) -> None:
         reader = asyncio.StreamReader(_MESSAGE_LIMIT)
@@ -218,11 +216,6 @@ class Process:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of a program: the hub's, without the tokens, which a program does not need."""
-    return {name: value for name, value in os.environ.copy().items() if name not in _TOKENS}
 
 
 def _message(line: bytes) -> dict[str, Any]:

@@ -7,9 +7,8 @@ import contextlib
 import secrets
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from functools import partial
-from types import TracebackType
 from urllib.parse import quote
 
 import aiohttp
@@ -19,13 +18,13 @@ from yarl import URL
 from scramjet_client.hub._app import BASE, has_token
 from scramjet_client.hub._door import Door
 from scramjet_client.hub._foreign_origins import is_local
-from scramjet_client.hub._page import Page, PageFile
+from scramjet_client.hub._page import Page
 from scramjet_client.hub._settings import HubSettings
 from scramjet_client.hub._thread import LoopThread, serving
 
 _HOST = "127.0.0.1"
 
-_TO_HUB = ("Accept", "Content-Type", "Content-Length", "Expect", "x-end-stream", "x-seq-kill-inst")
+_TO_HUB = ("Accept", "Content-Type", "Content-Length", "x-end-stream", "x-seq-kill-inst")
 _FROM_HUB = ("Content-Type", "Content-Length")
 """Headers that pass. All others are between two neighbours, or nobody's business."""
 
@@ -46,7 +45,6 @@ class PageProxy:
     Args:
         api_base: URL of the hub's API.
         token: The hub's token.
-        headers: Further headers for the hub.
         tls: How to check the hub's certificate; False takes any.
         port: 0 takes a free one.
 
@@ -59,15 +57,12 @@ class PageProxy:
         api_base: str,
         *,
         token: str | None = None,
-        headers: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | bool = True,
         port: int = 0,
     ) -> None:
         self.token = secrets.token_urlsafe(32)
         self._base = api_base.rstrip("/")
-        self._headers = dict(headers or {})
-        if token is not None:
-            self._headers["Authorization"] = f"Bearer {token}"
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._tls = tls
         self._port = port
         self._settings = HubSettings(token=self.token)
@@ -81,12 +76,7 @@ class PageProxy:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     @property
@@ -131,7 +121,7 @@ class PageProxy:
     # -- requests -------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        file: PageFile | None = self._page.answer(request)
+        file = self._page.answer(request)
         if file is not None:
             return file
         if not has_token(self.token, request):
@@ -148,11 +138,7 @@ class PageProxy:
             return _refusal(502, f"the hub does not answer: {type(error).__name__}")
 
     async def _forward(self, request: web.Request, path: str) -> web.StreamResponse:
-        headers = {
-            name: request.headers[name]
-            for name in _TO_HUB
-            if name in request.headers and name != "Expect"
-        }
+        headers = {name: request.headers[name] for name in _TO_HUB if name in request.headers}
         body = _body(request) if request.body_exists else None
         async with self._http.request(
             request.method,

@@ -25,9 +25,10 @@ class Recorder:
         self._trace = trace
         self._id = id
 
-    def started(self, sequence: str, args: Any, config: Any) -> None:
-        """Write that the instance begins."""
-        self._add("start", sequence=sequence, args=args or [], config=config or {})
+    def add(self, kind: str, **fields: Any) -> None:
+        """Write a record of a kind."""
+        if self._trace is not None:
+            self._trace.add(kind, self._id, **fields)
 
     def listen(self, process: Process) -> None:
         """Write what passes through the streams of the instance's process from now on."""
@@ -38,33 +39,13 @@ class Recorder:
         for name in ("input", "stdin"):
             getattr(process, name).tap = lambda data, name=name: self._fed(name, data)
 
-    def input_type(self, content_type: str) -> None:
-        """Write the content type of the instance's input."""
-        self._add("sent", to="input", type=content_type, data=b"")
-
-    def event_sent(self, name: str, message: Any) -> None:
-        """Write that the instance was sent an event."""
-        self._add("sent", to="event", name=name, message=message)
-
-    def event_came(self, name: str, message: Any) -> None:
-        """Write that the instance has emitted an event."""
-        self._add("came", **{"from": "event"}, name=name, message=message)
-
-    def ended(self, exit_code: Any, reason: str) -> None:
-        """Write how the instance has ended."""
-        self._add("end", exit_code=exit_code, reason=reason)
-
     def _gave(self, name: str, data: bytes) -> None:
         # A hub writes such a line into the log at each request for the info. Traces would consist of them.
         if not (name == "log" and data.startswith(_LOOKED_AT)):
-            self._add("came", **{"from": name}, data=data)
+            self.add("came", **{"from": name}, data=data)
 
     def _fed(self, name: str, data: bytes | None) -> None:
         if data is None:
-            self._add("closed", to=name)
+            self.add("closed", to=name)
         elif data:
-            self._add("sent", to=name, data=data)
-
-    def _add(self, kind: str, **fields: Any) -> None:
-        if self._trace is not None:
-            self._trace.add(kind, self._id, **fields)
+            self.add("sent", to=name, data=data)

@@ -9,7 +9,7 @@ from collections import deque
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
-from scramjet_client.hub._pipes import Pipe, Reader
+from scramjet_client.hub._pipes import Pipe
 
 _KEPT_LINES = 1000
 _KEPT_BYTES = 4 * 2**20
@@ -64,16 +64,16 @@ class History:
         for pipe in self._pipes:
             pipe.put(line)
 
-    def attach(self) -> tuple[Pipe, Reader]:
-        """Return a new reader and its own pipe."""
+    def attach(self) -> Pipe:
+        """Return a pipe for a new reader."""
         pipe = Pipe(dropping=True)
         for line in self._kept:
             pipe.put(line)
         self._pipes.append(pipe)
-        return pipe, pipe.attach()
+        return pipe
 
     def detach(self, pipe: Pipe) -> None:
-        """Remove a reader."""
+        """Remove a reader's pipe."""
         self._pipes.remove(pipe)
 
 

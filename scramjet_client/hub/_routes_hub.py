@@ -54,11 +54,9 @@ async def get(exchange: Exchange, state: State, route: str) -> bool:
 
 async def _history(exchange: Exchange, history: History) -> None:
     exchange.must_accept_stream()
-    pipe, reader = history.attach()
+    pipe = history.attach()
     try:
-        await exchange.head(kind="application/octet-stream")
-        while True:
-            await exchange.write(await reader.get())
+        await exchange.stream(pipe)
     finally:
         history.detach(pipe)
 
@@ -171,13 +169,7 @@ async def read_topic(exchange: Exchange, state: State, name: str) -> None:
     if topic is None:
         await exchange.refuse(415, "Unsupported content-type")
         return
-    reader = topic.pipe.attach()
-    try:
-        await exchange.head(kind="application/octet-stream")
-        while True:
-            await exchange.write(await reader.get())
-    finally:
-        topic.pipe.detach(reader)
+    await exchange.stream(topic.pipe)
 
 
 async def write_topic(exchange: Exchange, state: State, name: str) -> None:
@@ -208,7 +200,7 @@ async def write_topic(exchange: Exchange, state: State, name: str) -> None:
     await exchange.answer({})
 
 
-async def never(exchange: Exchange) -> None:
+async def never(exchange: Exchange, _state: State) -> None:
     """Leave `POST platform` without an answer, as hubs do."""
     await exchange.drain()
     await for_ever()

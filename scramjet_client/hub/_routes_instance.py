@@ -9,7 +9,7 @@ from typing import Any
 from scramjet_client.hub._events import answer_event
 from scramjet_client.hub._http import UNDEFINED, Exchange, Unacceptable, Unparsable, for_ever
 from scramjet_client.hub._instance import Instance
-from scramjet_client.hub._pipes import Feed, Pipe
+from scramjet_client.hub._pipes import Feed
 from scramjet_client.hub._records import compact
 from scramjet_client.hub._state import State
 
@@ -59,7 +59,7 @@ async def _get(exchange: Exchange, instance: Instance, route: str) -> bool:
         await exchange.answer(instance.health)
     elif route in _STREAMS:
         exchange.must_accept_stream()
-        await _stream(exchange, getattr(instance.process, route))
+        await exchange.stream(getattr(instance.process, route))
     else:
         kind, _, name = route.partition("/")
         if kind not in ("event", "once", "events") or not name or "/" in name:
@@ -73,7 +73,7 @@ async def _get_event(exchange: Exchange, instance: Instance, kind: str, name: st
         exchange.must_accept_stream()
         pipe = instance.events.listen(name)
         try:
-            await _stream(exchange, pipe)
+            await exchange.stream(pipe)
         finally:
             instance.events.unlisten(name, pipe)
         return
@@ -82,28 +82,12 @@ async def _get_event(exchange: Exchange, instance: Instance, kind: str, name: st
     await answer_event(exchange, await (events.last if kind == "event" else events.next)(name))
 
 
-async def _stream(exchange: Exchange, pipe: Pipe) -> None:
-    reader = pipe.attach()
-    try:
-        await exchange.head(kind="application/octet-stream")
-        while data := await reader.get():
-            await exchange.write(data)
-        await exchange.finish()
-    finally:
-        pipe.detach(reader)
-
-
 # -- POST -------------------------------------------------------------------------------------------------
 
 
 async def _post(exchange: Exchange, instance: Instance, route: str) -> bool:
     uploads = {"input": _input, "stdin": _stdin, "inout": _inout}
-    operations = {
-        "_event": _event,
-        "_stop": _stop,
-        "_kill": _kill,
-        "_monitoring_rate": _monitoring_rate,
-    }
+    operations = {"_event": _event, "_stop": _stop, "_kill": _kill, "_monitoring_rate": _rate}
     if route in uploads:
         await uploads[route](exchange, instance)
     elif route in operations:
@@ -111,11 +95,6 @@ async def _post(exchange: Exchange, instance: Instance, route: str) -> bool:
     else:
         return False
     return True
-
-
-def _ends(exchange: Exchange) -> bool:
-    """Return whether the stream ends with this body. Unknown values mean the default, which is yes."""
-    return exchange.header("x-end-stream") not in ("false", "success")
 
 
 async def _input(exchange: Exchange, instance: Instance) -> None:
@@ -144,7 +123,8 @@ async def _stdin(exchange: Exchange, instance: Instance) -> None:
 
 async def _upload(exchange: Exchange, feed: Feed, *, text: bool) -> None:
     """Accept immediately, and then take the body. The caller ends the answer."""
-    end = _ends(exchange)
+    # Unknown values mean the default, which is that the stream ends with this body.
+    end = exchange.header("x-end-stream") not in ("false", "success")
     await exchange.head(200 if end else 202)
     if feed.ended and not feed.broken.is_set():
         await exchange.drain()
@@ -210,19 +190,12 @@ def _second(body: Any, key: str) -> Any:
             f"{'undefined' if body is UNDEFINED else 'object null'} is not iterable {symbol}"
         )
     if not isinstance(body, (list, str)):
-        what = (
-            "object"
-            if isinstance(body, dict)
-            else f"{_javascript_type(body)} {compact(body).decode()}"
-        )
+        kind = "boolean" if isinstance(body, bool) else "number"
+        what = "object" if isinstance(body, dict) else f"{kind} {compact(body).decode()}"
         raise Thrown(f"{what} is not iterable {symbol}")
     if len(body) < 2 or body[1] is None:
         raise Thrown(f"Cannot read properties of undefined (reading '{key}')")
     return body[1]
-
-
-def _javascript_type(value: Any) -> str:
-    return "boolean" if isinstance(value, bool) else "number"
 
 
 async def _stop(exchange: Exchange, instance: Instance, body: Any) -> None:
@@ -259,9 +232,10 @@ async def _kill(exchange: Exchange, instance: Instance, body: Any) -> None:
     await exchange.answer(instance.info(), 202)
 
 
-async def _monitoring_rate(exchange: Exchange, instance: Instance, body: Any) -> None:
-    message = _monitoring(body)
-    rate = message.get("monitoringRate") if isinstance(message, dict) else None
+async def _rate(exchange: Exchange, instance: Instance, body: Any) -> None:
+    if not isinstance(body, list) or len(body) < 2:
+        raise Thrown("Cannot read properties of undefined (reading 'monitoringRate')")
+    rate = body[1].get("monitoringRate") if isinstance(body[1], dict) else None
     try:
         good = rate is not None and float(rate) >= 0
     except (TypeError, ValueError, OverflowError):
@@ -269,9 +243,3 @@ async def _monitoring_rate(exchange: Exchange, instance: Instance, body: Any) ->
     if not good:
         raise Thrown("Bad message of type 4003")
     await exchange.answer({"accepted": True}, 202)  # Python runners ignore it
-
-
-def _monitoring(body: Any) -> Any:
-    if not isinstance(body, list) or len(body) < 2:
-        raise Thrown("Cannot read properties of undefined (reading 'monitoringRate')")
-    return body[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import re
+from collections.abc import Callable
 from typing import Any
 
 from scramjet_client.hub._http import UNDEFINED, Exchange, TooLarge
@@ -132,16 +133,23 @@ def _delete(state: State, sequence: Sequence) -> None:
         state.remove(sequence)
 
 
-async def describe(exchange: Exchange, state: State, id: str, what: str) -> None:
-    """Answer `GET sequence/ID` and `GET sequence/ID/instances`."""
+async def describe(exchange: Exchange, state: State, id: str) -> None:
+    """Answer `GET sequence/ID`."""
+    await _tell(exchange, state, id, state.describe)
+
+
+async def list_instances(exchange: Exchange, state: State, id: str) -> None:
+    """Answer `GET sequence/ID/instances`."""
+    await _tell(exchange, state, id, lambda it: [each.id for each in state.instances_of(it)])
+
+
+async def _tell(exchange: Exchange, state: State, id: str, told: Callable[[Sequence], Any]) -> None:
     exchange.must_accept_json()
     sequence = state.sequences.get(id)
     if sequence is None:
         await exchange.answer({"error": f"Sequence {id} not found"}, 404)
-    elif what == "instances":
-        await exchange.answer([each.id for each in state.instances_of(sequence)])
     else:
-        await exchange.answer(state.describe(sequence))
+        await exchange.answer(told(sequence))
 
 
 async def start(exchange: Exchange, state: State, id: str) -> None:
@@ -189,8 +197,7 @@ def _order(body: dict[str, Any]) -> Start | None:
     elif args is not None and not isinstance(args, list):
         args = [args]
     start = Start(
-        app_config=body.get("appConfig"),
-        has_app_config="appConfig" in body,
+        app_config=body.get("appConfig", UNDEFINED),
         args=args,
         output_topic=_text(body.get("outputTopic")),
         input_topic=_text(body.get("inputTopic")),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from scramjet_client.hub._http import TooLarge
-from scramjet_client.hub._packages import Manifest, make_folder, read_manifest, remove, unpack
+from scramjet_client.hub._packages import Manifest, read_manifest, remove, unpack
 
 if TYPE_CHECKING:
     from scramjet_client.hub._settings import HubSettings
@@ -94,7 +94,7 @@ async def make_sequence(
         PackageRefused: The hub refuses the package, and has removed all of it.
     """
     loop = asyncio.get_running_loop()
-    folder = make_folder(storage)
+    folder = Path(tempfile.mkdtemp(dir=storage))
     unpacking = loop.run_in_executor(None, _unpacked, package, folder, settings)
     try:
         manifest = await asyncio.shield(unpacking)
@@ -113,6 +113,6 @@ def _unpacked(package: IO[bytes], folder: Path, settings: HubSettings) -> Manife
 
 def copy_folder(source: Path, storage: Path) -> Sequence:
     """Return a sequence from a copy of a local folder."""
-    folder = make_folder(storage)
+    folder = Path(tempfile.mkdtemp(dir=storage))
     shutil.copytree(source, folder, dirs_exist_ok=True)
     return Sequence(str(uuid.uuid4()), folder, read_manifest(folder), 0)

@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scramjet_client._kept_tokens import VARIABLE, given_token, keep_token
 from scramjet_client._trace import Taker
@@ -16,10 +16,10 @@ from scramjet_client.hub._local_hub import LocalHub, OpenHubWarning
 def make_hub(
     host: str,
     port: int,
-    token: str | None,
-    no_token: bool,
-    storage: str | None,
     *,
+    token: str | None = None,
+    no_token: bool = False,
+    storage: str | None = None,
     page: bool = False,
     record: Taker | None = None,
 ) -> LocalHub:
@@ -34,13 +34,12 @@ def make_hub(
     found = given_token() if token is None else token
     if no_token and found is not None:
         raise ValueError(f"no token is wanted, and {VARIABLE} is set; unset it")
-    if no_token:
-        with warnings.catch_warnings():
+    # Without the argument, the token is a random one.
+    chosen: dict[str, Any] = {"token": found} if no_token or found is not None else {}
+    with warnings.catch_warnings():
+        if no_token:
             warnings.simplefilter("ignore", OpenHubWarning)  # kept_token says this in a sentence
-            return LocalHub(host, port, token=None, storage=storage, page=page, record=record)
-    if found is None:
-        return LocalHub(host, port, storage=storage, page=page, record=record)
-    return LocalHub(host, port, token=found, storage=storage, page=page, record=record)
+        return LocalHub(host, port, storage=storage, page=page, record=record, **chosen)
 
 
 _OPEN = "without a token, every user of this machine can run programs here as you"

@@ -90,11 +90,7 @@ class State:
     """Everything in a hub except its sockets. Lives on the hub's loop."""
 
     def __init__(
-        self,
-        storage: Path,
-        settings: HubSettings,
-        reaper: Reaper,
-        trace: TraceWriter | None = None,
+        self, storage: Path, settings: HubSettings, reaper: Reaper, trace: TraceWriter | None = None
     ) -> None:
         self.storage = storage
         self.trace = trace
@@ -133,10 +129,7 @@ class State:
 
     def describe(self, sequence: Sequence) -> dict[str, Any]:
         """Return the hub's description of a sequence."""
-        return {
-            **sequence.brief(),
-            "instances": [each.id for each in self.instances_of(sequence)],
-        }
+        return {**sequence.brief(), "instances": [each.id for each in self.instances_of(sequence)]}
 
     # -- instances ------------------------------------------------------------------------------------
 

@@ -9,12 +9,7 @@ from typing import Any
 
 from scramjet_client.hub._pipes import Feed, Pipe, Reader
 
-CONTENT_TYPES = (
-    "text/x-ndjson",
-    "application/x-ndjson",
-    "text/plain",
-    "application/octet-stream",
-)
+CONTENT_TYPES = ("text/x-ndjson", "application/x-ndjson", "text/plain", "application/octet-stream")
 
 _NAME = re.compile(r"[\\a-zA-Z0-9_+-]+")
 

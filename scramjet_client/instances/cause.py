@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import attrs
 
@@ -112,81 +112,52 @@ _KILLING = "Control message received: 4002"
 """Written to the log by hubs' own Python runners: the program ended by itself, obeys a stop, was killed."""
 
 
-@attrs.frozen
-class _Disease:
-    """A known way to fail, and its cure."""
-
-    sign: re.Pattern[str]
-    cure: str
-
-
-_DISEASES = (
-    _Disease(
-        re.compile(r"IncompleteReadError"),
+_CURES = {
+    r"IncompleteReadError": (
         "the hub's Python runner dies at its handshake on CPython 3.11.5 and newer (transform-hub issue 1051):"
-        " give the hub an older CPython",
+        " give the hub an older CPython"
     ),
-    _Disease(
-        re.compile(r"ModuleNotFoundError|^Error: Cannot find module"),
-        "the hub has not got this module: send it along, with `requirements=` for a Python program",
+    r"ModuleNotFoundError|^Error: Cannot find module": (
+        "the hub has not got this module: send it along, with `requirements=` for a Python program"
     ),
-    _Disease(
-        re.compile(r"module '\w+' has no attribute 'run'|has no function `run"),
-        "the file that `main` of package.json names must define `run(context, input, *args)`",
+    r"module '\w+' has no attribute 'run'|has no function `run": (
+        "the file that `main` of package.json names must define `run(context, input, *args)`"
     ),
-    _Disease(
-        re.compile(r"has no attribute '(?:write_to|map)'|object has no attribute 'pipe'"),
-        "what `run` returns is not a stream for this hub: return a scramjet.streams.Stream, or use `host.deploy`",
+    r"has no attribute '(?:write_to|map)'|object has no attribute 'pipe'": (
+        "what `run` returns is not a stream for this hub: return a scramjet.streams.Stream, or use `host.deploy`"
     ),
-    _Disease(
-        re.compile(
-            r"data argument must be a bytes-like object|[Uu]nsupported content-?type|Content-Type is not supported"
-        ),
+    r"data argument must be a bytes-like object|[Uu]nsupported content-?type|Content-Type is not supported": (
         "the runner can't use this content type with what the program gives: text/plain takes str,"
-        " application/octet-stream bytes, application/x-ndjson values",
+        " application/octet-stream bytes, application/x-ndjson values"
     ),
-    _Disease(
-        re.compile(r"entrypoint path .{0,4096} is invalid"),
-        "`main` of package.json must name a file of the package",
+    r"entrypoint path .{0,4096} is invalid": (
+        "`main` of package.json must name a file of the package"
     ),
-    _Disease(
-        re.compile(
-            r"Context' object has no attribute '(?:log|logging|print|info|debug|warn|warning|error)'"
-            r"|'Logger' object is not callable"
-        ),
-        "the program's logger is context.logger: context.logger.info(text); print() goes to its stdout",
+    r"Context' object has no attribute '(?:log|logging|print|info|debug|warn|warning|error)'"
+    r"|'Logger' object is not callable": (
+        "the program's logger is context.logger: context.logger.info(text); print() goes to its stdout"
     ),
-    _Disease(
-        re.compile(
-            r"Context' object has no attribute '(?:app_config|cfg|configuration|env|environ|options|params|settings)'"
-        ),
-        "the program finds what start(app_config=...) gives in context.config",
+    r"Context' object has no attribute '(?:app_config|cfg|configuration|env|environ|options|params|settings)'": (
+        "the program finds what start(app_config=...) gives in context.config"
     ),
-    _Disease(
-        re.compile(r"Context' object has no attribute '(?:arg|argv|args|arguments)'"),
-        "what start(args=[...]) gives comes as further parameters: def name(context, input, *args)",
+    r"Context' object has no attribute '(?:arg|argv|args|arguments)'": (
+        "what start(args=[...]) gives comes as further parameters: def name(context, input, *args)"
     ),
-    _Disease(
-        re.compile(
-            r"'(?:Stream|_Input|async_generator)' object (?:has no attribute|is not iterable)"
-        ),
+    r"'(?:Stream|_Input|async_generator)' object (?:has no attribute|is not iterable)": (
         "the input is no file: `async for piece in input` reads it in an async function, `for piece in input` in a"
-        " generator; a piece may hold several lines, or a part of one",
+        " generator; a piece may hold several lines, or a part of one"
     ),
-    _Disease(
-        re.compile(r"'async for' requires an object with __aiter__ method, got _Input"),
-        "write `for piece in input` here, or make the function async",
+    r"'async for' requires an object with __aiter__ method, got _Input": (
+        "write `for piece in input` here, or make the function async"
     ),
-    _Disease(
-        re.compile(r"'coroutine' object (?:has no attribute|is not iterable|is not subscriptable)"),
-        "an `await` is missing, as in `await input.read()` of an async function",
+    r"'coroutine' object (?:has no attribute|is not iterable|is not subscriptable)": (
+        "an `await` is missing, as in `await input.read()` of an async function"
     ),
-    _Disease(
-        re.compile(r"^MemoryError|JavaScript heap out of memory|std::bad_alloc"),
-        "the program has run out of memory: give it more (`limits`), or have it hold less at a time",
+    r"^MemoryError|JavaScript heap out of memory|std::bad_alloc": (
+        "the program has run out of memory: give it more (`limits`), or have it hold less at a time"
     ),
-)
-"""A new entry takes one line. Signs are searched for in "Type: message"."""
+}
+"""The cure for each known way to fail, by a pattern that is searched for in "Type: message". The first match counts."""
 
 _SHORT_OF_RESOURCES = (
     "the hub has not enough memory, CPU or disk free for another instance: end some, or lower the limits that it"
@@ -202,7 +173,7 @@ _RUNNER_FAILED = (
 def cure_of(text: str) -> str | None:
     """Return the cure for a known failure, recognized by "Type: message"."""
     text = text[:_LONGEST_MESSAGE]
-    return next((each.cure for each in _DISEASES if each.sign.search(text)), None)
+    return next((cure for sign, cure in _CURES.items() if re.search(sign, text)), None)
 
 
 def _cure_of_call(text: str) -> str | None:
@@ -256,7 +227,8 @@ def evidence(stderr: bytes, log: bytes) -> Evidence:
         if any(each.startswith(_KILLING) for each in runner[-5:]):
             return Evidence(exit_code=-9)
     if python is not None and python.type == "SystemExit":
-        return _own_exit(python)
+        # Through the program's own lines it is the program's; a runner's own says nothing.
+        return _exit_of(python.message) if python.own else Evidence()
     cause = _best(python, records, stderr)
     if fatal:
         return Evidence(exit_code=1, cause=cause, fatal=True)
@@ -307,13 +279,6 @@ def _survived_in(text: str) -> Cause | None:
         if found is not None and found.type not in _NO_ERRORS:
             return found.cause()
     return None
-
-
-def _own_exit(traceback: _Traceback) -> Evidence:
-    """Return the meaning of a `SystemExit` raised through the program's own lines; a runner's own says nothing."""
-    if not traceback.own:
-        return Evidence()
-    return _exit_of(traceback.message)
 
 
 def _exit_of(said: str) -> Evidence:
@@ -385,12 +350,6 @@ def _records(log: bytes) -> Iterator[tuple[str, str, str]]:
             yield record.source[:_LONGEST_NAME], record.level, text
 
 
-def _errors(records: Iterable[tuple[str, str, str]]) -> Iterator[tuple[str, str]]:
-    for source, level, text in records:
-        if level in ("ERROR", "FATAL"):
-            yield source, text
-
-
 # -- which of them --------------------------------------------------------------------------------
 
 
@@ -400,7 +359,7 @@ def _best(
     """Return the most informative error: one raised in a line of the user's code, if there is one."""
     if python is not None and python.type != "SystemExit":
         return python.cause()
-    errors = list(_errors(records))
+    errors = [(source, text) for source, level, text in records if level in ("ERROR", "FATAL")]
     thrown = [found for source, text in errors if "Runner" in source and (found := _thrown(text))]
     logged = [raised for _, text in errors if (raised := _last_traceback(text))]
     causes = [
@@ -413,7 +372,8 @@ def _best(
     on_stderr = _thrown(_text(stderr))
     if on_stderr is not None:
         return on_stderr
-    plain = [text for source, text in errors if _is_of_program(source)]
+    # The hub's own records only say that the program failed.
+    plain = [text for source, text in errors if "Runner" in source and "Adapter" not in source]
     if not plain:
         return None
     head, _, rest = plain[-1].strip().partition("\n")
@@ -426,11 +386,6 @@ def _best(
     return Cause(type="", message=said, traceback="", cure=cure_of(said)) if said else None
 
 
-def _is_of_program(source: str) -> bool:
-    """Say whether the runner wrote a record. The hub's own records only say that the program failed."""
-    return "Runner" in source and "Adapter" not in source
-
-
 def _shortened(text: str, limit: int = _LONGEST_MESSAGE) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
@@ -440,6 +395,8 @@ def _shortened(text: str, limit: int = _LONGEST_MESSAGE) -> str:
 
 @attrs.frozen(kw_only=True)
 class _CodeLine:
+    """A line of code; its fields are those of a `Cause`."""
+
     file: str
     line: int
     function: str | None
@@ -471,11 +428,13 @@ class _Traceback:
             type=self.type,
             message=_shortened(self.message),
             traceback=_shortened(self.text, _LONGEST_TRACEBACK),
-            file=None if place is None else place.file,
-            line=None if place is None else place.line,
-            function=None if place is None else place.function,
             cure=cure_of(said) if users else _cure_of_call(said),
+            **({} if place is None else attrs.asdict(place)),
         )
+
+
+_Frame = tuple[_CodeLine, list[str]]
+"""A place, and the lines of a traceback about it."""
 
 
 def _last_traceback(text: str) -> _Traceback | None:
@@ -499,8 +458,8 @@ def _block(block: str) -> _Traceback | None:
     """Read one traceback; None if it is cut off before the line with the exception."""
     lines = block.split("\n")
     grouped = lines[0].startswith("  + ")
-    body = [_ungrouped(each) for each in lines[1:]] if grouped else lines[1:]
-    frames: list[tuple[_CodeLine | None, list[str]]] = []
+    body = [each.removeprefix("  | ") for each in lines[1:]] if grouped else lines[1:]
+    frames: list[_Frame] = []
     at = next((at for at, each in enumerate(body) if not each.startswith(" ")), None)
     if at is None:
         return None
@@ -518,7 +477,6 @@ def _block(block: str) -> _Traceback | None:
     if raised is None:
         return None
     frames = frames[-_MOST_FRAMES:]
-    places = [place for place, _ in frames if place is not None]
     kept = _cut(frames)
     belongs = grouped or _CHAINED.search("\n" + rest) is not None
     text = [
@@ -527,18 +485,17 @@ def _block(block: str) -> _Traceback | None:
         said,
         *([rest.rstrip("\n")] if belongs else []),
     ]
-    through = bool(places) and places[0].function == "<module>"
+    first = frames[0][0] if frames else None
+    by_runner = (
+        first is not None and first.function == "<module>" and _RUNNER_MAIN.search(first.file)
+    )
     return _Traceback(
         type=raised["type"],
         message=(raised["message"] or "").strip("\n"),
         text="\n".join(text),
-        own=tuple(place for place, _ in kept if place is not None),
-        by_runner=through and _RUNNER_MAIN.search(places[0].file) is not None,
+        own=tuple(place for place, _ in kept),
+        by_runner=bool(by_runner),
     )
-
-
-def _ungrouped(line: str) -> str:
-    return line[4:] if line.startswith("  | ") else line
 
 
 def _said(lines: list[str]) -> tuple[str, str]:
@@ -549,12 +506,10 @@ def _said(lines: list[str]) -> tuple[str, str]:
     return "\n".join(lines[:end])[: 4 * _LONGEST_MESSAGE], "\n".join(lines[end:])
 
 
-def _cut(
-    frames: list[tuple[_CodeLine | None, list[str]]],
-) -> list[tuple[_CodeLine | None, list[str]]]:
+def _cut(frames: list[_Frame]) -> list[_Frame]:
     """Leave out internal frames. Frames beneath the program are left out only above its own first line."""
-    kept = [each for each in frames if each[0] is not None and not _OURS.search(each[0].file)]
-    while kept and kept[0][0] is not None and _BENEATH.search(kept[0][0].file):
+    kept = [each for each in frames if not _OURS.search(each[0].file)]
+    while kept and _BENEATH.search(kept[0][0].file):
         del kept[0]
     return kept
 
@@ -588,10 +543,8 @@ def _thrown(text: str) -> Cause | None:
         type=thrown["type"],
         message=_shortened(message),
         traceback=_shortened("\n".join([shown, *stack]) + "\n", _LONGEST_TRACEBACK),
-        file=None if place is None else place.file,
-        line=None if place is None else place.line,
-        function=None if place is None else place.function,
         cure=cure_of(shown),
+        **({} if place is None else attrs.asdict(place)),
     )
 
 

@@ -14,11 +14,7 @@ from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import Intake, event_body, generation_of, route_limits
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
-from scramjet_client.errors import (
-    InstanceNotFoundError,
-    NotFoundError,
-    ScramjetError,
-)
+from scramjet_client.errors import InstanceNotFoundError, NotFoundError, ScramjetError
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
@@ -65,12 +61,7 @@ from scramjet_client.streams.output import EventStream, OutputStream, advise, ch
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import UploadWriter
-from scramjet_client.uploads.options import (
-    OptionsLike,
-    check_stdin,
-    checked_stream_id,
-    plan,
-)
+from scramjet_client.uploads.options import OptionsLike, check_stdin, checked_stream_id, plan
 from scramjet_client.uploads.sending import Destination, InputGate
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
@@ -310,7 +301,7 @@ class InstanceClient(Handle):
         if stream_id != "log":
             advise(stream, lambda: self._input_is_open().lstrip("; "))
         if check:
-            check_at_end(stream, self._check_end)
+            check_at_end(stream, lambda: check_end(self.wait()))
         return stream
 
     def get_log_stream(
@@ -356,16 +347,11 @@ class InstanceClient(Handle):
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
         checked_stream_id(stream_id, OUTPUT_STREAMS)
-
-        def new_exchange() -> Exchange:
-            # 1.x hubs never end the log.
-            ends = stream_id != "log"
-            return Exchange() if ends else self._watcher().exchange(stream_id)
-
+        ends = stream_id != "log"  # 1.x hubs never end the log
         return ReconnectingStream(
             f"{stream_id} of {self._id!r}",
             lambda exchange: self._output(stream_id, idle_timeout, exchange),
-            new_exchange,
+            lambda: Exchange() if ends else self._watcher().exchange(stream_id),
             Reconnect() if reconnect is None else reconnect,
             on_gap,
         )
@@ -457,7 +443,22 @@ class InstanceClient(Handle):
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
     ) -> SendStreamResponse | Any:
-        """Send data to the program's input, and wait until the hub has taken all of it; see `send_stream`."""
+        """Send data to the program's input, and wait until the hub has taken all of it.
+
+        Args:
+            stream: Text, bytes-like, an open file, a `Path`, or an iterable of str or bytes.
+            request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
+            options: `SendStreamOptions` or a mapping of the same names; each is also a keyword.
+            type: Content type of the data; None means that of what you send: text, bytes, or JSON lines for values.
+            end: Whether this data ends the program's input; False by default.
+            json: Whether `stream` gives values, to be sent as JSON lines.
+            parse_response: What to return, as in `send_stream`.
+            parse: The same, by its older name.
+            progress: Called with the bytes sent so far and the bytes in all (None if unknown).
+            timeout: Seconds for the whole send; None means no limit.
+
+        Returns, Raises, Wire: As `send_stream` with "input", which says more of each argument.
+        """
         return self.send_stream(
             "input",
             stream,
@@ -481,7 +482,17 @@ class InstanceClient(Handle):
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
     ) -> SendStreamResponse:
-        """Send data to the program's standard input; see `send_stream`. Hubs carry only UTF-8 there."""
+        """Send data to the program's standard input. Hubs carry only UTF-8 there.
+
+        Args:
+            stream: Text, bytes-like, an open file, a `Path`, or an iterable of str or bytes.
+            end: Whether this data ends the program's stdin; False by default.
+            json: Whether `stream` gives values, to be sent as JSON lines.
+            progress: Called with the bytes sent so far and the bytes in all (None if unknown).
+            timeout: Seconds for the whole send; None means no limit.
+
+        Returns, Raises, Wire: As `send_stream` with "stdin", which says more of each argument.
+        """
         chosen = plan("stdin", end=end, json=json, progress=progress, timeout=timeout)
         answer: SendStreamResponse = self._to("stdin").send(chosen, stream)
         return answer
@@ -529,7 +540,16 @@ class InstanceClient(Handle):
         progress: ProgressHook | None = None,
         timeout: Duration | None = None,
     ) -> Upload[SendStreamResponse]:
-        """Start sending to the program's input; see `submit_stream`."""
+        """Start sending to the program's input, in the background, and return at once.
+
+        Args:
+            stream: As in `send_input`, like all further arguments. Memory that you can change is copied.
+
+        Returns:
+            An `Upload`: `result(timeout)` waits for its end and raises its errors, `cancel()` cuts it off.
+
+        Wire: As `send_stream` with "input".
+        """
         return self.submit_stream(
             "input",
             stream,
@@ -917,9 +937,6 @@ class InstanceClient(Handle):
         return show(self, streams=streams, lines=lines, interval=interval, widget=widget)
 
     # -- how it is done -------------------------------------------------------------------------
-
-    def _check_end(self) -> None:
-        check_end(self.wait())
 
     def _get(self, *rest: str, **options: Any) -> JsonAnswer:
         return self._client.request("GET", self._route(*rest), **self._error_context, **options)

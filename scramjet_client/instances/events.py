@@ -161,9 +161,9 @@ class ExpectedEvent(Live):
         value: The event; set once the `with` block has ended.
     """
 
-    _guesses: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("data", "event", "get", "message", "result", "wait"), _IN_BLOCK),
-    }
+    _guesses: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("data", "event", "get", "message", "result", "wait"), _IN_BLOCK
+    )
 
     value: GetEventResponse
 

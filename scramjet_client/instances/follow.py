@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, ClassVar
 
 from scramjet_client._base import Closing, logger, public, safe_repr, warn_aside
@@ -273,12 +272,7 @@ class Follow(Closing):
         self._copying.end()
         self._copying.tell(once=True)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object = None, *_error: object) -> None:
         if kind is None:
             self.close()
         else:

@@ -17,14 +17,13 @@ from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
     InstanceEndedError,
-    InstanceNotFoundError,
     ScramjetError,
     StopTimeoutError,
 )
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.exchange import WaitEnded
 from scramjet_client.http.settings import route
-from scramjet_client.instances.watcher import EndWatcher, fetch_info
+from scramjet_client.instances.watcher import EndWatcher, about, fetch_info
 from scramjet_client.models import (
     GetInstanceResponse,
     SendKillInstanceResponse,
@@ -174,23 +173,14 @@ def _is_being_killed(info: GetInstanceResponse) -> bool:
 
 
 def _ask_to_stop(
-    client: HttpClient,
-    watcher: EndWatcher,
-    instance_id: str,
-    body: Any,
-    timeout: float,
+    client: HttpClient, watcher: EndWatcher, instance_id: str, body: Any, timeout: float
 ) -> JsonAnswer | None:
     """Return the hub's answer, or None if the instance was seen to end before the answer came."""
+    path = route("instance", instance_id, "_stop")
     deadline = monotonic() + timeout + client.tuning.stop_margin
+    exchange = watcher.at_first_sight(every=_STOP_POLL, deadline=deadline)
     try:
-        return client.request(
-            "POST",
-            route("instance", instance_id, "_stop"),
-            body,
-            subject=f"instance {instance_id!r}",
-            not_found=InstanceNotFoundError,
-            exchange=watcher.at_first_sight(every=_STOP_POLL, deadline=deadline),
-        )
+        return client.request("POST", path, body, exchange=exchange, **about(instance_id))
     except WaitEnded:
         return None
     except (HubConnectionError, HubTimeoutError):
@@ -206,32 +196,23 @@ def kill(
 ) -> SendKillInstanceResponse:
     """Send a kill, as soon as the hub takes one; see `InstanceClient.kill`."""
     generation = generation_of(client)
+    path = route("instance", instance_id, "_kill")
     body = generation.kill_body(remove_immediately)
     deadline = monotonic() + _KILL_LIMIT
     while True:
         try:
-            answer = client.request(
-                "POST",
-                route("instance", instance_id, "_kill"),
-                body,
-                subject=f"instance {instance_id!r}",
-                not_found=InstanceNotFoundError,
-            )
+            answer = client.request("POST", path, body, **about(instance_id))
         except BadParametersError:
             if not generation.modern:
                 raise
             # 1.x accepts a kill only in the state "running".
             info = fetch_info(client, instance_id)
             if has_ended(info):
-                return SendKillInstanceResponse(
-                    message=f"the instance had already ended{how(info)}",
-                    killed=False,
-                    raw=info.raw,
-                )
+                message = f"the instance had already ended{how(info)}"
+                return SendKillInstanceResponse(message=message, killed=False, raw=info.raw)
             if _is_being_killed(info):
-                return SendKillInstanceResponse(
-                    message="the instance is already being killed", killed=False, raw=info.raw
-                )
+                message = "the instance is already being killed"
+                return SendKillInstanceResponse(message=message, killed=False, raw=info.raw)
             # It may have started to run since the refusal.
             killable = info.status in ("starting", "running")
             if not killable or monotonic() >= deadline:

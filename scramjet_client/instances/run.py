@@ -28,7 +28,7 @@ from scramjet_client.errors import (
     UnsupportedByHubError,
 )
 from scramjet_client.http.contexts import in_context
-from scramjet_client.http.interrupts import Event
+from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.retries import pauses
 from scramjet_client.instances.cause import Survived, evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
@@ -174,9 +174,7 @@ def refuse_check(client: HttpClient) -> None:
 
 
 def run_new(
-    start: Callable[[], _I],
-    run_it: Callable[[_I, float | None], _R],
-    timeout: float | None,
+    start: Callable[[], _I], run_it: Callable[[_I, float | None], _R], timeout: float | None
 ) -> _R:
     """Start an instance and run it. After any error, the instance does not live on.
 
@@ -219,7 +217,7 @@ def _started(start: Callable[[], _I]) -> _I:
     )
     thread.start()
     try:
-        return starting.result()
+        return starting.result(wait_in_parts(starting, None))
     except BaseException:
         starting.add_done_callback(_kill_started)
         thread.join(_START_GRACE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Optional
+from typing import Any, Optional
 
 import attrs
 
@@ -54,6 +54,11 @@ _FRESH = 1.0
 fewer than one in `_SHARED_PART` of the listed instances is waited for: on 1.x a list shows in the log of each."""
 
 
+def about(instance_id: str) -> dict[str, Any]:
+    """Return what the errors of a request to an instance say, as for `Requester.request`."""
+    return {"subject": f"instance {instance_id!r}", "not_found": InstanceNotFoundError}
+
+
 def fetch_info(
     client: HttpClient,
     instance_id: str,
@@ -62,16 +67,9 @@ def fetch_info(
     asked_to_end: bool = False,
 ) -> GetInstanceResponse:
     """Return the hub's current info on an instance."""
-    return instance_from(
-        client.request(
-            "GET",
-            route("instance", instance_id),
-            timeout=timeout,
-            subject=f"instance {instance_id!r}",
-            not_found=InstanceNotFoundError,
-        ),
-        asked_to_end=asked_to_end,
-    )
+    path = route("instance", instance_id)
+    answer = client.request("GET", path, timeout=timeout, **about(instance_id))
+    return instance_from(answer, asked_to_end=asked_to_end)
 
 
 def fetch_info_or_none(

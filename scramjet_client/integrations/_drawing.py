@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import attrs
 
 from scramjet_client._base import in_html
+from scramjet_client._log_records import HUB, record_of
 
 COLOURS = {"output": "#1f77b4", "stdout": "#2ca02c", "stderr": "#d62728", "log": "#9467bd"}
 """The colour of each stream, in the plot and beside its name. They are distinct on dark and light pages."""
@@ -29,9 +29,6 @@ _WRAP = (
     "max-height:16em;overflow:auto;display:flex;flex-direction:column-reverse;margin:0 0 .5em 1em"
 )
 """A box that always shows its end, because the newest lines are the last ones."""
-
-_HUB = "CSIController"
-"""The writer of the hub's own lines in an instance's log, such as one line for each look of the view."""
 
 _PRE = "flex:none;margin:0;padding:0;background:none;white-space:pre-wrap;font-family:monospace;font-size:90%"
 _FAILED = (
@@ -236,15 +233,13 @@ def _lines(name: str, tail: bytes) -> list[tuple[int, str]]:
 
 
 def _record(line: str) -> list[str]:
-    try:
-        record = json.loads(line)
-        level, message = record["level"], str(record["msg"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+    record = record_of(line)
+    if record is None or not record.level:
         return [_overwritten(line)]
-    if level in ("TRACE", "DEBUG") and record.get("from") == _HUB:
-        return []
-    first, *others = message.splitlines() or [""]
-    return [f"{level:<5} {first}", *(f"{'':<5} {each}" for each in others)]
+    if record.level in ("TRACE", "DEBUG") and record.source == HUB:
+        return []  # such as the record of each look of the view
+    first, *others = record.message.splitlines() or [""]
+    return [f"{record.level:<5} {first}", *(f"{'':<5} {each}" for each in others)]
 
 
 def _overwritten(line: str) -> str:

@@ -107,11 +107,7 @@ def _bare(item: Any) -> Any:
 
 
 def encoded(
-    items: Iterable[Any],
-    *,
-    name: str | None,
-    first_id: int | None,
-    end: str | None,
+    items: Iterable[Any], *, name: str | None, first_id: int | None, end: str | None
 ) -> Iterator[bytes]:
     """Yield events as bytes, then an event that marks the end; without it a browser reconnects.
 

@@ -17,11 +17,7 @@ from scramjet_client.api.answers import (
     seconds_since,
     shown_status,
 )
-from scramjet_client.errors import (
-    HubTimeoutError,
-    InstanceNotFoundError,
-    ScramjetError,
-)
+from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.interrupts import Event
@@ -300,10 +296,8 @@ def _failure(cause: Cause | None) -> str:
     """Return the program's error with its place and, if known, its cure."""
     if cause is None:
         return ""
-    lines = [cause.summary]
-    if cause.file is not None:
-        lines.append(f"{cause.file}, line {cause.line}")
-    return "\n".join([*lines, *([cause.cure] if cause.cure else [])])
+    place = "" if cause.file is None else f"{cause.file}, line {cause.line}"
+    return "\n".join([cause.summary, *(each for each in (place, cause.cure) if each)])
 
 
 def _end(how: Termination | None) -> list[str]:

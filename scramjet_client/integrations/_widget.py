@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from scramjet_client.integrations._script import SCRIPT
+_SCRIPT = Path(__file__).with_name("live_view.js")
+"""The page's side, an ES module."""
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -20,11 +22,8 @@ def live_widget() -> Any:
     except ImportError:
         return None
     traitlets = import_module("traitlets")
-    widget = anywidget.AnyWidget(_esm=SCRIPT)
-    widget.add_traits(
-        state=traitlets.Dict().tag(sync=True),
-        closed=traitlets.List().tag(sync=True),
-    )
+    widget = anywidget.AnyWidget(_esm=_SCRIPT.read_text("utf-8"))
+    widget.add_traits(state=traitlets.Dict().tag(sync=True), closed=traitlets.List().tag(sync=True))
     return widget
 
 

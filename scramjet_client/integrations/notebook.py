@@ -92,10 +92,8 @@ def show(
     live = live_widget() if widget is not False else None
     if widget and live is None:
         raise ImportError("widget=True needs anywidget: pip install anywidget", name="anywidget")
-    _close(
-        (view for view in _views if view.instance.id == instance.id),
-        "another view of it was made",
-    )
+    others = (view for view in _views if view.instance.id == instance.id)
+    _close(others, "another view of it was made")
     first = {"text/plain": f"instance {instance.id}", **({} if live is None else view_of(live))}
     handle = display(first, raw=True, display_id=True)
 
@@ -139,10 +137,8 @@ def _end_with_cells(shell: Any) -> None:
 
 def _before_cell(info: Any) -> None:
     cell = getattr(info, "cell_id", None)
-    _close(
-        (view for view, at in list(_views.items()) if cell is not None and at == cell),
-        "its cell was run again",
-    )
+    if cell is not None:
+        _close((view for view, at in _views.items() if at == cell), "its cell was run again")
 
 
 def _after_cell(result: Any) -> None:

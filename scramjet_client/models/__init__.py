@@ -21,16 +21,8 @@ if TYPE_CHECKING:
         SendKillInstanceResponse,
         SendStopInstanceResponse,
     )
-    from scramjet_client.models.hub import (
-        GetConfigResponse,
-        GetStatusResponse,
-        LoadCheckResponse,
-    )
-    from scramjet_client.models.instances import (
-        Cause,
-        GetInstanceResponse,
-        Termination,
-    )
+    from scramjet_client.models.hub import GetConfigResponse, GetStatusResponse, LoadCheckResponse
+    from scramjet_client.models.instances import Cause, GetInstanceResponse, Termination
     from scramjet_client.models.managers import (
         AccessKey,
         ConnectedHub,
@@ -44,11 +36,7 @@ if TYPE_CHECKING:
         StoreItem,
         TopicActor,
     )
-    from scramjet_client.models.sending import (
-        RequestInit,
-        SendStreamOptions,
-        SendStreamResponse,
-    )
+    from scramjet_client.models.sending import RequestInit, SendStreamOptions, SendStreamResponse
     from scramjet_client.models.sequences import (
         DeleteSequenceResponse,
         GetEntitiesResponse,
@@ -77,53 +65,18 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "AccessKey",
-    "BINARY",
-    "CONTENT_TYPES",
-    "Cause",
-    "ConnectedHub",
-    "CreateAccessKeyResponse",
-    "CreateTopicResponse",
-    "DeleteSequenceResponse",
-    "DeleteTopicResponse",
-    "DisconnectHubsResponse",
-    "DisconnectedHub",
-    "GetConfigResponse",
-    "GetEntitiesResponse",
-    "GetEventResponse",
-    "GetHealthResponse",
-    "GetInfoResponse",
-    "GetInstanceResponse",
-    "GetSequenceResponse",
-    "GetStatusResponse",
-    "GetTopicResponse",
-    "GetVersionResponse",
-    "HealthStatus",
-    "INPUT_STREAMS",
-    "InstanceInputStream",
-    "InstanceOutputStream",
-    "InstanceStatus",
-    "KillMessageData",
-    "LoadCheckResponse",
-    "ManagerInfo",
-    "ManagerTopic",
-    "Milliseconds",
-    "NDJSON",
-    "OUTPUT_STREAMS",
-    "ParseResponse",
-    "RequestInit",
-    "RevokeAccessKeysResponse",
-    "STATUSES",
-    "SendEventResponse",
-    "SendKillInstanceResponse",
-    "SendStopInstanceResponse",
-    "SendStreamOptions",
-    "SendStreamResponse",
-    "StoreItem",
-    "TEXT",
-    "Termination",
-    "TopicActor",
-]
+    "AccessKey", "BINARY", "CONTENT_TYPES", "Cause", "ConnectedHub", "CreateAccessKeyResponse",
+    "CreateTopicResponse", "DeleteSequenceResponse", "DeleteTopicResponse",
+    "DisconnectHubsResponse", "DisconnectedHub", "GetConfigResponse", "GetEntitiesResponse",
+    "GetEventResponse", "GetHealthResponse", "GetInfoResponse", "GetInstanceResponse",
+    "GetSequenceResponse", "GetStatusResponse", "GetTopicResponse", "GetVersionResponse",
+    "HealthStatus", "INPUT_STREAMS", "InstanceInputStream", "InstanceOutputStream",
+    "InstanceStatus", "KillMessageData", "LoadCheckResponse", "ManagerInfo", "ManagerTopic",
+    "Milliseconds", "NDJSON", "OUTPUT_STREAMS", "ParseResponse", "RequestInit",
+    "RevokeAccessKeysResponse", "STATUSES", "SendEventResponse", "SendKillInstanceResponse",
+    "SendStopInstanceResponse", "SendStreamOptions", "SendStreamResponse", "StoreItem", "TEXT",
+    "Termination", "TopicActor",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

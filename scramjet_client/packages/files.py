@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
@@ -86,13 +87,41 @@ def find(root: Path, *, node: bool = True, trusted: bool = False) -> Found:
         node: Whether `node_modules` belongs to the package.
         trusted: Whether to skip the search for secrets, because its content was just installed there.
     """
-    ignore = root / IGNORE_FILE
-    lines = ignore.read_text("utf-8").splitlines() if ignore.is_file() else []
-    walk = _Walk(root, Rules(lines, node=node), trusted)
+    walk = _Walk(root, Rules(_ignored(root / IGNORE_FILE), node=node), trusted)
     walk.folder(root, "")
     walk.links()
     walk.found.entries.sort(key=lambda each: each.name.encode("utf-8", "surrogateescape"))
     return walk.found
+
+
+def _ignored(file: Path) -> list[str]:
+    """Return the lines of an ignore file.
+
+    Raises:
+        ValueError: It is not text. A rule that is not understood could let a secret in.
+    """
+    data = file.read_bytes() if file.is_file() else b""
+    # Windows PowerShell writes UTF-16, and editors of Windows put a mark before UTF-8.
+    encoding = (
+        "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    )
+    try:
+        return data.decode(encoding).splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{str(file)!r} is not UTF-8: {error.reason} at byte {error.start}"
+        ) from None
+
+
+_JUNCTION = 0xA0000003
+"""The mark of a junction, a link to a folder on Windows: `stat.IO_REPARSE_TAG_MOUNT_POINT`, which only Windows has."""
+
+
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry leads elsewhere; Python takes junctions, as npm makes, for folders."""
+    if entry.is_symlink() or not entry.is_dir(follow_symlinks=False):
+        return entry.is_symlink()
+    return getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == _JUNCTION
 
 
 class _Walk:
@@ -112,14 +141,15 @@ class _Walk:
             self._one(entry, prefix + entry.name)
 
     def _one(self, entry: os.DirEntry[str], name: str) -> None:
-        is_folder = entry.is_dir(follow_symlinks=False)
+        is_link = _is_link(entry)
+        is_folder = entry.is_dir(follow_symlinks=False) and not is_link
         verdict = self._rules.verdict(name, is_folder)
         if verdict == "ignored":
             self.found.ignored.append(name + "/" * is_folder)
         if verdict in ("needless", "ignored"):
             return
         path = Path(entry.path)
-        if entry.is_symlink():
+        if is_link:
             # Links come last, when all their possible targets are known.
             self._links.append((name, entry.path))
         elif is_folder and (path / "pyvenv.cfg").is_file():

@@ -27,6 +27,7 @@ from scramjet_client.packages.deployable import (
 )
 from scramjet_client.packages.files import SECRET, PackageEntry
 from scramjet_client.packages.ignore import holds_secret
+from scramjet_client.packages.imports import with_absolute_imports
 from scramjet_client.packages.modules import LocalModules, described, named_files
 from scramjet_client.packages.origins import looks_secret, origin_of
 from scramjet_client.packages.shapes import iterates
@@ -291,7 +292,7 @@ class _Reader:
         for name in snippet.names():
             self._name(name, snippet, cells)
         self.modules.take_imported_by(snippet)
-        self._body.append((snippet.with_absolute_imports(self.modules.package), snippet))
+        self._body.append((with_absolute_imports(snippet.text, self.modules.package), snippet))
 
     def _name(self, name: str, snippet: Snippet, cells: Mapping[str, Any]) -> None:
         if name in cells:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
+import sys
+import sysconfig
+from pathlib import Path
 
 import attrs
 
-from scramjet_client.packages.syntax import parsed
+from scramjet_client.packages.syntax import called_name, parsed
 
 _RELATIVE = re.compile(rb"from\b[\s\\.\w]*?\bimport\b")
 """The beginning of a relative import, up to its last fixed word."""
@@ -55,10 +59,9 @@ def first_names(node: ast.AST, package: str) -> set[str]:
     elif isinstance(node, ast.ImportFrom):
         names = [_resolved("." * node.level + (node.module or ""), package)]
     elif isinstance(node, ast.Call) and node.args:
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else None
-        called = node.func.id if isinstance(node.func, ast.Name) else called
         first = node.args[0]
-        if called in ("import_module", "__import__") and isinstance(first, ast.Constant):
+        imports = called_name(node) in ("import_module", "__import__")
+        if imports and isinstance(first, ast.Constant):
             names = [_resolved(first.value, package)] if isinstance(first.value, str) else []
     return {each.partition(".")[0] for each in names if each and not each.startswith(".")}
 
@@ -85,3 +88,15 @@ def with_absolute_imports(text: str, package: str) -> str:
         rest = _RELATIVE.sub(b"from %s import" % full.encode(), rest, count=1)
         lines = (before + rest).splitlines(keepends=True)
     return b"".join(lines).decode()
+
+
+@functools.cache
+def standard_names() -> frozenset[str]:
+    """Return the names of the standard library's modules."""
+    names: frozenset[str] | None = getattr(sys, "stdlib_module_names", None)
+    if names is None:
+        # Python 3.9 has no such list, but has the files.
+        top = Path(sysconfig.get_paths()["stdlib"])
+        files = [each for folder in (top, top / "lib-dynload") for each in folder.glob("*")]
+        names = frozenset(each.name.partition(".")[0] for each in files)
+    return names | set(sys.builtin_module_names)

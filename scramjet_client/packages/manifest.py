@@ -32,6 +32,11 @@ _USUAL = ("main.py", "__main__.py", "app.py", "run.py", "index.js", "main.js")
 """Names of main files, the most likely first."""
 
 
+def new_manifest(name: str, main: str, **more: str) -> dict[str, Any]:
+    """Return the manifest of a Python sequence that has none of its own."""
+    return {"name": name, "version": "1.0.0", **more, "main": main, "engines": dict(_PYTHON)}
+
+
 def manifest_entry(manifest: Mapping[str, Any]) -> PackageEntry:
     """Return the package.json of a manifest."""
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
@@ -88,13 +93,9 @@ def _without_manifest(root: Path) -> str:
     usual = [each for each in (*_USUAL, *python, *node) if each in {*python, *node}]
     if not usual:
         return f"{str(root)!r} is not a sequence: it has no package.json, and no Python file either"
-    main = usual[0]
-    manifest = {
-        "name": root.resolve().name or "sequence",
-        "version": "1.0.0",
-        "main": main,
-        "engines": _PYTHON if main.endswith(".py") else {"node": ">=16"},
-    }
+    manifest = new_manifest(root.resolve().name or "sequence", usual[0])
+    if not usual[0].endswith(".py"):
+        manifest["engines"] = {"node": ">=16"}
     return f"{str(root)!r} is not a sequence: it has no package.json; put one in: {json.dumps(manifest)}"
 
 
@@ -197,12 +198,7 @@ def read_file(file: Path) -> Contents:
         raise ValueError(
             f"the function run of {str(file)!r} must take (context, input, *args), as every sequence, not {wrong}"
         )
-    manifest = {
-        "name": file.stem,
-        "version": "1.0.0",
-        "main": file.name,
-        "engines": dict(_PYTHON),
-    }
+    manifest = new_manifest(file.stem, file.name)
     secrets = []
     if holds_secret(content):
         secrets.append(f"{str(file)!r} looks as if it held a secret, and travels as it is")
@@ -238,12 +234,6 @@ def read_named(file: Path, module: str, name: str) -> Contents:
                 f"the function {name} of {str(file)!r} must take (context, input, *args), as every sequence, "
                 f"not {wrong}"
             )
-    manifest = {
-        "name": name,
-        "version": "1.0.0",
-        "main": NAMED_MAIN,
-        "engines": {"python3": ">=3.9"},
-    }
     lines = [
         f"import {module} as _module",
         f"run = _module.{name}",
@@ -252,12 +242,11 @@ def read_named(file: Path, module: str, name: str) -> Contents:
             for each in ("provides", "requires", "output_type")
         ),
     ]
-    entries = [
-        *in_memory({NAMED_MAIN: "\n".join([*lines, ""]).encode()}),
-        manifest_entry(manifest),
-    ]
+    manifest = new_manifest(name, NAMED_MAIN)
+    main = in_memory({NAMED_MAIN: "\n".join([*lines, ""]).encode()})
     # The shape decides who runs it, so it is the function's own, and not that of the file that imports it.
-    return Contents(manifest, Found(entries=entries), [], [], shape.encode())
+    found_files = Found(entries=[*main, manifest_entry(manifest)])
+    return Contents(manifest, found_files, [], [], shape.encode())
 
 
 def _parsed_python(file: Path) -> ast.Module:

@@ -15,13 +15,14 @@ import sys
 import sysconfig
 import types
 from collections.abc import Iterable, Iterator, Mapping
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from scramjet_client.packages.files import SECRET, PackageEntry, find, looks_secret
-from scramjet_client.packages.imports import imported_in
+from scramjet_client.packages.imports import imported_in, standard_names
 from scramjet_client.packages.source import Snippet
 from scramjet_client.packages.syntax import parsed
 
@@ -83,7 +84,7 @@ class LocalModules:
             ValueError: They are too large to travel.
         """
         self = cls({"__file__": str(root / "__init__.py")})
-        self._first = Path(_real(root))
+        self._first = Path(realpath(root))
         self._folders.add(str(self._first))
         if why := self._add(module.partition(".")[0]):
             raise ValueError(f"{module} is part {why}")
@@ -132,7 +133,7 @@ class LocalModules:
         Raises:
             ValueError: As `take`.
         """
-        found = user.imported(self.package)
+        found = imported_in(parsed(user.text), self.package)
         for top in sorted(found.needed):
             self.take(top, user, top)
         for top in sorted(found.optional):
@@ -143,11 +144,12 @@ class LocalModules:
 
     def missing(self) -> set[str]:
         """Return the modules that the hub's Python must have: neither standard nor taken along."""
+        taken = {each.name.partition("/")[0].partition(".")[0] for each in self.entries}
         return {
             each
             for each in self.imported
-            if each not in _standard_names() | {"scramjet"}
-            and each not in self._tops()
+            if each not in standard_names() | {"scramjet"}
+            and each not in taken
             and ((place := _place(each)) is None or not _in_standard_folder(place))
             and (place is not None or not _is_known(each))
         }
@@ -159,9 +161,6 @@ class LocalModules:
             raise ValueError(
                 f"a module called {min(taken)!r} cannot travel: the package has its own"
             )
-
-    def _tops(self) -> set[str]:
-        return {each.name.partition("/")[0].partition(".")[0] for each in self.entries}
 
     def _add(self, top: str) -> str:
         """Add a module by its first name, and its imports; return the reason for a refusal, or ""."""
@@ -226,12 +225,12 @@ class LocalModules:
 
     def is_local(self, top: str, place: Path) -> bool:
         """Return whether a module lies beside the script: neither in the standard library nor installed."""
-        if top in _standard_names() or _INSTALLED & set(place.parts):
+        if top in standard_names() or _INSTALLED & set(place.parts):
             return False
-        folder = _real(place.parent)
+        folder = realpath(place.parent)
         if _in_standard_folder(place) or _is_distributed(folder, top):
             return False
-        on_path = folder in {_real(each or ".") for each in sys.path}
+        on_path = folder in {realpath(each or ".") for each in sys.path}
         return folder in self._folders or (on_path and folder not in self._outside)
 
 
@@ -263,12 +262,10 @@ def named_files(
 
 
 def _matching(base: Path, given: str | Path) -> list[Path]:
-    text = os.path.expanduser(given)
-    whole = base / text
+    whole = base / os.path.expanduser(given)
     if whole.exists():
         return [whole]
-    pattern = str(whole)
-    found = [Path(each) for each in sorted(glob.glob(pattern, recursive=True))]
+    found = [Path(each) for each in sorted(glob.glob(str(whole), recursive=True))]
     if not found:
         raise ValueError(
             f"include names {str(given)!r}, and there is no such file in {str(base)!r}"
@@ -278,7 +275,7 @@ def _matching(base: Path, given: str | Path) -> list[Path]:
 
 def _inside(base: Path, path: Path) -> str:
     """Return the place in the package: the same as beside the script, or the root for files from elsewhere."""
-    real, root = _real(path), _real(base)
+    real, root = realpath(path), realpath(base)
     if real.startswith(os.path.join(root, "")):
         return Path(os.path.relpath(real, root)).as_posix()
     return Path(real).name
@@ -295,8 +292,8 @@ def script_folder(namespace: Mapping[str, Any]) -> str:
     """Return the folder from which a script or module is imported; for a notebook, the working directory."""
     file = namespace.get("__file__")
     if not isinstance(file, str) or not os.path.exists(file):
-        return _real(".")
-    folder = Path(_real(file)).parent
+        return realpath(".")
+    folder = Path(realpath(file)).parent
     for _ in filter(None, str(namespace.get("__package__") or "").split(".")):
         folder = folder.parent
     return str(folder)
@@ -311,11 +308,11 @@ def _main_folder() -> Iterator[str]:
 def _outside_folders() -> set[str]:
     """Return the folders on the module path before the script could add any."""
     given = os.environ.get("PYTHONPATH")
-    found = {_real(each or ".") for each in given.split(os.pathsep)} if given else set()
+    found = {realpath(each or ".") for each in given.split(os.pathsep)} if given else set()
     for site in {each for each in sys.path if _INSTALLED & set(Path(each).parts)}:
         for file in Path(site).glob("*.pth"):
             lines = file.read_text("utf-8", "replace").splitlines()
-            found |= {_real(os.path.join(site, line.strip())) for line in lines if line.strip()}
+            found |= {realpath(os.path.join(site, line.strip())) for line in lines if line.strip()}
     return found
 
 
@@ -338,10 +335,6 @@ def _is_known(top: str) -> bool:
         return False
 
 
-def _real(path: str | Path) -> str:
-    return os.path.realpath(path)
-
-
 def _place(top: str) -> Path | None:
     """Return the file or folder of a module, or None if it has neither."""
     module = sys.modules.get(top)
@@ -358,11 +351,6 @@ def _place(top: str) -> Path | None:
     if folders:
         return Path(folders[0])
     return None if file is None else Path(file)
-
-
-def _standard_names() -> frozenset[str]:
-    names: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())  # since 3.10
-    return names | set(sys.builtin_module_names)
 
 
 def _in_standard_folder(place: Path) -> bool:

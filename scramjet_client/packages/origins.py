@@ -186,24 +186,17 @@ class _Search:
             top = (module or each.name).partition(".")[0]
             if top in _MODULES:
                 return _MODULES[top]
-            if module and not _level(node):
+            if module and not getattr(node, "level", 0):
                 return _NAMES.get(each.name, "") or self._elsewhere(module, each.name)
         return ""
 
     def _elsewhere(self, module: str, name: str) -> str:
         """Return the origin of a name in another module, unless that module is Python's or installed."""
         file = getattr(sys.modules.get(module), "__file__", None) or ""
-        if not file.endswith(".py") or "site-packages" in file or _is_standard(module):
+        standard = module.partition(".")[0] in getattr(sys, "stdlib_module_names", ())
+        if not file.endswith(".py") or "site-packages" in file or standard:
             return ""
         return self.of(name, [_Scope.of("".join(linecache.getlines(file)), 0)])
-
-
-def _level(node: ast.Import | ast.ImportFrom) -> int:
-    return getattr(node, "level", 0) or 0
-
-
-def _is_standard(module: str) -> bool:
-    return module.partition(".")[0] in getattr(sys, "stdlib_module_names", ())
 
 
 def _source(node: ast.AST) -> str:

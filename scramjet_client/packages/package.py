@@ -28,6 +28,7 @@ from scramjet_client.packages.manifest import (
     Contents,
     is_python,
     manifest_entry,
+    new_manifest,
     read_file,
     read_folder,
     read_named,
@@ -121,10 +122,6 @@ class PackagePreview:
         )
 
 
-def _cure(path: object) -> str:
-    return "; Package.from_function() packs a function" if callable(path) else ""
-
-
 def _no_sequence(root: Path) -> str:
     """Return why a path is not a sequence."""
     if root.exists():
@@ -170,7 +167,8 @@ class Package(Closing):
 
     def __init__(self, path: str | Path, *, requirements: Requirements = None) -> None:
         if not isinstance(path, (str, os.PathLike)):
-            raise TypeError(f"path must be a str or a Path, not {type(path).__name__}{_cure(path)}")
+            cure = "; Package.from_function() packs a function" if callable(path) else ""
+            raise TypeError(f"path must be a str or a Path, not {type(path).__name__}{cure}")
         root = Path(path)
         if root.is_dir():
             self._begin(read_folder(root))
@@ -206,13 +204,9 @@ class Package(Closing):
             ValueError: It uses something that can't travel; the message names it and the line.
         """
         made = read_function(function, source=source, include=include, env=env)
-        manifest = {
-            "name": made.name if name is None else name,
-            "version": "1.0.0",
-            "description": f"Function {made.name} of {made.origin}",
-            "main": "main.py",
-            "engines": {"python3": ">=3.9"},
-        }
+        about = f"Function {made.name} of {made.origin}"
+        called = made.name if name is None else name
+        manifest = new_manifest(called, "main.py", description=about)
         self = cls.__new__(cls)
         entries = [*in_memory(made.files), *made.copied, manifest_entry(manifest)]
         self._begin(Contents(manifest, Found(entries), made.notes, made.secrets))
@@ -272,16 +266,8 @@ class Package(Closing):
     def _include(self, into: Path) -> None:
         self._vendored = _vendoring.provided(into)
         inside = _vendoring.FOLDER + "/"
-        installed = [
-            PackageEntry(
-                name=inside + each.name,
-                size=each.size,
-                executable=each.executable,
-                link=each.link,
-                source=each.source,
-            )
-            for each in find(into, trusted=True).entries
-        ]
+        found = find(into, trusted=True).entries
+        installed = [attrs.evolve(each, name=inside + each.name) for each in found]
         entry, text = _vendoring.entry_for(posixpath.normpath(self.manifest["main"]))
         self.manifest = {**self.manifest, "main": entry}
         own = [

@@ -174,19 +174,20 @@ def _latest(found: re.Match[str]) -> str:
 
 def _tidy(into: Path) -> None:
     """Remove everything specific to this machine, so that the same requirements make the same bytes."""
-    scripts = into / ("Scripts" if os.name == "nt" else "bin")
-    for each in sorted(scripts.glob("*")):
-        # Programs whose first line is this Python's path.
-        each.unlink()
-    if scripts.is_dir():
-        scripts.rmdir()
+    # On Windows it depends on pip's version which of them it makes.
+    for scripts in [into / "bin", *([into / "Scripts"] if os.name == "nt" else [])]:
+        for each in sorted(scripts.glob("*")):
+            # Programs whose first line is this Python's path.
+            each.unlink()
+        if scripts.is_dir():
+            scripts.rmdir()
     for info in into.glob("*.dist-info"):
         (info / "direct_url.json").unlink(missing_ok=True)
         record = info / "RECORD"
         if record.is_file():
             lines = record.read_text("utf-8").splitlines(keepends=True)
             kept = [each for each in lines if not _is_gone(each)]
-            record.write_text("".join(kept), "utf-8")
+            record.write_bytes("".join(kept).encode("utf-8"))
 
 
 def _is_gone(line: str) -> bool:

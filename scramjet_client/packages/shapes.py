@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from typing import Union
 
-from scramjet_client.packages.syntax import parsed
+from scramjet_client.packages.syntax import called_name, parsed, stored_names
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
@@ -24,11 +24,9 @@ _TAKES_ALL = {
 
 def needs_adapter(tree: ast.Module) -> bool:
     """Return whether the main file of a program has a `run` that not every hub takes unchanged."""
-    run = _run(tree)
-    if run is None:
+    run = _run_of(tree)
+    if run is None or isinstance(run, (ast.Import, ast.ImportFrom, ast.ClassDef)):
         return False  # it comes from elsewhere, and only a run could tell
-    if isinstance(run, (ast.Import, ast.ImportFrom, ast.ClassDef)):
-        return False
     if not isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return True
     if _yields(run) or _iterates(run):
@@ -43,7 +41,7 @@ def needs_adapter(tree: ast.Module) -> bool:
 
 def makes_stream(tree: ast.Module) -> bool:
     """Return whether `run` of a main file makes a stream, as by `input.map`: an error in it would end nothing."""
-    run = _run(tree)
+    run = _run_of(tree)
     return isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) and any(
         isinstance(each, ast.Return)
         and each.value is not None
@@ -54,7 +52,7 @@ def makes_stream(tree: ast.Module) -> bool:
 
 def wrong_arguments(tree: ast.Module) -> str:
     """Return the arguments of a main file's `run` if no hub can call it with them, else ""."""
-    run = _run(tree)
+    run = _run_of(tree)
     if not isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) or run.decorator_list:
         return ""
     arguments = run.args
@@ -73,10 +71,12 @@ def iterates(text: str, name: str) -> bool:
     return bool(found) and not _yields(found[0]) and _iterates(found[0])
 
 
-def _run(tree: ast.Module) -> ast.stmt | None:
-    """Return the statement that gives `run` its value, or None."""
-    defined = [each for each in _statements(tree.body) if _name(each) == "run"]
-    return defined[-1] if defined else None
+def _run_of(tree: ast.Module) -> ast.stmt | None:
+    """Return the last statement that may give `run` a value."""
+    found = None
+    for each in _statements(tree.body):
+        found = each if _binds_run(each) else found
+    return found
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -88,22 +88,13 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements(getattr(each, name, []))
 
 
-def _name(node: ast.stmt) -> str:
+def _binds_run(node: ast.stmt) -> bool:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return node.name
-    if hasattr(node, "body"):
-        return ""  # the caller visits its inner statements by themselves
-    stored = [
-        each.id
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    ]
-    imported = (
-        [each.asname or each.name for each in node.names]
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        else []
-    )
-    return "run" if "run" in stored + imported else ""
+        return node.name == "run"
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return any((each.asname or each.name) == "run" for each in node.names)
+    # The caller visits the statements within another one by themselves.
+    return not hasattr(node, "body") and "run" in stored_names(node)
 
 
 def _own_nodes(function: Function) -> Iterator[ast.AST]:
@@ -134,9 +125,7 @@ def _iterates(function: Function) -> bool:
         if isinstance(node, ast.For) or (isinstance(node, ast.comprehension) and not node.is_async):
             gone_through = [node.iter]
         elif isinstance(node, ast.Call):
-            called = node.func.id if isinstance(node.func, ast.Name) else None
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else called
-            gone_through = list(node.args) if called in _TAKES_ALL else []
+            gone_through = list(node.args) if called_name(node) in _TAKES_ALL else []
         elif isinstance(node, ast.Starred) or _unpacks(node):
             gone_through = [node.value]  # type: ignore[attr-defined]
         elif isinstance(node, ast.Compare) and isinstance(node.ops[-1], (ast.In, ast.NotIn)):

@@ -16,13 +16,8 @@ from typing import Any
 
 import attrs
 
-from scramjet_client.packages.imports import (
-    Imported,
-    first_names,
-    imported_in,
-    with_absolute_imports,
-)
-from scramjet_client.packages.syntax import parsed
+from scramjet_client.packages.imports import first_names
+from scramjet_client.packages.syntax import parsed, stored_names
 from scramjet_client.packages.typed import PROMPT, typed_statements
 
 GIVEN = "source="
@@ -97,12 +92,7 @@ class Snippet:
         """Return the globals to which it assigns a value."""
         tree = parsed(self.text)
         stated = {n for each in ast.walk(tree) if isinstance(each, ast.Global) for n in each.names}
-        stored = {
-            each.id
-            for each in ast.walk(tree)
-            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-        }
-        return stated & stored
+        return stated & stored_names(tree)
 
     def nonlocals(self) -> set[str]:
         """Return the names that a `nonlocal` in it states."""
@@ -119,14 +109,6 @@ class Snippet:
                 inner = inner.value
             if parts and isinstance(inner, ast.Name) and inner.id == name:
                 yield ".".join(parts)
-
-    def imported(self, package: str) -> Imported:
-        """Return its own imports when it runs; relative imports start at the given package."""
-        return imported_in(parsed(self.text), package)
-
-    def with_absolute_imports(self, package: str) -> str:
-        """Return its text in a form that works in a module outside its original package."""
-        return with_absolute_imports(self.text, package)
 
     def line_of(self, name: str) -> int:
         """Return the number of the line in its file that first uses or imports a name."""
@@ -188,14 +170,11 @@ def function_snippet(function: types.FunctionType, source: str | None = None) ->
 
 
 def _made(file: str) -> str:
-    if file == PROMPT:
-        # Only a prompt has these.
-        return (
-            "typed at a plain prompt"
-            if hasattr(sys, "ps1")
-            else "in a script that Python read from stdin"
-        )
-    return "made by exec or python -c"
+    if file != PROMPT:
+        return "made by exec or python -c"
+    # Only a prompt has these.
+    typed = hasattr(sys, "ps1")
+    return "typed at a plain prompt" if typed else "in a script that Python read from stdin"
 
 
 def _given(function: types.FunctionType, source: str) -> Snippet:
@@ -294,13 +273,8 @@ def _defined(node: ast.AST) -> str | None:
     """Return the only name that a statement defines, or None."""
     if isinstance(node, _DEFINITIONS):
         return node.name
-    if (
-        isinstance(node, ast.Assign)
-        and len(node.targets) == 1
-        and isinstance(node.targets[0], ast.Name)
-    ):
-        return node.targets[0].id
-    return None
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return targets[0].id if len(targets) == 1 and isinstance(targets[0], ast.Name) else None
 
 
 def _snippet(text: str, file: str, line: int) -> Snippet | None:

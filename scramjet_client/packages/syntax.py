@@ -1,4 +1,4 @@
-"""Parsing Python source in threads."""
+"""Parsing Python source in threads, and names in its tree."""
 
 from __future__ import annotations
 
@@ -27,3 +27,17 @@ def parsed(source: Union[str, bytes], name: str = "<unknown>") -> ast.Module:
                 # Another thread parses something by itself, as a traceback does.
                 continue
         return ast.parse(source, name)
+
+
+def stored_names(tree: ast.AST) -> set[str]:
+    """Return the names to which a tree assigns values."""
+    names = (each for each in ast.walk(tree) if isinstance(each, ast.Name))
+    return {each.id for each in names if isinstance(each.ctx, ast.Store)}
+
+
+def called_name(call: ast.Call) -> str | None:
+    """Return the last name of what is called, such as "sum" of `numpy.sum(...)`; None if it has none."""
+    called = call.func
+    if isinstance(called, ast.Attribute):
+        return called.attr
+    return called.id if isinstance(called, ast.Name) else None

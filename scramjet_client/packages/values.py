@@ -17,18 +17,8 @@ _DEPTH = 50
 
 _PLAIN = (bool, int, str, bytes, bytearray, range, type(None), type(Ellipsis))
 _PATHS = (pathlib.PosixPath, pathlib.WindowsPath, pathlib.PurePosixPath, pathlib.PureWindowsPath)
-_BY_REPR = {
-    decimal.Decimal: "decimal",
-    fractions.Fraction: "fractions",
-    uuid.UUID: "uuid",
-}
-_TIMES = (
-    datetime.datetime,
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-    datetime.timezone,
-)
+_BY_REPR = {decimal.Decimal: "decimal", fractions.Fraction: "fractions", uuid.UUID: "uuid"}
+_TIMES = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone)
 
 
 def expression(value: Any, depth: int = 0) -> str | None:

@@ -29,6 +29,7 @@ from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyEr
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
+from scramjet_client.http.interrupts import longest_part
 from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream, lend, reclaim
 
@@ -71,6 +72,8 @@ class Multiplexer(Closing):
         if isinstance(streams, OutputStream) or not isinstance(streams, Iterable):
             raise TypeError(f"streams must be a list of streams, not {type(streams).__name__}")
         self._tick_every = interval("tick", tick)
+        # Ctrl-C ends no wait for sockets on Windows.
+        self._longest = longest_part()
         self._limit = limit
         self._on_end = on_end
         self._until_closed = until_closed
@@ -211,6 +214,8 @@ class Multiplexer(Closing):
     def _with_something(self) -> tuple[list[Member], float]:
         """Wait for data of a stream, or for an order; return the streams whose turn it is, and the time."""
         wait = max(self._next_tick - monotonic(), 0)
+        if self._longest is not None:
+            wait = min(wait, self._longest)
         found = self._select(0 if self._ready else wait)
         turn = dict.fromkeys(self._ready)
         self._ready.clear()
@@ -352,7 +357,11 @@ class Member:
             if not self._reader.exchange.heard_noise:
                 # A finding about the earlier silence is too late now: new data has come.
                 self._last, self._outcome = now, None
-            return self._ending(*self._splitter.split_now(data))
+            lines, too_long = self._splitter.split_now(data)
+            if too_long is not None:
+                # The line after these.
+                self.ended, self.error = True, too_long
+            return lines
         self.ended = True
         try:
             last = self._splitter.last()
@@ -360,12 +369,6 @@ class Member:
             self.error = error
             return []
         return [last] if last else []
-
-    def _ending(self, lines: list[bytes], error: ScramjetError | None) -> list[bytes]:
-        """Return the lines; an error of the line after them ends the stream."""
-        if error is not None:
-            self.ended, self.error = True, error
-        return lines
 
     def _data(self, buffer: memoryview) -> bytes | None:
         """Return the data that has come, b"" at the end, None if nothing has."""

@@ -140,15 +140,8 @@ class OutputStream(Live, io.BufferedReader):
     upload: Upload[Any] | None = None
     # For the same reason as in its reader.
     __slots__ = (
-        "_ahead",
-        "_at_end",
-        "_buffered",
-        "_given",
-        "_on_close",
-        "_raised",
-        "_reader",
-        "_turn",
-    )
+        "_ahead", "_at_end", "_buffered", "_given", "_on_close", "_raised", "_reader", "_turn",
+    )  # fmt: skip
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self._reader = AnswerReader(name, exchange, opener)

@@ -31,24 +31,9 @@ class AnswerReader(io.RawIOBase):
 
     # Slots lie together in memory, unlike io's dict: after a wait, each touched place in memory costs time.
     __slots__ = (
-        "_at_end",
-        "_body",
-        "_direct",
-        "_exchange",
-        "_given_back",
-        "_opener",
-        "_read",
-        "_response",
-        "broken",
-        "bytes_read",
-        "cut_short",
-        "deferred",
-        "defers",
-        "heard",
-        "hint",
-        "name",
-        "shut_here",
-    )
+        "_at_end", "_body", "_direct", "_exchange", "_given_back", "_opener", "_read", "_response",
+        "broken", "bytes_read", "cut_short", "deferred", "defers", "heard", "hint", "name", "shut_here",
+    )  # fmt: skip
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self.name: str = name
@@ -113,6 +98,18 @@ class AnswerReader(io.RawIOBase):
         if self.heard is not None:
             self.heard(bytes(memoryview(buffer)[:count]))
         return count
+
+    def readall(self) -> Any:
+        """Return the data up to the end; None means that nothing has come yet.
+
+        io's own version reads into bytearrays and, from Python 3.15 on, shortens them. That fails while the traceback
+        of an error that is kept for later still refers to one.
+        """
+        buffer = memoryview(bytearray(READ_SIZE))
+        pieces = []
+        while count := self.readinto(buffer):
+            pieces.append(bytes(buffer[:count]))
+        return b"".join(pieces) if pieces or count is not None else None
 
     def take(self) -> bytes | None:
         """Return the data that has come, without a buffer; b"" is the end, None asks for a `readinto`.

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._base import Closing, Shown, public
+from scramjet_client._base import Closing, Shown, callers_level, public
 from scramjet_client._clock import monotonic
 from scramjet_client.errors import (
     HubConnectionError,
@@ -167,7 +167,7 @@ class ReconnectingStream(Closing):
         return self._read_before + self._stream.bytes_read
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks():
+        for chunk in self.chunks():
             piece = self._after_gap(chunk)
             if piece:
                 yield from self._splitter.split_now(piece)[0]
@@ -190,16 +190,6 @@ class ReconnectingStream(Closing):
 
     def chunks(self) -> Iterator[bytes]:
         """Yield data as it comes; the boundaries mean nothing, and only `on_gap` hears of breaks."""
-        return self._chunks()
-
-    def close(self) -> None:
-        """Stop reading, from any thread and as often as you like."""
-        with self._lock:
-            self._closed.set()
-            self._exchange.abort()
-            self._stream.close()
-
-    def _chunks(self) -> Iterator[bytes]:
         while True:
             try:
                 yield from self._stream.chunks()
@@ -209,6 +199,13 @@ class ReconnectingStream(Closing):
                 return
             if not self._again(cut):
                 return
+
+    def close(self) -> None:
+        """Stop reading, from any thread and as often as you like."""
+        with self._lock:
+            self._closed.set()
+            self._exchange.abort()
+            self._stream.close()
 
     def _after_gap(self, chunk: bytes) -> bytes:
         """Remove from a chunk the rest of a line that a break has cut."""
@@ -237,7 +234,10 @@ class ReconnectingStream(Closing):
         )
         self._gap = gap if gap.unfinished else self._gap
         self.gaps += 1
-        self._tell(gap)
+        if self._on_gap is not None:
+            self._on_gap(gap)
+        else:
+            warnings.warn(str(gap), StreamGapWarning, stacklevel=callers_level())
         return resumed
 
     def _reopened(self, cut: StreamError, began: float) -> tuple[bool, int]:
@@ -284,9 +284,3 @@ class ReconnectingStream(Closing):
             self._stream = stream
             if self._closed.is_set():
                 stream.close()
-
-    def _tell(self, gap: Gap) -> None:
-        if self._on_gap is not None:
-            self._on_gap(gap)
-        else:
-            warnings.warn(str(gap), StreamGapWarning, stacklevel=5)

@@ -27,20 +27,7 @@ from scramjet_client.testing._proxy import FaultProxy
 __all__ = [
     "FaultProxy",
     # faults that a request may meet
-    "Answer",
-    "CloseIdle",
-    "Corrupt",
-    "Cut",
-    "Delay",
-    "Drip",
-    "Drop",
-    "Pass",
-    "Reset",
-    "Restart",
-    "Stall",
-    "Truncate",
+    "Answer", "CloseIdle", "Corrupt", "Cut", "Delay", "Drip", "Drop", "Pass", "Reset", "Restart", "Stall", "Truncate",
     # for your own faults
-    "Fault",
-    "Flow",
-    "Point",
-]
+    "Fault", "Flow", "Point",
+]  # fmt: skip

@@ -309,7 +309,10 @@ class Connection:
         self._changed = threading.Condition()
         name = f"scramjet-proxy-{number}"
         self.thread: threading.Thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._back = threading.Thread(target=self._answers, name=f"{name}-back", daemon=True)
+        back = (self._carry_answers, "orderly")
+        self._back = threading.Thread(
+            target=self._guarded, args=back, name=f"{name}-back", daemon=True
+        )
 
     def end(self, ending: Ending, *, thaw: bool = False) -> None:
         """End the connection, from any thread; a frozen connection ends only with `thaw`."""
@@ -346,10 +349,6 @@ class Connection:
         self._waker.close()
         self._wake.close()
         self.owner.gone(self)
-
-    def _answers(self) -> None:
-        """Run the hub's side in this thread."""
-        self._guarded(self._carry_answers, "orderly")
 
     def _guarded(self, carry: Callable[[], None], at_end: Ending) -> None:
         """Carry until the end, and then end the other direction too. A frozen connection waits for the proxy."""

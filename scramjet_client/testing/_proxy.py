@@ -9,8 +9,6 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -88,12 +86,7 @@ class FaultProxy:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     # -- the script of faults ---------------------------------------------------------------------
@@ -244,7 +237,11 @@ class FaultProxy:
         """Take the fault for a request out of the script."""
         with self._changed:
             self.requests.append(request)
-            return self._taken(lambda of, fault: fault.point != "connect" and of.search(request))
+            for at, (of, fault) in enumerate(self._script):
+                if fault.point != "connect" and of.search(request):
+                    del self._script[at]
+                    return fault
+        return Pass()
 
     def chosen_at_connect(self) -> Fault | None:
         """Take the fault for a connection out of the script, if the next one strikes at "connect"."""
@@ -252,13 +249,6 @@ class FaultProxy:
             if self._script and self._script[0][1].point == "connect":
                 return self._script.pop(0)[1]
         return None
-
-    def _taken(self, fits: Callable[[re.Pattern[str], Fault], object]) -> Fault:
-        for at, (of, fault) in enumerate(self._script):
-            if fits(of, fault):
-                del self._script[at]
-                return fault
-        return Pass()
 
     def struck_by(self, fault: Fault) -> None:
         """Record a fault that strikes."""

@@ -6,14 +6,13 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from inspect import signature
 from typing import Any, Union
 
 import attrs
 
 from scramjet_client._base import callers_level
 from scramjet_client.http.body import BodySource
-from scramjet_client.http.callbacks import refuse_result, refuse_unheard
+from scramjet_client.http.callbacks import refuse_result, refuse_unheard, takes
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.settings import checked_headers
 from scramjet_client.models import (
@@ -115,19 +114,9 @@ def check_hook(hook: ProgressHook | None) -> None:
             f"progress must be callable, not {type(hook).__name__}; it gets {_HOOK_CALL}; {_FOR_TQDM}"
         )
     refuse_unheard(hook, "progress")
-    if hook is not None and not _takes_two(hook):
+    if hook is not None and not takes(hook, 0, 0):
         name = getattr(hook, "__qualname__", type(hook).__name__)
         raise TypeError(f"progress gets {_HOOK_CALL}, which {name} does not take; {_FOR_TQDM}")
-
-
-def _takes_two(hook: ProgressHook) -> bool:
-    try:
-        signature(hook).bind(0, 0)
-    except TypeError:
-        return False
-    except ValueError:  # some functions of C have no signature
-        return True
-    return True
 
 
 def progress_callback(hook: ProgressHook, stream: Any) -> Callable[[int], object]:
@@ -215,13 +204,7 @@ def plan(
     check_hook(progress)
     chosen = _options_of(
         options,
-        {
-            "type": type,
-            "end": end,
-            "json": json,
-            "parse_response": parse_response,
-            "parse": parse,
-        },
+        {"type": type, "end": end, "json": json, "parse_response": parse_response, "parse": parse},
     )
     headers = {name.lower(): value for name, value in (init.get("headers") or {}).items()}
     kind = headers.pop("content-type", None)

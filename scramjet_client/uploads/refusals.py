@@ -93,10 +93,7 @@ def _kind_of_numbers(value: Any) -> str:
 _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (_with("to_csv"), "send .to_csv() or .to_json()"),
     (_with("write_csv"), "send .write_csv() or .write_ndjson()"),
-    (
-        lambda value: getattr(value, "typecode", "") in ("u", "w"),
-        "send its text: ''.join(value)",
-    ),
+    (lambda value: getattr(value, "typecode", "") in ("u", "w"), "send its text: ''.join(value)"),
     (_of(memoryview), "send .tobytes() if its memory is meant"),
     (_of(pickle.PickleBuffer), "send bytes(value) if its memory is meant"),
     (
@@ -164,17 +161,7 @@ _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (_with("open"), "open it, and send the file that it gives"),
     (_with("read"), "send what its read() returns, or its files one after the other"),
     (_with("__bytes__"), "send bytes(value)"),
-    (
-        _of(
-            numbers.Number,
-            datetime.date,
-            datetime.time,
-            datetime.timedelta,
-            uuid.UUID,
-            enum.Enum,
-            collections.UserString,
-        ),
-        "send str(value)",
-    ),
+    (_of(numbers.Number, uuid.UUID, enum.Enum, collections.UserString), "send str(value)"),
+    (_of(datetime.date, datetime.time, datetime.timedelta), "send str(value)"),
 )
 """What to send instead, by the kind of value: the first match counts."""

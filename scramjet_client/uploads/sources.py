@@ -13,6 +13,7 @@ import math
 import mmap
 import os
 import stat
+import sys
 import tarfile
 import tempfile
 import threading
@@ -23,10 +24,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
+import urllib3
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client.errors import UnsupportedByHubError
+from scramjet_client.http.callbacks import takes
 from scramjet_client.uploads.refusals import (
     is_array,
     is_dict_like,
@@ -122,11 +125,10 @@ def encode(item: object, what: str | int = "an item of the source") -> bytes | m
 
 def _own(items: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:
     """Return items that nobody else can change: memory that a caller can use again is copied."""
-    return [item if _is_fixed(item) else bytes(item) for item in items]
-
-
-def _is_fixed(item: bytes | memoryview) -> bool:
-    return isinstance(item, bytes) or type(item.obj) is bytes
+    return [
+        item if isinstance(item, bytes) or type(item.obj) is bytes else bytes(item)
+        for item in items
+    ]
 
 
 def _pieces(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
@@ -255,26 +257,22 @@ def _is_news(item: Any) -> bool:
         return True
 
 
-def _takes_size(read: Callable[..., object]) -> bool:
-    """Return whether `read` takes a number of bytes; others give everything at once, again and again."""
-    try:
-        inspect.signature(read).bind(PIECE)
-    except TypeError:
-        return False
-    except ValueError:
-        # Some C functions have no signature.
-        return True
-    return True
-
-
 def _checked_file(file: Any) -> None:
     """Raise for a file that can't be read, before anything is sent."""
     archive = hasattr(file, "namelist")
-    if archive or inspect.iscoroutinefunction(file.read) or not _takes_size(file.read):
+    # A `read` that takes no number of bytes gives everything at once, again and again.
+    if archive or inspect.iscoroutinefunction(file.read) or not takes(file.read, PIECE):
         raise refusal(file)
     if getattr(file, "closed", False) is True:
         raise ValueError("the source is a closed file")
-    if _non_blocking(file) is not None and _seems_text(file):
+    descriptor = _non_blocking(file)
+    if descriptor is not None and sys.platform == "win32":
+        # Its `select` waits for sockets alone, and a pipe that is empty now looks like one that has ended.
+        raise ValueError(
+            "the source is a non-blocking pipe, for which Windows can't wait; call"
+            f" os.set_blocking({descriptor}, True)"
+        )
+    if descriptor is not None and _seems_text(file):
         # Python's text files take "nothing now" for the end, and lose characters that are half there.
         raise ValueError(
             "the source is a non-blocking text file, from which Python may lose data; call"
@@ -330,6 +328,9 @@ def _file_items(file: Any) -> Iterator[Any]:
                 continue
             if item is None:
                 raise BlockingIOError("the source is a non-blocking file with nothing to read")
+            if missing is None and isinstance(file, urllib3.HTTPResponse):
+                # urllib3 1.26 does so, too.
+                missing = file.length_remaining
             if missing:
                 raise http.client.IncompleteRead(b"", missing)
             return

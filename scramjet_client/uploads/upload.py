@@ -121,11 +121,9 @@ class Upload(Live, Future[_R]):
         super().__init__()
         self.name: str = transfer.name
         self.exit_grace: float = transfer.requester.tuning.exit_grace
+        stall_limit = transfer.requester.timeouts.write
         self.writer: BodyWriter = BodyWriter(
-            body,
-            stall_limit=transfer.requester.timeouts.write,
-            gather=gather,
-            progress=progress,
+            body, stall_limit=stall_limit, gather=gather, progress=progress
         )
         self._transfer = transfer
         self._deadline: float | None = None
@@ -531,18 +529,15 @@ def _finish(uploads: list[Upload[Any]]) -> None:
         try:
             error = upload.exception(max(0.0, began + upload.exit_grace - monotonic()))
         except FutureTimeoutError:
-            _warn(
+            warn_aside(
                 f"the interpreter ends while the upload to {upload.name} runs: it is cut after"
-                f" {upload.bytes_sent} bytes"
+                f" {upload.bytes_sent} bytes",
+                RuntimeWarning,
             )
         else:
             # Nobody is left to read the error.
             if error is not None and not upload.cancelled():
-                _warn(f"while the interpreter ended: {error}")
-
-
-def _warn(text: str) -> None:
-    warn_aside(text, RuntimeWarning)
+                warn_aside(f"while the interpreter ended: {error}", RuntimeWarning)
 
 
 _running: AtExit[Upload[Any]] = AtExit(_finish)

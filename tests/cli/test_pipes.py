@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -124,6 +125,23 @@ def test_stdout_of_another_encoding(
 
     assert (event.code, event.out) == (0, b"\\u0105\n")
     assert data.out == "ą".encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "latin-1", "cp437", "ascii"])
+def test_json_in_another_encoding(env: dict[str, str], start: Started, encoding: str):
+    """JSON stays JSON with the same characters, whatever the encoding of stdout; UTF-8 needs no escape."""
+    id = start("events").id
+    there = {**env, "PYTHONIOENCODING": encoding}
+    message = "é ą 😀"
+    order = json.dumps({"name": "text", "message": message})
+    told = ["inst", "event", "send", id, "emit", "--value", order, "--wait", "text", "--json"]
+
+    event = run(told, there)
+
+    text = event.out.decode(encoding)
+    assert event.code == 0
+    assert message in json.dumps(json.loads(text), ensure_ascii=False)
+    assert text.isascii() == (encoding != "utf-8")
 
 
 def test_no_colour_and_no_bars_in_pipes(env: dict[str, str], start: Started):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
 from scramjet_client import HostClient
+from scramjet_client.cli import profile
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Command, Started
 from tests.cli.test_commands import document
@@ -31,6 +33,25 @@ def test_profiles(scramjet: Command, hub: LocalHub, home: Path, monkeypatch: pyt
     assert ((home / ".si" / "profiles" / "other.json").stat().st_mode & 0o777) == 0o600
     scramjet("hub", "info", "--json", code=69)
     scramjet("-u", hub.url, "hub", "info")
+
+
+def test_profile_that_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """If Windows refuses to replace a file that is open, the old one stays, and nothing lies beside it."""
+
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(errno.EACCES, "in use", str(target))
+
+    path = tmp_path / "profiles" / "lab.json"
+    profile._write(path, {"a": 1})
+    before = path.read_bytes()
+    monkeypatch.setattr(Path, "replace", refuse)
+
+    with pytest.raises(PermissionError):
+        profile._write(path, {"a": 2})
+
+    assert [each.name for each in path.parent.iterdir()] == ["lab.json"]
+    assert path.read_bytes() == before
+    assert b"\r" not in before
 
 
 def test_a_token_is_never_shown(scramjet: Command, home: Path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import math
-import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -79,6 +78,7 @@ def test_setting_of_a_wrong_type(name: str):
 
 def test_too_many_open_files():
     """A process that has no descriptor left does not blame the hub's address."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     host = HostClient(NOWHERE, retries=0)
     with pytest.raises(HubConnectionError):

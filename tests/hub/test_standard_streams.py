@@ -211,6 +211,8 @@ PROGRAMS = {
 def test_program(url: str, tmp_path: Path, program: tuple[str, bytes, bytes | None]):
     """What the program prints is what it prints anywhere, and it ends by itself."""
     body, given, expected = program
+    if "sys.exit(4)" in body and sys.version_info >= (3, 14):
+        pytest.skip("since 3.14, asyncio itself goes on for ever in a fork that exits in a task")
     file = tmp_path / "program.tar.gz"
     file.write_bytes(package(f"{HEAD}async def run(context, data):\n    {body}\n"))
     with HostClient(url) as host:

@@ -154,6 +154,26 @@ def test_ignore_file(tmp_path: Path):
     assert Package(root).warnings == ()
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_ignore_file_as_windows_writes_it(tmp_path: Path, encoding: str):
+    """The first rule of a .siignore holds, with the marks that Windows puts before it."""
+    root = folder(tmp_path / "seq", **{"a.log": "", "b.csv": ""})
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    (root / ".siignore").write_bytes(f"{mark}*.log\r\n*.csv\r\n".encode(encoding))
+
+    assert names(root) == ["lib/ą.txt", "main.py", "package.json"]
+
+
+@pytest.mark.parametrize("data", [b"*.l\xe9g\n", b"\xff\xfe*"], ids=["latin-1", "half"])
+def test_ignore_file_that_is_no_text(tmp_path: Path, data: bytes):
+    """A .siignore that can't be read is refused: what it leaves out must not travel."""
+    root = folder(tmp_path / "seq")
+    (root / ".siignore").write_bytes(data)
+
+    with pytest.raises(ValueError, match=r"siignore.* is not UTF-8: .* at byte \d"):
+        Package(root)
+
+
 def test_node_modules_travel_with_node_sequences_alone(tmp_path: Path):
     """Node finds its dependencies in the package; Python has no use for them."""
     files = {"node_modules/x/index.js": "", "index.js": ""}

@@ -18,6 +18,7 @@ from scramjet_client import (
     ReconnectingStream,
     ServerError,
     StreamClosedError,
+    StreamGapWarning,
     StreamIdleError,
     StreamInterruptedError,
 )
@@ -136,6 +137,19 @@ def test_chunks_go_on():
         assert b"".join(stream.chunks()) == b"one\ntwo\n"
 
     assert (len(gaps), gaps[0].unfinished) == (1, b"")
+
+
+@pytest.mark.parametrize("way", ["chunks", "lines", "records", "__iter__"])
+def test_a_gap_warns_at_the_readers_line(way: str):
+    """Without `on_gap`, the warning names the line that reads, however it reads."""
+    acts = (gives(b"1\n"), gives(b"2\n", end=True))
+    with server(*acts) as running, HostClient(running.url, retries=0) as host:
+        stream = host.get_instance_client("x").get_reconnecting_stream("output", reconnect=QUICK)
+        with stream, pytest.warns(StreamGapWarning) as caught:
+            for _ in getattr(stream, way)():
+                pass
+
+    assert [each.filename for each in caught] == [__file__]
 
 
 def test_refusals_of_a_hub_that_comes_up():

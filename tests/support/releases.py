@@ -12,7 +12,7 @@ import pytest
 from tests.support.locked import hold
 
 
-def installed(kind: str, name: str, requirements: list[str], module: str) -> str:
+def installed(kind: str, name: str, requirements: list[str], module: str, trial: str = "") -> str:
     """Return the folder of a release for the module path, installing it the first time.
 
     Workers that come meanwhile wait for the first one. Where it can't be installed or imported, as old releases on
@@ -23,6 +23,7 @@ def installed(kind: str, name: str, requirements: list[str], module: str) -> str
         name: What the release is called in there, and in the reason of a skip.
         requirements: What pip installs.
         module: What has to be imported then.
+        trial: Code that has to work after that: some can be imported where they don't work.
     """
     folder = Path(sys.prefix) / kind / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +34,7 @@ def installed(kind: str, name: str, requirements: list[str], module: str) -> str
             _run([*pip, "--upgrade", "--target", str(folder), *requirements], name, "be installed")
             (folder / "done").touch()
     path = {**os.environ, "PYTHONPATH": str(folder)}
-    _run([sys.executable, "-c", f"import {module}"], name, "be imported", path)
+    _run([sys.executable, "-c", f"import {module}; {trial}"], name, "be used", path)
     return str(folder)
 
 

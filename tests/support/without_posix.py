@@ -16,6 +16,7 @@ import multiprocessing.util
 import os
 import select
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,6 +36,7 @@ for _name in (
     "psutil",
     "gevent.monkey",
     "tornado.ioloop",
+    "trio",
     "IPython",
 ):
     with contextlib.suppress(ImportError):
@@ -216,6 +218,7 @@ def take_away() -> None:
         ),
     )
     _take(selectors, ("PollSelector", "EpollSelector", "KqueueSelector", "DevpollSelector"))
+    vars(shutil)["_USE_CP_SENDFILE"] = False
     vars(selectors)["DefaultSelector"] = selectors.SelectSelector
     vars(socket)["socketpair"] = _socketpair
     for name in OF_SOCKETS:

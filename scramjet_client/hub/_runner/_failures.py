@@ -32,7 +32,11 @@ def _cut(told: traceback.TracebackException, seen: set[int]) -> None:
     if id(told) in seen:
         return
     seen.add(id(told))
-    frames = [each for each in told.stack if not _is_ours(each.filename)]
+    frames = [
+        each
+        for each in told.stack
+        if not each.filename.startswith(_OURS) and os.path.basename(each.filename) not in _ADDED
+    ]
     while frames and (
         frames[0].filename.startswith(_BENEATH) or "<frozen importlib" in frames[0].filename
     ):
@@ -41,7 +45,3 @@ def _cut(told: traceback.TracebackException, seen: set[int]) -> None:
     for further in (told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or ())):
         if further is not None:
             _cut(further, seen)
-
-
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_OURS) or os.path.basename(filename) in _ADDED

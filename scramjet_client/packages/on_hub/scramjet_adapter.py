@@ -251,9 +251,11 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     places: Sequence[Place] = ()
 
-    def source_to_code(self, data: Any, path: Any, **options: Any) -> types.CodeType:  # type: ignore[override]
-        """Compile."""
-        return self._placed(super().source_to_code(data, path, **options))
+    def source_to_code(  # type: ignore[override]
+        self, data: Any, path: Any, *further: Any, **options: Any
+    ) -> types.CodeType:
+        """Compile; since Python 3.15, the module's name is a further argument."""
+        return self._placed(super().source_to_code(data, path, *further, **options))
 
     def _placed(self, code: types.CodeType) -> types.CodeType:
         inner = tuple(

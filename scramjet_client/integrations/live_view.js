@@ -1,6 +1,3 @@
-"""The page's side of the live view, if anywidget is installed: an ES module."""
-
-SCRIPT = r"""
 // The live view where anywidget is installed. It replaces what has changed and appends lines, so that closed
 // sections stay closed, selected text stays selected, and a reader who has scrolled up is left in peace.
 // What comes as HTML was escaped in _drawing.py; lines are text.
@@ -92,4 +89,3 @@ function render({ model, el }) {
 }
 
 export default { render };
-"""
