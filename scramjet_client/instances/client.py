@@ -105,6 +105,8 @@ class InstanceClient(Handle):
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
+        # 1.x may say "running" of an instance that it is killing.
+        self._killed = False
         # Whether `get_info`, on which all waits rely, has seen the end.
         self._seen_ended = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
@@ -158,7 +160,7 @@ class InstanceClient(Handle):
                 stacklevel=callers_level(),
             )
         self._asked_to_end = True
-        return stop(self._client, self._id, time_left, can_call_keepalive)
+        return stop(self._client, self._id, time_left, can_call_keepalive, killed=self._killed)
 
     def kill(
         self,
@@ -187,7 +189,9 @@ class InstanceClient(Handle):
         elif not isinstance(opts, KillMessageData):
             raise TypeError(f"opts must be KillMessageData, not {type(opts).__name__}")
         self._asked_to_end = True
-        return kill(self._client, self._id, opts.remove_immediately or remove_immediately)
+        answer = kill(self._client, self._id, opts.remove_immediately or remove_immediately)
+        self._killed = True
+        return answer
 
     def get_health(self) -> GetHealthResponse:
         """Return the program's last health message; after a start, wait for the first one.

@@ -125,11 +125,24 @@ def _signal_name(number: int) -> str:
 
 
 def stop(
-    client: HttpClient, instance_id: str, timeout_ms: float, can_call_keepalive: bool
+    client: HttpClient,
+    instance_id: str,
+    timeout_ms: float,
+    can_call_keepalive: bool,
+    *,
+    killed: bool,
 ) -> SendStopInstanceResponse:
-    """Send a stop and wait for its effect; see `InstanceClient.stop`."""
+    """Send a stop and wait for its effect; see `InstanceClient.stop`.
+
+    Args:
+        client: The client of its hub.
+        instance_id: The instance.
+        timeout_ms: Milliseconds.
+        can_call_keepalive: Whether it may ask for more time.
+        killed: Whether this client has killed it; then it is only waited for.
+    """
     generation = generation_of(client)
-    killed = False
+    killed = killed and generation.modern
     if generation.modern:
         # A stop would overwrite the status of an instance that has ended, permanently.
         info = fetch_info(client, instance_id)
@@ -137,7 +150,7 @@ def stop(
             return SendStopInstanceResponse(
                 message=f"the instance had already ended{how(info)}", acknowledged=True, raw=None
             )
-        killed = _is_being_killed(info)
+        killed = killed or _is_being_killed(info)
     given = f"instance {instance_id!r} did not stop within {timeout_ms:g} ms"
     url = f"{client.api_base}/{route('instance', instance_id)}"
     watcher = EndWatcher(client, instance_id)

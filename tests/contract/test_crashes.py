@@ -483,5 +483,7 @@ def reading_stdin(context: Any, input: Any) -> Any:
 )
 def test_what_was_not_fed(given: dict[str, str], said: str, hub: Hub, host: HostClient):
     """A run that has got nothing says which of stdin and input it has not fed."""
+    if not hub.is_local:
+        pytest.skip("sys.stdin of other hubs' Python programs has no such lines")
     with pytest.raises(RunTimeoutError, match=said):
         host.deploy(reading_stdin).run(**given, timeout=5)
