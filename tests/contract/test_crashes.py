@@ -458,7 +458,7 @@ def test_error_that_a_program_survives(
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         instance = host.send_sequence(tmp_path).start()
-        upload = instance.submit_input("BOOM", end=False)
+        upload = instance.submit_input("BOOM\n", end=False)
         with pytest.raises(RunTimeoutError) as caught:
             instance.run(timeout=12)
         upload.result(PATIENCE)
