@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -46,37 +46,61 @@ _SCENARIOS = {
 """Folders, and files test_*.py, whose tests take the client through many cases of one kind: none is quick."""
 
 
-_LONGEST = {
+_LONGEST = [
     *(
         "test_dev",
-        "test_other_systems",
+        "test_pytest_plugin",
+        "test_docs_site",
         "test_replay",
-        "test_local_hub",
-        "test_benchmarks",
-        "test_cycles",
+        "test_soak",
+        "test_release",
     ),
     *(
-        "test_release",
-        "test_docs_site",
-        "test_pytest_plugin",
-        "test_si",
-        "test_soak",
-        "test_document",
+        "test_ends_of_functions",
+        "test_other_systems",
+        "test_local_hub",
+        "test_package",
+        "test_docs",
     ),
     *(
         "test_crashes",
-        "test_ends_of_functions",
-        "test_standard_streams",
         "test_events",
-        "test_streams",
+        "test_samples",
+        "test_function",
+        "test_targets",
+        "test_uploads",
     ),
-}
-"""Files of tests that take longest. A worker that began one of them last would have all others wait for it."""
+    *("test_table", "test_follow", "test_examples", "test_page", "test_streams", "test_packages"),
+    *(
+        "test_limits",
+        "test_commands",
+        "test_standard_streams",
+        "test_si",
+        "test_document",
+        "test_run",
+    ),
+]
+"""Files of tests that take longest, and longer first. A worker that began one of them last would have all wait."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep ten thousand collected tests out of sight of the garbage collector, which tests have look for what is left.
+
+    With them each look takes a third of a second of the processor, and so do many of its own accord.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest; mark as quick what starts no process, by itself or by a fixture, and does not wait."""
-    items.sort(key=lambda item: item.path.stem not in _LONGEST)
+    turn = {stem: number for number, stem in enumerate(_LONGEST)}
+    items.sort(key=lambda item: turn.get(item.path.stem, len(turn)))
     for item in items:
         if not isinstance(item, pytest.Function):
             continue
@@ -88,8 +112,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not _SCENARIOS.isdisjoint(re.split(r"[./]|test_", item.location[0])):
             continue
         fixtures = [each[-1].func for each in item._fixtureinfo.name2fixturedefs.values()]
-        cases = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
-        if not starts_processes(item.function, fixtures, cases):
+        cases = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if not starts_processes(item.function, *fixtures, *cases):
             item.add_marker("quick")
 
 

@@ -14,7 +14,7 @@ from tests.support.hubs import open_hub
     [
         pytest.param("request", len(REQUESTS), marks=pytest.mark.long),
         ("program prints", 1),
-        ("program health check", 1),
+        pytest.param("program health check", 1, marks=pytest.mark.long),
     ],
 )
 def test_hubs_that_are_the_same(words: str, count: int, capsys: pytest.CaptureFixture[str]):

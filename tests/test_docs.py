@@ -12,9 +12,8 @@ import pytest
 
 from scramjet_client import __version__
 from tests.support.pages import FENCE, GUIDES, ROOT, Block, blocks, code_blocks, programs, run_page
+from tests.support.sources import sources
 from tests.support.waiting import LIMIT
-
-LEFT_OUT = {"node_modules", "build", "dist"}
 
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
 REFERENCE = re.compile(r"^\[[^\]]+\]: *(\S+)", re.MULTILINE)
@@ -23,21 +22,12 @@ RELEASE = re.compile(r"^## \[([^\]]+)\]", re.MULTILINE)
 CITATION = re.compile(r"docs/(\w+\.md), \"([^\"]+)\"")
 
 
-def files(suffix: str) -> list[Path]:
-    """Return the files of this repository that end so, without what was installed or built."""
-    return [
-        path
-        for path in sorted(ROOT.rglob(f"*{suffix}"))
-        if not any(p in LEFT_OUT or p.startswith(".") for p in path.relative_to(ROOT).parts)
-    ]
-
-
 def named(path: Path) -> str:
     """Return how a test is called after a file."""
     return path.relative_to(ROOT).as_posix()
 
 
-DOCUMENTS = files(".md")
+DOCUMENTS = sources(ROOT, ".md")
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 
 
@@ -182,7 +172,7 @@ def test_changelog_has_this_version() -> None:
 def test_citations_name_sections() -> None:
     """Every section of docs/ that a source file cites exists."""
     missing = []
-    for path in files(".py"):
+    for path in sources(ROOT, ".py"):
         # A citation may be broken over two lines of a docstring or comment.
         text = re.sub(r"\s*\n\s*(?:# )?", " ", path.read_text("utf-8"))
         for document, section in CITATION.findall(text):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cases import mostly_long
 from tests.support.real_hub import RealHub
 from tests.support.waiting import BUILD_LIMIT
 
@@ -160,8 +161,13 @@ RUNS = [
     if (name, hub) != ("batch", "real")
 ]
 
+ALWAYS = [
+    (name, hub) for name, hub in RUNS if hub == "local" or name in ("chat", "deploy_function")
+]
+"""On a real hub that runs, an example with input and one that sends its own program."""
 
-@pytest.mark.parametrize(("name", "hub"), RUNS)
+
+@pytest.mark.parametrize(("name", "hub"), mostly_long(RUNS, but=ALWAYS))
 def test_example(runs: dict[tuple[str, str], Future[str]], name: str, hub: str):
     """It needs no arguments, or the URL of a hub, ends well, and its result is right."""
     CHECKS[name](runs[hub, name].result())

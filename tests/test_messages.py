@@ -39,6 +39,7 @@ from scramjet_client.hub import LocalHub
 from scramjet_client.uploads.options import plan
 from scramjet_client.uploads.upload import Upload
 from tests.support.certs import Certificates
+from tests.support.functions import deaf, echo, fails, stubborn
 from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer, Request
 
@@ -66,25 +67,6 @@ def _pattern(row: str) -> re.Pattern[str]:
 
 
 # -- a world in which everything goes wrong ------------------------------------------------------------
-
-
-def echo(context, input):
-    yield from input
-
-
-def deaf(context, input):
-    while True:
-        time.sleep(1)
-
-
-def stubborn(context, input):
-    context.set_stop_handler(lambda: time.sleep(60))
-    while True:
-        time.sleep(1)
-
-
-def fails(context, input):
-    raise ValueError("no number")
 
 
 def _answer(status: str, body: bytes = b"", *headers: str) -> Route:

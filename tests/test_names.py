@@ -32,6 +32,7 @@ from scramjet_client import (
 )
 from scramjet_client._names import SYNONYMS, Guided
 from scramjet_client.hub import LocalHub
+from tests.support.cases import mostly_long
 from tests.support.waiting import LIMIT
 
 DONE = CompletedInstance(
@@ -465,16 +466,26 @@ with LocalHub() as hub, hub.client() as host:
 
 @pytest.mark.parametrize(
     ("call", "last"),
-    [
-        ('instance.get_event("never")', "in get_event"),
-        ("instance.wait()", "in wait"),
-        ("sequence.run()", "in run"),
-        ("instance.run()", "in run"),
-        ("output.readline()", "in read"),
-        ("for line in output: pass", "in _piece"),
-        ("instance.follow(output=print).wait()", "in wait"),
-        ("instance.send_input(time.sleep(0.01) or b'x' for _ in iter(int, 1))", "in send_input"),
-    ],
+    mostly_long(
+        [
+            ('instance.get_event("never")', "in get_event"),
+            ("instance.wait()", "in wait"),
+            ("sequence.run()", "in run"),
+            ("instance.run()", "in run"),
+            ("output.readline()", "in read"),
+            ("for line in output: pass", "in _piece"),
+            ("instance.follow(output=print).wait()", "in wait"),
+            (
+                "instance.send_input(time.sleep(0.01) or b'x' for _ in iter(int, 1))",
+                "in send_input",
+            ),
+        ],
+        but=[
+            ('instance.get_event("never")', "in get_event"),
+            ("instance.run()", "in run"),
+            ("output.readline()", "in read"),
+        ],
+    ),
 )
 def test_interrupt_shows_the_users_line(tmp_path: Path, call: str, last: str):
     """The traceback of Ctrl-C has the user's line and the call, and nothing of where this package waited."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sources import sources
+
 TESTS = Path(__file__).parent
 ENOUGH = 30.0
 """Seconds that no working program takes, however slow its machine is."""
@@ -26,11 +28,7 @@ WAITS = {"wait", "wait_closed", "accepted", "wait_for"}
 ENDS = {"join", "communicate"}
 """Methods that wait for an end that comes by itself."""
 
-FILES = [
-    path
-    for path in sorted(TESTS.rglob("*.py"))
-    if not {"node_modules", "sequences"} & set(path.relative_to(TESTS).parts)
-]
+FILES = [path for path in sources(TESTS, ".py") if "sequences" not in path.relative_to(TESTS).parts]
 
 
 class Reader:

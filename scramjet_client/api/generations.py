@@ -80,16 +80,28 @@ class Generation:
         return f"{stream_id} of a {self.version} hub"
 
     @property
+    def shows_reading(self) -> bool:
+        """Whether info shows how far a program is; if not, its first health message is all that is known of it."""
+        return self.modern
+
+    @property
     def changes(self) -> tuple[str, ...]:
         """Changes that a hub of this generation and its runners make to data, one sentence each."""
-        first = "the first input of a Node.js program is held back until its runner has read the header lines"
+        first = (
+            "the first input and stdin of a Node.js program are held back until it reads; one that computes for longer "
+            "than Tuning.input_settle first gets U+FFFD for input that is not ASCII"
+        )
         text = (
             "Node.js programs get U+FFFD for characters of text/plain, x-ndjson and long events that a read splits; "
             "ASCII, and input without a type, arrive whole"
         )
+        order = (
+            "a Node.js program gets what comes to its stdin while it does not take it in the wrong order; input keeps "
+            "its order"
+        )
         if self.modern:
-            return (first, text, "stdin and inout carry only UTF-8")
-        return (first, text, "all streams carry only UTF-8")
+            return (first, text, order, "stdin and inout carry only UTF-8")
+        return (first, text, order, "all streams carry only UTF-8")
 
     def intake(self, info: Mapping[str, Any], config: Mapping[str, Any]) -> Intake:
         """Return how a program takes its input, from the hub's info of its instance and its sequence's config.

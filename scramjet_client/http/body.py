@@ -144,6 +144,11 @@ class BodyWriter:
         return isinstance(self._sock, Recorded)
 
     @property
+    def connected(self) -> bool:
+        """Whether a connection of this package carries the body now; with a mock there is none."""
+        return self._sock is not None and not self.recorded
+
+    @property
     def between_requests(self) -> bool:
         """Whether a roll-over ended the last request's body, and the rest needs another request."""
         return self._sock is None and not self._aborted

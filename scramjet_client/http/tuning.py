@@ -66,6 +66,7 @@ class Tuning(Shown):
         log_echo_limit: The same if one has come before; a 1.x log that one reader has left gives nothing to the others.
         input_settle: How long a Node.js runner may take to read the header lines of its first input, before the first
             byte that is not ASCII follows them. It took 0.06 s when measured, but a program that computes delays it.
+            Its program has the same time to take its first stdin.
         input_reading: How long to wait for signs that a program reads; a runner that came back to a restarted hub never
             gives one.
         input_return: How long a function that has not returned may compute before its first input is sent anyway.

@@ -110,7 +110,13 @@ class InstanceClient(Handle):
         # Whether `get_info`, on which all waits rely, has seen the end.
         self._seen_ended = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
-        self._first_input = FirstInput(self._intake, self._send_nothing, self._client.tuning)
+        self._first_input = FirstInput(
+            look=self._intake,
+            hear=lambda: self._get("health", timeout=self._client.tuning.look),
+            shows_reading=lambda: generation_of(self._client).shows_reading,
+            send_nothing=self._send_nothing,
+            tuning=self._client.tuning,
+        )
         self._input_type = InputType(self._intake)
         self._events = Events(self._client, id, self._error_context)
 
@@ -1024,7 +1030,7 @@ class InstanceClient(Handle):
         # The answer to `inout` comes with the first output, any other answer before the hub reads the body.
         early = stream_id != "inout"
         name = "input" if stream_id == "inout" else stream_id
-        guard = partial(self._first_input.guard, early_yes=early) if name == "input" else None
+        first = self._first_input
         ended = ended_error(self._id, f"{stream_id} was being sent")
         return Destination(
             requester=client,
@@ -1034,7 +1040,7 @@ class InstanceClient(Handle):
             head_limit=client.timeouts.read if early else None,
             watch=lambda: self._watcher().on_idle(ended),
             gate=self._gates[name],
-            guard=guard,
+            guard=partial(first.guard, early_yes=early) if name == "input" else first.hold,
             types=self._input_type if name == "input" else None,
             **self._error_context,
         )

@@ -1,9 +1,12 @@
-"""The first input of an instance: a Node.js runner decodes the bytes that arrive together with the header lines.
+"""The first input and the first stdin of an instance: a Node.js runner spoils what arrives too early.
 
 The hub puts header lines before an instance's first input. A Node.js runner reads them together with the first
 part of the body, decodes that read as UTF-8 and encodes it again. Bytes that are not UTF-8, and a character that
 the read cuts in two, become U+FFFD. ASCII survives. So the client holds back the first byte that is not ASCII
 until the lines have been read, as far as it can tell (docs/protocol.md, "The first input").
+
+Such a runner puts each read of stdin before what the program has not taken yet. So the client holds back the
+first stdin until the program takes it, as far as it can tell (docs/protocol.md, "The first stdin").
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from typing import Any
+
+import attrs
 
 from scramjet_client._base import public
 from scramjet_client._clock import monotonic
@@ -51,6 +56,9 @@ _FIRST_READ = 1 << 20
 _ONE_READ = 1024
 """Bytes of text that normally travel in one packet and are read at once."""
 
+_SILENT = attrs.evolve(UNKNOWN, reading=False)
+"""The assumption about a program of which nothing has been heard for so long that the client stops waiting."""
+
 _SPLIT = (
     "a Node.js program gets U+FFFD for a character that is split between two reads of its runner"
 )
@@ -62,25 +70,36 @@ class ChangedInputWarning(UserWarning):
 
 
 class FirstInput:
-    """A client's knowledge about the first input of one instance.
+    """A client's knowledge about the first input and the first stdin of one instance.
 
     Args:
         look: Asks the hub how the program takes its input.
+        hear: Waits until the hub has heard from the program.
+        shows_reading: Says whether this hub shows how far a program is.
         send_nothing: Sends an empty body of a content type, after which the input stays open.
         tuning: The time limits.
     """
 
     def __init__(
         self,
+        *,
         look: Callable[[], Intake],
+        hear: Callable[[], object],
+        shows_reading: Callable[[], bool],
         send_nothing: Callable[[str], object],
         tuning: Tuning,
     ) -> None:
         self._look = look
+        self._hear = hear
+        self._shows_reading = shows_reading
         self._tuning = tuning
         self._send_nothing = send_nothing
         self._intake: Intake | None = None
         """Set once the program has read the header lines."""
+        self._heard = False
+        """Whether the program of an old hub has been heard of."""
+        self._ordered = False
+        """Whether the program takes its stdin in order."""
         self._warned = False
 
     @property
@@ -98,6 +117,10 @@ class FirstInput:
         """
         return GuardedBody(self, body, type=type, early_yes=early_yes)
 
+    def hold(self, body: BodySource, _type: str) -> HeldBody:
+        """Return a body for stdin that waits where it must; set its `upload` before it is sent."""
+        return HeldBody(self, body)
+
     def settle(self, upload: Upload[Any], type: str, *, early_yes: bool) -> None:
         """Wait until bytes that are not ASCII would arrive unchanged, or the upload has ended."""
         if self._intake is not None:
@@ -113,13 +136,32 @@ class FirstInput:
             slow = min(_SLOWNESS * seconds, _SLOWNESS_LIMIT)
             wait([upload], max(self._tuning.input_settle, slow))
         if not intake.reading:
-            warnings.warn(
-                f"{upload.name}: the hub does not show that the program reads, so U+FFFD may stand in place of bytes "
-                "that are not ASCII, at the beginning; have the program emit an event when it reads, and wait for that",
-                ChangedInputWarning,
-                stacklevel=2,
+            self._warn(
+                upload, "U+FFFD may stand in place of bytes that are not ASCII, at the beginning"
             )
         self._intake = intake
+
+    def hear(self, upload: Upload[Any]) -> None:
+        """Wait until the first piece of an input would arrive once, or the upload has ended.
+
+        An old hub's runner may give its program twice what comes before the program is there.
+        """
+        if upload.writer.connected and not self._heard and not self._shows_reading():
+            self._heard = self._looked(upload)[0] is not None
+
+    def settle_stdin(self, upload: Upload[Any]) -> None:
+        """Wait until stdin would arrive in order, or the upload has ended."""
+        if self._ordered or not upload.writer.connected:
+            return
+        intake, _ = self._looked(upload)
+        if intake is None:
+            return
+        if intake.decodes:
+            # Its function has been called, but may wait for something before it takes its stdin.
+            wait([upload], self._tuning.input_settle)
+        if not intake.reading:
+            self._warn(upload, "parts of it may come in the wrong order")
+        self._ordered = True
 
     def text(self, name: str) -> None:
         """Warn once that a Node.js program may receive other text than was sent."""
@@ -147,17 +189,29 @@ class FirstInput:
                 stacklevel=3,
             )
 
+    def _warn(self, upload: Upload[Any], what: str) -> None:
+        warnings.warn(
+            f"{upload.name}: the hub does not show that the program reads, so {what}; have the program emit an event "
+            "when it reads, and wait for that",
+            ChangedInputWarning,
+            stacklevel=3,
+        )
+
     def _looked(self, upload: Upload[Any]) -> tuple[Intake | None, float]:
         """Return how the program takes its input, once it does, and the duration of the hub's last answer.
 
         None means that it no longer matters.
         """
         waits, began = pauses(_LOOK_EVERY, _LOOK_PAUSE_LIMIT), monotonic()
-        intake = None
+        intake, seconds = None, 0.0
         while not upload.done():
             asked = monotonic()
             try:
-                intake = self._look()
+                seen = self._look()
+                seconds = monotonic() - asked
+                if seen.decodes and not self._shows_reading():
+                    self._hear()
+                intake = seen
             except InstanceNotFoundError:
                 # The instance has ended; the hub's answer to the upload says so.
                 return None, 0.0
@@ -166,11 +220,10 @@ class FirstInput:
                 pass
             except ScramjetError:
                 # The hub, or something in front of it, shows nothing. The client can only wait for a time.
-                intake = UNKNOWN
-            now = monotonic()
-            left = began + self._patience(intake) - now
+                intake, seconds = UNKNOWN, monotonic() - asked
+            left = began + self._patience(intake) - monotonic()
             if left <= 0:
-                return intake or UNKNOWN, now - asked
+                return intake or _SILENT, seconds
             wait([upload], min(next(waits), left))
         return None, 0.0
 
@@ -181,19 +234,40 @@ class FirstInput:
         return 0.0 if intake.returned else self._tuning.input_return
 
 
-class GuardedBody:
-    """Passes a body's pieces on. It waits before the first piece that is not ASCII, as `FirstInput` says.
+class _WaitingBody:
+    """A body that passes its pieces on, and waits where it must.
 
     Attributes:
         upload: The upload that sends it.
         whole: The whole body, if it is in memory.
     """
 
-    def __init__(self, first: FirstInput, body: BodySource, *, type: str, early_yes: bool) -> None:
+    def __init__(self, first: FirstInput, body: BodySource) -> None:
         self.upload: Upload[Any] | None = None
         self.whole: memoryview | None = body.whole
         self._first = first
         self._body = body
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the body."""
+        # A write error refers to this body, and a pooled connection refers to the error: drop the upload here.
+        self.upload = None
+        self._body.close()
+
+    @property
+    def _own(self) -> Upload[Any]:
+        assert self.upload is not None
+        return self.upload
+
+
+class GuardedBody(_WaitingBody):
+    """A body for an input. It waits before the first piece that is not ASCII, as `FirstInput` says."""
+
+    def __init__(self, first: FirstInput, body: BodySource, *, type: str, early_yes: bool) -> None:
+        super().__init__(first, body)
         self._type = type
         self._text = type != BINARY
         self._early_yes = early_yes
@@ -209,6 +283,8 @@ class GuardedBody:
                 return
             if not bytes(piece).isascii():
                 self._not_ascii(bytes(piece))
+            elif self._waits and not self._size:
+                self._first.hear(self._own)
             self._size += len(piece)
             if self._size >= _FIRST_READ:
                 # A look at each byte of a long body costs as much as the rest of this package's part in sending it.
@@ -220,16 +296,17 @@ class GuardedBody:
         yield from pieces
 
     def _not_ascii(self, piece: bytes) -> None:
-        assert self.upload is not None
         if self._waits:
             self._waits = False
-            self._first.settle(self.upload, self._type, early_yes=self._early_yes)
+            self._first.settle(self._own, self._type, early_yes=self._early_yes)
         if self._text and not piece[max(0, _ONE_READ - self._size) :].isascii():
             self._text = False
-            self._first.text(self.upload.name)
+            self._first.text(self._own.name)
 
-    def close(self) -> None:
-        """Close the body."""
-        # A write error refers to this body, and a pooled connection refers to the error: drop the upload here.
-        self.upload = None
-        self._body.close()
+
+class HeldBody(_WaitingBody):
+    """A body for stdin. Its first piece, or its end, waits until the program takes it, as `FirstInput` says."""
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        self._first.settle_stdin(self._own)
+        yield from self._body

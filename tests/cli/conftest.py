@@ -113,6 +113,13 @@ def scramjet(hub: LocalHub, home: Path, monkeypatch: pytest.MonkeyPatch) -> Comm
 
 
 @pytest.fixture
+def here(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command in this process and a folder of the test, with no hub but those that it starts or is told of."""
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch)
+
+
+@pytest.fixture
 def env(hub: LocalHub, home: Path) -> dict[str, str]:
     """The environment of a command in a process of its own."""
     return environment(home, hub.url)

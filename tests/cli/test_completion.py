@@ -16,6 +16,7 @@ import pytest
 from tests.cli.conftest import Command
 from tests.cli.terminal import LIMIT, Terminal, environment
 from tests.cli.test_settings import completed
+from tests.support.cases import mostly_long
 from tests.support.wire import Conn, RawServer
 
 ATTACKS = [
@@ -112,7 +113,10 @@ def _profiles(home: Path) -> None:
             (folder / f"{each}.json").write_text("{}")
 
 
-@pytest.mark.parametrize("line", ["inst info a", "seq run a", "topic get a", "profile use a"])
+@pytest.mark.parametrize(
+    "line",
+    mostly_long(["inst info a", "seq run a", "topic get a", "profile use a"], but=["inst info a"]),
+)
 def test_bash(hostile: str, home: Path, tmp_path: Path, line: str):
     """In a real bash: TAB, then Enter; no file has been made, and the harmless word was offered."""
     _profiles(home)

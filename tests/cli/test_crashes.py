@@ -12,6 +12,7 @@ import pytest
 from scramjet_client import HostClient
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Started, run, spawned
+from tests.support.cases import mostly_long
 
 TEXT_BOT = """
 def run(context, input):
@@ -41,13 +42,16 @@ def bot(host: HostClient, tmp_path: Path) -> Callable[[], str]:
 
 @pytest.mark.parametrize(
     ("verb", "options"),
-    [
-        ("inout", []),
-        ("inout", ["--no-end"]),
-        ("input", []),
-        ("input", ["--end"]),
-        ("input", ["-t", "application/octet-stream"]),
-    ],
+    mostly_long(
+        [
+            ("inout", []),
+            ("inout", ["--no-end"]),
+            ("input", []),
+            ("input", ["--end"]),
+            ("input", ["-t", "application/octet-stream"]),
+        ],
+        but=[("inout", []), ("input", ["--end"])],
+    ),
     ids=str,
 )
 def test_feeding_a_program_that_crashes(

@@ -23,8 +23,9 @@ import pytest
 from scramjet_client import HostClient, cli
 from scramjet_client.hub import LocalHub
 from scramjet_client.hub.__main__ import main as hub_main
-from tests.cli.conftest import run
+from tests.cli.conftest import Command, run
 from tests.cli.terminal import COMMAND, environment, terminal
+from tests.support.cases import mostly_long
 from tests.support.real_hub import RealHub
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.signals import hearing, ignoring
@@ -374,7 +375,13 @@ def test_folder_and_its_requirements(own: dict[str, str], tmp_path: Path):
     assert sum("installing" in each for each in lines.lines) == 1
 
 
-@pytest.mark.parametrize("word", ["app:shout", "app.py:shout", "pkg.deep:shout", "app:plain"])
+@pytest.mark.parametrize(
+    "word",
+    mostly_long(
+        ["app:shout", "app.py:shout", "pkg.deep:shout", "app:plain"],
+        but=["app:plain", "pkg.deep:shout"],
+    ),
+)
 def test_function_of_a_module(own: dict[str, str], tmp_path: Path, word: str):
     """`module:function` runs that function, without importing it here."""
     (tmp_path / "pkg").mkdir()
@@ -411,13 +418,13 @@ def test_function_of_a_module(own: dict[str, str], tmp_path: Path, word: str):
         ("latin.py", "latin.py"),
     ],
 )
-def test_mistyped(own: dict[str, str], tmp_path: Path, word: str, said: str):
+def test_mistyped(here: Command, tmp_path: Path, word: str, said: str):
     """A word that names nothing is refused, with what is near."""
     for name in ("app", "my-prog", "a b", "a.b", "class", "1st"):
         (tmp_path / f"{name}.py").write_text(ECHO)
     (tmp_path / "nul.py").write_bytes(ECHO.encode() + b"\0\n")
     (tmp_path / "latin.py").write_bytes(ECHO.encode() + b"X = '\xe9'\n")
-    done = run(["dev", word, "--once", "--port", "0"], own, cwd=tmp_path)
+    done = here.any_end("dev", word, "--once", "--port", "0")
 
     assert done.code in (1, 2)
     assert said in done.err
@@ -499,7 +506,7 @@ def run(context, input):
 
 @pytest.mark.parametrize(
     ("program", "options", "data", "got", "told"),
-    [
+    mostly_long([
         (_REPR, [], b"abc\xc3", "abc\ufffd", True),
         (_REPR, [], b"\xff\xfeabc\n", "\ufffd\ufffdabc\n", True),
         (_REPR, [], "zażółć \ufffd\n".encode(), "zażółć \ufffd\n", False),
@@ -507,8 +514,12 @@ def run(context, input):
         (_REPR, ["-t", "application/octet-stream"], b"abc\xc3", b"abc\xc3", False),
         (_REPR_STDIN, ["--stdin"], b"\xff\n\xc3", "\ufffd\n\ufffd".encode(), True),
         (_REPR_STDIN, ["--stdin"], "zażółć".encode(), "zażółć".encode(), False),
-    ],
-)
+    ], but=[
+        (_REPR, [], b"abc\xc3", "abc\ufffd", True),
+        (_REPR, ["-t", "application/octet-stream"], b"abc\xc3", b"abc\xc3", False),
+        (_REPR_STDIN, ["--stdin"], b"\xff\n\xc3", "\ufffd\n\ufffd".encode(), True),
+    ]),
+)  # fmt: skip
 def test_pipe_that_is_not_utf8(
     own: dict[str, str],
     tmp_path: Path,
@@ -574,8 +585,13 @@ def test_ctrl_c_ends_everything(own: dict[str, str], tmp_path: Path, signals: in
     assert "Traceback" not in screen.seen
 
 
-@pytest.mark.parametrize("more", [[], ["--no-input"]])
-@pytest.mark.parametrize("leave", ["q\n", CTRL_D])
+@pytest.mark.parametrize(
+    ("leave", "more"),
+    mostly_long(
+        [("q\n", []), ("q\n", ["--no-input"]), (CTRL_D, []), (CTRL_D, ["--no-input"])],
+        but=[("q\n", []), (CTRL_D, ["--no-input"])],
+    ),
+)
 def test_pdb_stops_where_it_failed(
     own: dict[str, str], tmp_path: Path, more: list[str], leave: str
 ):
@@ -644,8 +660,18 @@ def test_closed_pipe(own: dict[str, str], tmp_path: Path, given: str, line: str)
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
-@pytest.mark.parametrize("given", ["context.emit('tick', 'x' * 4000)", "print('x' * 4000)"])
+@pytest.mark.parametrize(
+    ("given", "as_json"),
+    mostly_long(
+        [
+            ("context.emit('tick', 'x' * 4000)", False),
+            ("context.emit('tick', 'x' * 4000)", True),
+            ("print('x' * 4000)", False),
+            ("print('x' * 4000)", True),
+        ],
+        but=[("context.emit('tick', 'x' * 4000)", True), ("print('x' * 4000)", False)],
+    ),
+)
 @pytest.mark.skipif(
     sys.platform == "win32", reason="a pipe of Windows can't be asked whether it is full"
 )
@@ -1014,10 +1040,10 @@ def test_hub_start_has_a_page(own: dict[str, str], more: list[str], has: bool):
         (["--args", "[1]", "word"], "use one of them"),
     ],
 )
-def test_wrong_options(own: dict[str, str], tmp_path: Path, arguments: list[str], said: str):
+def test_wrong_options(here: Command, tmp_path: Path, arguments: list[str], said: str):
     """Options that contradict each other, and a hub that is not there, are one sentence."""
     (tmp_path / "app.py").write_text(ECHO)
-    done = run(["dev", "app.py", "--once", *arguments], own, cwd=tmp_path)
+    done = here.any_end("dev", "app.py", "--once", *arguments)
 
     assert done.code in (2, 69)
     assert said in done.err

@@ -1,4 +1,4 @@
-"""Streams that end after a time, and the lines of a log that people see; each command is a process of its own."""
+"""Streams that end after a time, each of a command in a process of its own, and the lines of a log that people see."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from scramjet_client import HostClient
 from scramjet_client.cli._options import follows
-from scramjet_client.hub import LocalHub
-from tests.cli.conftest import Started, run
+from tests.cli.conftest import Command, Started, run
+from tests.support.cases import mostly_long
 
 STREAMS = [
     ["inst", "output", "ID"],
@@ -52,9 +52,9 @@ def test_timeout_ends_a_stream(start: Started, env: dict[str, str], stream: list
     ],
     ids=" ".join,
 )
-def test_words_for_the_limit(start: Started, env: dict[str, str], given: list[str]):
+def test_words_for_the_limit(start: Started, scramjet: Command, given: list[str]):
     """The limit has the names of other verbs and tools, and may stand in front of the verb."""
-    assert run(line_of(given, start("idle").id), env).code == 0
+    scramjet(*line_of(given, start("idle").id))
 
 
 def test_the_variable_limits_no_stream(start: Started, env: dict[str, str]):
@@ -68,9 +68,9 @@ def test_the_variable_limits_no_stream(start: Started, env: dict[str, str]):
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=" ".join)
-def test_help_lists_the_limit(env: dict[str, str], stream: list[str]):
+def test_help_lists_the_limit(scramjet: Command, stream: list[str]):
     """The help of every such verb has the option."""
-    assert "--timeout" in run([*stream[:2], "--help"], env).text
+    assert "--timeout" in scramjet(*stream[:2], "--help").text
 
 
 def test_output_of_a_run_goes_to_a_file(env: dict[str, str], folders: Path, tmp_path: Path):
@@ -83,7 +83,7 @@ def test_output_of_a_run_goes_to_a_file(env: dict[str, str], folders: Path, tmp_
     assert target.read_bytes() == b"on output\n"
 
 
-def test_people_do_not_see_the_looks_of_clients(start: Started, env: dict[str, str]):
+def test_people_do_not_see_the_looks_of_clients(start: Started, scramjet: Command):
     """The records of `Get info` are left out for people; `--all` and `--json` show them."""
     found = {}
     for option in ("", "--all", "--json"):
@@ -92,7 +92,7 @@ def test_people_do_not_see_the_looks_of_clients(start: Started, env: dict[str, s
         for _ in range(3):
             instance.get_info()
         options = [option] if option else []
-        found[option] = run(["inst", "log", instance.id, *options], env).text
+        found[option] = scramjet("inst", "log", instance.id, *options).text
 
     assert "a word" in found[""]
     assert "Get info" not in found[""]
@@ -103,31 +103,31 @@ def test_people_do_not_see_the_looks_of_clients(start: Started, env: dict[str, s
 
 
 @pytest.mark.parametrize("level", ["info", "INFO", "Warn"])
-def test_level_of_a_log(start: Started, env: dict[str, str], level: str):
+def test_level_of_a_log(start: Started, scramjet: Command, level: str):
     """`--level` leaves out the records below it, in any case of letters."""
     instance = start("many")
     instance.wait(60)
 
-    said = run(["inst", "log", instance.id, "--level", level], env).text
+    said = scramjet("inst", "log", instance.id, "--level", level).text
 
     assert "DEBUG" not in said
     assert ("a word" in said) == (level.upper() == "INFO")
 
 
-def test_lines_are_lines_shown(start: Started, env: dict[str, str]):
+def test_lines_are_lines_shown(start: Started, scramjet: Command):
     """`-n` counts the lines that are shown, not those that are left out."""
     instance = start("many")
     instance.wait(60)
 
-    said = run(["inst", "log", instance.id, "--level", "info", "-n", "1"], env).text
+    said = scramjet("inst", "log", instance.id, "--level", "info", "-n", "1").text
 
     assert len(said.splitlines()) == 1
     assert " INFO " in said
 
 
-def test_no_such_level(hub: LocalHub, env: dict[str, str]):
+def test_no_such_level(scramjet: Command):
     """A level that nobody knows is a wrong use, and the known ones are named."""
-    done = run(["hub", "log", "--level", "loud"], env)
+    done = scramjet.any_end("hub", "log", "--level", "loud")
 
     assert done.code == 2
     assert "warn" in done.err.lower()
@@ -140,8 +140,14 @@ SENDERS = [
 ]
 
 
-@pytest.mark.parametrize("sender", SENDERS, ids=" ".join)
-@pytest.mark.parametrize("piped", [True, False], ids=["pipe", "file"])
+@pytest.mark.parametrize(
+    ("sender", "piped"),
+    mostly_long(
+        [(sender, piped) for sender in SENDERS for piped in (True, False)],
+        but=[(sender, number % 2 == 0) for number, sender in enumerate(SENDERS)],
+    ),
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "pipe" if each else "file",
+)
 def test_timeout_ends_a_sending(
     start: Started, env: dict[str, str], tmp_path: Path, sender: list[str], piped: bool
 ):
@@ -160,9 +166,13 @@ def test_timeout_ends_a_sending(
 
 
 @pytest.mark.parametrize("option", ["--time", "-t", "--timeout", "--limit", "--seconds"])
-def test_words_for_the_time_of_a_stop(start: Started, env: dict[str, str], option: str):
+def test_words_for_the_time_of_a_stop(start: Started, scramjet: Command, option: str):
     """The time that `inst stop` gives a program has the names of other limits, too."""
-    done = run(["inst", "stop", start("deaf").id, option, "0.5"], env)
+    instance = start("deaf")
+    with instance.get_stream("output") as output:
+        assert output.readline() == b"running\n"
+
+    done = scramjet.any_end("inst", "stop", instance.id, option, "0.5")
 
     assert done.code == 124
     assert "within 500 ms" in done.err
@@ -191,16 +201,15 @@ async def run(context, input):
 
 @pytest.mark.parametrize("stream", ["output", "stdout", "log"])
 def test_lines_behind_the_last_are_not_lost_in_silence(
-    host: HostClient, env: dict[str, str], tmp_path: Path, stream: str
+    host: HostClient, scramjet: Command, tmp_path: Path, stream: str
 ):
     """`-n` takes more from the hub than it prints, and says how much."""
     (tmp_path / "burst.py").write_text(_BURST)
     instance = host.send_sequence(tmp_path / "burst.py").start()
     instance.get_event("done", timeout=60)
 
-    done = run(["inst", stream, instance.id, "-n", "3"], env)
+    done = scramjet("inst", stream, instance.id, "-n", "3")
 
-    assert done.code == 0
     assert len(done.text.splitlines()) == 3
     assert re.search(r"behind the 3 lines, \d+ more lines? had come", done.err)
 
@@ -208,22 +217,20 @@ def test_lines_behind_the_last_are_not_lost_in_silence(
 @pytest.mark.parametrize(
     "line", [["inst", "output", "ID", "-n", "1"], ["hub", "log", "-n", "1"]], ids=" ".join
 )
-def test_nothing_lost_is_not_told(start: Started, env: dict[str, str], line: list[str]):
+def test_nothing_lost_is_not_told(start: Started, scramjet: Command, line: list[str]):
     """If nothing came behind the lines, or the hub gives it again, there is no warning."""
     instance = start("many")
     instance.wait(60)
 
-    done = run(line_of(line, instance.id), env)
-
-    assert (done.code, done.err) == (0, "")
+    assert scramjet(*line_of(line, instance.id)).err == ""
 
 
-def test_lines_of_a_topic_are_not_lost_in_silence(host: HostClient, env: dict[str, str]):
+def test_lines_of_a_topic_are_not_lost_in_silence(host: HostClient, scramjet: Command):
     """A topic gives its data once, too."""
     host.create_topic("numbers")
     host.send_topic("numbers", "1\n2\n3\n")
 
-    done = run(["topic", "get", "numbers", "-n", "1"], env)
+    done = scramjet("topic", "get", "numbers", "-n", "1")
 
     assert done.out == b"1\n"
     assert "behind the line, 2 more lines had come" in done.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from scramjet_client import HostClient
 from scramjet_client._trace import TraceWriter, read_trace
 from scramjet_client.hub import LocalHub
-from tests.cli.conftest import run
+from tests.cli.conftest import Command, run
 from tests.cli.terminal import environment
 from tests.support.waiting import LIMIT, eventually
 
@@ -35,14 +36,24 @@ def own(home: Path) -> dict[str, str]:
     return environment(home, None)
 
 
-@pytest.fixture
-def trace(own: dict[str, str], tmp_path: Path) -> Path:
-    """A trace of a program in its folder."""
-    (tmp_path / "app.py").write_text(PROGRAM)
-    (tmp_path / "lines.txt").write_text("one\ntwo\n")
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a program, and the trace of a run of it."""
+    folder = tmp_path_factory.mktemp("recorded")
+    (folder / "app.py").write_text(PROGRAM)
+    (folder / "lines.txt").write_text("one\ntwo\n")
     arguments = ["dev", "app.py", "word", "--once", "--port", "0", "-i", "lines.txt"]
-    done = run([*arguments, "--record", "app.trace.jsonl"], own, cwd=tmp_path)
+    own = environment(folder, None)
+    done = run([*arguments, "--record", "app.trace.jsonl"], own, cwd=folder)
     assert done.code == 0, done
+    return folder
+
+
+@pytest.fixture
+def trace(recorded: Path, tmp_path: Path) -> Path:
+    """A trace of a program in its folder, which belong to the test."""
+    for name in ("app.py", "lines.txt", "app.trace.jsonl"):
+        shutil.copy(recorded / name, tmp_path)
     return tmp_path / "app.trace.jsonl"
 
 
@@ -82,17 +93,24 @@ CHANGES = [
 
 @pytest.mark.parametrize(("old", "new", "of", "shown"), CHANGES)
 def test_differences(
-    trace: Path, own: dict[str, str], tmp_path: Path, old: str, new: str, of: str, shown: list[str]
+    trace: Path, here: Command, tmp_path: Path, old: str, new: str, of: str, shown: list[str]
 ):
     """What a program gives otherwise is a diff of that stream, and exit code 1."""
     (tmp_path / "app.py").write_text(PROGRAM.replace(old, new))
-    done = run(["replay", trace], own, cwd=tmp_path)
-    listed = run(["replay", trace, "--json"], own, cwd=tmp_path)
+    done = here.any_end("replay", trace)
 
-    assert done.code == listed.code == 1
+    assert done.code == 1
     assert f"{of} differs" in done.text.splitlines()
     assert set(shown) <= set(done.text.splitlines())
-    assert of in {each["of"] for each in json.loads(listed.text)["differences"]}
+
+
+def test_differences_as_json(trace: Path, here: Command, tmp_path: Path):
+    """With `--json` they are for programs, with the same exit code."""
+    (tmp_path / "app.py").write_text(PROGRAM.replace("upper", "title"))
+    done = here.any_end("replay", trace, "--json")
+
+    assert done.code == 1
+    assert [each["of"] for each in json.loads(done.text)["differences"]] == ["output"]
 
 
 def test_events_and_a_program_that_goes_on(own: dict[str, str], tmp_path: Path):
@@ -151,27 +169,25 @@ def record_steady(tmp_path: Path) -> None:
         ("while True", "for _ in range(2)", ["end", "output"]),
     ],
 )
-def test_steady_program(
-    own: dict[str, str], tmp_path: Path, old: str, new: str, differs: list[str]
-):
+def test_steady_program(here: Command, tmp_path: Path, old: str, new: str, differs: list[str]):
     """The replay of a program that gives something for ever ends; what it would have given later does not count."""
     record_steady(tmp_path)
     (tmp_path / "app.py").write_text(STEADY.replace(old, new) if old else STEADY)
-    done = run(["replay", "t.jsonl", "app.py", "--json"], own, cwd=tmp_path)
+    done = here.any_end("replay", "t.jsonl", "app.py", "--json")
 
     found = {each["of"] for each in json.loads(done.text)["differences"]}
     assert found - {"stdout"} == set(differs)
 
 
-def test_more_than_in_the_silence_of_a_trace(trace: Path, own: dict[str, str], tmp_path: Path):
+def test_more_than_in_the_silence_of_a_trace(trace: Path, here: Command, tmp_path: Path):
     """A program that gives more while the trace was silent differs, even if it goes on in both."""
     lines = [json.loads(each) for each in trace.read_text().splitlines()]
     kept = [each for each in lines if each.get("kind") not in ("closed", "end")]
     kept.append({"t": 3600.0, "instance": lines[1]["instance"], "kind": "end", "exit_code": 138})
     trace.write_text("".join(json.dumps(each) + "\n" for each in kept))
-    same = run(["replay", trace], own, cwd=tmp_path)
+    same = here.any_end("replay", trace)
     (tmp_path / "app.py").write_text(PROGRAM.replace("text.upper()", "text.upper() * 2"))
-    changed = run(["replay", trace], own, cwd=tmp_path)
+    changed = here.any_end("replay", trace)
 
     assert (same.code, same.text) == (0, "")
     assert changed.code == 1
@@ -280,11 +296,11 @@ def test_record_on_another_hub(host: HostClient, hub: LocalHub, home: Path, tmp_
         ),
     ],
 )
-def test_no_trace(own: dict[str, str], tmp_path: Path, content: str, said: str):
+def test_no_trace(here: Command, tmp_path: Path, content: str, said: str):
     """A file that is no trace is refused in one sentence, with the line."""
     (tmp_path / "app.py").write_text(PROGRAM)
     (tmp_path / "t.jsonl").write_text(content)
-    done = run(["replay", "t.jsonl", "app.py"], own, cwd=tmp_path)
+    done = here.any_end("replay", "t.jsonl", "app.py")
 
     assert done.code == 2
     assert said in done.err
@@ -294,10 +310,10 @@ def test_no_trace(own: dict[str, str], tmp_path: Path, content: str, said: str):
 @pytest.mark.parametrize(
     "command", [["hub", "start", "--port", "0"], ["dev", "app.py", "--once", "--port", "0"]]
 )
-def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, command: list[str]):
+def test_trace_that_cannot_be_written(here: Command, tmp_path: Path, command: list[str]):
     """A trace in a folder that is not there is one sentence, which names the file."""
     (tmp_path / "app.py").write_text(PROGRAM)
-    done = run([*command, "--record", "none/t.jsonl"], own, cwd=tmp_path)
+    done = here.any_end(*command, "--record", "none/t.jsonl")
 
     assert done.code == 1
     assert done.err == "Error: none/t.jsonl: No such file or directory\n"
@@ -321,7 +337,7 @@ def test_trace_that_cannot_be_written(own: dict[str, str], tmp_path: Path, comma
     ],
 )  # fmt: skip
 def test_a_trace_destroys_nothing(
-    own: dict[str, str], tmp_path: Path, arguments: list[str], record: str, said: str
+    here: Command, tmp_path: Path, arguments: list[str], record: str, said: str
 ):
     """A file that is no trace is never replaced, and an old trace only by a run."""
     files = {
@@ -334,9 +350,9 @@ def test_a_trace_destroys_nothing(
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "link.txt").symlink_to("empty.txt")
-    here = [] if "--api-url" in arguments else ["--port", "0"]
+    port = [] if "--api-url" in arguments else ["--port", "0"]
     once = ["--once"] if arguments[0] == "dev" else []
-    done = run([*arguments, *here, *once, "--record", record], own, cwd=tmp_path)
+    done = here.any_end(*arguments, *port, *once, "--record", record)
 
     assert done.code not in (0, 70), done
     assert said in done.err

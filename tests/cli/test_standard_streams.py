@@ -12,6 +12,7 @@ import pytest
 from scramjet_client import HostClient
 from tests.cli.conftest import Started
 from tests.cli.terminal import COMMAND, LIMIT
+from tests.support.cases import mostly_long
 
 VERBS = [
     ["--help"],
@@ -68,11 +69,24 @@ ALL_AT_ONCE = ["<&- >&- 2>&-", "<&- > /dev/full 2>&1"]
 EACH = ["<&-", ">&-", "2>&-", "2> /dev/full", "0> /dev/null", "gone"]
 """As the shell writes it; "gone" is a pipe that nobody reads, for stdout and stderr."""
 
+ALWAYS = {
+    *("--help", "--version", "nothing", "hub load", "hub log", "seq pack {folder}/echo.py -o -"),
+    *("seq send -", "seq list", "seq list --json", "seq run {folder}/many.py --json"),
+    *("seq run {folder}/stdin.py --stdin --output-only", "seq run {folder}/fails.py"),
+    *("inst info nothing", "inst output {instance} --no-follow", "inst input {instance} --end"),
+    *("inst inout {instance}", "inst attach {ended}", "inst stop {instance}", "completion bash"),
+    "topic get three --no-follow",
+}
+"""One of each kind: what is printed, listed, streamed in and out, packed, asked for in vain."""
+
 CASES = [
-    *((verb, ALL_AT_ONCE[number % 2]) for number, verb in enumerate(VERBS)),
-    *(
-        pytest.param(verb, ALL_AT_ONCE[(number + 1) % 2], marks=pytest.mark.long)
-        for number, verb in enumerate(VERBS)
+    *mostly_long(
+        [(verb, streams) for verb in VERBS for streams in ALL_AT_ONCE],
+        but=[
+            (verb, ALL_AT_ONCE[number % 2])
+            for number, verb in enumerate(VERBS)
+            if " ".join(verb) in ALWAYS
+        ],
     ),
     *((verb, streams) for verb in (VERBS[0], VERBS[10], VERBS[15]) for streams in EACH),
 ]

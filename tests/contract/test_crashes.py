@@ -161,7 +161,7 @@ def begin(host: HostClient) -> Callable[[Program], InstanceClient]:
 
 
 def code_on(hub: Hub, end: End) -> int | None:
-    return end.local if hub.name == "local" else end.process
+    return end.local if hub.is_local else end.process
 
 
 def check(end: End, cause: Cause | None) -> None:

@@ -38,6 +38,8 @@ def port_of(url: str) -> int:
 def proxy(hub: Hub) -> Iterator[CuttingProxy]:
     """A proxy in front of the hub."""
     with CuttingProxy(port_of(hub.url)) as relay:
+        # The hub may be below a prefix.
+        relay.url = relay.url.replace("/api/v1", urlsplit(hub.url).path)
         yield relay
 
 

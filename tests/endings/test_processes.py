@@ -17,6 +17,7 @@ import pytest
 
 from tests.endings.hub import EndingsHub, Record
 from tests.endings.table import CODES, ENDED, TABLE, WHOLE, Cell
+from tests.support.cases import mostly_long
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import Instance
 from tests.support.waiting import LIMIT
@@ -32,6 +33,9 @@ WARNING = re.compile(
 )
 SHORT_GRACE = "0.3"
 LONG_GRACE = "3600"
+TLS = ("output", "inout")
+"""Ways that `make test` tries over TLS, too: one of each direction of the data."""
+
 USERS_GRACE = ("plain", "submit")
 """The one that waits for as long as users' programs do, which is 5 s."""
 
@@ -91,10 +95,17 @@ def hubs(certificates: Certificates) -> Iterator[dict[str, EndingsHub]]:
 
 
 @pytest.fixture(scope="module")
-def programs(certificates: Certificates) -> dict[tuple[str, str, str], Program]:
-    """What became of a program for each cell and scheme; they are run side by side, because they mostly wait."""
-    cells = [each for each in TABLE if each.ending in ("ctrl-c", "exit", "exit in time")]
-    todo = [(scheme, cell) for cell in cells for scheme in ("plain", "tls")]
+def programs(
+    request: pytest.FixtureRequest, certificates: Certificates
+) -> dict[tuple[str, str, str], Program]:
+    """What became of a program for each cell that is tested; they are run side by side, because they mostly wait."""
+    todo = [
+        (item.callspec.params["scheme"], item.callspec.params["cell"])
+        for item in request.session.items
+        if item.path == Path(__file__)
+        and isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+    ]
     # The one with the long grace first, so that the others run meanwhile.
     todo.sort(
         key=lambda each: (each[1].way, each[1].ending, each[0]) != ("submit", "exit", "plain")
@@ -125,8 +136,16 @@ def _through(programs: list[Program]) -> None:
 
 def of(ending: str) -> Any:
     """Parametrize a test with the cells of one ending."""
-    cells = [each for each in TABLE if each.ending == ending]
-    return pytest.mark.parametrize("cell", cells, ids=lambda cell: cell.way)
+    cells = [
+        (scheme, each) for scheme in ("plain", "tls") for each in TABLE if each.ending == ending
+    ]
+    return pytest.mark.parametrize(
+        ("scheme", "cell"),
+        mostly_long(
+            cells, but=[each for each in cells if each[0] == "plain" or each[1].way in TLS]
+        ),
+        ids=lambda each: each if isinstance(each, str) else each.way,
+    )
 
 
 def check_hub(program: Program) -> None:

@@ -47,6 +47,19 @@ def real_hub() -> Iterator[RealHub]:
         yield hub
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run `si` on its own maker's hub by one test; `make test-long` runs all, to see that LocalHub is as that hub."""
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if (
+            item.path == HERE / "test_si.py"
+            and params.get("hub") == "real"
+            and "test_hub" not in item.name
+        ):
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(params=["local", "real"])
 def hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
     """A LocalHub for each test, and the real hub as a control."""
@@ -102,9 +115,9 @@ def api_client(node: str, hub: Hub) -> Callable[..., Any]:
 
 
 class Si:
-    """The `si` command, with a home of its own and the hub in its profile."""
+    """The `si` command, with a home of its own."""
 
-    def __init__(self, node: str, home: Path, url: str) -> None:
+    def __init__(self, node: str, home: Path) -> None:
         self._command = [
             node,
             str(HERE / "node_modules" / "@scramjet" / "cli" / "bin" / "index.js"),
@@ -115,8 +128,6 @@ class Si:
             "env": {**kept, "HOME": str(home), "TMPDIR": str(home)},
             "cwd": home,
         }
-        self("config", "set", "apiUrl", url)
-        self("config", "set", "log", "--format", "json")
 
     def __call__(self, *arguments: str | Path, stdin: bytes = b"") -> str:
         """Run `si ARGUMENTS` to its end and return what it printed."""
@@ -172,12 +183,29 @@ class Lines:
             yield line.decode().rstrip("\n")
 
 
+_NOWHERE = "http://127.0.0.1:1/api/v1"
+
+
+@pytest.fixture(scope="session")
+def si_home(node: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which `si` was set up by its own commands, for a hub that is nowhere."""
+    home = tmp_path_factory.mktemp("si")
+    si = Si(node, home)
+    si("config", "set", "apiUrl", _NOWHERE)
+    si("config", "set", "log", "--format", "json")
+    return home
+
+
 @pytest.fixture
-def si(node: str, hub: Hub, tmp_path: Path) -> Si:
+def si(node: str, si_home: Path, hub: Hub, tmp_path: Path) -> Si:
     """The `si` command of @scramjet/cli, set up for the hub."""
     home = tmp_path / "home"
-    home.mkdir()
-    return Si(node, home, hub.url)
+    shutil.copytree(si_home, home)
+    settings = [each for each in home.rglob("*") if each.is_file() and _NOWHERE in each.read_text()]
+    assert settings
+    for each in settings:
+        each.write_text(each.read_text().replace(_NOWHERE, hub.url))
+    return Si(node, home)
 
 
 @pytest.fixture

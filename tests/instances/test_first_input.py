@@ -1,4 +1,4 @@
-"""The first input of an instance arrives unchanged; what may not arrive so is said."""
+"""The first input and stdin of an instance arrive unchanged; what may not arrive so is said."""
 
 from __future__ import annotations
 
@@ -156,6 +156,127 @@ def test_duplex(hub: SpoilingHub, host: HostClient):
     assert came == data
 
 
+def _lines() -> Iterator[bytes]:
+    for n in range(5000):
+        yield b"%d\n" % n
+
+
+LINES = b"".join(_lines())
+
+
+def _split(instance: InstanceClient) -> None:
+    instance.send_stdin(LINES[:700])
+    instance.send_stdin(LINES[700:], end=True)
+
+
+def _stdin_written(instance: InstanceClient) -> None:
+    with instance.open_stdin() as writer:
+        for line in _lines():
+            writer.write(line)
+
+
+STDIN_SENDS = {
+    "one burst": lambda i: i.send_stdin(LINES, end=True),
+    "generator": lambda i: i.send_stdin(_lines(), end=True),
+    "two sends": _split,
+    "writer": _stdin_written,
+    "submit": lambda i: i.submit_stdin(LINES, end=True).result(30),
+    "send_stream": lambda i: i.send_stream("stdin", LINES, end=True),
+    "end only": lambda i: i.send_stdin(b"", end=True),
+    "nothing written": lambda i: i.open_stdin().close(),
+}
+STDIN_SENT = {"end only": b"", "nothing written": b""}
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["1.x", "0.x"])
+@pytest.mark.parametrize("how", STDIN_SENDS)
+def test_first_stdin_arrives_in_order(hub: SpoilingHub, host: HostClient, how: str, old: bool):
+    """What is sent before the program takes its stdin waits, with its end."""
+    hub.old = old
+    node = hub.add_node(loading=2, busy=0.05)
+    instance = host.get_instance_client(node.id)
+
+    STDIN_SENDS[how](instance)
+
+    assert not node.lost_end
+    with instance.get_stream("stdout") as output:
+        assert output.read() == STDIN_SENT.get(how, LINES)
+
+
+def test_only_the_first_stdin_waits(hub: SpoilingHub, host: HostClient):
+    """A second send to stdin goes at once."""
+    node = hub.add_node()
+    instance = host.get_instance_client(node.id)
+    instance.send_stdin("one\n")
+    looks = node.looks
+
+    instance.send_stdin("two\n")
+
+    assert node.looks == looks
+
+
+def test_stdin_of_a_python_program_is_not_held(hub: SpoilingHub, patient: HostClient):
+    """A Python runner keeps the order: one look says what it is."""
+    hub.old = True
+    node = hub.add_node(config={"engines": {"python3": ">=3.9"}})
+
+    patient.get_instance_client(node.id).send_stdin("text")
+
+    assert (node.looks, node.heard) == (1, False)
+
+
+def test_cancel_of_stdin_while_it_waits(hub: SpoilingHub, patient: HostClient):
+    """A stdin that waits for its program can be cancelled."""
+    hub.old = True
+    node = hub.add_node()
+    upload = patient.get_instance_client(node.id).submit_stdin(LINES)
+    assert upload.accepted(30)
+
+    upload.cancel()
+
+    assert upload.writer.join(30)
+    assert upload.bytes_sent == 0
+
+
+def test_stdin_of_a_program_that_says_nothing(hub: SpoilingHub):
+    """After a while stdin is sent all the same, with a warning."""
+    node = hub.add_node(loading=10**6)
+
+    with tuned(hub.url, tuning=Tuning(input_reading=0.3)) as host:
+        with pytest.warns(ChangedInputWarning, match="wrong order"):
+            host.get_instance_client(node.id).send_stdin("text")
+
+
+def test_double_reverses_what_comes_early(
+    hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch
+):
+    """Without the wait the double is as bad as the hub: the last read comes first, and the end is lost."""
+    monkeypatch.setattr(first_input.FirstInput, "settle_stdin", lambda *_args: None)
+    hub.old = True
+    node = hub.add_node()
+    instance = host.get_instance_client(node.id)
+
+    instance.send_stdin("one\n")
+    instance.send_stdin("two\n", end=True)
+    node.take_stdin()
+
+    assert node.lost_end
+    assert node.pipes["stdout"].held() == b"two\none\n"
+
+
+@pytest.mark.parametrize("data", [b"plain\n", BYTES.decode("latin-1")], ids=["ASCII", "text"])
+def test_first_input_of_an_old_hub_arrives_once(hub: SpoilingHub, host: HostClient, data: object):
+    """A 0.x hub's program gets nothing twice: its first input waits until the hub has heard from it."""
+    hub.old = True
+    node = hub.add_node(busy=0.05)
+    instance = host.get_instance_client(node.id)
+
+    instance.send_input(data, end=True)
+
+    assert node.heard
+    assert _output(node, instance) == (data if isinstance(data, bytes) else str(data).encode())
+
+
 def test_double_spoils_what_comes_with_the_lines(
     hub: SpoilingHub, host: HostClient, monkeypatch: pytest.MonkeyPatch
 ):
@@ -165,7 +286,7 @@ def test_double_spoils_what_comes_with_the_lines(
     instance = host.get_instance_client(node.id)
 
     upload = instance.submit_input(BYTES[:50000])
-    while upload.bytes_sent < 50000:
+    while node.waiting < 50000:
         node.looks = 0
     node.looks = 10**7
     upload.result(30)

@@ -13,21 +13,17 @@ import pytest
 
 from scramjet_client import HostClient, InstanceNotFoundError, UnsupportedByHubError
 from scramjet_client.hub import LocalHub
+from tests.support.functions import types
 from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
 TEXT, BYTES, VALUES = "text/plain", "application/octet-stream", "application/x-ndjson"
 
 
-def tells(context, input):
-    for each in input:
-        yield f"{type(each).__name__}\n"
-
-
 @pytest.fixture
 def hub() -> Iterator[LocalHub]:
     with LocalHub() as hub:
-        hub.add_sequence("tells", tells)
+        hub.add_sequence("types", types)
         yield hub
 
 
@@ -73,7 +69,7 @@ def test_what_a_program_gets(hub: LocalHub, host: HostClient, tmp_path: Path, ki
     path.write_text("a\nb\n", "utf-8")
     make, got, type = SOURCES[kind]
     source = make(path)
-    (id,) = host.get_sequence_id("tells")
+    (id,) = host.get_sequence_id("types")
 
     completed = host.get_sequence_client(id).run(source, timeout=LIMIT)
     if isinstance(source, io.IOBase):
@@ -149,7 +145,7 @@ def test_a_wrong_id_is_refused_while_a_generator_has_given_nothing(host: HostCli
 
 def test_late_text_is_sent_as_bytes_and_says_so(host: HostClient):
     """Where the head went out before the first item, text arrives as bytes, with a warning."""
-    (id,) = host.get_sequence_id("tells")
+    (id,) = host.get_sequence_id("types")
     instance = host.get_sequence_client(id).start()
     accepted = threading.Event()
 
@@ -171,7 +167,7 @@ def test_late_text_is_sent_as_bytes_and_says_so(host: HostClient):
 
 def test_the_first_input_decides(hub: LocalHub, host: HostClient):
     """What follows the first input has its type, and bytes that would be changed by it are refused."""
-    (id,) = host.get_sequence_id("tells")
+    (id,) = host.get_sequence_id("types")
     instance = host.get_sequence_client(id).start()
     instance.send_input("text\n")
 
@@ -192,7 +188,7 @@ def test_what_a_generator_raises_first_is_told_as_ever(host: HostClient):
         raise KeyError("mine")
         yield ""
 
-    (id,) = host.get_sequence_id("tells")
+    (id,) = host.get_sequence_id("types")
     upload = host.get_sequence_client(id).start().submit_input(raises())
 
     assert isinstance(upload.exception(LIMIT).__cause__, KeyError)
@@ -200,7 +196,7 @@ def test_what_a_generator_raises_first_is_told_as_ever(host: HostClient):
 
 def test_type_that_comes_too_late_warns(hub: LocalHub, host: HostClient):
     """A type that a hub ignores, because the first input had another one, is told."""
-    (id,) = host.get_sequence_id("tells")
+    (id,) = host.get_sequence_id("types")
     instance = host.get_sequence_client(id).start()
     instance.send_input(b"bytes\n")
 
@@ -222,7 +218,7 @@ def test_text_that_names_a_file_warns(
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(b"data")
-    (id,) = host.get_sequence_id("tells")
+    (id,) = host.get_sequence_id("types")
 
     with pytest.warns(
         UserWarning, match=rf"is sent as text.*Path\('{name}'\) sends the file"
@@ -242,7 +238,7 @@ def test_other_text_does_not(
     """Text that names no file is sent without a word."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "hello").write_bytes(b"a word is no path")
-    (id,) = host.get_sequence_id("tells")
+    (id,) = host.get_sequence_id("types")
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas
 import pytest
 
 from scramjet_client import HostClient, InstanceClient
@@ -61,6 +60,8 @@ def test_bar_of_a_stream(instance: InstanceClient):
 
 def test_stream_to_a_frame_in_one_line(host: HostClient):
     """pandas takes an output as it is, and its records."""
+    import pandas  # noqa: PLC0415 - it takes half a second, and whoever collects other tests needs none
+
     sequence = host.deploy(lengths)
     frames = []
     for read in (

@@ -151,7 +151,9 @@ HEARD = {"nobody", "run", "follow", "two at once", "attach", "another client", "
 """Those of them that a hub is not needed for to know what they have read: who reads all, in this process."""
 
 
-@pytest.mark.parametrize("given", [False, True], ids=["own", "given"])
+@pytest.mark.parametrize(
+    "given", [False, pytest.param(True, marks=pytest.mark.long)], ids=["own", "given"]
+)
 def test_report_has_the_program_s_words_whoever_read_them(
     project: pytest.Pytester, given: bool
 ) -> None:
@@ -366,9 +368,7 @@ def test_nothing_is_imported_unless_used(project: pytest.Pytester, collect: bool
     """)
     project.makepyfile("def test_it(): pass")
 
-    # Other plugins of this environment import what is looked for.
-    others = ("-p", "no:anyio", "-p", "no:requests_mock", "-p", "no:hypothesispytest")
-    result = run(project, *(["--co"] if collect else []), *others)
+    result = run(project, *(["--co"] if collect else []))
 
     result.stdout.fnmatch_lines([
         "heavy: [[]] ours: *'scramjet_client',"
@@ -482,6 +482,7 @@ def test_missing_extra_is_a_sentence(project: pytest.Pytester) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_oldest_pytest_works(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The release of pytest that the extra names as the lowest runs the plugin, sections included."""
     folder = installed("pytest-releases", OLDEST[0], OLDEST, "pytest")

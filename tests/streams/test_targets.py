@@ -9,28 +9,15 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scramjet_client import HostClient, InstanceClient
 from scramjet_client.hub import LocalHub
 from scramjet_client.streams.targets import piece_target
-from tests.support.waiting import LIMIT
-
-
-def says(context, input):
-    context.logger.info("ready")
-    print("printed")
-    yield "zażółć\n"
-    yield "last"
-
-
-def talks(context, input):
-    number = 0
-    while True:
-        context.logger.info(f"line {number}")
-        yield f"line {number}\n"
-        number += 1
+from tests.support.functions import says, talks
+from tests.support.waiting import LIMIT, long_enough
 
 
 @pytest.fixture(scope="module")
@@ -153,19 +140,22 @@ def test_lines_lose_their_end_and_nothing_else():
     assert printed.getvalue() == "abc|def\r|abc||last\r|"
 
 
-def test_a_log_for_ten_seconds(start):
+def test_a_log_for_a_time(start):
     """A stream that is opened for a time ends then, though the program goes on, and has what came until then."""
     instance = start("talks")
     with instance.get_stream("output") as output:
         output.readline()
 
-    with instance.get_log_stream(timeout=2) as log:
-        records = list(log.records())
-    with instance.get_stream("output", timeout=2) as output:
-        lines = list(output)
+    def records(seconds: float) -> list[Any]:
+        with instance.get_log_stream(timeout=seconds) as log:
+            return [each for each in log.records() if each["msg"].startswith("line ")]
 
-    assert any(record["msg"].startswith("line ") for record in records)
-    assert lines
+    def lines(seconds: float) -> list[bytes]:
+        with instance.get_stream("output", timeout=seconds) as output:
+            return list(output)
+
+    assert long_enough(records, len)
+    assert long_enough(lines, len)
     assert instance.get_info().status == "running"
 
 

@@ -11,5 +11,13 @@ _T = TypeVar("_T")
 
 
 def mostly_long(cases: Iterable[_T], *, but: Container[_T]) -> list[object]:
-    """Return the cases for `parametrize`; those that are not in `but` are marked as `long`."""
-    return [case if case in but else pytest.param(case, marks=pytest.mark.long) for case in cases]
+    """Return the cases for `parametrize`; those that are not in `but` are marked as `long`.
+
+    A tuple is the values of several arguments.
+    """
+    return [case if case in but else _long(case) for case in cases]
+
+
+def _long(case: object) -> object:
+    values = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*values, marks=pytest.mark.long)

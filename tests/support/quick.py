@@ -12,18 +12,32 @@ _STARTERS = {"LocalHub", "RealHub", "KernelManager", "pytester", "fork", "make_w
 """What starts processes, beside the module subprocess: a LocalHub starts one for each instance, a wheel is for pip."""
 
 
-def starts_processes(*functions: Any) -> bool:
-    """Say whether functions of the tests reach, through the names that they use, what starts a process."""
-    left, seen = list(functions), set()
-    while left:
+_known: dict[int, tuple[object, bool]] = {}
+"""What was looked at, by its id, and whether it starts processes. It is kept, so that nothing else gets its id."""
+
+
+def starts_processes(*things: Any) -> bool:
+    """Say whether functions of the tests, or values, reach through the names that they use what starts a process."""
+    return any(_starts(inspect.unwrap(each)) for each in things)
+
+
+def _starts(thing: Any) -> bool:
+    left, seen, found = [thing], {}, False
+    while left and not found:
         each = inspect.unwrap(left.pop())
         if id(each) in seen:
             continue
-        seen.add(id(each))
-        if each is subprocess or getattr(each, "__name__", "") in _STARTERS:
-            return True
-        left.extend(_used(each))
-    return False
+        seen[id(each)] = each
+        if id(each) in _known:
+            found = _known[id(each)][1]
+        elif each is subprocess or getattr(each, "__name__", "") in _STARTERS:
+            found = True
+        else:
+            left.extend(_used(each))
+    # Whatever is used by a thing that starts none starts none. Of one that does, this is known of itself alone.
+    for each in [thing] if found else seen.values():
+        _known[id(each)] = (each, found)
+    return found
 
 
 def _used(thing: Any) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from scramjet_client import (
     UnsupportedByHubError,
 )
 from scramjet_client.hub import LocalHub
+from tests.support.functions import types_async
 from tests.support.scripted_hub import Instance
 from tests.support.waiting import LIMIT, eventually
 
@@ -162,20 +163,12 @@ FIRST_WRITES = {
 """The first data of a writer, and how it reaches a Python program."""
 
 
-def kind(context, input):
-    async def kinds():
-        async for piece in input:
-            yield f"{type(piece).__name__}\n"
-
-    return kinds()
-
-
 @pytest.mark.parametrize("way", FIRST_WRITES)
 def test_the_first_write_decides_the_type(way: str):
     """As with `send_input`, a program gets text as text, and bytes as bytes."""
     write, expected = FIRST_WRITES[way]
     with LocalHub() as hub, hub.client() as host:
-        instance = host.get_sequence_client(hub.add_sequence("kind", kind)).start()
+        instance = host.get_sequence_client(hub.add_sequence("types", types_async)).start()
         with instance.get_stream("output", idle_timeout=LIMIT) as output:
             with instance.open_input() as w:
                 write(w)
@@ -185,7 +178,7 @@ def test_the_first_write_decides_the_type(way: str):
 def test_a_later_writer_sends_as_the_first_input():
     """The first input decides for all, and text that began as text refuses other bytes."""
     with LocalHub() as hub, hub.client() as host:
-        instance = host.get_sequence_client(hub.add_sequence("kind", kind)).start()
+        instance = host.get_sequence_client(hub.add_sequence("types", types_async)).start()
         with instance.get_stream("output", idle_timeout=LIMIT) as output:
             instance.send_input("one\n")
             assert output.readline() == b"str\n"

@@ -41,7 +41,6 @@ from typing import Any
 import click.utils
 import fsspec
 import numpy as np
-import pandas as pd
 import pytest
 import requests
 from tqdm.utils import CallbackIOWrapper
@@ -560,7 +559,11 @@ def test_answer_that_is_cut_is_no_end(made: ScratchDir, answer: Callable[..., An
 
 TEXT_CODE = "w" if "w" in array.typecodes else "u"  # Python 3.16 has no "u"
 
-FRAME = pd.DataFrame({"name": ["a", "b"], "count": [1, 2]})
+
+def frame() -> Any:
+    import pandas  # noqa: PLC0415 - it takes half a second, and whoever collects other tests needs none
+
+    return pandas.DataFrame({"name": ["a", "b"], "count": [1, 2]})
 
 
 async def items() -> Any:
@@ -621,9 +624,9 @@ REFUSED: dict[str, tuple[Make, str]] = {
         lambda made: memoryview(array.array("i", [1])),
         r"memoryview.*\.tobytes\(\)",
     ),
-    "frame": (lambda made: FRAME, r"DataFrame.*\.to_csv\(\)"),
-    "series": (lambda made: FRAME["name"], r"Series.*\.to_csv\(\)"),
-    "index": (lambda made: FRAME.index, r"Index.*\.tolist\(\)"),
+    "frame": (lambda made: frame(), r"DataFrame.*\.to_csv\(\)"),
+    "series": (lambda made: frame()["name"], r"Series.*\.to_csv\(\)"),
+    "index": (lambda made: frame().index, r"Index.*\.tolist\(\)"),
     "ctypes array": (lambda made: (ctypes.c_int * 2)(1, 2), r"c_int.*bytes\(value\)"),
     "ctypes buffer": (lambda made: ctypes.create_string_buffer(b"ab"), r"c_char.*bytes\(value\)"),
     "ctypes number": (lambda made: ctypes.c_int(1), r"c_int.*bytes\(value\)"),
@@ -796,7 +799,7 @@ def test_a_file_that_gives_no_bytes_is_named():
 def test_a_frame_is_no_json_lines():
     """The items of a DataFrame are the names of its columns, which nobody means."""
     with pytest.raises(TypeError, match=r"\.to_dict\('records'\)"):
-        JsonLines(FRAME)
+        JsonLines(frame())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")

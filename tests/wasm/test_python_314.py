@@ -7,6 +7,8 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 from tests.support import npm
 from tests.support.waiting import LIMIT
 
@@ -17,6 +19,7 @@ OF_EXTRAS = ("hub", "pytest_plugin", "integrations", "packages.on_hub", "cli")
 """What needs packages that have parts in C, or the framework of a hub."""
 
 
+@pytest.mark.long
 def test_every_module_of_the_core_is_imported():
     """No module of the core warns or fails in 3.14: no annotation, slot, or name of the standard library."""
     node = npm.install(HERE, "to import the package in Python 3.14")
