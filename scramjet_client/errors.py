@@ -134,7 +134,7 @@ class RunTimeoutError(HubTimeoutError):
         stderr: Its stderr until then.
         log: Its log until then.
         info: Its last known `GetInstanceResponse`, or None.
-        cause: An error that the program has written to its stderr, and that may explain why it did not end; or None.
+        cause: An error that its stderr or its log tells, and that may explain why it did not end; or None.
     """
 
     code = "RUN_TIMEOUT"

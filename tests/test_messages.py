@@ -25,6 +25,7 @@ from scramjet_client import (
     FleetAnswer,
     HostClient,
     InstanceClient,
+    InstanceNotFoundError,
     ManagerClient,
     Multiplexer,
     Reconnect,
@@ -179,6 +180,15 @@ _YOURS = "a token is needed…: … answered 401…; it is a hub of yours"
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def _gone(world: World) -> object:
+    hub = LocalHub()
+    with hub:
+        instance = hub.client().get_instance_client("abc")
+        with pytest.raises(InstanceNotFoundError):
+            instance.get_info()
+    return instance.get_info()
 
 
 def _ok(body: str = "{}") -> Route:
@@ -399,6 +409,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
         world.kept(),
         _nobody()(world),
     ),
+    "the hub at … no longer answers: … (…)": _gone,
     "no hub at …: …; check the host and the port": lambda world: world.client(
         "http://no-such-host.invalid/api/v1"
     ).get_version(),
@@ -418,7 +429,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "the token was refused…: … answered 401…; it may have expired, or be another hub's": lambda world: (
         world.client(world.local.url, token="wrong").get_version()
     ),
-    "a token is needed…: … answered 401…; token= gives one, or SCRAMJET_TOKEN and from_env()": lambda world: (
+    "a token is needed…: … answered 401…; token= gives one, or SCRAMJET_TOKEN and from_env()…": lambda world: (
         world.client(world.local.url).get_version()
     ),
     _YOURS + ", and HostClient.from_env() finds its token": lambda world: (

@@ -125,6 +125,9 @@ def load_from(answer: JsonAnswer) -> models.LoadCheckResponse:
     )
 
 
+_KILLED = -9
+
+
 def _termination(value: Any) -> models.Termination | None:
     if not isinstance(value, dict) or not is_count(value.get("exitcode")):
         return None
@@ -193,6 +196,14 @@ def instance_from(
 def has_ended(info: models.GetInstanceResponse) -> bool:
     """Return whether a listed instance has ended; an adopted one ends without `terminated`."""
     return info.terminated is not None or info.status in ("stopped", "crashed", "unknown")
+
+
+def shown_status(info: models.GetInstanceResponse) -> str:
+    """Return the status for people, who want to tell a killed instance from one that has stopped."""
+    how = info.terminated
+    if info.status == "stopped" and how is not None and how.exit_code == _KILLED:
+        return "killed"
+    return info.status
 
 
 def health_from(

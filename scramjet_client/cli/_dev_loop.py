@@ -22,6 +22,7 @@ import click
 
 from scramjet_client._signals import ENDING, taken
 from scramjet_client._trace import TraceWriter
+from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _running, _say
 from scramjet_client.cli._bodies import is_text
 from scramjet_client.cli._dev_debugger import Debugger
@@ -40,7 +41,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import as_text
 from scramjet_client.instances.last_words import LastLines
-from scramjet_client.models import BINARY, TEXT, GetInstanceResponse
+from scramjet_client.models import BINARY, TEXT, Cause, GetInstanceResponse
 
 if TYPE_CHECKING:
     from scramjet_client.clients.host import HostClient
@@ -67,6 +68,9 @@ _LAST_WORDS = 30.0
 
 _CHECK = 0.025
 """How often, in seconds, the last lines of an ended program are checked for a reason."""
+
+_LOOK = 0.1
+"""How often, in seconds, the last lines of a running program are checked for an error."""
 
 _SIGNALS = 0.5
 """How often, in seconds, the main thread wakes to handle signals."""
@@ -205,7 +209,7 @@ class _Version:
         lost = False
         try:
             if self._streams is not None:
-                self._streams.wait()
+                self._wait_for(self._streams)
         except ScramjetError:
             lost = True
         finally:
@@ -226,6 +230,31 @@ class _Version:
         )
         found = self._last.learn(known)
         return found if found.terminated is not None or found.status == "crashed" else None
+
+    def _wait_for(self, streams: Follow) -> None:
+        """Wait for the end of the streams; meanwhile show an error that does not end the program."""
+        while not streams.done:
+            with contextlib.suppress(HubTimeoutError):  # any other error appears again below
+                streams.wait(_LOOK)
+            found = self._last.news(self._is_alive)
+            if found is not None:
+                self.blame(found.cause)
+                self._screen.note("the program still runs, and may wait for ever", _say.YELLOW)
+        streams.wait()
+
+    def _is_alive(self) -> bool:
+        try:
+            return not (self.over.is_set() or has_ended(self.instance.get_info()))
+        except ScramjetError:
+            return False  # its streams end too, and say why
+
+    def blame(self, cause: Cause) -> None:
+        """Show an error of the program with its place and its cure."""
+        place = self.built.place(cause, self.folder)
+        said = f"{cause.type}: {cause.message}" if cause.type else cause.message
+        self._screen.problem(f"{place}: {said}" if place else said)
+        if cause.cure is not None:
+            self._screen.problem(in_options(cause.cure))
 
     def feed(self, upload: Upload[Any]) -> None:
         """Take the upload of its input, and show its error."""
@@ -731,11 +760,7 @@ class _Dev:
         version.record("end", exit_code=code, reason="")
         cause = info.cause
         if cause is not None:
-            place = version.built.place(cause, version.folder)
-            said = f"{cause.type}: {cause.message}" if cause.type else cause.message
-            self._screen.problem(f"{place}: {said}" if place else said)
-            if cause.cure is not None:
-                self._screen.problem(in_options(cause.cure))
+            version.blame(cause)
         if code == 0 or (code is None and info.status == "stopped"):
             self._screen.note(f"the program has ended{wait}")
         else:

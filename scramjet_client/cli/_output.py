@@ -23,8 +23,6 @@ _NARROW = 80
 
 _SHORT_ID = 12
 
-_KILLED = -9
-
 _STYLES = {
     "killed": "yellow",
     "running": "green",
@@ -37,14 +35,6 @@ _STYLES = {
     "unhealthy": "red",
 }
 """Colours of status words."""
-
-
-def state(instance: Any) -> str:
-    """Return the status of an instance for people, who want to tell a killed one from one that has stopped."""
-    how = instance.terminated
-    if instance.status == "stopped" and how is not None and how.exit_code == _KILLED:
-        return "killed"
-    return str(instance.status)
 
 
 def plain(value: Any) -> Any:

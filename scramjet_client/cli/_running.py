@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import attrs
 
+from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _bodies, _exits, _output, _say
 from scramjet_client.cli._hints import say_advice
 from scramjet_client.cli._progress import Report, progress, stdout_is_free
@@ -340,6 +341,7 @@ class _ShellRun:
                     following.wait(_CHECK)
                 if self._feeds is not None:
                     self._feeds.check()
+                self._tell_what_it_survives()
             following.wait()
             if self._feeds is not None:
                 self._feeds.check(ended=True)
@@ -381,6 +383,21 @@ class _ShellRun:
             f"{what} as long as somebody can write to the pipe at stdin: if there is nothing to send, `< /dev/null` is"
             " an empty input"
         )
+
+    def _tell_what_it_survives(self) -> None:
+        """Warn of an error that has not ended the program: it may now wait for ever."""
+        found = self._last.news(self._is_alive)
+        if found is None:
+            return
+        told = f"instance {self._instance.id!r} still runs, but its {found.stream} says {found.cause.summary}"
+        _say.warn(told)
+        say_advice(found.cause, self._feed.type)
+
+    def _is_alive(self) -> bool:
+        try:
+            return not has_ended(self._instance.get_info())
+        except ScramjetError:
+            return False  # its streams end too, and say why
 
     def _progress(self, path: str) -> contextlib.AbstractContextManager[Report]:
         """Show the progress of a file, if no output of the program goes to the terminal."""

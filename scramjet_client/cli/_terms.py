@@ -9,7 +9,7 @@ from typing import Any
 _TERMS: tuple[tuple[str, str], ...] = (
     # Whole phrases first.
     (
-        r"token= gives one, or SCRAMJET_TOKEN and from_env\(\)",
+        r"token= gives one, or SCRAMJET_TOKEN and from_env\(\)(?:, or client\(\) of a LocalHub)?",
         "SCRAMJET_TOKEN or --token gives one",
     ),
     (r"`requirements=`", "`-r FILE`"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from scramjet_client.api.answers import shown_status
 from scramjet_client.cli import _exits, _lookup, _output, _say, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._each import for_each
@@ -84,7 +85,7 @@ def list_(session: Session, ids: bool) -> None:
 
     def row(each: Any) -> list[str]:
         name = names.get(each.sequence) or each.sequence
-        return [each.id, name, _output.state(each), _output.ago(each.started or each.created)]
+        return [each.id, name, shown_status(each), _output.ago(each.started or each.created)]
 
     columns = ["ID", "SEQUENCE", "STATUS", "STARTED"]
     _output.listing(session, entities.instances, columns, row, first_only=ids)
@@ -105,7 +106,7 @@ def info(session: Session, instance: str) -> None:
     pairs = [
         ("id", found.id),
         ("sequence", found.sequence),
-        ("status", _output.state(found)),
+        ("status", shown_status(found)),
         ("created", found.created),
         ("started", found.started),
         ("ended", found.ended),

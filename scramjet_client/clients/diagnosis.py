@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 import uuid
@@ -113,7 +114,7 @@ def diagnose(
         return Diagnosis(cause="tls", advice=advice)
     for kind, cause, advice in _BY_CAUSE:
         if has_cause(error, kind):
-            return Diagnosis(cause=cause, advice=_hub_here(cause) or advice)
+            return Diagnosis(cause=cause, advice=_hub_here(cause, client) or advice)
     if not isinstance(error, ScramjetError):
         return None
     if error.status is None:
@@ -121,8 +122,10 @@ def diagnose(
     return _about_answer(error, error.status, client, sources, timeout)
 
 
-def _hub_here(cause: str) -> str:
+def _hub_here(cause: str, client: HttpClient) -> str:
     """Return advice if nothing listens at the address, and this user runs a hub at another one; else ""."""
+    if cause == "no-hub" and "reached" in client.memo:
+        return "the hub has answered before, and nothing listens there any more; look whether it has ended"
     hubs = hubs_here() if cause == "no-hub" else []
     if not hubs:
         return ""
@@ -188,7 +191,7 @@ def _about_token(client: HttpClient, sources: Mapping[str, str]) -> Diagnosis:
         whose = sources.get("token", "argument token")
         return Diagnosis(
             cause="refused-token",
-            advice=f"the token of {whose} is not the one that this hub takes; ask for the right one",
+            advice=f"the token of {whose} is not the one that this hub takes; {_right_token(client, whose)}",
         )
     kept = kept_at(client.api_base)
     if kept is not None:
@@ -203,6 +206,15 @@ def _about_token(client: HttpClient, sources: Mapping[str, str]) -> Diagnosis:
         cause="no-token",
         advice="this hub wants a token, and none was given; set SCRAMJET_TOKEN, or give token=",
     )
+
+
+def _right_token(client: HttpClient, whose: str) -> str:
+    """Return where the right token is, if a token from `whose` was refused."""
+    if kept_at(client.api_base) is None:
+        return "ask for the right one"
+    variable = whose in os.environ
+    leave = f"unset {whose}" if variable else "give none"
+    return f"it is a hub of yours: {leave}, and HostClient.from_env() finds the token of this hub"
 
 
 def api_nearby(client: HttpClient, timeout: float) -> str | None:

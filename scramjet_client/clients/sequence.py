@@ -30,7 +30,7 @@ from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
 from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.targets import TargetLike
-from scramjet_client.uploads.options import check_hook, check_source, plan
+from scramjet_client.uploads.options import check_hook, check_source, check_stdin, plan
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
 _CONFLICT = 409
@@ -194,7 +194,7 @@ class SequenceClient(Handle):
         if input is not None and not chosen.json:
             check_source(input)
         if stdin is not None:
-            check_source(stdin)
+            check_stdin(stdin)
         if check:
             refuse_check(self._client)
 

@@ -162,7 +162,9 @@ def _missing_token(base: str) -> str:
 
     kept = kept_at(base)
     if kept is None:
-        return "; token= gives one, or SCRAMJET_TOKEN and from_env()"
+        return "; token= gives one, or SCRAMJET_TOKEN and from_env()" + (
+            ", or client() of a LocalHub" if is_loopback(base) else ""
+        )
     if kept == base:
         return "; it is a hub of yours, and HostClient.from_env() finds its token"
     return f"; it is a hub of yours, whose token from_env() and `scramjet` send only to {kept}: use this address"
@@ -251,6 +253,7 @@ def translate_errors(
     base: str = "",
     connect: float | None = None,
     exchange: Exchange | None = None,
+    gone_for: str | None = None,
 ) -> Iterator[None]:
     """Turn exceptions of requests, urllib3 or the socket inside the block into errors of this package.
 
@@ -260,6 +263,7 @@ def translate_errors(
         base: The hub's address, for facts about the hub as a whole.
         connect: Seconds that opening the connection may take.
         exchange: The exchange, which knows the limit that has passed.
+        gone_for: The subject of the request, if the hub has answered before; None if it never has.
     """
     try:
         yield
@@ -288,7 +292,7 @@ def translate_errors(
                 overdue = overdue or (exchange.limit if exchange.is_late() else "")
             sentence = _late(error, f"{method} {url}", base or url, connect, overdue)
             raise HubTimeoutError(sentence, url=url) from quiet(error)
-        sentence = _broken(error, f"{method} {url}", base or url)
+        sentence = _broken(error, f"{method} {url}", base or url, gone_for)
         raise HubConnectionError(sentence, url=url) from quiet(error)
 
 
@@ -305,7 +309,7 @@ def _late(
     return f"{request} timed out" if "timed out" in said else f"{request} timed out: {said}"
 
 
-def _broken(error: BaseException, request: str, base: str) -> str:
+def _broken(error: BaseException, request: str, base: str, gone_for: str | None) -> str:
     """Return the message and advice for a connection that broke, or was never made."""
     said = root_text(error)
     if has_cause(error, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)):
@@ -319,6 +323,8 @@ def _broken(error: BaseException, request: str, base: str) -> str:
         return f"{request} failed on this side: {said}; close files, streams or clients, or raise `ulimit -n`"
     if not has_cause(error, urllib3.exceptions.NewConnectionError):
         return f"{request} failed: {said}"
+    if gone_for is not None:
+        return f"the hub at {base} no longer answers: {said} ({gone_for or request})"
     if "refused" in said and is_loopback(base):
         from scramjet_client._kept_tokens import hubs_here  # noqa: PLC0415 - for who met no hub
 

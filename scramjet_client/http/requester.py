@@ -243,7 +243,7 @@ class Requester(Closing):
             used = exchange or Exchange(deadline=ends, on_idle=on_idle)
             if exchange is None and limit is not None:
                 used.limit = f"{seconds(limit)} ({named})"
-            with self._own_errors(used, method, path):
+            with self._own_errors(used, method, path, subject):
                 response = self._send(
                     used, method, path, headers=all_headers, params=params, body=body
                 )
@@ -298,12 +298,18 @@ class Requester(Closing):
         return f"{self.api_base}/{path}" if path else self.api_base
 
     @contextlib.contextmanager
-    def _own_errors(self, exchange: Exchange, method: str, path: str) -> Iterator[None]:
+    def _own_errors(
+        self, exchange: Exchange, method: str, path: str, subject: str = ""
+    ) -> Iterator[None]:
         """Translate the errors of requests, and hide in errors the secrets that the hub or a proxy has repeated."""
-        base, connect = self.api_base, self.timeouts.connect
         try:
             with translate_errors(
-                method, self._url(path), base=base, connect=connect, exchange=exchange
+                method,
+                self._url(path),
+                base=self.api_base,
+                connect=self.timeouts.connect,
+                exchange=exchange,
+                gone_for=subject if "reached" in self.memo else None,
             ):
                 yield
         except ScramjetError as error:
@@ -370,6 +376,8 @@ class Requester(Closing):
                 allow_redirects=False,
             )
             telling.answered(response.status_code)
+        # Whoever answers no longer is gone, and was not named by mistake.
+        self.memo["reached"] = True
         if not exchange.head_sent.is_set():
             _complete(response, prepared)
             exchange.answered_elsewhere(prepared)

@@ -82,6 +82,33 @@ _EXIT = re.compile(r"the program called sys\.exit\((?P<code>.{0,4000})\)", re.DO
 _FAILED = re.compile(r"the program failed, with exit code (?P<code>\d{1,3})")
 """Written by LocalHub's runner, and by the code that runs deployed functions on other hubs."""
 
+_SURVIVED = re.compile(
+    r"^(?:in the background: )?(?:Task exception was never retrieved|Exception in (?:callback|thread) [^\n]{0,4096})"
+    r"(?:\n(?:future|handle|source_traceback|task): [^\n]*)*\n(?=Traceback \(most recent call last\):)",
+    re.MULTILINE,
+)
+"""What stands above the traceback of an error that ends a task, a callback or a thread, but not the process."""
+
+_OF_HANDLERS = re.compile(
+    r"^(?:a handler of event .{0,4096} raised|a stop handler raised;.{0,200}|the health check raised;.{0,200})\n"
+)
+_INPUT_LOST = re.compile(r"input cannot be read: ")
+"""Beginnings of the same in the log of a LocalHub."""
+
+_NO_ERRORS = (
+    "SystemExit",
+    "KeyboardInterrupt",
+    "CancelledError",
+    "asyncio.exceptions.CancelledError",
+)
+"""Exceptions of tasks that belong to an ordinary end."""
+
+_NOT_UTF8 = re.compile(r"UnicodeDecodeError: 'utf-?8' codec can't decode")
+_TEXT_IS_UTF8 = (
+    "text/plain carries only UTF-8: send other input as application/octet-stream (`type=`), and have the program"
+    " decode it"
+)
+
 _FINISHED = "Finished."
 _STOPPING = "Gracefully shutting down"
 _KILLING = "Control message received: 4002"
@@ -154,6 +181,12 @@ def cure_of(text: str) -> str | None:
     return next((cure for sign, cure in _CURES.items() if re.search(sign, text)), None)
 
 
+def _cure_of_call(text: str) -> str | None:
+    """Return the cure for an error that no line of the program has raised."""
+    # The runner decodes what comes as text.
+    return _TEXT_IS_UTF8 if _NOT_UTF8.match(text) else cure_of(text)
+
+
 def cured(error: HubResponseError) -> None:
     """Add a cure to the refusal of a start, if one is known."""
     if isinstance(error, InsufficientResourcesError):
@@ -207,6 +240,52 @@ def evidence(stderr: bytes, log: bytes) -> Evidence:
     if fatal:
         return Evidence(exit_code=1, cause=cause, fatal=True)
     return Evidence(cause=cause)
+
+
+@attrs.frozen(kw_only=True)
+class Survived:
+    """An error of a program that did not end it: then the program often waits for ever.
+
+    Attributes:
+        stream: Where it was found: "stderr" or "log".
+        cause: The error.
+    """
+
+    stream: str
+    cause: Cause
+
+    @property
+    def said(self) -> str:
+        """Where it was found, what it is, and its cure, as the end of a sentence."""
+        cure = f"; {self.cause.cure}" if self.cause.cure else ""
+        return f"its {self.stream} says {self.cause.summary}{cure}"
+
+
+def survived(stderr: bytes, log: bytes) -> Survived | None:
+    """Return the last error that has ended a task, a thread or the input of a program, but not the program."""
+    runner = (
+        text
+        for source, level, text in _records(log)
+        if level == "ERROR" and source == "PythonRunner"
+    )
+    for text in [*runner][::-1]:
+        cause = _survived_in(text)
+        if cause is not None:
+            return Survived(stream="log", cause=cause)
+    whole = _text(stderr[: stderr.rfind(b"\n") + 1])
+    cause = _survived_in(whole)
+    return None if cause is None else Survived(stream="stderr", cause=cause)
+
+
+def _survived_in(text: str) -> Cause | None:
+    if _INPUT_LOST.match(text):
+        return Cause(type="", message=_shortened(text.strip()), traceback="")
+    signs = [*_SURVIVED.finditer(text), *_OF_HANDLERS.finditer(text)]
+    for sign in reversed(signs):
+        found = _last_traceback(text[sign.end() :])
+        if found is not None and found.type not in _NO_ERRORS:
+            return found.cause()
+    return None
 
 
 def _exit_of(said: str) -> Evidence:
@@ -309,7 +388,7 @@ def _best(
     if call is not None:
         # The call of the program failed, so no line of it is to blame.
         message = _shortened((call["message"] or "").strip("\n"))
-        return Cause(type=call["type"], message=message, traceback="", cure=cure_of(rest))
+        return Cause(type=call["type"], message=message, traceback="", cure=_cure_of_call(rest))
     said = _shortened(plain[-1].strip())
     return Cause(type="", message=said, traceback="", cure=cure_of(said)) if said else None
 
@@ -351,7 +430,8 @@ class _Traceback:
         users = [each for each in self.own if not _LIBRARY.search(each.file)]
         own = users or list(self.own)
         place = own[-1] if own else None
-        cure = cure_of(f"{self.type}: {self.message}")
+        said = f"{self.type}: {self.message}"
+        cure = cure_of(said) if users else _cure_of_call(said)
         return Cause(
             type=self.type,
             message=_shortened(self.message),

@@ -57,11 +57,11 @@ from scramjet_client.models import (
     SendStopInstanceResponse,
     SendStreamResponse,
 )
-from scramjet_client.streams.output import EventStream, OutputStream, check_at_end, prepend
+from scramjet_client.streams.output import EventStream, OutputStream, advise, check_at_end, prepend
 from scramjet_client.streams.reconnect import Gap, Reconnect, ReconnectingStream
 from scramjet_client.streams.targets import TargetLike, target, targets_of
 from scramjet_client.uploads.file import UploadWriter
-from scramjet_client.uploads.options import OptionsLike, checked_stream_id, plan
+from scramjet_client.uploads.options import OptionsLike, check_stdin, checked_stream_id, plan
 from scramjet_client.uploads.sending import Destination, InputGate
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 from scramjet_client.uploads.upload import Upload
@@ -105,6 +105,8 @@ class InstanceClient(Handle):
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
+        # 1.x may say "running" of an instance that it is killing.
+        self._killed = False
         # Whether `get_info`, on which all waits rely, has seen the end.
         self._seen_ended = False
         self._gates = {name: InputGate(f"{name} of {id!r}") for name in INPUT_STREAMS}
@@ -164,7 +166,7 @@ class InstanceClient(Handle):
                 stacklevel=callers_level(),
             )
         self._asked_to_end = True
-        return stop(self._client, self._id, time_left, can_call_keepalive)
+        return stop(self._client, self._id, time_left, can_call_keepalive, killed=self._killed)
 
     def kill(
         self,
@@ -193,7 +195,9 @@ class InstanceClient(Handle):
         elif not isinstance(opts, KillMessageData):
             raise TypeError(f"opts must be KillMessageData, not {type(opts).__name__}")
         self._asked_to_end = True
-        return kill(self._client, self._id, opts.remove_immediately or remove_immediately)
+        answer = kill(self._client, self._id, opts.remove_immediately or remove_immediately)
+        self._killed = True
+        return answer
 
     def get_health(self) -> GetHealthResponse:
         """Return the program's last health message; after a start, wait for the first one.
@@ -304,6 +308,8 @@ class InstanceClient(Handle):
         if check:
             refuse_check(self._client)
         stream = self._output(stream_id, idle_timeout, None, timeout)
+        if stream_id != "log":
+            advise(stream, lambda: self._input_is_open().lstrip("; "))
         if check:
             check_at_end(stream, lambda: check_end(self.wait()))
         return stream
@@ -854,6 +860,8 @@ class InstanceClient(Handle):
             raise ValueError(
                 f"unfinished must be one of {', '.join(UNFINISHED)}, not {unfinished!r}"
             )
+        if stdin is not None:
+            check_stdin(stdin, "are given to start()")
         if check:
             refuse_check(self._client)
         uploads: list[Upload[Any]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -13,7 +14,7 @@ from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.settings import route
-from scramjet_client.instances.cause import Evidence, evidence, settled
+from scramjet_client.instances.cause import Evidence, Survived, evidence, settled, survived
 from scramjet_client.models import GetInstanceResponse
 from scramjet_client.streams.tail import Tail
 
@@ -156,15 +157,39 @@ class LastLines:
     Args:
         client: A client of its hub.
         stderr: A binary file that gets all of its stderr, or None.
+        log: A binary file that gets all of its log, or None.
 
     Attributes:
         stderr, log: They take the data of the streams.
     """
 
-    def __init__(self, client: HttpClient, stderr: Any = None) -> None:
+    def __init__(self, client: HttpClient, stderr: Any = None, log: Any = None) -> None:
         self._client = client
         self.stderr: Tail = Tail(_KEPT_LINES, stderr)
-        self.log: Tail = Tail(_KEPT_LINES)
+        self.log: Tail = Tail(_KEPT_LINES, log)
+        self._searched = (0, 0)
+        self._told = False
+
+    def survived(self) -> Survived | None:
+        """Return the last error that the program has survived, as far as they say."""
+        return survived(bytes(self.stderr), bytes(self.log))
+
+    def news(self, is_alive: Callable[[], bool]) -> Survived | None:
+        """Return an error that the program survives, once, while it runs. Call it now and then.
+
+        Args:
+            is_alive: Says whether the instance still runs; called only if there is such an error.
+        """
+        arrived = (self.stderr.total, self.log.total)
+        if self._told or arrived == self._searched:
+            return None
+        self._searched = arrived
+        found = self.survived()
+        # Tasks of a runner may fail in the course of an ordinary end.
+        if found is None or not is_alive():
+            return None
+        self._told = True
+        return found
 
     def explain(self, info: GetInstanceResponse | None) -> bool:
         """Return whether they say all that a reader of the log can learn about an end.

@@ -125,10 +125,24 @@ def _signal_name(number: int) -> str:
 
 
 def stop(
-    client: HttpClient, instance_id: str, timeout_ms: float, can_call_keepalive: bool
+    client: HttpClient,
+    instance_id: str,
+    timeout_ms: float,
+    can_call_keepalive: bool,
+    *,
+    killed: bool,
 ) -> SendStopInstanceResponse:
-    """Send a stop and wait for its effect; see `InstanceClient.stop`."""
+    """Send a stop and wait for its effect; see `InstanceClient.stop`.
+
+    Args:
+        client: The client of its hub.
+        instance_id: The instance.
+        timeout_ms: Milliseconds.
+        can_call_keepalive: Whether it may ask for more time.
+        killed: Whether this client has killed it; then it is only waited for.
+    """
     generation = generation_of(client)
+    killed = killed and generation.modern
     if generation.modern:
         # A stop would overwrite the status of an instance that has ended, permanently.
         info = fetch_info(client, instance_id)
@@ -136,11 +150,17 @@ def stop(
             return SendStopInstanceResponse(
                 message=f"the instance had already ended{how(info)}", acknowledged=True, raw=None
             )
+        killed = killed or _is_being_killed(info)
     given = f"instance {instance_id!r} did not stop within {timeout_ms:g} ms"
     url = f"{client.api_base}/{route('instance', instance_id)}"
     watcher = EndWatcher(client, instance_id)
-    body = generation.stop_body(timeout_ms, can_call_keepalive)
-    answer = _ask_to_stop(client, watcher, instance_id, body, timeout_ms / 1000)
+    answer = None
+    began = monotonic()
+    if not killed:
+        body = generation.stop_body(timeout_ms, can_call_keepalive)
+        answer = _ask_to_stop(client, watcher, instance_id, body, timeout_ms / 1000)
+    # Somebody else may kill it before the hub does so.
+    killed = killed or monotonic() - began < timeout_ms / 1000
     try:
         ended = watcher.ends_within(client.tuning.stop_settle)
     except HubTimeoutError as error:
@@ -150,7 +170,7 @@ def stop(
     if not ended:
         raise StopTimeoutError(f"{given} and still runs", url=url)
     end = None if watcher.info is None else watcher.info.terminated
-    if end is not None and end.exit_code == -9:
+    if end is not None and end.exit_code == -9 and not killed:
         raise StopTimeoutError(f"{given} and was killed", url=url)
     when = "before the time was over" if answer is None else "when the time was over"
     return SendStopInstanceResponse(
@@ -158,6 +178,11 @@ def stop(
         acknowledged=True,
         raw=None if answer is None else answer.value,
     )
+
+
+def _is_being_killed(info: GetInstanceResponse) -> bool:
+    """Return whether a hub has taken a kill. The contract's word for this is the same as for a stop."""
+    return isinstance(info.raw, dict) and info.raw.get("status") == "killing"
 
 
 def _ask_to_stop(
@@ -197,6 +222,9 @@ def kill(
             info = fetch_info(client, instance_id)
             if has_ended(info):
                 message = f"the instance had already ended{how(info)}"
+                return SendKillInstanceResponse(message=message, killed=False, raw=info.raw)
+            if _is_being_killed(info):
+                message = "the instance is already being killed"
                 return SendKillInstanceResponse(message=message, killed=False, raw=info.raw)
             # It may have started to run since the refusal.
             killable = info.status in ("starting", "running")

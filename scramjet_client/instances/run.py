@@ -30,9 +30,9 @@ from scramjet_client.errors import (
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.retries import pauses
-from scramjet_client.instances.cause import evidence
+from scramjet_client.instances.cause import Survived, evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
-from scramjet_client.instances.last_words import last_words_of
+from scramjet_client.instances.last_words import LastLines, last_words_of
 from scramjet_client.instances.lifetime import Instance, told
 from scramjet_client.instances.watcher import EndWatcher, fetch_info
 from scramjet_client.models import OUTPUT_STREAMS, Cause, GetInstanceResponse
@@ -53,6 +53,12 @@ _START_GRACE = 10.0
 """After an interrupt, seconds to wait for the answer to a start, in order to kill the new instance."""
 
 _NO_INPUT = "if the program waits for the end of its input, input=b'' ends it"
+
+_NOT_FED = {
+    "stdin": "; run() sent nothing to its stdin: if it reads sys.stdin, give the data as stdin=",
+    "input": "; run() sent no input, only stdin: if it waits for its input, give the data as input=",
+}
+"""What to say if one of the two was sent, and the program has given nothing."""
 
 _numbers = itertools.count(1)
 
@@ -247,11 +253,21 @@ def run(
     except BaseException as error:
         done = _finish(instance, unfinished)
         if isinstance(error, RunTimeoutError):
-            error.message += f"; {done}" + ("" if uploads else f"; {_NO_INPUT}")
+            error.message += f"; {done}{_advice(error, uploads)}"
             error.args = (error.message,)
         if not uploads:
             explain(error, f"run() sent no input; {_NO_INPUT}")
         raise
+
+
+def _advice(error: RunTimeoutError, uploads: Sequence[Upload[Any]]) -> str:
+    """Return what a program may have waited for, as the end of a sentence; "" if it has said something itself."""
+    if not uploads:
+        return f"; {_NO_INPUT}"
+    if error.cause is not None or error.output or error.stdout:
+        return ""
+    fed = {upload.name.partition(" ")[0] for upload in uploads}
+    return "".join(advice for stream_id, advice in _NOT_FED.items() if stream_id not in fed)
 
 
 def _finish(instance: Instance, unfinished: Unfinished) -> str:
@@ -292,6 +308,7 @@ class _Run:
         self._silence = instance.client.tuning.run_silence
         self._deadline = None if timeout is None else monotonic() + timeout
         self._collected = {stream_id: io.BytesIO() for stream_id in OUTPUT_STREAMS}
+        self._last = LastLines(instance.client, self._collected["stderr"], self._collected["log"])
         # Set when a stream or an upload has ended, so that the waiting thread looks at once.
         self._news = Event()
         self._feeds = Feeds(uploads, self._news.set)
@@ -305,6 +322,8 @@ class _Run:
         targets: dict[str, Target] = {
             stream_id: BinaryFile(file) for stream_id, file in self._collected.items()
         }
+        targets["stderr"] = BinaryFile(self._last.stderr)
+        targets["log"] = BinaryFile(self._last.log)
         if self._output is not None:
             targets["output"] = self._output
         try:
@@ -318,10 +337,10 @@ class _Run:
             data = self._data()
             for stream_id, each in data.items():
                 setattr(error, stream_id, each)
-            # Runners of real hubs survive an error raised in an async generator, and then wait for ever.
-            error.cause = evidence(data["stderr"], b"").cause
-            if error.cause is not None:
-                error.message += f"; its stderr says {error.cause.summary}"
+            found = self._reason(data)
+            if found is not None:
+                error.cause = found.cause
+                error.message += f"; {found.said}"
                 error.args = (error.message,)
             raise
         return self._completed(info)
@@ -339,11 +358,28 @@ class _Run:
             if reading.done:
                 reading.wait()
             self._feeds.check()
+            self._tell_what_it_survives(reading, watcher)
             remaining = self._remaining()
             pause = next(waits)
             if self._news.wait(pause if remaining is None else min(pause, remaining)):
                 waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
             self._news.clear()
+
+    def _reason(self, data: dict[str, bytes]) -> Survived | None:
+        """Return the error that may explain why the program did not end."""
+        found = self._last.survived()
+        if found is not None:
+            return found
+        for stream, log in (("stderr", b""), ("log", data["log"])):
+            cause = evidence(data["stderr"], log).cause
+            if cause is not None:
+                return Survived(stream=stream, cause=cause)
+        return None
+
+    def _tell_what_it_survives(self, reading: Follow, watcher: EndWatcher) -> None:
+        found = self._last.news(lambda: not self._has_ended(reading, watcher))
+        if found is not None:
+            warn_aside(f"{self._name} still runs, but {found.said}", RuntimeWarning)
 
     def _say_that_it_is_silent(self) -> None:
         if not any(self._collected[each].tell() for each in ("output", "stdout", "stderr")):

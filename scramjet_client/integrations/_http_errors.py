@@ -45,6 +45,13 @@ _STATUSES: tuple[tuple[type[ScramjetError], int], ...] = (
 _BASE = "\ue000"
 """A temporary placeholder for the hub's address: a character that no text uses."""
 
+_AN_ADDRESS = "(an address)"
+
+_ADVICE = re.compile(
+    r"; (?:a hub of yours runs at .*|`scramjet hub start` starts one here)", re.DOTALL
+)
+"""Advice about the machine of the application, which is no concern of a browser."""
+
 _REDIRECT = re.compile(r"a redirect to .*, which is not followed", re.DOTALL)
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>)]+", re.IGNORECASE)
 _PATH = re.compile(
@@ -81,7 +88,10 @@ def told(error: ScramjetError, client: HttpClient | None) -> dict[str, str]:
     if client is not None:
         base = client.api_base
         # The text after the base is a route of the hub. It says what failed, and it is not a file path.
-        message = message.replace(base, _BASE).replace(urlsplit(base).netloc, "")
+        message = message.replace(base, _BASE).replace(urlsplit(base).netloc, _AN_ADDRESS)
         message = client.hidden_in(message)
-    message = _PATH.sub("(a path)", _ADDRESS.sub("(an address)", message))
-    return {"code": error.code, "message": message.replace(_BASE, "")}
+    message = _ADVICE.sub("", message)
+    message = _PATH.sub("(a path)", _ADDRESS.sub(_AN_ADDRESS, message))
+    # Before a route, the base leaves no hole.
+    message = message.replace(f"{_BASE}/", "/").replace(_BASE, _AN_ADDRESS)
+    return {"code": error.code, "message": message}

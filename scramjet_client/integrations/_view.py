@@ -10,7 +10,13 @@ from collections.abc import Callable, Iterable
 
 from scramjet_client._base import Closing, logger
 from scramjet_client._clock import monotonic
-from scramjet_client.api.answers import has_ended, health_from, instance_from, seconds_since
+from scramjet_client.api.answers import (
+    has_ended,
+    health_from,
+    instance_from,
+    seconds_since,
+    shown_status,
+)
 from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
@@ -258,7 +264,7 @@ class LiveView(Closing):
             return
         if has_ended(info):
             info = settled(info, self._evidence())
-            self._known = [info.status, *_end(info.terminated)]
+            self._known = [shown_status(info), *_end(info.terminated)]
             self._failure = _failure(info.cause)
             return
         uptime = seconds_since(info.started)

@@ -19,7 +19,7 @@ import pytest
 from scramjet_client._base import Closing
 from scramjet_client._clock import monotonic
 from scramjet_client._log_records import LogRecord, record_of
-from scramjet_client.api.answers import has_ended
+from scramjet_client.api.answers import has_ended, shown_status
 from scramjet_client.api.http_client import stream_listeners
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.sequence import SequenceClient
@@ -263,6 +263,10 @@ class InstanceFactory(Closing):
             requirements: As in `HostClient.send_sequence`.
             options: As in `SequenceClient.start`.
         """
+        if "args" in options:
+            raise TypeError(
+                "scramjet_instance(program, *args) takes the program's arguments one by one, without args="
+            )
         if isinstance(program, SequenceClient):
             sequence = program
         elif callable(program):
@@ -474,4 +478,5 @@ def _how(info: GetInstanceResponse | None, found: Evidence, stdout: bytes) -> st
 
 def _state(info: GetInstanceResponse) -> str:
     code = None if info.terminated is None else info.terminated.exit_code
-    return info.status if code is None else f"{info.status}, exit code {code}"
+    status = shown_status(info)
+    return status if code is None else f"{status}, exit code {code}"

@@ -35,7 +35,7 @@ from scramjet_client.packages.manifest import (
 )
 from scramjet_client.packages.modules import LocalModules, described
 from scramjet_client.packages.requirements import Requirements
-from scramjet_client.packages.shapes import iterates, needs_adapter
+from scramjet_client.packages.shapes import iterates, makes_stream, needs_adapter
 from scramjet_client.packages.syntax import parsed
 from scramjet_client.uploads.sources import SourceLike
 
@@ -173,7 +173,7 @@ class Package(Closing):
         if root.is_dir():
             self._begin(read_folder(root))
         elif root.suffix == ".py" and root.is_file():
-            self._begin(_with(read_file(root), LocalModules.of_file(root), root))
+            self._begin(_with(read_file(root), LocalModules.of_file(root), root), alone=True)
         else:
             raise ValueError(f"there is no sequence at {str(root)!r}: {_no_sequence(root)}")
         self._finish(requirements, root if root.is_dir() else root.parent)
@@ -219,7 +219,7 @@ class Package(Closing):
             )
         return self
 
-    def _begin(self, made: Contents) -> None:
+    def _begin(self, made: Contents, *, alone: bool = False) -> None:
         self.manifest: dict[str, Any] = made.manifest
         self._secrets = frozenset(made.secrets)
         self.warnings: tuple[str, ...] = (*made.secrets, *made.notes)
@@ -228,7 +228,7 @@ class Package(Closing):
         self._vendored: set[str] = set()
         entries = made.found.entries
         tree = parsed(made.main) if is_python(made.manifest) and made.main else None
-        if tree is not None and needs_adapter(tree):
+        if tree is not None and (needs_adapter(tree) or (alone and makes_stream(tree))):
             entries = self._adapted(entries, made.main.decode("utf-8-sig", "replace"))
         self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))
 
@@ -435,6 +435,12 @@ def opened(package: PackageLike, requirements: Requirements = None) -> Iterator[
     elif isinstance(package, Package):
         with _spooled(package) as file:
             yield file
+    elif callable(package) and not any(hasattr(package, name) for name in ("read", "__iter__")):
+        name = getattr(package, "__name__", type(package).__name__)
+        raise TypeError(
+            f"a package must be a path, a Package, bytes or an open file, not {type(package).__name__} {name!r};"
+            " HostClient.deploy() sends a function, and Package.from_function() packs one"
+        )
     else:
         yield package
 

@@ -1,6 +1,7 @@
 """Whether hubs take a program's function `run` unchanged, or the adapter has to run it.
 
-Every hub takes a function that returns a `Stream` of the framework or None. The adapter runs all others.
+Every hub takes a function that returns a `Stream` of the framework or None. The adapter runs all others, and
+programs of a single file that make a stream.
 """
 
 from __future__ import annotations
@@ -36,6 +37,17 @@ def needs_adapter(tree: ast.Module) -> bool:
         if isinstance(each, ast.Return) and each.value is not None
     ]
     return not all(_is_stream(each, _input_name(run)) for each in returned)
+
+
+def makes_stream(tree: ast.Module) -> bool:
+    """Return whether `run` of a main file makes a stream, as by `input.map`: an error in it would end nothing."""
+    run = _run_of(tree)
+    return isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) and any(
+        isinstance(each, ast.Return)
+        and each.value is not None
+        and any(isinstance(part, ast.Call) for part in ast.walk(each.value))
+        for each in _own_nodes(run)
+    )
 
 
 def wrong_arguments(tree: ast.Module) -> str:

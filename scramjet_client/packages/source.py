@@ -95,6 +95,11 @@ class Snippet:
         stated = {n for each in ast.walk(tree) if isinstance(each, ast.Global) for n in each.names}
         return stated & stored_names(tree)
 
+    def nonlocals(self) -> set[str]:
+        """Return the names that a `nonlocal` in it states."""
+        tree = parsed(self.text)
+        return {n for each in ast.walk(tree) if isinstance(each, ast.Nonlocal) for n in each.names}
+
     def attributes_of(self, name: str) -> Iterator[str]:
         """Yield the dotted attributes that it uses of a name: "etree.ElementTree" of `xml`."""
         for node in ast.walk(parsed(self.text)):
@@ -297,7 +302,17 @@ def _agrees(snippet: Snippet, function: types.FunctionType) -> bool:
     """Return whether this source can have made a function; if not, the file has changed since.
 
     A debugger, a tracer or pytest may have added to the function. So the function must contain all of the source.
+
+    Raises:
+        ValueError: The function changes a variable of an enclosing one, so its source can't stand alone.
     """
+    changed = snippet.nonlocals() & set(function.__code__.co_freevars)
+    if changed:
+        raise snippet.refusal(
+            min(changed),
+            "a variable of an enclosing function, and changes it by `nonlocal`, so it cannot travel; keep the variable"
+            " in the function itself, or give its value as an argument",
+        )
     text, *scopes = snippet.text, *function.__qualname__.split(".")[-2:-1]
     if scopes and scopes[0].isidentifier() and snippet.shift:
         text = f"class {scopes[0]}:\n {text}"  # gives private names their mangled form

@@ -85,7 +85,7 @@ def _exclusive(method: Callable[..., Any]) -> Any:
             elif self._given:
                 self._given.clear()
         except KeyboardInterrupt as interrupt:
-            shorten(interrupt)
+            self._explain(interrupt)
             raise
         finally:
             reader.defers = False
@@ -179,6 +179,13 @@ class OutputStream(Live, io.BufferedReader):
         readinto1 = _exclusive(io.BufferedReader.readinto1)
         readline = _exclusive(io.BufferedReader.readline)
         peek = _exclusive(io.BufferedReader.peek)
+
+    def _explain(self, interrupt: KeyboardInterrupt) -> None:
+        """Shorten the traceback of Ctrl-C, and add what to do about a stream that gives nothing."""
+        shorten(interrupt)
+        said = "" if self._reader.hint is None else self._reader.hint()
+        if said and hasattr(interrupt, "add_note"):
+            interrupt.add_note(said)
 
     def _remember(self, data: bytes) -> None:
         """Keep the beginning of a line that `read1` gives."""
@@ -314,7 +321,7 @@ class OutputStream(Live, io.BufferedReader):
             self._buffered = False
             return data
         except KeyboardInterrupt as interrupt:
-            shorten(interrupt)
+            self._explain(interrupt)
             raise
         finally:
             self._turn.release()
@@ -420,6 +427,11 @@ def prepend(stream: OutputStream, data: bytes) -> None:
 def check_at_end(stream: OutputStream, check: Callable[[], object]) -> None:
     """Have a stream call a function once, when all its data was given; it may raise."""
     stream._at_end = check
+
+
+def advise(stream: OutputStream, hint: Callable[[], str]) -> None:
+    """Have a stream add a hint to Ctrl-C during a read: what to do if it gives nothing, or ""."""
+    stream._reader.hint = hint
 
 
 def overhear(stream: OutputStream, heard: Callable[[bytes], object]) -> None:

@@ -32,7 +32,7 @@ class AnswerReader(io.RawIOBase):
     # Slots lie together in memory, unlike io's dict: after a wait, each touched place in memory costs time.
     __slots__ = (
         "_at_end", "_body", "_direct", "_exchange", "_given_back", "_opener", "_read", "_response",
-        "broken", "bytes_read", "cut_short", "deferred", "defers", "heard", "name", "shut_here",
+        "broken", "bytes_read", "cut_short", "deferred", "defers", "heard", "hint", "name", "shut_here",
     )  # fmt: skip
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
@@ -40,6 +40,8 @@ class AnswerReader(io.RawIOBase):
         self.bytes_read: int = 0
         self.heard: Callable[[bytes], object] | None = None
         """Called with a copy of all data from the hub, if somebody wants one."""
+        self.hint: Callable[[], str] | None = None
+        """Returns what to do if the stream gives nothing, or "", for a user who interrupts a read."""
         self.broken: ScramjetError | None = None
         """The error that ended the stream; every read after the data that was given back raises it."""
         self.defers: bool = False

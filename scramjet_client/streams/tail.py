@@ -12,11 +12,15 @@ class Tail:
     Args:
         most: How many bytes to keep.
         file: A binary file that gets all bytes first, or None.
+
+    Attributes:
+        total: How many bytes were written to it.
     """
 
     def __init__(self, most: int, file: Any = None) -> None:
         self._most = most
         self._file = file
+        self.total = 0
         self._end = bytearray()
         # Guards the bytes that are kept, and what subclasses know about them.
         self._lock = threading.Lock()
@@ -27,6 +31,7 @@ class Tail:
             self._file.write(data)
             self._file.flush()
         with self._lock:
+            self.total += len(data)
             self._keep(data)
 
     def _keep(self, data: bytes) -> None:

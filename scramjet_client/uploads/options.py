@@ -77,6 +77,19 @@ def check_source(stream: Any) -> None:
         Source(stream)
 
 
+def check_stdin(stdin: Any, arguments: str = "are args=[...]") -> None:
+    """Refuse a value that can't be a program's stdin, which somebody may have meant as an argument of it.
+
+    Args:
+        stdin: The value.
+        arguments: Where arguments go, for the message.
+    """
+    try:
+        check_source(stdin)
+    except TypeError as error:
+        raise TypeError(f"stdin: {error}; arguments of the program {arguments}") from None
+
+
 def _is_file(text: str) -> bool:
     """Whether a text looks like the path of a file, and there is such a file."""
     if len(text) > _LONGEST_PATH or "\n" in text or not _PATH.search(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -207,3 +208,52 @@ def test_words_of_the_program_stay(host: HostClient, env: dict[str, str], tmp_pa
 
     assert done.code == 1
     assert "failed: ValueError: argument token, `requirements=`" in done.err
+
+
+FOLDER = '{"main": "main.py", "engines": {"python3": "3"}}'
+
+
+def folder_of(path: Path, text: str) -> Path:
+    """Return a folder with a program, which goes to the hub as it is."""
+    (path / "package.json").write_text(FOLDER)
+    (path / "main.py").write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "said", "advice"),
+    [
+        ("return input.map(str.upper)", [], "TypeError: descriptor 'upper'", "`-t text/plain`"),
+        ("return input.map(int)", ["-t", "text/plain"], "ValueError: invalid literal", ""),
+        ("return input.map(int)", ["-t", "application/x-ndjson"], "input cannot be read", ""),
+    ],
+)
+def test_error_that_a_program_survives(
+    env: dict[str, str], tmp_path: Path, text: str, options: list[str], said: str, advice: str
+):
+    """What has gone wrong in a program that lives on is a warning at once."""
+    folder = folder_of(tmp_path, f"def run(context, input):\n    {text}\n")
+    line = ["seq", "run", str(folder), "--input", str(folder / "main.py"), *options]
+
+    with spawned(line, env) as process:
+        assert process.stderr is not None
+        warned = b""
+        while said.encode() not in warned or advice.encode() not in warned:
+            piece = process.stderr.readline()
+            assert piece, warned
+            warned += piece
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+    assert b"still runs, but its log says" in warned
+
+
+def test_byte_that_is_no_text(env: dict[str, str], tmp_path: Path):
+    """A file that is not UTF-8 ends a program that takes text, with a cure in the words of the command."""
+    (tmp_path / "up.py").write_text("def run(context, input):\n    yield from input\n")
+
+    done = run(["seq", "run", str(tmp_path / "up.py"), "-t", "text/plain"], env, input=b"caf\xe9\n")
+
+    assert done.code == 1
+    assert "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9" in done.err
+    assert "send other input as application/octet-stream (--type)" in done.err

@@ -267,6 +267,20 @@ def test_traceback_has_paths_of_this_machine(own: dict[str, str], tmp_path: Path
     assert "scramjet-local-hub-" not in done.text
 
 
+def test_error_that_a_program_survives(own: dict[str, str], tmp_path: Path):
+    """An error in a task that ends nothing is shown with its file and line."""
+    (tmp_path / "package.json").write_text('{"main": "main.py", "engines": {"python3": "3"}}')
+    (tmp_path / "main.py").write_text(
+        "def run(context, input):\n    return input.map(lambda x: x.nope())\n"
+    )
+
+    with dev([tmp_path], own, tmp_path) as lines:
+        lines.write("hello\n")
+        lines.until(r"^dev +main.py:2: AttributeError: 'str' object has no attribute 'nope'$")
+        lines.until(r"^dev +the program still runs, and may wait for ever$")
+        assert lines.end() == 0
+
+
 def test_syntax_error_leaves_the_old_version(own: dict[str, str], tmp_path: Path):
     """A file that is no Python is told with its line; the version before goes on, and the mended one replaces it."""
     program = tmp_path / "app.py"

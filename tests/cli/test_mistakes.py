@@ -111,6 +111,22 @@ def test_doctor_of_a_refused_token(scramjet: Command, token: str | None):
     assert re.search(r"^reachable: +yes, but it ", found.text, re.MULTILINE)
 
 
+def test_doctor_of_an_old_token_and_a_hub_of_ones_own(
+    scramjet: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It says where the refused token is from, and how the right one is found."""
+    monkeypatch.setattr(_kept_tokens, "_bases", lambda: [home])
+    monkeypatch.setenv("SCRAMJET_TOKEN", "old")
+    with LocalHub(token="right") as hub, keep_token(hub.url, "right"):
+        found = scramjet("-u", hub.url, "hub", "doctor", code=77).text
+        monkeypatch.delenv("SCRAMJET_TOKEN")
+        given = scramjet("-u", hub.url, "--token", "old", "hub", "doctor", code=77).text
+
+    assert "the token of SCRAMJET_TOKEN is not the one" in found
+    assert "it is a hub of yours: unset SCRAMJET_TOKEN" in found
+    assert "it is a hub of yours: give none" in given
+
+
 ELSEWHERE = [
     ("503 Service Unavailable", "text/plain", "away"),
     ("502 Bad Gateway", "text/html", "<html>away</html>"),

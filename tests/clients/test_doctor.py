@@ -9,13 +9,15 @@ from datetime import timedelta
 from email.utils import formatdate
 from pathlib import Path
 from time import time
+from typing import Any
 
 import pytest
 import requests
 import urllib3
 
 import scramjet_client
-from scramjet_client import HostClient
+from scramjet_client import HostClient, HubConnectionError, _kept_tokens
+from scramjet_client._kept_tokens import keep_token
 from scramjet_client.hub import LocalHub
 from tests.support.certs import Certificates
 from tests.support.waiting import LIMIT
@@ -429,3 +431,26 @@ def test_a_hub_has_no_cause():
 
     assert (report.cause, report.advice) == (None, None)
     assert "what to do" not in str(report)
+
+
+async def waits(context: Any, input: Any) -> Any:
+    yield await input.read()
+
+
+def test_hub_that_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A hub that has answered before is gone: no other hub is named, and the instance is."""
+    monkeypatch.setattr(_kept_tokens, "_bases", lambda: [tmp_path])
+    with LocalHub(token="a") as other, keep_token(other.url, "a"):
+        elsewhere = other.url
+        with LocalHub() as hub:
+            host = hub.client()
+            instance = host.deploy(waits).start()
+        with pytest.raises(HubConnectionError) as caught:
+            instance.wait(timeout=30)
+        report = host.doctor()
+
+    said = str(caught.value)
+    assert "no longer answers: connection refused" in said
+    assert f"instance '{instance.id}'" in said
+    assert elsewhere not in said
+    assert elsewhere not in str(report)

@@ -355,3 +355,32 @@ def test_a_web_server_at_the_address_is_called_one():
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def shouting(context: Any, input: Any) -> Any:
+    yield from input
+
+
+class Callable_:
+    def __call__(self, context: Any, input: Any) -> Any:
+        yield from input
+
+
+@pytest.mark.parametrize("program", [shouting, lambda context, input: input, Callable_()])
+def test_function_that_is_sent_as_a_package(closed_port: int, program: Any):
+    """Whoever sends a function means `deploy`, and is told before anything is sent."""
+    with (
+        HostClient(f"http://127.0.0.1:{closed_port}/api/v1") as host,
+        pytest.raises(TypeError, match=r"HostClient\.deploy\(\) sends a function"),
+    ):
+        host.send_sequence(program)
+
+
+@pytest.mark.parametrize("value", [3, 1.5, object()])
+def test_argument_that_is_given_as_stdin(closed_port: int, value: Any):
+    """What can't be stdin was probably meant as an argument of the program."""
+    with HostClient(f"http://127.0.0.1:{closed_port}/api/v1") as host:
+        with pytest.raises(TypeError, match=r"stdin: .*program are args="):
+            host.get_sequence_client("abc").run("x", value)
+        with pytest.raises(TypeError, match=r"stdin: .*program are given to start"):
+            host.get_instance_client("abc").run("x", value)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import os
 import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -321,3 +325,165 @@ def test_error_of_a_program_that_does_not_end(hub: Hub, host: HostClient):
     assert caught.value.output == b"first\n"
     assert caught.value.cause.summary.startswith(BOOM)
     assert caught.value.cause.summary in str(caught.value)
+
+
+def shouting(context: Any, input: Any) -> Any:
+    return input.map(parse)
+
+
+def keeping(context: Any, input: Any) -> Any:
+    return input.filter(parse)
+
+
+def further(context: Any, input: Any) -> Any:
+    return input.flatmap(lambda text: [parse(text)]).map(str)
+
+
+def cutting(context: Any, input: Any) -> Any:
+    return input.sequence(lambda rest, text: [parse(text)], "")
+
+
+async def listing(context: Any, input: Any) -> Any:
+    yield len(await input.map(parse).to_list())
+
+
+async def parse_async(text: str) -> int:
+    return int(text)
+
+
+async def awaiting(context: Any, input: Any) -> Any:
+    async for number in input.map(parse_async):
+        yield number
+
+
+STREAMS = (shouting, keeping, further, cutting, listing, awaiting)
+
+
+@pytest.mark.parametrize("program", STREAMS, ids=lambda each: each.__name__)
+def test_error_in_a_function_of_a_stream(program: Program, hub: Hub, host: HostClient):
+    """An error in what `map` and the like call ends a deployed function, as any other error of it does."""
+    completed = host.deploy(program).run("BOOM", timeout=PATIENCE)
+
+    assert completed.info.status == "crashed"
+    assert completed.cause.type == "ValueError"
+    assert completed.cause.message.startswith("invalid literal")
+
+
+def file_of(folder: Path, text: str) -> Path:
+    (folder / "main.py").write_text(text)
+    return folder / "main.py"
+
+
+FILES = {
+    "map": "def run(context, input):\n    return input.map(int)\n",
+    "async": "async def run(context, input):\n    return input.map(int).map(str)\n",
+    "text": "output_type = 'text/plain'\nprovides = {'provides': '', 'contentType': 'text/plain'}\n"
+    "def run(context, input):\n    return input.map(int)\n",
+}
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
+def test_error_in_a_function_of_a_stream_of_a_file(
+    text: str, hub: Hub, host: HostClient, tmp_path: Path
+):
+    """It ends a program of one file too."""
+    completed = host.send_sequence(file_of(tmp_path, text)).run("BOOM", timeout=PATIENCE)
+
+    assert completed.info.status == "crashed"
+    assert completed.cause.type == "ValueError"
+    assert completed.cause.message.startswith("invalid literal")
+
+
+def test_text_that_is_not_utf_8(hub: Hub, host: HostClient):
+    """It ends the program, and the cause says what to do."""
+    if not hub.modern:
+        pytest.skip("the client refuses it for 0.x")
+
+    def echo(context: Any, input: Any) -> Any:
+        yield from input
+
+    completed = host.deploy(echo).run(b"caf\xe9\n", type="text/plain", timeout=PATIENCE)
+
+    assert completed.info.status == "crashed"
+    assert completed.cause.type == "UnicodeDecodeError"
+    assert "application/octet-stream" in completed.cause.cure
+
+
+async def going_on(context: Any, input: Any) -> Any:
+    async def fail() -> None:
+        raise ValueError("nobody minds")
+
+    handled = asyncio.ensure_future(fail())
+    await asyncio.wait([handled])
+    yield str(handled.exception())
+    task = asyncio.ensure_future(fail())
+    await asyncio.sleep(0.1)
+    del task
+    gc.collect()
+    await asyncio.sleep(0.1)
+    try:
+        await asyncio.ensure_future(fail())
+    except ValueError as error:
+        yield f", {error}"
+    yield ", done"
+
+
+def test_errors_of_own_tasks_end_nothing(hub: Hub, host: HostClient):
+    """A task of the program itself may fail: handled, awaited, or forgotten."""
+    completed = host.deploy(going_on).run(b"", timeout=PATIENCE)
+
+    assert completed.output == b"nobody minds, nobody minds, done"
+    assert completed.cause is None
+
+
+FOLDERS = {
+    "map": ("return input.map(int)", "ValueError: invalid literal"),
+    "filter": ("return input.filter(int)", "ValueError: invalid literal"),
+    "flatmap": ("return input.flatmap(int)", "ValueError: invalid literal"),
+    "thread": (
+        "import threading\n    threading.Thread(target=int, args=('BOOM',)).start()\n    return input.map(str)",
+        "ValueError: invalid literal",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "said"), FOLDERS.values(), ids=FOLDERS)
+def test_error_that_a_program_survives(
+    body: str, said: str, hub: Hub, host: HostClient, tmp_path: Path
+):
+    """A run says at once, and again when its time is over, what has gone wrong in a program that lives on."""
+    (tmp_path / "package.json").write_text('{"main": "main.py", "engines": {"python3": "3"}}')
+    file_of(tmp_path, f"def run(context, input):\n    {body}\n")
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        instance = host.send_sequence(tmp_path).start()
+        upload = instance.submit_input("BOOM\n", end=False)
+        with pytest.raises(RunTimeoutError) as caught:
+            instance.run(timeout=12)
+        upload.result(PATIENCE)
+
+    warned = [str(each.message) for each in told if each.category is RuntimeWarning]
+    assert [
+        each for each in warned if f"{instance.id!r} still runs, but its " in each and said in each
+    ]
+    assert caught.value.cause.summary.startswith(said)
+    assert said in str(caught.value)
+
+
+def reading_stdin(context: Any, input: Any) -> Any:
+    # Not the loop over lines that the adapter takes for one over the input.
+    while line := sys.stdin.readline():
+        yield line
+    threading.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({"input": "x\n"}, "reads sys.stdin"), ({"stdin": ""}, "sent no input")]
+)
+def test_what_was_not_fed(given: dict[str, str], said: str, hub: Hub, host: HostClient):
+    """A run that has got nothing says which of stdin and input it has not fed."""
+    if not hub.is_local:
+        pytest.skip("sys.stdin of other hubs' Python programs has no such lines")
+    with pytest.raises(RunTimeoutError, match=said):
+        host.deploy(reading_stdin).run(**given, timeout=5)

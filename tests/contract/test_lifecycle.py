@@ -126,6 +126,22 @@ def test_kill_directly_after_start(start: Start, language: str):
     eventually(lambda: ended(instance))
 
 
+@pytest.mark.parametrize("again", ["kill", "stop"])
+@pytest.mark.parametrize("name", ["node-echo", "node-stop-never"])
+def test_what_is_already_being_killed(start: Start, hub: Hub, name: str, again: str):
+    """Whoever kills or stops it once more is told that it ends anyway."""
+    if not hub.modern:
+        pytest.skip("0.x forgets it")
+    instance = start(name)
+
+    for _ in range(5):
+        instance.kill()
+    answer = instance.kill() if again == "kill" else instance.stop(1000)
+
+    assert "kill" in answer.message
+    eventually(lambda: ended(instance))
+
+
 def test_kill_options(start: Start):
     """The options of the contract go as an object, a mapping or a keyword."""
     for options in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import sys
 import threading
 import time
 
@@ -17,6 +18,7 @@ from scramjet_client import (
     StreamInterruptedError,
 )
 from tests.contract.conftest import SEQUENCES, Hub, Start, ended
+from tests.support.interrupted import interrupt
 from tests.support.real_hub import RealHub
 from tests.support.waiting import LIMIT
 
@@ -159,3 +161,32 @@ def test_log_ends_while_others_look(start: Start, host: HostClient):
         looker.join(LIMIT)
 
     assert len(logs) == 2
+
+
+INTERRUPTED = """
+import sys
+from scramjet_client import HostClient
+with HostClient(sys.argv[1]) as host:
+    instance = host.get_instance_client(sys.argv[2])
+    instance.send_input("x", end=sys.argv[3] == "ended")
+    with instance.get_stream("output") as output:
+        print("ready")
+        try:
+            {read}
+        except KeyboardInterrupt as interrupt:
+            print(*getattr(interrupt, "__notes__", ()))
+            print("over")
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have no notes")
+@pytest.mark.parametrize("left", ["open", "ended"])
+@pytest.mark.parametrize("read", ["output.read()", "list(output)", "list(output.lines())"])
+def test_interrupt_of_a_read_whose_input_is_open(start: Start, hub: Hub, read: str, left: str):
+    """Ctrl-C during a read says how to end the input, unless this client has ended it."""
+    instance = start("node-stop-never")
+
+    code, said = interrupt(INTERRUPTED.format(read=read), hub.url, instance.id, left)
+
+    assert code == 0
+    assert ("send_input(b'', end=True)" in said) == (left == "open")

@@ -23,6 +23,16 @@ TOLD = {
     ),
     f"GET {BASE}/x answered 500 (C:\\Users\\me\\hub\\index.js:3 failed)": "GET /x answered 500 ((a path) failed)",
     f"GET {BASE}/x failed: see http://10.9.9.9:1234/admin": "GET /x failed: see (an address)",
+    f"no hub at {BASE}: connection refused; a hub of yours runs at http://127.0.0.1:1/api/v1": (
+        "no hub at (an address): connection refused"
+    ),
+    f"no hub at {BASE}: connection refused; `scramjet hub start` starts one here": (
+        "no hub at (an address): connection refused"
+    ),
+    f"the hub at {BASE} no longer answers: connection refused (GET {BASE}/instance/x)": (
+        "the hub at (an address) no longer answers: connection refused (GET /instance/x)"
+    ),
+    "the proxy does not lead to 10.1.2.3:8000": "the proxy does not lead to (an address)",
     "instance 'a/b' not found": "instance 'a/b' not found",
     f"GET {BASE}/instance/x/output answered 404": "GET /instance/x/output answered 404",
 }

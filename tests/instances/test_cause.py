@@ -406,6 +406,26 @@ def test_cures_are_known():
     assert cure_of("ValueError: no number in line 3") is None
 
 
+@pytest.mark.parametrize(
+    ("file", "cure"),
+    [
+        ("/srv/seq/main.py", None),
+        ("/usr/lib/node_modules/@scramjet/python-runner/runner.py", "issue 1051"),
+    ],
+)
+def test_fault_of_a_runner(file: str, cure: str | None):
+    """What only a runner at its handshake raises is no known fault where a program's own line raises it."""
+    stderr = (
+        "Traceback (most recent call last):\n"
+        f'  File "{file}", line 3, in <module>\n    wait()\n'
+        "asyncio.exceptions.IncompleteReadError: 0 bytes read on a total of 36 expected bytes\n"
+    )
+    found = evidence(stderr.encode(), b"").cause
+
+    assert found is not None
+    assert (found.cure is None) if cure is None else (cure in (found.cure or ""))
+
+
 def test_summary_without_a_place():
     """A sentence of the runner is shown as it is."""
     assert Cause(type="", message="run() returned list").summary == "run() returned list"

@@ -28,7 +28,7 @@ import threading
 import types
 import xml.etree.ElementTree
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from os import environ
 from pathlib import Path
@@ -1601,3 +1601,34 @@ def test_package_does_not_name_the_folder():
     (main,) = [each for each in package.entries if each.name == "main.py"]
     assert isinstance(main.source, bytes)
     assert str(Path(__file__).parent).encode() not in main.source
+
+
+def counting() -> Callable[..., Any]:
+    count = 5
+
+    def count_on(context: Any, input: Any) -> Any:
+        nonlocal count
+        count += 1
+        yield str(count)
+
+    return count_on
+
+
+def counting_inside(context: Any, input: Any) -> Any:
+    count = 5
+
+    def one_more() -> int:
+        nonlocal count
+        count += 1
+        return count
+
+    yield str(one_more())
+
+
+def test_variable_that_a_closure_changes():
+    """A `nonlocal` of an enclosing function is refused with its name; one of its own function travels."""
+    with pytest.raises(
+        ValueError, match=r"count_on uses 'count' .*`nonlocal`, so it cannot travel"
+    ):
+        Package.from_function(counting())
+    Package.from_function(counting_inside).close()

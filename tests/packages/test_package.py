@@ -484,8 +484,8 @@ ADAPTER = {"scramjet_adapter.py", "scramjet_program.py"}
     ("run", "adapted"),
     [
         ("def run(context, input): return input", False),
-        ("def run(context, input): return input.map(str.upper).filter(bool)", False),
-        ("def run(context, input): return Stream.read_from([1])", False),
+        ("def run(context, input): return input.map(str.upper).filter(bool)", "alone"),
+        ("def run(context, input): return Stream.read_from([1])", "alone"),
         ("def run(context, input): pass", False),
         ("def run(context, input): return None", False),
         ("def run(context, *args): return args[0]", True),
@@ -496,23 +496,31 @@ ADAPTER = {"scramjet_adapter.py", "scramjet_program.py"}
         ("def run(context, input): return helper(input)", True),
         ("async def run(context, input): yield 1", True),
         ("async def run(context, input): return helper()", True),
-        ("async def run(context, input): return input.map(str)", False),
+        ("async def run(context, input): return input.map(str)", "alone"),
         ("run = lambda context, input: [1]", True),
         ("if True:\n  def run(context, input): yield 1", True),
         ("def run(context, input):\n  def inner():\n    yield 1\n  print(1)", False),
     ],
 )
-def test_programs_that_not_every_hub_takes_get_an_adapter(tmp_path: Path, run: str, adapted: bool):
-    """A stream or nothing goes as it is; any other shape of program takes along what makes an output of it."""
+def test_programs_that_not_every_hub_takes_get_an_adapter(
+    tmp_path: Path, run: str, adapted: bool | str
+):
+    """Any other shape than a stream or nothing takes along what makes an output of it.
+
+    A folder's stream goes as it is. One file that makes a stream takes along what ends the program when it fails.
+    """
     root = folder(tmp_path / "seq")
     (root / "main.py").write_text(run + "\n")
     (tmp_path / "alone.py").write_text(run + "\n")
 
-    for package, main in ((Package(root), "main.py"), (Package(tmp_path / "alone.py"), "alone.py")):
+    for package, main, expected in (
+        (Package(root), "main.py", adapted is True),
+        (Package(tmp_path / "alone.py"), "alone.py", bool(adapted)),
+    ):
         there = {each.name for each in package.entries}
-        assert (there >= ADAPTER, ADAPTER.isdisjoint(there)) == (adapted, not adapted)
+        assert (there >= ADAPTER, ADAPTER.isdisjoint(there)) == (expected, not expected)
         assert main in there
-        assert package.manifest["main"] == ("scramjet_program.py" if adapted else main)
+        assert package.manifest["main"] == ("scramjet_program.py" if expected else main)
         manifest = json.loads(unpacked(package.to_bytes())["package.json"])
         assert manifest == package.manifest
 

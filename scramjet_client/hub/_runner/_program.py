@@ -152,8 +152,11 @@ class Program:
         try:
             return await self._source.read_text()
         except UnicodeDecodeError as error:
-            self._logger.error("input is read no further: it came as text/plain, and %s", error)
-            return await asyncio.Event().wait()
+            # As on a real hub: it ends a task of the framework, and a program without our adapter waits for ever.
+            reason = f"{error.reason} (input is read no further: it came as text/plain)"
+            raise UnicodeDecodeError(
+                error.encoding, error.object, error.start, error.end, reason
+            ) from None
 
     # -- messages from the hub ------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ imports nothing from the client.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.machinery
 import importlib.util
 import inspect
@@ -33,6 +34,8 @@ _LINGER = 10.0
 """Seconds that a program stays alive after its output on 0.x, as a Node one does: its end loses unread output."""
 
 _END = object()
+
+_HEAD = "Traceback (most recent call last):"
 
 _FILE = os.path.basename(__file__)
 _BENEATH = tuple(os.path.dirname(each.__file__ or "") + os.sep for each in (asyncio, scramjet))
@@ -81,9 +84,12 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
             target.transport.set_write_buffer_limits(high=0)
             flush = target.drain
         try:
-            await self._write_all(target, flush)
+            with _failing(first):
+                await self._write_all(target, flush)
         except (asyncio.CancelledError, GeneratorExit):
-            raise  # the runner is already ending
+            if first.failure is None:
+                raise  # the runner is already ending
+            failure = first.failure
         except BaseException as error:
             failure = error
         else:
@@ -102,6 +108,78 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
                 await flush()
         if first.failure is not None:
             raise first.failure
+
+
+class _Failure:
+    """Holds the error that a block of `_failing` ends with."""
+
+    failure: BaseException | None = None
+
+
+def _guarded(stream: Any, context: Any) -> Any:
+    """Have an error in a task of the framework end the program while the runner writes this stream."""
+    kind: Any = type(stream)
+
+    class Guarded(kind):  # type: ignore[misc]
+        """The same stream. What a runner makes of it by `map` is of this class too."""
+
+        async def write_to(self, target: Any) -> Any:
+            held = _Failure()
+            try:
+                with _failing(held):
+                    return await super().write_to(target)
+            except asyncio.CancelledError:
+                if held.failure is None:
+                    raise
+            # Outside the `except`, so that the exception gets no other cause.
+            raise _ending(held.failure, context)
+
+    if "write_to" not in vars(stream):
+        with contextlib.suppress(TypeError):  # its class has another layout
+            stream.__class__ = Guarded
+    return stream
+
+
+@contextlib.contextmanager
+def _failing(output: _Output | _Failure) -> Iterator[None]:
+    """While the output is written, have an error in a task of the framework end the block, and keep it as its failure.
+
+    The framework runs the functions of `map`, `filter` and so on in tasks that nobody awaits. After an error in one,
+    the stream gives nothing more, and the program would wait for ever. asyncio reports an error of a task only if
+    nobody has taken it. A program's own tasks stay as they are: the program may go on without them.
+    """
+    loop = asyncio.get_running_loop()
+    writing = asyncio.current_task()
+    before = loop.get_exception_handler()
+
+    def take(loop: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:
+        error = what.get("exception")
+        if writing is not None and _is_of_framework(what) and _is_of_program(error):
+            output.failure = output.failure or error
+            writing.cancel()
+        elif before is not None:
+            before(loop, what)
+        else:
+            loop.default_exception_handler(what)
+
+    loop.set_exception_handler(take)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(before)
+
+
+def _is_of_framework(what: dict[str, Any]) -> bool:
+    """Return whether what asyncio reports is a task whose coroutine is the framework's."""
+    task = what.get("task") or what.get("future")
+    coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+    code = getattr(coroutine, "cr_code", None)
+    return code is not None and code.co_filename.startswith(_BENEATH[1])
+
+
+def _is_of_program(error: Any) -> bool:
+    """Return whether it is an error, and not one of the framework, such as a write to a stream that has ended."""
+    return isinstance(error, Exception) and not type(error).__module__.startswith("scramjet.")
 
 
 def _ending(error: BaseException, context: Any) -> BaseException:
@@ -139,7 +217,9 @@ def _told(error: BaseException) -> str:
         part.stack[:] = frames
         further = [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())]
         pending.extend(each for each in further if each is not None)
-    return "".join(whole.format())
+    said = "".join(whole.format())
+    # Python leaves the head out if no frame is left. Readers know an error by it.
+    return said if _HEAD in said else f"{_HEAD}\n{said}"
 
 
 Place = tuple[int, int, str, int]
@@ -265,8 +345,9 @@ def program(
 ) -> Callable[..., Any]:
     """Return a function that a hub can run in place of a module's `run`.
 
-    A stream, or None, goes to the hub unchanged. Any other result of `run` becomes the output, as with a deployed
-    function. If the module does not declare a type, that output is bytes.
+    A stream goes to the hub as it is, except that an error in `map` and the like ends the program; None goes
+    unchanged. Any other result of `run` becomes the output, as with a deployed function. If the module does not
+    declare a type, that output is bytes.
 
     Args:
         names: The names of the module.
@@ -277,8 +358,10 @@ def program(
     generator = _is_kind(function, inspect.isgeneratorfunction)
 
     def shaped(result: Any, context: Any, items: AsyncIterator[Any] | None = None) -> Any:
-        if result is None or isinstance(result, Stream):
+        if result is None:
             return result
+        if isinstance(result, Stream):
+            return _guarded(result, context)
         if own and inspect.isasyncgen(result) and result is not items:
             return result
         return _output(items or _expanded(result), _type_of(names), context)
