@@ -223,7 +223,12 @@ def folder_of(path: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("text", "options", "said", "advice"),
     [
-        ("return input.map(str.upper)", [], "TypeError: descriptor 'upper'", "`-t text/plain`"),
+        (
+            "return input.map(str.upper)",
+            ["-t", "application/octet-stream"],
+            "TypeError: descriptor 'upper'",
+            "`-t text/plain`",
+        ),
         ("return input.map(int)", ["-t", "text/plain"], "ValueError: invalid literal", ""),
         ("return input.map(int)", ["-t", "application/x-ndjson"], "input cannot be read", ""),
     ],
