@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scramjet_client import HostClient, HttpClient, ScramjetError
+from scramjet_client import HostClient, HttpClient, ScramjetError, Tuning
 from scramjet_client.http.settings import route
 from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
@@ -104,7 +104,12 @@ def test_injection(place: str):
             answer = b'{"version": "1.0.1", "service": "x", "apiVersion": "v1"}'
             conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
 
-    with RawServer(handle) as server, HostClient(server.url, timeout=LIMIT) as host:
+    # This server never says that a program reads its stdin.
+    tuning = Tuning(input_reading=0.0)
+    with (
+        RawServer(handle) as server,
+        HostClient.over(HttpClient(server.url, timeouts=LIMIT, tuning=tuning)) as host,
+    ):
         host.get_version()
         for evil in EVIL:
             heads.clear()
