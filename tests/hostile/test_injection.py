@@ -108,7 +108,7 @@ def test_injection(place: str):
     tuning = Tuning(input_reading=0.0)
     with (
         RawServer(handle) as server,
-        HostClient.over(HttpClient(server.url, timeouts=LIMIT, tuning=tuning)) as host,
+        HostClient.over(HttpClient(server.url, timeout=LIMIT, tuning=tuning)) as host,
     ):
         host.get_version()
         for evil in EVIL:
