@@ -37,7 +37,9 @@ def transform_files(said: str) -> None:
     files = re.findall(r"^(\w+\.md)$", said, re.MULTILINE)
 
     assert files == sorted(path.name for path in (ROOT / "docs").glob("p*.md"))
-    assert "packages.md\nPackages\n  A function\n    Read lines\n    Values that are secrets\n" in said
+    assert (
+        "packages.md\nPackages\n  A function\n    Read lines\n    Values that are secrets\n" in said
+    )
     assert "\n  A folder or a file\n  What is left out\n  Requirements\n\nparity.md\n" in said
 
 

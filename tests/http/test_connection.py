@@ -74,7 +74,8 @@ def test_many_streams_end_without_a_word(caplog: pytest.LogCaptureFixture):
         assert [each.read() for each in streams] == [b"x"] * 30
 
     assert server.connections == 30
-    assert caplog.messages == []
+    # Uploads that another test has left to the garbage collector may be told of meanwhile.
+    assert [each.message for each in caplog.records if each.name.startswith("urllib3")] == []
 
 
 def test_closed_client_keeps_no_connection():
