@@ -4,7 +4,7 @@ PYTHON ?= python3
 HUB ?= local
 BEFORE ?= main
 ARGS ?=
-WORKERS ?= 6
+WORKERS ?= 4
 QUICK_WORKERS ?= 8
 # Where the tests of the client itself are; the rest would only be collected.
 QUICK ?= $(addprefix tests/,api clients http instances packages streams uploads) \
