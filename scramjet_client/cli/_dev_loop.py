@@ -29,6 +29,7 @@ from scramjet_client.cli._dev_debugger import Debugger
 from scramjet_client.cli._dev_input import Cut, KeptInput
 from scramjet_client.cli._dev_program import BuildError, Built, Program
 from scramjet_client.cli._dev_screen import OwnEvents, Screen
+from scramjet_client.cli._dev_watcher import Watcher, is_temporary
 from scramjet_client.cli._session import Session
 from scramjet_client.cli._terms import in_options
 from scramjet_client.errors import (
@@ -77,11 +78,6 @@ _SIGNALS = 0.5
 
 _AGAIN = 1.0
 """Seconds between two attempts to reach a hub that does not answer."""
-
-_STEP_MS = 25
-"""Milliseconds of silence that end a save: editors write in several steps."""
-
-_LONGEST_STEP_MS = 400
 
 _IN_USE = 16.0
 """Seconds for which a hub counts an ended instance as an instance of its sequence."""
@@ -359,7 +355,7 @@ class _Dev:
         self._own: LocalHub | None = None
         self._trace: TraceWriter | None = None
         self._told: set[str] = set()
-        self._watcher: _Watcher | None = None
+        self._watcher: Watcher | None = None
         self._events = OwnEvents(self._screen, self._break)
         self._host: HostClient
 
@@ -378,7 +374,9 @@ class _Dev:
         self._host = self._find_hub()
         stack.callback(self._end_all)
         if not wanted.once:
-            self._watcher = _Watcher(self._news, self._screen)
+            self._watcher = Watcher(
+                lambda paths: self._news.put(_Saved(paths)), self._screen.problem
+            )
             stack.callback(self._watcher.stop)
             self._watch(built)
             # For a save between the build and now.
@@ -696,7 +694,7 @@ class _Dev:
             return
         if self._digest is not None and self._state_of(built) == self._digest:
             return  # such as a file that is not part of the package
-        names = sorted({Path(each).name for each in paths if not _is_temporary(each)})
+        names = sorted({Path(each).name for each in paths if not is_temporary(each)})
         names = names or [self._program.name]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         self._watch(built)
@@ -789,105 +787,6 @@ def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[An
             version.record("sent", to=to, data=piece.encode() if isinstance(piece, str) else piece)
             yield piece
     version.record("closed", to=to)
-
-
-def _is_temporary(path: str) -> bool:
-    """Return whether a saved file is one that an editor makes for a moment: it is gone again, or has such a name."""
-    name = Path(path).name
-    return name.startswith(".") or name.endswith(("~", ".tmp", ".swp")) or not Path(path).exists()
-
-
-class _Watcher:
-    """Watches folders, each set of them on a thread of its own."""
-
-    def __init__(self, news: SimpleQueue[_News], screen: Screen) -> None:
-        self._news = news
-        self._screen = screen
-        self._running: dict[frozenset[str], tuple[threading.Event, threading.Thread]] = {}
-
-    def watch(self, below: set[str], alone: set[str]) -> None:
-        """Watch these folders, and no others."""
-        wanted = {frozenset(below): True, frozenset(alone - below): False}
-        wanted.pop(frozenset(), None)
-        for each in [each for each in self._running if each not in wanted]:
-            self._running.pop(each)[0].set()
-        for folders, recursive in wanted.items():
-            if folders in self._running:
-                continue
-            stop, ready = threading.Event(), threading.Event()
-            # `stop` ends it. A daemon, as it is in the system's hands meanwhile.
-            thread = threading.Thread(
-                target=self._run,
-                args=(folders, recursive, stop, ready),
-                name="scramjet-dev-watch",
-                daemon=True,
-            )
-            thread.start()
-            self._running[folders] = stop, thread
-            ready.wait(5.0)
-
-    def _run(
-        self,
-        folders: frozenset[str],
-        recursive: bool,
-        stop: threading.Event,
-        ready: threading.Event,
-    ) -> None:
-        import watchfiles  # noqa: PLC0415 - an extra, and slow
-
-        try:
-            while not stop.is_set():
-                known = _identities(folders)
-                if None in known:
-                    # It is there again soon, as after `git checkout`.
-                    ready.set()
-                    stop.wait(_STEP_MS / 1000)
-                    continue
-                found = watchfiles.watch(
-                    *sorted(folders),
-                    debounce=_LONGEST_STEP_MS,
-                    step=_STEP_MS,
-                    rust_timeout=50,
-                    yield_on_timeout=True,
-                    stop_event=stop,
-                    raise_interrupt=False,
-                    recursive=recursive,
-                )
-                if ready.is_set():
-                    # Another folder took its place, and was written to before this.
-                    self._news.put(_Saved(folders))
-                for changes in found:
-                    # The first time-out shows that it watches.
-                    ready.set()
-                    if changes:
-                        self._news.put(_Saved(frozenset(path for _, path in changes)))
-                    if _identities(folders) != known:
-                        # The system goes on watching the folder that was there before.
-                        break
-        except (OSError, RuntimeError) as error:
-            self._screen.problem(f"{', '.join(sorted(folders))} can't be watched: {error}")
-        finally:
-            ready.set()
-
-    def stop(self) -> None:
-        """Stop watching."""
-        for stop, thread in self._running.values():
-            stop.set()
-            thread.join(2.0)
-        self._running.clear()
-
-
-def _identities(folders: frozenset[str]) -> list[tuple[int, int] | None]:
-    """Return device and inode of each folder, None for a missing one: they change if a folder is replaced."""
-    found: list[tuple[int, int] | None] = []
-    for each in sorted(folders):
-        try:
-            status = os.stat(each)
-        except OSError:
-            found.append(None)
-        else:
-            found.append((status.st_dev, status.st_ino))
-    return found
 
 
 def _next(news: SimpleQueue[_News]) -> _News:

@@ -10,7 +10,7 @@ import pytest
 
 from scramjet_client import _kept_tokens
 from scramjet_client._kept_tokens import keep_token
-from scramjet_client.cli._dev_loop import _is_temporary
+from scramjet_client.cli._dev_watcher import is_temporary
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Command, Started, run
 from tests.cli.test_exits import only_line
@@ -206,4 +206,4 @@ def test_temporary_files_of_editors(tmp_path: Path, name: str, temporary: bool):
     if name != "sed2qGP3v":
         (tmp_path / name).write_text("")
 
-    assert _is_temporary(str(tmp_path / name)) is temporary
+    assert is_temporary(str(tmp_path / name)) is temporary

@@ -416,11 +416,11 @@ async def going_on(context: Any, input: Any) -> Any:
     handled = asyncio.ensure_future(fail())
     await asyncio.wait([handled])
     yield str(handled.exception())
-    task = asyncio.ensure_future(fail())
-    await asyncio.sleep(0.1)
-    del task
+    forgotten = asyncio.ensure_future(fail())
+    await asyncio.wait([forgotten])  # asks for no exception
+    del forgotten
     gc.collect()
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0)  # asyncio tells of it now
     try:
         await asyncio.ensure_future(fail())
     except ValueError as error:
