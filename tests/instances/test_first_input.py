@@ -225,19 +225,6 @@ def test_stdin_of_a_python_program_is_not_held(hub: SpoilingHub, patient: HostCl
     assert (node.looks, node.heard) == (1, False)
 
 
-def test_cancel_of_stdin_while_it_waits(hub: SpoilingHub, patient: HostClient):
-    """A stdin that waits for its program can be cancelled."""
-    hub.old = True
-    node = hub.add_node()
-    upload = patient.get_instance_client(node.id).submit_stdin(LINES)
-    assert upload.accepted(30)
-
-    upload.cancel()
-
-    assert upload.writer.join(30)
-    assert upload.bytes_sent == 0
-
-
 def test_stdin_of_a_program_that_says_nothing(hub: SpoilingHub):
     """After a while stdin is sent all the same, with a warning."""
     node = hub.add_node(loading=10**6)
@@ -352,10 +339,12 @@ def test_refusal_while_it_waits(hub: SpoilingHub, host: HostClient):
         host.get_instance_client("nowhere").send_input(BYTES)
 
 
-def test_cancel_while_it_waits(hub: SpoilingHub, patient: HostClient):
-    """An upload that waits for its program can be cancelled."""
-    node = hub.add_node()
-    upload = patient.get_instance_client(node.id).submit_input(BYTES)
+@pytest.mark.parametrize("old", [False, True], ids=["input", "stdin"])
+def test_cancel_while_it_waits(hub: SpoilingHub, patient: HostClient, old: bool):
+    """An input, and the stdin of an old hub, that wait for their program can be cancelled."""
+    hub.old = old
+    instance = patient.get_instance_client(hub.add_node().id)
+    upload = instance.submit_stdin(LINES) if old else instance.submit_input(BYTES)
     assert upload.accepted(30)
 
     upload.cancel()
