@@ -18,7 +18,7 @@ import tarfile
 import tempfile
 import threading
 import types
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
@@ -132,7 +132,10 @@ def _own(items: Iterable[bytes | memoryview]) -> list[bytes | memoryview]:
     ]
 
 
-def _pieces(data: bytes | memoryview) -> Iterator[bytes | memoryview]:
+_Pieces = Generator[Union[bytes, memoryview], None, None]
+
+
+def _pieces(data: bytes | memoryview) -> _Pieces:
     if len(data) <= PIECE:
         yield data
         return
@@ -146,7 +149,7 @@ def _joined(items: list[bytes | memoryview]) -> memoryview | None:
     return memoryview(b"".join(items)) if sum(map(len, items)) <= PIECE else None
 
 
-def _gathered(items: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+def _gathered(items: Iterable[bytes | memoryview]) -> _Pieces:
     """Join small items; only for items that are already in memory, so that none waits."""
     held: list[bytes | memoryview] = []
     size = 0
@@ -315,7 +318,7 @@ def _non_blocking(file: Any, item: Any = b"") -> int | None:
         return None
 
 
-def _file_items(file: Any) -> Iterator[Any]:
+def _file_items(file: Any) -> Generator[Any, None, None]:
     """Read a file without holding back data that a pipe has given already; its kind of data is not checked."""
     # http.client takes a body that was cut for a complete one.
     missing = file.length if type(file) is http.client.HTTPResponse else None
@@ -438,10 +441,11 @@ class Source:
         self._close: Callable[[], object] | None = None
         # A temporary file is deleted with the last reference to its wrapper.
         self._kept = value
+        self._given = self._start(value)
         # An empty chunk is the end of an HTTP body.
-        self._items: Iterator[bytes | memoryview] = filter(len, self._start(value))
+        self._items: Iterator[bytes | memoryview] = filter(len, self._given)
 
-    def _start(self, value: Any) -> Iterator[bytes | memoryview]:
+    def _start(self, value: Any) -> _Pieces:
         if _is_path(value):
             return self._start_path(_as_path(value))
         if self.whole is not None:
@@ -474,7 +478,7 @@ class Source:
         self.text = None
         return self._encoded()
 
-    def _encoded(self) -> Iterator[bytes | memoryview]:
+    def _encoded(self) -> _Pieces:
         if self._ahead is not None:
             first = self._ahead.result()
             if not first:
@@ -518,18 +522,18 @@ class Source:
                 )
         return self.text
 
-    def _start_path(self, path: Path) -> Iterator[bytes | memoryview]:
+    def _start_path(self, path: Path) -> _Pieces:
         if path.is_fifo():
             # Opening a pipe waits for a writer; the caller must not wait here.
             items = self._fifo_items(path)
-            self._close = items.close  # type: ignore[attr-defined]  # it is a generator
+            self._close = items.close
             return items
         file = path.open("rb")
         self._close = file.close
         return _file_items(file)
 
     @staticmethod
-    def _fifo_items(path: Path) -> Iterator[bytes | memoryview]:
+    def _fifo_items(path: Path) -> _Pieces:
         with path.open("rb") as file:
             yield from _file_items(file)
 
@@ -542,7 +546,9 @@ class Source:
 
     def close(self) -> None:
         """Close the file or generator. Must not be called while another thread is inside `next`."""
-        self._items = self._raw = iter(())
+        self._raw = iter(())
+        # It refers to the caller's generator, and an error that somebody keeps may refer to an iterator of this.
+        self._given.close()
         self._kept = None
         close, self._close = self._close, None
         if close is not None:
@@ -622,6 +628,7 @@ class JsonLines:
                 f"json=True can't send {type(value).__name__}; send JSON that is ready without json=True"
             )
         self.whole: memoryview | None = None
+        self._lines: Iterator[bytes | memoryview]
         self._close: Callable[[], object] | None = None
         self._context = contextvars.copy_context()
         single = isinstance(value, str) or is_dict_like(value) or not isinstance(value, Iterable)
@@ -648,8 +655,10 @@ class JsonLines:
 
     def close(self) -> None:
         """Close the generator that gave the values."""
-        if self._close is not None:
-            self._context.run(self._close)
+        self._lines = iter(())
+        close, self._close = self._close, None
+        if close is not None:
+            self._context.run(close)
 
 
 class Utf8Only:

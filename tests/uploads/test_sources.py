@@ -4,6 +4,7 @@ import array
 import io
 import os
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,26 @@ def test_generator_is_closed():
     source.close()
 
     assert closed.is_set()
+
+
+@pytest.mark.parametrize("kind", [Source, JsonLines])
+def test_closed_source_keeps_nothing(kind: type[Source | JsonLines]):
+    """An error that somebody keeps may refer to the pieces of a source, but not to what the caller gave."""
+
+    def items():
+        yield "a"
+        yield "b"
+
+    given = items()
+    alive = weakref.ref(given)
+    source = kind(given)
+    pieces = iter(source)
+    next(pieces)
+    del given
+    source.close()
+
+    assert alive() is None
+    assert list(pieces) == []
 
 
 @pytest.mark.parametrize("mode", ["rb", "r"])
