@@ -23,8 +23,7 @@ from scramjet_client.cli._options import (
 )
 from scramjet_client.cli._progress import progress, stdin_is_free
 from scramjet_client.cli._session import Session, pass_session
-
-_NDJSON = "application/x-ndjson"
+from scramjet_client.models.words import NDJSON
 
 
 @click.group(cls=Group)
@@ -52,7 +51,7 @@ def list_(session: Session, names: bool) -> None:
 
 @topic.command()
 @topic_argument
-@type_option(_NDJSON)
+@type_option(NDJSON)
 @pass_session
 def create(session: Session, topic: str, content_type: str | None) -> None:
     r"""Make a topic (1.x).
@@ -63,14 +62,14 @@ def create(session: Session, topic: str, content_type: str | None) -> None:
     Example:
         scramjet topic create names
     """
-    made = session.host.create_topic(topic, content_type or _NDJSON)
+    made = session.host.create_topic(topic, content_type or NDJSON)
     _output.result(session, made, made.name)
 
 
 @topic.command()
 @topic_argument
 @source_argument
-@type_option(_NDJSON)
+@type_option(NDJSON)
 @limit_option(SENDING)
 @pass_session
 def send(
@@ -96,7 +95,7 @@ def send(
 
 @topic.command()
 @topic_argument
-@type_option(_NDJSON)
+@type_option(NDJSON)
 @follow_option(default=True)
 @lines_option
 @limit_option()
@@ -124,7 +123,7 @@ def get(
     _tell_new(session, topic)
     idle = None if follow else _streams.SILENCE
     stream = session.host.get_topic(
-        topic, content_type or _NDJSON, idle_timeout=idle, timeout=session.limit(limit)
+        topic, content_type, idle_timeout=idle, timeout=session.limit(limit)
     )
     _streams.copy(session, stream, topic, path, lines)
 

@@ -26,7 +26,7 @@ from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.sequence import send_package
-from scramjet_client.clients.topics import Topics
+from scramjet_client.clients.topics import TopicData
 from scramjet_client.errors import (
     HubConnectionError,
     HubNotFoundError,
@@ -47,28 +47,19 @@ from scramjet_client.models import (
     GetVersionResponse,
     LoadCheckResponse,
     ManagerTopic,
-    RequestInit,
-    SendStreamResponse,
     StoreItem,
 )
 from scramjet_client.packages.package import PackageLike
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.output import OutputStream
-from scramjet_client.uploads.file import UploadWriter
-from scramjet_client.uploads.sources import ProgressHook, SourceLike
-from scramjet_client.uploads.upload import Upload
+from scramjet_client.uploads.sources import ProgressHook
 
 _ABOUT: dict[str, Any] = {"subject": "manager", "not_found": ManagerNotFoundError}
 
 
-class _Topics(Topics):
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
-
-
 @public
-class ManagerClient(ApiClient):
-    """A manager of hubs: its knowledge of them, and a client for each of them.
+class ManagerClient(TopicData, ApiClient):
+    """A manager of hubs: its knowledge of them, a client for each of them, and the topics that span them.
 
     Its answers about sequences and instances repeat what its hubs have told it; `fleet()` asks the hubs themselves.
     Safe to use from any number of threads. The arguments are those of `HostClient`.
@@ -80,20 +71,19 @@ class ManagerClient(ApiClient):
             "get_hosts()": "get_hubs hosts hubs list_hosts list_hubs",
             "get_load()": "get_load_check",
             "get_log_stream()": "get_logs",
-            "get_named_data(topic)": "get_topic",
             "get_instances()": "list_instances",
             "get_sequences()": "list_sequences",
             "get_topics()": "list_topics",
-            "send_named_data(topic, source)": "send_topic",
             "api_base": "url",
         }
     )
+
+    _default_type = BINARY
 
     def _use(self, client: HttpClient) -> None:
         super()._use(client)
         # Keeps facts about a hub, such as its generation, for the next client of that hub.
         self._behind: dict[str, HttpClient] = {}
-        self._topics = _Topics(client)
 
     # -- the manager itself -----------------------------------------------------------------------
 
@@ -280,79 +270,6 @@ class ManagerClient(ApiClient):
     def clear_store(self) -> None:
         """Delete all packages from the store. Wire: DELETE /store."""
         self._client.request("DELETE", "store", **_ABOUT)
-
-    # -- data across hubs -------------------------------------------------------------------------
-
-    def get_named_data(
-        self,
-        topic: str,
-        content_type: str = BINARY,
-        *,
-        timeout: Duration | None = None,
-        idle_timeout: Duration | None = None,
-    ) -> OutputStream:
-        """Open a topic that spans hubs for reading; see `HostClient.get_topic`.
-
-        Wire: GET /topic/{topic}.
-        """
-        return self._topics.get_topic(
-            topic, content_type, timeout=timeout, idle_timeout=idle_timeout
-        )
-
-    def send_named_data(
-        self,
-        topic: str,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        content_type: str = BINARY,
-        end: bool | None = None,
-        *,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-        timeout: Duration | None = None,
-    ) -> SendStreamResponse:
-        """Send data to a topic that spans hubs; see `HostClient.send_topic`.
-
-        Wire: POST /topic/{topic}.
-        """
-        return self._topics.send_topic(
-            topic,
-            stream,
-            request_init,
-            content_type,
-            end,
-            json=json,
-            progress=progress,
-            timeout=timeout,
-        )
-
-    def submit_named_data(
-        self,
-        topic: str,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        content_type: str = BINARY,
-        end: bool | None = None,
-        *,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-        timeout: Duration | None = None,
-    ) -> Upload[SendStreamResponse]:
-        """Start sending to a topic and return at once with the handle; see `send_named_data`."""
-        return self._topics.submit_topic(
-            topic,
-            stream,
-            request_init,
-            content_type,
-            end,
-            json=json,
-            progress=progress,
-            timeout=timeout,
-        )
-
-    def open_named_data(self, topic: str, *, content_type: str = BINARY) -> UploadWriter:
-        """Open a topic that spans hubs as a file for writing; see `HostClient.open_topic`."""
-        return self._topics.open_topic(topic, content_type=content_type)
 
     def _get(self, path: str) -> JsonAnswer:
         return self._client.request("GET", path, **_ABOUT)
