@@ -11,7 +11,7 @@ import contextlib
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -77,17 +77,19 @@ class Text:
         )
 
 
-def begins_as_text(pieces: list[bytes], *, whole: bool = False) -> bool:
+def begins_as_text(pieces: Iterable[bytes], *, whole: bool = False) -> bool:
     """Return whether the beginning of some data, or all of it, is text: UTF-8 in lines, without a NUL."""
     text = Text()
     try:
         for each in pieces:
+            if b"\0" in each:
+                return False
             text.of(each)
         if whole:
             text.of(b"", final=True)
     except UnsupportedByHubError:
         return False
-    return not any(b"\0" in each for each in pieces)
+    return True
 
 
 def is_text(path: Path) -> bool:
@@ -98,18 +100,11 @@ def is_text(path: Path) -> bool:
 
 def _is_text(file: BinaryIO) -> bool:
     """Return whether the rest of a file is text, and leave the file where it was."""
-    text, start = Text(), file.tell()
+    start = file.tell()
     try:
-        while piece := file.read(_PIECE):
-            if b"\0" in piece:
-                return False
-            text.of(piece)
-        text.of(b"", final=True)
-    except UnsupportedByHubError:
-        return False
+        return begins_as_text(iter(lambda: file.read(_PIECE), b""), whole=True)
     finally:
         file.seek(start)
-    return True
 
 
 class Body:
@@ -236,7 +231,7 @@ class _Pipe(Body):
             has_line = b"\n" in piece and text.is_whole
             if b"\0" in piece or size >= _PIECE or not keys.more_within(0 if has_line else _PAUSE):
                 return b"\0" not in piece
-        return begins_as_text(list(self._head), whole=True)
+        return begins_as_text(self._head, whole=True)
 
     def __iter__(self) -> Iterator[bytes | str]:
         return self
