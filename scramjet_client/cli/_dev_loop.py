@@ -22,7 +22,6 @@ import click
 
 from scramjet_client._signals import ENDING, taken
 from scramjet_client._trace import TraceWriter
-from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _running, _say
 from scramjet_client.cli._bodies import is_text
 from scramjet_client.cli._dev_debugger import Debugger
@@ -239,10 +238,7 @@ class _Version:
         streams.wait()
 
     def _is_alive(self) -> bool:
-        try:
-            return not (self.over.is_set() or has_ended(self.instance.get_info()))
-        except ScramjetError:
-            return False  # its streams end too, and say why
+        return not self.over.is_set() and _running.is_alive(self.instance)
 
     def blame(self, cause: Cause) -> None:
         """Show an error of the program with its place and its cure."""

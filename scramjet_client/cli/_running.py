@@ -107,6 +107,14 @@ def exit_code(info: GetInstanceResponse) -> int:
     return code if code < 256 else _exits.FAILED
 
 
+def is_alive(instance: InstanceClient) -> bool:
+    """Return whether an instance is known to run; the streams of another one end too, and say why."""
+    try:
+        return not has_ended(instance.get_info())
+    except ScramjetError:
+        return False
+
+
 def remove(sequence: SequenceClient, *, patient: bool) -> None:
     """Delete a sequence that was sent for one run; print a warning if it stays.
 
@@ -180,25 +188,18 @@ def run(
 
 
 class _Watched:
-    """A file that tells of each write.
+    """A file that knows whether anything was written to it."""
 
-    Args:
-        file: It gets the data.
-        note: Called before each write.
-    """
-
-    def __init__(self, file: Any, note: Callable[[], object]) -> None:
+    def __init__(self, file: Any) -> None:
         self._file = file
-        self._note = note
+        self.used = False
 
     def write(self, data: Any) -> int:
-        """Write a piece, all of it."""
-        self._note()
+        self.used = True
         write_all(self._file, data)
         return len(data)
 
     def flush(self) -> None:
-        """Flush the file."""
         if hasattr(self._file, "flush"):
             self._file.flush()
 
@@ -234,8 +235,8 @@ class _ShellRun:
         self._report: Report | None = None
         self._upload: Upload[Any] | None = None
         self._feeds: Feeds | None = None
-        # Whether the program has given anything, and from when on its silence is worth a word.
-        self._came = False
+        self._targets = self._files()
+        # From when on its silence is worth a word.
         self._silent_from = time.monotonic() + instance.client.tuning.run_silence
 
     def through(self) -> GetInstanceResponse:
@@ -248,7 +249,7 @@ class _ShellRun:
             try:
                 # Followed separately: hubs end the other streams with the program, and the log some time later.
                 log = stack.enter_context(instance.follow(log=self._take_log))
-                following = stack.enter_context(instance.follow(**self._targets()))
+                following = stack.enter_context(instance.follow(**self._targets))
                 self._feed_until_end(following)
                 info = self._last_info(known)
                 if self._shown.log or self._shown.collected:
@@ -300,7 +301,8 @@ class _ShellRun:
         said = f"{cause.type}: {cause.message}" if cause.type else cause.message
         return said.encode() in bytes(self._last.stderr)
 
-    def _targets(self) -> dict[str, Any]:
+    def _files(self) -> dict[str, Any]:
+        """Return what takes the program's streams."""
         if self._shown.collected:
             output: Any = self._kept["output"]
             stdout: Any = self._kept["stdout"]
@@ -308,10 +310,7 @@ class _ShellRun:
             output = _say.Data()
             stdout = sys.stderr.buffer if self._shown.output_only else _say.Data()
         shown = {"output": self._file or output, "stdout": stdout, "stderr": self._last.stderr}
-        return {name: _Watched(each, self._take_note) for name, each in shown.items()}
-
-    def _take_note(self) -> None:
-        self._came = True
+        return {name: _Watched(each) for name, each in shown.items()}
 
     def _take_log(self, line: bytes) -> None:
         """Take a line of the log, even if it is not shown: an unread log would hold the program back."""
@@ -364,7 +363,8 @@ class _ShellRun:
     def _warn_of_silence(self, how_long: str) -> None:
         """Say once, if nothing has come from the program, that its input is still open."""
         self._silent_from = math.inf
-        if self._came or (self._upload is not None and self._upload.done()):
+        came = any(each.used for each in self._targets.values())
+        if came or (self._upload is not None and self._upload.done()):
             return
         _say.warn(
             f"instance {self._instance.id!r} has given nothing{how_long}; {self._input_is_open()}"
@@ -386,18 +386,12 @@ class _ShellRun:
 
     def _tell_what_it_survives(self) -> None:
         """Warn of an error that has not ended the program: it may now wait for ever."""
-        found = self._last.news(self._is_alive)
+        found = self._last.news(lambda: is_alive(self._instance))
         if found is None:
             return
         told = f"instance {self._instance.id!r} still runs, but its {found.stream} says {found.cause.summary}"
         _say.warn(told)
         say_advice(found.cause, self._feed.type)
-
-    def _is_alive(self) -> bool:
-        try:
-            return not has_ended(self._instance.get_info())
-        except ScramjetError:
-            return False  # its streams end too, and say why
 
     def _progress(self, path: str) -> contextlib.AbstractContextManager[Report]:
         """Show the progress of a file, if no output of the program goes to the terminal."""
