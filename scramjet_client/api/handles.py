@@ -19,10 +19,6 @@ class Handle(Live):
     """A client of one instance or sequence of a hub. You may use it from any number of threads.
 
     Making one sends nothing to the hub, and it keeps no connection open.
-
-    Args:
-        id: Id of the instance or sequence.
-        host: The object whose `.client` talks to the hub; normally a `HostClient`.
     """
 
     _kind: ClassVar[str]
@@ -75,17 +71,7 @@ _A = TypeVar("_A", bound="ApiClient")
 class ApiClient(Closing):
     """The client of one API. You may use it from any number of threads; one for each process is enough.
 
-    It sends nothing until you call a method.
-
-    Args:
-        api_base: URL of the API.
-        token: Sent as `Authorization: Bearer`; never shown.
-        headers: Sent with each request.
-        timeout: `Timeouts`, or seconds for the whole answer of a JSON call.
-        verify: True, False or the path of a CA bundle.
-        cert: Path of a client certificate, or (certificate, key).
-        proxies: As in requests; None means the environment's, except for loopback hosts.
-        retries: How often the client repeats a JSON GET, or a request that never left.
+    It sends nothing until you call a method. The arguments are those of `HttpClient`.
     """
 
     def __init__(

@@ -245,11 +245,7 @@ class HostClient(Topics, ApiClient):
     ) -> OutputStream:
         """Open the hub's audit (1.x): history, then live; one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /audit.
+        The arguments are those of `get_log_stream`. Wire: GET /audit.
         """
         self._generation().require("the audit")
         return self._client.get_stream(

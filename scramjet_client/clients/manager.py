@@ -104,11 +104,7 @@ class ManagerClient(TopicData, ApiClient):
     ) -> OutputStream:
         """Open the manager's log, one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /log.
+        The arguments are those of `HostClient.get_log_stream`. Wire: GET /log.
         """
         return self._client.get_stream(
             "log", name="log of the manager", timeout=timeout, idle_timeout=idle_timeout, **_ABOUT
@@ -119,18 +115,11 @@ class ManagerClient(TopicData, ApiClient):
     ) -> OutputStream:
         """Open the manager's audit, one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /audit.
+        The arguments are those of `HostClient.get_log_stream`. Wire: GET /audit.
         """
+        name = "audit of the manager"
         return self._client.get_stream(
-            "audit",
-            name="audit of the manager",
-            timeout=timeout,
-            idle_timeout=idle_timeout,
-            **_ABOUT,
+            "audit", name=name, timeout=timeout, idle_timeout=idle_timeout, **_ABOUT
         )
 
     # -- its hubs ---------------------------------------------------------------------------------

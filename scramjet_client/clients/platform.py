@@ -142,11 +142,7 @@ class MultiManagerClient(ManyManagers):
     ) -> OutputStream:
         """Open the log of the process, one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /log.
+        The arguments are those of `HostClient.get_log_stream`. Wire: GET /log.
         """
         return self._client.get_stream(
             "log", name="log of the multi-manager", timeout=timeout, idle_timeout=idle_timeout
@@ -210,11 +206,7 @@ class MiddlewareClient(ManyManagers):
     ) -> OutputStream:
         """Open the platform's audit, one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /audit.
+        The arguments are those of `HostClient.get_log_stream`. Wire: GET /audit.
         """
         return self._client.get_stream(
             "audit", name="audit of the platform", timeout=timeout, idle_timeout=idle_timeout
