@@ -155,7 +155,6 @@ def packed(data: bytes) -> dict[str, str]:
 
 
 def unpacked(record: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a record."""
     if isinstance(record.get("text"), str):
         return str(record["text"]).encode("utf-8", "surrogatepass")
     try:
@@ -211,7 +210,6 @@ class Run:
         return sizes_of(self.came, self.events)
 
     def take(self, record: dict[str, Any]) -> None:
-        """Take the next record of this instance."""
         kind, at = record["kind"], float(record.get("t") or 0.0)
         if kind == "start" or (kind == "came" and record.get("from") != "log"):
             self._last = at

@@ -329,7 +329,6 @@ def _missing(path: Path, name: str | None) -> ConfigurationError:
 
 
 def _platform_of(name: str | None) -> _Place:
-    """Return the platform of a profile."""
     profile = profile_settings(name)
     if profile.middleware_base is None:
         raise _broken(Path(profile.path), "middlewareApiUrl, of a platform, is missing")

@@ -93,7 +93,6 @@ def begins_as_text(pieces: Iterable[bytes], *, whole: bool = False) -> bool:
 
 
 def is_text(path: Path) -> bool:
-    """Return whether a file is text."""
     with path.open("rb") as file:
         return _is_text(file)
 

@@ -185,7 +185,6 @@ class KeptInput:
             self._news.notify_all()
 
     def stop(self) -> None:
-        """Stop reading stdin."""
         with self._news:
             self._stopped = True
             self._news.notify_all()

@@ -786,7 +786,6 @@ def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[An
 
 
 def _next(news: SimpleQueue[_News]) -> _News:
-    """Return the next news."""
     while True:
         # Python handles a signal between two steps of this thread. If it arrives after the last step and before the
         # wait, it does not interrupt the wait. A wait without limit would then go on although the user wants to end.

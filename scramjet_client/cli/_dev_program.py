@@ -170,7 +170,6 @@ class Program:
 
     @property
     def name(self) -> str:
-        """What to call it."""
         return self._function or (self.root.name if self.file is None else self.file.stem)
 
     def folders(self, built: Built | None) -> tuple[set[str], set[str]]:

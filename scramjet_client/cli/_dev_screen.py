@@ -69,12 +69,10 @@ class Screen:
         self.text(name, line.decode("utf-8", "replace").rstrip("\r\n"))
 
     def text(self, name: str, text: str) -> None:
-        """Print text of a stream."""
         for each in text.split("\n"):
             self._print(name, each)
 
     def log(self, line: bytes) -> None:
-        """Print a line of the log."""
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         record = full_record_of(text)
         if record is not None and record.source == HUB and record.level != "ERROR":
@@ -93,7 +91,6 @@ class Screen:
             self.text("log", f"{record.level} {words}")
 
     def event(self, name: str, message: Any) -> None:
-        """Print an event."""
         if self._json:
             self._as_json({"from": "event", "name": name, "message": message})
         else:
@@ -181,7 +178,6 @@ class OwnEvents:
         self._thread.start()
 
     def take(self, record: dict[str, Any]) -> None:
-        """Take a record of an event."""
         with self._news:
             if len(self._kept) == _MOST_EVENTS:
                 self._kept.popleft()

@@ -94,7 +94,6 @@ class Interrupted(Exception):
 
 
 def code_of(error: BaseException) -> int:
-    """Return the exit code for an error."""
     if isinstance(error, click.ClickException):
         return error.exit_code
     if type(error) is NotFoundError or getattr(error, "status", None) in _GATEWAY:

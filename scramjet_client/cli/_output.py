@@ -59,7 +59,6 @@ def document(value: Any) -> None:
 
 
 def line(value: Any) -> None:
-    """Print one value as a line of JSON."""
     text = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
     _say.raw_out(for_stdout(text))
 

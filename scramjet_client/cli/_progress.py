@@ -54,18 +54,15 @@ class _Unbroken(io.TextIOBase):
         self._file = file
 
     def write(self, text: str) -> int:
-        """Write the text as far as possible."""
         with contextlib.suppress(OSError, ValueError):
             self._file.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush stderr."""
         with contextlib.suppress(OSError, ValueError):
             self._file.flush()
 
     def isatty(self) -> bool:
-        """Return whether stderr is a terminal."""
         return self._file.isatty()
 
     def fileno(self) -> int:

@@ -109,7 +109,6 @@ def warn(text: str) -> None:
 
 
 def error(sentence: str) -> None:
-    """Print an error to stderr."""
     err(("Error:", RED), " ", sentence)
 
 
@@ -117,7 +116,6 @@ class Data(io.RawIOBase):
     """Stdout for bytes, which it writes unchanged."""
 
     def write(self, data: Any) -> int:
-        """Write a piece, and flush it."""
         with named_stdout():
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
@@ -125,7 +123,6 @@ class Data(io.RawIOBase):
         return len(data)
 
     def writable(self) -> bool:
-        """Return that it is writable."""
         return True
 
 
@@ -181,7 +178,6 @@ def _in_its_colours(text: str, file: TextIO) -> str:
 
 
 def shows_colours(file: TextIO) -> bool:
-    """Return whether a file is a terminal that shows colours."""
     return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

@@ -59,7 +59,6 @@ class Session:
 
     @property
     def host(self) -> HostClient:
-        """The client of the hub."""
         from scramjet_client.clients.host import HostClient  # noqa: PLC0415
 
         if self._host is None:
@@ -99,7 +98,6 @@ class Session:
         return resolve(**connection(self._options))
 
     def close(self) -> None:
-        """Close the client."""
         if self._host is not None:
             self._host.close()
 

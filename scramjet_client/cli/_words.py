@@ -348,7 +348,6 @@ _USUAL = {
 
 
 def _commands(group: click.Group, ctx: click.Context, path: str = "") -> Iterator[str]:
-    """Yield the path of each command below a group."""
     for name in group.list_commands(ctx):
         command = group.get_command(ctx, name)
         if isinstance(command, click.Group):

@@ -50,7 +50,6 @@ _requirements = click.option(
 
 
 def _start_options(function: _F) -> _F:
-    """Add the options of a start."""
     for option in (
         click.option("--id", "instance_id", metavar="ID", help="Id of the instance (1.x)."),
         click.option("--memory", type=int, metavar="MB", help="Limit of its container (1.x)."),

@@ -280,7 +280,6 @@ def _answer_of(
 
 
 def _token_of(client: HttpClient) -> dict[str, str]:
-    """Return the header with the token of a client."""
     request = requests.Request("GET", client.api_base).prepare()
     request.headers.clear()
     return dict(client.token(request).headers)

@@ -256,7 +256,6 @@ def _cut(line: str) -> str:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes in human-readable form."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.5 or unit == "GB":
             break

@@ -72,7 +72,6 @@ class Meter(Tail):
         self.received += len(data)
 
     def state(self) -> StreamState:
-        """Return the state to draw."""
         with self._lock:
             tail, newlines = self._last(), self.newlines
         if self.received > len(tail):

@@ -106,7 +106,6 @@ class End:
         self._lock = threading.Lock()
 
     def handshake(self) -> None:
-        """Do the TLS handshake, if the socket speaks TLS."""
         if isinstance(self.sock, ssl.SSLSocket):
             self._step(self.sock.do_handshake, selectors.EVENT_READ)
 
@@ -116,7 +115,6 @@ class End:
         return data
 
     def send(self, data: bytes) -> None:
-        """Send all of `data`."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._step(lambda: self.sock.send(rest), selectors.EVENT_WRITE) :]  # noqa: B023
@@ -269,7 +267,6 @@ class Flow:
         self._send(data, part.kind, to)
 
     def meet(self, point: Point) -> None:
-        """Let the fault strike if this is its point."""
         if self._exchange.fault.point == point and not self._struck:
             self._struck = True
             if not isinstance(self._exchange.fault, Pass):
