@@ -378,12 +378,7 @@ def refusal(
 ) -> str:
     """Return why Python could not make a call, in terms that the user knows.
 
-    Args:
-        function: What was called.
-        of: Its name, as its user writes it.
-        given: The arguments without a name.
-        keywords: The others.
-        said: What Python says.
+    `of` is the name of what was called, as its user writes it, and `said` is what Python says.
     """
     parameters = list(inspect.signature(function).parameters.values())
     names = [each.name for each in parameters if each.name not in ("self", "cls")]
@@ -421,11 +416,7 @@ def _surplus(of: str, parameters: Sequence[inspect.Parameter], given: Sequence[A
 
 
 def guessed(guesses: Mapping[str, str]) -> dict[str, str]:
-    """Return the right name for each guess.
-
-    Args:
-        guesses: The guesses of each right name, with spaces between them.
-    """
+    """Return the right name for each guess, from the guesses of each right name with spaces between them."""
     return {guess: right for right, of in guesses.items() for guess in of.split()}
 
 

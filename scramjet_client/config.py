@@ -434,10 +434,7 @@ def _is_our_folder(path: Path, *, shared: bool) -> bool:
 def _check_owner(path: Path, found: os.stat_result, *, shared: bool = False) -> None:
     """Refuse a file or folder that another user of this machine may have made, or can change.
 
-    Args:
-        path: A file or folder in the shared temporary folder, or that folder.
-        found: Its `os.stat` result.
-        shared: Whether others may write to it if its sticky bit protects files that are not theirs.
+    Of a `shared` folder, such as that for temporary files, others may write to it if its sticky bit protects the files.
     """
     if not hasattr(os, "getuid"):
         # Windows has a separate temporary folder for each user.
@@ -467,9 +464,7 @@ def _kind(found: os.stat_result) -> str:
 def _contents(path: Path, *, private: bool) -> bytes | None:
     """Return the content of a file, None if it is missing; reads only regular files of limited size.
 
-    Args:
-        path: The file.
-        private: Whether to refuse a file that another user may have made.
+    It refuses a `private` file that another user may have made.
     """
     # O_NONBLOCK, because opening a FIFO waits until somebody writes to it.
     names = ["O_NONBLOCK", "O_NOCTTY", "O_BINARY", *(["O_NOFOLLOW"] if private else [])]

@@ -32,11 +32,7 @@ _PAUSE = 0.25
 
 
 class Text:
-    """Decodes data that counts as text, and refuses what would not arrive as such.
-
-    Args:
-        name: What is read, for errors.
-    """
+    """Decodes data that counts as text, and refuses what would not arrive as such; errors name what is read."""
 
     def __init__(self, name: str = "") -> None:
         self._name = name
@@ -170,10 +166,7 @@ class _File(Body):
 class _Pipe(Body):
     """Data of which only the beginning can be looked at: a pipe or a terminal.
 
-    Args:
-        open: Returns its reader; it may wait for a writer.
-        name: What is read, for errors.
-        typed: Whether somebody types it, which is text.
+    `open` returns its reader, and may wait for a writer. What somebody has `typed` is text.
     """
 
     def __init__(self, open: Callable[[], Stdin], name: str, *, typed: bool) -> None:

@@ -125,10 +125,7 @@ class _Saved:
 class _Ended:
     """A version of the program has ended, or its hub is lost.
 
-    Attributes:
-        version: The version.
-        info: How it has ended; None if that is not known.
-        error: What went wrong instead.
+    `info` says how, if that is known; `error` is what went wrong instead.
     """
 
     version: _Version
@@ -178,12 +175,7 @@ class _Version:
         self._on_own_hub = on_own_hub
 
     def show(self, tell: Callable[[_Ended], object], *, whole_log: bool) -> None:
-        """Show its streams from now on, and report its end.
-
-        Args:
-            tell: Called with the end, on another thread.
-            whole_log: Whether to report the end only after the whole log was shown.
-        """
+        """Show its streams from now on, and report its end from another thread: with `whole_log`, after the log."""
         with contextlib.suppress(InstanceNotFoundError):
             self._log = self.instance.follow(log=self._take_log)
             self._streams = self.instance.follow(

@@ -42,12 +42,7 @@ _CLOSE_LIMIT = 1.0
 
 
 class Screen:
-    """Prints lines, from any thread, each in one piece.
-
-    Args:
-        as_json: Whether to print JSON lines.
-        quiet: Whether to leave out notes.
-    """
+    """Prints lines, from any thread, each in one piece; `quiet` leaves out notes."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._json = as_json
@@ -157,9 +152,7 @@ class OwnEvents:
 
     The hub's thread brings them, and must not wait for a stdout that nobody reads.
 
-    Args:
-        screen: Where to print them.
-        failed: Called with the error if stdout can't be written.
+    It calls `failed` with the error if stdout can't be written.
     """
 
     def __init__(self, screen: Screen, failed: Callable[[BaseException], object]) -> None:

@@ -13,10 +13,7 @@ from scramjet_client.errors import ScramjetError
 def for_each(session: Session, given: Sequence[str], act: Callable[[str], tuple[str, Any]]) -> None:
     """Do something to each of `given`, and print the ids of those where it succeeded.
 
-    Args:
-        session: The session of the command.
-        given: The words of the command line.
-        act: Handles one word; returns its id, and the client's answer.
+    `act` handles one word; it returns its id, and the client's answer.
     """
     first: ScramjetError | None = None
     for each in given:

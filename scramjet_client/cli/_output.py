@@ -88,12 +88,7 @@ def listing(
 ) -> None:
     """Print a list: as a table, or as one JSON document.
 
-    Args:
-        session: The session of the command.
-        items: The items of the list.
-        columns: Their headings.
-        row: Returns the cells of one item; the first is its id or name.
-        first_only: Whether to print only the first cell of each item, one a line.
+    `row` returns the cells of one item, of which the first is its id or name; `first_only` prints that alone.
     """
     if session.json:
         document(list(items))

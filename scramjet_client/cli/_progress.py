@@ -24,10 +24,7 @@ _EVERY = 0.05
 def progress(session: Session, label: str, *, shown: bool = True) -> Iterator[Report]:
     """Show the progress of a transfer while the block runs, and a summary at its end.
 
-    Args:
-        session: The session of the command; only a user at a terminal sees progress.
-        label: Name of the transfer.
-        shown: Whether the terminal is free for it.
+    Only a user at a terminal sees it; `shown` says whether the terminal is free for it.
     """
     if not (shown and session.talks):
         yield lambda _done, _total: None

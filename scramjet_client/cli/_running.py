@@ -118,9 +118,7 @@ def is_alive(instance: InstanceClient) -> bool:
 def remove(sequence: SequenceClient, *, patient: bool) -> None:
     """Delete a sequence that was sent for one run; print a warning if it stays.
 
-    Args:
-        sequence: The sequence.
-        patient: Whether to try again while the hub still counts the ended instance.
+    If `patient`, try again while the hub still counts the ended instance.
     """
     deadline = time.monotonic() + _FORGOTTEN
     try:

@@ -51,11 +51,7 @@ def attach() -> None:
 
 
 def out(*pieces: Piece, keep: str = "") -> None:
-    r"""Print a line to stdout.
-
-    Args:
-        pieces: The parts of the line.
-        keep: Control characters that may stay, such as "\n".
+    r"""Print a line to stdout; `keep` are control characters that may stay, such as "\n".
 
     Raises:
         OSError: It can't be written; `filename` is "stdout". BrokenPipeError: nobody reads it any more.
@@ -71,26 +67,15 @@ def raw_out(text: str) -> None:
 
 
 def stream_line(name: tuple[str, str], text: str) -> None:
-    """Print a line of a program to stdout, behind the name of its stream.
+    """Print a line of a program to stdout, behind the name of its stream, which has a colour.
 
-    A terminal shows it in the program's own colours.
-
-    Args:
-        name: The name, and its colour.
-        text: The line, without its end.
-
-    Raises:
-        OSError: As of `out`.
+    A terminal shows the line in the program's own colours.
     """
     raw_out(_line((name,), sys.stdout, "") + _in_its_colours(text, sys.stdout))
 
 
 def part(text: str) -> None:
-    """Print text to stdout that is not a whole line, such as the prompt of a debugger.
-
-    Raises:
-        OSError: As of `out`.
-    """
+    """Print text to stdout that is not a whole line, such as the prompt of a debugger."""
     with named_stdout():
         sys.stdout.write(printable(text, keep=LINES))
         sys.stdout.flush()

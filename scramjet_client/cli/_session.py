@@ -29,8 +29,7 @@ def given(ctx: click.Context) -> MutableMapping[str, Any]:
 class Session:
     """The settings of one run, and the client that is created from them when a command needs it.
 
-    Args:
-        options: The result of `given`; the options behind the verb are added to it later.
+    `options` are those of `given`, to which the options behind the verb are added later.
     """
 
     def __init__(self, options: MutableMapping[str, Any]) -> None:

@@ -140,11 +140,7 @@ def _tell_lost(lost: int, lines: int) -> None:
 
 
 class Limit:
-    """The time limit of a command whose call of the library has none.
-
-    Args:
-        seconds: From now on; None means no limit.
-    """
+    """The time limit of a command whose call of the library has none: seconds from now on."""
 
     def __init__(self, seconds: float | None) -> None:
         self.over = False
@@ -214,11 +210,8 @@ def show_log(
     is younger than this command.
 
     Args:
-        session: The session of the command.
         open_it: Opens the log, given time limits.
         follow: Whether to go on with what comes; None means as `follows`.
-        lines: Most lines to print, or None.
-        limit: Seconds to read.
         is_kept: Whether the hub gives the same records to the next reader again.
         choice: The lines to print, as of `Chosen`.
 

@@ -111,11 +111,7 @@ def encoded(
 ) -> Iterator[bytes]:
     """Yield events as bytes, then an event that marks the end; without it a browser reconnects.
 
-    Args:
-        items: The items to send.
-        name: Name of the events, or None.
-        first_id: Number of the first event, or None for no numbers.
-        end: Name of the event that marks the end, or None for no such event.
+    `first_id` numbers the events, and `end` is the name of the last one; None leaves it out.
     """
     numbers: Iterator[str | None] = (
         itertools.repeat(None) if first_id is None else map(str, itertools.count(first_id))

@@ -240,12 +240,7 @@ class Flow:
     def carry(self, part: Part, to: End, before: Point, within: Point, last: Point | None) -> None:
         """Pass a part on, and let the fault strike at its point.
 
-        Args:
-            part: The part that has arrived.
-            to: Where to send it.
-            before: The point before a head.
-            within: The point inside a body.
-            last: The point before the message's end, if there is one.
+        Of a message, that is `before` its head, `within` its body, or `last`, before its end.
         """
         data = part.data
         if part.kind in ("head", "interim"):
