@@ -111,9 +111,11 @@ class Body:
         total: The size of a file that the library can't know, or None.
     """
 
-    source: Any
-    type: str | None = None
     total: int | None = None
+
+    def __init__(self, source: Any, type: str | None = None) -> None:
+        self.source = source
+        self.type = type
 
     def ready(self, seconds: float) -> bool:
         """Wait until it is known whether this is text; return whether it is."""
@@ -132,14 +134,6 @@ class Body:
         return self.type
 
 
-class _Given(Body):
-    """Data whose type is given, or matters to nobody."""
-
-    def __init__(self, source: Any, type: str | None) -> None:
-        self.source = source
-        self.type = type
-
-
 class _File(Body):
     """A regular file."""
 
@@ -147,7 +141,7 @@ class _File(Body):
         self._name = name
         self._text = is_text(file) if isinstance(file, Path) else _is_text(file)
         self.total = size_of(file)
-        self.source = self._pieces(file) if self._text else file
+        super().__init__(self._pieces(file) if self._text else file)
 
     @property
     def sent_as(self) -> str | None:
@@ -170,7 +164,7 @@ class _Pipe(Body):
     """
 
     def __init__(self, open: Callable[[], Stdin], name: str, *, typed: bool) -> None:
-        self.source = self
+        super().__init__(self, TEXT if typed else None)
         self._open = open
         self._keys: Stdin | None = None
         self._text = typed
@@ -182,7 +176,6 @@ class _Pipe(Body):
         self._in_time = typed
         self._over = False
         if typed:
-            self.type = TEXT
             self._keys = open()
             self._known.set()
         else:
@@ -261,7 +254,7 @@ def body(path: str, type: str | None, stream_id: str = "input") -> Iterator[Body
     """Open the data to send to an input: a file, or stdin for "-". The end of the block frees the reader of a pipe."""
     if type is not None or stream_id != "input":
         with source(path) as given:
-            yield _Given(given, type)
+            yield Body(given, type)
         return
     if path == "-" and is_regular(sys.stdin):
         yield _File(sys.stdin.buffer, "stdin")
