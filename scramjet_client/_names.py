@@ -33,56 +33,40 @@ SYNONYMS = {
 """Synonyms: a method that has one of the values as a keyword also accepts the key. Only its own name is documented."""
 
 _MEANT = {
-    "access_token": ("token",),
-    "address": ("api_base", "host"),
-    "api_key": ("token",),
-    "api_url": ("api_base",),
-    "arguments": ("args",),
-    "auth": ("token",),
-    "body": ("stream", "input", "value"),
-    "buffer": ("stream",),
-    "ca": ("verify",),
-    "callback": ("progress", "on_gap"),
-    "close": ("end",),
-    "close_input": ("end",),
-    "configuration": ("app_config",),
-    "content_type": ("type", "mimetype"),
-    "data": ("stream", "input", "message"),
-    "deps": ("requirements",),
-    "dependencies": ("requirements",),
-    "encoding": ("type",),
-    "eof": ("end",),
-    "env_vars": ("env",),
-    "environment": ("env",),
-    "event": ("event_name",),
-    "file": ("stream", "package", "target"),
-    "files": ("include",),
-    "final": ("end",),
-    "finish": ("end",),
-    "func": ("function", "program"),
-    "host": ("api_base",),
-    "hub": ("api_base", "host"),
-    "hub_url": ("api_base",),
-    "idle": ("idle_timeout",),
-    "last": ("end",),
-    "max_retries": ("retries",),
-    "memory": ("limits",),
-    "mime": ("type", "mimetype"),
-    "mimetype": ("type",),
-    "name": ("event_name", "topic", "stream_id", "id"),
-    "on_progress": ("progress",),
-    "params": ("app_config", "args", "params"),
-    "path": ("package", "stream", "target"),
-    "payload": ("stream", "message"),
-    "port": ("api_base",),
-    "refresh": ("interval",),
-    "seconds": ("timeout",),
-    "source": ("stream", "function"),
-    "ssl_verify": ("verify",),
-    "stdout": ("output",),
-    "stream": ("stream_id",),
+    "stream": "body buffer data file path payload source",
+    "input": "body data",
+    "message": "data payload",
+    "value": "body",
+    "app_config": "configuration params",
+    "args": "arguments params",
+    "event_name": "event name",
+    "topic": "name",
+    "stream_id": "name stream",
+    "id": "name",
+    "package": "file path",
+    "target": "file path",
+    "function": "func source",
+    "program": "func",
+    "progress": "callback on_progress",
+    "on_gap": "callback",
+    "type": "content_type encoding mime mimetype",
+    "mimetype": "content_type mime",
+    "api_base": "address api_url host hub hub_url port",
+    "host": "address hub",
+    "token": "access_token api_key auth",
+    "verify": "ca ssl_verify",
+    "end": "close close_input eof final finish last",
+    "requirements": "dependencies deps",
+    "env": "env_vars environment",
+    "include": "files",
+    "idle_timeout": "idle",
+    "retries": "max_retries",
+    "limits": "memory",
+    "interval": "refresh",
+    "timeout": "seconds",
+    "output": "stdout",
 }
-"""Meanings of wrong keywords, for cases in which no name looks similar."""
+"""Wrong keywords by their meaning, for cases in which no name looks similar. The first name that a method has counts."""
 
 _IN_CONFIG = "app_config={...} gives the program settings, as context.config; programs share the hub's environment"
 _ALWAYS_COLLECTED = "leave it out: the result always has .output, .stdout, .stderr and .log"
@@ -353,11 +337,10 @@ def _renamed(
 
 def _meant(name: str, names: list[str]) -> str:
     """Return the name that a wrong keyword means, or ""."""
-    guesses = {
-        guess: meant[0]
-        for guess, of in [*SYNONYMS.items(), *_MEANT.items()]
-        if (meant := [each for each in of if each in names])
-    }
+    guesses = {guess: right for guess, of in SYNONYMS.items() for right in of if right in names}
+    for right in reversed(_MEANT):
+        if right in names:
+            guesses.update(dict.fromkeys(_MEANT[right].split(), right))
     if name in guesses:
         return guesses[name]
     bare = name.strip("_")
