@@ -66,7 +66,7 @@ _MEANT = {
     "timeout": "seconds",
     "output": "stdout",
 }
-"""Wrong keywords by their meaning, for cases in which no name looks similar. The first name that a method has counts."""
+"""Wrong keywords by what they mean, for those that look like no name. The first name that a method has counts."""
 
 _IN_CONFIG = "app_config={...} gives the program settings, as context.config; programs share the hub's environment"
 _ALWAYS_COLLECTED = "leave it out: the result always has .output, .stdout, .stderr and .log"
