@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import requests
 
 from scramjet_client._base import Closing, Live
 from scramjet_client.api.http_client import ClientProvider, HttpClient
-from scramjet_client.errors import HubResponseError, NotFoundError
+from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
 from scramjet_client.http.settings import TimeoutLike, route
 
 _H = TypeVar("_H", bound="Handle")
@@ -63,6 +63,11 @@ class Handle(Live):
 
     def _route(self, *rest: str) -> str:
         return route(self._kind, self._id, *rest)
+
+
+class _Listed(Protocol):
+    @property
+    def id(self) -> str: ...
 
 
 _A = TypeVar("_A", bound="ApiClient")
@@ -155,8 +160,22 @@ class ProxiedClient(HttpClient):
         return self._explain(error) if isinstance(error, NotFoundError) else error
 
 
-def more_specific(error: NotFoundError, kind: type[NotFoundError], message: str) -> NotFoundError:
+def unless_listed(
+    error: NotFoundError, list_them: Callable[[], Iterable[_Listed]], id: str, truer: NotFoundError
+) -> HubResponseError:
+    """Return the true error for a 404 from behind an API: perhaps this API sent it, because it does not list the id."""
+    try:
+        known = {each.id for each in list_them()}
+    except NotFoundError as nearer:
+        # It has been explained if the API in front is itself behind another one.
+        return error if type(nearer) is NotFoundError else nearer
+    except ScramjetError:
+        return error
+    return error if id in known else more_specific(error, truer)
+
+
+def more_specific(error: NotFoundError, truer: NotFoundError) -> NotFoundError:
     """Return a more specific error for a 404, with the facts of the given one."""
-    truer = kind(message, status=error.status, url=error.url, body=error.body)
+    truer.status, truer.url, truer.body = error.status, error.url, error.body
     truer.__cause__ = error
     return truer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 from scramjet_client._base import public
@@ -21,7 +20,7 @@ from scramjet_client.api.answers import (
     version_from,
 )
 from scramjet_client.api.generations import generation_of
-from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific
+from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific, unless_listed
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
@@ -132,16 +131,16 @@ class ManagerClient(TopicData, ApiClient):
         """Return a client for a hub, whose requests go through the manager; sends no request.
 
         It offers everything that a hub does. If the manager has no hub with that id, any call raises
-        `HubNotFoundError`.
-
-        Args:
-            id: The hub's id.
-            host_api_base: Path of the hub's own API.
+        `HubNotFoundError`. `host_api_base` is the path of the hub's own API.
 
         Wire: everything below /sth/{id}/api/v1.
         """
         path = f"{route('sth', id)}/{route(*host_api_base.strip('/').split('/'))}"
-        explain = partial(_nearest, hub=id, manager=self)
+
+        def explain(error: NotFoundError) -> HubResponseError:
+            said = f"the manager at {self.api_base} has no hub {id!r}"
+            return unless_listed(error, self.get_hosts, id, HubNotFoundError(said))
+
         # setdefault is atomic: two threads that ask at the same time get the same client.
         behind = self._behind.setdefault(path, ProxiedClient(self._client, path, explain))
         return HostClient.over(behind)
@@ -185,11 +184,7 @@ class ManagerClient(TopicData, ApiClient):
         return disconnected_from(self._client.request("POST", "disconnect", body, **_ABOUT))
 
     def delete_hub(self, id: str, *, force: bool = False) -> None:
-        """Have the manager forget a hub.
-
-        Args:
-            id: The hub's id.
-            force: Whether to forget it even if it is connected.
+        """Have the manager forget a hub; with `force` even if it is connected.
 
         Raises:
             HubNotFoundError: The manager has no such hub.
@@ -239,10 +234,8 @@ class ManagerClient(TopicData, ApiClient):
         """Put a sequence package into the manager's store.
 
         Args:
-            package: As in `HostClient.send_sequence`.
+            package, requirements, progress: As in `HostClient.send_sequence`.
             id: The id for it; "" lets the manager choose.
-            requirements: As in `HostClient.send_sequence`.
-            progress: As in `InstanceClient.send_stream`.
 
         Wire: PUT /s3/{id}.
         """
@@ -264,21 +257,6 @@ class ManagerClient(TopicData, ApiClient):
         return self._client.request("GET", path, **_ABOUT)
 
 
-def _nearest(error: NotFoundError, hub: str, manager: ManagerClient) -> HubResponseError:
-    """Return the right error for a 404 from behind a manager: perhaps the manager sent it, because it lacks the hub."""
-    try:
-        known = {each.id for each in manager.get_hosts()}
-    except NotFoundError as nearer:
-        return nearer
-    except ScramjetError:
-        return error
-    if hub in known:
-        return error
-    return more_specific(
-        error, HubNotFoundError, f"the manager at {manager.api_base} has no hub {hub!r}"
-    )
-
-
 def manager_of(host: HostClient, base: str) -> HttpClient:
     """Return a client that asks a hub's manager through the hub; see `HostClient.get_manager_client`."""
 
@@ -287,7 +265,7 @@ def manager_of(host: HostClient, base: str) -> HttpClient:
         if host.get_status().cpm:
             return error
         return more_specific(
-            error, ManagerNotFoundError, f"the hub at {host.api_base} is not connected to a manager"
+            error, ManagerNotFoundError(f"the hub at {host.api_base} is not connected to a manager")
         )
 
     return ProxiedClient(host.client, route("cpm", *base.strip("/").split("/")), explain)

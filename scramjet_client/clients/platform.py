@@ -15,7 +15,7 @@ from scramjet_client.api.answers import (
     revoked_from,
     version_from,
 )
-from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific
+from scramjet_client.api.handles import ApiClient, ProxiedClient, unless_listed
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
@@ -78,26 +78,16 @@ class ManyManagers(ApiClient):
     def get_manager_client(self, id: str, manager_api_base: str = "/api/v1") -> ManagerClient:
         """Return a client for a manager, or space; sends no request.
 
-        With an unknown id, any call raises `ManagerNotFoundError`.
-
-        Args:
-            id: The id of the manager or space.
-            manager_api_base: Path of the manager's own API.
+        With an unknown id, any call raises `ManagerNotFoundError`. `manager_api_base` is the path of the manager's own
+        API.
 
         Wire: everything below /cpm/{id}/api/v1 or /space/{id}/api/v1.
         """
         path = route(self._manager_path, id, *manager_api_base.strip("/").split("/"))
 
         def explain(error: NotFoundError) -> HubResponseError:
-            try:
-                known = {each.id for each in self.get_managers()}
-            except ScramjetError:
-                return error
-            if id in known:
-                return error
-            return more_specific(
-                error, ManagerNotFoundError, f"there is no manager {id!r} at {self.api_base}"
-            )
+            said = f"there is no manager {id!r} at {self.api_base}"
+            return unless_listed(error, self.get_managers, id, ManagerNotFoundError(said))
 
         # setdefault is atomic: two threads that ask at the same time get the same client.
         return self._managers.setdefault(

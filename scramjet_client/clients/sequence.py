@@ -241,9 +241,7 @@ class SequenceClient(Handle):
         """Replace the package (1.x); the sequence keeps its id.
 
         Args:
-            package: As in `HostClient.send_sequence`.
-            requirements: As in `HostClient.send_sequence`.
-            progress: As in `InstanceClient.send_stream`.
+            package, requirements, progress: As in `HostClient.send_sequence`.
 
         Raises:
             SequenceNotFoundError: The hub has no such sequence.
