@@ -173,12 +173,13 @@ class Exchange:
 class Owner(Protocol):
     """The part of the proxy that a connection uses."""
 
+    struck: deque[Fault]
+    delivered: deque[str]
+
     def accept_tls(self, sock: socket.socket) -> socket.socket: ...
     def reach_hub(self, timeout: float) -> socket.socket: ...
     def chosen(self, request: str) -> Fault: ...
     def chosen_at_connect(self) -> Fault | None: ...
-    def struck_by(self, fault: Fault) -> None: ...
-    def delivering(self, request: str) -> None: ...
     def failed(self, error: BaseException) -> None: ...
     def restart(self, away: float) -> None: ...
     def gone(self, connection: Connection) -> None: ...
@@ -265,7 +266,7 @@ class Flow:
         if self._exchange.fault.point == point and not self._struck:
             self._struck = True
             if not isinstance(self._exchange.fault, Pass):
-                self._connection.owner.struck_by(self._exchange.fault)
+                self._connection.owner.struck.append(self._exchange.fault)
             self._exchange.fault.strike(self)
 
     def _send(self, data: bytes, kind: str, to: End) -> None:
@@ -373,7 +374,7 @@ class Connection:
                 if part.kind == "head" or flow is None:
                     flow = self._begun(part)
                     flow.meet("request")
-                    self.owner.delivering(flow.request)
+                    self.owner.delivered.append(flow.request)
                     self._reach_hub()
                 assert self.hub is not None
                 flow.carry(part, self.hub, "request", "upload", None)
