@@ -331,9 +331,7 @@ def _one_of(record: dict[str, Any], field: str, known: tuple[str, ...]) -> None:
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open("rb") as file:
-        number = 0
-        while line := file.readline(_LONGEST_LINE):
-            number += 1
+        for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
             if not line.endswith(b"\n") and number > 1:
                 return  # its writer was killed while it wrote
             try:
