@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import io
 import math
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO
 
 import attrs
 
+from scramjet_client._trace import packed
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _bodies, _exits, _output, _say
 from scramjet_client.cli._hints import say_advice
@@ -442,15 +442,8 @@ class _ShellRun:
             _say.warn(error.message)
 
     def _print_document(self, info: GetInstanceResponse) -> None:
-        data = {name: _text_or_base64(file.getvalue()) for name, file in self._kept.items()}
+        kept = {name: packed(file.getvalue()) for name, file in self._kept.items()}
+        data = {name: each.get("text", each) for name, each in kept.items()}
         log = self._kept["log"].getvalue().decode("utf-8", "replace").splitlines()
         code = None if info.terminated is None else info.terminated.exit_code
         _output.document({"id": info.id, "returncode": code, "info": info, **data, "log": log})
-
-
-def _text_or_base64(data: bytes) -> Any:
-    """Return data as text; if it is not text, return an object with its base64 form."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
