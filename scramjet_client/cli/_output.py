@@ -15,8 +15,9 @@ import attrs
 
 from scramjet_client._base import printable, printable_json
 from scramjet_client.api.answers import seconds_since
-from scramjet_client.cli import _say
+from scramjet_client.cli import _exits, _say
 from scramjet_client.cli._session import Session
+from scramjet_client.errors import ScramjetError
 
 _NARROW = 80
 """Below this many columns of a terminal, ids are cut; every command accepts the beginning of an id."""
@@ -102,6 +103,31 @@ def listing(
     else:
         for text in _aligned([list(columns), *rows]):
             _say.out(text)
+
+
+def for_each(session: Session, given: Sequence[str], act: Callable[[str], tuple[str, Any]]) -> None:
+    """Do something to each of `given`, and print the ids of those where it succeeded.
+
+    `act` handles one word; it returns its id, and the client's answer.
+    """
+    first: ScramjetError | None = None
+    for each in given:
+        try:
+            id, answer = act(each)
+        except ScramjetError as error:
+            if first is not None:
+                _say.error(_exits.sentence(error))
+            first = first or error
+            continue
+        message = getattr(answer, "message", "")
+        if session.json:
+            line({**plain(answer), "id": id})
+        else:
+            _say.out(id)
+            if message:
+                session.note(f"{id}: {message}")
+    if first is not None:
+        raise first
 
 
 def details(session: Session, value: Any, pairs: Sequence[tuple[str, Any]]) -> None:

@@ -16,7 +16,6 @@ import click
 from scramjet_client.api.answers import shown_status
 from scramjet_client.cli import _exits, _lookup, _output, _say, _streams
 from scramjet_client.cli._click import Group
-from scramjet_client.cli._each import for_each
 from scramjet_client.cli._numbers import seconds_type
 from scramjet_client.cli._options import (
     LIMIT_NAMES,
@@ -435,7 +434,7 @@ def stop(session: Session, instances: tuple[str, ...], seconds: float, keepalive
         client = _lookup.instance_of(session, given)
         return client.id, client.stop(timedelta(seconds=seconds), keepalive)
 
-    for_each(session, instances, end)
+    _output.for_each(session, instances, end)
 
 
 @inst.command()
@@ -454,7 +453,7 @@ def kill(session: Session, instances: tuple[str, ...], forget: bool) -> None:
         client = _lookup.instance_of(session, given)
         return client.id, client.kill(remove_immediately=forget)
 
-    for_each(session, instances, end)
+    _output.for_each(session, instances, end)
 
 
 @inst.command()

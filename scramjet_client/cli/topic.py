@@ -10,7 +10,6 @@ import click
 from scramjet_client.cli import _output, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_topic
-from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import (
     SENDING,
     file_option,
@@ -152,4 +151,4 @@ def rm(session: Session, topics: tuple[str, ...]) -> None:
     Example:
         scramjet topic rm names
     """
-    for_each(session, topics, lambda name: (name, session.host.delete_topic(name)))
+    _output.for_each(session, topics, lambda name: (name, session.host.delete_topic(name)))
