@@ -223,14 +223,13 @@ class _Version:
         while not streams.done:
             with contextlib.suppress(HubTimeoutError):  # any other error appears again below
                 streams.wait(_LOOK)
-            found = self._last.news(self._is_alive)
+            found = self._last.news(
+                lambda: not self.over.is_set() and _running.is_alive(self.instance)
+            )
             if found is not None:
                 self.blame(found.cause)
                 self._screen.note("the program still runs, and may wait for ever", _say.YELLOW)
         streams.wait()
-
-    def _is_alive(self) -> bool:
-        return not self.over.is_set() and _running.is_alive(self.instance)
 
     def blame(self, cause: Cause) -> None:
         """Show an error of the program with its place and its cure."""
