@@ -365,9 +365,7 @@ class Connection:
             Flow(self, Exchange("", fault)).meet("connect")
         self.client.sock = self.owner.accept_tls(self.client.sock)
         self.client.handshake()
-        framing = Framing(answers=False)
-        if self._opaque:
-            framing.opaque()
+        framing = Framing(answers=False, opaque=self._opaque)
         flow: Flow | None = None
         while data := self._received(self.client):
             for part in framing.feed(data):
@@ -396,9 +394,7 @@ class Connection:
 
     def _carry_answers(self) -> None:
         assert self.hub is not None
-        framing = Framing(answers=True, bodiless=self._next_answers_head)
-        if self._opaque:
-            framing.opaque()
+        framing = Framing(answers=True, opaque=self._opaque, bodiless=self._next_answers_head)
         flow: Flow | None = None
         while data := self._received(self.hub):
             for part in framing.feed(data):
