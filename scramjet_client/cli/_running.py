@@ -17,7 +17,7 @@ from scramjet_client._trace import packed
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _bodies, _exits, _output, _say
 from scramjet_client.cli._hints import say_advice
-from scramjet_client.cli._progress import Report, progress, stdout_is_free
+from scramjet_client.cli._progress import Report, progress
 from scramjet_client.cli._session import Session
 from scramjet_client.cli._streams import log_line
 from scramjet_client.clients.sequence import SequenceClient
@@ -323,8 +323,10 @@ class _ShellRun:
             if self._feed.path is not None:
                 given = _bodies.body(self._feed.path, self._feed.type, self._feed.stream_id)
                 self._body = stack.enter_context(given)
-                report = stack.enter_context(self._progress(self._feed.path))
-                self._report = self._body.reported(report)
+                if self._feed.path != "-":
+                    what, printed = self._feed.stream_id, self._shown.path is None
+                    report = stack.enter_context(progress(self._session, what, printed=printed))
+                    self._report = self._body.reported(report)
             stack.callback(self._cancel)
             while not following.done:
                 self._check_limit()
@@ -390,11 +392,6 @@ class _ShellRun:
         told = f"instance {self._instance.id!r} still runs, but its {found.stream} says {found.cause.summary}"
         _say.warn(told)
         say_advice(found.cause, self._feed.type)
-
-    def _progress(self, path: str) -> contextlib.AbstractContextManager[Report]:
-        """Show the progress of a file, if no output of the program goes to the terminal."""
-        aside = self._shown.path is not None or stdout_is_free()
-        return progress(self._session, self._feed.stream_id, shown=aside and path != "-")
 
     def _check_limit(self) -> None:
         if self._deadline is not None and time.monotonic() >= self._deadline:

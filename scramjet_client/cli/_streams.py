@@ -97,8 +97,7 @@ def copy(
     with stream, contextlib.suppress(StreamIdleError), contextlib.ExitStack() as stack:
         file: Any = _say.Data() if path is None else stack.enter_context(open(path, "wb"))
         # On a terminal, the printed data itself shows the progress.
-        shown = path is not None or not sys.stdout.isatty()
-        report = stack.enter_context(progress(session, label, shown=shown))
+        report = stack.enter_context(progress(session, label, printed=path is None))
         through = 0
         pieces = stream.chunks() if lines is None else iter(stream)
         # The iterator is kept: without it the stream would close after the last line.

@@ -30,7 +30,7 @@ from scramjet_client.cli._options import (
     source_argument,
     type_option,
 )
-from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
+from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli.events import event, events
 from scramjet_client.errors import (
@@ -229,8 +229,7 @@ def _send(
     session: Session = ctx.obj
     client = _lookup.instance_of(session, instance)
     with _bodies.body(file, content_type, stream_id) as body, contextlib.ExitStack() as stack:
-        shown = file != "-" or stdin_is_free()
-        report = body.reported(stack.enter_context(progress(session, stream_id, shown=shown)))
+        report = body.reported(stack.enter_context(progress(session, stream_id, source=file)))
         until = session.limit(limit)
         left = _left_for(body, until)
         try:
@@ -342,8 +341,8 @@ def inout(
     time_limit = _streams.Limit(session.limit(limit))
     with contextlib.ExitStack() as stack:
         body = stack.enter_context(_bodies.body(file, content_type))
-        shown = stdout_is_free() and (file != "-" or stdin_is_free())
-        report = body.reported(stack.enter_context(progress(session, "input", shown=shown)))
+        shown = progress(session, "input", source=file, printed=True)
+        report = body.reported(stack.enter_context(shown))
         # No longer: whoever writes to the pipe may wait for the program's first word.
         body.ready(_FIRST_WORD)
         stream = client.inout(body.source, type=body.type, end=not no_end, progress=report)

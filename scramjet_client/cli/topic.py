@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import click
@@ -20,7 +19,7 @@ from scramjet_client.cli._options import (
     topic_argument,
     type_option,
 )
-from scramjet_client.cli._progress import progress, stdin_is_free
+from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.models.words import NDJSON
 
@@ -81,10 +80,8 @@ def send(
         echo '{"name": "Ada"}' | scramjet topic send names -
     """
     host = session.host
-    with _streams.source(file) as body, contextlib.ExitStack() as stack:
-        shown = file != "-" or stdin_is_free()
-        report = stack.enter_context(progress(session, topic, shown=shown))
-        until = session.limit(limit)
+    until = session.limit(limit)
+    with _streams.source(file) as body, progress(session, topic, source=file) as report:
         sent = host.send_topic(
             topic, body, content_type=content_type, progress=report, timeout=until
         )
