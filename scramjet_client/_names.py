@@ -9,6 +9,7 @@ import functools
 import inspect
 import io
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType, FunctionType, TracebackType
 from typing import Any, ClassVar, NoReturn, TypeVar
@@ -422,29 +423,23 @@ class Guided:
 
     def _advice_on(self, name: str) -> str:
         """Return the right name for a missing one, or ""."""
-        for cls in type(self).__mro__:
-            advice = vars(cls).get("_guesses", {}).get(name)
-            if advice:
-                return str(advice)
+        guesses = ChainMap(*(vars(cls).get("_guesses", {}) for cls in type(self).__mro__))
+        if name in guesses:
+            return str(guesses[name])
         names = [each for each in dir(type(self)) if not each.startswith("_")]
         found = misspelt(name, names) or _of_another_verb(name, names)
         if found:
             return found + ("()" if callable(getattr(type(self), found)) else "")
-        guesses = {each for cls in type(self).__mro__ for each in vars(cls).get("_guesses", {})}
-        found = misspelt(name, sorted(guesses))
-        return self._advice_on(found) if found else ""
-
-    def _missing(self, name: str) -> AttributeError:
-        advice = "" if name.startswith("_") else self._advice_on(name)
-        kind = type(self).__name__
-        error = AttributeError(f"{kind} has no {name!r}" + (f"; use {advice}" if advice else ""))
-        # Without this, Python adds its own guess to ours.
-        error.name, error.obj = name, None
-        return error
+        return str(guesses.get(misspelt(name, sorted(guesses)), ""))
 
 
-def _getattr(self: Guided, name: str) -> Any:
-    raise self._missing(name)
+def _getattr(self: Guided, name: str) -> NoReturn:
+    advice = "" if name.startswith("_") else self._advice_on(name)
+    kind = type(self).__name__
+    error = AttributeError(f"{kind} has no {name!r}" + (f"; use {advice}" if advice else ""))
+    # Without this, Python adds its own guess to ours.
+    error.name, error.obj = name, None
+    raise error
 
 
 # Set from outside, so that type checkers still refuse missing attributes.
