@@ -220,7 +220,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
             for buffer in buffers:
                 rest = memoryview(buffer)
                 while rest:
-                    came = self._record(len(rest), rest)
+                    came: int = self._record(len(rest), rest)
                     count += came
                     rest = rest[came:]
                     if not came or (rest and not self._has_more()):
