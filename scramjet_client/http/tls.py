@@ -330,8 +330,8 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def pending(self) -> int:
         """Return how many bytes may be read without the network; an exception that waits counts as one."""
         with self._step_lock:
-            inside = 0 if self._starved else self._incoming.pending
-            return super().pending() + inside + (self._late is not None)
+            # A read also takes the beginning of a record out of there, so nobody polls for one in vain again and again.
+            return super().pending() + self._incoming.pending + (self._late is not None)
 
     def shutdown(self, how: int) -> None:
         """Shut the connection below TLS.

@@ -203,7 +203,7 @@ def test_only_what_can_be_read_is_pending(certificates: Certificates):
     part, rest = threading.Event(), threading.Event()
 
     def talk(conn: Conn) -> None:
-        conn.send(b"first" + b"second" * 1000)
+        conn.raw.sendall(conn._end.encrypted(b"first") + conn._end.encrypted(b"second" * 1000))
         record = conn._end.encrypted(b"third")
         assert part.wait(LIMIT)
         conn.raw.sendall(record[:10])
