@@ -303,6 +303,14 @@ class DuplexSSLSocket(ssl.SSLSocket):
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Return up to `buflen` bytes, b"" at the end: the records that have come, or the first that comes."""
+        with self._step_lock:
+            if self._sslobj is not None:
+                # Who polls many sockets for a line each calls this where something has come: no detour, then.
+                try:
+                    return self._records(buflen)
+                except (ssl.SSLWantReadError, ssl.SSLEOFError):
+                    # Nothing has come yet, or it is the end: `_read` waits, or knows what that means.
+                    pass
         return self._read(b"", self._records, buflen)
 
     def recvmsg_into(  # type: ignore[override]  # ssl's own refuses
