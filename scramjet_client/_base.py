@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import re
 import sys
 import warnings
@@ -46,10 +44,9 @@ def callers_level() -> int:
 
     Where no line of the user is running any more, as at the interpreter's end, it is that of none.
     """
-    here = os.path.dirname(os.path.abspath(__file__)) + os.sep
     level = 1
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith((here, contextlib.__file__)):
+    while frame is not None and is_beneath(module_of(frame)):
         level, frame = level + 1, frame.f_back
     return level
 
@@ -60,6 +57,28 @@ def warn_aside(text: str, category: type[Warning]) -> None:
         warnings.warn(text, category, stacklevel=callers_level())
     except Warning as warning:
         warnings.showwarning(warning, category, PUBLIC, 1)
+
+
+def tell_aside(text: str) -> None:
+    """Tell of a failure in the background that no call raises, where it is seen.
+
+    That is the log, if somebody has set up logging for it. Otherwise it is a `RuntimeWarning`: this package's logger
+    has a `NullHandler`, so that Python itself shows none of its records.
+    """
+    if _is_logged() or not logger.isEnabledFor(logging.WARNING):
+        logger.warning(text)
+    else:
+        warn_aside(text, RuntimeWarning)
+
+
+def _is_logged() -> bool:
+    """Return whether a handler takes the records of this package's logger."""
+    at: logging.Logger | None = logger
+    while at is not None:
+        if not all(isinstance(each, logging.NullHandler) for each in at.handlers):
+            return True
+        at = at.parent if at.propagate else None
+    return False
 
 
 def safe_repr(error: BaseException) -> str:

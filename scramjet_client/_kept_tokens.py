@@ -26,6 +26,9 @@ except ImportError:  # not a POSIX system, so such hubs do not exist
 VARIABLE = "SCRAMJET_HUB_TOKEN"
 """The variable with the token of a hub that a command starts."""
 
+_API_PATH = "/api/v1"
+"""The path of the API of such a hub."""
+
 _SYSTEM = "/run/user/{}"
 _FOLDER = "scramjet"
 _SIZE_LIMIT = 4096
@@ -140,9 +143,9 @@ def find_token(url: str) -> tuple[str, Path] | None:
 
 
 def kept_at(url: str) -> str | None:
-    """Return the URL under which the token of this user's hub at `url` is kept, or None.
+    """Return the URL of the API of this user's hub at `url`, under which its token is kept; or None.
 
-    It is another one for a name such as "localhost".
+    It is another one for a name such as "localhost", and for a wrong path.
     """
     try:
         parts = urlsplit(url)
@@ -155,7 +158,7 @@ def kept_at(url: str) -> str | None:
         # A file that can't be believed holds no token of ours.
         with contextlib.suppress(UnsafeTokenFile):
             if find_token(each) is not None:
-                return each
+                return urlsplit(each)._replace(path=_API_PATH, query="", fragment="").geturl()
     return None
 
 
@@ -170,7 +173,7 @@ def hubs_here() -> list[str]:
                     continue
                 address = named["address"].replace("_", ":")
                 url = (
-                    f"http://{f'[{address}]' if ':' in address else address}:{named['port']}/api/v1"
+                    f"http://{f'[{address}]' if ':' in address else address}:{named['port']}{_API_PATH}"
                 )
                 # A file that can't be believed is of no hub of ours.
                 with contextlib.suppress(UnsafeTokenFile):

@@ -254,6 +254,7 @@ class _ShellRun:
                     log.wait()
                 else:
                     self._await_reason(log, info)
+                    log.close()
                 info = self._last.learn(info)
             except KeyboardInterrupt:
                 killed = self._interrupted(following)

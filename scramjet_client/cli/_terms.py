@@ -21,6 +21,11 @@ _TERMS: tuple[tuple[str, str], ...] = (
         "`scramjet inst input ID --end < /dev/null` gives that",
     ),
     (
+        r"follow\([a-z=., ]+\) reads them",
+        "`scramjet inst output ID` and `scramjet inst stdout ID` read them",
+    ),
+    (r"this client does not read its", "this command does not read its"),
+    (
         r"--ca FILE, SCRAMJET_CA_BUNDLE or verify= names it",
         "--ca FILE or SCRAMJET_CA_BUNDLE names it",
     ),

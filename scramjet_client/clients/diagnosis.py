@@ -25,6 +25,7 @@ from scramjet_client.errors import (
     ScramjetError,
 )
 from scramjet_client.http.causes import causes, has_cause
+from scramjet_client.http.failures import WRONG_PATH_OF_OURS, wrong_path
 from scramjet_client.http.settings import API_PATH, is_loopback, proxies_for
 
 _LOGIN = 407
@@ -182,15 +183,21 @@ def _elsewhere(client: HttpClient, timeout: float) -> Diagnosis | None:
 
 
 def _about_token(client: HttpClient, sources: Mapping[str, str]) -> Diagnosis:
+    path = ""
+    if wrong_path(client.api_base):
+        # A hub may ask for the token on any path, so nobody knows what is at this one.
+        path = f"; a hub's API is normally below {API_PATH}, and this URL does not end with it"
     if client.token.is_set:
         whose = sources.get("token", "argument token")
         return Diagnosis(
             "refused-token",
-            f"the token of {whose} is not the one that this hub takes; {_right_token(client, whose)}",
+            f"the token of {whose} is not the one that this hub takes; {_right_token(client, whose)}{path}",
         )
     kept = kept_at(client.api_base)
     if kept is not None:
         own = kept == client.api_base
+        if path:
+            return Diagnosis("no-token", WRONG_PATH_OF_OURS.format(kept))
         return Diagnosis(
             "no-token",
             "it is a hub of yours, and HostClient.from_env() finds its token"
@@ -198,7 +205,8 @@ def _about_token(client: HttpClient, sources: Mapping[str, str]) -> Diagnosis:
             else f"it is a hub of yours, whose token from_env() and `scramjet` send only to {kept}; use this address",
         )
     return Diagnosis(
-        "no-token", "this hub wants a token, and none was given; set SCRAMJET_TOKEN, or give token="
+        "no-token",
+        f"this hub wants a token, and none was given; set SCRAMJET_TOKEN, or give token={path}",
     )
 
 

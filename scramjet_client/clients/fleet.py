@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Union
 
 import attrs
 
-from scramjet_client._base import Closing, Live, Rows, Shown, logger, public
+from scramjet_client._base import Closing, Live, Rows, Shown, logger, public, tell_aside
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.clients.host import HostClient
@@ -268,7 +268,7 @@ class FleetFollow(Closing):
             before = self.errors.get(what)
             self.errors = {**self.errors, what: error}
         if type(before) is not type(error):
-            logger.warning("%s of the fleet can't be followed: %s", what, error)
+            tell_aside(f"{what} of the fleet can't be followed: {error}")
 
 
 def _attached(instance: InstanceClient, stream_id: InstanceOutputStream) -> OutputStream:

@@ -152,6 +152,7 @@ def replayed(
             log = stack.enter_context(instance.follow(log=lambda _line: None))
             _send_all(instance, run, came, following, patience=patience, at_its_pace=at_its_pace)
             stopped = _await_end(instance, run, came, following, patience)
+            following.close()
             log.close()
             code = _code(instance) if not stopped else None
     finally:

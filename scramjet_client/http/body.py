@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from urllib3.util import wait_for_write
 
-from scramjet_client._base import logger, safe_repr
+from scramjet_client._base import safe_repr, tell_aside
 from scramjet_client._clock import monotonic
 from scramjet_client.errors import UploadError
 from scramjet_client.http.contexts import in_context
@@ -151,6 +151,11 @@ class BodyWriter:
     def ended(self) -> bool:
         """Whether the thread has finished with the source, however it ended."""
         return self._ended
+
+    @property
+    def waits_for_source(self) -> bool:
+        """Whether the next step is the source's, so that nobody else holds the body back."""
+        return not (self._frame.locked() or self._ended)
 
     @property
     def recorded(self) -> bool:
@@ -342,7 +347,7 @@ class BodyWriter:
             if self.error is None and not self._whole:
                 self.error, self.blamed = error, "source"
             else:
-                logger.warning("a source could not be closed: %s", safe_repr(error))
+                tell_aside(f"a source could not be closed: {safe_repr(error)}")
         with self._changed:
             self._ended = True
             # If the socket was closed meanwhile, this closes its descriptor.

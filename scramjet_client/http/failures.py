@@ -146,7 +146,8 @@ def _meaning(status: int, subject: str, base: str, token: bool) -> tuple[str, st
     """Return the meaning of a refusal, and advice ("" if the hub's own text gives it)."""
     about = f" for {subject}" if subject else ""
     if status == 401 and token:
-        return f"the token was refused{about}", "; it may have expired, or be another hub's"
+        cure = f"; it may have expired, or be another hub's{wrong_path(base)}"
+        return f"the token was refused{about}", cure
     if status == 401:
         return f"a token is needed{about}", _missing_token(base)
     if status == 403 and token:
@@ -154,6 +155,13 @@ def _meaning(status: int, subject: str, base: str, token: bool) -> tuple[str, st
     if status == 404:
         return f"{subject} not found" if subject else "no such path", wrong_path(base)
     return f"{subject} refused".lstrip(), ""
+
+
+WRONG_PATH_OF_OURS = (
+    "it is a hub of yours, and its API is not at this path, but at {}: use this address, and HostClient.from_env() finds"
+    " its token"
+)
+"""Advice for a client without a token, and with a wrong path."""
 
 
 def _missing_token(base: str) -> str:
@@ -164,9 +172,11 @@ def _missing_token(base: str) -> str:
     if kept is None:
         return "; token= gives one, or SCRAMJET_TOKEN and from_env()" + (
             ", or client() of a LocalHub" if is_loopback(base) else ""
-        )
+        ) + wrong_path(base)
     if kept == base:
         return "; it is a hub of yours, and HostClient.from_env() finds its token"
+    if wrong_path(base):
+        return f"; {WRONG_PATH_OF_OURS.format(kept)}"
     return f"; it is a hub of yours, whose token from_env() and `scramjet` send only to {kept}: use this address"
 
 

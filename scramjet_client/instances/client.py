@@ -20,6 +20,7 @@ from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.json_body import json_bytes
 from scramjet_client.http.settings import route
+from scramjet_client.http.standstill import Standstill
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.events import Events, ExpectedEvent, checked_name
 from scramjet_client.instances.first_input import FirstInput
@@ -28,6 +29,7 @@ from scramjet_client.instances.guesses import GUESSES
 from scramjet_client.instances.input_type import InputType
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error, kill, stop
+from scramjet_client.instances.readers import Readers
 from scramjet_client.instances.run import (
     UNFINISHED,
     CompletedInstance,
@@ -118,7 +120,7 @@ class InstanceClient(Handle):
             tuning=self._client.tuning,
         )
         self._input_type = InputType(self._intake)
-        self._events = Events(self._client, id, self._error_context)
+        self._events = Events(self._client, id, self._error_context, self._standstill)
 
     @property
     def asked_to_end(self) -> bool:
@@ -250,8 +252,8 @@ class InstanceClient(Handle):
             HubTimeoutError: It is still alive.
             InstanceNotFoundError: The hub does not (or no longer) know it, so how it ended is unknown.
         """
-        with explained(self._input_is_open):
-            return self._wait(has_ended, "its end", timeout, advice=self._input_is_open())
+        with explained(self._what_may_hold):
+            return self._wait(has_ended, "its end", timeout, advice=self._what_may_hold)
 
     def wait_for(
         self, status: InstanceStatus, timeout: Duration | None = None
@@ -271,7 +273,10 @@ class InstanceClient(Handle):
                 f"status must be one of {', '.join(STATUSES)}, not {status!r}; get_next_event() and expect_event() "
                 "wait for an event, and wait() for the end"
             )
-        return self._wait(lambda info: info.status == status, f"status {status!r}", timeout)
+        advice = self._what_may_hold if status in ("stopped", "crashed") else str
+        return self._wait(
+            lambda info: info.status == status, f"status {status!r}", timeout, advice=advice
+        )
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -309,7 +314,7 @@ class InstanceClient(Handle):
             refuse_check(self._client)
         stream = self._output(stream_id, idle_timeout, None, timeout)
         if stream_id != "log":
-            advise(stream, lambda: self._input_is_open().lstrip("; "))
+            advise(stream, lambda: self._what_may_hold().lstrip("; "))
         if check:
             check_at_end(stream, lambda: check_end(self.wait()))
         return stream
@@ -653,7 +658,9 @@ class InstanceClient(Handle):
         body = chosen.body(stream, own=True)
         if generation_of(self._client).modern and not chosen.end and limit is None:
             place = self._to("inout")
-            return self._conversation(place, place.stage(chosen, stream, body))
+            output = self._conversation(place, place.stage(chosen, stream, body))
+            Readers.of(self._client).add(self._id, "output", output)
+            return output
         return self._paired(self._to("input").stage(chosen, stream, body), limit)
 
     # -- events ---------------------------------------------------------------------------------
@@ -805,7 +812,13 @@ class InstanceClient(Handle):
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
         targets = targets_of(stdout=stdout, stderr=stderr, output=output, log=log)
-        return Follow(f"instance {self._id!r}", self._open_unlimited, self._watcher(), targets)
+        return Follow(
+            f"instance {self._id!r}",
+            self._open_unlimited,
+            self._watcher(),
+            targets,
+            standstill=lambda: self._standstill("its end", ends=True),
+        )
 
     def run(
         self,
@@ -957,17 +970,46 @@ class InstanceClient(Handle):
         what: str,
         timeout: Duration | None,
         known: GetInstanceResponse | None = None,
-        advice: str = "",
+        advice: Callable[[], str] = str,
     ) -> GetInstanceResponse:
+        limit = duration("timeout", timeout)
         return self._watcher().wait_until(
             until,
             what,
-            duration("timeout", timeout),
+            limit,
             ask=self.get_info,
             ended=ended_error(self._id, f"{what} was awaited"),
             known=known,
             advice=advice,
+            # A user who gave a limit gets the same advice with the error.
+            standstill=None if limit or advice is str else self._standstill(what, ends=True),
         )
+
+    def _standstill(self, what: str, *, ends: bool = False) -> Standstill:
+        """Return what tells that nothing has come from the program, and nothing gone to it, during a wait.
+
+        Args:
+            what: What is awaited.
+            ends: Whether that is the program's end, which it may not reach before its input ends.
+        """
+        silence, inputs = self._client.tuning.run_silence, self._gates.values()
+        readers = Readers.of(self._client)
+
+        def moved() -> object:
+            return readers.come(self._id), sum(each.taken for each in inputs)
+
+        def say() -> str:
+            held = readers.advice(self._id)
+            untouched = not (readers.come(self._id) or any(each.sent for each in inputs))
+            why = held + (self._input_is_open() if ends and (held or untouched) else "")
+            what_is = f"instance {self._id!r} has given nothing here for {silence:g} s, and {what} is awaited"
+            return why and what_is + why
+
+        return Standstill(silence, moved, say)
+
+    def _what_may_hold(self) -> str:
+        """Return, as the end of a sentence, what a program that does not end may wait for, or ""."""
+        return Readers.of(self._client).advice(self._id) + self._input_is_open()
 
     def _input_is_open(self) -> str:
         """Return advice for a wait for the end of a program whose input this client has not ended, or ""."""
@@ -995,6 +1037,7 @@ class InstanceClient(Handle):
             **self._error_context,
             exchange=exchange,
         )
+        Readers.of(self._client).add(self._id, stream_id, stream)
         # The bytes that were read earlier to find out why the instance ended.
         prepend(stream, last_words_of(self._client).take(self._id, stream_id))
         return stream
@@ -1033,6 +1076,7 @@ class InstanceClient(Handle):
         first = self._first_input
         ended = ended_error(self._id, f"{stream_id} was being sent")
         return Destination(
+            held_back=lambda: Readers.of(client).advice(self._id),
             requester=client,
             path=self._route(stream_id),
             name=f"{stream_id} of {self._id!r}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from scramjet_client._base import Live, callers_level
@@ -18,8 +18,10 @@ from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import quiet
 from scramjet_client.http.settings import route
+from scramjet_client.http.standstill import Standstill
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error
+from scramjet_client.instances.readers import Readers
 from scramjet_client.instances.watcher import EndWatcher, SharedLooks
 from scramjet_client.models import GetEventResponse
 from scramjet_client.streams.output import EventStream, OutputStream
@@ -54,14 +56,20 @@ class Events:
         client: The hub.
         instance_id: The instance.
         error_context: What the errors of its requests say, as for `Requester.request`.
+        standstill: Makes, given what is awaited, what tells that nothing moves during a wait.
     """
 
     def __init__(
-        self, client: HttpClient, instance_id: str, error_context: Mapping[str, Any]
+        self,
+        client: HttpClient,
+        instance_id: str,
+        error_context: Mapping[str, Any],
+        standstill: Callable[[str], Standstill],
     ) -> None:
         self._client = client
         self._id = instance_id
         self._error_context = error_context
+        self._standstill = standstill
 
     def last(self, event_name: str, timeout: Duration | None) -> GetEventResponse:
         """Return the last event of a name that the hub has seen, or wait for the first."""
@@ -127,6 +135,14 @@ class Events:
         )
         if limit is not None:
             exchange.limit = f"{seconds(limit)} (timeout)"
+            return exchange
+        watch, standstill = exchange.on_idle, self._standstill(f"event {event_name!r}")
+
+        def look(silence: float) -> object:
+            standstill.look()
+            return None if watch is None else watch(silence)
+
+        exchange.on_idle = look
         return exchange
 
     def check_overdue(self, event_name: str, exchange: Exchange, error: HubTimeoutError) -> None:
@@ -145,6 +161,7 @@ class Events:
                 )
         return HubTimeoutError(
             f"event {event_name!r} of instance {self._id!r} did not come within {limit}"
+            + Readers.of(self._client).advice(self._id)
         )
 
     def _watcher(self) -> EndWatcher:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from scramjet_client._base import Closing, logger, public, safe_repr, warn_aside
+from scramjet_client._base import Closing, public, safe_repr, tell_aside, warn_aside
 from scramjet_client._clock import monotonic
 from scramjet_client._names import guessed
 from scramjet_client.errors import (
@@ -15,6 +15,7 @@ from scramjet_client.errors import (
     HubTimeoutError,
     InstanceEndedError,
     InstanceNotFoundError,
+    ScramjetError,
     StreamClosedError,
     UploadError,
 )
@@ -23,6 +24,7 @@ from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
+from scramjet_client.http.standstill import Standstill
 from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.streams.targets import Target
@@ -32,6 +34,9 @@ _numbers = itertools.count(1)
 
 _POLL = 0.25
 """How often, in seconds, a silent stream checks whether its instance has ended."""
+
+_LOOK = 1.0
+"""Seconds between two looks whether a wait without a limit stands still."""
 
 _JOIN_LIMIT = 5.0
 """Seconds that `close` waits for a target that is busy with a write."""
@@ -127,6 +132,23 @@ class _Copying:
                 target.close()
             raise
 
+    @property
+    def running(self) -> bool:
+        """Whether a stream is still copied, and nobody has ended that."""
+        return not (self._closing or self.over.is_set())
+
+    def cut(self) -> str:
+        """Return a sentence about what is copied no more, and how much of it had come."""
+        come = {name: stream.bytes_read for name, stream in self._streams.items()}
+        names = [f"{name} (after {count} bytes)" for name, count in come.items()]
+        return f"the copy of {', '.join(names)} of {self.name} is cut"
+
+    def reader(self, limit: float) -> str:
+        """Return the call that reads one of the streams for some seconds."""
+        name = next(iter(self._targets), "output")
+        call = "get_log_stream(" if name == "log" else f"get_stream({name!r}, "
+        return f"{call}timeout={limit:g})"
+
     def end(self) -> None:
         """Close the streams, and wait until the threads have ended."""
         with self._lock:
@@ -137,7 +159,7 @@ class _Copying:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - monotonic()))
                 if thread.is_alive():
-                    logger.warning("%s is still busy with its target of %s", thread.name, self)
+                    tell_aside(f"{thread.name} is still busy with its target of {self}")
 
     def tell(self, *, once: bool) -> None:
         """Raise the error, if there is one; with `once`, only if it has not been raised before."""
@@ -182,7 +204,7 @@ class _Copying:
 
     def _log(self) -> None:
         shown = "nothing" if self.error is None else safe_repr(self.error)
-        logger.warning("%s is followed no more: %s (and nobody asked)", self, shown)
+        tell_aside(f"{self} is followed no more: {shown} (and nobody asked)")
 
     def _close_streams(self) -> None:
         for stream in list(self._streams.values()):
@@ -208,7 +230,10 @@ class Follow(Closing):
 
     It goes on until the instance or the interpreter ends, even if you drop this handle. Each stream has a daemon
     thread, `scramjet-follow-N`; these threads are gone when it is over. The first error ends all streams, and `wait`
-    or `close` raises it. If the handle is lost before either is called, the error is logged as a warning.
+    or `close` raises it. If the handle is lost before either is called, a warning tells the error.
+
+    The end of a `with` block does not wait for the program. It delivers everything if the instance has ended by then.
+    Otherwise the copy ends there, and a warning says so, unless you have called `wait()` or `close()`.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = guessed(
@@ -223,6 +248,7 @@ class Follow(Closing):
         targets: Mapping[str, Target],
         *,
         news: Callable[[], object] = lambda: None,
+        standstill: Callable[[], Standstill] | None = None,
     ) -> None:
         """Open the streams and start. Only the package itself calls this.
 
@@ -232,7 +258,12 @@ class Follow(Closing):
             watcher: Detects the end of the instance.
             targets: Where each stream goes; each target is closed when its stream has ended.
             news: Called by the threads when a stream has ended or failed.
+            standstill: Makes what tells that nothing moves during a wait.
         """
+        self._watcher = watcher
+        self._standstill = standstill
+        # Whether the user has waited for the end, and so knows that it may not have come.
+        self._waited = False
         self._copying = _Copying(name, targets, news)
         self._copying.start(open_stream, watcher)
         _running.add(self._copying)
@@ -257,8 +288,17 @@ class Follow(Closing):
             Exception: The error that a callable or a file raised.
         """
         limit = duration("timeout", timeout, zero=True)
-        if not self._copying.over.wait(limit):
-            raise HubTimeoutError(f"{self._copying} did not end within {seconds(limit or 0)}")
+        self._waited = True
+        if limit is None and self._standstill is not None:
+            standstill = self._standstill()
+            while not self._copying.over.wait(_LOOK):
+                standstill.look()
+        elif not self._copying.over.wait(limit):
+            within = seconds(limit or 0)
+            raise HubTimeoutError(
+                f"{self._copying} did not end within {within}; to read for {within} and no longer, use"
+                f" {self._copying.reader(limit or 0)}"
+            )
         self._copying.tell(once=False)
 
     def close(self) -> None:
@@ -273,10 +313,30 @@ class Follow(Closing):
         self._copying.tell(once=True)
 
     def __exit__(self, kind: object = None, *_error: object) -> None:
-        if kind is None:
-            self.close()
-        else:
+        """Stop. If the instance has ended, everything that it gave is delivered first; else the copy may be cut."""
+        if kind is not None:
             self._copying.end()
+            return
+        try:
+            running = self._copying.running
+            if running and self._has_ended():
+                self._copying.over.wait()
+                running = False
+        finally:
+            self._copying.end()
+        if running and not self._waited:
+            warn_aside(
+                f"{self._copying.cut()}: the with block ended, and does not wait; wait() at its end does, and close()"
+                " cuts without this warning",
+                UserWarning,
+            )
+        self.close()
+
+    def _has_ended(self) -> bool:
+        try:
+            return self._watcher.has_ended()
+        except ScramjetError:
+            return False
 
     def __del__(self) -> None:
         self._copying.drop()

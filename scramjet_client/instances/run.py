@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
 
-from scramjet_client._base import Shown, logger, public, warn_aside
+from scramjet_client._base import Shown, public, tell_aside, warn_aside
 from scramjet_client._clock import monotonic
 from scramjet_client._names import Guided, guessed
 from scramjet_client.api.answers import has_ended
@@ -30,6 +30,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.retries import pauses
+from scramjet_client.http.standstill import Standstill
 from scramjet_client.instances.cause import Survived, evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.last_words import LastLines, last_words_of
@@ -283,7 +284,7 @@ def _finish(instance: Instance, unfinished: Unfinished) -> str:
         return "it is gone by now"
     except ScramjetError as error:
         # The caller must see the earlier error.
-        logger.warning("could not %s instance %r: %s", unfinished, instance.id, error)
+        tell_aside(f"could not {unfinished} instance {instance.id!r}: {error}")
         return f"it could not be ended: {error.message}"
     return "it was left as it is"
 
@@ -350,11 +351,10 @@ class _Run:
         waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
         # A user who knows of the silence, and gave a limit, needs no word.
         watched = not self._uploads and self._timeout is None and self._output is None
-        said_at = monotonic() + self._silence if watched else None
+        standstill = Standstill(self._silence, self._given, self._silent)
         while not self._has_ended(reading, watcher):
-            if said_at is not None and monotonic() >= said_at:
-                said_at = None
-                self._say_that_it_is_silent()
+            if watched:
+                standstill.look()
             if reading.done:
                 reading.wait()
             self._feeds.check()
@@ -381,12 +381,14 @@ class _Run:
         if found is not None:
             warn_aside(f"{self._name} still runs, but {found.said}", RuntimeWarning)
 
-    def _say_that_it_is_silent(self) -> None:
-        if not any(self._collected[each].tell() for each in ("output", "stdout", "stderr")):
-            warn_aside(
-                f"{self._name} has given nothing for {self._silence:g} s, and run() sent it no input; {_NO_INPUT}",
-                UserWarning,
-            )
+    def _given(self) -> bool:
+        """Return whether the program has given anything."""
+        return any(self._collected[each].tell() for each in ("output", "stdout", "stderr"))
+
+    def _silent(self) -> str:
+        """Return the warning that the program is silent, "" if it was not."""
+        said = f"{self._name} has given nothing for {self._silence:g} s"
+        return "" if self._given() else f"{said}, and run() sent it no input; {_NO_INPUT}"
 
     @staticmethod
     def _has_ended(reading: Follow, watcher: EndWatcher) -> bool:

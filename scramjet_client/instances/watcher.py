@@ -23,6 +23,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.retries import pauses
 from scramjet_client.http.settings import route
+from scramjet_client.http.standstill import Standstill
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.models import GetInstanceResponse
 
@@ -379,7 +380,8 @@ class EndWatcher:
         ask: Callable[[], GetInstanceResponse],
         ended: ErrorMaker,
         known: GetInstanceResponse | None = None,
-        advice: str = "",
+        advice: Callable[[], str] = str,
+        standstill: Standstill | None = None,
     ) -> GetInstanceResponse:
         """Look at the instance until `until` accepts its info; see `InstanceClient.wait` and `wait_for`.
 
@@ -390,7 +392,8 @@ class EndWatcher:
             ask: Looks once, for a caller who knows more about the instance.
             ended: Makes the error to raise if the instance ends first.
             known: Earlier info, in case the instance is gone by now.
-            advice: What to do if the time is over.
+            advice: Returns what to do if the time is over, as the end of a sentence.
+            standstill: Tells that nothing moves during the wait.
         """
         deadline = None if timeout is None else monotonic() + timeout
         info = known
@@ -413,8 +416,10 @@ class EndWatcher:
             if remaining is not None and remaining <= 0:
                 raise HubTimeoutError(
                     f"instance {self._id!r} was still {info.status} after {timeout:g} s,"
-                    f" when {what} was awaited{advice}"
+                    f" when {what} was awaited{advice()}"
                 )
+            if standstill is not None:
+                standstill.look()
             if known_before is None:
                 known_before = self._hub_knows_sequence(info)
             time.sleep(pause if remaining is None else min(pause, remaining))

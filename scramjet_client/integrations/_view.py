@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from scramjet_client._base import Closing, logger
+from scramjet_client._base import Closing, tell_aside
 from scramjet_client._clock import monotonic
 from scramjet_client.api.answers import (
     has_ended,
@@ -178,7 +178,7 @@ class LiveView(Closing):
         if self._thread is not threading.current_thread():
             self._thread.join(_JOIN_LIMIT)
             if self._thread.is_alive():
-                logger.warning("%s is still busy drawing %r", self._thread.name, self)
+                tell_aside(f"{self._thread.name} is still busy drawing {self!r}")
 
     # -- the view's thread --------------------------------------------------------------------------
 

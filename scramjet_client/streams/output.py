@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import requests
 
-from scramjet_client._base import Closing, Live, public
+from scramjet_client._base import Closing, Live, public, warn_aside
 from scramjet_client._names import guessed, shorten
 from scramjet_client.errors import (
     InstanceFailedError,
@@ -171,6 +171,17 @@ class OutputStream(Live, io.BufferedReader):
 
     def __enter__(self) -> OutputStream:
         return self
+
+    def __exit__(self, kind: object = None, *_error: object) -> None:
+        upload = self.upload
+        cut = upload is not None and not (upload.done() or upload.writer.finished or self.closed)
+        if kind is None and upload is not None and cut and not self._reader.at_end:
+            warn_aside(
+                f"the upload to {upload.name} is cut after {upload.bytes_sent} bytes: the with block of its inout ended, and"
+                " does not wait; upload.result() in the block does, and close() cuts without this warning",
+                UserWarning,
+            )
+        self.close()
 
     if not TYPE_CHECKING:  # their types are those of the base class
         read = _exclusive(io.BufferedReader.read)
@@ -427,6 +438,16 @@ def prepend(stream: OutputStream, data: bytes) -> None:
 def check_at_end(stream: OutputStream, check: Callable[[], object]) -> None:
     """Have a stream call a function once, when all its data was given; it may raise."""
     stream._at_end = check
+
+
+def on_end(stream: OutputStream, told: Callable[[], object]) -> None:
+    """Have a stream call a function when it has been read to its end."""
+    stream._reader.on_end = told
+
+
+def is_read(stream: OutputStream) -> bool:
+    """Return whether a thread is reading the stream now."""
+    return stream._turn.locked()
 
 
 def advise(stream: OutputStream, hint: Callable[[], str]) -> None:

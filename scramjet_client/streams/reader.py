@@ -32,7 +32,8 @@ class AnswerReader(io.RawIOBase):
     # Slots lie together in memory, unlike io's dict: after a wait, each touched place in memory costs time.
     __slots__ = (
         "_at_end", "_body", "_direct", "_exchange", "_given_back", "_opener", "_read", "_response",
-        "broken", "bytes_read", "cut_short", "deferred", "defers", "heard", "hint", "name", "shut_here",
+        "broken", "bytes_read", "cut_short", "deferred", "defers", "heard", "hint", "name", "on_end",
+        "shut_here",
     )  # fmt: skip
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
@@ -42,6 +43,8 @@ class AnswerReader(io.RawIOBase):
         """Called with a copy of all data from the hub, if somebody wants one."""
         self.hint: Callable[[], str] | None = None
         """Returns what to do if the stream gives nothing, or "", for a user who interrupts a read."""
+        self.on_end: Callable[[], object] | None = None
+        """Called when everything has been read up to the end, if somebody wants to know."""
         self.broken: ScramjetError | None = None
         """The error that ended the stream; every read after the data that was given back raises it."""
         self.defers: bool = False
@@ -140,6 +143,11 @@ class AnswerReader(io.RawIOBase):
         return data
 
     @property
+    def at_end(self) -> bool:
+        """Whether a read has come to the end."""
+        return self._at_end
+
+    @property
     def pending(self) -> bool:
         """Whether the next read may give data that no poll of the socket sees."""
         return self._body is None or self._given_back is not None or self._body.pending
@@ -150,6 +158,8 @@ class AnswerReader(io.RawIOBase):
         if not count:
             self._at_end = True
             self.release()
+            if self.on_end is not None and not self.cut_short:
+                self.on_end()
         self.bytes_read += count
 
     def _check_broken(self) -> None:

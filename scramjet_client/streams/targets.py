@@ -76,11 +76,11 @@ class _Lines(Target):
 
     Args:
         call: The callable, or the file's `write`.
-        convert: Makes of a line what `call` gets.
+        convert: Makes of a line what `call` gets; None leaves the line out.
     """
 
     def __init__(
-        self, call: Callable[[Any], object], convert: Callable[[bytes], object] = bytes
+        self, call: Callable[[Any], object], convert: Callable[[bytes], object | None] = bytes
     ) -> None:
         self._call = call
         self._convert = convert
@@ -102,7 +102,10 @@ class _Lines(Target):
             self._give(rest)
 
     def _give(self, line: bytes) -> None:
-        result = self._call(self._convert(line))
+        given = self._convert(line)
+        if given is None:
+            return
+        result = self._call(given)
         if result is not None:
             refuse_result(result, "a callback for lines")
 
@@ -129,10 +132,15 @@ class _Raw(Target):
         _write_rest(self._call, chunk)
 
 
-def log_text(line: str) -> str:
-    """Return a log line for people, without its end; a line that is not a record stays as it is."""
+def log_text(line: str) -> str | None:
+    """Return a log line for people, without its end; a line that is not a record stays as it is.
+
+    None stands for a record that a hub writes about each look of a client: it says nothing of the program.
+    """
     line = line.rstrip("\r\n")
     record = full_record_of(line)
+    if record is not None and record.is_look:
+        return None
     shown = line if record is None else f"{record.when} {record.level:<5} {indented(record.words)}"
     return printable(shown, keep="\n\t")
 
@@ -160,12 +168,18 @@ class _Spoiled:
         )
 
 
-def _text(line: bytes, *, ends: bool, log: bool, spoiled: _Spoiled | None) -> str:
-    """Return the text of a line: with `ends` it keeps its newline, with `log` it is a record for a person to read."""
+def _text(line: bytes, *, ends: bool, log: bool, spoiled: _Spoiled | None) -> str | None:
+    """Return the text of a line, None to leave it out.
+
+    With `ends` it keeps its newline, with `log` it is a record for a person to read.
+    """
     text = (line if ends else bare(line)).decode("utf-8", "replace")
     if spoiled is not None:
         spoiled.look(line, text)
-    return log_text(text) + "\n" * ends if log else text
+    if not log:
+        return text
+    shown = log_text(text)
+    return None if shown is None else shown + "\n" * ends
 
 
 def _text_lines(

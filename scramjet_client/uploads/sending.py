@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -53,6 +54,20 @@ class InputGate:
     def __init__(self, name: str) -> None:
         self._name = name
         self._ended = False
+        self._begun: list[weakref.ref[Upload[Any]]] = []
+        self.sent: bool = False
+        """Whether this client has begun to send to it."""
+
+    def begin(self, upload: Upload[Any]) -> None:
+        """Record that an upload begins."""
+        self.sent = True
+        self._begun = [each for each in self._begun if each() is not None]
+        self._begun.append(weakref.ref(upload))
+
+    @property
+    def taken(self) -> int:
+        """Bytes that the uploads which still exist have sent."""
+        return sum(each.bytes_sent for each in (ref() for ref in self._begun) if each is not None)
 
     @property
     def ended(self) -> bool:
@@ -91,6 +106,7 @@ class Destination:
         limits: Returns the hub's limits for bodies here. It may ask the hub; it is called before a body is sent.
         head_limit: Seconds in which the hub must take some of a body, or answer; None is no limit.
         watch: Makes the hook that checks, during the wait for an answer, whether the instance still lives.
+        held_back: Returns, as the end of a sentence, what may hold an upload back that stands still, or "".
         gate: Whether the input still takes data; None for topics, which never end.
         guard: Wraps a body, given its content type, if some of its bytes have to wait.
         types: Knows the content type of bodies that are sent without one.
@@ -104,6 +120,7 @@ class Destination:
     limits: Callable[[], RouteLimits]
     head_limit: float | None = None
     watch: Callable[[], IdleHook | None] | None = None
+    held_back: Callable[[], str] = str
     gate: InputGate | None = None
     guard: Callable[[BodySource, str], BodyOfUpload] | None = None
     types: ContentTypes | None = None
@@ -183,6 +200,7 @@ class Destination:
             timeout=plan.timeout,
             watch=self.watch,
             body_lifetime=limits.body_lifetime,
+            held_back=self.held_back,
             afterwards=(lambda: self._send_end(plan, upload)) if end_apart else None,
         )
         upload: Upload[Any] = Upload(transfer, body, gather=gather, progress=progress)
@@ -190,8 +208,10 @@ class Destination:
             guarded.upload = upload
         if self.types is not None:
             self.types.begin(plan.type, upload)
-        if plan.end and self.gate is not None:
-            self.gate.end_with(upload)
+        if self.gate is not None:
+            self.gate.begin(upload)
+            if plan.end:
+                self.gate.end_with(upload)
         return upload
 
     def _request(self, plan: SendPlan, *, end: bool) -> BodyRequest:
@@ -230,6 +250,7 @@ class Destination:
             convert=answer_text,
             # An old hub never answers for an instance that ends meanwhile.
             watch=self.watch,
+            held_back=self.held_back,
         )
         ending = Upload(transfer, Source(b""))
         if upload is not None:

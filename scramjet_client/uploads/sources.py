@@ -27,7 +27,7 @@ from typing import Any, Union
 import urllib3
 from urllib3.util import wait_for_read
 
-from scramjet_client._base import logger, safe_repr, warn_aside
+from scramjet_client._base import safe_repr, tell_aside, warn_aside
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http.callbacks import takes
 from scramjet_client.http.threads import thread_needed
@@ -562,7 +562,7 @@ class Source:
         try:
             self._context.run(close)
         except Exception as error:
-            logger.warning("a source could not be closed: %s", safe_repr(error))
+            tell_aside(f"a source could not be closed: {safe_repr(error)}")
 
 
 _numbers = itertools.count(1)

@@ -12,14 +12,14 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
 import requests
 
-from scramjet_client._base import Live, logger, public, safe_repr, warn_aside
+from scramjet_client._base import Live, public, safe_repr, tell_aside, warn_aside
 from scramjet_client._clock import monotonic
-from scramjet_client._names import guessed
+from scramjet_client._names import guessed, refused
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,
@@ -40,6 +40,7 @@ from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translate_errors
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.requester import BodyRequest, Requester
+from scramjet_client.http.standstill import Standstill
 from scramjet_client.http.threads import thread_needed
 
 _R = TypeVar("_R")
@@ -71,6 +72,7 @@ class Transfer(Generic[_R]):
         watch: Makes the hook that checks, during the wait for an answer, whether somebody can still answer.
         body_lifetime: Seconds after which the body continues in another request, or None.
         afterwards: Called when the hub has taken the whole body, before the upload counts as done.
+        held_back: Returns, as the end of a sentence, what may hold the upload back if it stands still, or "".
     """
 
     requester: Requester
@@ -81,6 +83,22 @@ class Transfer(Generic[_R]):
     watch: Callable[[], IdleHook | None] | None = None
     body_lifetime: float | None = None
     afterwards: Callable[[], object] | None = None
+    held_back: Callable[[], str] = str
+
+
+def _standstill(transfer: Transfer[Any], writer: BodyWriter) -> Standstill:
+    """Return what tells that an upload stands still, if something is known that may hold it back."""
+    limit = transfer.requester.tuning.run_silence
+
+    def moved() -> object:
+        return writer.bytes_sent, monotonic() if writer.waits_for_source else None
+
+    def say() -> str:
+        why, sent = transfer.held_back(), writer.bytes_sent
+        what = f"the upload to {transfer.name} has stood still for {limit:g} s, after {sent} bytes"
+        return why and what + why
+
+    return Standstill(limit, moved, say)
 
 
 @public
@@ -102,6 +120,9 @@ class Upload(Live, Future[_R]):
             "bytes_sent": "bytes_written progress sent",
         }
     )
+
+    if not TYPE_CHECKING:  # for type checkers they are not there
+        __enter__ = __exit__ = refused("needs no with block; result() waits for its end")
 
     def __init__(
         self,
@@ -127,6 +148,7 @@ class Upload(Live, Future[_R]):
             body, stall_limit=stall_limit, gather=gather, progress=progress
         )
         self._transfer = transfer
+        self._standstill = _standstill(transfer, self.writer)
         self._deadline: float | None = None
         self._exchange: Exchange | None = None
         # Set at the head of the hub's answer, and at the end of the upload in any case.
@@ -239,6 +261,9 @@ class Upload(Live, Future[_R]):
                 raise
             # Named first: the writer's error after the abort is not the cause.
             named = self._named(error)
+            if isinstance(named, HubTimeoutError) and self._is_held_back():
+                named.message += self._transfer.held_back()
+                named.args = (named.message,)
             self.abort()
             # A generator that is not blocked is then closed before its error is raised.
             self.writer.join(_CLOSING)
@@ -290,6 +315,7 @@ class Upload(Live, Future[_R]):
             The exchange, and a function that waits for the answer's head and returns the answer, or raises the
             refusal.
         """
+        watch = self._looking(watch)
         exchange = self._new_exchange(watch)
         self._exchange = exchange
         self.writer.observe(on_end=self._body_ended, on_abort=self._body_aborted)
@@ -331,6 +357,24 @@ class Upload(Live, Future[_R]):
             self.result()
         return exchange, answer.result
 
+    def _looking(self, watch: IdleHook | None) -> IdleHook | None:
+        """Return a hook that also looks whether the upload stands still, unless the user knows how long it may take."""
+        if watch is None or self._transfer.timeout is not None:
+            return watch
+        # Without a reference to this upload: a cycle would delay the word of a failure that nobody asked for.
+        standstill = self._standstill
+
+        def look(silence: float) -> object:
+            standstill.look()
+            return watch(silence)
+
+        return look
+
+    def _is_held_back(self) -> bool:
+        """Return whether the time of the upload is over, and its source has not taken that time."""
+        late = self._exchange is not None and self._exchange.is_late()
+        return late and not self.writer.waits_for_source
+
     def _new_exchange(self, watch: IdleHook | None) -> Exchange:
         """Return the exchange of the next request; all exchanges share one deadline."""
         if self._deadline is None and self._transfer.timeout is not None:
@@ -350,7 +394,7 @@ class Upload(Live, Future[_R]):
     def _run(self) -> tuple[str, str]:
         watch, body_lifetime = self._transfer.watch, self._transfer.body_lifetime
         while True:
-            exchange = self._new_exchange(None if watch is None else watch())
+            exchange = self._new_exchange(self._looking(None if watch is None else watch()))
             if self._claimed:
                 # Cancelled between two requests.
                 self.abort()
@@ -510,7 +554,7 @@ class Upload(Live, Future[_R]):
         if self.done() and not self._asked and not self.cancelled():
             error = super().exception()
             if error is not None:
-                logger.warning("%s (and nobody asked for the result)", error)
+                tell_aside(f"{error} (and nobody asked for the result)")
 
 
 def _complete_page(response: requests.Response) -> str:
