@@ -143,11 +143,11 @@ class _Copying:
         names = [f"{name} (after {count} bytes)" for name, count in come.items()]
         return f"the copy of {', '.join(names)} of {self.name} is cut"
 
-    def reader(self, limit: float) -> str:
+    def reader(self, limit: float | None) -> str:
         """Return the call that reads one of the streams for some seconds."""
         name = next(iter(self._targets), "output")
         call = "get_log_stream(" if name == "log" else f"get_stream({name!r}, "
-        return f"{call}timeout={limit:g})"
+        return f"{call}timeout={limit or 0:g})"
 
     def end(self) -> None:
         """Close the streams, and wait until the threads have ended."""
@@ -295,9 +295,9 @@ class Follow(Closing):
                 standstill.look()
         elif not self._copying.over.wait(limit):
             within = seconds(limit or 0)
+            instead = f"; to read for {within} and no longer, use {self._copying.reader(limit)}"
             raise HubTimeoutError(
-                f"{self._copying} did not end within {within}; to read for {within} and no longer, use"
-                f" {self._copying.reader(limit or 0)}"
+                f"{self._copying} did not end within {within}{instead if limit else ''}"
             )
         self._copying.tell(once=False)
 
