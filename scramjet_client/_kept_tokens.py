@@ -172,9 +172,7 @@ def hubs_here() -> list[str]:
                 if named is None:
                     continue
                 address = named["address"].replace("_", ":")
-                url = (
-                    f"http://{f'[{address}]' if ':' in address else address}:{named['port']}{_API_PATH}"
-                )
+                url = f"http://{f'[{address}]' if ':' in address else address}:{named['port']}{_API_PATH}"
                 # A file that can't be believed is of no hub of ours.
                 with contextlib.suppress(UnsafeTokenFile):
                     if url not in found and find_token(url) is not None:

@@ -500,7 +500,7 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "instance … did not stop within … and was killed…": lambda world: world.start(stubborn).stop(
         200
     ),
-    "… did not end within … s": _follow_too_short,
+    "… did not end within … s…": _follow_too_short,
     "… was closed…": _closed_elsewhere,
     "the writer to … is closed": _written_late,
     "… was cut after … bytes: …": lambda world: (

@@ -170,9 +170,11 @@ def _missing_token(base: str) -> str:
 
     kept = kept_at(base)
     if kept is None:
-        return "; token= gives one, or SCRAMJET_TOKEN and from_env()" + (
-            ", or client() of a LocalHub" if is_loopback(base) else ""
-        ) + wrong_path(base)
+        return (
+            "; token= gives one, or SCRAMJET_TOKEN and from_env()"
+            + (", or client() of a LocalHub" if is_loopback(base) else "")
+            + wrong_path(base)
+        )
     if kept == base:
         return "; it is a hub of yours, and HostClient.from_env() finds its token"
     if wrong_path(base):

@@ -1,26 +1,27 @@
-"""Telling that a wait makes no progress: once, and why that may be."""
+"""Noticing that a wait makes no progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from scramjet_client._base import warn_aside
 from scramjet_client._clock import monotonic
 
 
 class Standstill:
-    """Warns once if nothing moves for some time while somebody waits.
+    """Calls a function once if nothing moves for some time while somebody waits.
 
     Args:
         limit: Seconds, such as `Tuning.run_silence`.
         moved: Returns something that changes when anything moves.
-        say: Returns the warning, or "" if such a wait is normal.
+        tell: Warns, unless such a wait is normal.
     """
 
-    def __init__(self, limit: float, moved: Callable[[], object], say: Callable[[], str]) -> None:
+    def __init__(
+        self, limit: float, moved: Callable[[], object], tell: Callable[[], object]
+    ) -> None:
         self._limit = limit
         self._moved = moved
-        self._say = say
+        self._tell = tell
         self._seen: object = None
         self._since: float | None = None
         self._told = False
@@ -34,5 +35,4 @@ class Standstill:
             self._seen, self._since = seen, now
         elif now - self._since >= self._limit:
             self._told = True
-            if text := self._say():
-                warn_aside(text, UserWarning)
+            self._tell()

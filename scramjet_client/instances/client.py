@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from scramjet_client._base import callers_level, public
+from scramjet_client._base import callers_level, public, warn_aside
 from scramjet_client._names import refused
 from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import Intake, event_body, generation_of, route_limits
@@ -998,14 +998,15 @@ class InstanceClient(Handle):
         def moved() -> object:
             return readers.come(self._id), sum(each.taken for each in inputs)
 
-        def say() -> str:
+        def tell() -> None:
             held = readers.advice(self._id)
             untouched = not (readers.come(self._id) or any(each.sent for each in inputs))
             why = held + (self._input_is_open() if ends and (held or untouched) else "")
             what_is = f"instance {self._id!r} has given nothing here for {silence:g} s, and {what} is awaited"
-            return why and what_is + why
+            if why:
+                warn_aside(what_is + why, UserWarning)
 
-        return Standstill(silence, moved, say)
+        return Standstill(silence, moved, tell)
 
     def _what_may_hold(self) -> str:
         """Return, as the end of a sentence, what a program that does not end may wait for, or ""."""

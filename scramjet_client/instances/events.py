@@ -29,6 +29,9 @@ from scramjet_client.streams.output import EventStream, OutputStream
 # Hubs compare the name with the undecoded path.
 _READABLE_NAME = re.compile(r"[A-Za-z0-9\-._~]+")
 
+_LONG = 1.0
+"""Seconds: a shorter wait only looks whether the event has come, and says nothing of what may hold the program back."""
+
 
 def checked_name(event_name: str) -> str:
     """Return the name of an event if it can be sent; raise TypeError or ValueError otherwise."""
@@ -79,7 +82,7 @@ class Events:
         try:
             answer = self._client.request("GET", path, **self._error_context, exchange=exchange)
         except HubTimeoutError as error:
-            self.check_overdue(event_name, exchange, error)
+            self.check_overdue(event_name, exchange, error, timeout)
             raise
         if answer.value is None:
             warnings.warn(
@@ -145,12 +148,18 @@ class Events:
         exchange.on_idle = look
         return exchange
 
-    def check_overdue(self, event_name: str, exchange: Exchange, error: HubTimeoutError) -> None:
+    def check_overdue(
+        self,
+        event_name: str,
+        exchange: Exchange,
+        error: HubTimeoutError,
+        timeout: Duration | None,
+    ) -> None:
         """Raise the right error if the hub has been asked for an event, and the time is over."""
         if exchange.overdue and exchange.head_sent.is_set():
-            raise self.overdue(event_name, exchange.overdue) from quiet(error)
+            raise self.overdue(event_name, exchange.overdue, timeout) from quiet(error)
 
-    def overdue(self, event_name: str, limit: str) -> Exception:
+    def overdue(self, event_name: str, limit: str, timeout: Duration | None) -> Exception:
         """Return the error for an event that has not come in time; its instance may have ended."""
         watcher = self._watcher()
         with contextlib.suppress(ScramjetError):  # the hub is away, or busy
@@ -159,9 +168,10 @@ class Events:
                 return ended_error(self._id, f"event {event_name!r} was awaited")(
                     None if info is None else last_words_of(self._client).of(info)
                 )
+        short = (duration("timeout", timeout) or _LONG) < _LONG
+        advice = "" if short else Readers.of(self._client).advice(self._id)
         return HubTimeoutError(
-            f"event {event_name!r} of instance {self._id!r} did not come within {limit}"
-            + Readers.of(self._client).advice(self._id)
+            f"event {event_name!r} of instance {self._id!r} did not come within {limit}{advice}"
         )
 
     def _watcher(self) -> EndWatcher:
@@ -197,7 +207,7 @@ class ExpectedEvent(Live):
         try:
             self._stream = self._events.stream(self._name, self._exchange)
         except HubTimeoutError as error:
-            self._events.check_overdue(self._name, self._exchange, error)
+            self._events.check_overdue(self._name, self._exchange, error, self._timeout)
             raise
         return self
 
@@ -209,4 +219,4 @@ class ExpectedEvent(Live):
                 self.value = next(self._stream)
             except StreamIdleError as error:
                 limit = self._exchange.overdue or seconds(self._exchange.idle_limit or 0)
-                raise self._events.overdue(self._name, limit) from quiet(error)
+                raise self._events.overdue(self._name, limit, self._timeout) from quiet(error)

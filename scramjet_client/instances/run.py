@@ -351,7 +351,7 @@ class _Run:
         waits = pauses(_FIRST_PAUSE, _LAST_PAUSE)
         # A user who knows of the silence, and gave a limit, needs no word.
         watched = not self._uploads and self._timeout is None and self._output is None
-        standstill = Standstill(self._silence, self._given, self._silent)
+        standstill = Standstill(self._silence, self._given, self._say_that_it_is_silent)
         while not self._has_ended(reading, watcher):
             if watched:
                 standstill.look()
@@ -385,10 +385,12 @@ class _Run:
         """Return whether the program has given anything."""
         return any(self._collected[each].tell() for each in ("output", "stdout", "stderr"))
 
-    def _silent(self) -> str:
-        """Return the warning that the program is silent, "" if it was not."""
-        said = f"{self._name} has given nothing for {self._silence:g} s"
-        return "" if self._given() else f"{said}, and run() sent it no input; {_NO_INPUT}"
+    def _say_that_it_is_silent(self) -> None:
+        if not self._given():
+            warn_aside(
+                f"{self._name} has given nothing for {self._silence:g} s, and run() sent it no input; {_NO_INPUT}",
+                UserWarning,
+            )
 
     @staticmethod
     def _has_ended(reading: Follow, watcher: EndWatcher) -> bool:

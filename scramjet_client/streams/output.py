@@ -174,11 +174,11 @@ class OutputStream(Live, io.BufferedReader):
 
     def __exit__(self, kind: object = None, *_error: object) -> None:
         upload = self.upload
-        cut = upload is not None and not (upload.done() or upload.writer.finished or self.closed)
-        if kind is None and upload is not None and cut and not self._reader.at_end:
+        over = kind is not None or self.closed or self._reader.at_end or self._reader.broken
+        if not (over or upload is None or upload.done() or upload.writer.finished):
             warn_aside(
-                f"the upload to {upload.name} is cut after {upload.bytes_sent} bytes: the with block of its inout ended, and"
-                " does not wait; upload.result() in the block does, and close() cuts without this warning",
+                f"the upload to {upload.name} is cut after {upload.bytes_sent} bytes: the block of its inout ended,"
+                " and does not wait; upload.result() in it does, and close() cuts without this warning",
                 UserWarning,
             )
         self.close()

@@ -93,12 +93,13 @@ def _standstill(transfer: Transfer[Any], writer: BodyWriter) -> Standstill:
     def moved() -> object:
         return writer.bytes_sent, monotonic() if writer.waits_for_source else None
 
-    def say() -> str:
+    def tell() -> None:
         why, sent = transfer.held_back(), writer.bytes_sent
         what = f"the upload to {transfer.name} has stood still for {limit:g} s, after {sent} bytes"
-        return why and what + why
+        if why:
+            warn_aside(what + why, UserWarning)
 
-    return Standstill(limit, moved, say)
+    return Standstill(limit, moved, tell)
 
 
 @public

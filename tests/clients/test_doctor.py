@@ -16,7 +16,7 @@ import requests
 import urllib3
 
 import scramjet_client
-from scramjet_client import HostClient, HubConnectionError, _kept_tokens
+from scramjet_client import AuthenticationError, HostClient, HubConnectionError, _kept_tokens
 from scramjet_client._kept_tokens import keep_token
 from scramjet_client.hub import LocalHub
 from tests.support.certs import Certificates
@@ -365,11 +365,18 @@ def test_wrong_path_of_a_hub_that_always_wants_its_token(path: str):
             report = host.doctor()
         with HostClient(f"{origin}{path}") as host:
             without = host.doctor()
+            with pytest.raises(AuthenticationError) as refused:
+                host.get_version()
+        with HostClient(f"{origin}{path}", token="wrong") as host:
+            other = host.doctor()
 
     assert report.cause == "wrong-path"
     assert report.advice == f"a hub's API answers at {url}; use this URL"
     assert without.cause == "no-token"
     assert "answers at" not in (without.advice or "")
+    off = not path.endswith("/api/v1")
+    for said in (without.advice, other.advice, refused.value.message):
+        assert ("normally below /api/v1" in (said or "")) == off
 
 
 def test_no_hub(closed_port: int):

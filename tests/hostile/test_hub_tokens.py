@@ -215,9 +215,17 @@ def test_a_client_without_the_kept_token_is_led_to_it(env: dict[str, str]):
             host.get_version()
         with HostClient(url, token="wrong") as host, pytest.raises(AuthenticationError) as wrong:
             host.get_version()
+        origin = url.partition("/api/v1")[0]
+        with HostClient(origin) as host, pytest.raises(AuthenticationError) as off:
+            host.get_version()
+        with HostClient(origin) as host:
+            advice = host.doctor().advice or ""
     assert "HostClient.from_env() finds its token" in plain.value.message
     assert f"send only to {url}" in other.value.message
     assert "from_env" not in wrong.value.message
+    for said in (off.value.message, advice):
+        assert f"its API is not at this path, but at {url}: use this address" in said
+        assert "from_env() finds its token" in said
 
 
 def test_without_a_runtime_directory(
