@@ -635,7 +635,7 @@ class InstanceClient(Handle):
             raises the refusal, whichever you use first.
 
         Wire: GET output and POST input; with `end=False` and no `idle_timeout` POST /instance/{id}/inout on 1.x, which
-        has neither option (docs/protocol.md, "Inout").
+        has neither option, but not behind nginx (docs/protocol.md, "Inout").
         """
         limit = duration("idle_timeout", idle_timeout)
         if end is None and _end_of(options) is None:
@@ -651,7 +651,9 @@ class InstanceClient(Handle):
             timeout=timeout,
         )
         body = chosen.body(stream, own=True)
-        if generation_of(self._client).modern and not chosen.end and limit is None:
+        client = self._client
+        one = generation_of(client).modern and not chosen.end and limit is None
+        if one and client.body_size is None:
             place = self._to("inout")
             return self._conversation(place, place.stage(chosen, stream, body))
         return self._paired(self._to("input").stage(chosen, stream, body), limit)
