@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -147,12 +148,15 @@ def test_conversation_that_the_reader_holds_back_arrives(hub: LocalHub, tmp_path
     """A conversation that goes on is an upload as any other behind nginx."""
     with through(hub, tmp_path, of_the_guide()) as host:
         instance = host.deploy(echo).start()
-        with instance.inout(pieces(100_000), type=BINARY, end=False) as stream:
+        # The output takes as much as the input again.
+        source = itertools.chain.from_iterable(pieces(100_000) for _ in range(3))
+        with instance.inout(source, type=BINARY, end=False) as stream:
             eventually(held_back(stream.upload))
             assert not stream.upload.done()
 
-            assert stream.read(len(DATA)) == DATA
-            assert stream.upload.result(LIMIT).bytes_written == len(DATA)
+            for _ in range(3):
+                assert stream.read(len(DATA)) == DATA
+            assert stream.upload.result(LIMIT).bytes_written == 3 * len(DATA)
         instance.kill()
 
 
