@@ -144,7 +144,7 @@ def test_idle_connection_is_not_reused(pool_idle: float, connections: int):
 
 
 def test_pooled_connections_are_left_before_hubs_close_them():
-    """Hubs close idle connections after 5 s; a request has 3 s for its way, as much as two lost packets in a row take."""
+    """Hubs close idle connections after 5 s; a request has 3 s for its way, as two lost packets take."""
     assert Tuning().pool_idle <= 5 - 3
 
 
