@@ -55,8 +55,8 @@ class Tuning(Shown):
 
     Attributes:
         keep_alive: Finds a host that vanished silently.
-        pool_idle: Idle time after which a pooled connection is not used again. A hub closes it at 5 s, and a request has
-            to arrive before that, also on a line that loses packets.
+        pool_idle: Idle time after which a pooled connection is not used again. A hub closes it at 5 s, and a request
+            has to arrive before that, also on a line that loses packets.
         body_lifetime: Age at which a body sent to an 0.x hub continues in another request; the hub cuts it at 300 s,
             which it checks every 30 s.
         body_size: Bytes after which a body sent to an input continues in another request. None means 64 KiB behind an
