@@ -82,12 +82,7 @@ def interval(name: str, value: object, *, zero: bool = False) -> float:
 
 
 def milliseconds(name: str, value: object) -> float:
-    """Return the time of a stop in milliseconds, at most the longest time of a hub's timer.
-
-    Raises:
-        TypeError: It is neither milliseconds nor a timedelta.
-        ValueError: It is negative or not a number.
-    """
+    """Return the time of a stop in milliseconds, at most the longest time of a hub's timer; raises like `duration`."""
     if isinstance(value, timedelta):
         found: float = value / timedelta(milliseconds=1)
     else:

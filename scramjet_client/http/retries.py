@@ -34,12 +34,9 @@ _PASSING = (429, 502, 503, 504)
 
 
 class Outages:
-    """Logs when calls begin to fail and when they succeed again: two lines, however many calls fail in between.
+    """Logs when calls of a hub begin to fail and when they succeed again: two lines, however many fail in between.
 
     The attempts in between are logged at level DEBUG.
-
-    Args:
-        hub: The called hub, for the log.
     """
 
     def __init__(self, hub: str) -> None:
@@ -79,13 +76,10 @@ class Outages:
 
 
 def pauses(first: float, longest: float, *, spread: bool = False) -> Iterator[float]:
-    """Yield the seconds to wait before each further attempt: every pause is twice the one before, up to a limit.
+    """Yield the seconds to wait before each further attempt: every pause is twice the one before, up to the longest.
 
-    Args:
-        first: The first pause.
-        longest: The limit.
-        spread: Whether to take a random part, up to half, off each pause, so that clients that were cut off together
-            do not return together.
+    With `spread`, a random part, up to half, is taken off each pause, so that clients that were cut off together do not
+    return together.
     """
     pause = min(first, longest)
     while True:

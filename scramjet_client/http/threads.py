@@ -10,11 +10,7 @@ from scramjet_client.errors import UploadError
 
 @contextlib.contextmanager
 def thread_needed() -> Iterator[None]:
-    """Make and start a thread in the block.
-
-    Raises:
-        UploadError: There can be none.
-    """
+    """Make and start a thread in the block, or raise `UploadError` if there can be none."""
     try:
         yield
     except RuntimeError as error:

@@ -32,11 +32,7 @@ _UNREADABLE = (tarfile.TarError, ValueError, ArithmeticError, RecursionError, Lo
 
 
 class PackageRefused(Exception):
-    """The hub does not accept the package.
-
-    Attributes:
-        error: The content of the answer's body: a sentence, or the hub's own object.
-    """
+    """The hub does not accept the package; `error` is in the answer's body: a sentence, or the hub's own object."""
 
     def __init__(self, error: Any) -> None:
         super().__init__(str(error))

@@ -90,11 +90,7 @@ class PageProxy:
         return f"{self._url}/#token={quote(self.token, safe='')}"
 
     def start(self) -> None:
-        """Start it, and return when it listens.
-
-        Raises:
-            OSError: It cannot listen on the port.
-        """
+        """Start it, and return when it listens; raise OSError if it cannot listen on the port."""
         self._page = Page()
         listener = socket.create_server((_HOST, self._port))
         self._server.start(partial(self._serve, listener), contextlib.closing(listener))

@@ -65,11 +65,7 @@ class Sequence:
 
 
 async def receive(chunks: AsyncIterator[bytes], storage: Path, limit: int) -> tuple[IO[bytes], int]:
-    """Return an open file with an upload, and its size.
-
-    Raises:
-        TooLarge: It has more than `limit` bytes.
-    """
+    """Return an open file with an upload, and its size; raise `TooLarge` if it has more than `limit` bytes."""
     file = tempfile.TemporaryFile(dir=storage)  # noqa: SIM115 - the caller closes it
     size = 0
     try:

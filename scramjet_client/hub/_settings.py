@@ -55,17 +55,9 @@ def _count(_: object, field: attrs.Attribute[int], value: Any) -> None:
 
 @attrs.frozen(kw_only=True)
 class HubSettings:
-    """Limits and times.
+    """Limits and times, as `LocalHub` describes them, and the token that every route needs.
 
-    Attributes:
-        instance_lifetime: Seconds for which an ended instance stays listed.
-        max_package_size: Largest uploaded package, in bytes.
-        max_unpacked_size: Largest content of a package, in bytes.
-        max_package_files: Maximum number of files and folders in a package.
-        max_json_size: Largest JSON body, in bytes. While the hub parses one, it serves nobody else.
-        max_connections: Maximum number of connections at a time.
-        head_timeout: Seconds in which the first request of a connection must arrive and be let in.
-        token: The token that every route needs. Without one, the hub refuses requests of foreign web pages.
+    Without a token, the hub refuses requests of foreign web pages. While it parses JSON, it serves nobody else.
     """
 
     instance_lifetime: float = attrs.field(default=INSTANCE_LIFETIME, converter=_instance_lifetime)

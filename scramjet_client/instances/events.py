@@ -157,8 +157,7 @@ _IN_BLOCK = "value after a block: with instance.expect_event(name) as expected: 
 class ExpectedEvent(Live):
     """An event that the client is listening for; see `InstanceClient.expect_event`.
 
-    Attributes:
-        value: The event; set once the `with` block has ended.
+    Its `value` is set once the `with` block has ended.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = dict.fromkeys(

@@ -44,11 +44,9 @@ Open = Callable[[str, Exchange], OutputStream]
 
 
 class Feeds:
-    """The uploads that run beside a `Follow`. Their errors count, unless the instance's end caused them.
+    """The uploads that run beside a `Follow`; some may begin later. `news` is called when one of them has ended.
 
-    Args:
-        uploads: The uploads, which may begin later.
-        news: Called when one of them has ended.
+    Their errors count, unless the instance's end caused them.
     """
 
     def __init__(self, uploads: Sequence[Upload[Any]], news: Callable[[], object]) -> None:
@@ -224,14 +222,9 @@ class Follow(Closing):
         *,
         news: Callable[[], object] = lambda: None,
     ) -> None:
-        """Open the streams and start. Only the package itself calls this.
+        """Open the streams and start; only the package itself calls this.
 
-        Args:
-            name: The followed object, for messages: "instance 'abc'".
-            open_stream: Opens one stream.
-            watcher: Detects the end of the instance.
-            targets: Where each stream goes; each target is closed when its stream has ended.
-            news: Called by the threads when a stream has ended or failed.
+        Each target is closed when its stream has ended. The threads call `news` when a stream has ended or failed.
         """
         self._copying = _Copying(name, targets, news)
         self._copying.start(open_stream, watcher)

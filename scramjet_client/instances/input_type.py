@@ -31,11 +31,7 @@ _LINE_LIMIT = 65536
 
 
 class InputType:
-    """The content type of one instance's input.
-
-    Args:
-        look: Asks the hub how the program takes its input.
-    """
+    """The content type of one instance's input; `look` asks the hub how the program takes it."""
 
     def __init__(self, look: Callable[[], Intake]) -> None:
         self._look = look

@@ -134,12 +134,7 @@ def stop(
 ) -> SendStopInstanceResponse:
     """Send a stop and wait for its effect; see `InstanceClient.stop`.
 
-    Args:
-        client: The client of its hub.
-        instance_id: The instance.
-        timeout_ms: Milliseconds.
-        can_call_keepalive: Whether it may ask for more time.
-        killed: Whether this client has killed it; then it is only waited for.
+    An instance that this client has `killed` is only waited for.
     """
     generation = generation_of(client)
     killed = killed and generation.modern

@@ -176,13 +176,7 @@ def refuse_check(client: HttpClient) -> None:
 def run_new(
     start: Callable[[], _I], run_it: Callable[[_I, float | None], _R], timeout: float | None
 ) -> _R:
-    """Start an instance and run it. After any error, the instance does not live on.
-
-    Args:
-        start: Starts it.
-        run_it: Runs it within the remaining seconds.
-        timeout: Seconds for both.
-    """
+    """Start an instance and run it, within the seconds for both. After any error, the instance does not live on."""
     began = monotonic()
     instance = _started(start)
     left = None if timeout is None else max(timeout - (monotonic() - began), _FIRST_PAUSE)
@@ -240,13 +234,7 @@ def run(
 ) -> CompletedInstance:
     """Run an instance to its end; see `InstanceClient.run`.
 
-    Args:
-        instance: The instance.
-        open_stream: Opens one of its streams.
-        uploads: The uploads that feed it, not yet started.
-        timeout: Seconds.
-        unfinished: What happens to the instance if its end is not seen.
-        output: Where its output goes instead of memory.
+    The uploads feed it, and have not begun. An `output` takes its output instead of memory.
     """
     try:
         return _Run(instance, open_stream, uploads, timeout, output).through()

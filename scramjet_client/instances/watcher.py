@@ -118,10 +118,7 @@ class SharedLooks:
     ) -> GetInstanceResponse | None:
         """Return the instance's state, None if it is gone. Raises the request's errors.
 
-        Args:
-            instance_id: The instance.
-            since: Moment of the clock; an older look does not count. None means now.
-            alone: Whether only a look at this instance counts, and not a list.
+        A look before `since`, a moment of the clock, does not count; None means now. With `alone`, nor does a list.
         """
         with self._lock:
             now = self._clock()
@@ -203,10 +200,6 @@ class EndWatcher:
 
     Safe to use from any thread. It looks at the instance when a caller asks it to, and when a wait has become silent.
     It shares its looks with all other watchers of the same `HttpClient`.
-
-    Args:
-        client: The hub.
-        instance_id: The instance.
     """
 
     def __init__(self, client: HttpClient, instance_id: str) -> None:
@@ -231,14 +224,9 @@ class EndWatcher:
     def fetch_info(
         self, *, at_most: float = 0.0, alone: bool = False
     ) -> GetInstanceResponse | None:
-        """Look at the instance, or return the result of another look if it is at most `at_most` seconds old.
+        """Look at the instance, or use another look that is at most `at_most` seconds old; return `info`.
 
-        Args:
-            at_most: Seconds.
-            alone: As for `SharedLooks.fetch`.
-
-        Returns:
-            The info as in the attribute `info`.
+        With `alone`, a list does not count.
         """
         began = monotonic()
         try:
@@ -296,8 +284,6 @@ class EndWatcher:
             stream_id: The output stream that is read, or None for another answer.
             poll: How often, in seconds, a silent exchange checks whether the instance has ended; by default as often
                 as it looks (`Tuning.look_every`).
-            deadline: As in `Exchange`.
-            error: Makes the error to raise; without it the answer ends as a stream does.
         """
         lines = HubLines() if stream_id == "log" else None
         settle = self._client.tuning.settle(stream_id)
@@ -310,12 +296,7 @@ class EndWatcher:
         return exchange
 
     def event_exchange(self, *, deadline: float | None, error: ErrorMaker) -> Exchange:
-        """Return an exchange for an event, which ends soon if the instance had ended before.
-
-        Args:
-            deadline: As in `Exchange`.
-            error: Makes the error to raise when the instance has ended.
-        """
+        """Return an exchange for an event, which ends with an error, and soon if the instance had ended before."""
         silence = _Silence(self, self._client.tuning.settle(None), error, None)
         exchange = Exchange(deadline=deadline, poll=_EARLY_LOOK)
         first = True
@@ -339,12 +320,7 @@ class EndWatcher:
         return _Silence(self, self._client.tuning.settle(None), error, None)
 
     def at_first_sight(self, *, every: float, deadline: float) -> Exchange:
-        """Return an exchange that stops waiting for its answer as soon as the end is seen: `WaitEnded`.
-
-        Args:
-            every: Seconds between two looks.
-            deadline: As in `Exchange`.
-        """
+        """Return an exchange that stops waiting for its answer as soon as a look finds the end: `WaitEnded`."""
 
         def on_idle(_silence: float) -> None:
             self.try_to_look(every)
@@ -384,8 +360,7 @@ class EndWatcher:
         """Look at the instance until `until` accepts its info; see `InstanceClient.wait` and `wait_for`.
 
         Args:
-            until: The condition to wait for.
-            what: The same in words.
+            until: The condition to wait for; `what` says the same in words.
             timeout: Seconds.
             ask: Looks once, for a caller who knows more about the instance.
             ended: Makes the error to raise if the instance ends first.
@@ -472,11 +447,7 @@ class _Silence:
         self._settle = min(self._settle, settle)
 
     def __call__(self, silence: float) -> bool:
-        """Look if it is time to. `silence` is the number of seconds without data.
-
-        Returns:
-            Whether the last look found the instance alive.
-        """
+        """Look if it is time to, after a silence in seconds; return whether the last look found the instance alive."""
         watcher = self._watcher
         watcher.try_to_look(self._pause(silence))
         ended_at = watcher.ended_at

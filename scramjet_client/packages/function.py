@@ -111,13 +111,7 @@ def read_function(
     include: Iterable[str | Path] = (),
     env: Iterable[str] = (),
 ) -> FunctionSource:
-    """Return everything that must travel for a function.
-
-    Args:
-        function: The function.
-        source: Its text, where Python does not know it.
-        include: Further files beside its script.
-        env: Variables whose values do not travel.
+    """Return everything that must travel for a function; see `Package.from_function`.
 
     Raises:
         TypeError: It is not a function, or `function(context, input)` can't call it.

@@ -208,11 +208,9 @@ class Rules:
     """
 
     def __init__(self, lines: Iterable[str] = (), *, node: bool = True) -> None:
-        """Make the rules of one folder.
+        """Make the rules of one folder; the lines of its ignore file come before all others.
 
-        Args:
-            lines: Lines of its ignore file; they come before all other rules.
-            node: Whether `node_modules` belongs to the package.
+        With `node`, `node_modules` belongs to the package.
         """
         needless = _NEEDLESS.split() + ([] if node else ["node_modules"])
         self._needless = list(_rules(needless, "needless"))

@@ -91,11 +91,7 @@ class LocalModules:
         return self
 
     def take_imported_by_named(self, user: str) -> None:
-        """Take along the imports of the named files.
-
-        Raises:
-            ValueError: As `take`.
-        """
+        """Take along the imports of the named files; raises like `take`."""
         for why in map(self._follow, list(self.entries)):
             if why:
                 raise ValueError(f"{user} needs a module {why}")
@@ -128,11 +124,7 @@ class LocalModules:
             raise user.refusal(name, why)
 
     def take_imported_by(self, user: Snippet) -> None:
-        """Record the modules that a function imports itself when it runs.
-
-        Raises:
-            ValueError: As `take`.
-        """
+        """Record the modules that a function imports itself when it runs; raises like `take`."""
         found = imported_in(parsed(user.text), self.package)
         for top in sorted(found.needed):
             self.take(top, user, top)

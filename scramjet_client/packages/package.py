@@ -375,11 +375,7 @@ def main_file(path: Path) -> Path | None:
 
 
 def module_file(root: Path, module: str) -> Path:
-    """Return the file of a module in a folder.
-
-    Raises:
-        ValueError: There is none.
-    """
+    """Return the file of a module in a folder, or raise ValueError."""
     place = root.joinpath(*module.split("."))
     for each in (place.with_suffix(".py"), place / "__init__.py"):
         if each.is_file():

@@ -305,11 +305,9 @@ class Member:
     """One stream, which no other reader may use while it is a member.
 
     Attributes:
-        stream: The stream.
         descriptor: The descriptor to wait for, -1 if all data has come.
         more: Whether data may be left that wakes no wait: read with the last data, but not given yet.
-        ended: Whether it has no more data.
-        error: The reason of the end, if not the hub's end of stream.
+        ended: Whether it has no more data; `error` is the reason, if not the hub's end of stream.
         left: Whether it has stopped being a member.
     """
 

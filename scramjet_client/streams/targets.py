@@ -72,12 +72,7 @@ class Target(Closing):
 
 
 class _Lines(Target):
-    """A callable or file that gets lines.
-
-    Args:
-        call: The callable, or the file's `write`.
-        convert: Makes of a line what `call` gets.
-    """
+    """A callable, or the `write` of a file, that gets lines as `convert` makes them."""
 
     def __init__(
         self, call: Callable[[Any], object], convert: Callable[[bytes], object] = bytes
@@ -138,11 +133,7 @@ def log_text(line: str) -> str:
 
 
 class _Spoiled:
-    """Warns once that text lacks bytes that are not UTF-8.
-
-    Args:
-        name: The argument that names the target.
-    """
+    """Warns once that the text for the target of an argument lacks bytes that are not UTF-8."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -360,12 +351,9 @@ def target(value: TargetLike, stream_id: str) -> Target | None:
 
 
 def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Target:
-    """Return a target that takes a stream in pieces; raises the exceptions of `target`.
+    """Return a target that takes a stream in pieces; raises the exceptions of `target`, which name the argument.
 
-    Args:
-        value: A target.
-        name: The argument's name, for errors.
-        log: Whether the stream is a log, to be shown in readable form.
+    With `log`, the stream is a log, to be shown in readable form.
     """
     if not hasattr(value, "write"):
         refuse_unheard(value, name)

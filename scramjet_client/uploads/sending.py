@@ -146,10 +146,7 @@ class Destination:
     def stage(self, plan: SendPlan, stream: Any, body: BodySource | None = None) -> Upload[Any]:
         """Return an upload that has not begun; refuse a body that this hub would change.
 
-        Args:
-            plan: The checked options.
-            stream: The caller's source.
-            body: The body made from the source, if it had to be checked before.
+        The `body` is made from the source here, if it did not have to be checked before.
         """
         body = plan.body(stream) if body is None else body
         return self._upload(plan, body, progress=plan.progress_callback(stream))
@@ -217,12 +214,7 @@ class Destination:
             self.gate.end()
 
     def _send_end(self, plan: SendPlan, upload: Upload[Any] | None = None) -> None:
-        """End the input by a request of its own.
-
-        Args:
-            plan: The checked options of the body before.
-            upload: The upload that this ends; if it is cancelled, this is too.
-        """
+        """End the input by a request of its own, after a body with this plan; cancelling its upload cancels this."""
         transfer = Transfer(
             requester=self.requester,
             request=attrs.evolve(self._request(plan, end=True), params=None, head_limit=None),

@@ -105,9 +105,7 @@ def _memory_of(value: Any) -> memoryview | None:
 def encode(item: object, what: str | int = "an item of the source") -> bytes | memoryview:
     """Return one item as bytes, with text as UTF-8; bytes are not copied.
 
-    Args:
-        item: Text or memory of bytes.
-        what: What it is, for errors; a number is that of an item of the source.
+    Errors say `what` it is; a number is that of an item of the source.
     """
     if type(item) is bytes:
         return item
@@ -302,9 +300,7 @@ _blocks: Callable[[int], bool] = getattr(os, "get_blocking", lambda descriptor: 
 def _non_blocking(file: Any, item: Any = b"") -> int | None:
     """Return the descriptor of a non-blocking pipe or terminal below a file, also if a wrapper shows it; else None.
 
-    Args:
-        file: The file.
-        item: What it has given: None may also come from a socket.
+    If the file has given None as an item, a socket may be below it, too.
     """
     below = getattr(file, "buffer", file)
     raw = getattr(below, "raw", below)

@@ -113,11 +113,8 @@ class Upload(Live, Future[_R]):
     ) -> None:
         """For the SDK: an upload that has not begun.
 
-        Args:
-            transfer: How the body is sent.
-            body: The data to send.
-            gather: Whether small pieces that are ready together may be sent together.
-            progress: Called with the bytes sent so far, by the thread that sends.
+        With `gather`, small pieces that are ready together may be sent together. The sending thread calls `progress`
+        with the bytes sent so far.
         """
         super().__init__()
         self.name: str = transfer.name
