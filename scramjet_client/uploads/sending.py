@@ -52,30 +52,22 @@ class InputGate:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._ended = False
-
-    @property
-    def ended(self) -> bool:
+        self.ended = False
         """Whether this client has ended the input."""
-        return self._ended
 
     def check(self) -> None:
         """Raise ValueError if this client has ended the input."""
-        if self._ended:
+        if self.ended:
             raise ValueError(f"{self._name} has been ended by this client")
-
-    def end(self) -> None:
-        """Record that the input has ended."""
-        self._ended = True
 
     def end_with(self, upload: Upload[Any]) -> None:
         """Record that an upload ends the input; a failed upload does not."""
-        self._ended = True
+        self.ended = True
         upload.add_done_callback(self._reopen_after_failure)
 
     def _reopen_after_failure(self, upload: Any) -> None:
         if upload.exception() is not None:
-            self._ended = False
+            self.ended = False
 
 
 @attrs.frozen(kw_only=True)
@@ -211,7 +203,7 @@ class Destination:
         """End the input after a writer's data; a topic stays open."""
         if self.gate is not None:
             self._send_end(plan)
-            self.gate.end()
+            self.gate.ended = True
 
     def _send_end(self, plan: SendPlan, upload: Upload[Any] | None = None) -> None:
         """End the input by a request of its own, after a body with this plan; cancelling its upload cancels this."""
