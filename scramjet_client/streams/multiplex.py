@@ -320,7 +320,7 @@ class Member:
         self._splitter = LineSplitter(repr(stream), keep_ends=False, limit=limit)
         self._last = monotonic()
         self._first = True
-        self._hook_runs = False
+        self.hook_runs: bool = False
         self._outcome: Exception | None = None
         self.descriptor: int
         self._reader = lend(stream, on_close)
@@ -414,7 +414,7 @@ class Member:
         exchange = self._reader.exchange
         return (
             exchange.on_idle is not None
-            and not self._hook_runs
+            and not self.hook_runs
             and now - self._last >= exchange.poll
         )
 
@@ -427,11 +427,7 @@ class Member:
         except (WaitEnded, ScramjetError) as outcome:
             self._outcome = outcome
         finally:
-            self._hook_runs = False
-
-    def hook_ordered(self) -> None:
-        """Record that the hook will be called."""
-        self._hook_runs = True
+            self.hook_runs = False
 
     def leave(self) -> None:
         """Give the stream back to its other readers, with the beginning of a line that was read."""
@@ -467,7 +463,7 @@ class HookThread:
 
     def ask(self, member: Member, then: Callable[[], object]) -> None:
         """Have that thread call the hook of a member, and then `then`."""
-        member.hook_ordered()
+        member.hook_runs = True
         self._asked.put((member, then))
         if self._thread is None:
             name = f"scramjet-watch-{next(self._numbers)}"
