@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -37,7 +38,7 @@ from scramjet_client.instances.run import (
     refuse_check,
     run,
 )
-from scramjet_client.instances.watcher import EndWatcher, fetch_info_or_none
+from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.models import (
     INPUT_STREAMS,
     OUTPUT_STREAMS,
@@ -214,8 +215,10 @@ class InstanceClient(Handle):
         awaited = ended_error(self._id, "its health was awaited")
         answer = self._get("health", on_idle=self._watcher().on_idle(awaited))
         # The hub goes on repeating the last health message after the instance has ended.
-        info = fetch_info_or_none(self._client, self._id, asked_to_end=self._asked_to_end)
-        if info is not None:
+        info = None
+        with contextlib.suppress(ScramjetError):
+            answered = self._get(timeout=self._client.tuning.look)
+            info = instance_from(answered, asked_to_end=self._asked_to_end)
             info = last_words_of(self._client).known(info)
         return health_from(answer, self._started, info)
 

@@ -60,28 +60,12 @@ def about(instance_id: str) -> dict[str, Any]:
 
 
 def fetch_info(
-    client: HttpClient,
-    instance_id: str,
-    *,
-    timeout: float | None = None,
-    asked_to_end: bool = False,
+    client: HttpClient, instance_id: str, *, timeout: float | None = None
 ) -> GetInstanceResponse:
     """Return the hub's current info on an instance."""
     path = route("instance", instance_id)
     answer = client.request("GET", path, timeout=timeout, **about(instance_id))
-    return instance_from(answer, asked_to_end=asked_to_end)
-
-
-def fetch_info_or_none(
-    client: HttpClient, instance_id: str, *, asked_to_end: bool
-) -> GetInstanceResponse | None:
-    """Return the hub's info on an instance, or None if the hub does not answer. The request has a short timeout."""
-    try:
-        return fetch_info(
-            client, instance_id, timeout=client.tuning.look, asked_to_end=asked_to_end
-        )
-    except ScramjetError:
-        return None
+    return instance_from(answer, asked_to_end=False)
 
 
 @attrs.define
@@ -275,8 +259,6 @@ class EndWatcher:
         stream_id: str | None = None,
         *,
         poll: float | None = None,
-        deadline: float | None = None,
-        error: ErrorMaker | None = None,
     ) -> Exchange:
         """Return an exchange whose answer ends some time after the instance does.
 
@@ -288,8 +270,7 @@ class EndWatcher:
         lines = HubLines() if stream_id == "log" else None
         settle = self._client.tuning.settle(stream_id)
         exchange = Exchange(
-            deadline=deadline,
-            on_idle=_Silence(self, settle, error, lines),
+            on_idle=_Silence(self, settle, None, lines),
             poll=self._client.tuning.look_every if poll is None else poll,
         )
         exchange.is_noise = lines
