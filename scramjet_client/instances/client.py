@@ -119,7 +119,7 @@ class InstanceClient(Handle):
             tuning=self._client.tuning,
         )
         self._input_type = InputType(self._intake)
-        self._events = Events(self._client, id, self._error_context)
+        self._events = Events(self._client, id)
 
     @property
     def asked_to_end(self) -> bool:
