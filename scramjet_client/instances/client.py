@@ -23,7 +23,7 @@ from scramjet_client.http.json_body import json_bytes
 from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.events import Events, ExpectedEvent, checked_name
-from scramjet_client.instances.first_input import FirstInput
+from scramjet_client.instances.first_input import FirstInput, GuardedBody, HeldBody
 from scramjet_client.instances.follow import Follow
 from scramjet_client.instances.guesses import GUESSES
 from scramjet_client.instances.input_type import InputType
@@ -1033,7 +1033,6 @@ class InstanceClient(Handle):
         # The answer to `inout` comes with the first output, any other answer before the hub reads the body.
         early = stream_id != "inout"
         name = "input" if stream_id == "inout" else stream_id
-        first = self._first_input
         ended = ended_error(self._id, f"{stream_id} was being sent")
         return Destination(
             requester=client,
@@ -1043,7 +1042,11 @@ class InstanceClient(Handle):
             head_limit=client.timeouts.read if early else None,
             watch=lambda: self._watcher().on_idle(ended),
             gate=self._gates[name],
-            guard=partial(first.guard, early_yes=early) if name == "input" else first.hold,
+            guard=(
+                partial(GuardedBody, self._first_input, early_yes=early)
+                if name == "input"
+                else lambda body, _type: HeldBody(self._first_input, body)
+            ),
             types=self._input_type if name == "input" else None,
             **self._error_context,
         )
