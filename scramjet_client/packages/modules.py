@@ -36,15 +36,13 @@ _SHOWN = 8
 
 
 class LocalModules:
-    """The modules of one deployed function.
+    """The modules of one deployed function, of which those in `entries` travel.
 
     Attributes:
-        entries: The module files that travel.
         left_out: Files beside them that may hold secrets, and stay.
         suspects: Files that travel although they look like secrets.
         unnamed: Other files beside them that are not modules, and stay.
         imported: First names of all modules that the function needs.
-        package: The package of the function, or "".
         named: Names of the files that the user has named.
     """
 
@@ -319,12 +317,14 @@ def _is_distributed(folder: str, top: str) -> bool:
 
 def _is_known(top: str) -> bool:
     """Return whether a module is importable here although it has no file, as a built-in one."""
-    if top in sys.modules:
-        return True
+    return top in sys.modules or _spec(top) is not None
+
+
+def _spec(top: str) -> importlib.machinery.ModuleSpec | None:
     try:
-        return importlib.util.find_spec(top) is not None
+        return importlib.util.find_spec(top)
     except (ImportError, ValueError):
-        return False
+        return None
 
 
 def _place(top: str) -> Path | None:
@@ -333,10 +333,7 @@ def _place(top: str) -> Path | None:
     file = getattr(module, "__file__", None)
     folders = list(getattr(module, "__path__", []))
     if module is None:
-        try:
-            spec = importlib.util.find_spec(top)
-        except (ImportError, ValueError):
-            spec = None
+        spec = _spec(top)
         if spec is None or not (spec.has_location or spec.submodule_search_locations):
             return None
         file, folders = spec.origin, list(spec.submodule_search_locations or [])
