@@ -205,9 +205,9 @@ class Process:
             self._signal_group()
 
     async def last_line(self) -> str:
-        """Return the last line that an ended process wrote to its stderr, if nobody has read it."""
+        """Return the last line that an ended process wrote to its stderr."""
         await asyncio.wait(self._tasks, timeout=1)
-        said = self.stderr.unread.decode("utf-8", "replace").split("\n")
+        said = self.stderr.last.decode("utf-8", "replace").split("\n")
         return next((each for each in reversed(said) if each.strip()), "")
 
     async def close(self) -> None:
