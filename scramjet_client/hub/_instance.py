@@ -141,7 +141,7 @@ class Instance:
         }
         self.status = "starting"
         self._hub.audit.changed(_STARTED, self.id)
-        name = str(self.sequence.manifest.config.get("name") or "")
+        name = str(self.sequence.manifest.get("name") or "")
         self._recorder.add(
             "start", sequence=name, args=order["args"], config=order["appConfig"] or {}
         )

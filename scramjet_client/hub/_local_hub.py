@@ -370,7 +370,7 @@ class LocalHub(Guided):
                     sequence = copy_folder(Path(folder), self._state.storage)
             else:
                 sequence = copy_folder(Path(program), self._state.storage)
-                sequence.manifest.config["name"] = name
+                sequence.manifest["name"] = name
             self._state.add(sequence)
             return sequence.id
 

@@ -171,7 +171,7 @@ async def start(exchange: Exchange, state: State, id: str) -> None:
     if order.id in state.instances:
         await exchange.answer({"error": "Instance with a given ID already exists"}, 409)
         return
-    if len(sequence.manifest.engines) > 1:
+    if len(sequence.manifest["engines"]) > 1:
         await exchange.answer({"error": _TOO_MANY_ENGINES}, 400)
         return
     instance, starting = state.start(sequence, order)
