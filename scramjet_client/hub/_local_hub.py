@@ -185,8 +185,7 @@ class LocalHub(Guided):
         )
 
     def __enter__(self) -> LocalHub:
-        self.start()
-        return self
+        return self.start()
 
     def __exit__(self, *_error: object) -> None:
         self.stop()
