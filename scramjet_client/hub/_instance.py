@@ -18,7 +18,7 @@ from scramjet_client.hub._process import Process
 from scramjet_client.hub._python import Runs
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._recorder import Recorder
-from scramjet_client.hub._records import Audit, HubLog, compact, milliseconds, timestamp
+from scramjet_client.hub._records import Audit, HubLog, compact, log_record, timestamp
 from scramjet_client.hub._sequence import Sequence
 from scramjet_client.hub._settings import HubSettings
 from scramjet_client.hub._topics import Topics
@@ -344,18 +344,12 @@ class Instance:
 
     def note(self, level: str, message: str, *data: Any) -> None:
         """Add a line to the instance's log; it waits for the process if there is none yet."""
-        line = {
-            "msg": message,
-            "level": level,
-            "ts": milliseconds(),
-            **({"data": list(data)} if data else {}),
-            "from": "CSIController",
-            "CSIController": {"id": self.id},
-        }
+        record = log_record("CSIController", {"id": self.id}, level, message, data)
+        line = compact(record) + b"\n"
         if hasattr(self, "process"):
-            self.process.log.put(compact(line) + b"\n")
+            self.process.log.put(line)
         else:
-            self._early_notes.append(compact(line) + b"\n")
+            self._early_notes.append(line)
 
     def info(self) -> dict[str, Any]:
         """Return the answer to `GET instance/ID`. As on a real hub, each call leaves a line in the instance's log."""
