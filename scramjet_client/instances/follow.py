@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,16 +18,14 @@ from scramjet_client.errors import (
     UploadError,
 )
 from scramjet_client.http.at_exit import AtExit
-from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
+from scramjet_client.http.threads import start_thread
 from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.streams.targets import Target
 from scramjet_client.uploads.upload import Upload
-
-_numbers = itertools.count(1)
 
 _POLL = 0.25
 """How often, in seconds, a silent stream checks whether its instance has ended."""
@@ -113,12 +110,7 @@ class _Copying:
                 exchange = watcher.exchange(stream_id, poll=_POLL)
                 self._streams[stream_id] = open_stream(stream_id, exchange)
             for stream_id in self._targets:
-                name = f"scramjet-follow-{next(_numbers)}"
-                thread = threading.Thread(
-                    target=in_context(self._copy), args=(stream_id,), name=name, daemon=True
-                )
-                thread.start()
-                self._threads.append(thread)
+                self._threads.append(start_thread("scramjet-follow", self._copy, stream_id))
         except BaseException:
             self.end()
             for target in self._targets.values():

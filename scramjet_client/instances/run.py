@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, ClassVar, Literal, TypeVar
@@ -27,9 +25,9 @@ from scramjet_client.errors import (
     ScramjetError,
     UnsupportedByHubError,
 )
-from scramjet_client.http.contexts import in_context
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.retries import pauses
+from scramjet_client.http.threads import fulfil, start_thread
 from scramjet_client.instances.cause import Survived, evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.last_words import LastLines, last_words_of
@@ -59,8 +57,6 @@ _NOT_FED = {
     "input": "; run() sent no input, only stdin: if it waits for its input, give the data as input=",
 }
 """What to say if one of the two was sent, and the program has given nothing."""
-
-_numbers = itertools.count(1)
 
 
 def explain(error: BaseException, text: str) -> None:
@@ -199,17 +195,7 @@ def _started(start: Callable[[], _I]) -> _I:
     ends with it.
     """
     starting: Future[_I] = Future()
-
-    def work() -> None:
-        try:
-            starting.set_result(start())
-        except BaseException as error:  # raised in the thread that waits
-            starting.set_exception(error)
-
-    thread = threading.Thread(
-        target=in_context(work), name=f"scramjet-start-{next(_numbers)}", daemon=True
-    )
-    thread.start()
+    thread = start_thread("scramjet-start", fulfil, starting, start)
     try:
         return starting.result(wait_in_parts(starting, None))
     except BaseException:

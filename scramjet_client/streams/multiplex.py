@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import queue
 import select
 import selectors
@@ -26,10 +25,10 @@ from typing import Optional
 from scramjet_client._base import Closing, public
 from scramjet_client._clock import monotonic
 from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError, StreamError
-from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
 from scramjet_client.http.interrupts import longest_part
+from scramjet_client.http.threads import start_thread
 from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream, lend, reclaim
 
@@ -453,8 +452,6 @@ class HookThread:
     It is a daemon, `scramjet-watch-N`, and runs from the first call until `close`.
     """
 
-    _numbers = itertools.count(1)
-
     def __init__(self) -> None:
         self._asked: queue.SimpleQueue[Optional[tuple[Member, Callable[[], object]]]] = (
             queue.SimpleQueue()
@@ -466,9 +463,7 @@ class HookThread:
         member.hook_runs = True
         self._asked.put((member, then))
         if self._thread is None:
-            name = f"scramjet-watch-{next(self._numbers)}"
-            self._thread = threading.Thread(target=in_context(self._run), name=name, daemon=True)
-            self._thread.start()
+            self._thread = start_thread("scramjet-watch", self._run)
 
     def _run(self) -> None:
         for member, then in iter(self._asked.get, None):

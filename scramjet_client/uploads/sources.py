@@ -16,7 +16,6 @@ import stat
 import sys
 import tarfile
 import tempfile
-import threading
 import types
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
@@ -30,7 +29,7 @@ from urllib3.util import wait_for_read
 from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http.callbacks import takes
-from scramjet_client.http.threads import thread_needed
+from scramjet_client.http.threads import fulfil, start_thread, thread_needed
 from scramjet_client.uploads.refusals import (
     is_array,
     is_dict_like,
@@ -495,15 +494,10 @@ class Source:
         """
         if self.text is None and self._ahead is None:
             self._ahead = Future()
-            name = f"scramjet-first-{next(_numbers)}"
             try:
                 with thread_needed():
-                    threading.Thread(
-                        target=_fetch,
-                        args=(self._context, self._raw, self._ahead),
-                        name=name,
-                        daemon=True,
-                    ).start()
+                    first = partial(self._context.run, list, itertools.islice(self._raw, 1))
+                    start_thread("scramjet-first", fulfil, self._ahead, first)
             except UploadError:
                 self._ahead = None
                 raise
@@ -559,18 +553,6 @@ class Source:
             self._context.run(close)
         except Exception as error:
             logger.warning("a source could not be closed: %s", safe_repr(error))
-
-
-_numbers = itertools.count(1)
-
-
-def _fetch(context: contextvars.Context, items: Iterator[Any], ahead: Future[list[Any]]) -> None:
-    try:
-        first = context.run(lambda: list(itertools.islice(items, 1)))
-    except BaseException as error:  # raised when the item is requested
-        ahead.set_exception(error)
-    else:
-        ahead.set_result(first)
 
 
 def _method(value: object, name: str) -> Callable[[], object] | None:
