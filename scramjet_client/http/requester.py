@@ -31,7 +31,7 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, count, durati
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import from_response, translate_errors, wrong_path
 from scramjet_client.http.json_body import json_bytes
-from scramjet_client.http.retries import Outages, with_retries
+from scramjet_client.http.retries import Retries
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
@@ -134,8 +134,7 @@ class Requester(Closing):
         self.tuning: Tuning = Tuning() if tuning is None else tuning
         self.memo: dict[str, Any] = {}
         """Facts that upper layers have learned about this hub, such as its generation."""
-        self._retries = count("retries", retries)
-        self._outages = Outages(self.api_base)
+        self._retries = Retries(self.api_base, count("retries", retries), self.tuning.sleep)
         self.verify = verify
         self.cert = cert
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
@@ -256,10 +255,8 @@ class Requester(Closing):
                 finally:
                     response.close()
 
-        return with_retries(
+        return self._retries.run(
             attempt,
-            self._retries,
-            outages=self._outages,
             again=method == "GET" and exchange is None,
             deadline=ends if exchange is None else exchange.deadline,
             sleep=self.tuning.sleep,
@@ -334,10 +331,8 @@ class Requester(Closing):
             with self._own_errors(exchange, method, path):
                 return self._send(exchange, method, path, **how)
 
-        return with_retries(
+        return self._retries.run(
             attempt,
-            self._retries,
-            outages=self._outages,
             again=False,
             deadline=exchange.deadline,
             sleep=self.tuning.sleep,
