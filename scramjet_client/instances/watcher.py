@@ -270,7 +270,7 @@ class EndWatcher:
         lines = HubLines() if stream_id == "log" else None
         settle = self._client.tuning.settle(stream_id)
         exchange = Exchange(
-            on_idle=_Silence(self, settle, None, lines),
+            on_idle=_Silence(self, settle, lines=lines),
             poll=self._client.tuning.look_every if poll is None else poll,
         )
         exchange.is_noise = lines
@@ -278,7 +278,7 @@ class EndWatcher:
 
     def event_exchange(self, *, deadline: float | None, error: ErrorMaker) -> Exchange:
         """Return an exchange for an event, which ends with an error, and soon if the instance had ended before."""
-        silence = _Silence(self, self._client.tuning.settle(None), error, None)
+        silence = _Silence(self, self._client.tuning.settle(None), error)
         exchange = Exchange(deadline=deadline, poll=_EARLY_LOOK)
         first = True
 
@@ -290,7 +290,7 @@ class EndWatcher:
                 if self.ended_at is None:
                     exchange.poll = self._client.tuning.look_every
                 else:
-                    silence.hurry(_ENDED_SETTLE)
+                    silence.settle = min(silence.settle, _ENDED_SETTLE)
             silence(quiet)
 
         exchange.on_idle = on_idle
@@ -298,7 +298,7 @@ class EndWatcher:
 
     def on_idle(self, error: ErrorMaker | None = None) -> Callable[[float], bool]:
         """Return the idle hook for an exchange that is created elsewhere; see `exchange`."""
-        return _Silence(self, self._client.tuning.settle(None), error, None)
+        return _Silence(self, self._client.tuning.settle(None), error)
 
     def at_first_sight(self, *, every: float, deadline: float) -> Exchange:
         """Return an exchange that stops waiting for its answer as soon as a look finds the end: `WaitEnded`."""
@@ -405,6 +405,7 @@ class EndWatcher:
         return True
 
 
+@attrs.define(eq=False)
 class _Silence:
     """The `on_idle` hook of one wait: ends it when the instance has ended and no more data is on the way.
 
@@ -413,19 +414,12 @@ class _Silence:
     all data that was on the way, however slow that data is.
     """
 
-    def __init__(
-        self, watcher: EndWatcher, settle: float, error: ErrorMaker | None, lines: HubLines | None
-    ) -> None:
-        self._watcher = watcher
-        self._settle = settle
-        self._error = error
-        self._lines = lines
-        self._confirmed_at: float | None = None
-        self._echoes_before = 0
-
-    def hurry(self, settle: float) -> None:
-        """End the wait after at most this many seconds of silence."""
-        self._settle = min(self._settle, settle)
+    _watcher: EndWatcher
+    settle: float
+    _error: ErrorMaker | None = None
+    _lines: HubLines | None = None
+    _confirmed_at: float | None = attrs.field(default=None, init=False)
+    _echoes_before: int = attrs.field(default=0, init=False)
 
     def __call__(self, silence: float) -> bool:
         """Look if it is time to, after a silence in seconds; return whether the last look found the instance alive."""
@@ -433,7 +427,7 @@ class _Silence:
         watcher.try_to_look(self._pause(silence))
         ended_at = watcher.ended_at
         quiet = 0.0 if ended_at is None else min(silence, monotonic() - ended_at)
-        if ended_at is None or quiet < max(self._settle, _ROUND_TRIPS * watcher._slowest):
+        if ended_at is None or quiet < max(self.settle, _ROUND_TRIPS * watcher._slowest):
             self._confirmed_at = None
             return watcher.seen_alive
         if self._is_over(silence):
