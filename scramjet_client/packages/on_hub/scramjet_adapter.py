@@ -110,12 +110,6 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
             raise first.failure
 
 
-class _Failure:
-    """Holds the error that a block of `_failing` ends with."""
-
-    failure: BaseException | None = None
-
-
 def _guarded(stream: Any, context: Any) -> Any:
     """Have an error in a task of the framework end the program while the runner writes this stream."""
     kind: Any = type(stream)
@@ -124,7 +118,7 @@ def _guarded(stream: Any, context: Any) -> Any:
         """The same stream. What a runner makes of it by `map` is of this class too."""
 
         async def write_to(self, target: Any) -> Any:
-            held = _Failure()
+            held = types.SimpleNamespace(failure=None)
             try:
                 with _failing(held):
                     return await super().write_to(target)
@@ -141,7 +135,7 @@ def _guarded(stream: Any, context: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _failing(output: _Output | _Failure) -> Iterator[None]:
+def _failing(output: Any) -> Iterator[None]:
     """While the output is written, have an error in a task of the framework end the block, and keep it as its failure.
 
     The framework runs the functions of `map`, `filter` and so on in tasks that nobody awaits. After an error in one,
