@@ -436,7 +436,7 @@ def advise(stream: OutputStream, hint: Callable[[], str]) -> None:
 
 def overhear(stream: OutputStream, heard: Callable[[bytes], object]) -> None:
     """Have a stream give a function a copy of all data from the hub."""
-    stream._reader.heard = heard
+    stream._reader.hear(heard)
 
 
 def lend(stream: OutputStream, on_close: Callable[[], object]) -> AnswerReader:

@@ -31,15 +31,14 @@ class AnswerReader(io.RawIOBase):
 
     # Slots lie together in memory, unlike io's dict: after a wait, each touched place in memory costs time.
     __slots__ = (
-        "_at_end", "_body", "_direct", "_given_back", "_opener", "_read", "_response",
-        "broken", "bytes_read", "cut_short", "deferred", "defers", "exchange", "heard", "hint", "name", "shut_here",
+        "_at_end", "_body", "_direct", "_given_back", "_heard", "_opener", "_read", "_response",
+        "broken", "bytes_read", "cut_short", "deferred", "defers", "exchange", "hint", "name", "shut_here",
     )  # fmt: skip
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self.name: str = name
         self.bytes_read: int = 0
-        self.heard: Callable[[bytes], object] | None = None
-        """Called with a copy of all data from the hub, if somebody wants one."""
+        self._heard: Callable[[bytes], object] | None = None
         self.hint: Callable[[], str] | None = None
         """Returns what to do if the stream gives nothing, or "", for a user who interrupts a read."""
         self.broken: ScramjetError | None = None
@@ -63,6 +62,11 @@ class AnswerReader(io.RawIOBase):
     def readable(self) -> bool:
         """Return True."""
         return True
+
+    def hear(self, heard: Callable[[bytes], object]) -> None:
+        """Have one more function called with a copy of all data from the hub."""
+        before = self._heard
+        self._heard = heard if before is None else lambda data: (before(data), heard(data))
 
     def give_back(self, data: bytes) -> None:
         """Have the next reads give `data` first; it was the last data read from here."""
@@ -95,8 +99,8 @@ class AnswerReader(io.RawIOBase):
                 return 0
             count = 0
         self._came(count)
-        if self.heard is not None:
-            self.heard(bytes(memoryview(buffer)[:count]))
+        if self._heard is not None:
+            self._heard(bytes(memoryview(buffer)[:count]))
         return count
 
     def readall(self) -> Any:
@@ -133,8 +137,8 @@ class AnswerReader(io.RawIOBase):
             data = b""
         if data:
             self.bytes_read += len(data)
-            if self.heard is not None:
-                self.heard(data)
+            if self._heard is not None:
+                self._heard(data)
         elif data is not None:
             self._came(0)
         return data
@@ -200,8 +204,8 @@ class AnswerReader(io.RawIOBase):
             self._read = answer.read_plain if self._body is None else self._body.readinto
         if is_html(response):
             self._read, self._body = _no_page(self._read, response), None
-        if self.exchange.is_noise is not None and self._body is None:
-            self._read = _heard(self._read, self.exchange.came)
+        if self.exchange.is_noise is not None:
+            self.hear(self.exchange.came)
         return self._read
 
     def ending(self, error: BaseException) -> ScramjetError:
@@ -251,19 +255,6 @@ class AnswerReader(io.RawIOBase):
             self.interrupt()
             self.release()
         super().close()
-
-
-def _heard(
-    read: Callable[[memoryview], int], heard: Callable[[bytes], object]
-) -> Callable[[memoryview], int]:
-    """Return a reader that reports the data that it reads."""
-
-    def telling(buffer: memoryview) -> int:
-        count = read(buffer)
-        heard(bytes(buffer[:count]))
-        return count
-
-    return telling
 
 
 def _decoded(response: requests.Response) -> Callable[[memoryview], int]:
