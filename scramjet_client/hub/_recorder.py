@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scramjet_client._trace import TraceWriter
-
-if TYPE_CHECKING:
-    from scramjet_client.hub._process import Process
-
+from scramjet_client.hub._process import Process
 
 _LOOKED_AT = b'{"msg":"Get info ['
 
