@@ -33,8 +33,6 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 _CONNECT_LIMIT = 10.0
 """Seconds to reach the hub. Streams have no limit."""
 
-_BLOCK = 65536
-
 
 class PageProxy:
     """The page for the hub at a URL. Use it in a `with` block, or call `start()` and `stop()`.
@@ -135,13 +133,12 @@ class PageProxy:
 
     async def _forward(self, request: web.Request, path: str) -> web.StreamResponse:
         headers = {name: request.headers[name] for name in _TO_HUB if name in request.headers}
-        body = _body(request) if request.body_exists else None
         async with self._http.request(
             request.method,
             # As the browser wrote it: another form of an id may mean something else to the hub.
             URL(self._base + path, encoded=True),
             headers={**headers, **self._headers},
-            data=body,
+            data=request.content if request.body_exists else None,
             allow_redirects=False,
         ) as answer:
             response = web.StreamResponse(status=answer.status, reason=answer.reason)
@@ -164,11 +161,6 @@ class PageProxy:
                 return response
             await response.write_eof()
             return response
-
-
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    while data := await request.content.read(_BLOCK):
-        yield data
 
 
 def _refusal(status: int, words: str) -> web.Response:
