@@ -53,8 +53,8 @@ _SLOWNESS_LIMIT = 10.0
 _FIRST_READ = 1 << 20
 """Bytes of ASCII behind which nothing comes together with the header lines: many times the 64 KB of such a read."""
 
-_ONE_READ = 1024
-"""Bytes of text that normally travel in one packet and are read at once."""
+ONE_READ = 1024
+"""Bytes of text that normally travel in one packet and are read at once, so that no character of it is split."""
 
 _SILENT = attrs.evolve(UNKNOWN, reading=False)
 """The assumption about a program of which nothing has been heard for so long that the client stops waiting."""
@@ -148,7 +148,7 @@ class FirstInput:
     def event(self, event_name: str, message: Any) -> None:
         """Warn if a Node.js program may receive another message than was sent."""
         text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
-        if len(text) <= _ONE_READ or text.isascii():
+        if len(text) <= ONE_READ or text.isascii():
             return
         try:
             decodes = (self.intake or self._look()).decodes
@@ -270,7 +270,7 @@ class GuardedBody(_WaitingBody):
         if self._waits:
             self._waits = False
             self._first.settle(self._own, self._type, early_yes=self._early_yes)
-        if self._text and not piece[max(0, _ONE_READ - self._size) :].isascii():
+        if self._text and not piece[max(0, ONE_READ - self._size) :].isascii():
             self._text = False
             self._first.text(self._own.name)
 
