@@ -67,13 +67,9 @@ class RequestLogger(Protocol):
 
 @attrs.frozen(kw_only=True)
 class BodyRequest:
-    """A request whose body a `BodyWriter` writes: its target, and the possible meanings of its answer.
+    """A request whose body a `BodyWriter` writes: its target below the API's base, and what its answer may mean.
 
     Attributes:
-        path: Path below the API's base.
-        headers: Headers of the request.
-        method: POST or PUT.
-        params: Query parameters.
         head_limit: Seconds in which the hub must take some of the body, or answer; None is no limit.
         rest_limit: Seconds for the rest of the answer after its head, or None.
         subject: The subject of the request, for refusals: "instance 'abc'".
@@ -259,7 +255,6 @@ class Requester(Closing):
             attempt,
             again=method == "GET" and exchange is None,
             deadline=ends if exchange is None else exchange.deadline,
-            sleep=self.tuning.sleep,
         )
 
     # -- sending and receiving --------------------------------------------------------------------
@@ -335,7 +330,6 @@ class Requester(Closing):
             attempt,
             again=False,
             deadline=exchange.deadline,
-            sleep=self.tuning.sleep,
             given_up=lambda: exchange.aborted,
         )
 

@@ -67,10 +67,9 @@ class Hub(Protocol):
 
 
 class Instance:
-    """One run of a sequence. Lives on the hub's loop.
+    """One run of a sequence. Lives on the hub's loop, with a status in the hub's words.
 
     Attributes:
-        status: Its status, in the hub's words.
         terminated: `{"exitcode", "reason"}` after the end.
         unlisted: Set when the hub has removed it from its list.
         input_type: Content type of the first input. It holds for all later inputs too.

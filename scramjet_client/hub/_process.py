@@ -42,14 +42,9 @@ _KILL_GRACE = 2.0
 
 
 class Process:
-    """A runner and its program. `await Process.start(...)`, then `await exited()`.
-
-    All of it lives on the hub's loop.
+    """A runner and its program, on the hub's loop. `await Process.start(...)`, then `await exited()`.
 
     Attributes:
-        stdout, stderr, output, log: The streams that the process writes.
-        stdin, input: The streams that the process reads.
-        has_ended: Whether the process has ended.
         returncode: As in `subprocess`. None while it runs, and where the system does not tell this process
             (SIGCHLD is ignored, or something else has waited for it).
         last_word: The exit code that the runner announced; None if the program ended the process itself.

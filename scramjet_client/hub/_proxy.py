@@ -37,17 +37,10 @@ _CONNECT_LIMIT = 10.0
 class PageProxy:
     """The page for the hub at a URL. Use it in a `with` block, or call `start()` and `stop()`.
 
-    It listens on loopback, and takes requests to the API with its own random token only. It sends the hub's token
-    to the hub; the browser never has it.
-
-    Args:
-        api_base: URL of the hub's API.
-        token: The hub's token.
-        tls: How to check the hub's certificate; False takes any.
-        port: 0 takes a free one.
-
-    Attributes:
-        token: The token of this proxy.
+    It listens on loopback, at a free port if that is 0, and takes requests to the API with its own random `token` only.
+    It sends the hub's token to the hub; the browser never has it. `tls` says how to check the hub's certificate; False
+    takes any.
+    Return a target; `calls` makes that of a callable for bytes.
     """
 
     def __init__(

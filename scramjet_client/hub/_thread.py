@@ -23,9 +23,7 @@ from scramjet_client.hub._door import Door, Visitor
 class LoopThread:
     """A thread in which an event loop runs a server, from `start()` to `stop()`; you may start it again.
 
-    Attributes:
-        loop: The loop, once it is started.
-        pid: The process that it runs in; a fork has no such thread.
+    A fork has no such thread: `pid` is that of the process that it runs in.
     """
 
     loop: asyncio.AbstractEventLoop

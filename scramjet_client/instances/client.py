@@ -622,13 +622,10 @@ class InstanceClient(Handle):
         for binary duplex use `get_stream("output")` and `submit_input`.
 
         Args:
-            stream: As in `send_stream`.
-            request_init: As in `send_stream`.
-            options: As in `send_stream`; each is also a keyword.
+            stream, request_init, options, progress: As in `send_stream`; each option is also a keyword.
             type: Content type of the input.
             end: Whether this body ends the program's input. None means yes; False keeps it open for more.
             json: Whether the source gives values to be sent as JSON lines.
-            progress: As in `send_stream`.
             timeout: Seconds for the whole upload; None means no limit.
             idle_timeout: Seconds without a byte of output after which reading raises `StreamIdleError`.
 
@@ -792,10 +789,7 @@ class InstanceClient(Handle):
         here blocks the program once some megabytes are waiting in it.
 
         Args:
-            stdout: Where the program's stdout goes.
-            stderr: Where its stderr goes.
-            output: Where its output goes.
-            log: Where its log goes.
+            stdout, stderr, output, log: Where these streams of the program go.
 
         Returns:
             A `Follow`. It ends when its streams do, with the instance at the latest, and after everything written
@@ -903,10 +897,7 @@ class InstanceClient(Handle):
 
         Args:
             stdin: True for this program's stdin, another file to send, or None.
-            stdout: Where the program's stdout goes; see `follow`.
-            stderr: Where its stderr goes.
-            output: Where its output goes.
-            log: Where its log goes.
+            stdout, stderr, output, log: Where these streams of the program go; see `follow`.
 
         Returns:
             The instance's last info as from `wait`, or None if the user detached.

@@ -83,10 +83,9 @@ _LARGEST_VALUE = 1_048_576
 
 @attrs.frozen(kw_only=True)
 class FunctionSource:
-    """The parts of a function that travel.
+    """The parts of a function that travel, and its name.
 
     Attributes:
-        name: The function's name.
         origin: Where it is from: a file's name, or "a notebook".
         files: The generated files, by name; `main.py` is the one to run.
         copied: Modules beside the script, unchanged.
@@ -194,8 +193,8 @@ def _settings(function: Any, namespace: Mapping[str, Any]) -> dict[str, Any]:
         "requires": f"requires = {requires!r}\n" if requires else "",
     }
 
-@attrs.define(eq=False)
 
+@attrs.define(eq=False)
 class _Reader:
     """Collects definitions, values and imports, in the order that the module needs."""
 

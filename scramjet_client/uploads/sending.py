@@ -74,15 +74,10 @@ class InputGate:
 class Destination:
     """One place on a hub that a body can be sent to: an input of an instance, or a topic.
 
+    Its requests are `BodyRequest`s, and its uploads `Transfer`s, which describe what they have in common with it.
+
     Attributes:
-        requester: Sends the requests.
-        path: The route below the API's base.
-        name: For messages: "input of 'abc'".
-        subject: The subject of refusals: "instance 'abc'".
-        not_found: The error that a 404 means.
         limits: Returns the hub's limits for bodies here. It may ask the hub; it is called before a body is sent.
-        head_limit: Seconds in which the hub must take some of a body, or answer; None is no limit.
-        watch: Makes the hook that checks, during the wait for an answer, whether the instance still lives.
         gate: Whether the input still takes data; None for topics, which never end.
         guard: Wraps a body, given its content type, if some of its bytes have to wait.
         types: Knows the content type of bodies that are sent without one.

@@ -59,7 +59,6 @@ class Transfer(Generic[_R]):
     """How an upload sends its body, and how it converts the answer.
 
     Attributes:
-        requester: Sends the request.
         request: The request that carries the body; sent again if the body continues in another one.
         name: The target of the upload, for messages: "input of 'abc'".
         convert: Makes the result from the answer's text, the bytes sent and the reason phrase.
