@@ -179,8 +179,7 @@ class App:
             if match is not None:
                 await _routes_instance.serve(exchange, self._state, match[1], match[2] or "")
             elif not await self._hub_route(exchange, route):
-                await exchange.head(404)
-                await exchange.finish()
+                await exchange.refuse(404)
         except Unacceptable:
             await exchange.refuse(415, "Invalid content-type")
         except Unparsable:

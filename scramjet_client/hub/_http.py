@@ -230,8 +230,8 @@ class Exchange:
         finally:
             pipe.detach(reader)
 
-    async def refuse(self, status: int, reason: str) -> None:
-        """Send a refusal of the hub's router: the reason phrase is the message, the body is empty."""
+    async def refuse(self, status: int, reason: str | None = None) -> None:
+        """Send an answer of the hub's router: the reason phrase is the message, the body is empty."""
         await self.head(status, reason=reason)
         await self.finish()
 
