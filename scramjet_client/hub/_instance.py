@@ -73,6 +73,7 @@ class Instance:
         terminated: `{"exitcode", "reason"}` after the end.
         unlisted: Set when the hub has removed it from its list.
         input_type: Content type of the first input. It holds for all later inputs too.
+        requires: The topic that the input comes from, if it does.
     """
 
     def __init__(self, hub: Hub, sequence: Sequence, start: Start) -> None:
@@ -92,7 +93,7 @@ class Instance:
         self._started: str | None = None
         self._ended: str | None = None
         self._provides: str | None = start.output_topic
-        self._requires: str | None = start.input_topic
+        self.requires: str | None = start.input_topic
         self._keeps_alive = False
         self._lifetime = hub.settings.instance_lifetime
         self._hello = asyncio.Event()
@@ -289,11 +290,6 @@ class Instance:
             self._recorder.add("sent", to="input", type=content_type, data=b"")
             self.process.send("input", content_type)
 
-    @property
-    def input_is_elsewhere(self) -> bool:
-        """Whether the input comes from a topic."""
-        return bool(self._requires)
-
     # -- messages from it -----------------------------------------------------------------------------
 
     def _heard(self, kind: str, value: Any) -> None:
@@ -321,8 +317,8 @@ class Instance:
             self._provides = self._start.output_topic or value["topic"]
             self._route("provides", self._provides, value["contentType"])
         elif kind == "requires":
-            self._requires = self._start.input_topic or value["topic"]
-            self._route("requires", self._requires, value["contentType"])
+            self.requires = self._start.input_topic or value["topic"]
+            self._route("requires", self.requires, value["contentType"])
 
     def _route(self, role: str, topic_name: str | None, content_type: str | None) -> None:
         if not topic_name or not content_type:
@@ -361,7 +357,7 @@ class Instance:
                 appConfig=None if config is UNDEFINED else config,
                 args=self._start.args,
                 provides=self._provides,
-                requires=self._requires,
+                requires=self.requires,
             ),
             "sequence": self.sequence.brief(),
             "created": self._created,
