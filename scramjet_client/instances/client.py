@@ -638,8 +638,6 @@ class InstanceClient(Handle):
         has neither option (docs/protocol.md, "Inout").
         """
         limit = duration("idle_timeout", idle_timeout)
-        if end is None and _end_of(options) is None:
-            end = True
         chosen = plan(
             "input",
             request_init,
@@ -649,6 +647,7 @@ class InstanceClient(Handle):
             json=json,
             progress=progress,
             timeout=timeout,
+            default_end=True,
         )
         body = chosen.body(stream, own=True)
         if generation_of(self._client).modern and not chosen.end and limit is None:
@@ -1070,9 +1069,3 @@ class InstanceClient(Handle):
             output.close()
             raise
         return output
-
-
-def _end_of(options: OptionsLike | None) -> bool | None:
-    """Return the `end` of a send's options; None if it is not given."""
-    end = options.get("end") if isinstance(options, Mapping) else getattr(options, "end", None)
-    return None if end is None else bool(end)

@@ -191,6 +191,7 @@ def plan(
     progress: ProgressHook | None = None,
     timeout: Duration | None = None,
     default_type: str | None = None,
+    default_end: bool = False,
 ) -> SendPlan:
     """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
     init = _init_of(request_init)
@@ -217,7 +218,7 @@ def plan(
         stream_id=stream_id,
         type=kind,
         typed=said is not None or stream_id == "stdin",
-        end=bool(chosen.end),
+        end=default_end if chosen.end is None else chosen.end,
         parse=chosen.parse_response or chosen.parse,
         json=bool(chosen.json),
         headers=headers,
