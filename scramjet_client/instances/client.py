@@ -16,7 +16,7 @@ from scramjet_client.api.generations import Intake, event_body, generation_of, r
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import InstanceNotFoundError, NotFoundError, ScramjetError
-from scramjet_client.http.answers import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer, as_object
 from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.json_body import json_bytes
@@ -679,7 +679,7 @@ class InstanceClient(Handle):
         body = event_body(self._client, event_name, message)
         self._first_input.event(event_name, message)
         answer = self._client.request("POST", self._route("_event"), body, **self._error_context)
-        accepted = answer.value.get("accepted") if isinstance(answer.value, dict) else None
+        accepted = as_object(answer.value).get("accepted")
         return SendEventResponse(
             event_name=event_name, message=message, sent=accepted in (True, "OK"), raw=answer.value
         )
@@ -997,19 +997,14 @@ class InstanceClient(Handle):
 
     def _intake(self) -> Intake:
         """Ask the hub how the program takes its input."""
-        info = self._get().value
-        info = info if isinstance(info, Mapping) else {}
+        info = as_object(self._get().value)
         sequence = info.get("sequence")
         if isinstance(sequence, str):
             # 0.x gives only the id of an instance's sequence.
-            try:
-                sequence = self._client.request("GET", route("sequence", sequence)).value
-            except NotFoundError:
-                sequence = None
-        config = sequence.get("config") if isinstance(sequence, Mapping) else None
-        return generation_of(self._client).intake(
-            info, config if isinstance(config, Mapping) else {}
-        )
+            with contextlib.suppress(NotFoundError):
+                sequence = self._client.get(route("sequence", sequence))
+        config = as_object(as_object(sequence).get("config"))
+        return generation_of(self._client).intake(info, config)
 
     def _send_nothing(self, type: str) -> None:
         """Send an empty body to the input, which stays open."""

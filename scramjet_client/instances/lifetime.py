@@ -20,7 +20,7 @@ from scramjet_client.errors import (
     ScramjetError,
     StopTimeoutError,
 )
-from scramjet_client.http.answers import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer, as_object
 from scramjet_client.http.exchange import WaitEnded
 from scramjet_client.http.settings import route
 from scramjet_client.instances.watcher import EndWatcher, about, fetch_info
@@ -227,7 +227,7 @@ def kill(
                 raise
             time.sleep(0.05)
         else:
-            said = answer.value if isinstance(answer.value, dict) else {}
+            said = as_object(answer.value)
             message = str(said.get("status") or said.get("opStatus") or answer.reason)
             return SendKillInstanceResponse(
                 message=message, killed=answer.status == 202, raw=answer.value
