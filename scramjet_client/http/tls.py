@@ -4,6 +4,9 @@ OpenSSL forbids two threads inside one TLS object. The stock `ssl.SSLSocket` doe
 waits for the network with the interpreter's lock released: connections that are read and written at once lose
 data, crash or deadlock, depending on the Python version. Here the socket is always non-blocking, each step into
 OpenSSL holds one lock, and all waiting happens outside that lock.
+
+OpenSSL works on memory. On a socket it asks the system twice for each record of 16 KiB that it reads, and once for
+each that it writes; here one call of the system moves several records.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -28,10 +31,15 @@ from scramjet_client._clock import monotonic
 _T = TypeVar("_T")
 
 _MOST_AT_ONCE = 131072
-"""Bytes that a writer sends, if the network takes them, before a reader gets its turn."""
+"""Bytes that one step encrypts, or reads from the network, before the other thread gets its turn."""
 
 _RECORD = 16384
-"""The most bytes of one TLS record, and of one step of OpenSSL that reads."""
+"""The most bytes of data in one TLS record."""
+
+_FIRST_READ = 16384
+"""Bytes that a new connection reads at once, until more come: what was read at once keeps its memory."""
+
+_Data = TypeVar("_Data", bytes, int)
 
 
 class DuplexSSLSocket(ssl.SSLSocket):
@@ -50,6 +58,16 @@ class DuplexSSLSocket(ssl.SSLSocket):
     _step_lock: threading.Lock
     # The exception that followed the data of the last read, for the next read.
     _late: OSError | None
+    # What has come from the network for OpenSSL, and what OpenSSL has made for the network.
+    _incoming: ssl.MemoryBIO
+    _outgoing: ssl.MemoryBIO
+    # The part of the latter that has no room in the network yet, and how many bytes of a writer's data wait with it.
+    _unsent: memoryview
+    _owed: int
+    # Whether OpenSSL has nothing to give until more has come, and whether the last read left something in the network.
+    _starved: bool
+    _more: bool
+    _size: int  # bytes to read from the network at once
 
     def __new__(cls, *args: Any, **kwargs: Any) -> DuplexSSLSocket:
         """Make a socket with the lock for its steps."""
@@ -59,6 +77,9 @@ class DuplexSSLSocket(ssl.SSLSocket):
         self._late = None
         self._pid = os.getpid()
         self._step_lock = threading.Lock()
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._unsent, self._owed = memoryview(b""), 0
+        self._starved, self._more, self._size = True, False, _FIRST_READ
         return self
 
     def settimeout(self, value: float | None) -> None:
@@ -81,7 +102,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
         return self._timeout != 0.0
 
     def _within(self, timeout: float | None, step: Callable[..., _T], *args: Any) -> _T:
-        """Run one OpenSSL call to its end; wait outside the lock if it needs the network."""
+        """Do one step to its end; wait outside the lock if it needs the network."""
         deadline = None if timeout is None else monotonic() + timeout
         while True:
             with self._step_lock:
@@ -109,14 +130,139 @@ class DuplexSSLSocket(ssl.SSLSocket):
                 if self.fileno() != -1:
                     raise
 
+    # The steps. Each is done with the lock held, and raises SSLWantReadError or SSLWantWriteError if it needs the
+    # network, to be done again then.
+
+    def _feed(self) -> None:
+        """Give OpenSSL what has come from the network, or its end."""
+        try:
+            came = socket.socket.recv(self, self._size)
+        except BlockingIOError as error:
+            raise ssl.SSLWantReadError(*error.args) from None
+        if came:
+            self._incoming.write(came)
+        else:
+            self._incoming.write_eof()
+        self._starved = False
+        self._more = len(came) == self._size
+        if self._more:
+            self._size = min(4 * self._size, _MOST_AT_ONCE)
+
+    def _flush(self) -> None:
+        """Give the network what OpenSSL has made for it."""
+        while self._unsent or self._outgoing.pending:
+            if not self._unsent:
+                self._unsent = memoryview(self._outgoing.read())
+            try:
+                sent = socket.socket.send(self, self._unsent)
+            except BlockingIOError as error:
+                raise ssl.SSLWantWriteError(*error.args) from None
+            self._unsent = self._unsent[sent:]
+
+    def _shake_hands(self) -> None:
+        while True:
+            try:
+                self._sslobj.do_handshake()
+                return self._flush()
+            except ssl.SSLWantReadError:
+                self._flush()
+                self._feed()
+            except ssl.SSLError:
+                # An alert tells the peer why.
+                with contextlib.suppress(OSError):
+                    self._flush()
+                raise
+
+    def _record(self, size: int, buffer: Any = None) -> Any:
+        """Return up to `size` bytes of one record, or read them into `buffer` and return how many they are."""
+        if self._late is not None:
+            raise self._late
+        while True:
+            if self._starved:
+                self._feed()
+            try:
+                if buffer is None:
+                    data = self._sslobj.read(min(size, _RECORD))
+                    count = len(data)
+                else:
+                    data = count = self._sslobj.read(size, buffer)
+            except ssl.SSLWantReadError:
+                self._starved = True
+            else:
+                # Less than was asked for is all that there was in the record.
+                self._starved = 0 < count < size and not self._incoming.pending
+                return data
+            finally:
+                if self._outgoing.pending:
+                    # It is an answer to TLS itself, or an alert. If there is no room, it goes with the next write.
+                    with contextlib.suppress(OSError):
+                        self._flush()
+
+    def _records(self, size: int) -> bytes:
+        """Return up to `size` bytes of the records that have come, or of the first that comes."""
+        data: bytes = self._record(size)
+        if not data or len(data) == size or not self._has_more():
+            return data
+        pieces, left = [data], size - len(data)
+        try:
+            while data and left and self._has_more():
+                data = self._record(left)
+                pieces.append(data)
+                left -= len(data)
+        except OSError as error:
+            self._keep(error)
+        return b"".join(pieces)
+
+    def _spread(self, buffers: Sequence[Any]) -> int:
+        """Read like `_records` into buffers, one after the other; return how many bytes came."""
+        count = 0
+        try:
+            for buffer in buffers:
+                rest = memoryview(buffer)
+                while rest:
+                    came: int = self._record(len(rest), rest)
+                    count += came
+                    rest = rest[came:]
+                    if not came or (rest and not self._has_more()):
+                        return count
+        except OSError as error:
+            if not count:
+                raise
+            self._keep(error)
+        return count
+
+    def _has_more(self) -> bool:
+        """Return whether another record may have come, after one that has been read to its end."""
+        return self._incoming.pending > 0 or self._more
+
+    def _keep(self, error: OSError) -> None:
+        """Keep an exception for the next read, as the data before it comes first, and nothing would repeat it."""
+        if not isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
+            self._late = error.with_traceback(None)
+
+    def _send(self, data: Any) -> int:
+        """Send some of `data`; return how many bytes. Done again, it continues with the same data, as OpenSSL does."""
+        if not self._owed:
+            self._flush()
+            self._owed = int(self._sslobj.write(memoryview(data)[:_MOST_AT_ONCE]))
+        self._flush()
+        sent, self._owed = self._owed, 0
+        return sent
+
     def do_handshake(self, block: bool = False) -> None:
         """Do the handshake within the socket's time limit; resume the session that `Sessions.used` names."""
-        session = _resumed.get()
-        if session is not None and self._sslobj is not None:
-            # Without it, the handshake is a whole one.
-            with contextlib.suppress(ValueError):
-                self._sslobj.session = session
-        self._within(self._timeout, super().do_handshake)
+        if self._sslobj is not None:
+            # ssl has made a TLS object on the socket itself. This one takes its place.
+            in_memory = self.context.wrap_bio(
+                self._incoming, self._outgoing, server_hostname=self.server_hostname
+            )
+            self._sslobj = in_memory._sslobj  # type: ignore[attr-defined]  # see docs/decisions/private-parts.md
+            session = _resumed.get()
+            if session is not None:
+                # Without it, the handshake is a whole one.
+                with contextlib.suppress(ValueError):
+                    self._sslobj.session = session
+        self._within(self._timeout, self._shake_hands)
 
     def resumable(self) -> ssl.SSLSession | None:
         """Return a session that other connections may resume, if the hub has sent a ticket for it.
@@ -130,102 +276,48 @@ class DuplexSSLSocket(ssl.SSLSocket):
                 session = self._sslobj.session
         return session if session is not None and session.has_ticket else None
 
-    # ssl's own recv, recv_into and send would each take the lock twice. Here all reading is `read` and all
-    # writing `write`, with one step into OpenSSL each.
+    # ssl's own recv, recv_into and send would each take the lock twice.
+
+    def _read(self, end: _Data, step: Callable[..., _Data], *args: Any) -> _Data:
+        """Do a step that reads; return `end` where the connection ends without a word of TLS."""
+        try:
+            return self._within(self._timeout, step, *args)
+        except ssl.SSLEOFError:
+            if not self.suppress_ragged_eofs:
+                raise
+            return end
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         """Return up to `len` bytes, or read them into `buffer` and return how many came."""
-        if self._late is not None:
-            ended = self._end(self._late)
-            return b"" if buffer is None else ended
-        return self._within(self._timeout, super().read, len, buffer)
+        if buffer is None:
+            return self._read(b"", self._record, len)
+        return self._read(0, self._record, len, buffer)
 
     def write(self, data: Any) -> int:
         """Send some of `data`; return how many bytes were taken."""
-        return self._within(self._timeout, super().write, data)
+        return self._within(self._timeout, self._send, data)
 
     def write_within(self, timeout: float | None, data: Any) -> int:
-        """Send like `write`, with a separate limit, for the thread that writes while another reads.
-
-        One step of OpenSSL writes one record. This goes on while the network takes more, for a part of it.
-        """
-        sent, view = 0, memoryview(data)
-        most = min(len(view), _MOST_AT_ONCE)
-        with self._step_lock:
-            try:
-                while sent < most:
-                    sent += self._sslobj.write(view[sent:])
-            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
-                # The network is full, or the socket is closed: `_within` waits, or raises a socket's usual error.
-                pass
-        return sent or self._within(timeout, super().write, data)
+        """Send like `write`, with a separate limit, for the thread that writes while another reads."""
+        return self._within(timeout, self._send, data)
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Return up to `buflen` bytes, b"" at the end: the records that have come, or the first that comes."""
-        data: bytes
         with self._step_lock:
-            if self._late is None:
+            if self._sslobj is not None:
+                # Who polls many sockets for a line each calls this where something has come: no detour, then.
                 try:
-                    data = self._sslobj.read(min(buflen, _RECORD))
-                except (ssl.SSLWantReadError, ssl.SSLWantWriteError, AttributeError):
-                    # Nothing has come yet, or the socket is closed: `read` waits, or raises a socket's usual error.
+                    return self._records(buflen)
+                except (ssl.SSLWantReadError, ssl.SSLEOFError):
+                    # Nothing has come yet, or it is the end: `_read` waits, or knows what that means.
                     pass
-                except ssl.SSLEOFError as error:
-                    self._end(error)
-                    return b""
-                else:
-                    if len(data) == buflen or self._timeout == 0:
-                        return data
-                    return self._with_more(data, buflen)
-        data = self.read(min(buflen, _RECORD))
-        return data
-
-    def _with_more(self, data: bytes, buflen: int) -> bytes:
-        """Return the data with that of the records after it, up to `buflen` bytes; the lock is held.
-
-        A record that was there without a wait usually has others behind it. To find none costs an exception, so
-        that those who never wait, and poll many sockets, do without.
-        """
-        pieces, left = [data], buflen - len(data)
-        try:
-            while data and left:
-                data = self._sslobj.read(min(left, _RECORD))
-                pieces.append(data)
-                left -= len(data)
-        except OSError as error:
-            self._keep(error)
-        return b"".join(pieces)
+        return self._read(b"", self._records, buflen)
 
     def recvmsg_into(  # type: ignore[override]  # ssl's own refuses
         self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0
     ) -> tuple[int, list[Any], int, None]:
         """Read the records that have come, or the first that comes, into buffers, one after the other."""
-        count, buffers = 0, list(buffers)
-        with self._step_lock:
-            if self._late is None and self._sslobj is not None:
-                try:
-                    for buffer in buffers:
-                        rest = memoryview(buffer)
-                        while rest:
-                            came = self._sslobj.read(len(rest), rest)
-                            if not came:
-                                return count, [], 0, None
-                            count += came
-                            rest = rest[came:]
-                except OSError as error:
-                    self._keep(error)
-        return count or self.read(len(buffers[0]), buffers[0]), [], 0, None
-
-    def _keep(self, error: OSError) -> None:
-        """Keep an exception for the next read, as the data before it comes first, and nothing would repeat it."""
-        if not isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
-            self._late = error.with_traceback(None)
-
-    def _end(self, error: OSError) -> int:
-        """Return 0 if an exception is just the end of the data, else raise it."""
-        if isinstance(error, ssl.SSLEOFError) and self.suppress_ragged_eofs:
-            return 0
-        raise error
+        return self._read(0, self._spread, list(buffers)), [], 0, None
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """Read into `buffer`; return how many bytes came, 0 at the end."""
@@ -244,9 +336,10 @@ class DuplexSSLSocket(ssl.SSLSocket):
                 sent += self.write(rest[sent:])
 
     def pending(self) -> int:
-        """Return how many decrypted bytes wait inside OpenSSL; an exception that waits counts as one."""
+        """Return how many bytes may be read without the network; an exception that waits counts as one."""
         with self._step_lock:
-            return super().pending() + (self._late is not None)
+            # A read also takes the beginning of a record out of there, so nobody polls for one in vain again and again.
+            return super().pending() + self._incoming.pending + (self._late is not None)
 
     def shutdown(self, how: int) -> None:
         """Shut the connection below TLS.

@@ -72,7 +72,6 @@ class Meter(Tail):
         self.received += len(data)
 
     def state(self) -> StreamState:
-        """Return the state to draw."""
         with self._lock:
             tail, newlines = self._last(), self.newlines
         if self.received > len(tail):
@@ -109,15 +108,7 @@ class LiveView(Closing):
         lines: int,
         interval: float,
     ) -> None:
-        """Open the streams and start to draw. Only `show` calls this.
-
-        Args:
-            instance: The instance to show.
-            draw: Called with the whole state for each picture.
-            streams: Names of the streams to read.
-            lines: How many lines of each stream to show.
-            interval: Seconds between two drawings.
-        """
+        """Open the streams and start to draw; only `show` calls this, and has the arguments."""
         if isinstance(lines, bool) or not isinstance(lines, int) or lines < 1:
             raise ValueError(f"lines must be 1 or more, not {lines!r}")
         self._instance = instance

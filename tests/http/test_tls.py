@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from urllib3.util import wait_for_read
 
 from scramjet_client import (
     HostClient,
@@ -165,6 +166,94 @@ def test_time_limit_and_its_end(certificates: Certificates):
             sock.settimeout(LIMIT)
             sock.sendall(b"still there")
             assert sock.recv(100) == b"still there"
+
+
+@pytest.mark.parametrize("limit", [0.05, 0])
+def test_a_write_that_found_no_room_goes_on_where_it_was(certificates: Certificates, limit: float):
+    """A writer whose limit ends while the hub takes nothing calls again with the same data: none is sent twice."""
+    listen = threading.Event()
+    got = bytearray()
+
+    def take(conn: Conn) -> None:
+        assert listen.wait(LIMIT)
+        while len(got) < len(data):
+            got.extend(conn._end.recv(65536))
+        conn.send(b"all")
+
+    data = b"".join(b"%08d" % number for number in range(1_000_000))
+    with RawServer(take, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            sent, refused = 0, 0
+            while sent < len(data):
+                try:
+                    sent += sock.write_within(limit, memoryview(data)[sent:])
+                except (socket.timeout, BlockingIOError):
+                    refused += 1
+                    listen.set()
+            sock.settimeout(LIMIT)
+            assert sock.recv(10) == b"all"
+        server.check()
+
+    assert refused
+    assert bytes(got) == data
+
+
+def test_only_what_can_be_read_is_pending(certificates: Certificates):
+    """A record of which a part has come is not pending, or who polls would never wait; a whole one in memory is."""
+    part, rest = threading.Event(), threading.Event()
+
+    def talk(conn: Conn) -> None:
+        conn.raw.sendall(conn._end.encrypted(b"first") + conn._end.encrypted(b"second" * 1000))
+        record = conn._end.encrypted(b"third")
+        assert part.wait(LIMIT)
+        conn.raw.sendall(record[:10])
+        assert rest.wait(LIMIT)
+        conn.raw.sendall(record[10:])
+        conn.wait_closed(LIMIT)
+
+    with RawServer(talk, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            sock.settimeout(LIMIT)
+            assert sock.recv(5) == b"first"
+            assert sock.pending()
+            size = 0
+            while size < 6000:
+                size += len(sock.recv(65536))
+            assert not sock.pending()
+            part.set()
+            assert wait_for_read(sock, LIMIT)
+            sock.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                sock.recv(10)
+            assert not sock.pending()
+            rest.set()
+            sock.settimeout(LIMIT)
+            assert sock.recv(10) == b"third"
+
+
+def test_the_hub_learns_why_a_handshake_failed(certificates: Certificates):
+    """A client that does not trust the certificate says so to the hub, as OpenSSL's own sockets do."""
+    reasons: list[str] = []
+    context = certificates.server_context()
+
+    def accept(listener: socket.socket) -> None:
+        plain, _ = listener.accept()
+        with plain, pytest.raises(ssl.SSLError) as failed:
+            # In TLS 1.3 the server reads the alert behind its own part of the handshake.
+            with context.wrap_socket(plain, server_side=True) as wrapped:
+                wrapped.recv(1)
+        reasons.append(failed.value.reason)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        acceptor = threading.Thread(target=accept, args=[listener], name="test-acceptor")
+        acceptor.start()
+        stranger = duplex_context(ssl.CERT_REQUIRED)
+        with socket.create_connection(listener.getsockname()) as plain:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                stranger.wrap_socket(plain, server_hostname="127.0.0.1")
+            acceptor.join(LIMIT)
+
+    assert reasons == ["TLSV1_ALERT_UNKNOWN_CA"]
 
 
 def test_shutdown_frees_a_blocked_reader(certificates: Certificates):

@@ -74,10 +74,13 @@ class _TLS:
     def sendall(self, data: bytes) -> None:
         """Send all of `data`."""
         with self._sending:
-            with self._state:
-                self._object.write(data)
-                encrypted = self._out.read()
-            self._sock.sendall(encrypted)
+            self._sock.sendall(self.encrypted(data))
+
+    def encrypted(self, data: bytes) -> bytes:
+        """Return what would be sent for `data`."""
+        with self._state:
+            self._object.write(data)
+            return self._out.read()
 
 
 class Conn:
