@@ -85,7 +85,8 @@ class AnswerReader(io.RawIOBase):
         if self._at_end:
             return 0
         try:
-            self._check_broken()
+            if self.broken is not None:
+                raise self.broken
             count = (self._read or self._opened())(memoryview(buffer))
         except BlockingIOError:
             return None
@@ -128,7 +129,8 @@ class AnswerReader(io.RawIOBase):
         if self._at_end:
             return b""
         try:
-            self._check_broken()
+            if self.broken is not None:
+                raise self.broken
             data = self._body.take()
         except BlockingIOError:
             raise
@@ -155,10 +157,6 @@ class AnswerReader(io.RawIOBase):
             self._at_end = True
             self.release()
         self.bytes_read += count
-
-    def _check_broken(self) -> None:
-        if self.broken is not None:
-            raise self.broken
 
     def _failed(self, error: Exception) -> None:
         """Return if the exception of a read means the end of the stream; else raise the right error."""
