@@ -106,6 +106,8 @@ class InstanceClient(Handle):
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
+        # Whether the hub has accepted that.
+        self._is_ending = False
         # 1.x may say "running" of an instance that it is killing.
         self._killed = False
         # Whether `get_info`, on which all waits rely, has seen the end.
@@ -167,7 +169,9 @@ class InstanceClient(Handle):
                 stacklevel=callers_level(),
             )
         self._asked_to_end = True
-        return stop(self._client, self._id, time_left, can_call_keepalive, killed=self._killed)
+        answer = stop(self._client, self._id, time_left, can_call_keepalive, killed=self._killed)
+        self._is_ending = True
+        return answer
 
     def kill(
         self,
@@ -197,7 +201,7 @@ class InstanceClient(Handle):
             raise TypeError(f"opts must be KillMessageData, not {type(opts).__name__}")
         self._asked_to_end = True
         answer = kill(self._client, self._id, opts.remove_immediately or remove_immediately)
-        self._killed = True
+        self._killed = self._is_ending = True
         return answer
 
     def get_health(self) -> GetHealthResponse:
@@ -247,7 +251,7 @@ class InstanceClient(Handle):
         Returns:
             Its last info, with exit code and reason in `.terminated`, and the program's own error in `.cause`, as far
             as they are known. A 0.x hub says nothing: the info is then the last one before the end, with the status
-            "stopped".
+            "stopped". If it forgets an instance right after your `stop` or `kill`, id and status are all of it.
 
         Raises:
             HubTimeoutError: It is still alive.
@@ -952,6 +956,9 @@ class InstanceClient(Handle):
         known: GetInstanceResponse | None = None,
         advice: str = "",
     ) -> GetInstanceResponse:
+        if known is None and self._is_ending:
+            # A hub that forgets it at once has carried out the order.
+            known = GetInstanceResponse(id=self._id, sequence="", status="stopping")
         return self._watcher().wait_until(
             until,
             what,
