@@ -201,7 +201,7 @@ def _whole(value: Any) -> bool:
 
 
 def _home(kind: type) -> types.ModuleType:
-    """Return the module that a class is in. A public one says its public place, which lacks names of its annotations."""
+    """Return the module that a class is in. A public one says its public place, which lacks some names."""
     public = scramjet_client._HOMES.get(kind.__name__)
     return sys.modules[f"scramjet_client.{public}" if public else kind.__module__]
 
