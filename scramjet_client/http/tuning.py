@@ -55,8 +55,7 @@ class Tuning(Shown):
 
     Attributes:
         keep_alive: Finds a host that vanished silently.
-        pool_idle: Idle time after which a pooled connection is not used again. A hub closes it at 5 s, and a request
-            has to arrive before that, also on a line that loses packets.
+        pool_idle: Idle time after which a pooled connection is not used again; a hub closes it at 5 s.
         body_lifetime: Age at which a body sent to an 0.x hub continues in another request; the hub cuts it at 300 s,
             which it checks every 30 s.
         body_size: Bytes after which a body sent to an input continues in another request. None means 64 KiB behind an
@@ -83,7 +82,7 @@ class Tuning(Shown):
     """
 
     keep_alive: KeepAlive = KeepAlive()
-    pool_idle: float = 2.0
+    pool_idle: float = 4.0
     body_lifetime: float = 240.0
     body_size: int | None = None
     look: float = 5.0
