@@ -76,7 +76,7 @@ class Readers:
         return [name for name in OUTPUT_STREAMS if name not in read]
 
     def advice(self, instance_id: str) -> str:
-        """Return, as the end of a sentence, which unread outputs may hold the program back; "" if the main ones are read."""
+        """Return, as the end of a sentence, which unread outputs may hold it back; "" if the main ones are read."""
         unread = self.unread(instance_id)
         main = [name for name in _MAIN if name in unread]
         if not main:
