@@ -548,11 +548,16 @@ class Upload(Live, Future[_R]):
         self._answered.set()
         return True
 
-    def __del__(self) -> None:
+    def _tell_unasked(self) -> None:
+        """Tell the failure if nobody has asked for the result, and nobody can any more."""
         if self.done() and not self._asked and not self.cancelled():
+            self._asked = True
             error = super().exception()
             if error is not None:
                 tell_aside(f"{error} (and nobody asked for the result)")
+
+    def __del__(self) -> None:
+        self._tell_unasked()
 
 
 def _complete_page(response: requests.Response) -> str:
@@ -577,6 +582,9 @@ def _why(error: BaseException) -> str:
 def _finish(uploads: list[Upload[Any]]) -> None:
     """Wait for uploads at the interpreter's end, and warn by name about those that fail or are cut anyway."""
     began = monotonic()
+    # Those that have just failed may be held by a daemon thread, which ends without a word.
+    for upload in uploads:
+        upload._tell_unasked()
     for upload in [each for each in uploads if not each.done()]:
         try:
             error = upload.exception(max(0.0, began + upload.exit_grace - monotonic()))
