@@ -53,11 +53,15 @@ class InputType:
                     stacklevel=callers_level(),
                 )
             return plan.type, body
-        if self._first is None:
-            return self._chosen(body), body
-        if self._first != BINARY and isinstance(body, Source) and not body.text:
-            body = Utf8Only(body, f"{name} began as text, so it")
-        return self._first, body
+        kind = self._first or self._chosen(body)
+        # The first item of an iterable says nothing of the others.
+        if kind != BINARY and isinstance(body, Source) and not (body.text and body.whole):
+            body = Utf8Only(
+                body,
+                f"{name} began as text, so it",
+                "; send everything as bytes, or give type='application/octet-stream' with the first data",
+            )
+        return kind, body
 
     def begin(self, type: str, upload: Upload[Any]) -> None:
         """Record that an upload of a type begins. An upload that fails before it sends anything decides nothing."""

@@ -666,16 +666,21 @@ class Utf8Only:
 
     For routes on which a hub decodes and re-encodes bodies, and so changes all other bytes. A character that is
     split over two items waits until it is complete.
+
+    Args:
+        source: The source.
+        route: What carries only UTF-8.
+        cure: What to do about it, as the end of a sentence.
     """
 
-    def __init__(self, source: Source, route: str) -> None:
+    def __init__(self, source: Source, route: str, cure: str = "") -> None:
         if source.whole is not None:
             # Bytes in memory are checked at once, before anything is sent.
-            for _ in Utf8Only(Source(iter((source.whole,))), route):
+            for _ in Utf8Only(Source(iter((source.whole,))), route, cure):
                 pass
         self.whole: memoryview | None = source.whole
         self._source = source
-        self._route = route
+        self._route, self._cure = route, cure
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._offset = 0
 
@@ -704,7 +709,8 @@ class Utf8Only:
 
     def _refusal(self, offset: int, found: bytes, reason: str) -> UnsupportedByHubError:
         return UnsupportedByHubError(
-            f"{self._route} carries only UTF-8 and would change the bytes {found!r} at offset {offset}: {reason}"
+            f"{self._route} carries only UTF-8 and would change the bytes {found!r} at offset {offset}:"
+            f" {reason}{self._cure}"
         )
 
     def close(self) -> None:
