@@ -77,9 +77,10 @@ class InputType:
         upload.add_done_callback(forget_failure)
 
     def _chosen(self, body: BodySource) -> str:
-        if isinstance(body, JsonLines):
+        is_text = isinstance(body, Source) and body.kind_within(_FIRST_ITEM)
+        if isinstance(body, JsonLines) or (isinstance(body, Source) and body.records):
             return NDJSON if self._is_node() else TEXT
-        if not isinstance(body, Source) or not body.kind_within(_FIRST_ITEM):
+        if not is_text:
             return BINARY
         if body.whole is not None:
             data = bytes(body.whole)
