@@ -33,9 +33,9 @@ from scramjet_client.packages.manifest import (
     read_folder,
     read_named,
 )
-from scramjet_client.packages.modules import LocalModules, described
+from scramjet_client.packages.modules import LocalModules, described, finder
 from scramjet_client.packages.requirements import Requirements
-from scramjet_client.packages.shapes import iterates, makes_stream, needs_adapter
+from scramjet_client.packages.shapes import blocks, makes_stream, needs_adapter, run_of
 from scramjet_client.packages.syntax import parsed
 from scramjet_client.uploads.sources import SourceLike
 
@@ -228,14 +228,15 @@ class Package(Closing):
         self._vendored: set[str] = set()
         entries = made.found.entries
         tree = parsed(made.main) if is_python(made.manifest) and made.main else None
-        if tree is not None and (needs_adapter(tree) or (alone and makes_stream(tree))):
-            entries = self._adapted(entries, made.main.decode("utf-8-sig", "replace"))
+        run = None if tree is None else run_of(tree, finder(made.manifest["main"], entries))
+        if needs_adapter(run) or (alone and makes_stream(run)):
+            entries = self._adapted(entries, blocking=blocks(run))
         self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))
 
-    def _adapted(self, entries: list[PackageEntry], main: str) -> list[PackageEntry]:
+    def _adapted(self, entries: list[PackageEntry], *, blocking: bool) -> list[PackageEntry]:
         """Make the adapter run the program: it turns any result into an output."""
         path = posixpath.normpath(self.manifest["main"])
-        entry, text = _vendoring.adapter_for(path, blocking=iterates(main, "run"))
+        entry, text = _vendoring.adapter_for(path, blocking=blocking)
         adapter = posixpath.join(posixpath.dirname(path), ADAPTER.name)
         taken = {entry, adapter} & {each.name for each in entries}
         if taken:

@@ -408,7 +408,7 @@ def _stands_at_end(file: Any) -> bool:
         below = file.buffer if type(file) is io.TextIOWrapper else file
         if type(below) not in _PLAIN_FILES or not _is_regular(below):
             return False
-        here = file.tell()
+        here = int(file.tell())
         # What text files tell is a place in the file, with the state of their decoder above it: 64 bits each.
         at = here & (2**64 - 1)
         return at > 0 and here >> 128 == 0 and not _has_byte(below.fileno(), at)

@@ -366,6 +366,8 @@ def program(
         blocking: As for `adapted`.
         own: Whether async generators go to the hub unchanged too: not every hub takes them.
     """
+    if "run" not in names:
+        raise AttributeError("the main file has no function run(context, input, *args)")
     function = names["run"]
     generator = _is_kind(function, inspect.isgeneratorfunction)
 
@@ -548,7 +550,8 @@ def _json(item: Any, gave: str = "the program gave", *, in_ascii: bool = True) -
         nan = isinstance(error, ValueError) and "float" in str(error)
         why = "JSON has no NaN and no infinity" if nan else str(error)
         kind = type(item).__name__
-        said = f"{gave} a {kind} ({why}); it can {'be' if gave.endswith('is') else 'give text, bytes, and'} what JSON can say"
+        can = "be" if gave.endswith("is") else "give text, bytes, and"
+        said = f"{gave} a {kind} ({why}); it can {can} what JSON can say"
         refusal = TypeError if isinstance(error, TypeError) else ValueError
         raise refusal(f"{said}{_cure(item)}") from None
 
