@@ -262,7 +262,9 @@ def test_broken_variable(
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("token", ["", "a b", "a\nX-Injected: yes", "a\r\n", "ą", "\x00"])
+@pytest.mark.parametrize(
+    "token", ["", "a b", "a\nX-Injected: yes", "a\r", "a\n\n", "\n", "ą", "\x00"]
+)
 def test_token_that_no_header_can_hold(token: str):
     """A token that would break its header is refused without being shown."""
     with pytest.raises(ValueError, match="token must be") as caught:

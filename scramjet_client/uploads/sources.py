@@ -404,7 +404,7 @@ def _stands_at_end(file: Any) -> bool:
             here = file.tell()
             end = file.seek(0, io.SEEK_END) or file.tell()  # that of a map returns None
             file.seek(here)
-            return 0 < end <= here
+            return bool(0 < end <= here)
         below = file.buffer if type(file) is io.TextIOWrapper else file
         if type(below) not in _PLAIN_FILES or not _is_regular(below):
             return False

@@ -559,7 +559,7 @@ def _json(item: Any, gave: str = "the program gave", *, in_ascii: bool = True) -
 def _mapping(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    raise TypeError(f"JSON has no {type(value).__name__}")
 
 
 _ENCODERS = {
