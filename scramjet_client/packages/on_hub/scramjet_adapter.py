@@ -549,7 +549,7 @@ def _json(item: Any, gave: str = "the program gave", *, in_ascii: bool = True) -
         # The text of this error differs between Pythons.
         nan = isinstance(error, ValueError) and "float" in str(error)
         why = "JSON has no NaN and no infinity" if nan else str(error)
-        kind = type(item).__name__
+        kind = item.__name__ if isinstance(item, type) else type(item).__name__
         can = "be" if gave.endswith("is") else "give text, bytes, and"
         said = f"{gave} a {kind} ({why}); it can {can} what JSON can say"
         refusal = TypeError if isinstance(error, TypeError) else ValueError
