@@ -71,7 +71,9 @@ class Generation:
     def require(self, what: str) -> None:
         """Raise `UnsupportedByHubError` on 0.x, which lacks this feature."""
         if not self.modern:
-            raise self.unsupported(what)
+            raise UnsupportedByHubError(
+                f"{what} is not supported by this hub (version {self.version})"
+            )
 
     def utf8_only(self, stream_id: str) -> str | None:
         """Return a display name if this stream carries UTF-8 only, else None."""
@@ -150,12 +152,6 @@ class Generation:
             data, name = value.get("message"), value.get("eventName", event_name)
         return models.GetEventResponse(event_name=name, data=data, timestamp=_now(), raw=value)
 
-    def unsupported(self, what: str) -> UnsupportedByHubError:
-        """Return the error for a feature that this hub lacks."""
-        return UnsupportedByHubError(
-            f"{what} is not supported by this hub (version {self.version})"
-        )
-
 
 def _now() -> str:
     """Return the current time in UTC, as ISO 8601 with milliseconds."""
@@ -185,12 +181,14 @@ def event_body(client: HttpClient, event_name: str, message: Any) -> Any:
 
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
-    """Return the hub's limits for bodies on a route; 0.x cuts long-lived bodies."""
+    """Return the limits for bodies on a route: 0.x cuts old ones, nginx stalls large ones that are answered early."""
     from scramjet_client.uploads.sending import RouteLimits  # noqa: PLC0415 - only senders need it
 
     spoken = generation_of(client)
+    early = not spoken.modern or stream_id in ("stdin", "input")
     return RouteLimits(
         body_lifetime=None if spoken.modern else client.tuning.body_lifetime,
+        body_size=client.body_size if early else None,
         utf8_only=spoken.utf8_only(stream_id),
     )
 

@@ -15,7 +15,6 @@ from urllib.parse import quote, urlsplit
 import attrs
 import requests
 import urllib3
-from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
 from scramjet_client import __version__
@@ -123,8 +122,8 @@ def without_line_end(token: str | None) -> str | None:
     return re.sub(r"\r?\n\Z", "", token) if isinstance(token, str) else token
 
 
-class Token(AuthBase):
-    """Sets the token; its presence keeps requests from looking in `.netrc` for another one."""
+class Token:
+    """Sets the token of requests, if there is one."""
 
     def __init__(self, token: str | None) -> None:
         # A malformed token raises here, because http.client would show the whole header in its error.

@@ -91,21 +91,13 @@ def needs_adapter(run: ast.stmt | None) -> bool:
         return True
     if _yields(run) or _iterates(run):
         return True
-    returned = [
-        each.value
-        for each in _own_nodes(run)
-        if isinstance(each, ast.Return) and each.value is not None
-    ]
-    return not all(_is_stream(each, _input_name(run)) for each in returned)
+    return not all(_is_stream(each, _input_name(run)) for each in _returned(run))
 
 
 def makes_stream(run: ast.stmt | None) -> bool:
     """Return whether `run` makes a stream, as by `input.map`: an error in it would end nothing."""
     return isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) and any(
-        isinstance(each, ast.Return)
-        and each.value is not None
-        and any(isinstance(part, ast.Call) for part in ast.walk(each.value))
-        for each in _own_nodes(run)
+        isinstance(part, ast.Call) for each in _returned(run) for part in ast.walk(each)
     )
 
 
@@ -161,6 +153,12 @@ def _own_nodes(function: Function) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
             waiting += ast.iter_child_nodes(node)
+
+
+def _returned(function: Function) -> Iterator[ast.expr]:
+    for each in _own_nodes(function):
+        if isinstance(each, ast.Return) and each.value is not None:
+            yield each.value
 
 
 def _yields(function: Function) -> bool:
