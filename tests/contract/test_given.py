@@ -183,18 +183,18 @@ def event_without_a_name(context: Any, input: Any) -> Any:
 
 
 REFUSED: dict[Callable[..., Any], str] = {
-    table: "a DataFrame (JSON has no DataFrame); it can give text, bytes, and what JSON can say: give its .to_csv()",
+    table: "a DataFrame (a DataFrame can't be JSON); it can give text, bytes, and what JSON can say: give its .to_csv()",
     array: "give its .tolist()",
     row: "give dict(...) of it",
     model: "give its .model_dump()",
-    class_of_constants: "JSON has no ",
+    class_of_constants: "can't be JSON",
     set_as_an_item: "give sorted(...) of it",
     not_a_number: "a dict (JSON has no NaN and no infinity)",
     infinity_in_a_list: "a float (JSON has no NaN and no infinity)",
     written_file: "a StringIO that stands at its end; call its seek(0) before",
-    event_of_a_set: "the message of the event 'ready' is a set (JSON has no set)",
+    event_of_a_set: "the message of the event 'ready' is a set (a set can't be JSON)",
     event_of_nan: "the message of the event 'ready' is a dict (JSON has no NaN and no infinity)",
-    event_in_the_loop: "the message of the event 'ready' is a object (JSON has no object)",
+    event_in_the_loop: "the message of the event 'ready' is a object (a object can't be JSON)",
     event_without_a_name: "the name of an event must be a str, not dict",
 }
 

@@ -543,7 +543,7 @@ def _json(item: Any, gave: str = "the program gave", *, in_ascii: bool = True) -
 def _mapping(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"JSON has no {type(value).__name__}")
+    raise TypeError(f"a {type(value).__name__} can't be JSON")
 
 
 _ENCODERS = {
