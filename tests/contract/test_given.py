@@ -183,7 +183,8 @@ def event_without_a_name(context: Any, input: Any) -> Any:
 
 
 REFUSED: dict[Callable[..., Any], str] = {
-    table: "a DataFrame (a DataFrame can't be JSON); it can give text, bytes, and what JSON can say: give its .to_csv()",
+    table: "a DataFrame (a DataFrame can't be JSON); it can give text, bytes, and what JSON can say: "
+    "give its .to_csv()",
     array: "give its .tolist()",
     row: "give dict(...) of it",
     model: "give its .model_dump()",
