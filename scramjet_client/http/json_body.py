@@ -22,7 +22,7 @@ def json_bytes(value: Any) -> bytes:
     where, culprit = _culprit(value, "", set())
     raise type(made)(
         f"{where or 'the value'} can't be sent as JSON: {_why(culprit, made)}"
-    ) from made
+    ) from None  # what `json` says is in it
 
 
 def _made(value: Any) -> str | Exception:

@@ -117,6 +117,11 @@ def route(*segments: str) -> str:
     return "/".join(quote(segment, safe="") for segment in segments)
 
 
+def without_line_end(token: str | None) -> str | None:
+    """Return a token without the line end of the file that it was read from; other values as they are."""
+    return re.sub(r"\r?\n\Z", "", token) if isinstance(token, str) else token
+
+
 class Token:
     """Sets the token of requests, if there is one."""
 
@@ -124,6 +129,7 @@ class Token:
         # A malformed token raises here, because http.client would show the whole header in its error.
         if token is not None and not isinstance(token, str):
             raise TypeError(f"token must be a str, not {type(token).__name__}")
+        token = without_line_end(token)
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("token must be ASCII without spaces and line ends, and not empty")
         self._token = token
@@ -145,7 +151,8 @@ _SECRET_HEADER = re.compile(r"authorization|cookie|token|key|secret|password", r
 
 def secrets_of(token: str | None, headers: Mapping[str, str]) -> Secrets:
     """Return the settings that no error may show: the token, and headers that identify the user."""
-    values = [] if token is None else [token]
+    bare = without_line_end(token)
+    values = [] if bare is None else [bare]
     for name, value in headers.items():
         if _SECRET_HEADER.search(name):
             # The value also counts without "Bearer" or "Basic".
