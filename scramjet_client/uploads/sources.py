@@ -29,6 +29,7 @@ from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client.errors import UnsupportedByHubError, UploadError
+from scramjet_client.http import forks
 from scramjet_client.http.callbacks import takes
 from scramjet_client.http.threads import thread_needed
 from scramjet_client.uploads.refusals import (
@@ -569,12 +570,17 @@ _numbers = itertools.count(1)
 
 
 def _fetch(context: contextvars.Context, items: Iterator[Any], ahead: Future[list[Any]]) -> None:
+    process = forks.process
     try:
         first = context.run(lambda: list(itertools.islice(items, 1)))
     except BaseException as error:  # raised when the item is requested
+        if process is not forks.process:
+            raise
         ahead.set_exception(error)
     else:
-        ahead.set_result(first)
+        # A fork that the source has made ends here, as in a body's own thread.
+        if process is forks.process:
+            ahead.set_result(first)
 
 
 def _method(value: object, name: str) -> Callable[[], object] | None:
