@@ -434,7 +434,7 @@ class Sessions:
         self._newest: weakref.ref[DuplexSSLSocket] | None = None
         self._session: tuple[ssl.SSLContext, ssl.SSLSession] | None = None
         # Guards both.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @contextlib.contextmanager
     def used(self, context: ssl.SSLContext) -> Iterator[None]:
@@ -469,7 +469,7 @@ class ContextCache:
     def __init__(self) -> None:
         self._contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
         # Held while a context is made, so that many connections at once make only one.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def context_for(self, connection: HTTPSConnection) -> ssl.SSLContext:
         """Return the context for a connection's settings.
