@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextvars
-import http.client
 import inspect
 import io
 import itertools
@@ -24,7 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
-import urllib3
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
@@ -32,6 +30,7 @@ from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http import forks
 from scramjet_client.http.callbacks import takes
 from scramjet_client.http.threads import thread_needed
+from scramjet_client.uploads.cuts import Answers
 from scramjet_client.uploads.refusals import (
     is_array,
     is_dict_like,
@@ -321,8 +320,6 @@ def _non_blocking(file: Any, item: Any = b"") -> int | None:
 
 def _file_items(file: Any) -> Generator[Any, None, None]:
     """Read a file without holding back data that a pipe has given already; its kind of data is not checked."""
-    # http.client takes a body that was cut for a complete one.
-    missing = file.length if type(file) is http.client.HTTPResponse else None
     waited = False
     for item in _reads(file):
         if item is None or not _is_news(item):
@@ -333,15 +330,8 @@ def _file_items(file: Any) -> Generator[Any, None, None]:
                 continue
             if item is None:
                 raise BlockingIOError("the source is a non-blocking file with nothing to read")
-            if missing is None and isinstance(file, urllib3.HTTPResponse):
-                # urllib3 1.26 does so, too.
-                missing = file.length_remaining
-            if missing:
-                raise http.client.IncompleteRead(b"", missing)
             return
         waited = False
-        if missing is not None:
-            missing -= len(item)
         yield item
         # A file may give its own buffer, which it can't change as long as somebody looks at it.
         del item
@@ -459,7 +449,7 @@ class Source:
             self.text = _gives_text(file)
             self._seems_text = _seems_text(file)
             self._raw, self._names = _file_items(file), itertools.repeat("what a file gives")
-            return self._encoded()
+            return self._encoded(Answers(file))
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
             if self._own:
@@ -477,9 +467,9 @@ class Source:
         self._close = _method(items, "close")
         self._raw = items
         self.text = None
-        return self._encoded()
+        return self._encoded(Answers(value))
 
-    def _encoded(self) -> _Pieces:
+    def _encoded(self, answers: Answers) -> _Pieces:
         if self._ahead is not None:
             first = self._ahead.result()
             if not first:
@@ -491,6 +481,7 @@ class Source:
                 )
             yield encode(first.pop(), next(self._names))
         yield from map(encode, self._raw, self._names)
+        yield from answers.end()
 
     def kind_within(self, seconds: float) -> bool | None:
         """Return whether it gives text, or None if nothing came in that time; call it before iterating.
@@ -651,7 +642,7 @@ class JsonLines:
                 )
             items = iter(value)
             self._close = _method(items, "close")
-            self._lines = map(_json_line, items)
+            self._lines = itertools.chain(map(_json_line, items), Answers(value).end())
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         return self
