@@ -52,6 +52,9 @@ class InputType:
                     UserWarning,
                     stacklevel=callers_level(),
                 )
+            kind = self._first or plan.type
+            if kind != BINARY and isinstance(body, Source) and not body.text:
+                body = Utf8Only(body, f"{name} has the type {kind}, so it")
             return plan.type, body
         if self._first is None:
             return self._chosen(body), body

@@ -23,12 +23,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
+from requests.exceptions import StreamConsumedError
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http import forks
 from scramjet_client.http.callbacks import takes
+from scramjet_client.http.json_body import refuse_double_keys
 from scramjet_client.http.threads import thread_needed
 from scramjet_client.uploads.cuts import Answers
 from scramjet_client.uploads.refusals import (
@@ -380,6 +382,11 @@ _NO_BODIES = (Mapping, AsyncIterable, type, types.ModuleType, tarfile.TarFile)
 """Types that can be iterated or read, but do not give a body."""
 
 
+_READ_ALREADY = (
+    "the source is an answer of requests that has been read already; make its request again"
+)
+
+
 def _is_path(value: Any) -> bool:
     """Return whether this names a file; an object that opens itself may give something else than the file."""
     return isinstance(value, Path) or (
@@ -448,8 +455,9 @@ class Source:
             _checked_file(file)
             self.text = _gives_text(file)
             self._seems_text = _seems_text(file)
-            self._raw, self._names = _file_items(file), itertools.repeat("what a file gives")
-            return self._encoded(Answers(file))
+            self._raw = itertools.chain(_file_items(file), Answers(file).end())
+            self._names = itertools.repeat("what a file gives")
+            return self._encoded()
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
             if self._own:
@@ -459,17 +467,20 @@ class Source:
             return _gathered(encoded)
         try:
             items = iter(value)
+        except StreamConsumedError as error:
+            # It is a TypeError, too.
+            raise ValueError(_READ_ALREADY) from error
         except TypeError as error:
             raise refusal(value) from error
         except StopIteration as error:
             # Unchanged, it would silently end a loop of the caller.
             raise RuntimeError("the source raised StopIteration before its first item") from error
         self._close = _method(items, "close")
-        self._raw = items
+        self._raw = itertools.chain(items, Answers(value).end())
         self.text = None
-        return self._encoded(Answers(value))
+        return self._encoded()
 
-    def _encoded(self, answers: Answers) -> _Pieces:
+    def _encoded(self) -> _Pieces:
         if self._ahead is not None:
             first = self._ahead.result()
             if not first:
@@ -481,7 +492,6 @@ class Source:
                 )
             yield encode(first.pop(), next(self._names))
         yield from map(encode, self._raw, self._names)
-        yield from answers.end()
 
     def kind_within(self, seconds: float) -> bool | None:
         """Return whether it gives text, or None if nothing came in that time; call it before iterating.
@@ -597,14 +607,21 @@ def _json_line(value: object) -> bytes:
     if type(value) is not dict and is_dict_like(value):
         refuse_several(value)
     # ASCII, because no hub or runner can cut it within a character.
-    line = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_no_json)
+    try:
+        line = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_no_json)
+    except RecursionError:
+        raise ValueError("a value for json=True can't be sent as JSON: it is too deep") from None
+    refuse_double_keys(value, "a dict for json=True")
     return line.encode("ascii") + b"\n"
 
 
 def _no_json(value: object) -> object:
     if isinstance(value, Mapping):
         # Mappings that are no dict: of the environment, of configparser, of collections.
-        return dict(value)
+        refuse_several(value)
+        made = dict(value)
+        refuse_double_keys(made, f"a {type(value).__name__} for json=True")
+        return made
     raise refusal(value, "a value for json=True", "a dict, a list, a str, a number, a bool or None")
 
 
@@ -640,7 +657,10 @@ class JsonLines:
                     "json=True can't send the lines of a non-blocking file: call"
                     " os.set_blocking(file.fileno(), True) before"
                 )
-            items = iter(value)
+            try:
+                items = iter(value)
+            except StreamConsumedError as error:
+                raise ValueError(_READ_ALREADY) from error
             self._close = _method(items, "close")
             self._lines = itertools.chain(map(_json_line, items), Answers(value).end())
 
