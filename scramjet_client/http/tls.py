@@ -55,7 +55,10 @@ class DuplexSSLSocket(ssl.SSLSocket):
     # Id of the process that owns the connection; a fork closes its copy silently.
     _pid: int
     # Guards every call into OpenSSL, and closing: a descriptor must not vanish during a step.
-    _step_lock: threading.Lock
+    _step_lock: Any  # an RLock
+    # Whether a step is being done, and whether a signal handler of the same thread has closed the socket meanwhile.
+    _stepping: bool
+    _closing: bool
     # The exception that followed the data of the last read, for the next read.
     _late: OSError | None
     # What has come from the network for OpenSSL, and what OpenSSL has made for the network.
@@ -76,7 +79,8 @@ class DuplexSSLSocket(ssl.SSLSocket):
         self._timeout = None
         self._late = None
         self._pid = os.getpid()
-        self._step_lock = threading.Lock()
+        self._step_lock = threading.RLock()
+        self._stepping = self._closing = False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._unsent, self._owed = memoryview(b""), 0
         self._starved, self._more, self._size = True, False, _FIRST_READ
@@ -106,18 +110,21 @@ class DuplexSSLSocket(ssl.SSLSocket):
         deadline = None if timeout is None else monotonic() + timeout
         while True:
             with self._step_lock:
-                if self.fileno() == -1:
-                    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-                if self._sslobj is None:
-                    # The peer was gone before the handshake, so ssl made no TLS object. Its own methods would raise
-                    # ValueError, or continue in clear text.
-                    raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+                self._stepping = True
                 try:
+                    if self.fileno() == -1:
+                        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+                    if self._sslobj is None:
+                        # The peer was gone before the handshake, so ssl made no TLS object. Its own methods would raise
+                        # ValueError, or continue in clear text.
+                        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
                     return step(*args)
                 except ssl.SSLWantReadError:
                     wait = wait_for_read
                 except ssl.SSLWantWriteError:
                     wait = wait_for_write
+                finally:
+                    self._end_step()
             if timeout == 0:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             remaining = None if deadline is None else deadline - monotonic()
@@ -129,6 +136,11 @@ class DuplexSSLSocket(ssl.SSLSocket):
                 # If it was closed meanwhile, the next turn raises a socket's usual error.
                 if self.fileno() != -1:
                     raise
+
+    def _end_step(self) -> None:
+        self._stepping = False
+        if self._closing:
+            self._real_close()
 
     # The steps. Each is done with the lock held, and raises SSLWantReadError or SSLWantWriteError if it needs the
     # network, to be done again then.
@@ -304,13 +316,16 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Return up to `buflen` bytes, b"" at the end: the records that have come, or the first that comes."""
         with self._step_lock:
-            if self._sslobj is not None:
-                # Who polls many sockets for a line each calls this where something has come: no detour, then.
-                try:
+            # Who polls many sockets for a line each calls this where something has come: no detour, then.
+            self._stepping = True
+            try:
+                if self._sslobj is not None:
                     return self._records(buflen)
-                except (ssl.SSLWantReadError, ssl.SSLEOFError):
-                    # Nothing has come yet, or it is the end: `_read` waits, or knows what that means.
-                    pass
+            except (ssl.SSLWantReadError, ssl.SSLEOFError):
+                # Nothing has come yet, or it is the end: `_read` waits, or knows what that means.
+                pass
+            finally:
+                self._end_step()
         return self._read(b"", self._records, buflen)
 
     def recvmsg_into(  # type: ignore[override]  # ssl's own refuses
@@ -355,7 +370,9 @@ class DuplexSSLSocket(ssl.SSLSocket):
         with contextlib.suppress(OSError):
             self.shutdown(socket.SHUT_RDWR)
         with self._step_lock:
-            super()._real_close()  # type: ignore[misc]  # ssl overrides it too, and documents neither
+            self._closing = self._stepping
+            if not self._closing:
+                super()._real_close()  # type: ignore[misc]  # ssl overrides it too, and documents neither
 
 
 class GreenSSLSocket(ssl.SSLSocket):
