@@ -337,7 +337,7 @@ class BodyWriter:
         if self._is_fork:
             raise ForkedSourceError(
                 "a fork of this process was made while it sent data, and the fork has gone on with it; only the parent"
-                " sends: end the fork, for example by os._exit()"
+                " sends: end the fork before, as multiprocessing does"
             )
 
     def _chunk(self, piece: bytes | memoryview) -> bool:
