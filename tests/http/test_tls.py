@@ -162,8 +162,11 @@ def test_a_close_in_the_middle_of_a_step(
     def talk(conn: Conn) -> None:
         conn.wait_closed(LIMIT)
 
+    open_in_the_step: list[bool] = []
+
     def handler_closes(sock: DuplexSSLSocket) -> None:
         sock.close()
+        open_in_the_step.append(sock.fileno() != -1)
         raise ssl.SSLWantReadError
 
     with RawServer(talk, ssl_context=certificates.server_context()) as server:
@@ -172,6 +175,8 @@ def test_a_close_in_the_middle_of_a_step(
             with pytest.raises(OSError, match="Bad file descriptor"):
                 WAYS[way](sock)
             assert sock.fileno() == -1
+    # OpenSSL is still at work there.
+    assert open_in_the_step == [True]
 
 
 def test_time_limit_and_its_end(certificates: Certificates):
