@@ -60,7 +60,7 @@ class AtExit(Generic[_T]):
     def _forget(self) -> None:
         # Guards the objects: a daemon thread may add one while the interpreter's end goes through them. A child gets a
         # new lock, because another thread may have held it at the fork, and can't release it there.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._items: weakref.WeakSet[_T] = weakref.WeakSet()
 
     def _run(self) -> None:

@@ -97,7 +97,7 @@ class Exchange:
         self._aborted = False
         self._polled = False
         # Guards _sock and _aborted: an abort and a new connection must see each other.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @contextlib.contextmanager
     def use(self) -> Iterator[None]:

@@ -54,12 +54,12 @@ class DuplexSSLSocket(ssl.SSLSocket):
     _timeout: float | None
     # Id of the process that owns the connection; a fork closes its copy silently.
     _pid: int
-    # Guards every call into OpenSSL, and closing: a descriptor must not vanish during a step. The thread that has it
-    # may take it again, because the handler of a signal may close the socket in the middle of a step.
-    _step_lock: threading.RLock
-    # Threads that wait for the network, the last of which closes the descriptor if it was closed meanwhile: another
-    # connection would get its number, and they would wait for that one.
-    _waiting: int
+    # Guards every call into OpenSSL, and closing. The thread that has it may take it again, because the handler of a
+    # signal may close the socket in the middle of a step.
+    _step_lock: Any  # an RLock
+    # Steps and waits that are under way. If the socket is closed meanwhile, the last of them closes the descriptor:
+    # another connection would get its number, and they would work on that one.
+    _under_way: int
     _over: bool
     # The exception that followed the data of the last read, for the next read.
     _late: OSError | None
@@ -83,7 +83,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
         self._late = None
         self._pid = os.getpid()
         self._step_lock = threading.RLock()
-        self._waiting, self._over = 0, False
+        self._under_way, self._over = 0, False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._in_memory = False
         self._unsent, self._owed = memoryview(b""), 0
@@ -120,24 +120,22 @@ class DuplexSSLSocket(ssl.SSLSocket):
                     # The peer was gone before the handshake, so ssl made no TLS object. Its own methods would raise
                     # ValueError, or continue in clear text.
                     raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+                self._under_way += 1
                 try:
                     return step(*args)
                 except ssl.SSLWantReadError:
                     wait = wait_for_read
                 except ssl.SSLWantWriteError:
                     wait = wait_for_write
-                except AttributeError:
-                    # A signal's handler has closed it during the step; the next turn says so.
-                    if self._sslobj is not None:
-                        raise
-                    continue
+                finally:
+                    self._done()
             if timeout == 0:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             remaining = None if deadline is None else deadline - monotonic()
             if remaining is not None and remaining <= 0:
                 raise socket.timeout("timed out")
             with self._step_lock:
-                self._waiting += 1
+                self._under_way += 1
             try:
                 wait(self, remaining)
             except (ValueError, OSError):
@@ -146,8 +144,12 @@ class DuplexSSLSocket(ssl.SSLSocket):
                     raise
             finally:
                 with self._step_lock:
-                    self._waiting -= 1
-                    self._close_unless_awaited()
+                    self._done()
+
+    def _done(self) -> None:
+        self._under_way -= 1
+        if self._over:
+            self._close_if_idle()
 
     # The steps. Each is done with the lock held, and raises SSLWantReadError or SSLWantWriteError if it needs the
     # network, to be done again then.
@@ -337,14 +339,16 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Return up to `buflen` bytes, b"" at the end: the records that have come, or the first that comes."""
         with self._step_lock:
-            if self._sslobj is not None:
+            if self._sslobj is not None and not self._over:
                 # Who polls many sockets for a line each calls this where something has come: no detour, then.
+                self._under_way += 1
                 try:
                     return self._records(buflen)
-                except (ssl.SSLWantReadError, ssl.SSLEOFError, AttributeError):
-                    # Nothing has come yet, or it is the end, or a signal's handler has closed it: `_read` waits, or
-                    # knows what that means.
+                except (ssl.SSLWantReadError, ssl.SSLEOFError):
+                    # Nothing has come yet, or it is the end: `_read` waits, or knows what that means.
                     pass
+                finally:
+                    self._done()
         return self._read(b"", self._records, buflen)
 
     def recvmsg_into(  # type: ignore[override]  # ssl's own refuses
@@ -390,13 +394,13 @@ class DuplexSSLSocket(ssl.SSLSocket):
             self.shutdown(socket.SHUT_RDWR)
         if self._pid != os.getpid():
             # A thread of the parent may have held the lock at the fork, or waited, and is not here.
-            self._step_lock, self._waiting = threading.RLock(), 0
+            self._step_lock, self._under_way = threading.RLock(), 0
         with self._step_lock:
-            self._over, self._sslobj = True, None
-            self._close_unless_awaited()
+            self._over = True
+            self._close_if_idle()
 
-    def _close_unless_awaited(self) -> None:
-        if self._over and not self._waiting:
+    def _close_if_idle(self) -> None:
+        if not self._under_way:
             super()._real_close()  # type: ignore[misc]  # ssl overrides it too, and documents neither
 
 

@@ -171,7 +171,7 @@ class LocalHub(Guided):
         )
         self._settings = attrs.evolve(settings, max_connections=_affordable(max_connections))
         # Guards starting and stopping.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._server = LoopThread("scramjet-local-hub")
         self._url = ""
         self._state: State

@@ -46,6 +46,9 @@ class InputType:
                     UserWarning,
                     stacklevel=callers_level(),
                 )
+            kind = self._first or plan.type
+            if kind != BINARY and isinstance(body, Source) and not body.text:
+                body = Utf8Only(body, f"{name} has the type {kind}, so it")
             return plan.type, body
         kind = self._first or self._chosen(body)
         # The first item of an iterable says nothing of the others.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextvars
-import http.client
 import inspect
 import io
 import itertools
@@ -23,14 +22,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
-import urllib3
+from requests.exceptions import StreamConsumedError
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http.callbacks import takes
-from scramjet_client.http.json_body import json_bytes
+from scramjet_client.http.json_body import json_bytes, refuse_double_keys
 from scramjet_client.http.threads import fulfil, start_thread, thread_needed
+from scramjet_client.uploads.cuts import Answers
 from scramjet_client.uploads.refusals import (
     is_array,
     is_dict_like,
@@ -316,8 +316,6 @@ def _non_blocking(file: Any, item: Any = b"") -> int | None:
 
 def _file_items(file: Any) -> Generator[Any, None, None]:
     """Read a file without holding back data that a pipe has given already; its kind of data is not checked."""
-    # http.client takes a body that was cut for a complete one.
-    missing = file.length if type(file) is http.client.HTTPResponse else None
     waited = False
     for item in _reads(file):
         if item is None or not _is_news(item):
@@ -328,15 +326,8 @@ def _file_items(file: Any) -> Generator[Any, None, None]:
                 continue
             if item is None:
                 raise BlockingIOError("the source is a non-blocking file with nothing to read")
-            if missing is None and isinstance(file, urllib3.HTTPResponse):
-                # urllib3 1.26 does so, too.
-                missing = file.length_remaining
-            if missing:
-                raise http.client.IncompleteRead(b"", missing)
             return
         waited = False
-        if missing is not None:
-            missing -= len(item)
         yield item
         # A file may give its own buffer, which it can't change as long as somebody looks at it.
         del item
@@ -416,6 +407,11 @@ _NO_BODIES = (Mapping, AsyncIterable, type, types.ModuleType, tarfile.TarFile)
 """Types that can be iterated or read, but do not give a body."""
 
 
+_READ_ALREADY = (
+    "the source is an answer of requests that has been read already; make its request again"
+)
+
+
 def _is_path(value: Any) -> bool:
     """Return whether this names a file; an object that opens itself may give something else than the file."""
     return isinstance(value, Path) or (
@@ -486,7 +482,8 @@ class Source:
             _checked_file(file)
             self.text = _gives_text(file)
             self._seems_text = _seems_text(file)
-            self._raw, self._names = _file_items(file), itertools.repeat("what a file gives")
+            self._raw = itertools.chain(_file_items(file), Answers(file).end())
+            self._names = itertools.repeat("what a file gives")
             return self._encoded()
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
@@ -497,13 +494,16 @@ class Source:
             return _gathered(encoded)
         try:
             items = iter(value)
+        except StreamConsumedError as error:
+            # It is a TypeError, too.
+            raise ValueError(_READ_ALREADY) from error
         except TypeError as error:
             raise refusal(value) from error
         except StopIteration as error:
             # Unchanged, it would silently end a loop of the caller.
             raise RuntimeError("the source raised StopIteration before its first item") from error
         self._close = _method(items, "close")
-        self._raw = items
+        self._raw = itertools.chain(items, Answers(value).end())
         self.text = None
         return self._encoded(may_be_records=True)
 
@@ -614,9 +614,12 @@ def _json_line(value: object) -> bytes:
     # ASCII, because no hub or runner can cut it within a character.
     try:
         line = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_no_json)
+    except RecursionError:
+        raise ValueError("a value for json=True can't be sent as JSON: it is too deep") from None
     except ValueError:
         json_bytes(value)  # its error says where in the value the cause is
         raise
+    refuse_double_keys(value, "a dict for json=True")
     return line.encode("ascii") + b"\n"
 
 
@@ -630,7 +633,10 @@ def _record(item: object, at: str | int) -> bytes:
 def _no_json(value: object) -> object:
     if isinstance(value, Mapping):
         # Mappings that are no dict: of the environment, of configparser, of collections.
-        return dict(value)
+        refuse_several(value)
+        made = dict(value)
+        refuse_double_keys(made, f"a {type(value).__name__} for json=True")
+        return made
     raise refusal(value, "a value for json=True", "a dict, a list, a str, a number, a bool or None")
 
 
@@ -666,9 +672,12 @@ class JsonLines:
                     "json=True can't send the lines of a non-blocking file: call"
                     " os.set_blocking(file.fileno(), True) before"
                 )
-            items = iter(value)
+            try:
+                items = iter(value)
+            except StreamConsumedError as error:
+                raise ValueError(_READ_ALREADY) from error
             self._close = _method(items, "close")
-            self._lines = map(_json_line, items)
+            self._lines = itertools.chain(map(_json_line, items), Answers(value).end())
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         return self

@@ -156,6 +156,32 @@ def test_a_failure_behind_data_counts_as_pending(certificates: Certificates, way
     assert pending
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_close_in_the_middle_of_a_step(
+    certificates: Certificates, way: str, monkeypatch: pytest.MonkeyPatch
+):
+    """A signal handler that closes the socket which its own thread reads ends that read, and nothing hangs."""
+
+    def talk(conn: Conn) -> None:
+        conn.wait_closed(LIMIT)
+
+    open_in_the_step: list[bool] = []
+
+    def handler_closes(sock: DuplexSSLSocket) -> None:
+        sock.close()
+        open_in_the_step.append(sock.fileno() != -1)
+        raise ssl.SSLWantReadError
+
+    with RawServer(talk, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            monkeypatch.setattr(DuplexSSLSocket, "_feed", handler_closes)
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                WAYS[way](sock)
+            assert sock.fileno() == -1
+    # OpenSSL is still at work there.
+    assert open_in_the_step == [True]
+
+
 def test_time_limit_and_its_end(certificates: Certificates):
     """A read that gets nothing ends in time, and the connection goes on."""
     with RawServer(echo, ssl_context=certificates.server_context()) as server:

@@ -202,6 +202,24 @@ def test_the_first_input_decides(hub: LocalHub, host: HostClient):
     assert set(sent) == {TEXT}
 
 
+NO_TEXT = {
+    "bytes": lambda: b"\xff\xfe",
+    "list": lambda: [b"a", b"\xff"],
+    "file": lambda: io.BytesIO(b"a\xff"),
+    "generator": lambda: (each for each in (b"a", b"\xc4", b"x")),
+}
+
+
+@pytest.mark.parametrize("kind", NO_TEXT)
+def test_bytes_that_are_not_of_the_given_type(host: HostClient, kind: str):
+    """A first input whose type is that of text is refused if it is none: it would end the program."""
+    (id,) = host.get_sequence_id("types")
+    instance = host.get_sequence_client(id).start()
+
+    with pytest.raises(UnsupportedByHubError, match="has the type text/plain"):
+        instance.send_input(NO_TEXT[kind](), type="text/plain")
+
+
 def test_what_a_generator_raises_first_is_told_as_ever(host: HostClient):
     """An error before the first item is the upload's, with the exception as its cause."""
 
