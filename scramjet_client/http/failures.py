@@ -113,7 +113,7 @@ def from_response(
     url = response.url or ""
     try:
         body = hidden(beginning(response, ERROR_LIMIT).decode("utf-8", "replace"))
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as cut:
+    except FOREIGN as cut:
         let_interrupts_pass(cut)
         # The refusal is known already; a connection that breaks inside its text must not hide it.
         body = ""
@@ -276,7 +276,7 @@ def translate_errors(
         _forget_requests(error)
         if has_cause(error, urllib3.exceptions.InvalidHeader):
             raise InvalidResponseError(
-                f"{method} {url} was answered with a bad header: {root_text(error)[:200]}", url=url
+                f"{method} {url} was answered with a bad head: {root_text(error)[:200]}", url=url
             ) from quiet(error)
         # The text of the error holds the header's value, which may be a secret.
         raise ValueError(
