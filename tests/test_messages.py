@@ -590,7 +590,7 @@ def _ended(world: World) -> InstanceClient:
 
 
 ELSEWHERE = {
-    "… was answered with a bad header: …": "hostile/test_answers.py",
+    "… was answered with a bad head: …": "hostile/test_answers.py",
     "the token of the hub here can't be used: …; remove it, and start the hub again": "test_config.py",
     "the profiles of si can't be found: this user has no home folder; set HOME": "test_config.py",
     "si profile … is for a platform, and no hub of it is chosen in this shell session; …": "test_config.py",

@@ -11,7 +11,7 @@ import attrs
 
 from scramjet_client.errors import InvalidResponseError
 from scramjet_client.http.chunked import MalformedChunk
-from scramjet_client.http.framing import shown_header
+from scramjet_client.http.framing import shown
 
 if TYPE_CHECKING:
     # The command reads answers for its help, too, and must not wait for this.
@@ -46,7 +46,7 @@ def check_coding(response: requests.Response) -> str:
     if known is None:
         response.close()
         raise InvalidResponseError(
-            f"{response.url} answered with {shown_header('Content-Encoding', coding)}, which was not asked for",
+            f"{response.url} answered in the coding {shown(coding)}, which was not asked for",
             status=response.status_code,
             url=response.url,
         )

@@ -46,9 +46,7 @@ def is_chunked(headers: HTTPMessage) -> bool:
         return False
     codings = [each.strip(_SPACE) for each in ",".join(fields).split(",")]
     if [each.lower() for each in codings if each] != ["chunked"]:
-        raise InvalidHeader(
-            f"{shown_header('Transfer-Encoding', ', '.join(codings))} is not understood"
-        )
+        raise InvalidHeader(f"Transfer-Encoding {shown(', '.join(codings))} is not understood")
     return True
 
 
@@ -64,15 +62,13 @@ def content_length(headers: HTTPMessage) -> int | None:
     lengths = [each.strip(_SPACE) for each in ",".join(fields).split(",")]
     # Some proxies repeat the same length.
     if not all(map(_LENGTH.fullmatch, lengths)) or len(set(map(int, lengths))) != 1:
-        raise InvalidHeader(f"{shown_header('Content-Length', ', '.join(lengths))} is not a length")
+        raise InvalidHeader(f"Content-Length {shown(', '.join(lengths))} is not a length")
     return int(lengths[0])
 
 
-def shown_header(name: str, value: str) -> str:
-    """Return a header for an error, whole or not at all: a part of a secret would not be found in it, and hidden."""
-    return (
-        f"{name} {value!r}" if len(value) <= _MOST_SHOWN else f"a {name} of {len(value)} characters"
-    )
+def shown(value: str) -> str:
+    """Return a header's value for an error, whole or not at all: a part of a secret would not be found, and hidden."""
+    return repr(value) if len(value) <= _MOST_SHOWN else f"of {len(value)} characters"
 
 
 def unpacked(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
