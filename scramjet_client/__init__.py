@@ -132,16 +132,6 @@ _NAMES = {
     "clients.platform": "MiddlewareClient MultiManagerClient",
     "clients.sequence": "SequenceClient",
     "http.tuning": "KeepAlive Tuning",
-    "errors": (
-        "AuthenticationError BadParametersError ConfigurationError FleetError GoneError "
-        "HubConnectionError HubNotFoundError HubResponseError HubTimeoutError InstanceEndedError "
-        "InstanceFailedError InstanceNotFoundError InsufficientResourcesError "
-        "InvalidResponseError LineTooLongError ManagerNotFoundError NotAuthorizedError "
-        "NotFoundError RunTimeoutError ScramjetError SequenceNotFoundError ServerError "
-        "StopTimeoutError StreamBusyError StreamClosedError StreamError StreamIdleError "
-        "StreamInterruptedError TopicNotFoundError UnprocessableEntityError UnsupportedByHubError "
-        "UploadCancelledError UploadError"
-    ),
     "http.settings": "Timeouts",
     "instances.client": "InstanceClient",
     "instances.first_input": "ChangedInputWarning",
@@ -170,9 +160,7 @@ _NAMES = {
     "uploads.file": "UploadWriter",
     "uploads.upload": "Upload",
 }
-"""The names of each module."""
-
-_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+"""The names of each module but `errors`, which has all that end in Error."""
 
 __all__ = [
     # clients
@@ -209,6 +197,11 @@ __all__ = [
     "TopicNotFoundError", "UnprocessableEntityError", "UnsupportedByHubError",
     "UploadCancelledError", "UploadError", "__version__",
 ]  # fmt: skip
+
+_HOMES = {
+    **{name: "errors" for name in __all__ if name.endswith("Error")},
+    **{name: module for module, names in _NAMES.items() for name in names.split()},
+}
 
 
 _ELSEWHERE = {

@@ -252,13 +252,9 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def printable_json(text: str, *, to_ascii: bool = False) -> str:
-    """Return equivalent JSON without characters that would act on a terminal.
+    """Return equivalent JSON without characters that would act on a terminal, or `to_ascii` without any but ASCII.
 
     Line ends between its parts stay as they are.
-
-    Args:
-        text: The JSON.
-        to_ascii: Whether to escape all characters that are not ASCII.
     """
     printable = _UNSEEN.sub(
         lambda found: found[0] if found[0] in "\n\r\t" else _json_escape(found[0]), text

@@ -30,13 +30,7 @@ def warn_of(old: str, new: str, *, gone_in: str, stacklevel: int = 2) -> None:
 
 
 def moved(module: str, names: Sequence[str], *, gone_in: str) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a module whose names are in the package itself now.
-
-    Args:
-        module: The full name of the module.
-        names: Its names.
-        gone_in: The first version without the module.
-    """
+    """Return the `__getattr__` of a module whose names are in the package itself now, until a version without it."""
 
     def find(name: str) -> Any:
         if name not in names:

@@ -9,6 +9,7 @@ import functools
 import inspect
 import io
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType, FunctionType, TracebackType
 from typing import Any, ClassVar, NoReturn, TypeVar
@@ -33,56 +34,40 @@ SYNONYMS = {
 """Synonyms: a method that has one of the values as a keyword also accepts the key. Only its own name is documented."""
 
 _MEANT = {
-    "access_token": ("token",),
-    "address": ("api_base", "host"),
-    "api_key": ("token",),
-    "api_url": ("api_base",),
-    "arguments": ("args",),
-    "auth": ("token",),
-    "body": ("stream", "input", "value"),
-    "buffer": ("stream",),
-    "ca": ("verify",),
-    "callback": ("progress", "on_gap"),
-    "close": ("end",),
-    "close_input": ("end",),
-    "configuration": ("app_config",),
-    "content_type": ("type", "mimetype"),
-    "data": ("stream", "input", "message"),
-    "deps": ("requirements",),
-    "dependencies": ("requirements",),
-    "encoding": ("type",),
-    "eof": ("end",),
-    "env_vars": ("env",),
-    "environment": ("env",),
-    "event": ("event_name",),
-    "file": ("stream", "package", "target"),
-    "files": ("include",),
-    "final": ("end",),
-    "finish": ("end",),
-    "func": ("function", "program"),
-    "host": ("api_base",),
-    "hub": ("api_base", "host"),
-    "hub_url": ("api_base",),
-    "idle": ("idle_timeout",),
-    "last": ("end",),
-    "max_retries": ("retries",),
-    "memory": ("limits",),
-    "mime": ("type", "mimetype"),
-    "mimetype": ("type",),
-    "name": ("event_name", "topic", "stream_id", "id"),
-    "on_progress": ("progress",),
-    "params": ("app_config", "args", "params"),
-    "path": ("package", "stream", "target"),
-    "payload": ("stream", "message"),
-    "port": ("api_base",),
-    "refresh": ("interval",),
-    "seconds": ("timeout",),
-    "source": ("stream", "function"),
-    "ssl_verify": ("verify",),
-    "stdout": ("output",),
-    "stream": ("stream_id",),
+    "stream": "body buffer data file path payload source",
+    "input": "body data",
+    "message": "data payload",
+    "value": "body",
+    "app_config": "configuration params",
+    "args": "arguments params",
+    "event_name": "event name",
+    "topic": "name",
+    "stream_id": "name stream",
+    "id": "name",
+    "package": "file path",
+    "target": "file path",
+    "function": "func source",
+    "program": "func",
+    "progress": "callback on_progress",
+    "on_gap": "callback",
+    "type": "content_type encoding mime mimetype",
+    "mimetype": "content_type mime",
+    "api_base": "address api_url host hub hub_url port",
+    "host": "address hub",
+    "token": "access_token api_key auth",
+    "verify": "ca ssl_verify",
+    "end": "close close_input eof final finish last",
+    "requirements": "dependencies deps",
+    "env": "env_vars environment",
+    "include": "files",
+    "idle_timeout": "idle",
+    "retries": "max_retries",
+    "limits": "memory",
+    "interval": "refresh",
+    "timeout": "seconds",
+    "output": "stdout",
 }
-"""Meanings of wrong keywords, for cases in which no name looks similar."""
+"""Wrong keywords by what they mean, for those that look like no name. The first name that a method has counts."""
 
 _IN_CONFIG = "app_config={...} gives the program settings, as context.config; programs share the hub's environment"
 _ALWAYS_COLLECTED = "leave it out: the result always has .output, .stdout, .stderr and .log"
@@ -353,11 +338,10 @@ def _renamed(
 
 def _meant(name: str, names: list[str]) -> str:
     """Return the name that a wrong keyword means, or ""."""
-    guesses = {
-        guess: meant[0]
-        for guess, of in [*SYNONYMS.items(), *_MEANT.items()]
-        if (meant := [each for each in of if each in names])
-    }
+    guesses = {guess: right for guess, of in SYNONYMS.items() for right in of if right in names}
+    for right in reversed(_MEANT):
+        if right in names:
+            guesses.update(dict.fromkeys(_MEANT[right].split(), right))
     if name in guesses:
         return guesses[name]
     bare = name.strip("_")
@@ -378,12 +362,7 @@ def refusal(
 ) -> str:
     """Return why Python could not make a call, in terms that the user knows.
 
-    Args:
-        function: What was called.
-        of: Its name, as its user writes it.
-        given: The arguments without a name.
-        keywords: The others.
-        said: What Python says.
+    `of` is the name of what was called, as its user writes it, and `said` is what Python says.
     """
     parameters = list(inspect.signature(function).parameters.values())
     names = [each.name for each in parameters if each.name not in ("self", "cls")]
@@ -421,11 +400,7 @@ def _surplus(of: str, parameters: Sequence[inspect.Parameter], given: Sequence[A
 
 
 def guessed(guesses: Mapping[str, str]) -> dict[str, str]:
-    """Return the right name for each guess.
-
-    Args:
-        guesses: The guesses of each right name, with spaces between them.
-    """
+    """Return the right name for each guess, from the guesses of each right name with spaces between them."""
     return {guess: right for right, of in guesses.items() for guess in of.split()}
 
 
@@ -448,29 +423,23 @@ class Guided:
 
     def _advice_on(self, name: str) -> str:
         """Return the right name for a missing one, or ""."""
-        for cls in type(self).__mro__:
-            advice = vars(cls).get("_guesses", {}).get(name)
-            if advice:
-                return str(advice)
+        guesses = ChainMap(*(vars(cls).get("_guesses", {}) for cls in type(self).__mro__))
+        if name in guesses:
+            return str(guesses[name])
         names = [each for each in dir(type(self)) if not each.startswith("_")]
         found = misspelt(name, names) or _of_another_verb(name, names)
         if found:
             return found + ("()" if callable(getattr(type(self), found)) else "")
-        guesses = {each for cls in type(self).__mro__ for each in vars(cls).get("_guesses", {})}
-        found = misspelt(name, sorted(guesses))
-        return self._advice_on(found) if found else ""
-
-    def _missing(self, name: str) -> AttributeError:
-        advice = "" if name.startswith("_") else self._advice_on(name)
-        kind = type(self).__name__
-        error = AttributeError(f"{kind} has no {name!r}" + (f"; use {advice}" if advice else ""))
-        # Without this, Python adds its own guess to ours.
-        error.name, error.obj = name, None
-        return error
+        return str(guesses.get(misspelt(name, sorted(guesses)), ""))
 
 
-def _getattr(self: Guided, name: str) -> Any:
-    raise self._missing(name)
+def _getattr(self: Guided, name: str) -> NoReturn:
+    advice = "" if name.startswith("_") else self._advice_on(name)
+    kind = type(self).__name__
+    error = AttributeError(f"{kind} has no {name!r}" + (f"; use {advice}" if advice else ""))
+    # Without this, Python adds its own guess to ours.
+    error.name, error.obj = name, None
+    raise error
 
 
 # Set from outside, so that type checkers still refuse missing attributes.

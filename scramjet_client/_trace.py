@@ -155,7 +155,6 @@ def packed(data: bytes) -> dict[str, str]:
 
 
 def unpacked(record: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a record."""
     if isinstance(record.get("text"), str):
         return str(record["text"]).encode("utf-8", "surrogatepass")
     try:
@@ -211,7 +210,6 @@ class Run:
         return sizes_of(self.came, self.events)
 
     def take(self, record: dict[str, Any]) -> None:
-        """Take the next record of this instance."""
         kind, at = record["kind"], float(record.get("t") or 0.0)
         if kind == "start" or (kind == "came" and record.get("from") != "log"):
             self._last = at
@@ -333,9 +331,7 @@ def _one_of(record: dict[str, Any], field: str, known: tuple[str, ...]) -> None:
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open("rb") as file:
-        number = 0
-        while line := file.readline(_LONGEST_LINE):
-            number += 1
+        for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1):
             if not line.endswith(b"\n") and number > 1:
                 return  # its writer was killed while it wrote
             try:

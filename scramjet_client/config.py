@@ -225,44 +225,39 @@ def _seconds(value: str) -> float:
     return seconds
 
 
-@attrs.frozen(kw_only=True)
-class _Place:
-    """An address, its source, and the token that may go only there."""
-
-    api_base: str
-    source: str
-    token: str | None = attrs.field(default=None, repr=False)
-
-
 def _place(
     what: str,
     api_base: str | None,
     variable: str,
     profile: str | None,
-    of_profile: Callable[[str | None], _Place],
-) -> _Place:
-    """Return the address from an argument, a variable, or else a profile."""
+    of_profile: Callable[[str | None], Settings],
+) -> Settings:
+    """Return the address from an argument, a variable, or else a profile, with the token that may go only there."""
     for name, value in (("api_base", api_base), ("profile", profile)):
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     if api_base is not None and profile is not None:
         raise ValueError(f"api_base and profile both say where {what} is; give one of them")
     if api_base is not None:
-        return _Place(api_base=api_base, source="argument api_base")
+        return _at(api_base, "argument api_base")
     if profile is None and _variable(variable):
-        return _Place(api_base=_read(variable, checked_base), source=variable)
+        return _at(_read(variable, checked_base), variable)
     return of_profile(profile)
 
 
+def _at(api_base: str, source: str, token: str | None = None) -> Settings:
+    return Settings(api_base=api_base, token=token, sources={"api_base": source})
+
+
 def _with_rest(
-    place: _Place,
+    place: Settings,
     *,
     token: str | None,
     verify: bool | str | None,
     timeout: TimeoutLike,
 ) -> Settings:
     """Add the other settings for an address: arguments, then variables, then the token of the address's profile."""
-    sources = {"api_base": place.source}
+    sources = {**place.sources}
     given: dict[str, Any] = {"token": token, "verify": verify, "timeout": timeout}
     for name, variable, read in (
         ("token", "SCRAMJET_TOKEN", _token),
@@ -276,7 +271,7 @@ def _with_rest(
             sources[name] = variable
     if given["token"] is None and place.token is not None:
         given["token"] = place.token
-        sources["token"] = place.source
+        sources["token"] = sources["api_base"]
     return Settings(api_base=place.api_base, sources=sources, **given)
 
 
@@ -298,9 +293,9 @@ def _with_kept_token(settings: Settings) -> Settings:
 # -- the profile ----------------------------------------------------------------------------------
 
 
-def _hub_of(name: str | None) -> _Place:
+def _hub_of(name: str | None) -> Settings:
     """Return the hub of a profile, or the default if `si` was never used."""
-    default = _Place(api_base=DEFAULT_API_BASE, source="the default")
+    default = _at(DEFAULT_API_BASE, "the default")
     named = name or _variable("SI_CONFIG_PATH") or _variable("SI_CONFIG")
     if name is None and not named and _home() is None:
         return default
@@ -312,8 +307,8 @@ def _hub_of(name: str | None) -> _Place:
         raise _missing(path, name)
     source = f"si profile {shown!r} ({path})"
     if not profile.production:
-        return _Place(api_base=profile.api_base, source=source)
-    return _Place(api_base=_hub_of_session(profile), source=source, token=profile.token)
+        return _at(profile.api_base, source)
+    return _at(_hub_of_session(profile), source, profile.token)
 
 
 def _missing(path: Path, name: str | None) -> ConfigurationError:
@@ -328,13 +323,12 @@ def _missing(path: Path, name: str | None) -> ConfigurationError:
     return error
 
 
-def _platform_of(name: str | None) -> _Place:
-    """Return the platform of a profile."""
+def _platform_of(name: str | None) -> Settings:
     profile = profile_settings(name)
     if profile.middleware_base is None:
         raise _broken(Path(profile.path), "middlewareApiUrl, of a platform, is missing")
     source = f"si profile {profile.name!r} ({profile.path})"
-    return _Place(api_base=profile.middleware_base, source=source, token=profile.token)
+    return _at(profile.middleware_base, source, profile.token)
 
 
 def _chosen(name: str | None) -> tuple[Path, str]:
@@ -435,10 +429,7 @@ def _is_our_folder(path: Path, *, shared: bool) -> bool:
 def _check_owner(path: Path, found: os.stat_result, *, shared: bool = False) -> None:
     """Refuse a file or folder that another user of this machine may have made, or can change.
 
-    Args:
-        path: A file or folder in the shared temporary folder, or that folder.
-        found: Its `os.stat` result.
-        shared: Whether others may write to it if its sticky bit protects files that are not theirs.
+    Of a `shared` folder, such as that for temporary files, others may write to it if its sticky bit protects the files.
     """
     if not hasattr(os, "getuid"):
         # Windows has a separate temporary folder for each user.
@@ -468,9 +459,7 @@ def _kind(found: os.stat_result) -> str:
 def _contents(path: Path, *, private: bool) -> bytes | None:
     """Return the content of a file, None if it is missing; reads only regular files of limited size.
 
-    Args:
-        path: The file.
-        private: Whether to refuse a file that another user may have made.
+    It refuses a `private` file that another user may have made.
     """
     # O_NONBLOCK, because opening a FIFO waits until somebody writes to it.
     names = ["O_NONBLOCK", "O_NOCTTY", "O_BINARY", *(["O_NOFOLLOW"] if private else [])]

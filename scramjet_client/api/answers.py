@@ -38,10 +38,6 @@ _RUNNERS_CODES = {138: 0, 137: -9, 21: 1, 22: 1, 23: 1}
 OWN_CODE = "Runner failed"
 """Reason that accompanies a code that the program chose itself."""
 
-_INSTANCE_FIELDS = frozenset(
-    ("id", "sequence", "status", "ports", "created", "started", "ended", "terminated")
-)
-
 
 def object_in(answer: JsonAnswer | Any, what: str) -> dict[str, Any]:
     """Return the JSON object of an answer or list item; `what` names it in the error if it is not an object."""
@@ -114,13 +110,12 @@ def version_from(answer: JsonAnswer) -> models.GetVersionResponse:
 def load_from(answer: JsonAnswer) -> models.LoadCheckResponse:
     """Return a hub's load."""
     value = object_in(answer, "load-check")
-    disks = value.get("fsSize")
     return models.LoadCheckResponse(
         avg_load=as_number(value.get("avgLoad")),
         current_load=as_number(value.get("currentLoad")),
         mem_free=as_number(value.get("memFree")),
         mem_used=as_number(value.get("memUsed")),
-        fs_size=tuple(map(as_object, disks)) if isinstance(disks, list) else (),
+        fs_size=tuple(map(as_object, _some(value, "fsSize"))),
         raw=value,
     )
 
@@ -188,7 +183,9 @@ def instance_from(
         started=started,
         ended=as_text(value.get("ended")),
         terminated=terminated,
-        extra={key: item for key, item in value.items() if key not in _INSTANCE_FIELDS},
+        extra=_rest(
+            value, "id", "sequence", "status", "ports", "created", "started", "ended", "terminated"
+        ),
         raw=value,
     )
 
@@ -256,12 +253,12 @@ def seconds_since(moment: str | None) -> float | None:
 def sequence_from(answer: JsonAnswer | Any) -> models.GetSequenceResponse:
     """Return a hub's information about a sequence."""
     value = object_in(answer, "a sequence")
-    config, instances = as_object(value.get("config")), value.get("instances")
+    config = as_object(value.get("config"))
     return models.GetSequenceResponse(
         id=str(value.get("id", "")),
         name=as_text(value.get("name")) or as_text(config.get("name")) or "",
         config=config,
-        instances=tuple(map(str, instances)) if isinstance(instances, list) else (),
+        instances=tuple(map(str, _some(value, "instances"))),
         location=as_text(value.get("location")),
         raw=value,
     )
@@ -319,7 +316,7 @@ def _hub(value: dict[str, Any]) -> models.ConnectedHub:
         last_connected=as_text(info.get("lastConnected")),
         last_disconnected=as_text(info.get("lastDisconnected")),
         description=as_text(value.get("description")),
-        tags=tuple(str(each) for each in _some(value, "tags")),
+        tags=tuple(map(str, _some(value, "tags"))),
         disconnect_reason=as_text(value.get("disconnectReason")),
         raw=value,
     )

@@ -71,7 +71,9 @@ class Generation:
     def require(self, what: str) -> None:
         """Raise `UnsupportedByHubError` on 0.x, which lacks this feature."""
         if not self.modern:
-            raise self.unsupported(what)
+            raise UnsupportedByHubError(
+                f"{what} is not supported by this hub (version {self.version})"
+            )
 
     def utf8_only(self, stream_id: str) -> str | None:
         """Return a display name if this stream carries UTF-8 only, else None."""
@@ -149,12 +151,6 @@ class Generation:
         if not self.modern and isinstance(value, dict):
             data, name = value.get("message"), value.get("eventName", event_name)
         return models.GetEventResponse(event_name=name, data=data, timestamp=_now(), raw=value)
-
-    def unsupported(self, what: str) -> UnsupportedByHubError:
-        """Return the error for a feature that this hub lacks."""
-        return UnsupportedByHubError(
-            f"{what} is not supported by this hub (version {self.version})"
-        )
 
 
 def _now() -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import requests
 
 from scramjet_client._base import Closing, Live
 from scramjet_client.api.http_client import ClientProvider, HttpClient
-from scramjet_client.errors import HubResponseError, NotFoundError
+from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
 from scramjet_client.http.settings import TimeoutLike, route
 
 _H = TypeVar("_H", bound="Handle")
@@ -19,10 +19,6 @@ class Handle(Live):
     """A client of one instance or sequence of a hub. You may use it from any number of threads.
 
     Making one sends nothing to the hub, and it keeps no connection open.
-
-    Args:
-        id: Id of the instance or sequence.
-        host: The object whose `.client` talks to the hub; normally a `HostClient`.
     """
 
     _kind: ClassVar[str]
@@ -69,23 +65,18 @@ class Handle(Live):
         return route(self._kind, self._id, *rest)
 
 
+class _Listed(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
 _A = TypeVar("_A", bound="ApiClient")
 
 
 class ApiClient(Closing):
     """The client of one API. You may use it from any number of threads; one for each process is enough.
 
-    It sends nothing until you call a method.
-
-    Args:
-        api_base: URL of the API.
-        token: Sent as `Authorization: Bearer`; never shown.
-        headers: Sent with each request.
-        timeout: `Timeouts`, or seconds for the whole answer of a JSON call.
-        verify: True, False or the path of a CA bundle.
-        cert: Path of a client certificate, or (certificate, key).
-        proxies: As in requests; None means the environment's, except for loopback hosts.
-        retries: How often the client repeats a JSON GET, or a request that never left.
+    It sends nothing until you call a method. The arguments are those of `HttpClient`.
     """
 
     def __init__(
@@ -169,8 +160,22 @@ class ProxiedClient(HttpClient):
         return self._explain(error) if isinstance(error, NotFoundError) else error
 
 
-def more_specific(error: NotFoundError, kind: type[NotFoundError], message: str) -> NotFoundError:
+def unless_listed(
+    error: NotFoundError, list_them: Callable[[], Iterable[_Listed]], id: str, truer: NotFoundError
+) -> HubResponseError:
+    """Return the true error for a 404 from behind an API: perhaps this API sent it, because it does not list the id."""
+    try:
+        known = {each.id for each in list_them()}
+    except NotFoundError as nearer:
+        # It has been explained if the API in front is itself behind another one.
+        return error if type(nearer) is NotFoundError else nearer
+    except ScramjetError:
+        return error
+    return error if id in known else more_specific(error, truer)
+
+
+def more_specific(error: NotFoundError, truer: NotFoundError) -> NotFoundError:
     """Return a more specific error for a 404, with the facts of the given one."""
-    truer = kind(message, status=error.status, url=error.url, body=error.body)
+    truer.status, truer.url, truer.body = error.status, error.url, error.body
     truer.__cause__ = error
     return truer

@@ -11,7 +11,7 @@ import contextlib
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,11 +32,7 @@ _PAUSE = 0.25
 
 
 class Text:
-    """Decodes data that counts as text, and refuses what would not arrive as such.
-
-    Args:
-        name: What is read, for errors.
-    """
+    """Decodes data that counts as text, and refuses what would not arrive as such; errors name what is read."""
 
     def __init__(self, name: str = "") -> None:
         self._name = name
@@ -77,39 +73,33 @@ class Text:
         )
 
 
-def begins_as_text(pieces: list[bytes], *, whole: bool = False) -> bool:
+def begins_as_text(pieces: Iterable[bytes], *, whole: bool = False) -> bool:
     """Return whether the beginning of some data, or all of it, is text: UTF-8 in lines, without a NUL."""
     text = Text()
     try:
         for each in pieces:
+            if b"\0" in each:
+                return False
             text.of(each)
         if whole:
             text.of(b"", final=True)
     except UnsupportedByHubError:
         return False
-    return not any(b"\0" in each for each in pieces)
+    return True
 
 
 def is_text(path: Path) -> bool:
-    """Return whether a file is text."""
     with path.open("rb") as file:
         return _is_text(file)
 
 
 def _is_text(file: BinaryIO) -> bool:
     """Return whether the rest of a file is text, and leave the file where it was."""
-    text, start = Text(), file.tell()
+    start = file.tell()
     try:
-        while piece := file.read(_PIECE):
-            if b"\0" in piece:
-                return False
-            text.of(piece)
-        text.of(b"", final=True)
-    except UnsupportedByHubError:
-        return False
+        return begins_as_text(iter(lambda: file.read(_PIECE), b""), whole=True)
     finally:
         file.seek(start)
-    return True
 
 
 class Body:
@@ -121,9 +111,11 @@ class Body:
         total: The size of a file that the library can't know, or None.
     """
 
-    source: Any
-    type: str | None = None
     total: int | None = None
+
+    def __init__(self, source: Any, type: str | None = None) -> None:
+        self.source = source
+        self.type = type
 
     def ready(self, seconds: float) -> bool:
         """Wait until it is known whether this is text; return whether it is."""
@@ -142,14 +134,6 @@ class Body:
         return self.type
 
 
-class _Given(Body):
-    """Data whose type is given, or matters to nobody."""
-
-    def __init__(self, source: Any, type: str | None) -> None:
-        self.source = source
-        self.type = type
-
-
 class _File(Body):
     """A regular file."""
 
@@ -157,7 +141,7 @@ class _File(Body):
         self._name = name
         self._text = is_text(file) if isinstance(file, Path) else _is_text(file)
         self.total = size_of(file)
-        self.source = self._pieces(file) if self._text else file
+        super().__init__(self._pieces(file) if self._text else file)
 
     @property
     def sent_as(self) -> str | None:
@@ -176,14 +160,11 @@ class _File(Body):
 class _Pipe(Body):
     """Data of which only the beginning can be looked at: a pipe or a terminal.
 
-    Args:
-        open: Returns its reader; it may wait for a writer.
-        name: What is read, for errors.
-        typed: Whether somebody types it, which is text.
+    `open` returns its reader, and may wait for a writer. What somebody has `typed` is text.
     """
 
     def __init__(self, open: Callable[[], Stdin], name: str, *, typed: bool) -> None:
-        self.source = self
+        super().__init__(self, TEXT if typed else None)
         self._open = open
         self._keys: Stdin | None = None
         self._text = typed
@@ -195,7 +176,6 @@ class _Pipe(Body):
         self._in_time = typed
         self._over = False
         if typed:
-            self.type = TEXT
             self._keys = open()
             self._known.set()
         else:
@@ -236,7 +216,7 @@ class _Pipe(Body):
             has_line = b"\n" in piece and text.is_whole
             if b"\0" in piece or size >= _PIECE or not keys.more_within(0 if has_line else _PAUSE):
                 return b"\0" not in piece
-        return begins_as_text(list(self._head), whole=True)
+        return begins_as_text(self._head, whole=True)
 
     def __iter__(self) -> Iterator[bytes | str]:
         return self
@@ -274,7 +254,7 @@ def body(path: str, type: str | None, stream_id: str = "input") -> Iterator[Body
     """Open the data to send to an input: a file, or stdin for "-". The end of the block frees the reader of a pipe."""
     if type is not None or stream_id != "input":
         with source(path) as given:
-            yield _Given(given, type)
+            yield Body(given, type)
         return
     if path == "-" and is_regular(sys.stdin):
         yield _File(sys.stdin.buffer, "stdin")

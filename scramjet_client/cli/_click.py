@@ -110,7 +110,6 @@ class _Helped(click.Command):
         return super().get_params(ctx)
 
     def make_context(self, *args: Any, **rest: Any) -> click.Context:
-        """Parse the line; --help and --version print here."""
         with _say.named_stdout():
             return super().make_context(*args, **rest)
 

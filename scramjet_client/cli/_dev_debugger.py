@@ -24,10 +24,7 @@ VARIABLE = "SCRAMJET_DEV_DEBUGGER"
 class Debugger:
     """Waits for a program that has failed. Programs find its socket by an environment variable.
 
-    Args:
-        screen: What the debugger says goes there.
-        keys: What is typed comes from there, while a debugger asks.
-        local: Turns the paths of the hub into those of this machine.
+    `local` turns the paths of the hub into those of this machine.
     """
 
     def __init__(self, screen: Screen, keys: KeptInput, local: Callable[[str], str]) -> None:

@@ -179,13 +179,7 @@ class KeptInput:
                 self._news.notify_all()
             yield chunk if self._binary else chunk.decode()
 
-    def wake(self) -> None:
-        """Wake all readers, so that they notice that they are over."""
-        with self._news:
-            self._news.notify_all()
-
     def stop(self) -> None:
-        """Stop reading stdin."""
         with self._news:
             self._stopped = True
             self._news.notify_all()

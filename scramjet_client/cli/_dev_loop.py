@@ -22,7 +22,6 @@ import click
 
 from scramjet_client._signals import ENDING, taken
 from scramjet_client._trace import TraceWriter
-from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _running, _say
 from scramjet_client.cli._bodies import is_text
 from scramjet_client.cli._dev_debugger import Debugger
@@ -126,10 +125,7 @@ class _Saved:
 class _Ended:
     """A version of the program has ended, or its hub is lost.
 
-    Attributes:
-        version: The version.
-        info: How it has ended; None if that is not known.
-        error: What went wrong instead.
+    `info` says how, if that is known; `error` is what went wrong instead.
     """
 
     version: _Version
@@ -179,12 +175,7 @@ class _Version:
         self._on_own_hub = on_own_hub
 
     def show(self, tell: Callable[[_Ended], object], *, whole_log: bool) -> None:
-        """Show its streams from now on, and report its end.
-
-        Args:
-            tell: Called with the end, on another thread.
-            whole_log: Whether to report the end only after the whole log was shown.
-        """
+        """Show its streams from now on, and report its end from another thread: with `whole_log`, after the log."""
         with contextlib.suppress(InstanceNotFoundError):
             self._log = self.instance.follow(log=self._take_log)
             self._streams = self.instance.follow(
@@ -232,17 +223,13 @@ class _Version:
         while not streams.done:
             with contextlib.suppress(HubTimeoutError):  # any other error appears again below
                 streams.wait(_LOOK)
-            found = self._last.news(self._is_alive)
+            found = self._last.news(
+                lambda: not self.over.is_set() and _running.is_alive(self.instance)
+            )
             if found is not None:
                 self.blame(found.cause)
                 self._screen.note("the program still runs, and may wait for ever", _say.YELLOW)
         streams.wait()
-
-    def _is_alive(self) -> bool:
-        try:
-            return not (self.over.is_set() or has_ended(self.instance.get_info()))
-        except ScramjetError:
-            return False  # its streams end too, and say why
 
     def blame(self, cause: Cause) -> None:
         """Show an error of the program with its place and its cure."""
@@ -790,7 +777,6 @@ def _recorded(source: Any, version: _Version, to: str, kind: str) -> Iterator[An
 
 
 def _next(news: SimpleQueue[_News]) -> _News:
-    """Return the next news."""
     while True:
         # Python handles a signal between two steps of this thread. If it arrives after the last step and before the
         # wait, it does not interrupt the wait. A wait without limit would then go on although the user wants to end.

@@ -56,12 +56,7 @@ class Built:
     sources: dict[str, Path]
 
     def local(self, path: str, folder: str | None = None) -> Path | None:
-        """Return the local file for a path on the hub, or None.
-
-        Args:
-            path: The path on the hub.
-            folder: The folder of the sequence on the hub, if it is known.
-        """
+        """Return the local file for a path on the hub, where the sequence has a folder, if it is known; or None."""
         if folder is not None and path.startswith(folder.rstrip("/") + "/"):
             return self.sources.get(path[len(folder.rstrip("/")) + 1 :])
         parts = path.split("/")
@@ -170,7 +165,6 @@ class Program:
 
     @property
     def name(self) -> str:
-        """What to call it."""
         return self._function or (self.root.name if self.file is None else self.file.stem)
 
     def folders(self, built: Built | None) -> tuple[set[str], set[str]]:
@@ -186,11 +180,6 @@ class Program:
 
     def check_record(self, path: str, input_path: str | None, built: Built | None) -> None:
         """Refuse to record into a file that the program is made of, or reads.
-
-        Args:
-            path: Where to record.
-            input_path: The file that it gets as input.
-            built: Its package, if there is one by now.
 
         Raises:
             click.UsageError: The trace would replace such a file.

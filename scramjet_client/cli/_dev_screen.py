@@ -42,12 +42,7 @@ _CLOSE_LIMIT = 1.0
 
 
 class Screen:
-    """Prints lines, from any thread, each in one piece.
-
-    Args:
-        as_json: Whether to print JSON lines.
-        quiet: Whether to leave out notes.
-    """
+    """Prints lines, from any thread, each in one piece; `quiet` leaves out notes."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._json = as_json
@@ -69,12 +64,10 @@ class Screen:
         self.text(name, line.decode("utf-8", "replace").rstrip("\r\n"))
 
     def text(self, name: str, text: str) -> None:
-        """Print text of a stream."""
         for each in text.split("\n"):
             self._print(name, each)
 
     def log(self, line: bytes) -> None:
-        """Print a line of the log."""
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         record = full_record_of(text)
         if record is not None and record.source == HUB and record.level != "ERROR":
@@ -93,7 +86,6 @@ class Screen:
             self.text("log", f"{record.level} {words}")
 
     def event(self, name: str, message: Any) -> None:
-        """Print an event."""
         if self._json:
             self._as_json({"from": "event", "name": name, "message": message})
         else:
@@ -160,9 +152,7 @@ class OwnEvents:
 
     The hub's thread brings them, and must not wait for a stdout that nobody reads.
 
-    Args:
-        screen: Where to print them.
-        failed: Called with the error if stdout can't be written.
+    It calls `failed` with the error if stdout can't be written.
     """
 
     def __init__(self, screen: Screen, failed: Callable[[BaseException], object]) -> None:
@@ -181,7 +171,6 @@ class OwnEvents:
         self._thread.start()
 
     def take(self, record: dict[str, Any]) -> None:
-        """Take a record of an event."""
         with self._news:
             if len(self._kept) == _MOST_EVENTS:
                 self._kept.popleft()

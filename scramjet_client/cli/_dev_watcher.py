@@ -99,7 +99,6 @@ class Watcher:
             ready.set()
 
     def stop(self) -> None:
-        """Stop watching."""
         for stop, thread in self._running.values():
             stop.set()
             thread.join(2.0)

@@ -82,11 +82,7 @@ class UnknownEnd(click.ClickException):
 
 
 class Interrupted(Exception):
-    """The user has interrupted, and the command has reacted.
-
-    Args:
-        killed: Whether the user interrupted twice, so that the command waits for nothing more.
-    """
+    """The user has interrupted, and the command has reacted; it waits for nothing more if the instance was killed."""
 
     def __init__(self, *, killed: bool = False) -> None:
         super().__init__()
@@ -94,7 +90,6 @@ class Interrupted(Exception):
 
 
 def code_of(error: BaseException) -> int:
-    """Return the exit code for an error."""
     if isinstance(error, click.ClickException):
         return error.exit_code
     if type(error) is NotFoundError or getattr(error, "status", None) in _GATEWAY:

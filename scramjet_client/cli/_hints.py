@@ -28,9 +28,7 @@ def say_advice(cause: Cause, sent: str | None = None) -> None:
 def hint(cause: Cause | None, sent: str | None = None) -> str | None:
     """Return advice for a program that got the wrong kind of input or number of arguments; None for other errors.
 
-    Args:
-        cause: The program's own error.
-        sent: The type of its input, if the command knows it.
+    `sent` is the type of its input, if the command knows it.
     """
     if cause is None or cause.type not in ("TypeError", "AttributeError"):
         return None

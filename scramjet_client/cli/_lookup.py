@@ -91,11 +91,7 @@ def is_path(given: str) -> bool:
 
 
 def requirements_of(given: str | None, path: str) -> str | None:
-    """Return the path of a requirements file: relative to the current folder, or else to that of the sequence.
-
-    Args:
-        given: What `-r` was given.
-        path: What is packed.
+    """Return the path of the file that `-r` was given: from the current folder, or else from that of what is packed.
 
     Raises:
         click.BadParameter: It is in neither.

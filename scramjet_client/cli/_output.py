@@ -15,8 +15,9 @@ import attrs
 
 from scramjet_client._base import printable, printable_json
 from scramjet_client.api.answers import seconds_since
-from scramjet_client.cli import _say
+from scramjet_client.cli import _exits, _say
 from scramjet_client.cli._session import Session
+from scramjet_client.errors import ScramjetError
 
 _NARROW = 80
 """Below this many columns of a terminal, ids are cut; every command accepts the beginning of an id."""
@@ -59,7 +60,6 @@ def document(value: Any) -> None:
 
 
 def line(value: Any) -> None:
-    """Print one value as a line of JSON."""
     text = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
     _say.raw_out(for_stdout(text))
 
@@ -89,12 +89,7 @@ def listing(
 ) -> None:
     """Print a list: as a table, or as one JSON document.
 
-    Args:
-        session: The session of the command.
-        items: The items of the list.
-        columns: Their headings.
-        row: Returns the cells of one item; the first is its id or name.
-        first_only: Whether to print only the first cell of each item, one a line.
+    `row` returns the cells of one item, of which the first is its id or name; `first_only` prints that alone.
     """
     if session.json:
         document(list(items))
@@ -108,6 +103,31 @@ def listing(
     else:
         for text in _aligned([list(columns), *rows]):
             _say.out(text)
+
+
+def for_each(session: Session, given: Sequence[str], act: Callable[[str], tuple[str, Any]]) -> None:
+    """Do something to each of `given`, and print the ids of those where it succeeded.
+
+    `act` handles one word; it returns its id, and the client's answer.
+    """
+    first: ScramjetError | None = None
+    for each in given:
+        try:
+            id, answer = act(each)
+        except ScramjetError as error:
+            if first is not None:
+                _say.error(_exits.sentence(error))
+            first = first or error
+            continue
+        message = getattr(answer, "message", "")
+        if session.json:
+            line({**plain(answer), "id": id})
+        else:
+            _say.out(id)
+            if message:
+                session.note(f"{id}: {message}")
+    if first is not None:
+        raise first
 
 
 def details(session: Session, value: Any, pairs: Sequence[tuple[str, Any]]) -> None:

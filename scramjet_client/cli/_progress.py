@@ -21,15 +21,15 @@ _EVERY = 0.05
 
 
 @contextlib.contextmanager
-def progress(session: Session, label: str, *, shown: bool = True) -> Iterator[Report]:
+def progress(
+    session: Session, label: str, *, source: str = "", printed: bool = False
+) -> Iterator[Report]:
     """Show the progress of a transfer while the block runs, and a summary at its end.
 
-    Args:
-        session: The session of the command; only a user at a terminal sees progress.
-        label: Name of the transfer.
-        shown: Whether the terminal is free for it.
+    Only a user at a terminal sees it, while nobody types the `source` "-", and nothing is `printed`, on this terminal.
     """
-    if not (shown and session.talks):
+    typed = source == "-" and sys.stdin.isatty()
+    if not session.talks or typed or (printed and sys.stdout.isatty()):
         yield lambda _done, _total: None
         return
     began = time.monotonic()
@@ -54,18 +54,15 @@ class _Unbroken(io.TextIOBase):
         self._file = file
 
     def write(self, text: str) -> int:
-        """Write the text as far as possible."""
         with contextlib.suppress(OSError, ValueError):
             self._file.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush stderr."""
         with contextlib.suppress(OSError, ValueError):
             self._file.flush()
 
     def isatty(self) -> bool:
-        """Return whether stderr is a terminal."""
         return self._file.isatty()
 
     def fileno(self) -> int:
@@ -109,13 +106,3 @@ def _bar(label: str) -> Iterator[Report]:
 
     with bar:
         yield move
-
-
-def stdout_is_free() -> bool:
-    """Return whether a bar would not mix with printed output."""
-    return not sys.stdout.isatty()
-
-
-def stdin_is_free() -> bool:
-    """Return whether nobody types while a bar is shown."""
-    return not sys.stdin.isatty()

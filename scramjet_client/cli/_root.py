@@ -44,7 +44,6 @@ class _Root(Group):
     shows_options = True
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the groups, in the table's order."""
         return list(_GROUPS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -57,12 +56,10 @@ class _Root(Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help texts of the groups from the table."""
         with formatter.section("Commands"):
             formatter.write_dl(list(_GROUPS.items()))
 
     def make_context(self, *args: Any, **rest: Any) -> click.Context:
-        """Parse the options before the group; --help and --version print here."""
         with _ends():
             return super().make_context(*args, **rest)
 

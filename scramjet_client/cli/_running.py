@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import io
 import math
@@ -14,10 +13,11 @@ from typing import Any, BinaryIO
 
 import attrs
 
+from scramjet_client._trace import packed
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _bodies, _exits, _output, _say
 from scramjet_client.cli._hints import say_advice
-from scramjet_client.cli._progress import Report, progress, stdout_is_free
+from scramjet_client.cli._progress import Report, progress
 from scramjet_client.cli._session import Session
 from scramjet_client.cli._streams import log_line
 from scramjet_client.clients.sequence import SequenceClient
@@ -107,12 +107,18 @@ def exit_code(info: GetInstanceResponse) -> int:
     return code if code < 256 else _exits.FAILED
 
 
+def is_alive(instance: InstanceClient) -> bool:
+    """Return whether an instance is known to run; the streams of another one end too, and say why."""
+    try:
+        return not has_ended(instance.get_info())
+    except ScramjetError:
+        return False
+
+
 def remove(sequence: SequenceClient, *, patient: bool) -> None:
     """Delete a sequence that was sent for one run; print a warning if it stays.
 
-    Args:
-        sequence: The sequence.
-        patient: Whether to try again while the hub still counts the ended instance.
+    If `patient`, try again while the hub still counts the ended instance.
     """
     deadline = time.monotonic() + _FORGOTTEN
     try:
@@ -180,25 +186,18 @@ def run(
 
 
 class _Watched:
-    """A file that tells of each write.
+    """A file that knows whether anything was written to it."""
 
-    Args:
-        file: It gets the data.
-        note: Called before each write.
-    """
-
-    def __init__(self, file: Any, note: Callable[[], object]) -> None:
+    def __init__(self, file: Any) -> None:
         self._file = file
-        self._note = note
+        self.used = False
 
     def write(self, data: Any) -> int:
-        """Write a piece, all of it."""
-        self._note()
+        self.used = True
         write_all(self._file, data)
         return len(data)
 
     def flush(self) -> None:
-        """Flush the file."""
         if hasattr(self._file, "flush"):
             self._file.flush()
 
@@ -234,8 +233,8 @@ class _ShellRun:
         self._report: Report | None = None
         self._upload: Upload[Any] | None = None
         self._feeds: Feeds | None = None
-        # Whether the program has given anything, and from when on its silence is worth a word.
-        self._came = False
+        self._targets = self._files()
+        # From when on its silence is worth a word.
         self._silent_from = time.monotonic() + instance.client.tuning.run_silence
 
     def through(self) -> GetInstanceResponse:
@@ -248,7 +247,7 @@ class _ShellRun:
             try:
                 # Followed separately: hubs end the other streams with the program, and the log some time later.
                 log = stack.enter_context(instance.follow(log=self._take_log))
-                following = stack.enter_context(instance.follow(**self._targets()))
+                following = stack.enter_context(instance.follow(**self._targets))
                 self._feed_until_end(following)
                 info = self._last_info(known)
                 if self._shown.log or self._shown.collected:
@@ -300,7 +299,8 @@ class _ShellRun:
         said = f"{cause.type}: {cause.message}" if cause.type else cause.message
         return said.encode() in bytes(self._last.stderr)
 
-    def _targets(self) -> dict[str, Any]:
+    def _files(self) -> dict[str, Any]:
+        """Return what takes the program's streams."""
         if self._shown.collected:
             output: Any = self._kept["output"]
             stdout: Any = self._kept["stdout"]
@@ -308,10 +308,7 @@ class _ShellRun:
             output = _say.Data()
             stdout = sys.stderr.buffer if self._shown.output_only else _say.Data()
         shown = {"output": self._file or output, "stdout": stdout, "stderr": self._last.stderr}
-        return {name: _Watched(each, self._take_note) for name, each in shown.items()}
-
-    def _take_note(self) -> None:
-        self._came = True
+        return {name: _Watched(each) for name, each in shown.items()}
 
     def _take_log(self, line: bytes) -> None:
         """Take a line of the log, even if it is not shown: an unread log would hold the program back."""
@@ -326,8 +323,10 @@ class _ShellRun:
             if self._feed.path is not None:
                 given = _bodies.body(self._feed.path, self._feed.type, self._feed.stream_id)
                 self._body = stack.enter_context(given)
-                report = stack.enter_context(self._progress(self._feed.path))
-                self._report = self._body.reported(report)
+                if self._feed.path != "-":
+                    what, printed = self._feed.stream_id, self._shown.path is None
+                    report = stack.enter_context(progress(self._session, what, printed=printed))
+                    self._report = self._body.reported(report)
             stack.callback(self._cancel)
             while not following.done:
                 self._check_limit()
@@ -364,7 +363,8 @@ class _ShellRun:
     def _warn_of_silence(self, how_long: str) -> None:
         """Say once, if nothing has come from the program, that its input is still open."""
         self._silent_from = math.inf
-        if self._came or (self._upload is not None and self._upload.done()):
+        came = any(each.used for each in self._targets.values())
+        if came or (self._upload is not None and self._upload.done()):
             return
         _say.warn(
             f"instance {self._instance.id!r} has given nothing{how_long}; {self._input_is_open()}"
@@ -386,23 +386,12 @@ class _ShellRun:
 
     def _tell_what_it_survives(self) -> None:
         """Warn of an error that has not ended the program: it may now wait for ever."""
-        found = self._last.news(self._is_alive)
+        found = self._last.news(lambda: is_alive(self._instance))
         if found is None:
             return
         told = f"instance {self._instance.id!r} still runs, but its {found.stream} says {found.cause.summary}"
         _say.warn(told)
         say_advice(found.cause, self._feed.type)
-
-    def _is_alive(self) -> bool:
-        try:
-            return not has_ended(self._instance.get_info())
-        except ScramjetError:
-            return False  # its streams end too, and say why
-
-    def _progress(self, path: str) -> contextlib.AbstractContextManager[Report]:
-        """Show the progress of a file, if no output of the program goes to the terminal."""
-        aside = self._shown.path is not None or stdout_is_free()
-        return progress(self._session, self._feed.stream_id, shown=aside and path != "-")
 
     def _check_limit(self) -> None:
         if self._deadline is not None and time.monotonic() >= self._deadline:
@@ -450,15 +439,8 @@ class _ShellRun:
             _say.warn(error.message)
 
     def _print_document(self, info: GetInstanceResponse) -> None:
-        data = {name: _text_or_base64(file.getvalue()) for name, file in self._kept.items()}
+        kept = {name: packed(file.getvalue()) for name, file in self._kept.items()}
+        data = {name: each.get("text", each) for name, each in kept.items()}
         log = self._kept["log"].getvalue().decode("utf-8", "replace").splitlines()
         code = None if info.terminated is None else info.terminated.exit_code
         _output.document({"id": info.id, "returncode": code, "info": info, **data, "log": log})
-
-
-def _text_or_base64(data: bytes) -> Any:
-    """Return data as text; if it is not text, return an object with its base64 form."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}

@@ -51,11 +51,7 @@ def attach() -> None:
 
 
 def out(*pieces: Piece, keep: str = "") -> None:
-    r"""Print a line to stdout.
-
-    Args:
-        pieces: The parts of the line.
-        keep: Control characters that may stay, such as "\n".
+    r"""Print a line to stdout; `keep` are control characters that may stay, such as "\n".
 
     Raises:
         OSError: It can't be written; `filename` is "stdout". BrokenPipeError: nobody reads it any more.
@@ -71,26 +67,15 @@ def raw_out(text: str) -> None:
 
 
 def stream_line(name: tuple[str, str], text: str) -> None:
-    """Print a line of a program to stdout, behind the name of its stream.
+    """Print a line of a program to stdout, behind the name of its stream, which has a colour.
 
-    A terminal shows it in the program's own colours.
-
-    Args:
-        name: The name, and its colour.
-        text: The line, without its end.
-
-    Raises:
-        OSError: As of `out`.
+    A terminal shows the line in the program's own colours.
     """
     raw_out(_line((name,), sys.stdout, "") + _in_its_colours(text, sys.stdout))
 
 
 def part(text: str) -> None:
-    """Print text to stdout that is not a whole line, such as the prompt of a debugger.
-
-    Raises:
-        OSError: As of `out`.
-    """
+    """Print text to stdout that is not a whole line, such as the prompt of a debugger."""
     with named_stdout():
         sys.stdout.write(printable(text, keep=LINES))
         sys.stdout.flush()
@@ -109,7 +94,6 @@ def warn(text: str) -> None:
 
 
 def error(sentence: str) -> None:
-    """Print an error to stderr."""
     err(("Error:", RED), " ", sentence)
 
 
@@ -117,7 +101,6 @@ class Data(io.RawIOBase):
     """Stdout for bytes, which it writes unchanged."""
 
     def write(self, data: Any) -> int:
-        """Write a piece, and flush it."""
         with named_stdout():
             sys.stdout.flush()
             sys.stdout.buffer.write(data)
@@ -125,7 +108,6 @@ class Data(io.RawIOBase):
         return len(data)
 
     def writable(self) -> bool:
-        """Return that it is writable."""
         return True
 
 
@@ -181,7 +163,6 @@ def _in_its_colours(text: str, file: TextIO) -> str:
 
 
 def shows_colours(file: TextIO) -> bool:
-    """Return whether a file is a terminal that shows colours."""
     return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

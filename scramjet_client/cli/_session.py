@@ -29,8 +29,7 @@ def given(ctx: click.Context) -> MutableMapping[str, Any]:
 class Session:
     """The settings of one run, and the client that is created from them when a command needs it.
 
-    Args:
-        options: The result of `given`; the options behind the verb are added to it later.
+    `options` are those of `given`, to which the options behind the verb are added later.
     """
 
     def __init__(self, options: MutableMapping[str, Any]) -> None:
@@ -59,7 +58,6 @@ class Session:
 
     @property
     def host(self) -> HostClient:
-        """The client of the hub."""
         from scramjet_client.clients.host import HostClient  # noqa: PLC0415
 
         if self._host is None:
@@ -99,7 +97,6 @@ class Session:
         return resolve(**connection(self._options))
 
     def close(self) -> None:
-        """Close the client."""
         if self._host is not None:
             self._host.close()
 

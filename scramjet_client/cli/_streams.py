@@ -97,8 +97,7 @@ def copy(
     with stream, contextlib.suppress(StreamIdleError), contextlib.ExitStack() as stack:
         file: Any = _say.Data() if path is None else stack.enter_context(open(path, "wb"))
         # On a terminal, the printed data itself shows the progress.
-        shown = path is not None or not sys.stdout.isatty()
-        report = stack.enter_context(progress(session, label, shown=shown))
+        report = stack.enter_context(progress(session, label, printed=path is None))
         through = 0
         pieces = stream.chunks() if lines is None else iter(stream)
         # The iterator is kept: without it the stream would close after the last line.
@@ -140,11 +139,7 @@ def _tell_lost(lost: int, lines: int) -> None:
 
 
 class Limit:
-    """The time limit of a command whose call of the library has none.
-
-    Args:
-        seconds: From now on; None means no limit.
-    """
+    """The time limit of a command whose call of the library has none: seconds from now on."""
 
     def __init__(self, seconds: float | None) -> None:
         self.over = False
@@ -214,11 +209,8 @@ def show_log(
     is younger than this command.
 
     Args:
-        session: The session of the command.
         open_it: Opens the log, given time limits.
         follow: Whether to go on with what comes; None means as `follows`.
-        lines: Most lines to print, or None.
-        limit: Seconds to read.
         is_kept: Whether the hub gives the same records to the next reader again.
         choice: The lines to print, as of `Chosen`.
 

@@ -71,7 +71,6 @@ def in_options(text: str) -> str:
 
 
 def all_in_options(value: Any) -> Any:
-    """Return JSON values whose texts name options."""
     if isinstance(value, str):
         return in_options(value)
     if isinstance(value, dict):

@@ -6,8 +6,9 @@ of the fingers. The tables have the words of docker, kubectl, si, systemctl, her
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import click
 
@@ -92,32 +93,23 @@ _ELSEWHERE = {
 """Further verbs that may be meant in a group, if the table of verbs has the word for them."""
 
 
-class _Absent(NamedTuple):
-    """Words for which there is nothing of their name here, and what to do instead.
+@functools.cache
+def _advice_in(table: str) -> dict[tuple[str, str], str]:
+    """Return the advice for each place and word of a table of what is not here.
 
-    Attributes:
-        where: The groups or verbs in which this holds; "" is the root, "*" is everywhere.
-        words: The words.
-        advice: What to say; `{here}` is the group or verb.
+    A line of it has groups or verbs ("scramjet" is the root, "*" is everywhere) and words; the advice stands below it,
+    indented, where `{here}` is the group or verb. The first line counts. Only a wrong word needs all this.
     """
-
-    where: tuple[str, ...]
-    words: tuple[str, ...]
-    advice: str
-
-
-def _rows(text: str) -> list[_Absent]:
-    """Return the rows of a table: a line with the places and the words, and below it the advice, indented."""
-    rows = []
-    for row in text.strip().replace("\n    ", "\t").splitlines():
-        head, *advice = row.split("\t")
-        where, _, words = head.partition(": ")
-        places = tuple("" if each == "scramjet" else each for each in where.split(", "))
-        rows.append(_Absent(places, tuple(words.split()), " ".join(advice)))
-    return rows
+    advice: dict[tuple[str, str], str] = {}
+    for row in table.strip().replace("\n    ", "\t").splitlines():
+        head, *said = row.split("\t")
+        places, _, words = head.partition(": ")
+        for each in itertools.product(places.split(", "), words.split()):
+            advice.setdefault(each, " ".join(said))
+    return advice
 
 
-_NO_COMMAND = _rows("""
+_NO_COMMAND = """
 hub: stop down kill restart reload shutdown quit end exit rm remove delete
     Ctrl-C, or SIGTERM, ends the hub of `scramjet hub start`
 scramjet: down
@@ -163,7 +155,7 @@ scramjet, seq, inst: install
     `scramjet seq send PATH -r requirements.txt` installs requirements into a package
 inst: enable disable mask unmask
     a hub starts nothing by itself; `scramjet seq start` starts an instance
-""")
+"""
 """Commands of other tools that have no counterpart, by group."""
 
 _OPTIONS = _lists("""
@@ -212,7 +204,7 @@ _LOGS = "inst log, hub log"
 _STARTING = "seq start, seq run"
 _LISTS = "inst list, seq list, topic list, profile list"
 
-_NO_OPTION = _rows(f"""
+_NO_OPTION = f"""
 seq run: -d --detach --background --bg
     `scramjet seq start` starts an instance and does not wait for its end
 seq start: -d --detach --background --bg
@@ -334,7 +326,7 @@ inst info, seq info, hub info: --watch -w --follow -f
     a hub has no parts; `--url` or `--profile` names the hub
 *: --version
     `scramjet --version` says it
-""")
+"""
 """Options of other tools that have no counterpart, by verb."""
 
 _USUAL = {
@@ -348,7 +340,6 @@ _USUAL = {
 
 
 def _commands(group: click.Group, ctx: click.Context, path: str = "") -> Iterator[str]:
-    """Yield the path of each command below a group."""
     for name in group.list_commands(ctx):
         command = group.get_command(ctx, name)
         if isinstance(command, click.Group):
@@ -437,11 +428,9 @@ def _misspelt(word: str, names: Sequence[str]) -> str:
     return misspelt(word, names)
 
 
-def _advice(table: Iterable[_Absent], where: str, word: str, here: str) -> str | None:
-    for row in table:
-        if where in row.where and word in row.words:
-            return row.advice.format(here=here)
-    return None
+def _advice(table: str, where: str, word: str, here: str) -> str | None:
+    found = _advice_in(table).get((where or "scramjet", word))
+    return None if found is None else found.format(here=here)
 
 
 def _is_name(word: str) -> bool:

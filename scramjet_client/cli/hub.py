@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,7 +21,7 @@ from scramjet_client.http.interrupts import wait_for_event
 if TYPE_CHECKING:
     import ssl
 
-    from scramjet_client.hub import LocalHub
+_S = TypeVar("_S")
 
 
 @click.group(cls=Group)
@@ -67,8 +66,10 @@ def start(
     from scramjet_client.hub._starting import kept_token, make_hub  # noqa: PLC0415
 
     made = make_hub(host, port, no_token=no_token, storage=storage, page=not no_page, record=record)
-    listening = _listening(made, f"{host}:{port}")
-    with ended_by_signals() as ended, listening as running, kept_token(running) as token:
+    with contextlib.ExitStack() as stack:
+        ended = stack.enter_context(ended_by_signals())
+        running = _listen(stack, made, "hub", f"{host}:{port}")
+        token = stack.enter_context(kept_token(running))
         if session.json:
             path = None if token.path is None else str(token.path)
             _output.line({"url": running.url, "token_file": path, "page": running.page_url})
@@ -109,12 +110,7 @@ def page(session: Session, port: int) -> None:
     with contextlib.ExitStack() as stack:
         ended = stack.enter_context(ended_by_signals())
         proxy = PageProxy(settings.api_base, token=settings.token, tls=tls, port=port)
-        try:
-            running = stack.enter_context(proxy)
-        except OSError as error:
-            raise click.ClickException(
-                _cannot_listen("page", f"127.0.0.1:{port}", error)
-            ) from error
+        running = _listen(stack, proxy, "page", f"127.0.0.1:{port}")
         with contextlib.suppress(OSError):
             stack.enter_context(keep_token(running.url, running.token))
         if session.json:
@@ -136,30 +132,25 @@ def _tls(verify: bool | str | None) -> ssl.SSLContext | bool:
     return ssl.create_default_context(cafile=name)
 
 
-def _cannot_listen(what: str, where: str, error: OSError) -> str:
-    """Return the message for a port that can't be listened on, with what to do about a used one."""
-    # asyncio's own text has the address, too.
-    said = os.strerror(error.errno) if error.errno else str(error)
-    cure = ""
-    if error.errno == errno.EADDRINUSE:
-        yours = "a hub of yours runs there; " if kept_at(f"http://{where}") else ""
-        cure = f"; {yours}--port 0 takes a free one"
-    return f"no {what} can listen on {where}: {said}{cure}"
-
-
-@contextlib.contextmanager
-def _listening(local: LocalHub, where: str) -> Iterator[LocalHub]:
-    """Run a hub while the block runs."""
+def _listen(
+    stack: contextlib.ExitStack,
+    server: contextlib.AbstractContextManager[_S],
+    what: str,
+    where: str,
+) -> _S:
+    """Have a server listen while the stack is open; if it can't, say what to do."""
     try:
-        local.start()
+        return stack.enter_context(server)
     except OSError as error:
         if error.filename is not None:
             raise  # it is about a file, such as the one of --record
-        raise click.ClickException(_cannot_listen("hub", where, error)) from error
-    try:
-        yield local
-    finally:
-        local.stop()
+        # asyncio's own text has the address, too.
+        said = os.strerror(error.errno) if error.errno else str(error)
+        cure = ""
+        if error.errno == errno.EADDRINUSE:
+            yours = "a hub of yours runs there; " if kept_at(f"http://{where}") else ""
+            cure = f"; {yours}--port 0 takes a free one"
+        raise click.ClickException(f"no {what} can listen on {where}: {said}{cure}") from error
 
 
 @hub.command()

@@ -16,7 +16,6 @@ import click
 from scramjet_client.api.answers import shown_status
 from scramjet_client.cli import _exits, _lookup, _output, _say, _streams
 from scramjet_client.cli._click import Group
-from scramjet_client.cli._each import for_each
 from scramjet_client.cli._numbers import seconds_type
 from scramjet_client.cli._options import (
     LIMIT_NAMES,
@@ -31,7 +30,7 @@ from scramjet_client.cli._options import (
     source_argument,
     type_option,
 )
-from scramjet_client.cli._progress import progress, stdin_is_free, stdout_is_free
+from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.cli.events import event, events
 from scramjet_client.errors import (
@@ -230,8 +229,7 @@ def _send(
     session: Session = ctx.obj
     client = _lookup.instance_of(session, instance)
     with _bodies.body(file, content_type, stream_id) as body, contextlib.ExitStack() as stack:
-        shown = file != "-" or stdin_is_free()
-        report = body.reported(stack.enter_context(progress(session, stream_id, shown=shown)))
+        report = body.reported(stack.enter_context(progress(session, stream_id, source=file)))
         until = session.limit(limit)
         left = _left_for(body, until)
         try:
@@ -343,8 +341,8 @@ def inout(
     time_limit = _streams.Limit(session.limit(limit))
     with contextlib.ExitStack() as stack:
         body = stack.enter_context(_bodies.body(file, content_type))
-        shown = stdout_is_free() and (file != "-" or stdin_is_free())
-        report = body.reported(stack.enter_context(progress(session, "input", shown=shown)))
+        shown = progress(session, "input", source=file, printed=True)
+        report = body.reported(stack.enter_context(shown))
         # No longer: whoever writes to the pipe may wait for the program's first word.
         body.ready(_FIRST_WORD)
         stream = client.inout(body.source, type=body.type, end=not no_end, progress=report)
@@ -435,7 +433,7 @@ def stop(session: Session, instances: tuple[str, ...], seconds: float, keepalive
         client = _lookup.instance_of(session, given)
         return client.id, client.stop(timedelta(seconds=seconds), keepalive)
 
-    for_each(session, instances, end)
+    _output.for_each(session, instances, end)
 
 
 @inst.command()
@@ -454,7 +452,7 @@ def kill(session: Session, instances: tuple[str, ...], forget: bool) -> None:
         client = _lookup.instance_of(session, given)
         return client.id, client.kill(remove_immediately=forget)
 
-    for_each(session, instances, end)
+    _output.for_each(session, instances, end)
 
 
 @inst.command()

@@ -14,7 +14,6 @@ from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _lookup, _output, _say
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_sequence
-from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import (
     arguments_of,
     check_feed,
@@ -50,7 +49,6 @@ _requirements = click.option(
 
 
 def _start_options(function: _F) -> _F:
-    """Add the options of a start."""
     for option in (
         click.option("--id", "instance_id", metavar="ID", help="Id of the instance (1.x)."),
         click.option("--memory", type=int, metavar="MB", help="Limit of its container (1.x)."),
@@ -311,7 +309,7 @@ def rm(session: Session, sequences: tuple[str, ...], force: bool) -> None:
                 _say_what_runs(session, found.id, given, error)
             raise
 
-    for_each(session, sequences, remove)
+    _output.for_each(session, sequences, remove)
 
 
 def _say_what_runs(session: Session, id: str, given: str, error: HubResponseError) -> None:
@@ -363,7 +361,7 @@ def prune(session: Session, every: bool, list_only: bool) -> None:
 
     for id in unused:
         try:
-            for_each(session, [id], remove)
+            _output.for_each(session, [id], remove)
         except SequenceNotFoundError:
             # Deleted since the look, for example by the hub itself, which carries out a forced deletion 15 s later.
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import click
@@ -10,7 +9,6 @@ import click
 from scramjet_client.cli import _output, _streams
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_topic
-from scramjet_client.cli._each import for_each
 from scramjet_client.cli._options import (
     SENDING,
     file_option,
@@ -21,10 +19,9 @@ from scramjet_client.cli._options import (
     topic_argument,
     type_option,
 )
-from scramjet_client.cli._progress import progress, stdin_is_free
+from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session, pass_session
-
-_NDJSON = "application/x-ndjson"
+from scramjet_client.models.words import NDJSON
 
 
 @click.group(cls=Group)
@@ -52,7 +49,7 @@ def list_(session: Session, names: bool) -> None:
 
 @topic.command()
 @topic_argument
-@type_option(_NDJSON)
+@type_option(NDJSON)
 @pass_session
 def create(session: Session, topic: str, content_type: str | None) -> None:
     r"""Make a topic (1.x).
@@ -63,14 +60,14 @@ def create(session: Session, topic: str, content_type: str | None) -> None:
     Example:
         scramjet topic create names
     """
-    made = session.host.create_topic(topic, content_type or _NDJSON)
+    made = session.host.create_topic(topic, content_type or NDJSON)
     _output.result(session, made, made.name)
 
 
 @topic.command()
 @topic_argument
 @source_argument
-@type_option(_NDJSON)
+@type_option(NDJSON)
 @limit_option(SENDING)
 @pass_session
 def send(
@@ -83,10 +80,8 @@ def send(
         echo '{"name": "Ada"}' | scramjet topic send names -
     """
     host = session.host
-    with _streams.source(file) as body, contextlib.ExitStack() as stack:
-        shown = file != "-" or stdin_is_free()
-        report = stack.enter_context(progress(session, topic, shown=shown))
-        until = session.limit(limit)
+    until = session.limit(limit)
+    with _streams.source(file) as body, progress(session, topic, source=file) as report:
         sent = host.send_topic(
             topic, body, content_type=content_type, progress=report, timeout=until
         )
@@ -96,7 +91,7 @@ def send(
 
 @topic.command()
 @topic_argument
-@type_option(_NDJSON)
+@type_option(NDJSON)
 @follow_option(default=True)
 @lines_option
 @limit_option()
@@ -124,7 +119,7 @@ def get(
     _tell_new(session, topic)
     idle = None if follow else _streams.SILENCE
     stream = session.host.get_topic(
-        topic, content_type or _NDJSON, idle_timeout=idle, timeout=session.limit(limit)
+        topic, content_type, idle_timeout=idle, timeout=session.limit(limit)
     )
     _streams.copy(session, stream, topic, path, lines)
 
@@ -153,4 +148,4 @@ def rm(session: Session, topics: tuple[str, ...]) -> None:
     Example:
         scramjet topic rm names
     """
-    for_each(session, topics, lambda name: (name, session.host.delete_topic(name)))
+    _output.for_each(session, topics, lambda name: (name, session.host.delete_topic(name)))

@@ -9,10 +9,9 @@ import ssl
 import uuid
 from collections.abc import Mapping
 from itertools import accumulate
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
-import attrs
 import requests
 from requests.utils import select_proxy
 
@@ -40,8 +39,7 @@ _DEEPEST = 3
 """Folders of a path, from the first, below which a hub's API is looked for."""
 
 
-@attrs.frozen(kw_only=True)
-class Diagnosis:
+class Diagnosis(NamedTuple):
     """What keeps a client from a hub.
 
     Attributes:
@@ -53,10 +51,8 @@ class Diagnosis:
     advice: str
 
 
-_SPEAKS_TLS = Diagnosis(cause="tls", advice="it speaks TLS there; begin the URL with https://")
-_NOT_A_HUB = Diagnosis(
-    cause="not-a-hub", advice="another service is at this address; check host and port"
-)
+_SPEAKS_TLS = Diagnosis("tls", "it speaks TLS there; begin the URL with https://")
+_NOT_A_HUB = Diagnosis("not-a-hub", "another service is at this address; check host and port")
 
 _BY_CAUSE: tuple[tuple[type[BaseException], str, str], ...] = (
     (
@@ -104,17 +100,17 @@ def diagnose(
     """Return the meaning of an error of the first request to a hub, or None if it is not known."""
     if has_cause(error, requests.exceptions.ProxyError):
         return Diagnosis(
-            cause="proxy",
-            advice="the proxy did not let it through; check the proxy's address and login, or name the hub in NO_PROXY",
+            "proxy",
+            "the proxy did not let it through; check the proxy's address and login, or name the hub in NO_PROXY",
         )
     if has_cause(error, (ssl.SSLError, requests.exceptions.SSLError)):
         words = " ".join(map(str, causes(error))).lower()
         other = "the two sides find no way to speak TLS; see what stands in front of the hub"
         advice = next((advice for sign, advice in _BY_WORDS if sign in words), other)
-        return Diagnosis(cause="tls", advice=advice)
+        return Diagnosis("tls", advice)
     for kind, cause, advice in _BY_CAUSE:
         if has_cause(error, kind):
-            return Diagnosis(cause=cause, advice=_hub_here(cause, client) or advice)
+            return Diagnosis(cause, _hub_here(cause, client) or advice)
     if not isinstance(error, ScramjetError):
         return None
     if error.status is None:
@@ -148,28 +144,27 @@ def _about_answer(
         return _SPEAKS_TLS
     if status == _LOGIN:
         return Diagnosis(
-            cause="proxy",
-            advice="a proxy wants a login; put user and password into the proxy's URL",
+            "proxy", "a proxy wants a login; put user and password into the proxy's URL"
         )
     if status in _NO_TOKEN and not page:
         return _about_token(client, sources)
     if status in _GATEWAY:
         return Diagnosis(
-            cause="proxy",
-            advice="a proxy answered, and the hub behind it did not; look whether the hub runs, and where the proxy"
+            "proxy",
+            "a proxy answered, and the hub behind it did not; look whether the hub runs, and where the proxy"
             " sends requests",
         )
     if elsewhere := _elsewhere(client, timeout):
         return elsewhere
     if page or 300 <= status < 400:
         return Diagnosis(
-            cause="proxy",
-            advice="a web page came instead of a hub's answer: a proxy, a login page or another web server is there",
+            "proxy",
+            "a web page came instead of a hub's answer: a proxy, a login page or another web server is there",
         )
     if status in _MISSING:
         return Diagnosis(
-            cause="wrong-path",
-            advice=f"there is no hub's API at this path; its URL normally ends with {API_PATH}",
+            "wrong-path",
+            f"there is no hub's API at this path; its URL normally ends with {API_PATH}",
         )
     return _NOT_A_HUB if isinstance(error, InvalidResponseError) else None
 
@@ -183,28 +178,27 @@ def _elsewhere(client: HttpClient, timeout: float) -> Diagnosis | None:
     found = api_nearby(client, timeout)
     if found is None:
         return None
-    return Diagnosis(cause="wrong-path", advice=f"a hub's API answers at {found}; use this URL")
+    return Diagnosis("wrong-path", f"a hub's API answers at {found}; use this URL")
 
 
 def _about_token(client: HttpClient, sources: Mapping[str, str]) -> Diagnosis:
     if client.token.is_set:
         whose = sources.get("token", "argument token")
         return Diagnosis(
-            cause="refused-token",
-            advice=f"the token of {whose} is not the one that this hub takes; {_right_token(client, whose)}",
+            "refused-token",
+            f"the token of {whose} is not the one that this hub takes; {_right_token(client, whose)}",
         )
     kept = kept_at(client.api_base)
     if kept is not None:
         own = kept == client.api_base
         return Diagnosis(
-            cause="no-token",
-            advice="it is a hub of yours, and HostClient.from_env() finds its token"
+            "no-token",
+            "it is a hub of yours, and HostClient.from_env() finds its token"
             if own
             else f"it is a hub of yours, whose token from_env() and `scramjet` send only to {kept}; use this address",
         )
     return Diagnosis(
-        cause="no-token",
-        advice="this hub wants a token, and none was given; set SCRAMJET_TOKEN, or give token=",
+        "no-token", "this hub wants a token, and none was given; set SCRAMJET_TOKEN, or give token="
     )
 
 
@@ -280,7 +274,6 @@ def _answer_of(
 
 
 def _token_of(client: HttpClient) -> dict[str, str]:
-    """Return the header with the token of a client."""
     request = requests.Request("GET", client.api_base).prepare()
     request.headers.clear()
     return dict(client.token(request).headers)

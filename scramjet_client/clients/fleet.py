@@ -217,7 +217,6 @@ class FleetFollow(Closing):
                 self._failed("manager", error)
 
     def _look(self) -> None:
-        """Attach to new instances."""
         found = self._find()
         for hub, error in found.errors.items():
             self._failed(hub, error)

@@ -245,11 +245,7 @@ class HostClient(Topics, ApiClient):
     ) -> OutputStream:
         """Open the hub's audit (1.x): history, then live; one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /audit.
+        The arguments are those of `get_log_stream`. Wire: GET /audit.
         """
         self._generation().require("the audit")
         return self._client.get_stream(
@@ -411,10 +407,7 @@ class HostClient(Topics, ApiClient):
         """Return a client for the manager that the hub is connected to (1.x); its requests go through the hub.
 
         This sends no request. If the hub has no manager, any call raises `ManagerNotFoundError`; on a 0.x hub it raises
-        `UnsupportedByHubError`.
-
-        Args:
-            manager_api_base: Path of the manager's own API.
+        `UnsupportedByHubError`. `manager_api_base` is the path of the manager's own API.
 
         Wire: everything below /cpm/api/v1 (docs/protocol.md, "Managers").
         """

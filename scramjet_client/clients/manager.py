@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 from scramjet_client._base import public
@@ -21,12 +20,12 @@ from scramjet_client.api.answers import (
     version_from,
 )
 from scramjet_client.api.generations import generation_of
-from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific
+from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific, unless_listed
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.sequence import send_package
-from scramjet_client.clients.topics import Topics
+from scramjet_client.clients.topics import TopicData
 from scramjet_client.errors import (
     HubConnectionError,
     HubNotFoundError,
@@ -47,28 +46,19 @@ from scramjet_client.models import (
     GetVersionResponse,
     LoadCheckResponse,
     ManagerTopic,
-    RequestInit,
-    SendStreamResponse,
     StoreItem,
 )
 from scramjet_client.packages.package import PackageLike
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.output import OutputStream
-from scramjet_client.uploads.file import UploadWriter
-from scramjet_client.uploads.sources import ProgressHook, SourceLike
-from scramjet_client.uploads.upload import Upload
+from scramjet_client.uploads.sources import ProgressHook
 
 _ABOUT: dict[str, Any] = {"subject": "manager", "not_found": ManagerNotFoundError}
 
 
-class _Topics(Topics):
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
-
-
 @public
-class ManagerClient(ApiClient):
-    """A manager of hubs: its knowledge of them, and a client for each of them.
+class ManagerClient(TopicData, ApiClient):
+    """A manager of hubs: its knowledge of them, a client for each of them, and the topics that span them.
 
     Its answers about sequences and instances repeat what its hubs have told it; `fleet()` asks the hubs themselves.
     Safe to use from any number of threads. The arguments are those of `HostClient`.
@@ -80,20 +70,19 @@ class ManagerClient(ApiClient):
             "get_hosts()": "get_hubs hosts hubs list_hosts list_hubs",
             "get_load()": "get_load_check",
             "get_log_stream()": "get_logs",
-            "get_named_data(topic)": "get_topic",
             "get_instances()": "list_instances",
             "get_sequences()": "list_sequences",
             "get_topics()": "list_topics",
-            "send_named_data(topic, source)": "send_topic",
             "api_base": "url",
         }
     )
+
+    _default_type = BINARY
 
     def _use(self, client: HttpClient) -> None:
         super()._use(client)
         # Keeps facts about a hub, such as its generation, for the next client of that hub.
         self._behind: dict[str, HttpClient] = {}
-        self._topics = _Topics(client)
 
     # -- the manager itself -----------------------------------------------------------------------
 
@@ -114,11 +103,7 @@ class ManagerClient(ApiClient):
     ) -> OutputStream:
         """Open the manager's log, one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /log.
+        The arguments are those of `HostClient.get_log_stream`. Wire: GET /log.
         """
         return self._client.get_stream(
             "log", name="log of the manager", timeout=timeout, idle_timeout=idle_timeout, **_ABOUT
@@ -129,18 +114,11 @@ class ManagerClient(ApiClient):
     ) -> OutputStream:
         """Open the manager's audit, one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /audit.
+        The arguments are those of `HostClient.get_log_stream`. Wire: GET /audit.
         """
+        name = "audit of the manager"
         return self._client.get_stream(
-            "audit",
-            name="audit of the manager",
-            timeout=timeout,
-            idle_timeout=idle_timeout,
-            **_ABOUT,
+            "audit", name=name, timeout=timeout, idle_timeout=idle_timeout, **_ABOUT
         )
 
     # -- its hubs ---------------------------------------------------------------------------------
@@ -153,16 +131,16 @@ class ManagerClient(ApiClient):
         """Return a client for a hub, whose requests go through the manager; sends no request.
 
         It offers everything that a hub does. If the manager has no hub with that id, any call raises
-        `HubNotFoundError`.
-
-        Args:
-            id: The hub's id.
-            host_api_base: Path of the hub's own API.
+        `HubNotFoundError`. `host_api_base` is the path of the hub's own API.
 
         Wire: everything below /sth/{id}/api/v1.
         """
         path = f"{route('sth', id)}/{route(*host_api_base.strip('/').split('/'))}"
-        explain = partial(_nearest, hub=id, manager=self)
+
+        def explain(error: NotFoundError) -> HubResponseError:
+            said = f"the manager at {self.api_base} has no hub {id!r}"
+            return unless_listed(error, self.get_hosts, id, HubNotFoundError(said))
+
         # setdefault is atomic: two threads that ask at the same time get the same client.
         behind = self._behind.setdefault(path, ProxiedClient(self._client, path, explain))
         return HostClient.over(behind)
@@ -206,11 +184,7 @@ class ManagerClient(ApiClient):
         return disconnected_from(self._client.request("POST", "disconnect", body, **_ABOUT))
 
     def delete_hub(self, id: str, *, force: bool = False) -> None:
-        """Have the manager forget a hub.
-
-        Args:
-            id: The hub's id.
-            force: Whether to forget it even if it is connected.
+        """Have the manager forget a hub; with `force` even if it is connected.
 
         Raises:
             HubNotFoundError: The manager has no such hub.
@@ -260,10 +234,8 @@ class ManagerClient(ApiClient):
         """Put a sequence package into the manager's store.
 
         Args:
-            package: As in `HostClient.send_sequence`.
+            package, requirements, progress: As in `HostClient.send_sequence`.
             id: The id for it; "" lets the manager choose.
-            requirements: As in `HostClient.send_sequence`.
-            progress: As in `InstanceClient.send_stream`.
 
         Wire: PUT /s3/{id}.
         """
@@ -281,96 +253,8 @@ class ManagerClient(ApiClient):
         """Delete all packages from the store. Wire: DELETE /store."""
         self._client.request("DELETE", "store", **_ABOUT)
 
-    # -- data across hubs -------------------------------------------------------------------------
-
-    def get_named_data(
-        self,
-        topic: str,
-        content_type: str = BINARY,
-        *,
-        timeout: Duration | None = None,
-        idle_timeout: Duration | None = None,
-    ) -> OutputStream:
-        """Open a topic that spans hubs for reading; see `HostClient.get_topic`.
-
-        Wire: GET /topic/{topic}.
-        """
-        return self._topics.get_topic(
-            topic, content_type, timeout=timeout, idle_timeout=idle_timeout
-        )
-
-    def send_named_data(
-        self,
-        topic: str,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        content_type: str = BINARY,
-        end: bool | None = None,
-        *,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-        timeout: Duration | None = None,
-    ) -> SendStreamResponse:
-        """Send data to a topic that spans hubs; see `HostClient.send_topic`.
-
-        Wire: POST /topic/{topic}.
-        """
-        return self._topics.send_topic(
-            topic,
-            stream,
-            request_init,
-            content_type,
-            end,
-            json=json,
-            progress=progress,
-            timeout=timeout,
-        )
-
-    def submit_named_data(
-        self,
-        topic: str,
-        stream: SourceLike,
-        request_init: RequestInit | None = None,
-        content_type: str = BINARY,
-        end: bool | None = None,
-        *,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-        timeout: Duration | None = None,
-    ) -> Upload[SendStreamResponse]:
-        """Start sending to a topic and return at once with the handle; see `send_named_data`."""
-        return self._topics.submit_topic(
-            topic,
-            stream,
-            request_init,
-            content_type,
-            end,
-            json=json,
-            progress=progress,
-            timeout=timeout,
-        )
-
-    def open_named_data(self, topic: str, *, content_type: str = BINARY) -> UploadWriter:
-        """Open a topic that spans hubs as a file for writing; see `HostClient.open_topic`."""
-        return self._topics.open_topic(topic, content_type=content_type)
-
     def _get(self, path: str) -> JsonAnswer:
         return self._client.request("GET", path, **_ABOUT)
-
-
-def _nearest(error: NotFoundError, hub: str, manager: ManagerClient) -> HubResponseError:
-    """Return the right error for a 404 from behind a manager: perhaps the manager sent it, because it lacks the hub."""
-    try:
-        known = {each.id for each in manager.get_hosts()}
-    except NotFoundError as nearer:
-        return nearer
-    except ScramjetError:
-        return error
-    if hub in known:
-        return error
-    return more_specific(
-        error, HubNotFoundError, f"the manager at {manager.api_base} has no hub {hub!r}"
-    )
 
 
 def manager_of(host: HostClient, base: str) -> HttpClient:
@@ -381,7 +265,7 @@ def manager_of(host: HostClient, base: str) -> HttpClient:
         if host.get_status().cpm:
             return error
         return more_specific(
-            error, ManagerNotFoundError, f"the hub at {host.api_base} is not connected to a manager"
+            error, ManagerNotFoundError(f"the hub at {host.api_base} is not connected to a manager")
         )
 
     return ProxiedClient(host.client, route("cpm", *base.strip("/").split("/")), explain)

@@ -15,7 +15,7 @@ from scramjet_client.api.answers import (
     revoked_from,
     version_from,
 )
-from scramjet_client.api.handles import ApiClient, ProxiedClient, more_specific
+from scramjet_client.api.handles import ApiClient, ProxiedClient, unless_listed
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.clients.fleet import Fleet
 from scramjet_client.clients.host import HostClient
@@ -78,26 +78,16 @@ class ManyManagers(ApiClient):
     def get_manager_client(self, id: str, manager_api_base: str = "/api/v1") -> ManagerClient:
         """Return a client for a manager, or space; sends no request.
 
-        With an unknown id, any call raises `ManagerNotFoundError`.
-
-        Args:
-            id: The id of the manager or space.
-            manager_api_base: Path of the manager's own API.
+        With an unknown id, any call raises `ManagerNotFoundError`. `manager_api_base` is the path of the manager's own
+        API.
 
         Wire: everything below /cpm/{id}/api/v1 or /space/{id}/api/v1.
         """
         path = route(self._manager_path, id, *manager_api_base.strip("/").split("/"))
 
         def explain(error: NotFoundError) -> HubResponseError:
-            try:
-                known = {each.id for each in self.get_managers()}
-            except ScramjetError:
-                return error
-            if id in known:
-                return error
-            return more_specific(
-                error, ManagerNotFoundError, f"there is no manager {id!r} at {self.api_base}"
-            )
+            said = f"there is no manager {id!r} at {self.api_base}"
+            return unless_listed(error, self.get_managers, id, ManagerNotFoundError(said))
 
         # setdefault is atomic: two threads that ask at the same time get the same client.
         return self._managers.setdefault(
@@ -142,11 +132,7 @@ class MultiManagerClient(ManyManagers):
     ) -> OutputStream:
         """Open the log of the process, one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /log.
+        The arguments are those of `HostClient.get_log_stream`. Wire: GET /log.
         """
         return self._client.get_stream(
             "log", name="log of the multi-manager", timeout=timeout, idle_timeout=idle_timeout
@@ -210,11 +196,7 @@ class MiddlewareClient(ManyManagers):
     ) -> OutputStream:
         """Open the platform's audit, one JSON object a line.
 
-        Args:
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Wire: GET /audit.
+        The arguments are those of `HostClient.get_log_stream`. Wire: GET /audit.
         """
         return self._client.get_stream(
             "audit", name="audit of the platform", timeout=timeout, idle_timeout=idle_timeout

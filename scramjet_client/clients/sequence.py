@@ -176,12 +176,7 @@ class SequenceClient(Handle):
             progress: Called with the bytes of `input` sent so far, and in all (None if unknown).
             timeout: Seconds for all of it; None waits without limit.
             check: Whether a bad end raises, as in `CompletedInstance.check_returncode`.
-            app_config: Settings of the program, as in `start`, like the arguments below.
-            args: Further arguments of the program.
-            input_topic: Topic that feeds its input (1.x).
-            output_topic: Topic that its output goes to (1.x).
-            limits: Limits of its container (1.x).
-            instance_id: The instance's id (1.x).
+            app_config, args, input_topic, output_topic, limits, instance_id: As in `start`.
 
         Raises:
             RunTimeoutError: The instance had not ended in time; the error has the data collected so far.
@@ -246,9 +241,7 @@ class SequenceClient(Handle):
         """Replace the package (1.x); the sequence keeps its id.
 
         Args:
-            package: As in `HostClient.send_sequence`.
-            requirements: As in `HostClient.send_sequence`.
-            progress: As in `InstanceClient.send_stream`.
+            package, requirements, progress: As in `HostClient.send_sequence`.
 
         Raises:
             SequenceNotFoundError: The hub has no such sequence.
@@ -325,18 +318,9 @@ def send_package(
     not_found: type[NotFoundError] = NotFoundError,
     needs: str = "",
 ) -> str:
-    """Send a package, as in `HostClient.send_sequence`, and return the text of the answer.
+    """Send a package to a hub or a manager, as in `HostClient.send_sequence`, and return the text of the answer.
 
-    Args:
-        client: The client of the hub or manager.
-        path: Where it goes.
-        package: The package.
-        requirements: What pip installs into it.
-        progress: Called for what is sent.
-        method: POST or PUT.
-        subject: The subject of the request, for errors.
-        not_found: The error that a 404 means here.
-        needs: A feature that a hub must have for it; "" if any hub will do.
+    `subject` and `not_found` are for errors. `needs` names a feature that a hub must have; "" means any hub.
     """
     check_hook(progress)
     with opened(package, requirements) as source:

@@ -43,13 +43,188 @@ def checked_type(content_type: str) -> str:
     return content_type
 
 
-class Topics:
-    """The part of `HostClient` that moves data through topics.
+class TopicData:
+    """Sends to topics and reads them: those of a hub, or those of a manager, which span its hubs.
 
     The first client or instance that sends to a topic or reads from it creates it and fixes its content type.
     """
 
     _client: HttpClient
+    _default_type = NDJSON
+    """The type of a topic whose user names none."""
+
+    def get_topic(
+        self,
+        topic: str,
+        content_type: str | None = None,
+        *,
+        timeout: Duration | None = None,
+        idle_timeout: Duration | None = None,
+    ) -> OutputStream:
+        """Open a topic for reading: first all unread data, then live. On 1.x it never ends by itself.
+
+        Each of several readers gets all data from the time when it joined. One that does not read holds all back.
+
+        Args:
+            topic: Its name, as in `create_topic`.
+            content_type: The type that you expect; the hub refuses a type other than the topic's. None is as in
+                `send_topic`.
+            timeout: Seconds after which the stream ends for you; None means no limit.
+            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
+
+        Returns:
+            A binary file; close it, or use it in a `with` block. `records()` gives JSON lines parsed.
+
+        Raises:
+            HubResponseError: The topic carries another type (status 415).
+
+        Wire: GET /topic/{topic} (docs/protocol.md, "Topics").
+        """
+        kind = checked_type(self._default_type if content_type is None else content_type)
+        return self._client.get_stream(
+            f"topic/{checked_topic(topic)}",
+            name=f"topic {topic!r}",
+            timeout=timeout,
+            idle_timeout=idle_timeout,
+            # Hubs read the expected type from this header, although the request has no body.
+            headers={"Content-Type": kind},
+            **_error_context(topic, kind),
+        )
+
+    def send_topic(
+        self,
+        topic: str,
+        stream: SourceLike,
+        request_init: models.RequestInit | None = None,
+        content_type: str | None = None,
+        end: bool | None = None,
+        *,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
+    ) -> models.SendStreamResponse:
+        """Send data to a topic, and wait until the hub has taken all of it.
+
+        A background thread pulls the body from the source, as in `InstanceClient.send_stream`. On 1.x, senders to
+        one topic take turns: a second body waits until the first has ended. If nobody reads the topic, the hub takes
+        a few MB and then holds the sender back.
+
+        Args:
+            topic: Its name, as in `create_topic`.
+            stream: As in `InstanceClient.send_stream`.
+            request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
+            content_type: Content type of the data; None means "application/x-ndjson" on a hub, and
+                "application/octet-stream" on a manager. If the topic has another type, the hub refuses. A 1.x hub adds
+                a missing line end to a body of "application/x-ndjson".
+            end: Whether this body ends the topic, for good. 1.x topics never end, whatever you say here.
+            json: Whether the source gives values to be sent as JSON lines.
+            progress: As in `InstanceClient.send_stream`.
+            timeout: Seconds for the whole send; None means no limit.
+
+        Raises:
+            TypeError, ValueError: A wrong argument, before anything is sent.
+            HubResponseError: The hub refused; it answers 500 to a type that is not the topic's.
+            UploadError: The source raised (the `__cause__`); the data sent before that is delivered.
+            UnsupportedByHubError: This hub would change some bytes on the way; the message gives their offset.
+
+        Wire: POST /topic/{topic} (docs/protocol.md, "Topics").
+        """
+        chosen = self._plan(
+            topic,
+            request_init,
+            content_type,
+            end=end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
+        answer: models.SendStreamResponse = self._to(topic, chosen).send(chosen, stream)
+        return answer
+
+    def submit_topic(
+        self,
+        topic: str,
+        stream: SourceLike,
+        request_init: models.RequestInit | None = None,
+        content_type: str | None = None,
+        end: bool | None = None,
+        *,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
+    ) -> Upload[models.SendStreamResponse]:
+        """Start sending to a topic and return at once with the handle; see `send_topic`.
+
+        Returns:
+            An `Upload`. A 1.x hub answers only after a topic's body has ended, unless it refuses the body.
+        """
+        chosen = self._plan(
+            topic,
+            request_init,
+            content_type,
+            end=end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+        )
+        return self._to(topic, chosen).submit(chosen, stream)
+
+    def open_topic(self, topic: str, *, content_type: str | None = None) -> UploadWriter:
+        """Open a topic as a file for writing; see `send_topic` for the arguments.
+
+        Closing it ends this body, not the topic. Until then, other senders to the topic wait (1.x).
+        """
+        chosen = self._plan(topic, None, content_type)
+        return self._to(topic, chosen).open(chosen)
+
+    send_named_data = send_topic
+    submit_named_data = submit_topic
+    open_named_data = open_topic
+    get_named_data = get_topic
+
+    def _plan(
+        self,
+        topic: str,
+        request_init: models.RequestInit | None,
+        content_type: str | None,
+        *,
+        end: bool | None = None,
+        json: bool | None = None,
+        progress: ProgressHook | None = None,
+        timeout: Duration | None = None,
+    ) -> SendPlan:
+        from scramjet_client.uploads.options import plan  # noqa: PLC0415 - only senders need it
+
+        return plan(
+            f"topic {checked_topic(topic)!r}",
+            request_init,
+            type=None if content_type is None else checked_type(content_type),
+            end=end,
+            json=json,
+            progress=progress,
+            timeout=timeout,
+            default_type=self._default_type,
+        )
+
+    def _to(self, topic: str, chosen: SendPlan) -> Destination:
+        """Return the destination for bodies of a topic."""
+        from scramjet_client.api.generations import route_limits  # noqa: PLC0415 - not for who only asks
+        from scramjet_client.uploads.sending import Destination  # noqa: PLC0415 - only senders need it
+
+        client = self._client
+        # No limit for the head of the answer: it comes with the end of the body. Until then a sender that waits for
+        # its turn, or for a reader, receives nothing, however long that takes.
+        return Destination(
+            requester=client,
+            path=f"topic/{topic}",
+            name=chosen.stream_id,
+            limits=lambda: route_limits(client, chosen.stream_id),
+            **_error_context(topic, chosen.type),
+        )
+
+
+class Topics(TopicData):
+    """The part of `HostClient` that has to do with topics."""
 
     def get_topics(self) -> list[models.GetTopicResponse]:
         """Return all topics (1.x; a 0.x hub does not list its topics).
@@ -89,175 +264,11 @@ class Topics:
         answer = self._client.request("DELETE", path, **_error_context(topic))
         return deleted_topic_from(answer, topic)
 
-    def get_topic(
-        self,
-        topic: str,
-        content_type: str = NDJSON,
-        *,
-        timeout: Duration | None = None,
-        idle_timeout: Duration | None = None,
-    ) -> OutputStream:
-        """Open a topic for reading: first all unread data, then live. On 1.x it never ends by itself.
-
-        Each of several readers gets all data from the time when it joined. One that does not read holds all back.
-
-        Args:
-            topic: Its name, as in `create_topic`.
-            content_type: The type that you expect; the hub refuses a type other than the topic's.
-            timeout: Seconds after which the stream ends for you; None means no limit.
-            idle_timeout: Seconds without a byte after which reading raises `StreamIdleError`.
-
-        Returns:
-            A binary file; close it, or use it in a `with` block. `records()` gives JSON lines parsed.
-
-        Raises:
-            HubResponseError: The topic carries another type (status 415).
-
-        Wire: GET /topic/{topic} (docs/protocol.md, "Topics").
-        """
-        return self._client.get_stream(
-            f"topic/{checked_topic(topic)}",
-            name=f"topic {topic!r}",
-            timeout=timeout,
-            idle_timeout=idle_timeout,
-            # Hubs read the expected type from this header, although the request has no body.
-            headers={"Content-Type": checked_type(content_type)},
-            **_error_context(topic, content_type),
-        )
-
-    def send_topic(
-        self,
-        topic: str,
-        stream: SourceLike,
-        request_init: models.RequestInit | None = None,
-        content_type: str | None = None,
-        end: bool | None = None,
-        *,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-        timeout: Duration | None = None,
-    ) -> models.SendStreamResponse:
-        """Send data to a topic, and wait until the hub has taken all of it.
-
-        A background thread pulls the body from the source, as in `InstanceClient.send_stream`. On 1.x, senders to
-        one topic take turns: a second body waits until the first has ended. If nobody reads the topic, the hub takes
-        a few MB and then holds the sender back.
-
-        Args:
-            topic: Its name, as in `create_topic`.
-            stream: As in `InstanceClient.send_stream`.
-            request_init: Extra `headers`, `params` and a `timeout` in seconds for the whole send.
-            content_type: Content type of the data; None means "application/x-ndjson". If the topic has another
-                type, the hub refuses. A 1.x hub adds a missing line end to a body of "application/x-ndjson".
-            end: Whether this body ends the topic, for good. 1.x topics never end, whatever you say here.
-            json: Whether the source gives values to be sent as JSON lines.
-            progress: As in `InstanceClient.send_stream`.
-            timeout: Seconds for the whole send; None means no limit.
-
-        Raises:
-            TypeError, ValueError: A wrong argument, before anything is sent.
-            HubResponseError: The hub refused; it answers 500 to a type that is not the topic's.
-            UploadError: The source raised (the `__cause__`); the data sent before that is delivered.
-            UnsupportedByHubError: This hub would change some bytes on the way; the message gives their offset.
-
-        Wire: POST /topic/{topic} (docs/protocol.md, "Topics").
-        """
-        chosen = _plan(
-            topic,
-            request_init,
-            content_type,
-            end=end,
-            json=json,
-            progress=progress,
-            timeout=timeout,
-        )
-        answer: models.SendStreamResponse = self._to(topic, chosen).send(chosen, stream)
-        return answer
-
-    def submit_topic(
-        self,
-        topic: str,
-        stream: SourceLike,
-        request_init: models.RequestInit | None = None,
-        content_type: str | None = None,
-        end: bool | None = None,
-        *,
-        json: bool | None = None,
-        progress: ProgressHook | None = None,
-        timeout: Duration | None = None,
-    ) -> Upload[models.SendStreamResponse]:
-        """Start sending to a topic and return at once with the handle; see `send_topic`.
-
-        Returns:
-            An `Upload`. A 1.x hub answers only after a topic's body has ended, unless it refuses the body.
-        """
-        chosen = _plan(
-            topic,
-            request_init,
-            content_type,
-            end=end,
-            json=json,
-            progress=progress,
-            timeout=timeout,
-        )
-        return self._to(topic, chosen).submit(chosen, stream)
-
-    def open_topic(self, topic: str, *, content_type: str | None = None) -> UploadWriter:
-        """Open a topic as a file for writing; see `send_topic` for the arguments.
-
-        Closing it ends this body, not the topic. Until then, other senders to the topic wait (1.x).
-        """
-        chosen = _plan(topic, None, content_type)
-        return self._to(topic, chosen).open(chosen)
-
-    send_named_data = send_topic
-    get_named_data = get_topic
-
     def _generation(self) -> Generation:
         """Return the generation of the hub; asks it only once."""
         from scramjet_client.api.generations import generation_of  # noqa: PLC0415 - not for who only asks
 
         return generation_of(self._client)
-
-    def _to(self, topic: str, chosen: SendPlan) -> Destination:
-        """Return the destination for bodies of a topic."""
-        from scramjet_client.api.generations import route_limits  # noqa: PLC0415 - not for who only asks
-        from scramjet_client.uploads.sending import Destination  # noqa: PLC0415 - only senders need it
-
-        client = self._client
-        # No limit for the head of the answer: it comes with the end of the body. Until then a sender that waits for
-        # its turn, or for a reader, receives nothing, however long that takes.
-        return Destination(
-            requester=client,
-            path=f"topic/{topic}",
-            name=chosen.stream_id,
-            limits=lambda: route_limits(client, chosen.stream_id),
-            **_error_context(topic, chosen.type),
-        )
-
-
-def _plan(
-    topic: str,
-    request_init: models.RequestInit | None,
-    content_type: str | None,
-    *,
-    end: bool | None = None,
-    json: bool | None = None,
-    progress: ProgressHook | None = None,
-    timeout: Duration | None = None,
-) -> SendPlan:
-    from scramjet_client.uploads.options import plan  # noqa: PLC0415 - only senders need it
-
-    return plan(
-        f"topic {checked_topic(topic)!r}",
-        request_init,
-        type=None if content_type is None else checked_type(content_type),
-        end=end,
-        json=json,
-        progress=progress,
-        timeout=timeout,
-        default_type=NDJSON,
-    )
 
 
 def _error_context(topic: str, content_type: str = "") -> dict[str, Any]:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import attrs
 
 from scramjet_client.errors import InvalidResponseError
-from scramjet_client.http.chunked import MalformedChunk
-from scramjet_client.http.framing import shown
 
 if TYPE_CHECKING:
     # The command reads answers for its help, too, and must not wait for this.
@@ -25,6 +23,8 @@ ERROR_LIMIT = 65536
 
 SENTENCE_LIMIT = 500
 """Characters of the hub's text that an error message repeats; `.body` has more."""
+
+_MOST_SHOWN = 40
 
 _PIECE = 10240
 """Bytes read at once. For a mock's answer, old releases of urllib3 decompress all of them, which gives up to 10 MB."""
@@ -53,6 +53,11 @@ def check_coding(response: requests.Response) -> str:
     return known
 
 
+def shown(value: str) -> str:
+    """Return a header's value for an error, whole or not at all: a part of a secret would not be found, and hidden."""
+    return repr(value) if len(value) <= _MOST_SHOWN else f"of {len(value)} characters"
+
+
 def read_body(response: requests.Response, limit: int = ANSWER_LIMIT) -> bytes:
     """Return the body of an answer.
 
@@ -71,23 +76,14 @@ def beginning(response: requests.Response, limit: int) -> bytes:
 
 
 def _read(response: requests.Response, enough: int) -> list[bytes]:
-    """Return the body in pieces, until there are `enough` bytes or more.
-
-    Raises:
-        InvalidResponseError: Its framing makes no sense.
-    """
+    """Return the body in pieces, until there are `enough` bytes or more."""
     pieces: list[bytes] = []
     size = 0
-    try:
-        for piece in response.iter_content(_PIECE):
-            pieces.append(piece)
-            size += len(piece)
-            if size >= enough:
-                break
-    except MalformedChunk as error:
-        raise InvalidResponseError(
-            f"{response.url} answered with something that is not HTTP: {error}", url=response.url
-        ) from error
+    for piece in response.iter_content(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size >= enough:
+            break
     return pieces
 
 
@@ -97,14 +93,9 @@ def too_long(url: str, limit: int) -> InvalidResponseError:
 
 
 def loads(text: str | bytes, *, nan: bool = False) -> Any:
-    """Return the value of a JSON document.
+    """Return the value of a JSON document, or raise ValueError if it is not JSON, or is nested too deeply.
 
-    Args:
-        text: The document.
-        nan: Whether to accept NaN and Infinity, which JSON lacks, but Python programs write.
-
-    Raises:
-        ValueError: The text is not JSON, or is nested too deeply.
+    With `nan`, NaN and Infinity count as JSON: it lacks them, but Python programs write them.
     """
     try:
         return json.loads(text, parse_constant=None if nan else _no_constant)
@@ -113,15 +104,7 @@ def loads(text: str | bytes, *, nan: bool = False) -> Any:
 
 
 def json_in(text: str, what: str) -> Any:
-    """Return the JSON value of an answer's text.
-
-    Args:
-        text: The text.
-        what: What the text answers, for the error message.
-
-    Raises:
-        InvalidResponseError: It is not JSON.
-    """
+    """Return the JSON value of an answer's text, or raise `InvalidResponseError`; `what` is what the text answers."""
     try:
         return loads(text)
     except ValueError as error:
@@ -194,13 +177,7 @@ def page_title(text: str) -> str:
 
 
 def check_page(response: requests.Response, text: str, expected: str) -> None:
-    """Raise `InvalidResponseError` if an accepting answer begins as a web page does.
-
-    Args:
-        response: The answer.
-        text: Its beginning.
-        expected: What a hub answers here.
-    """
+    """Raise `InvalidResponseError` if an accepting answer begins as a web page does, and not as what is `expected`."""
     if not _PAGE.match(text):
         return
     request, title = response.request, page_title(text)

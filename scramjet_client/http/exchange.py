@@ -267,12 +267,10 @@ class _Inlet(io.RawIOBase):
             raise too_long("the hub", limit)
         return count
 
-    def taken_over(self, begun: bytes, *, packed: bool) -> ChunkedBody:
+    def taken_over(self, begun: bytes) -> ChunkedBody:
         """Return a reader for the chunked body that comes now; `begun` is its first bytes."""
         exchange = self._exchange
         wait = self.limited if exchange is not None and exchange.waits_apart else None
-        if exchange is not None and exchange.is_noise is not None and not packed:
-            return _HeardBody(self._sock, begun, wait, exchange.came)
         return ChunkedBody(self._sock, begun, wait)
 
     def limited(self, receive: Callable[[], Any]) -> Any:
@@ -350,32 +348,6 @@ class _Inlet(io.RawIOBase):
         super().close()
 
 
-class _HeardBody(ChunkedBody):
-    """A chunked body that reports its data to the exchange."""
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        begun: bytes,
-        wait: Callable[[Callable[[], Any]], Any] | None,
-        heard: Callable[[bytes], object],
-    ) -> None:
-        super().__init__(sock, begun, wait)
-        self._heard = heard
-
-    def take(self) -> bytes | None:
-        data = super().take()
-        if data:
-            self._heard(data)
-        return data
-
-    def readinto(self, buffer: memoryview) -> int:
-        count = super().readinto(buffer)
-        if count:
-            self._heard(bytes(buffer[:count]))
-        return count
-
-
 class Answer(http.client.HTTPResponse):
     """http.client's response, which reads through an `_Inlet`, returns data as it comes, and judges heads strictly."""
 
@@ -423,18 +395,15 @@ class Answer(http.client.HTTPResponse):
         if self.length is None and (not self.chunked or self.version == _HTTP_1_0):
             self.will_close = True
 
-    def chunked_body(self, *, packed: bool = False) -> ChunkedBody | None:
-        """Return the reader of the body, which comes now; None if the body is not chunked (see `read_plain`).
-
-        Of a packed body the exchange hears nothing here: its bytes don't show what is noise.
-        """
+    def chunked_body(self) -> ChunkedBody | None:
+        """Return the reader of the body, which comes now; None if the body is not chunked (see `read_plain`)."""
         if not self.chunked or self.fp is None:
             return None
         # The body begins with the data that http.client's reader has taken beyond the head.
         self._inlet.holding = True
         begun = self.fp.read(len(self.fp.peek(1)))
         self._inlet.holding = False
-        return self._inlet.taken_over(begun or b"", packed=packed)
+        return self._inlet.taken_over(begun or b"")
 
     def read_plain(self, buffer: memoryview) -> int:
         """Read the data that has come into a buffer, waiting for the first byte; 0 is the end of the body.
@@ -475,7 +444,7 @@ class AnswerBody:
 
     def stream(self, size: int, decode_content: bool = True) -> Iterator[bytes]:
         """Yield the data as it comes, in pieces of at most `size` bytes; called by requests."""
-        chunked = self._answer.chunked_body(packed=self._packed)
+        chunked = self._answer.chunked_body()
         read = self._answer.read_plain if chunked is None else chunked.readinto
         pieces = _pieces(read, size)
         yield from unpacked(pieces, size) if self._packed and decode_content else pieces

@@ -36,6 +36,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads, page_title
 from scramjet_client.http.causes import causes, has_cause
+from scramjet_client.http.chunked import MalformedChunk
 from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass
@@ -99,15 +100,10 @@ def from_response(
     base: str = "",
     token: bool = False,
 ) -> HubResponseError:
-    """Return the error for an answer of 300 or more; reads the rest of its body.
+    """Return the error for an answer of 300 or more, about a subject ("instance 'abc'"); reads the rest of its body.
 
-    Args:
-        response: The answer.
-        subject: The subject of the request, which begins the message ("instance 'abc'").
-        not_found: The class that a 404 means on this route.
-        hidden: Returns a text without secrets.
-        base: The hub's address.
-        token: Whether the request had a token.
+    On this route, a 404 means `not_found`. What `hidden` returns has no secrets. The hub's address, `base`, and whether
+    the request had a token decide the advice.
     """
     method = (response.request.method if response.request is not None else None) or "GET"
     url = response.url or ""
@@ -258,8 +254,7 @@ def translate_errors(
     """Turn exceptions of requests, urllib3 or the socket inside the block into errors of this package.
 
     Args:
-        method: HTTP method.
-        url: The URL of the request, or its purpose.
+        method, url: The request, or its purpose.
         base: The hub's address, for facts about the hub as a whole.
         connect: Seconds that opening the connection may take.
         exchange: The exchange, which knows the limit that has passed.
@@ -282,6 +277,10 @@ def translate_errors(
         raise ValueError(
             f"a header of {method} {url} can't be sent: it has line ends in it"
         ) from None
+    except MalformedChunk as error:
+        raise InvalidResponseError(
+            f"{url} answered with something that is not HTTP: {error}", url=url
+        ) from quiet(error)
     except FOREIGN as error:
         _forget_requests(error)
         let_interrupts_pass(error)

@@ -14,13 +14,13 @@ from http.client import HTTPMessage
 
 from urllib3.exceptions import DecodeError, InvalidHeader
 
+from scramjet_client.http.answers import shown
+
 _LENGTH = re.compile(r"[0-9]{1,18}")
 """A Content-Length; more digits than these are no length of anything."""
 
 _SPACE = " \t\r\n"
 """What may surround a value; the line ends come from folded lines."""
-
-_MOST_SHOWN = 40
 
 _GZIP = 31
 """zlib's `wbits` for one member of gzip, with its checksum."""
@@ -64,11 +64,6 @@ def content_length(headers: HTTPMessage) -> int | None:
     if not all(map(_LENGTH.fullmatch, lengths)) or len(set(map(int, lengths))) != 1:
         raise InvalidHeader(f"Content-Length {shown(', '.join(lengths))} is not a length")
     return int(lengths[0])
-
-
-def shown(value: str) -> str:
-    """Return a header's value for an error, whole or not at all: a part of a secret would not be found, and hidden."""
-    return repr(value) if len(value) <= _MOST_SHOWN else f"of {len(value)} characters"
 
 
 def unpacked(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:

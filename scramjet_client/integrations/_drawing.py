@@ -44,11 +44,7 @@ _UNSHOWN = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 class StreamState:
     """One stream of a view: bytes so far, recent bytes a second (the latest last), and its last bytes.
 
-    Attributes:
-        received: Bytes so far.
-        rates: Bytes a second.
-        tail: The last bytes.
-        newlines: The number of line ends so far, from which the lines of `tail` get their numbers.
+    The number of line ends so far gives the lines of `tail` their numbers.
     """
 
     received: int
@@ -87,12 +83,7 @@ class ViewState:
 
 
 def as_html(state: ViewState, closed: Collection[str] = ()) -> str:
-    """Return the view as a piece of a page; text from the hub is never markup in it.
-
-    Args:
-        state: The state to show.
-        closed: The streams whose section is closed.
-    """
+    """Return the view as a piece of a page, with some streams closed; text from the hub is never markup in it."""
     parts = [head(state), plot(state)]
     for name, stream in state.streams.items():
         shown = in_html("\n".join(last_lines(name, stream.tail, state.lines)))
@@ -256,7 +247,6 @@ def _cut(line: str) -> str:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes in human-readable form."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.5 or unit == "GB":
             break

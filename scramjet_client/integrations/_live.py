@@ -83,11 +83,9 @@ class _Descriptor:
         self._number = number
 
     def fileno(self) -> int:
-        """Return the number."""
         return self._number
 
     def recv(self, size: int, flags: int) -> bytes:
-        """Behave as a socket's `recv`."""
         with socket.socket(fileno=os.dup(self._number)) as copy:
             return copy.recv(size, flags | getattr(socket, "MSG_DONTWAIT", 0))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
+from attrs.validators import optional
 
 from scramjet_client.models import GetEventResponse
 from scramjet_client.streams.lines import bare
@@ -24,21 +25,18 @@ HEARTBEAT = b": heartbeat\n\n"
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-def _one_line(_: Any, attribute: attrs.Attribute[Any], value: str | None) -> None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
-    if value is not None and re.search(r"[\r\n\0]", value):
-        raise ValueError(f"{attribute.name} must be one line, not {value!r}")
-
-
 def _text(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
 
 
+def _one_line(_: Any, attribute: attrs.Attribute[Any], value: str) -> None:
+    _text(_, attribute, value)
+    if re.search(r"[\r\n\0]", value):
+        raise ValueError(f"{attribute.name} must be one line, not {value!r}")
+
+
 def _milliseconds(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if value is None:
-        return
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(
             f"{attribute.name} must be a whole number of milliseconds, not {type(value).__name__}"
@@ -59,19 +57,14 @@ class ServerSentEvent:
     """
 
     data: str = attrs.field(default="", validator=_text)
-    event: str | None = attrs.field(default=None, validator=_one_line)
-    id: str | None = attrs.field(default=None, validator=_one_line)
-    retry: int | None = attrs.field(default=None, validator=_milliseconds)
+    event: str | None = attrs.field(default=None, validator=optional(_one_line))
+    id: str | None = attrs.field(default=None, validator=optional(_one_line))
+    retry: int | None = attrs.field(default=None, validator=optional(_milliseconds))
 
     def encode(self) -> bytes:
         """Return its bytes, with the blank line that ends it."""
-        lines = []
-        if self.event is not None:
-            lines.append(f"event: {self.event}")
-        if self.id is not None:
-            lines.append(f"id: {self.id}")
-        if self.retry is not None:
-            lines.append(f"retry: {self.retry}")
+        fields = {"event": self.event, "id": self.id, "retry": self.retry}
+        lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
         lines += [f"data: {line}" for line in _LINE_END.split(self.data)]
         return "\n".join([*lines, "", ""]).encode("utf-8", "replace")
 
@@ -111,11 +104,7 @@ def encoded(
 ) -> Iterator[bytes]:
     """Yield events as bytes, then an event that marks the end; without it a browser reconnects.
 
-    Args:
-        items: The items to send.
-        name: Name of the events, or None.
-        first_id: Number of the first event, or None for no numbers.
-        end: Name of the event that marks the end, or None for no such event.
+    `first_id` numbers the events, and `end` is the name of the last one; None leaves it out.
     """
     numbers: Iterator[str | None] = (
         itertools.repeat(None) if first_id is None else map(str, itertools.count(first_id))

@@ -21,6 +21,7 @@ from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, Scram
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.interrupts import Event
+from scramjet_client.http.retries import pauses
 from scramjet_client.http.settings import route
 from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.instances.client import InstanceClient
@@ -72,7 +73,6 @@ class Meter(Tail):
         self.received += len(data)
 
     def state(self) -> StreamState:
-        """Return the state to draw."""
         with self._lock:
             tail, newlines = self._last(), self.newlines
         if self.received > len(tail):
@@ -109,15 +109,7 @@ class LiveView(Closing):
         lines: int,
         interval: float,
     ) -> None:
-        """Open the streams and start to draw. Only `show` calls this.
-
-        Args:
-            instance: The instance to show.
-            draw: Called with the whole state for each picture.
-            streams: Names of the streams to read.
-            lines: How many lines of each stream to show.
-            interval: Seconds between two drawings.
-        """
+        """Open the streams and start to draw; only `show` calls this, and has the arguments."""
         if isinstance(lines, bool) or not isinstance(lines, int) or lines < 1:
             raise ValueError(f"lines must be 1 or more, not {lines!r}")
         self._instance = instance
@@ -196,28 +188,31 @@ class LiveView(Closing):
             self._watch()
         except BaseException as error:  # kept, and raised to the thread that waits
             self._error = error
-        closed = self._closing.is_set()
         try:
             self._follow.close()
         except BaseException as error:  # the error that ended the streams
             self._error = self._error or error
         try:
-            self._finish(closed)
+            self._finish()
             self._draw(self._state())
         except Exception as error:  # there is nobody left to see it
             self._error = self._error or error
         finally:
             self._over.set()
 
-    def _finish(self, closed: bool) -> None:
-        """Fill in the state for the last picture."""
+    def _finish(self) -> None:
+        """Fill in the state for the last picture, when the instance has ended or the view was closed."""
         for meter in self._meters.values():
             meter.stop()
-        if closed:
+        # The hub learns of the end after the streams: by a moment, or, of a Node.js program, by 10 s.
+        looks = pauses(self._interval, _LOOK_EVERY)
+        while not self._closing.is_set() and self._look() and self._error is None:
+            self._draw(self._state())
+            self._closing.wait(next(looks))
+        if self._closing.is_set():
             self._known = [f"was {self._known[0]}", *self._known[1:]]
             self._ended = self._why
             return
-        self._look()
         self._ended = "the view has ended" if self._error is None else "the view broke off"
 
     def _watch(self) -> None:
@@ -249,7 +244,8 @@ class LiveView(Closing):
             life=max(_LIFE, 3 * self._interval),
         )
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Learn the state of the instance; return whether it lives."""
         try:
             info = instance_from(self._ask(), asked_to_end=self._instance.asked_to_end)
         except InstanceNotFoundError:
@@ -257,19 +253,20 @@ class LiveView(Closing):
             self._known = ["gone"]
             found = self._evidence()
             self._failure = _failure(found.cause if found.fatal else None)
-            return
+            return False
         except ScramjetError as error:
             # If the hub is down, the streams report it themselves.
             self._known = ["unknown", str(error)]
-            return
+            return False
         if has_ended(info):
             info = settled(info, self._evidence())
             self._known = [shown_status(info), *_end(info.terminated)]
             self._failure = _failure(info.cause)
-            return
+            return False
         uptime = seconds_since(info.started)
         up = [] if uptime is None else [f"up {uptime:.0f} s"]
         self._known = [info.status, *self._health(info.started), *up]
+        return True
 
     def _evidence(self) -> Evidence:
         """Return the evidence of the end in the streams that the view reads."""

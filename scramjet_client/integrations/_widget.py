@@ -28,5 +28,4 @@ def live_widget() -> Any:
 
 
 def view_of(widget: Any) -> dict[str, Any]:
-    """Return the display data of a widget."""
     return {_VIEW: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}

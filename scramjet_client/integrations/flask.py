@@ -60,14 +60,20 @@ __all__ = [
 
 _KEY = "scramjet"
 
-_DEFAULTS: dict[str, Any] = {
-    "SCRAMJET_API_URL": None,
-    "SCRAMJET_PROFILE": None,
-    "SCRAMJET_TOKEN": None,
-    "SCRAMJET_HEADERS": None,
-    "SCRAMJET_TIMEOUT": None,
-    "SCRAMJET_CA_BUNDLE": None,
-    "SCRAMJET_CERT": None,
+_ARGUMENTS = {
+    "SCRAMJET_API_URL": "api_base",
+    "SCRAMJET_PROFILE": "profile",
+    "SCRAMJET_TOKEN": "token",
+    "SCRAMJET_HEADERS": "headers",
+    "SCRAMJET_TIMEOUT": "timeout",
+    "SCRAMJET_CA_BUNDLE": "verify",
+    "SCRAMJET_CERT": "cert",
+    "SCRAMJET_RETRIES": "retries",
+}
+"""The keys of the configuration, and the arguments of `HostClient.from_env` that they are."""
+
+_DEFAULTS = {
+    **dict.fromkeys(_ARGUMENTS),
     "SCRAMJET_RETRIES": 2,
     "SCRAMJET_HANDLE_ERRORS": True,
 }
@@ -155,17 +161,8 @@ class _Clients:
         return None if host is None else host.client
 
     def _new(self) -> HostClient:
-        config = self._config
-        return HostClient.from_env(
-            profile=config["SCRAMJET_PROFILE"],
-            api_base=config["SCRAMJET_API_URL"],
-            token=config["SCRAMJET_TOKEN"],
-            headers=config["SCRAMJET_HEADERS"],
-            timeout=config["SCRAMJET_TIMEOUT"],
-            verify=config["SCRAMJET_CA_BUNDLE"],
-            cert=config["SCRAMJET_CERT"],
-            retries=config["SCRAMJET_RETRIES"],
-        )
+        given = {argument: self._config[key] for key, argument in _ARGUMENTS.items()}
+        return HostClient.from_env(**given)
 
 
 def _clients() -> _Clients:

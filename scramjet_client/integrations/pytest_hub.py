@@ -39,7 +39,6 @@ from scramjet_client.packages.package import PackageLike
 from scramjet_client.packages.requirements import Requirements
 from scramjet_client.streams.output import OutputStream, overhear
 from scramjet_client.streams.tail import Tail
-from scramjet_client.uploads.sources import ProgressHook
 
 if TYPE_CHECKING:
     from scramjet_client.hub import LocalHub
@@ -167,20 +166,12 @@ class _Recording(HostClient):
         self._sequences: list[SequenceClient] = []
         self._topics: list[str] = []
 
-    def send_sequence(
-        self,
-        package: PackageLike,
-        *,
-        requirements: Requirements = None,
-        progress: ProgressHook | None = None,
-    ) -> SequenceClient:
-        """As in `HostClient`."""
-        sequence = super().send_sequence(package, requirements=requirements, progress=progress)
+    def send_sequence(self, *args: Any, **options: Any) -> SequenceClient:
+        sequence = super().send_sequence(*args, **options)
         self._sequences.append(sequence)
         return sequence
 
     def create_topic(self, topic: str, *args: Any, **options: Any) -> CreateTopicResponse:
-        """As in `HostClient`."""
         created = super().create_topic(topic, *args, **options)
         self._topics.append(topic)
         return created

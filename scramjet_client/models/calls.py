@@ -8,13 +8,13 @@ from typing import Any
 import attrs
 
 from scramjet_client._base import Shown, public
-from scramjet_client.models._fields import extra_field, raw_field
+from scramjet_client.models._fields import Answer, extra_field
 from scramjet_client.models.words import HealthStatus
 
 
 @public
 @attrs.frozen(kw_only=True)
-class SendStopInstanceResponse(Shown):
+class SendStopInstanceResponse(Answer):
     """The result of a `stop`.
 
     Attributes:
@@ -25,23 +25,20 @@ class SendStopInstanceResponse(Shown):
 
     message: str
     acknowledged: bool
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class SendKillInstanceResponse(Shown):
+class SendKillInstanceResponse(Answer):
     """The result of a `kill`.
 
     Attributes:
         message: The hub's words, or the statement that the instance had ended by itself.
         killed: Whether the hub accepted the order; the process is gone moments later.
-        raw: The hub's answer.
     """
 
     message: str
     killed: bool
-    raw: Any = raw_field()
 
 
 @public
@@ -56,36 +53,33 @@ class KillMessageData(Shown):
 
 @public
 @attrs.frozen(kw_only=True)
-class SendEventResponse(Shown):
+class SendEventResponse(Answer):
     """An event was handed to the hub. No hub can tell whether the program listens for it."""
 
     event_name: str
     message: Any
     sent: bool
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class GetEventResponse(Shown):
+class GetEventResponse(Answer):
     """An event that an instance emitted.
 
     Attributes:
         event_name: Its name.
         data: Its message, any JSON value.
         timestamp: When this client received it, UTC, ISO 8601; hubs do not say when it was emitted.
-        raw: The hub's JSON.
     """
 
     event_name: str
     data: Any
     timestamp: str
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class GetHealthResponse(Shown):
+class GetHealthResponse(Answer):
     """The last monitoring message of an instance.
 
     Attributes:
@@ -101,4 +95,3 @@ class GetHealthResponse(Shown):
     message: str | None = None
     uptime: float | None = None
     extra: Mapping[str, Any] = extra_field()
-    raw: Any = raw_field()

@@ -7,22 +7,21 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._base import Shown, public
-from scramjet_client.models._fields import extra_field, raw_field
+from scramjet_client._base import public
+from scramjet_client.models._fields import Answer, extra_field
 
 
 @public
 @attrs.frozen(kw_only=True)
-class GetStatusResponse(Shown):
+class GetStatusResponse(Answer):
     """The hub's connection to its manager: `{}` if it has none."""
 
     cpm: Mapping[str, Any]
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class GetConfigResponse(Shown):
+class GetConfigResponse(Answer):
     """The hub's configuration. Its `repr` shows none of it: a hub may list its platform's API key.
 
     Attributes:
@@ -32,7 +31,6 @@ class GetConfigResponse(Shown):
         timings: Its times, by the hub's own names; milliseconds.
         instance_requirements: The resources that must be free for a start, by the hub's own names.
         extra: All other fields by the hub's own names.
-        raw: The hub's JSON.
     """
 
     id: str | None
@@ -41,12 +39,11 @@ class GetConfigResponse(Shown):
     timings: Mapping[str, Any] = extra_field()
     instance_requirements: Mapping[str, Any] = extra_field()
     extra: Mapping[str, Any] = extra_field()
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class LoadCheckResponse(Shown):
+class LoadCheckResponse(Answer):
     """The load of the hub's machine.
 
     Attributes:
@@ -62,4 +59,3 @@ class LoadCheckResponse(Shown):
     mem_free: float
     mem_used: float
     fs_size: tuple[Mapping[str, Any], ...] = ()
-    raw: Any = raw_field()

@@ -10,7 +10,7 @@ import attrs
 
 from scramjet_client._base import Shown, printable, public
 from scramjet_client._names import Guided, guessed
-from scramjet_client.models._fields import extra_field, raw_field
+from scramjet_client.models._fields import Answer, extra_field
 from scramjet_client.models.words import InstanceStatus
 
 _LONGEST_SUMMARY = 300
@@ -19,7 +19,7 @@ _LONGEST_SUMMARY = 300
 
 @public
 @attrs.frozen(kw_only=True)
-class Termination(Guided, Shown):
+class Termination(Guided, Answer):
     """How an instance ended.
 
     Attributes:
@@ -38,7 +38,6 @@ class Termination(Guided, Shown):
 
     exit_code: int | None
     reason: str
-    raw: Any = raw_field()
 
 
 @public
@@ -84,7 +83,7 @@ class Cause(Shown):
 
 @public
 @attrs.frozen(kw_only=True)
-class GetInstanceResponse(Guided, Shown):
+class GetInstanceResponse(Guided, Answer):
     """A hub's info on an instance.
 
     Attributes:
@@ -99,7 +98,6 @@ class GetInstanceResponse(Guided, Shown):
         terminated: How it ended; None while it runs and on 0.x hubs.
         cause: The program's own error after a crash, from `wait` and `run`, which look for it; else None.
         extra: All other fields by the hub's own names (`appConfig`, `args`, `provides`...).
-        raw: The hub's JSON.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = guessed(
@@ -124,4 +122,3 @@ class GetInstanceResponse(Guided, Shown):
     terminated: Termination | None = None
     cause: Cause | None = attrs.field(default=None, repr=False)
     extra: Mapping[str, Any] = extra_field()
-    raw: Any = raw_field()

@@ -7,12 +7,12 @@ from typing import Any
 import attrs
 
 from scramjet_client._base import Shown, public
-from scramjet_client.models._fields import raw_field
+from scramjet_client.models._fields import Answer
 
 
 @public
 @attrs.frozen(kw_only=True)
-class ConnectedHub(Shown):
+class ConnectedHub(Answer):
     """A hub that a manager knows.
 
     Attributes:
@@ -26,7 +26,6 @@ class ConnectedHub(Shown):
         description: Its owner's description, or None.
         tags: Its owner's tags.
         disconnect_reason: Why it is not connected, or None.
-        raw: The manager's JSON.
     """
 
     id: str
@@ -39,12 +38,11 @@ class ConnectedHub(Shown):
     description: str | None = None
     tags: tuple[str, ...] = ()
     disconnect_reason: str | None = None
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class TopicActor(Shown):
+class TopicActor(Answer):
     """A writer or reader of a topic; `role` and `type` are the manager's words."""
 
     host_id: str | None
@@ -52,36 +50,32 @@ class TopicActor(Shown):
     type: str
     stream: bool
     retired: bool
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class ManagerTopic(Shown):
+class ManagerTopic(Answer):
     """A topic that spans the hubs of a manager."""
 
     name: str
     content_type: str
     actors: tuple[TopicActor, ...] = ()
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class StoreItem(Shown):
+class StoreItem(Answer):
     """A sequence package in a manager's store.
 
     Attributes:
         id: Its id.
         name: The package's name, "" if it has none.
         version: The package's version, or None.
-        raw: The manager's JSON about the package.
     """
 
     id: str
     name: str
     version: str | None = None
-    raw: Any = raw_field()
 
 
 @public
@@ -95,59 +89,53 @@ class DisconnectedHub(Shown):
 
 @public
 @attrs.frozen(kw_only=True)
-class DisconnectHubsResponse(Shown):
+class DisconnectHubsResponse(Answer):
     """The hubs that a manager has disconnected."""
 
     manager_id: str
     disconnected: tuple[DisconnectedHub, ...] = ()
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class ManagerInfo(Shown):
+class ManagerInfo(Answer):
     """A manager, or space; only its id is known here."""
 
     id: str
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class GetInfoResponse(Shown):
+class GetInfoResponse(Answer):
     """A multi-manager's information about itself."""
 
     id: str
     api_base: str
     api_port: int | None
     managers_count: int
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class AccessKey(Shown):
+class AccessKey(Answer):
     """An access key of a space: its time of creation, as the platform gives it, and its purpose."""
 
     created: Any
     description: str
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class CreateAccessKeyResponse(Shown):
+class CreateAccessKeyResponse(Answer):
     """A new access key; `raw`, which is not shown, is the platform's answer with the key in it."""
 
     description: str
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class RevokeAccessKeysResponse(Shown):
+class RevokeAccessKeysResponse(Answer):
     """Revoked access keys; `keys_revoked` is None if the platform gives no number."""
 
     message: str
     keys_revoked: int | None = None
-    raw: Any = raw_field()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 import attrs
 
 from scramjet_client._base import Shown, public
-from scramjet_client.models._fields import raw_field
+from scramjet_client.models._fields import Answer
 from scramjet_client.models.words import ParseResponse
 
 
@@ -45,7 +45,7 @@ class SendStreamOptions(Shown):
 
 @public
 @attrs.frozen(kw_only=True)
-class SendStreamResponse(Shown):
+class SendStreamResponse(Answer):
     """A completed upload: the hub has taken all of it.
 
     Attributes:
@@ -58,4 +58,3 @@ class SendStreamResponse(Shown):
     bytes_written: int
     status: Literal["success", "error"] = "success"
     message: str | None = None
-    raw: Any = raw_field()

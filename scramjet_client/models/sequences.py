@@ -7,14 +7,14 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._base import Shown, public
-from scramjet_client.models._fields import raw_field
+from scramjet_client._base import public
+from scramjet_client.models._fields import Answer
 from scramjet_client.models.instances import GetInstanceResponse
 
 
 @public
 @attrs.frozen(kw_only=True)
-class GetSequenceResponse(Shown):
+class GetSequenceResponse(Answer):
     """A sequence on the hub.
 
     Attributes:
@@ -30,23 +30,20 @@ class GetSequenceResponse(Shown):
     config: Mapping[str, Any]
     instances: tuple[str, ...] = ()
     location: str | None = None
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class DeleteSequenceResponse(Shown):
+class DeleteSequenceResponse(Answer):
     """A deleted sequence."""
 
     id: str
-    raw: Any = raw_field()
 
 
 @public
 @attrs.frozen(kw_only=True)
-class GetEntitiesResponse(Shown):
+class GetEntitiesResponse(Answer):
     """All sequences and instances of a hub, in one answer."""
 
     sequences: tuple[GetSequenceResponse, ...]
     instances: tuple[GetInstanceResponse, ...]
-    raw: Any = raw_field()

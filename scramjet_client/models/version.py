@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
 
-from scramjet_client._base import Shown, public
-from scramjet_client.models._fields import raw_field
+from scramjet_client._base import public
+from scramjet_client.models._fields import Answer
 
 
 @public
 @attrs.frozen(kw_only=True)
-class GetVersionResponse(Shown):
+class GetVersionResponse(Answer):
     """The hub's version; `service`, `api_version` and `build` are None on 0.x."""
 
     version: str
     service: str | None = None
     api_version: str | None = None
     build: str | None = None
-    raw: Any = raw_field()

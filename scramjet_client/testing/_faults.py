@@ -18,7 +18,6 @@ class Delay(Fault):
     seconds: float = attrs.field()
 
     def strike(self, flow: Flow) -> None:
-        """Wait."""
         flow.wait(self.seconds)
 
 
@@ -30,7 +29,6 @@ class Drip(Fault):
     nowhere: ClassVar[tuple[str, ...]] = ("connect", "idle")
 
     def strike(self, flow: Flow) -> None:
-        """Slow the flow down."""
         flow.pace = self.seconds
 
 
@@ -39,7 +37,6 @@ class Stall(Fault):
     """The proxy passes nothing more on in this direction, and the connection stays open. At "answer": never answers."""
 
     def strike(self, flow: Flow) -> None:
-        """Wait until the client leaves."""
         flow.wait(None)
 
 
@@ -52,7 +49,6 @@ class Drop(Fault):
     """
 
     def strike(self, flow: Flow) -> None:
-        """Stop passing anything on."""
         flow.freeze()
 
 
@@ -61,7 +57,6 @@ class Cut(Fault):
     """The connection ends by FIN, without a TLS goodbye: the hub's process has died."""
 
     def strike(self, flow: Flow) -> None:
-        """End the connection."""
         flow.end("cut")
 
 
@@ -70,7 +65,6 @@ class Reset(Fault):
     """The connection ends by RST. The client may lose bytes that the proxy has already passed on."""
 
     def strike(self, flow: Flow) -> None:
-        """End the connection."""
         flow.end("reset")
 
 
@@ -81,7 +75,6 @@ class Truncate(Fault):
     nowhere: ClassVar[tuple[str, ...]] = ("connect", "idle")
 
     def strike(self, flow: Flow) -> None:
-        """End the connection."""
         flow.end("orderly")
 
 
@@ -93,7 +86,6 @@ class Corrupt(Fault):
     nowhere: ClassVar[tuple[str, ...]] = ("connect", "request", "idle")
 
     def strike(self, flow: Flow) -> None:
-        """Garble the next header."""
         flow.garble = True
 
 
@@ -114,7 +106,6 @@ class Answer(Fault):
     nowhere: ClassVar[tuple[str, ...]] = ("connect", "body", "end", "idle")
 
     def strike(self, flow: Flow) -> None:
-        """Answer and close."""
         lines = [f"HTTP/1.1 {self.status} {responses.get(self.status, 'Unknown')}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         lines += [f"Content-Length: {len(self.body)}", "Connection: close", "", ""]
@@ -130,7 +121,6 @@ class CloseIdle(Fault):
     nowhere: ClassVar[tuple[str, ...]] = tuple(point for point in POINTS if point != "idle")
 
     def strike(self, flow: Flow) -> None:
-        """End the connection, unless the client uses it."""
         if flow.idle_for(self.seconds):
             flow.end("cut")
 
@@ -142,5 +132,4 @@ class Restart(Fault):
     seconds: float = attrs.field(default=0.0)
 
     def strike(self, flow: Flow) -> None:
-        """Reset all connections, and stop listening for a time."""
         flow.restart(self.seconds)

@@ -106,7 +106,6 @@ class End:
         self._lock = threading.Lock()
 
     def handshake(self) -> None:
-        """Do the TLS handshake, if the socket speaks TLS."""
         if isinstance(self.sock, ssl.SSLSocket):
             self._step(self.sock.do_handshake, selectors.EVENT_READ)
 
@@ -116,7 +115,6 @@ class End:
         return data
 
     def send(self, data: bytes) -> None:
-        """Send all of `data`."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._step(lambda: self.sock.send(rest), selectors.EVENT_WRITE) :]  # noqa: B023
@@ -175,12 +173,13 @@ class Exchange:
 class Owner(Protocol):
     """The part of the proxy that a connection uses."""
 
+    struck: deque[Fault]
+    delivered: deque[str]
+
     def accept_tls(self, sock: socket.socket) -> socket.socket: ...
     def reach_hub(self, timeout: float) -> socket.socket: ...
     def chosen(self, request: str) -> Fault: ...
     def chosen_at_connect(self) -> Fault | None: ...
-    def struck_by(self, fault: Fault) -> None: ...
-    def delivering(self, request: str) -> None: ...
     def failed(self, error: BaseException) -> None: ...
     def restart(self, away: float) -> None: ...
     def gone(self, connection: Connection) -> None: ...
@@ -242,12 +241,7 @@ class Flow:
     def carry(self, part: Part, to: End, before: Point, within: Point, last: Point | None) -> None:
         """Pass a part on, and let the fault strike at its point.
 
-        Args:
-            part: The part that has arrived.
-            to: Where to send it.
-            before: The point before a head.
-            within: The point inside a body.
-            last: The point before the message's end, if there is one.
+        Of a message, that is `before` its head, `within` its body, or `last`, before its end.
         """
         data = part.data
         if part.kind in ("head", "interim"):
@@ -269,11 +263,10 @@ class Flow:
         self._send(data, part.kind, to)
 
     def meet(self, point: Point) -> None:
-        """Let the fault strike if this is its point."""
         if self._exchange.fault.point == point and not self._struck:
             self._struck = True
             if not isinstance(self._exchange.fault, Pass):
-                self._connection.owner.struck_by(self._exchange.fault)
+                self._connection.owner.struck.append(self._exchange.fault)
             self._exchange.fault.strike(self)
 
     def _send(self, data: bytes, kind: str, to: End) -> None:
@@ -372,16 +365,14 @@ class Connection:
             Flow(self, Exchange("", fault)).meet("connect")
         self.client.sock = self.owner.accept_tls(self.client.sock)
         self.client.handshake()
-        framing = Framing(answers=False)
-        if self._opaque:
-            framing.opaque()
+        framing = Framing(answers=False, opaque=self._opaque)
         flow: Flow | None = None
         while data := self._received(self.client):
             for part in framing.feed(data):
                 if part.kind == "head" or flow is None:
                     flow = self._begun(part)
                     flow.meet("request")
-                    self.owner.delivering(flow.request)
+                    self.owner.delivered.append(flow.request)
                     self._reach_hub()
                 assert self.hub is not None
                 flow.carry(part, self.hub, "request", "upload", None)
@@ -403,9 +394,7 @@ class Connection:
 
     def _carry_answers(self) -> None:
         assert self.hub is not None
-        framing = Framing(answers=True, bodiless=self._next_answers_head)
-        if self._opaque:
-            framing.opaque()
+        framing = Framing(answers=True, opaque=self._opaque, bodiless=self._next_answers_head)
         flow: Flow | None = None
         while data := self._received(self.hub):
             for part in framing.feed(data):

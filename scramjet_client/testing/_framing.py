@@ -25,19 +25,18 @@ class Framing:
 
     Args:
         answers: Whether the messages are answers, not requests.
+        opaque: Whether all is data, for example an encrypted stream.
         bodiless: A function that is called at the head of each answer; it returns whether the request was a HEAD.
     """
 
-    def __init__(self, *, answers: bool, bodiless: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, *, answers: bool, opaque: bool, bodiless: Callable[[], bool] = lambda: False
+    ) -> None:
         self._answers = answers
         self._bodiless = bodiless
         self._buffer = b""
         self._left = 0
-        self._state: Callable[[], Part | None] = self._head
-
-    def opaque(self) -> None:
-        """Treat everything from now on as data, for example an encrypted stream."""
-        self._state = self._rest
+        self._state: Callable[[], Part | None] = self._rest if opaque else self._head
 
     def feed(self, data: bytes) -> Iterator[Part]:
         """Yield the complete parts, and keep an incomplete one for the next call."""

@@ -250,16 +250,6 @@ class FaultProxy:
                 return self._script.pop(0)[1]
         return None
 
-    def struck_by(self, fault: Fault) -> None:
-        """Record a fault that strikes."""
-        with self._changed:
-            self.struck.append(fault)
-
-    def delivering(self, request: str) -> None:
-        """Record a request that the proxy passes on."""
-        with self._changed:
-            self.delivered.append(request)
-
     def failed(self, error: BaseException) -> None:
         """Keep an error of the proxy itself until close()."""
         with self._changed:

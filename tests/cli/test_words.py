@@ -251,12 +251,12 @@ def test_what_is_suggested_exists():
 def test_advice_names_what_exists():
     """The places of the tables of advice are commands, and so is whatever they send a user to."""
     known = {path.partition(" ")[2] for path in verbs(root, "scramjet")}
-    groups = {"", "*", *root.list_commands(click.Context(root)), "inst event"}
-    rows = [*_words._NO_COMMAND, *_words._NO_OPTION]
+    groups = {"scramjet", "*", *root.list_commands(click.Context(root)), "inst event"}
+    rows = {**_words._advice_in(_words._NO_COMMAND), **_words._advice_in(_words._NO_OPTION)}
 
-    assert {place for row in rows for place in row.where} <= known | groups
-    for row in rows:
-        for line in re.findall(r"`scramjet ((?:[a-z]+ ?)+)", row.advice):
+    assert {place for place, _ in rows} <= known | groups
+    for row in rows.items():
+        for line in re.findall(r"`scramjet ((?:[a-z]+ ?)+)", row[1]):
             assert any(f"{line.strip()} ".startswith(f"{each} ") for each in known), row
 
 
@@ -269,9 +269,12 @@ def test_no_word_is_advice_on_an_option_that_exists():
             command = command.get_command(click.Context(command), word) or command
         params = command.get_params(click.Context(command))
         here = {name for param in params for name in (*param.opts, *param.secondary_opts)}
-        rows = [row for row in _words._NO_OPTION if path.partition(" ")[2] in row.where]
-        for row in rows:
-            assert not here & set(row.words), (path, row.words)
+        words = {
+            word
+            for place, word in _words._advice_in(_words._NO_OPTION)
+            if place == path.partition(" ")[2]
+        }
+        assert not here & words, (path, here & words)
 
 
 @pytest.mark.parametrize("option", ["--url", "-u", "--api-url"])
