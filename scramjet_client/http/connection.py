@@ -5,7 +5,7 @@ One request is one `Exchange`. A context variable hands it to the connection, pa
 
     HttpClient ── exchange.use() ── Session.send ── HTTPAdapter.send ── urllib3 pool
                                                                            │
-            Exchange <── connection_made(sock) ── Duplex connection ──────┘
+            Exchange <── connection_made(sock) ── _Duplex connection ──────┘
                ├── writer   BodyWriter: a thread that writes the body while the caller awaits the answer
                └── answer   Answer: http.client's response, reading through an `_Inlet`
 
@@ -73,7 +73,7 @@ def _socket_options(keep_alive: KeepAlive) -> list[tuple[int, int, int]]:
 class _Handover:
     """Stands in for the body inside urllib3's `request`, which asks it for a piece once the head has been sent."""
 
-    def __init__(self, connection: Duplex) -> None:
+    def __init__(self, connection: _Duplex) -> None:
         self._connection = connection
 
     def __iter__(self) -> Iterator[bytes]:
@@ -84,7 +84,7 @@ class _Handover:
         raise StopIteration
 
 
-class Duplex(HTTPConnection):
+class _Duplex(HTTPConnection):
     """A connection whose body a `BodyWriter` writes while the caller awaits the answer."""
 
     response_class = Answer
@@ -105,11 +105,10 @@ class Duplex(HTTPConnection):
         )
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request; called by urllib3."""
         self._begin(super().request, *args, **kwargs)
 
     def request_chunked(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request with a chunked body; called by urllib3 1.26, for which 2.x uses `request`."""
+        # urllib3 1.26 sends chunked bodies by this method, 2.x by `request`.
         self._begin(super().request_chunked, *args, **kwargs)
 
     def _begin(
@@ -136,19 +135,17 @@ class Duplex(HTTPConnection):
             exchange.writer.attach(sock)
 
     def send(self, data: Any) -> None:
-        """Send data of a request, unless it belongs to the body; called by urllib3."""
         if not self.body_is_elsewhere:
             super().send(data)
 
 
-class DuplexTLS(Duplex, HTTPSConnection):
+class _DuplexTLS(_Duplex, HTTPSConnection):
     """The same over TLS."""
 
     contexts: ContextCache
     sessions: Sessions
 
     def connect(self) -> None:
-        """Connect; called by urllib3."""
         if self.ssl_context is None:
             self.ssl_context = self.contexts.context_for(self)
             if self.proxy is None:
@@ -176,10 +173,10 @@ class DuplexTLS(Duplex, HTTPSConnection):
         super()._begin(*args, **kwargs)
 
 
-class FreshPool(urllib3.HTTPConnectionPool):
+class _FreshPool(urllib3.HTTPConnectionPool):
     """A pool that reopens a stale connection instead of using it."""
 
-    ConnectionCls = Duplex
+    ConnectionCls = _Duplex
 
     def __init__(
         self, *args: Any, idle_limit: float, closed: threading.Event, **kwargs: Any
@@ -207,10 +204,8 @@ class FreshPool(urllib3.HTTPConnectionPool):
             conn.close()
 
 
-class FreshTLSPool(FreshPool, urllib3.HTTPSConnectionPool):
-    """The same over TLS."""
-
-    ConnectionCls = DuplexTLS
+class _FreshTLSPool(_FreshPool, urllib3.HTTPSConnectionPool):
+    ConnectionCls = _DuplexTLS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -279,10 +274,10 @@ class DuplexAdapter(HTTPAdapter):
         self._closed = threading.Event()
         self._last: tuple[Any, Any] = (None, None)
         self._limits: dict[str, Any] = {"idle_limit": tuning.pool_idle, "closed": self._closed}
-        self._pools = self._pools_of(FreshPool, FreshTLSPool)
+        self._pools = self._pools_of(_FreshPool, _FreshTLSPool)
         super().__init__(max_retries=0)
 
-    def _pools_of(self, plain: type[FreshPool], tls: type[FreshPool]) -> dict[str, Any]:
+    def _pools_of(self, plain: Any, tls: Any) -> dict[str, Any]:
         return {"http": partial(plain, **self._limits), "https": partial(tls, **self._limits)}
 
     def init_poolmanager(
@@ -316,19 +311,17 @@ class DuplexAdapter(HTTPAdapter):
             ConfigurationError: It is a SOCKS proxy, and PySocks is missing.
         """
         kw.setdefault("socket_options", self._options)
-        if not proxy.lower().startswith("socks"):
-            manager = super().proxy_manager_for(proxy, **kw)
-            manager.pool_classes_by_scheme = self._pools
-            return manager
-        try:
-            from scramjet_client.http import socks_proxies as through  # noqa: PLC0415 - it needs PySocks
-
-            manager = super().proxy_manager_for(proxy, **kw)
-        except ImportError:
-            raise ConfigurationError(
-                "a SOCKS proxy needs PySocks: pip install 'requests[socks]'"
-            ) from None
-        manager.pool_classes_by_scheme = self._pools_of(through.SocksPool, through.SocksTLSPool)
+        pools = self._pools
+        if proxy.lower().startswith("socks"):
+            try:
+                from scramjet_client.http.socks_proxies import through_socks  # noqa: PLC0415 - it needs PySocks
+            except ImportError:
+                raise ConfigurationError(
+                    "a SOCKS proxy needs PySocks: pip install 'requests[socks]'"
+                ) from None
+            pools = self._pools_of(through_socks(_FreshPool), through_socks(_FreshTLSPool))
+        manager = super().proxy_manager_for(proxy, **kw)
+        manager.pool_classes_by_scheme = pools
         return manager
 
     def close(self) -> None:

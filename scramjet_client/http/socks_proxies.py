@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from functools import cache
 
 import urllib3
 from urllib3.contrib.socks import SOCKSConnection
-
-from scramjet_client.http.connection import Duplex, DuplexTLS, FreshPool, FreshTLSPool
 
 
 class _Through(SOCKSConnection):
@@ -26,21 +24,8 @@ class _Through(SOCKSConnection):
         return sock
 
 
-class _SocksDuplex(_Through, Duplex):
-    pass
-
-
-class _SocksDuplexTLS(_Through, DuplexTLS):
-    pass
-
-
-class SocksPool(FreshPool):
-    """A pool of connections to a plain hub."""
-
-    ConnectionCls: Any = _SocksDuplex
-
-
-class SocksTLSPool(FreshTLSPool):
-    """A pool of connections to an https hub."""
-
-    ConnectionCls: Any = _SocksDuplexTLS
+@cache
+def through_socks(pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
+    """Return the kind of pool whose connections are those of `pool`, but go through a SOCKS proxy."""
+    connection = type(pool.ConnectionCls.__name__, (_Through, pool.ConnectionCls), {})
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection})
