@@ -181,12 +181,14 @@ def event_body(client: HttpClient, event_name: str, message: Any) -> Any:
 
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
-    """Return the hub's limits for bodies on a route; 0.x cuts long-lived bodies."""
+    """Return the limits for bodies on a route: 0.x cuts old ones, nginx stalls large ones that are answered early."""
     from scramjet_client.uploads.sending import RouteLimits  # noqa: PLC0415 - only senders need it
 
     spoken = generation_of(client)
+    early = not spoken.modern or stream_id in ("stdin", "input")
     return RouteLimits(
         body_lifetime=None if spoken.modern else client.tuning.body_lifetime,
+        body_size=client.body_size if early else None,
         utf8_only=spoken.utf8_only(stream_id),
     )
 

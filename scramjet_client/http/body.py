@@ -110,6 +110,7 @@ class BodyWriter:
         source: BodySource,
         *,
         stall_limit: float | None = None,
+        size_limit: int | None = None,
         gather: bool = True,
         progress: Callable[[int], object] | None = None,
     ) -> None:
@@ -123,17 +124,20 @@ class BodyWriter:
         self._source: BodySource | None = source
         self._pull: Iterator[bytes] = iter(())
         self._stall_limit = stall_limit
+        self._size_limit = size_limit
+        self._carried = 0  # bytes of the source in the current request
         self._progress = progress
         self._on_end: Callable[[], None] | None = None
         self._on_abort: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._sock: socket.socket | Recorded | None = None
+        self._left: socket.socket | Recorded | None = None  # the last request's, between two
         self._held: object = None
         self._aborted = False
         self._ended = False
         self._whole = False
-        # Guards changes of _sock, _aborted and _ended, and is notified of each.
+        # Guards changes of _sock, _left, _aborted and _ended, and is notified of each.
         self._changed = threading.Condition()
         # Held while one frame is written to the socket: a roll-over must not cut a frame in two.
         self._frame = threading.Lock()
@@ -165,7 +169,7 @@ class BodyWriter:
     @property
     def between_requests(self) -> bool:
         """Whether a roll-over ended the last request's body, and the rest needs another request."""
-        return self._sock is None and not self._aborted
+        return self._sock is None and not self._aborted and self.error is None
 
     def body(self) -> bytes | Iterator[bytes]:
         """Return the body for mocks, and for a user's own adapters, which take it from the request.
@@ -211,9 +215,13 @@ class BodyWriter:
     def attach(self, sock: socket.socket | Recorded) -> None:
         """Write to `sock` from now on; the head of its request has been sent."""
         with self._changed:
-            self._sock = sock
+            self._sock, self._left, self._carried = sock, None, 0
             self._changed.notify_all()
             if self._aborted:
+                return
+            if self._ended and self.error is not None:
+                # It failed between two requests.
+                shut(sock)
                 return
             self._hold(sock)
             if self._thread is not None:
@@ -250,7 +258,7 @@ class BodyWriter:
                 sock, over = self._sock, self._whole or self._ended or self._aborted
                 if sock is None or over:
                     return
-                self._sock = None
+                self._sock, self._left = None, sock
             # If the connection broke meanwhile, the thread that awaits its answer finds out.
             with contextlib.suppress(OSError):
                 self._send(sock, b"0\r\n\r\n")
@@ -288,7 +296,7 @@ class BodyWriter:
         self._gathering.close()
         self._end(source)
         with self._changed:
-            sock = self._sock
+            sock = self._sock or self._left
         if self.error is not None and sock is not None:
             # The missing final chunk tells the hub that this is not the end of the input. It comes last, so that
             # a thread that it wakes finds the reason.
@@ -312,9 +320,22 @@ class BodyWriter:
             self._write(b"0\r\n\r\n", last=True)
 
     def _chunk(self, piece: bytes | memoryview) -> bool:
-        """Write one chunk; return False after an abort."""
+        """Write a piece, as one chunk unless it is too large for the request; return False after an abort."""
+        limit = self._size_limit
+        while limit is not None and self._carried + len(piece) > limit and not self.recorded:
+            room = _between_characters(piece, limit - self._carried)
+            if room and not self._one_chunk(memoryview(piece)[:room]):
+                return False
+            piece = memoryview(piece)[room:]
+            self.roll_over()
+            if not self._wait_for_request():
+                return False
+        return self._one_chunk(piece)
+
+    def _one_chunk(self, piece: bytes | memoryview) -> bool:
         done = self._write(b"%x\r\n" % len(piece), piece, b"\r\n")
         if done:
+            self._carried += len(piece)
             self._count(piece)
         return done
 
@@ -364,8 +385,16 @@ class BodyWriter:
                     self._whole = last
                     self._send(sock, *frame)
                     return True
-            with self._changed:
-                self._changed.wait_for(lambda: self._sock is not None or self._aborted)
+            self._wait_for_request()
+
+    def _wait_for_request(self) -> bool:
+        """Wait until a request carries the body; return False after an abort."""
+        limit = self._stall_limit
+        wait = None if limit is None or limit > LONGEST_WAIT else limit
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._sock is not None or self._aborted, wait):
+                raise _stalled(limit)
+            return not self._aborted
 
     def _send(self, sock: socket.socket | Recorded, *frame: bytes | memoryview) -> None:
         if isinstance(sock, Recorded):
@@ -409,7 +438,7 @@ class BodyWriter:
         while True:
             remaining = deadline - monotonic()
             if remaining <= 0:
-                raise TimeoutError(f"the hub took nothing for {limit:g} s (Timeouts.write)")
+                raise _stalled(limit)
             remaining = min(remaining, LONGEST_WAIT)
             # A send that hits the reading thread's limit proves nothing: only how long an upload may stall counts.
             with contextlib.suppress(BlockingIOError, socket.timeout):
@@ -420,6 +449,18 @@ class BodyWriter:
                     if not _PROMPT:
                         return sock.send(parts[0][:_SURE], _DONT_WAIT)
                     return _send_some(sock, parts, _DONT_WAIT)
+
+
+def _stalled(limit: float | None) -> TimeoutError:
+    return TimeoutError(f"the hub took nothing for {limit:g} s (Timeouts.write)")
+
+
+def _between_characters(data: bytes | memoryview, size: int) -> int:
+    """Return where to cut data: before `size` if that is within a character; hubs decode the body of each request."""
+    for end in range(size, max(size - 4, -1), -1):
+        if data[end] & 0xC0 != 0x80:
+            return end
+    return size
 
 
 def _send_some(sock: socket.socket, parts: Sequence[bytes | memoryview], flags: int) -> int:

@@ -89,6 +89,12 @@ class BodyRequest:
     not_found: type[NotFoundError] = NotFoundError
 
 
+_STALLING = ("nginx", "openresty", "tengine", "angie")
+"""Servers that pass on no more of a body that was held back after the answer had begun (docs/guides/nginx.md)."""
+
+_BODY_SIZE = 65536
+"""Bytes of a body that they pass on in any case: a new connection takes as much before anybody reads from it."""
+
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "verify": ((bool, str, os.PathLike, type(None)), "True, False or the path of a CA bundle"),
     "cert": ((str, os.PathLike, tuple, type(None)), "a path, or a tuple of certificate and key"),
@@ -177,6 +183,13 @@ class Requester(Closing):
         """Return `hidden_in` for errors: libraries repeat the URLs of proxies in theirs."""
         logins = Secrets(proxy_secrets(proxies_for(self.api_base, self.proxies)))
         return lambda text: logins.hidden_in(self.hidden_in(text))
+
+    @property
+    def body_size(self) -> int | None:
+        """Bytes of a body that get through whatever stands before the hub, or None if all do."""
+        if self.tuning.body_size is not None:
+            return self.tuning.body_size
+        return _BODY_SIZE if "stalling" in self.memo else None
 
     # -- JSON -------------------------------------------------------------------------------------
 
@@ -374,6 +387,8 @@ class Requester(Closing):
             telling.answered(response.status_code)
         # Whoever answers no longer is gone, and was not named by mistake.
         self.memo["reached"] = True
+        if response.headers.get("Server", "").lower().startswith(_STALLING):
+            self.memo["stalling"] = True
         if not exchange.head_sent.is_set():
             _complete(response, prepared)
             exchange.answered_elsewhere(prepared)

@@ -65,6 +65,7 @@ class Transfer(Generic[_R]):
         timeout: Seconds for the whole upload, or None.
         watch: Makes the hook that checks, during the wait for an answer, whether somebody can still answer.
         body_lifetime: Seconds after which the body continues in another request, or None.
+        body_size: Bytes after which it does so, or None.
         afterwards: Called when the hub has taken the whole body, before the upload counts as done.
     """
 
@@ -75,6 +76,7 @@ class Transfer(Generic[_R]):
     timeout: float | None = None
     watch: Callable[[], IdleHook | None] | None = None
     body_lifetime: float | None = None
+    body_size: int | None = None
     afterwards: Callable[[], object] | None = None
 
 
@@ -116,7 +118,11 @@ class Upload(Live, Future[_R]):
         self.exit_grace: float = transfer.requester.tuning.exit_grace
         stall_limit = transfer.requester.timeouts.write
         self.writer: BodyWriter = BodyWriter(
-            body, stall_limit=stall_limit, gather=gather, progress=progress
+            body,
+            stall_limit=stall_limit,
+            size_limit=transfer.body_size,
+            gather=gather,
+            progress=progress,
         )
         self._transfer = transfer
         self._deadline: float | None = None
