@@ -102,6 +102,9 @@ class _Duplex(HTTPConnection):
             self.owner != os.getpid()
             or monotonic() - self.used_at > idle_limit
             or (writer is not None and not writer.ended)
+            # Bytes behind the last answer would be the next one. urllib3 asks the system, which does not know of those
+            # that TLS has taken.
+            or (isinstance(self.sock, DUPLEX) and self.sock.pending() > 0)
         )
 
     def request(self, *args: Any, **kwargs: Any) -> None:
