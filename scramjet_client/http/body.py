@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import socket
 import sys
 import threading
@@ -17,6 +16,7 @@ from urllib3.util import wait_for_write
 from scramjet_client._base import safe_repr, tell_aside
 from scramjet_client._clock import monotonic
 from scramjet_client.errors import UploadError
+from scramjet_client.http import forks
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.threads import thread_needed
@@ -50,6 +50,10 @@ def _let_eventlet_see(eventlet: Any) -> None:
     with contextlib.suppress(AssertionError):  # its own loop, which may collect garbage, can't wait
         eventlet.sleep(0)
         eventlet.sleep(0)
+
+
+class ForkedSourceError(RuntimeError):
+    """The code of a source or of a progress hook has gone on in a fork, whose connection is that of its parent."""
 
 
 class BodySource(Protocol):
@@ -97,6 +101,9 @@ class BodyWriter:
     It writes to the socket that it was given, never to a connection's current one. http.client drops its socket
     on `Connection: close` and opens a new one for the next request, which late chunks would corrupt.
 
+    The caller's code, which runs on this thread, may fork. The child's copy of the thread writes and ends nothing: it
+    leaves with the exception of that code, or with `ForkedSourceError`, and the child ends with it.
+
     Attributes:
         bytes_sent: Bytes of the source that have been sent.
         error: The exception of the source or the socket, else None.
@@ -130,7 +137,7 @@ class BodyWriter:
         self._on_end: Callable[[], None] | None = None
         self._on_abort: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
+        self._process = forks.process
         self._sock: socket.socket | Recorded | None = None
         self._left: socket.socket | Recorded | None = None  # the last request's, between two
         self._held: object = None
@@ -204,18 +211,22 @@ class BodyWriter:
             raise RuntimeError("the body of this request has been read already")
         try:
             for piece in source:
+                self._check_process()
                 if self._aborted:
                     return
                 self._count(piece)
                 data = bytes(piece)
                 del piece
                 yield data
+            self._check_process()
             self._whole = True
         except BaseException as error:
             self.error, self.blamed = error, self.blamed or "source"
             raise
         finally:
-            self._end(source)
+            if not self._is_fork:
+                self._end(source)
+        self._check_process()
 
     def attach(self, sock: socket.socket | Recorded) -> None:
         """Write to `sock` from now on; the head of its request has been sent."""
@@ -270,7 +281,7 @@ class BodyWriter:
 
     def abort(self) -> None:
         """Stop writing; the thread ends when the source gives its next piece."""
-        if self._pid != os.getpid():
+        if self._is_fork:
             # After a fork, the thread and the socket belong to the parent.
             return
         with self._changed:
@@ -297,9 +308,15 @@ class BodyWriter:
         try:
             self._pump(source)
         except BaseException as error:  # kept, and raised to the thread that waits for the upload
+            if self._is_fork:
+                raise
             self.error = self.error or error
+        if self._is_fork:
+            return
         self._gathering.close()
         self._end(source)
+        if self._is_fork:
+            return
         with self._changed:
             sock = self._sock or self._left
         if self.error is not None and sock is not None:
@@ -317,12 +334,24 @@ class BodyWriter:
             except BaseException:
                 self.blamed = "source"
                 raise
+            self._check_process()
             if self.error is not None or not self._put(piece):
                 return
             # The source can't change the size of its buffer as long as somebody looks at it.
             del piece
-        if self._gathering.flush():
+        if not self._is_fork and self._gathering.flush():
             self._write(b"0\r\n\r\n", last=True)
+
+    @property
+    def _is_fork(self) -> bool:
+        return self._process is not forks.process
+
+    def _check_process(self) -> None:
+        if self._is_fork:
+            raise ForkedSourceError(
+                "a fork of this process was made while it sent data, and the fork has gone on with it; only the parent"
+                " sends: end the fork before, as multiprocessing does"
+            )
 
     def _chunk(self, piece: bytes | memoryview) -> bool:
         """Write a piece, as one chunk unless it is too large for the request; return False after an abort."""
@@ -353,9 +382,12 @@ class BodyWriter:
         except BaseException:
             self.blamed = "progress hook"
             raise
+        self._check_process()
 
     def _broken(self, error: BaseException) -> None:
         """Called by the flushing thread, while the source may be waiting for something."""
+        if self._is_fork:
+            raise error
         self.error = error
         sock = self._sock
         if sock is not None:
@@ -369,6 +401,8 @@ class BodyWriter:
                 self.error, self.blamed = error, "source"
             else:
                 tell_aside(f"a source could not be closed: {safe_repr(error)}")
+        if self._is_fork:
+            return
         with self._changed:
             self._ended = True
             # If the socket was closed meanwhile, this closes its descriptor.
@@ -517,8 +551,9 @@ class Gathering:
         self._over = False
         self._wrote_at = float("-inf")
         self._thread: threading.Thread | None = None
-        # Guards _held, _size, _since and _over; a plain lock, because a Condition's own takes half the time of `put`.
-        self._lock = threading.Lock()
+        # Guards _held, _size, _since and _over; used directly, because a Condition's own way to it takes half the time
+        # of `put`. A signal handler may close this while its own thread does.
+        self._lock = threading.RLock()
         # Notified when the first piece is held, and at the end.
         self._changed = threading.Condition(self._lock)
         # Held from taking pieces out until they are written: two flushes must not swap their data.

@@ -28,19 +28,22 @@ from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding,
 from scramjet_client.http.causes import causes
 from scramjet_client.http.connection import Session
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, count, duration, seconds
-from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.exchange import AnswerBody, Exchange
 from scramjet_client.http.failures import from_response, translate_errors, wrong_path
 from scramjet_client.http.json_body import json_bytes
 from scramjet_client.http.retries import Retries
+from scramjet_client.http.secrets import Secrets
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
     TimeoutLike,
     Timeouts,
     Token,
+    check_proxy,
     checked_base,
     checked_headers,
     proxies_for,
+    proxy_secrets,
     secrets_of,
     verification,
 )
@@ -175,6 +178,11 @@ class Requester(Closing):
     def hidden_in(self, text: str) -> str:
         """Return a text without the token and the secret headers, which a hub or a proxy may have repeated."""
         return self._secrets.hidden_in(text)
+
+    def _hider(self) -> Callable[[str], str]:
+        """Return `hidden_in` for errors: libraries repeat the URLs of proxies in theirs."""
+        logins = Secrets(proxy_secrets(proxies_for(self.api_base, self.proxies)))
+        return lambda text: logins.hidden_in(self.hidden_in(text))
 
     @property
     def body_size(self) -> int | None:
@@ -316,11 +324,11 @@ class Requester(Closing):
             ):
                 yield
         except ScramjetError as error:
-            hidden = self.hidden_in
+            hidden = self._hider()
             for cause in causes(error):
                 # The traceback would show the cause too.
                 if cause is not error and hidden(str(cause)) != str(cause):
-                    error.__cause__ = None
+                    error.__cause__ = error.__context__ = None
                     error.__suppress_context__ = True
             if isinstance(error, InvalidResponseError):
                 error.message += wrong_path(self.api_base)
@@ -363,6 +371,9 @@ class Requester(Closing):
         if exchange.writer is not None:
             prepared.body = exchange.writer.body()  # type: ignore[assignment]  # requests takes iterators
         exchange.size_limit = self.answer_limit
+        proxies = proxies_for(url, self.proxies)
+        if proxies:
+            check_proxy(url, proxies)
         with _RequestEvents(self._loggers, method, url) as telling, exchange.use():
             response = self._session.send(
                 prepared,
@@ -370,7 +381,7 @@ class Requester(Closing):
                 timeout=(_connect_limit(exchange, self.timeouts.connect), read_timeout),
                 verify=verification(self.verify),
                 cert=self.cert,
-                proxies=proxies_for(url, self.proxies),
+                proxies=proxies,
                 allow_redirects=False,
             )
             telling.answered(response.status_code)
@@ -384,7 +395,9 @@ class Requester(Closing):
         elif exchange.writer is not None:
             # A user who keeps an answer must not keep the sent data with it.
             prepared.body = None
-        check_coding(response)
+        coding = check_coding(response)
+        if exchange.answer is not None:
+            response.raw = AnswerBody(response.raw, exchange.answer, packed=coding == "gzip")
         return response
 
     def _prepared(

@@ -101,7 +101,7 @@ class _Copying:
         self._closing = False
         self._left = len(targets)
         # Guards the five above, from error on.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._streams: dict[str, OutputStream] = {}
         self._threads: list[threading.Thread] = []
 
