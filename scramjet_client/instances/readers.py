@@ -42,8 +42,8 @@ class Readers:
 
     def __init__(self) -> None:
         self._read: dict[str, _Read] = {}
-        # Guards all of the above.
-        self._lock = threading.Lock()
+        # Guards all of the above. A collection may begin while it is held, and come back here through a handler of logging.
+        self._lock = threading.RLock()
 
     @classmethod
     def of(cls, client: HttpClient) -> Readers:
