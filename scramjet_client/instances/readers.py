@@ -42,7 +42,7 @@ class Readers:
 
     def __init__(self) -> None:
         self._read: dict[str, _Read] = {}
-        # Guards all of the above. A collection may begin while it is held, and come back here through a handler of logging.
+        # Guards all of the above. A collection that begins meanwhile may come back here through a handler of logging.
         self._lock = threading.RLock()
 
     @classmethod
