@@ -121,7 +121,7 @@ class LastWords:
         return found
 
     def _rest_of(self, instance_id: str, stream_id: str) -> bytes:
-        settle = self._client.tuning.settle("log")
+        settle = self._client.tuning.settle(stream_id)
 
         def idle(silence: float) -> None:
             if silence >= settle:
@@ -137,7 +137,7 @@ class LastWords:
                 subject=f"instance {instance_id!r}",
                 exchange=exchange,
             ) as stream:
-                # Hubs leave the log open, so from here on silence means the end.
+                # Hubs leave the log open, and stderr of a program that lives on: from here on silence means the end.
                 exchange.on_idle, exchange.poll = idle, _POLL
                 while (piece := stream.read1()) and sum(map(len, read)) < _MOST:
                     read.append(piece)

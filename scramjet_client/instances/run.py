@@ -292,7 +292,12 @@ class _Run:
         """Read, write and wait until the instance has ended."""
         instance = self._instance
         # 0.x forgets an instance at its end, so ask for its info first.
-        info = fetch_info(instance.client, instance.id, timeout=self._remaining())
+        try:
+            info = fetch_info(instance.client, instance.id, timeout=self._remaining())
+        except HubTimeoutError:
+            # It may be the limit of the run that is over.
+            self._remaining()
+            raise
         watcher = EndWatcher(instance.client, instance.id)
         targets: dict[str, Target] = {
             stream_id: BinaryFile(file) for stream_id, file in self._collected.items()
