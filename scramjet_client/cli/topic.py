@@ -118,10 +118,12 @@ def get(
     """
     _tell_new(session, topic)
     idle = None if follow else _streams.SILENCE
-    stream = session.host.get_topic(
-        topic, content_type, idle_timeout=idle, timeout=session.limit(limit)
-    )
-    _streams.copy(session, stream, topic, path, lines)
+    until = session.limit(limit)
+
+    def open_it() -> OutputStream:
+        return session.host.get_topic(topic, content_type, idle_timeout=idle, timeout=until)
+
+    _streams.copy(session, open_it, topic, path, lines)
 
 
 def _tell_new(session: Session, topic: str) -> None:

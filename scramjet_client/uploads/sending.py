@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from scramjet_client._files import Reading
 from scramjet_client.errors import NotFoundError
 from scramjet_client.http.answers import json_in
 from scramjet_client.http.body import BodySource
@@ -152,7 +153,15 @@ class Destination:
             body: The body made from the source, if it had to be checked before.
         """
         body = plan.body(stream) if body is None else body
-        return self._upload(plan, body, progress=plan.progress_callback(stream))
+        reading: Reading | None = getattr(body, "reading", None)
+        try:
+            if reading is not None:
+                reading.to(self.name)
+            return self._upload(plan, body, progress=plan.progress_callback(stream))
+        except BaseException:
+            if reading is not None:
+                reading.close()
+            raise
 
     def _upload(
         self,
