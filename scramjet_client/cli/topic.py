@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from scramjet_client.cli._options import (
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.models.words import NDJSON
+
+if TYPE_CHECKING:
+    from scramjet_client.streams.output import OutputStream
 
 
 @click.group(cls=Group)

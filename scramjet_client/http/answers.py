@@ -93,14 +93,9 @@ def too_long(url: str, limit: int) -> InvalidResponseError:
 
 
 def loads(text: str | bytes, *, nan: bool = False) -> Any:
-    """Return the value of a JSON document.
+    """Return the value of a JSON document, or raise ValueError if it is not JSON, or is nested too deeply.
 
-    Args:
-        text: The document.
-        nan: Whether to accept NaN and Infinity, which JSON lacks, but Python programs write.
-
-    Raises:
-        ValueError: The text is not JSON, or is nested too deeply.
+    With `nan`, NaN and Infinity count as JSON: it lacks them, but Python programs write them.
     """
     try:
         return json.loads(text, parse_constant=None if nan else _no_constant)
@@ -109,15 +104,7 @@ def loads(text: str | bytes, *, nan: bool = False) -> Any:
 
 
 def json_in(text: str, what: str) -> Any:
-    """Return the JSON value of an answer's text.
-
-    Args:
-        text: The text.
-        what: What the text answers, for the error message.
-
-    Raises:
-        InvalidResponseError: It is not JSON.
-    """
+    """Return the JSON value of an answer's text, or raise `InvalidResponseError`; `what` is what the text answers."""
     try:
         return loads(text)
     except ValueError as error:
@@ -188,13 +175,7 @@ def page_title(text: str) -> str:
 
 
 def check_page(response: requests.Response, text: str, expected: str) -> None:
-    """Raise `InvalidResponseError` if an accepting answer begins as a web page does.
-
-    Args:
-        response: The answer.
-        text: Its beginning.
-        expected: What a hub answers here.
-    """
+    """Raise `InvalidResponseError` if an accepting answer begins as a web page does, and not as what is `expected`."""
     if not _PAGE.match(text):
         return
     request, title = response.request, page_title(text)

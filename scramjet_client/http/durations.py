@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Union
 
@@ -18,11 +17,15 @@ several calls."""
 _MOST_MILLISECONDS = 2**31 - 1
 """Longest time of a stop: hubs run on Node.js, whose timers treat a longer one as 1 ms."""
 
+_SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 
-def _number(value: Any, refusal: Callable[[], TypeError]) -> float:
-    """Return a real number as a float; raise TypeError if it is not a number, or has its own unit."""
+
+def _number(name: str, value: Any, unit: timedelta, words: str) -> float:
+    """Return a real number of units, or a timedelta, as one; raise TypeError if it is neither, or has its own unit."""
+    if isinstance(value, timedelta):
+        return value / unit
     if type(value) not in (int, float) and not _is_real(value):
-        raise refusal()
+        raise TypeError(f"{name} must be {words} or a timedelta, not {type(value).__name__}")
     try:
         return float(value)
     except ValueError:
@@ -59,15 +62,7 @@ def duration(name: str, value: object, *, zero: bool = False) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, timedelta):
-        seconds = value.total_seconds()
-    else:
-        seconds = _number(
-            value,
-            lambda: TypeError(
-                f"{name} must be a number of seconds or a timedelta, not {type(value).__name__}"
-            ),
-        )
+    seconds = _number(name, value, _SECOND, "a number of seconds")
     if not (seconds >= 0 if zero else seconds > 0):
         least = "0 or more" if zero else "more than 0"
         raise ValueError(f"{name} must be {least} seconds, not {value!r}")
@@ -82,21 +77,8 @@ def interval(name: str, value: object, *, zero: bool = False) -> float:
 
 
 def milliseconds(name: str, value: object) -> float:
-    """Return the time of a stop in milliseconds, at most the longest time of a hub's timer.
-
-    Raises:
-        TypeError: It is neither milliseconds nor a timedelta.
-        ValueError: It is negative or not a number.
-    """
-    if isinstance(value, timedelta):
-        found: float = value / timedelta(milliseconds=1)
-    else:
-        found = _number(
-            value,
-            lambda: TypeError(
-                f"{name} must be milliseconds or a timedelta, not {type(value).__name__}"
-            ),
-        )
+    """Return the time of a stop in milliseconds, at most the longest time of a hub's timer; raises like `duration`."""
+    found = _number(name, value, _MILLISECOND, "milliseconds")
     if not found >= 0:
         raise ValueError(f"{name} must be 0 or more milliseconds, not {value!r}")
     found = min(found, _MOST_MILLISECONDS)

@@ -259,8 +259,6 @@ class _Inlet(io.RawIOBase):
         """Return a reader for the chunked body that comes now; `begun` is its first bytes."""
         exchange = self._exchange
         wait = self.limited if exchange is not None and exchange.waits_apart else None
-        if exchange is not None and exchange.is_noise is not None:
-            return _HeardBody(self._sock, begun, wait, exchange.came)
         return ChunkedBody(self._sock, begun, wait)
 
     def limited(self, receive: Callable[[], Any]) -> Any:
@@ -336,32 +334,6 @@ class _Inlet(io.RawIOBase):
                 self._exchange.connection_given_back()
             self._hold.close()
         super().close()
-
-
-class _HeardBody(ChunkedBody):
-    """A chunked body that reports its data to the exchange."""
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        begun: bytes,
-        wait: Callable[[Callable[[], Any]], Any] | None,
-        heard: Callable[[bytes], object],
-    ) -> None:
-        super().__init__(sock, begun, wait)
-        self._heard = heard
-
-    def take(self) -> bytes | None:
-        data = super().take()
-        if data:
-            self._heard(data)
-        return data
-
-    def readinto(self, buffer: memoryview) -> int:
-        count = super().readinto(buffer)
-        if count:
-            self._heard(bytes(buffer[:count]))
-        return count
 
 
 class Answer(http.client.HTTPResponse):

@@ -99,15 +99,10 @@ def from_response(
     base: str = "",
     token: bool = False,
 ) -> HubResponseError:
-    """Return the error for an answer of 300 or more; reads the rest of its body.
+    """Return the error for an answer of 300 or more, about a subject ("instance 'abc'"); reads the rest of its body.
 
-    Args:
-        response: The answer.
-        subject: The subject of the request, which begins the message ("instance 'abc'").
-        not_found: The class that a 404 means on this route.
-        hidden: Returns a text without secrets.
-        base: The hub's address.
-        token: Whether the request had a token.
+    On this route, a 404 means `not_found`. What `hidden` returns has no secrets. The hub's address, `base`, and whether
+    the request had a token decide the advice.
     """
     method = (response.request.method if response.request is not None else None) or "GET"
     url = response.url or ""
@@ -258,8 +253,7 @@ def translate_errors(
     """Turn exceptions of requests, urllib3 or the socket inside the block into errors of this package.
 
     Args:
-        method: HTTP method.
-        url: The URL of the request, or its purpose.
+        method, url: The request, or its purpose.
         base: The hub's address, for facts about the hub as a whole.
         connect: Seconds that opening the connection may take.
         exchange: The exchange, which knows the limit that has passed.

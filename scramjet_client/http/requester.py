@@ -31,7 +31,7 @@ from scramjet_client.http.durations import LONGEST_WAIT, Duration, count, durati
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.failures import from_response, translate_errors, wrong_path
 from scramjet_client.http.json_body import json_bytes
-from scramjet_client.http.retries import Outages, with_retries
+from scramjet_client.http.retries import Retries
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
@@ -67,13 +67,9 @@ class RequestLogger(Protocol):
 
 @attrs.frozen(kw_only=True)
 class BodyRequest:
-    """A request whose body a `BodyWriter` writes: its target, and the possible meanings of its answer.
+    """A request whose body a `BodyWriter` writes: its target below the API's base, and what its answer may mean.
 
     Attributes:
-        path: Path below the API's base.
-        headers: Headers of the request.
-        method: POST or PUT.
-        params: Query parameters.
         head_limit: Seconds in which the hub must take some of the body, or answer; None is no limit.
         rest_limit: Seconds for the rest of the answer after its head, or None.
         subject: The subject of the request, for refusals: "instance 'abc'".
@@ -134,8 +130,7 @@ class Requester(Closing):
         self.tuning: Tuning = Tuning() if tuning is None else tuning
         self.memo: dict[str, Any] = {}
         """Facts that upper layers have learned about this hub, such as its generation."""
-        self._retries = count("retries", retries)
-        self._outages = Outages(self.api_base)
+        self._retries = Retries(self.api_base, count("retries", retries), self.tuning.sleep)
         self.verify = verify
         self.cert = cert
         self.proxies: dict[str, str] | None = None if proxies is None else dict(proxies)
@@ -144,7 +139,6 @@ class Requester(Closing):
         self.token: Token = Token(token)
         headers = checked_headers(headers or {})
         self._secrets = secrets_of(token, headers)
-        session.auth = self.token
         session.headers.update(
             {
                 # Hubs split Accept naively, and refuse "application/json" on streams.
@@ -257,13 +251,10 @@ class Requester(Closing):
                 finally:
                     response.close()
 
-        return with_retries(
+        return self._retries.run(
             attempt,
-            self._retries,
-            outages=self._outages,
             again=method == "GET" and exchange is None,
             deadline=ends if exchange is None else exchange.deadline,
-            sleep=self.tuning.sleep,
         )
 
     # -- sending and receiving --------------------------------------------------------------------
@@ -283,8 +274,7 @@ class Requester(Closing):
 
     def send_body(self, request: BodyRequest, exchange: Exchange) -> requests.Response:
         """Send a request whose body the exchange's writer writes; return the response once its head has come."""
-        named = self.timeouts._name_of_read
-        with _head_within(exchange, request.head_limit, rest=request.rest_limit, named=named):
+        with self._head_within(exchange, request.head_limit, request.rest_limit):
             return self.reach(
                 exchange,
                 request.method,
@@ -336,13 +326,10 @@ class Requester(Closing):
             with self._own_errors(exchange, method, path):
                 return self._send(exchange, method, path, **how)
 
-        return with_retries(
+        return self._retries.run(
             attempt,
-            self._retries,
-            outages=self._outages,
             again=False,
             deadline=exchange.deadline,
-            sleep=self.tuning.sleep,
             given_up=lambda: exchange.aborted,
         )
 
@@ -359,9 +346,7 @@ class Requester(Closing):
     ) -> requests.Response:
         """Send one request and return the response once its head has come; raises the exceptions of requests."""
         url = self._url(path)
-        prepared = _prepared(
-            self._session, method, (self.api_base, path), headers=headers, params=params, body=body
-        )
+        prepared = self._prepared(method, path, headers, params, body)
         if exchange.writer is not None:
             prepared.body = exchange.writer.body()  # type: ignore[assignment]  # requests takes iterators
         exchange.size_limit = self.answer_limit
@@ -386,6 +371,67 @@ class Requester(Closing):
             prepared.body = None
         check_coding(response)
         return response
+
+    def _prepared(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None,
+        params: Mapping[str, str] | None,
+        body: Any,
+    ) -> requests.PreparedRequest:
+        """Return a request with the client's headers and token; an iterator is sent in chunks."""
+        base = _normal(self.api_base)
+        prepared = requests.PreparedRequest()
+        prepared.method = method
+        prepared.url = f"{base}/{path}" if path else base
+        if params:
+            prepared.url += "?" + urlencode(params, doseq=True)
+        prepared.headers = CaseInsensitiveDict(self._session.headers)  # type: ignore[arg-type]  # str or bytes
+        prepared.headers.update(headers or {})
+        prepared.hooks = default_hooks()
+        prepared.body = body
+        if isinstance(body, bytes):
+            prepared.headers["Content-Length"] = str(len(body))
+        elif body is not None:
+            prepared.headers["Transfer-Encoding"] = "chunked"
+        elif method != "GET":
+            prepared.headers["Content-Length"] = "0"
+        return self.token(prepared)
+
+    @contextlib.contextmanager
+    def _head_within(
+        self, exchange: Exchange, limit: float | None, rest: float | None
+    ) -> Iterator[None]:
+        """Limit the seconds for the head of an upload's answer, while the block sends the request, and for the rest.
+
+        The time counts from the last byte that the hub took: a gateway may read the whole body before it asks the hub.
+        A gateway that neither reads nor answers is not back-pressure; after the head, a silent hub is.
+        """
+        writer, watch, poll = exchange.writer, exchange.on_idle, exchange.poll
+        if writer is None or limit is None:
+            yield
+            return
+        named = self.timeouts._name_of_read
+        sent, since = writer.bytes_sent, monotonic()
+
+        def look(silence: float) -> object:
+            nonlocal sent, since
+            if writer.bytes_sent != sent:
+                sent, since = writer.bytes_sent, monotonic()
+            elif monotonic() - since >= limit:
+                exchange.overdue = f"{seconds(limit)} ({named})"
+                raise socket.timeout("timed out")
+            return None if watch is None else watch(silence)
+
+        exchange.on_idle, exchange.poll = look, min(poll, limit)
+        try:
+            yield
+        finally:
+            exchange.on_idle, exchange.poll = watch, poll
+        if rest is not None:
+            exchange.deadline = monotonic() + rest
+            exchange.limit = f"{seconds(rest)} ({named})"
 
 
 def _complete(response: requests.Response, request: requests.PreparedRequest) -> None:
@@ -429,50 +475,6 @@ def _normal(api_base: str) -> str:
     return (requests.Request("GET", api_base).prepare().url or api_base).rstrip("/")
 
 
-def _prepared(
-    session: requests.Session,
-    method: str,
-    url: tuple[str, str],
-    *,
-    headers: Mapping[str, str] | None = None,
-    params: Mapping[str, str] | None = None,
-    body: Any = None,
-) -> requests.PreparedRequest:
-    """Return a request that `session.send` takes.
-
-    Args:
-        session: The session whose headers and credentials are added.
-        method: HTTP method, in capitals.
-        url: The API's base, and the path below it, quoted.
-        headers: Further headers.
-        params: Query parameters.
-        body: None, bytes, or an iterator, which is sent in chunks.
-
-    Raises:
-        requests.exceptions.InvalidHeader: A header can't be sent.
-        requests.exceptions.InvalidURL: The base is not a URL.
-    """
-    base, path = url
-    prepared = requests.PreparedRequest()
-    prepared.method = method
-    prepared.url = f"{_normal(base)}/{path}" if path else _normal(base)
-    if params:
-        prepared.url += "?" + urlencode(params, doseq=True)
-    prepared.headers = CaseInsensitiveDict(session.headers)  # type: ignore[arg-type]  # str or bytes
-    prepared.headers.update(headers or {})
-    prepared.hooks = default_hooks()
-    prepared.body = body
-    if isinstance(body, bytes):
-        prepared.headers["Content-Length"] = str(len(body))
-    elif body is not None:
-        prepared.headers["Transfer-Encoding"] = "chunked"
-    elif method != "GET":
-        prepared.headers["Content-Length"] = "0"
-    if callable(session.auth):
-        session.auth(prepared)
-    return prepared
-
-
 def _connect_limit(exchange: Exchange, limit: float | None) -> float | None:
     """Return the seconds for opening a connection: `limit`, or the rest of the exchange's time."""
     limits = [] if limit is None else [min(limit, LONGEST_WAIT)]
@@ -480,43 +482,3 @@ def _connect_limit(exchange: Exchange, limit: float | None) -> float | None:
         # 0 would mean "do not wait"; the first read finds that the time is over.
         limits.append(min(max(0.001, exchange.deadline - monotonic()), LONGEST_WAIT))
     return min(limits, default=None)
-
-
-@contextlib.contextmanager
-def _head_within(
-    exchange: Exchange, limit: float | None, *, rest: float | None = None, named: str
-) -> Iterator[None]:
-    """Limit the time for the head of an upload's answer while the block sends the request.
-
-    The time counts from the last byte that the hub took: a gateway may read the whole body before it asks the hub.
-    A gateway that neither reads nor answers is not back-pressure; after the head, a silent hub is.
-
-    Args:
-        exchange: The upload's exchange.
-        limit: Seconds, or None.
-        rest: Seconds for the rest of the answer after its head, or None.
-        named: What the caller calls these limits.
-    """
-    writer, watch, poll = exchange.writer, exchange.on_idle, exchange.poll
-    if writer is None or limit is None:
-        yield
-        return
-    sent, since = writer.bytes_sent, monotonic()
-
-    def look(silence: float) -> object:
-        nonlocal sent, since
-        if writer.bytes_sent != sent:
-            sent, since = writer.bytes_sent, monotonic()
-        elif monotonic() - since >= limit:
-            exchange.overdue = f"{seconds(limit)} ({named})"
-            raise socket.timeout("timed out")
-        return None if watch is None else watch(silence)
-
-    exchange.on_idle, exchange.poll = look, min(poll, limit)
-    try:
-        yield
-    finally:
-        exchange.on_idle, exchange.poll = watch, poll
-    if rest is not None:
-        exchange.deadline = monotonic() + rest
-        exchange.limit = f"{seconds(rest)} ({named})"

@@ -33,23 +33,64 @@ _PASSING = (429, 502, 503, 504)
 """Temporary refusals: too many requests, or a gateway whose hub is away."""
 
 
-class Outages:
-    """Logs when calls begin to fail and when they succeed again: two lines, however many calls fail in between.
+class Retries:
+    """Repeats the calls of a hub that fail, as often as a client wants, with a `sleep` before each.
 
-    The attempts in between are logged at level DEBUG.
-
-    Args:
-        hub: The called hub, for the log.
+    It logs when they begin to fail and when they succeed again: two lines, however many fail in between. The attempts
+    in between are logged at level DEBUG.
     """
 
-    def __init__(self, hub: str) -> None:
+    def __init__(self, hub: str, retries: int, sleep: Callable[[float], object]) -> None:
         self._hub = hub
+        self._retries = retries
+        self._sleep = sleep
         self._failed = 0
         self._began = 0.0
         # Guards the two fields above: many threads may use a client.
         self._lock = threading.Lock()
 
-    def failed(self, error: ScramjetError, pause: float | None) -> None:
+    def run(
+        self,
+        attempt: Callable[[], _R],
+        *,
+        again: bool,
+        deadline: float | None,
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> _R:
+        """Run an attempt, and repeat it after a temporary failure if nothing can take effect twice.
+
+        With `again`, a repetition is harmless; a request that never left is always repeated. Nothing is repeated after
+        the deadline, a `monotonic()`, or once `given_up` returns that nobody wants the answer any more.
+        """
+        for number, back_off in enumerate(pauses(_BACK_OFF, _LONGEST, spread=True)):
+            try:
+                answer = attempt()
+            except ScramjetError as error:
+                pause = _pause(error, back_off, again=again) if number < self._retries else None
+                late = deadline is not None and monotonic() + (pause or 0) >= deadline
+                if pause is None or late or given_up():
+                    self._note_end(error)
+                    # Only we need its traceback; its cause says the rest.
+                    raise error.with_traceback(None)  # noqa: B904 - it is its own
+                self._note_failure(error, pause)
+            except BaseException as error:  # an interrupt, from deep inside
+                show_briefly(error)
+                raise
+            else:
+                self._note_answer()
+                return answer
+            # This is outside the handler, because the next failure is not a consequence of this one.
+            self._sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _note_end(self, error: ScramjetError) -> None:
+        """Record a raised error: a refusal counts as an answer, unless a gateway gives it for a hub."""
+        if isinstance(error, HubResponseError) and error.status not in _PASSING:
+            self._note_answer()
+        else:
+            self._note_failure(error, None)
+
+    def _note_failure(self, error: ScramjetError, pause: float | None) -> None:
         """Record a failed attempt; `pause` is None if the error is raised instead of retried."""
         with self._lock:
             if not self._failed and pause is None:
@@ -64,8 +105,7 @@ class Outages:
         level = logging.WARNING if begins else logging.DEBUG
         logger.log(level, "%s; trying again in %.2f s", error, pause)
 
-    def succeeded(self) -> None:
-        """Record an answer."""
+    def _note_answer(self) -> None:
         if not self._failed:
             return
         with self._lock:
@@ -79,69 +119,15 @@ class Outages:
 
 
 def pauses(first: float, longest: float, *, spread: bool = False) -> Iterator[float]:
-    """Yield the seconds to wait before each further attempt: every pause is twice the one before, up to a limit.
+    """Yield the seconds to wait before each further attempt: every pause is twice the one before, up to the longest.
 
-    Args:
-        first: The first pause.
-        longest: The limit.
-        spread: Whether to take a random part, up to half, off each pause, so that clients that were cut off together
-            do not return together.
+    With `spread`, a random part, up to half, is taken off each pause, so that clients that were cut off together do not
+    return together.
     """
     pause = min(first, longest)
     while True:
         yield pause * random.uniform(0.5, 1.0) if spread else pause
         pause = min(2 * pause, longest)
-
-
-def with_retries(
-    attempt: Callable[[], _R],
-    retries: int,
-    *,
-    outages: Outages,
-    again: bool,
-    deadline: float | None,
-    sleep: Callable[[float], object],
-    given_up: Callable[[], bool] = lambda: False,
-) -> _R:
-    """Run an attempt, and repeat it after a temporary failure if nothing can take effect twice.
-
-    Args:
-        attempt: Sends a request; raises errors of this package.
-        retries: How often to repeat it.
-        outages: Records failures and answers.
-        again: Whether a repetition is harmless; a request that never left is always repeated.
-        deadline: `monotonic()` after which nothing is repeated, or None.
-        sleep: Waits between two attempts.
-        given_up: Called before each retry; returns whether nobody wants the answer any more.
-    """
-    for number, back_off in enumerate(pauses(_BACK_OFF, _LONGEST, spread=True)):
-        try:
-            answer = attempt()
-        except ScramjetError as error:
-            pause = _pause(error, back_off, again=again) if number < retries else None
-            late = deadline is not None and monotonic() + (pause or 0) >= deadline
-            if pause is None or late or given_up():
-                _note_end(error, outages)
-                # Only we need its traceback; its cause says the rest.
-                raise error.with_traceback(None)  # noqa: B904 - it is its own
-            outages.failed(error, pause)
-        except BaseException as error:  # an interrupt, from deep inside
-            show_briefly(error)
-            raise
-        else:
-            outages.succeeded()
-            return answer
-        # This is outside the handler, because the next failure is not a consequence of this one.
-        sleep(pause)
-    raise AssertionError("unreachable")
-
-
-def _note_end(error: ScramjetError, outages: Outages) -> None:
-    """Record a raised error: a refusal counts as an answer, unless a gateway gives it for a hub."""
-    if isinstance(error, HubResponseError) and error.status not in _PASSING:
-        outages.succeeded()
-    else:
-        outages.failed(error, None)
 
 
 def _pause(error: ScramjetError, back_off: float, *, again: bool) -> float | None:

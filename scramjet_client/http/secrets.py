@@ -26,11 +26,7 @@ _INTRODUCED = r"((?:bearer|basic|authorization|cookie|token|key|secret|password)
 
 
 class Secrets:
-    """Hides secrets in text, in all their usual spellings.
-
-    Args:
-        values: The secrets.
-    """
+    """Hides secrets in text, in all their usual spellings."""
 
     def __init__(self, values: Iterable[str]) -> None:
         forms = {(form, len(value)) for value in values if value for form in _forms(value)}

@@ -15,7 +15,6 @@ from urllib.parse import quote, urlsplit
 import attrs
 import requests
 import urllib3
-from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
 
 from scramjet_client import __version__
@@ -118,8 +117,8 @@ def route(*segments: str) -> str:
     return "/".join(quote(segment, safe="") for segment in segments)
 
 
-class Token(AuthBase):
-    """Sets the token; its presence keeps requests from looking in `.netrc` for another one."""
+class Token:
+    """Sets the token of requests, if there is one."""
 
     def __init__(self, token: str | None) -> None:
         # A malformed token raises here, because http.client would show the whole header in its error.

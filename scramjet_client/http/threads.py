@@ -1,20 +1,48 @@
-"""Threads of uploads, and the error where there can be none."""
+"""Threads with names, and the error where there can be none."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import itertools
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import TypeVar
 
 from scramjet_client.errors import UploadError
+from scramjet_client.http.contexts import in_context
+
+_T = TypeVar("_T")
+
+_numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(1))
+
+
+def thread_name(kind: str) -> str:
+    """Return the name of the next thread of a kind, `KIND-N`."""
+    return f"{kind}-{next(_numbers[kind])}"
+
+
+def fulfil(future: Future[_T], call: Callable[[], _T]) -> None:
+    """Give a future what a call returns or raises."""
+    try:
+        future.set_result(call())
+    except BaseException as error:  # raised to whoever asks for the result
+        future.set_exception(error)
+
+
+def start_thread(kind: str, work: Callable[..., object], *args: object) -> threading.Thread:
+    """Start a daemon thread, `KIND-N`, in a copy of the present context, and return it."""
+    thread = threading.Thread(
+        target=in_context(work), args=args, name=thread_name(kind), daemon=True
+    )
+    thread.start()
+    return thread
 
 
 @contextlib.contextmanager
 def thread_needed() -> Iterator[None]:
-    """Make and start a thread in the block.
-
-    Raises:
-        UploadError: There can be none.
-    """
+    """Make and start a thread in the block, or raise `UploadError` if there can be none."""
     try:
         yield
     except RuntimeError as error:

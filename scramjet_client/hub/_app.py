@@ -8,6 +8,7 @@ import re
 import traceback
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -155,18 +156,22 @@ class App:
         path = exchange.path
         route = path[len(BASE) + 1 :] if path.startswith(BASE + "/") else ""
         code, object_id = audit_code(exchange.method, route)
-        audit = self._state.audit
-        who = exchange.header("x-mw-billable") or "system"
-        request_id = str(uuid.uuid4())
+        note = partial(
+            self._state.audit.request,
+            code=code,
+            object_id=object_id,
+            requestor=exchange.header("x-mw-billable") or "system",
+            request_id=str(uuid.uuid4()),
+        )
         if code:
-            audit.request("START", code, object_id, who, request_id=request_id)
+            note("START")
         outcome = "ERROR"
         try:
             await self._route(exchange, route)
             outcome = "END"
         finally:
             if code:
-                audit.request(outcome, code, object_id, who, request_id=request_id, counts=exchange)
+                note(outcome, rx=exchange.rx, tx=exchange.tx)
 
     async def _route(self, exchange: Exchange, route: str) -> None:
         match = re.fullmatch(r"instance/([^/]+)(?:/(.*))?", route)
@@ -174,8 +179,7 @@ class App:
             if match is not None:
                 await _routes_instance.serve(exchange, self._state, match[1], match[2] or "")
             elif not await self._hub_route(exchange, route):
-                await exchange.head(404)
-                await exchange.finish()
+                await exchange.refuse(404)
         except Unacceptable:
             await exchange.refuse(415, "Invalid content-type")
         except Unparsable:

@@ -77,8 +77,7 @@ class Events:
 async def answer_event(exchange: Exchange, message: Any) -> None:
     """Answer with a message. The answer loses the same parts as on a real hub (docs/protocol.md, "Events")."""
     if message is None:
-        await exchange.head(204, reason="No content")
-        await exchange.finish()
+        await exchange.refuse(204, "No content")
     elif isinstance(message, dict) and _is_truthy(message.get("opStatus")):
         phrase = message["opStatus"]
         status = _STATUS_OF_PHRASE.get(phrase) if isinstance(phrase, str) else None

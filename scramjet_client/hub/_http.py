@@ -77,10 +77,6 @@ async def prepare(request: web.Request, response: web.StreamResponse) -> None:
 class Exchange:
     """A request, and the one answer to it.
 
-    Args:
-        request: The request.
-        max_json_size: Bytes that its body may have where it is JSON.
-
     Attributes:
         method: GET also for HEAD: the hub serves both the same way, but writes no body for HEAD.
         path: The path as the client sent it: undecoded, without query and trailing slashes.
@@ -234,8 +230,8 @@ class Exchange:
         finally:
             pipe.detach(reader)
 
-    async def refuse(self, status: int, reason: str) -> None:
-        """Send a refusal of the hub's router: the reason phrase is the message, the body is empty."""
+    async def refuse(self, status: int, reason: str | None = None) -> None:
+        """Send an answer of the hub's router: the reason phrase is the message, the body is empty."""
         await self.head(status, reason=reason)
         await self.finish()
 

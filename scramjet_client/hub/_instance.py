@@ -18,7 +18,7 @@ from scramjet_client.hub._process import Process
 from scramjet_client.hub._python import Runs
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._recorder import Recorder
-from scramjet_client.hub._records import Audit, HubLog, compact, milliseconds, timestamp
+from scramjet_client.hub._records import Audit, HubLog, compact, log_record, timestamp
 from scramjet_client.hub._sequence import Sequence
 from scramjet_client.hub._settings import HubSettings
 from scramjet_client.hub._topics import Topics
@@ -67,13 +67,13 @@ class Hub(Protocol):
 
 
 class Instance:
-    """One run of a sequence. Lives on the hub's loop.
+    """One run of a sequence. Lives on the hub's loop, with a status in the hub's words.
 
     Attributes:
-        status: Its status, in the hub's words.
         terminated: `{"exitcode", "reason"}` after the end.
         unlisted: Set when the hub has removed it from its list.
         input_type: Content type of the first input. It holds for all later inputs too.
+        requires: The topic that the input comes from, if it does.
     """
 
     def __init__(self, hub: Hub, sequence: Sequence, start: Start) -> None:
@@ -93,7 +93,7 @@ class Instance:
         self._started: str | None = None
         self._ended: str | None = None
         self._provides: str | None = start.output_topic
-        self._requires: str | None = start.input_topic
+        self.requires: str | None = start.input_topic
         self._keeps_alive = False
         self._lifetime = hub.settings.instance_lifetime
         self._hello = asyncio.Event()
@@ -141,7 +141,7 @@ class Instance:
         }
         self.status = "starting"
         self._hub.audit.changed(_STARTED, self.id)
-        name = str(self.sequence.manifest.config.get("name") or "")
+        name = str(self.sequence.manifest.get("name") or "")
         self._recorder.add(
             "start", sequence=name, args=order["args"], config=order["appConfig"] or {}
         )
@@ -290,11 +290,6 @@ class Instance:
             self._recorder.add("sent", to="input", type=content_type, data=b"")
             self.process.send("input", content_type)
 
-    @property
-    def input_is_elsewhere(self) -> bool:
-        """Whether the input comes from a topic."""
-        return bool(self._requires)
-
     # -- messages from it -----------------------------------------------------------------------------
 
     def _heard(self, kind: str, value: Any) -> None:
@@ -322,8 +317,8 @@ class Instance:
             self._provides = self._start.output_topic or value["topic"]
             self._route("provides", self._provides, value["contentType"])
         elif kind == "requires":
-            self._requires = self._start.input_topic or value["topic"]
-            self._route("requires", self._requires, value["contentType"])
+            self.requires = self._start.input_topic or value["topic"]
+            self._route("requires", self.requires, value["contentType"])
 
     def _route(self, role: str, topic_name: str | None, content_type: str | None) -> None:
         if not topic_name or not content_type:
@@ -344,18 +339,12 @@ class Instance:
 
     def note(self, level: str, message: str, *data: Any) -> None:
         """Add a line to the instance's log; it waits for the process if there is none yet."""
-        line = {
-            "msg": message,
-            "level": level,
-            "ts": milliseconds(),
-            **({"data": list(data)} if data else {}),
-            "from": "CSIController",
-            "CSIController": {"id": self.id},
-        }
+        record = log_record("CSIController", {"id": self.id}, level, message, data)
+        line = compact(record) + b"\n"
         if hasattr(self, "process"):
-            self.process.log.put(compact(line) + b"\n")
+            self.process.log.put(line)
         else:
-            self._early_notes.append(compact(line) + b"\n")
+            self._early_notes.append(line)
 
     def info(self) -> dict[str, Any]:
         """Return the answer to `GET instance/ID`. As on a real hub, each call leaves a line in the instance's log."""
@@ -368,7 +357,7 @@ class Instance:
                 appConfig=None if config is UNDEFINED else config,
                 args=self._start.args,
                 provides=self._provides,
-                requires=self._requires,
+                requires=self.requires,
             ),
             "sequence": self.sequence.brief(),
             "created": self._created,

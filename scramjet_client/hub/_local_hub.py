@@ -34,7 +34,7 @@ from scramjet_client.hub._page import Page
 from scramjet_client.hub._python import Runs, interpreter, runner
 from scramjet_client.hub._reaper import Reaper
 from scramjet_client.hub._sequence import copy_folder
-from scramjet_client.hub._settings import HubSettings
+from scramjet_client.hub._settings import HubSettings, seconds
 from scramjet_client.hub._state import RecordedRequest, State
 from scramjet_client.hub._thread import LoopThread, serving
 
@@ -159,12 +159,12 @@ class LocalHub(Guided):
         )
         self._trace: TraceWriter | None = None
         settings = HubSettings(
-            instance_lifetime=instance_lifetime,
+            instance_lifetime=seconds("instance_lifetime", instance_lifetime, least=0),
             max_package_size=max_package_size,
             max_unpacked_size=max_unpacked_size,
             max_package_files=max_package_files,
             max_connections=max_connections,
-            head_timeout=head_timeout,
+            head_timeout=seconds("head_timeout", head_timeout, least=0.001),
             max_json_size=max_json_size,
             token=token,
         )
@@ -185,8 +185,7 @@ class LocalHub(Guided):
         )
 
     def __enter__(self) -> LocalHub:
-        self.start()
-        return self
+        return self.start()
 
     def __exit__(self, *_error: object) -> None:
         self.stop()
@@ -370,7 +369,7 @@ class LocalHub(Guided):
                     sequence = copy_folder(Path(folder), self._state.storage)
             else:
                 sequence = copy_folder(Path(program), self._state.storage)
-                sequence.manifest.config["name"] = name
+                sequence.manifest["name"] = name
             self._state.add(sequence)
             return sequence.id
 

@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from scramjet_client.hub import _json
 from scramjet_client.hub._settings import HubSettings
@@ -32,23 +32,11 @@ _UNREADABLE = (tarfile.TarError, ValueError, ArithmeticError, RecursionError, Lo
 
 
 class PackageRefused(Exception):
-    """The hub does not accept the package.
-
-    Attributes:
-        error: The content of the answer's body: a sentence, or the hub's own object.
-    """
+    """The hub does not accept the package; `error` is in the answer's body: a sentence, or the hub's own object."""
 
     def __init__(self, error: Any) -> None:
         super().__init__(str(error))
         self.error = error
-
-
-class Manifest(NamedTuple):
-    """The checked content of package.json."""
-
-    main: str
-    engines: dict[str, str]
-    config: dict[str, Any]
 
 
 class _Headers:
@@ -232,8 +220,8 @@ def _copy(tree: _Tree, target: Path, entry: tarfile.TarInfo) -> None:
     target.chmod(original.stat().st_mode)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Return the content of the package's package.json.
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the checked content of the package's package.json, as hubs describe it.
 
     Raises:
         PackageRefused: It is missing, wrong, or for an engine other than Python.
@@ -260,14 +248,13 @@ def read_manifest(folder: Path) -> Manifest:
     engines = package.get("engines") or {}
     _check_engines(engines)
     shown = ("description", "author", "keywords", "args", "repository")
-    config = {
+    return {
         "engines": engines,
         "entrypointPath": package["main"],
         "version": package.get("version", ""),
         "name": package.get("name", ""),
         **{key: package[key] for key in shown if key in package},
     }
-    return Manifest(package["main"], engines, config)
 
 
 def _check(

@@ -56,11 +56,6 @@ class Reader:
         self._pipe.made_room()
         return data
 
-    @property
-    def unread(self) -> bytes:
-        """The bytes that wait for it."""
-        return b"".join(self._chunks)
-
 
 class Pipe:
     """Carries bytes from one writer to any number of readers. Each reader gets all bytes from its arrival on.
@@ -99,11 +94,6 @@ class Pipe:
         if not self._readers:
             self._next = reader
         self.made_room()
-
-    @property
-    def unread(self) -> bytes:
-        """The bytes that wait for the first reader."""
-        return b"" if self._readers else self._next.unread
 
     def put(self, data: bytes) -> None:
         """Add data without waiting."""

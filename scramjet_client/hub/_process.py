@@ -42,14 +42,9 @@ _KILL_GRACE = 2.0
 
 
 class Process:
-    """A runner and its program. `await Process.start(...)`, then `await exited()`.
-
-    All of it lives on the hub's loop.
+    """A runner and its program, on the hub's loop. `await Process.start(...)`, then `await exited()`.
 
     Attributes:
-        stdout, stderr, output, log: The streams that the process writes.
-        stdin, input: The streams that the process reads.
-        has_ended: Whether the process has ended.
         returncode: As in `subprocess`. None while it runs, and where the system does not tell this process
             (SIGCHLD is ignored, or something else has waited for it).
         last_word: The exit code that the runner announced; None if the program ended the process itself.
@@ -205,9 +200,9 @@ class Process:
             self._signal_group()
 
     async def last_line(self) -> str:
-        """Return the last line that an ended process wrote to its stderr, if nobody has read it."""
+        """Return the last line that an ended process wrote to its stderr."""
         await asyncio.wait(self._tasks, timeout=1)
-        said = self.stderr.unread.decode("utf-8", "replace").split("\n")
+        said = self.stderr.last.decode("utf-8", "replace").split("\n")
         return next((each for each in reversed(said) if each.strip()), "")
 
     async def close(self) -> None:

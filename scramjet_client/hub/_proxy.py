@@ -33,23 +33,14 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 _CONNECT_LIMIT = 10.0
 """Seconds to reach the hub. Streams have no limit."""
 
-_BLOCK = 65536
-
 
 class PageProxy:
     """The page for the hub at a URL. Use it in a `with` block, or call `start()` and `stop()`.
 
-    It listens on loopback, and takes requests to the API with its own random token only. It sends the hub's token
-    to the hub; the browser never has it.
-
-    Args:
-        api_base: URL of the hub's API.
-        token: The hub's token.
-        tls: How to check the hub's certificate; False takes any.
-        port: 0 takes a free one.
-
-    Attributes:
-        token: The token of this proxy.
+    It listens on loopback, at a free port if that is 0, and takes requests to the API with its own random `token` only.
+    It sends the hub's token to the hub; the browser never has it. `tls` says how to check the hub's certificate; False
+    takes any.
+    Return a target; `calls` makes that of a callable for bytes.
     """
 
     def __init__(
@@ -90,11 +81,7 @@ class PageProxy:
         return f"{self._url}/#token={quote(self.token, safe='')}"
 
     def start(self) -> None:
-        """Start it, and return when it listens.
-
-        Raises:
-            OSError: It cannot listen on the port.
-        """
+        """Start it, and return when it listens; raise OSError if it cannot listen on the port."""
         self._page = Page()
         listener = socket.create_server((_HOST, self._port))
         self._server.start(partial(self._serve, listener), contextlib.closing(listener))
@@ -139,13 +126,12 @@ class PageProxy:
 
     async def _forward(self, request: web.Request, path: str) -> web.StreamResponse:
         headers = {name: request.headers[name] for name in _TO_HUB if name in request.headers}
-        body = _body(request) if request.body_exists else None
         async with self._http.request(
             request.method,
             # As the browser wrote it: another form of an id may mean something else to the hub.
             URL(self._base + path, encoded=True),
             headers={**headers, **self._headers},
-            data=body,
+            data=request.content if request.body_exists else None,
             allow_redirects=False,
         ) as answer:
             response = web.StreamResponse(status=answer.status, reason=answer.reason)
@@ -168,11 +154,6 @@ class PageProxy:
                 return response
             await response.write_eof()
             return response
-
-
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    while data := await request.content.read(_BLOCK):
-        yield data
 
 
 def _refusal(status: int, words: str) -> web.Response:

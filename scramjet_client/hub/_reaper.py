@@ -30,12 +30,7 @@ _LIMIT = 10.0
 
 
 class Reaper:
-    """A separate process that outlives the hub's process by a moment.
-
-    Args:
-        folder: A folder to remove at the end, or None.
-        limit: Seconds for its work, after which `close` does it.
-    """
+    """A separate process that outlives the hub's process by a moment; after `limit` seconds `close` does its work."""
 
     def __init__(self, folder: Path | None, limit: float = _LIMIT) -> None:
         self._folder = folder

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scramjet_client._trace import TraceWriter
-
-if TYPE_CHECKING:
-    from scramjet_client.hub._process import Process
-
+from scramjet_client.hub._process import Process
 
 _LOOKED_AT = b'{"msg":"Get info ['
 
 
 class Recorder:
-    """Writes what one instance is sent and gives into a trace. All of it happens on the hub's loop.
-
-    Args:
-        trace: The trace, or None to write nothing.
-        id: The instance's id.
-    """
+    """Writes what one instance is sent and gives into a trace, if there is one. All of it happens on the hub's loop."""
 
     def __init__(self, trace: TraceWriter | None, id: str) -> None:
         self._trace = trace

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import deque
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any
 
 from scramjet_client.hub._pipes import Pipe
 
@@ -77,22 +77,21 @@ class History:
         self._pipes.remove(pipe)
 
 
+def log_record(
+    writer: str, about: dict[str, Any], level: str, message: str, data: tuple[Any, ...]
+) -> dict[str, Any]:
+    """Return a record of a log as hubs write it."""
+    record = {"msg": message, "level": level, "ts": milliseconds()}
+    more = {"data": list(data)} if data else {}
+    return {**record, **more, "from": writer, writer: about}
+
+
 class HubLog(History):
     """The hub's log."""
 
     def note(self, level: str, message: str, *data: Any) -> None:
         """Add a line."""
-        record: dict[str, Any] = {"msg": message, "level": level, "ts": milliseconds()}
-        if data:
-            record["data"] = list(data)
-        self.add({**record, "from": "Host", "Host": {}})
-
-
-class Counts(Protocol):
-    """Counts the bytes of a request."""
-
-    rx: int
-    tx: int
+        self.add(log_record("Host", {}, level, message, data))
 
 
 class Audit(History):
@@ -106,9 +105,10 @@ class Audit(History):
         requestor: str,
         *,
         request_id: str | None = None,
-        counts: Counts | None = None,
+        rx: int = 0,
+        tx: int = 0,
     ) -> None:
-        """Note the start or the end of a request."""
+        """Note the start or the end of a request, with the bytes of its body and of its answer."""
         self.add(
             {
                 "opState": state,
@@ -116,8 +116,8 @@ class Audit(History):
                 "requestId": request_id or str(uuid.uuid4()),
                 "objectId": object_id,
                 "requestorId": requestor,
-                "rx": counts.rx if counts else 0,
-                "tx": counts.tx if counts else 0,
+                "rx": rx,
+                "tx": tx,
                 "receivedAt": milliseconds(),
             }
         )

@@ -38,7 +38,7 @@ async def get(exchange: Exchange, state: State, route: str) -> bool:
             "sequences": [state.describe(each) for each in state.sequences.values()],
             "instances": [each.info() for each in state.instances.values()],
         },
-        "topics": lambda: [each.entry() for each in state.topics],
+        "topics": lambda: [each.entry() for each in state.topics.values()],
     }
     if route in answers:
         exchange.must_accept_json()
@@ -151,7 +151,7 @@ async def delete_topic(exchange: Exchange, state: State, name: str) -> None:
     await exchange.json()
     if not is_name(name):
         await exchange.answer({"error": "Topic id incorrect format"}, 400)
-    elif state.topics.remove(name):
+    elif state.topics.pop(name, None) is not None:
         await exchange.answer({"message": f"Topic {name} removed"})
     else:
         await exchange.answer({"error": f"Topic {name} not found"}, 404)

@@ -98,7 +98,7 @@ async def _post(exchange: Exchange, instance: Instance, route: str) -> bool:
 
 
 async def _input(exchange: Exchange, instance: Instance) -> None:
-    if instance.input_is_elsewhere:
+    if instance.requires:
         await exchange.answer({"error": "Input provided in other way"}, 405)
         return
     kind = exchange.header("Content-Type")

@@ -161,8 +161,7 @@ async def start(exchange: Exchange, state: State, id: str) -> None:
         return
     order = _order(body if isinstance(body, dict) else {})
     if order is None:
-        await exchange.head(500)
-        await exchange.finish()
+        await exchange.refuse(500)
         return
     if not _REACHABLE.fullmatch(order.id):
         # A real hub accepts it, and then has an instance whose id nobody can write in a path.
@@ -171,7 +170,7 @@ async def start(exchange: Exchange, state: State, id: str) -> None:
     if order.id in state.instances:
         await exchange.answer({"error": "Instance with a given ID already exists"}, 409)
         return
-    if len(sequence.manifest.engines) > 1:
+    if len(sequence.manifest["engines"]) > 1:
         await exchange.answer({"error": _TOO_MANY_ENGINES}, 400)
         return
     instance, starting = state.start(sequence, order)

@@ -9,31 +9,32 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
+
+import attrs
 
 from scramjet_client.hub._http import TooLarge
-from scramjet_client.hub._packages import Manifest, read_manifest, remove, unpack
-
-if TYPE_CHECKING:
-    from scramjet_client.hub._settings import HubSettings
+from scramjet_client.hub._packages import read_manifest, remove, unpack
+from scramjet_client.hub._settings import HubSettings
 
 LOCATION = "sth-local"
 """The id of this hub; a real hub says "sth-0"."""
 
 
+@attrs.frozen(eq=False)
 class Sequence:
     """A package, unpacked into its own folder."""
 
-    def __init__(self, id: str, folder: Path, manifest: Manifest, size: int) -> None:
-        self.id = id
-        self.folder = folder
-        self.manifest = manifest
-        self._size = size
+    id: str
+    folder: Path
+    manifest: dict[str, Any]
+    _size: int
 
     @property
     def main(self) -> str:
         """The entry file, as package.json names it."""
-        return self.manifest.main
+        main: str = self.manifest["entrypointPath"]
+        return main
 
     @property
     def entry(self) -> Path:
@@ -48,13 +49,12 @@ class Sequence:
     def config(self) -> dict[str, Any]:
         """The hub's description of it."""
         order = ("engines", "entrypointPath", "version", "name")
-        config = self.manifest.config
         return {
             "type": "process",
-            **{key: config[key] for key in order},
+            **{key: self.manifest[key] for key in order},
             "id": self.id,
             "sequenceDir": str(self.folder),
-            **{key: value for key, value in config.items() if key not in order},
+            **{key: value for key, value in self.manifest.items() if key not in order},
             "language": "py",
             "packageSize": self._size,
         }
@@ -65,11 +65,7 @@ class Sequence:
 
 
 async def receive(chunks: AsyncIterator[bytes], storage: Path, limit: int) -> tuple[IO[bytes], int]:
-    """Return an open file with an upload, and its size.
-
-    Raises:
-        TooLarge: It has more than `limit` bytes.
-    """
+    """Return an open file with an upload, and its size; raise `TooLarge` if it has more than `limit` bytes."""
     file = tempfile.TemporaryFile(dir=storage)  # noqa: SIM115 - the caller closes it
     size = 0
     try:
@@ -106,7 +102,7 @@ async def make_sequence(
     return Sequence(id or str(uuid.uuid4()), folder, manifest, size)
 
 
-def _unpacked(package: IO[bytes], folder: Path, settings: HubSettings) -> Manifest:
+def _unpacked(package: IO[bytes], folder: Path, settings: HubSettings) -> dict[str, Any]:
     unpack(package, folder, settings)
     return read_manifest(folder)
 

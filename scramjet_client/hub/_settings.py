@@ -23,27 +23,20 @@ MAX_CONNECTIONS = 4096
 HEAD_TIMEOUT = 30.0
 
 
-def _seconds(name: str, value: Any, *, least: float) -> float:
+def seconds(name: str, value: Any, *, least: float) -> float:
+    """Return seconds, given as a number or a timedelta; None means for ever."""
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    seconds: Any = value
+    found: Any = value
     if value is None:
         return threading.TIMEOUT_MAX
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(
             f"{name} must be a number of seconds or a timedelta, not {type(value).__name__}"
         )
-    if not seconds >= least:
+    if not found >= least:
         raise ValueError(f"{name} must be {least} seconds or more, not {value!r}")
-    return float(min(seconds, threading.TIMEOUT_MAX))
-
-
-def _instance_lifetime(value: float | timedelta | None) -> float:
-    return _seconds("instance_lifetime", value, least=0)
-
-
-def _head_timeout(value: float | timedelta | None) -> float:
-    return _seconds("head_timeout", value, least=0.001)
+    return float(min(found, threading.TIMEOUT_MAX))
 
 
 def _count(_: object, field: attrs.Attribute[int], value: Any) -> None:
@@ -55,25 +48,17 @@ def _count(_: object, field: attrs.Attribute[int], value: Any) -> None:
 
 @attrs.frozen(kw_only=True)
 class HubSettings:
-    """Limits and times.
+    """Limits and times, as `LocalHub` describes them, and the token that every route needs.
 
-    Attributes:
-        instance_lifetime: Seconds for which an ended instance stays listed.
-        max_package_size: Largest uploaded package, in bytes.
-        max_unpacked_size: Largest content of a package, in bytes.
-        max_package_files: Maximum number of files and folders in a package.
-        max_json_size: Largest JSON body, in bytes. While the hub parses one, it serves nobody else.
-        max_connections: Maximum number of connections at a time.
-        head_timeout: Seconds in which the first request of a connection must arrive and be let in.
-        token: The token that every route needs. Without one, the hub refuses requests of foreign web pages.
+    Without a token, the hub refuses requests of foreign web pages. While it parses JSON, it serves nobody else.
     """
 
-    instance_lifetime: float = attrs.field(default=INSTANCE_LIFETIME, converter=_instance_lifetime)
+    instance_lifetime: float = INSTANCE_LIFETIME
     max_package_size: int = attrs.field(default=MAX_PACKAGE_SIZE, validator=_count)
     max_unpacked_size: int = attrs.field(default=MAX_UNPACKED_SIZE, validator=_count)
     max_package_files: int = attrs.field(default=MAX_PACKAGE_FILES, validator=_count)
     max_connections: int = attrs.field(default=MAX_CONNECTIONS, validator=_count)
-    head_timeout: float = attrs.field(default=HEAD_TIMEOUT, converter=_head_timeout)
+    head_timeout: float = HEAD_TIMEOUT
     max_json_size: int = attrs.field(default=MAX_JSON_SIZE, validator=_count)
     token: str | None = attrs.field(default=None, repr=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,30 +88,25 @@ class Requests:
         self._size = 0
 
 
+@attrs.define(eq=False, slots=False)
 class State:
     """Everything in a hub except its sockets. Lives on the hub's loop."""
 
-    def __init__(
-        self,
-        storage: Path,
-        settings: HubSettings,
-        reaper: Reaper,
-        runs: Runs,
-        trace: TraceWriter | None = None,
-    ) -> None:
-        self.storage = storage
-        self.trace = trace
-        self.settings = settings
-        self.reaper = reaper
-        self.runs = runs
-        self.sequences: dict[str, Sequence] = {}
-        self.instances: dict[str, Instance] = {}
-        self.topics = Topics()
-        self.log = HubLog()
-        self.audit = Audit()
-        self.requests = Requests()
-        self.failures: deque[BaseException] = deque(maxlen=_KEPT_FAILURES)
-        self.port = 0
+    storage: Path
+    settings: HubSettings
+    reaper: Reaper
+    runs: Runs
+    trace: TraceWriter | None = None
+    sequences: dict[str, Sequence] = attrs.field(factory=dict, init=False)
+    instances: dict[str, Instance] = attrs.field(factory=dict, init=False)
+    topics: Topics = attrs.field(factory=Topics, init=False)
+    log: HubLog = attrs.field(factory=HubLog, init=False)
+    audit: Audit = attrs.field(factory=Audit, init=False)
+    requests: Requests = attrs.field(factory=Requests, init=False)
+    failures: deque[BaseException] = attrs.field(
+        factory=partial(deque, maxlen=_KEPT_FAILURES), init=False
+    )
+    port: int = attrs.field(default=0, init=False)
 
     # -- sequences ------------------------------------------------------------------------------------
 

@@ -23,9 +23,7 @@ from scramjet_client.hub._door import Door, Visitor
 class LoopThread:
     """A thread in which an event loop runs a server, from `start()` to `stop()`; you may start it again.
 
-    Attributes:
-        loop: The loop, once it is started.
-        pid: The process that it runs in; a fork has no such thread.
+    A fork has no such thread: `pid` is that of the process that it runs in.
     """
 
     loop: asyncio.AbstractEventLoop
@@ -46,14 +44,11 @@ class LoopThread:
         serve: Callable[[], AbstractAsyncContextManager[None]],
         around: AbstractContextManager[object],
     ) -> None:
-        """Start it, and return when it serves.
+        """Start it, and return when it serves; raise what prevents that.
 
         Args:
             serve: Returns what serves from its `__aenter__` to its `__aexit__`, on the loop.
             around: Entered before the loop runs, and left when it has ended, on the thread.
-
-        Raises:
-            BaseException: It cannot serve.
         """
         serving: Future[None] = Future()
         # stop() ends it. A daemon, so that a server that nobody stops does not keep the interpreter alive.
@@ -125,14 +120,9 @@ async def serving(
     clear: Callable[[], Awaitable[object]],
     **options: Any,
 ) -> AsyncIterator[None]:
-    """Serve an application during the block.
+    """Serve an application during the block, to connections that a door knows and that come in at a listener.
 
-    Args:
-        application: What answers the requests.
-        door: Knows the connections.
-        listener: Where they come in.
-        clear: Ends what the application has begun.
-        options: Further arguments of `create_server`.
+    At the end, `clear` ends what the application has begun. The options are those of `create_server`.
     """
     runner = web.AppRunner(
         application,

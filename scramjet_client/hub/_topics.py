@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from scramjet_client.hub._pipes import Feed, Pipe, Reader
@@ -40,56 +39,38 @@ class Topic:
 
     async def take(self, reader: Reader) -> None:
         """Pass an instance's output on to the topic."""
-        while data := await reader.get():
-            await self.pipe.write(data)
+        await _pass(reader, self.pipe)
 
     async def give(self, feed: Feed) -> None:
         """Feed an instance as one more reader until it ends."""
         reader = self.pipe.attach()
-        passing = asyncio.ensure_future(self._pass(reader, feed))
+        passing = asyncio.ensure_future(_pass(reader, feed))
         try:
             await feed.broken.wait()
         finally:
             passing.cancel()
             self.pipe.detach(reader)
 
-    @staticmethod
-    async def _pass(reader: Reader, feed: Feed) -> None:
-        while data := await reader.get():
-            await feed.write(data)
+
+async def _pass(reader: Reader, to: Pipe | Feed) -> None:
+    while data := await reader.get():
+        await to.write(data)
 
 
-class Topics:
-    """All topics of the hub."""
-
-    def __init__(self) -> None:
-        self._topics: dict[str, Topic] = {}
-
-    def __iter__(self) -> Iterator[Topic]:
-        return iter(self._topics.values())
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._topics
+class Topics(dict[str, Topic]):
+    """All topics of the hub, by name. The readers of a removed one keep waiting, as on a real hub."""
 
     def create(self, name: str, content_type: str) -> Topic:
         """Add a topic."""
-        topic = self._topics[name] = Topic(name, content_type)
+        topic = self[name] = Topic(name, content_type)
         return topic
 
     def find(self, name: str, content_type: str) -> Topic | None:
         """Return the topic of this name, created if it is missing; None if its type differs."""
         if content_type not in CONTENT_TYPES or not is_name(name):
             return None
-        topic = self._topics.get(name) or self.create(name, content_type)
+        topic = self.get(name) or self.create(name, content_type)
         return topic if topic.content_type == content_type else None
-
-    def remove(self, name: str) -> bool:
-        """Remove a topic; its readers keep waiting, as on a real hub."""
-        return self._topics.pop(name, None) is not None
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._topics.clear()
 
 
 def created(topic: Topic) -> dict[str, Any]:

@@ -246,9 +246,7 @@ def evidence(stderr: bytes, log: bytes) -> Evidence:
 class Survived:
     """An error of a program that did not end it: then the program often waits for ever.
 
-    Attributes:
-        stream: Where it was found: "stderr" or "log".
-        cause: The error.
+    It was found in `stream`: "stderr" or "log".
     """
 
     stream: str

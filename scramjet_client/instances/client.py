@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -15,14 +16,14 @@ from scramjet_client.api.generations import Intake, event_body, generation_of, r
 from scramjet_client.api.handles import Handle
 from scramjet_client.api.http_client import ClientProvider
 from scramjet_client.errors import InstanceNotFoundError, NotFoundError, ScramjetError
-from scramjet_client.http.answers import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer, as_object
 from scramjet_client.http.durations import Duration, duration, milliseconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.json_body import json_bytes
 from scramjet_client.http.settings import route
 from scramjet_client.instances.attach import attach
 from scramjet_client.instances.events import Events, ExpectedEvent, checked_name
-from scramjet_client.instances.first_input import FirstInput
+from scramjet_client.instances.first_input import FirstInput, GuardedBody, HeldBody
 from scramjet_client.instances.follow import Follow
 from scramjet_client.instances.guesses import GUESSES
 from scramjet_client.instances.input_type import InputType
@@ -37,7 +38,7 @@ from scramjet_client.instances.run import (
     refuse_check,
     run,
 )
-from scramjet_client.instances.watcher import EndWatcher, fetch_info_or_none
+from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.models import (
     INPUT_STREAMS,
     OUTPUT_STREAMS,
@@ -105,6 +106,8 @@ class InstanceClient(Handle):
         super().__init__(id, host)
         self._started: str | None = None
         self._asked_to_end = False
+        # Whether the hub has accepted that.
+        self._is_ending = False
         # 1.x may say "running" of an instance that it is killing.
         self._killed = False
         # Whether `get_info`, on which all waits rely, has seen the end.
@@ -118,7 +121,7 @@ class InstanceClient(Handle):
             tuning=self._client.tuning,
         )
         self._input_type = InputType(self._intake)
-        self._events = Events(self._client, id, self._error_context)
+        self._events = Events(self._client, id)
 
     @property
     def asked_to_end(self) -> bool:
@@ -166,7 +169,9 @@ class InstanceClient(Handle):
                 stacklevel=callers_level(),
             )
         self._asked_to_end = True
-        return stop(self._client, self._id, time_left, can_call_keepalive, killed=self._killed)
+        answer = stop(self._client, self._id, time_left, can_call_keepalive, killed=self._killed)
+        self._is_ending = True
+        return answer
 
     def kill(
         self,
@@ -196,7 +201,7 @@ class InstanceClient(Handle):
             raise TypeError(f"opts must be KillMessageData, not {type(opts).__name__}")
         self._asked_to_end = True
         answer = kill(self._client, self._id, opts.remove_immediately or remove_immediately)
-        self._killed = True
+        self._killed = self._is_ending = True
         return answer
 
     def get_health(self) -> GetHealthResponse:
@@ -214,8 +219,10 @@ class InstanceClient(Handle):
         awaited = ended_error(self._id, "its health was awaited")
         answer = self._get("health", on_idle=self._watcher().on_idle(awaited))
         # The hub goes on repeating the last health message after the instance has ended.
-        info = fetch_info_or_none(self._client, self._id, asked_to_end=self._asked_to_end)
-        if info is not None:
+        info = None
+        with contextlib.suppress(ScramjetError):
+            answered = self._get(timeout=self._client.tuning.look)
+            info = instance_from(answered, asked_to_end=self._asked_to_end)
             info = last_words_of(self._client).known(info)
         return health_from(answer, self._started, info)
 
@@ -244,7 +251,7 @@ class InstanceClient(Handle):
         Returns:
             Its last info, with exit code and reason in `.terminated`, and the program's own error in `.cause`, as far
             as they are known. A 0.x hub says nothing: the info is then the last one before the end, with the status
-            "stopped".
+            "stopped". If it forgets an instance right after your `stop` or `kill`, id and status are all of it.
 
         Raises:
             HubTimeoutError: It is still alive.
@@ -619,13 +626,10 @@ class InstanceClient(Handle):
         for binary duplex use `get_stream("output")` and `submit_input`.
 
         Args:
-            stream: As in `send_stream`.
-            request_init: As in `send_stream`.
-            options: As in `send_stream`; each is also a keyword.
+            stream, request_init, options, progress: As in `send_stream`; each option is also a keyword.
             type: Content type of the input.
             end: Whether this body ends the program's input. None means yes; False keeps it open for more.
             json: Whether the source gives values to be sent as JSON lines.
-            progress: As in `send_stream`.
             timeout: Seconds for the whole upload; None means no limit.
             idle_timeout: Seconds without a byte of output after which reading raises `StreamIdleError`.
 
@@ -638,8 +642,6 @@ class InstanceClient(Handle):
         has neither option (docs/protocol.md, "Inout").
         """
         limit = duration("idle_timeout", idle_timeout)
-        if end is None and _end_of(options) is None:
-            end = True
         chosen = plan(
             "input",
             request_init,
@@ -649,6 +651,7 @@ class InstanceClient(Handle):
             json=json,
             progress=progress,
             timeout=timeout,
+            default_end=True,
         )
         body = chosen.body(stream, own=True)
         if generation_of(self._client).modern and not chosen.end and limit is None:
@@ -680,7 +683,7 @@ class InstanceClient(Handle):
         body = event_body(self._client, event_name, message)
         self._first_input.event(event_name, message)
         answer = self._client.request("POST", self._route("_event"), body, **self._error_context)
-        accepted = answer.value.get("accepted") if isinstance(answer.value, dict) else None
+        accepted = as_object(answer.value).get("accepted")
         return SendEventResponse(
             event_name=event_name, message=message, sent=accepted in (True, "OK"), raw=answer.value
         )
@@ -790,10 +793,7 @@ class InstanceClient(Handle):
         here blocks the program once some megabytes are waiting in it.
 
         Args:
-            stdout: Where the program's stdout goes.
-            stderr: Where its stderr goes.
-            output: Where its output goes.
-            log: Where its log goes.
+            stdout, stderr, output, log: Where these streams of the program go.
 
         Returns:
             A `Follow`. It ends when its streams do, with the instance at the latest, and after everything written
@@ -903,10 +903,7 @@ class InstanceClient(Handle):
 
         Args:
             stdin: True for this program's stdin, another file to send, or None.
-            stdout: Where the program's stdout goes; see `follow`.
-            stderr: Where its stderr goes.
-            output: Where its output goes.
-            log: Where its log goes.
+            stdout, stderr, output, log: Where these streams of the program go; see `follow`.
 
         Returns:
             The instance's last info as from `wait`, or None if the user detached.
@@ -962,6 +959,9 @@ class InstanceClient(Handle):
         known: GetInstanceResponse | None = None,
         advice: str = "",
     ) -> GetInstanceResponse:
+        if known is None and self._is_ending:
+            # A hub that forgets it at once has carried out the order.
+            known = GetInstanceResponse(id=self._id, sequence="", status="stopping")
         return self._watcher().wait_until(
             until,
             what,
@@ -1007,19 +1007,14 @@ class InstanceClient(Handle):
 
     def _intake(self) -> Intake:
         """Ask the hub how the program takes its input."""
-        info = self._get().value
-        info = info if isinstance(info, Mapping) else {}
+        info = as_object(self._get().value)
         sequence = info.get("sequence")
         if isinstance(sequence, str):
             # 0.x gives only the id of an instance's sequence.
-            try:
-                sequence = self._client.request("GET", route("sequence", sequence)).value
-            except NotFoundError:
-                sequence = None
-        config = sequence.get("config") if isinstance(sequence, Mapping) else None
-        return generation_of(self._client).intake(
-            info, config if isinstance(config, Mapping) else {}
-        )
+            with contextlib.suppress(NotFoundError):
+                sequence = self._client.get(route("sequence", sequence))
+        config = as_object(as_object(sequence).get("config"))
+        return generation_of(self._client).intake(info, config)
 
     def _send_nothing(self, type: str) -> None:
         """Send an empty body to the input, which stays open."""
@@ -1033,7 +1028,6 @@ class InstanceClient(Handle):
         # The answer to `inout` comes with the first output, any other answer before the hub reads the body.
         early = stream_id != "inout"
         name = "input" if stream_id == "inout" else stream_id
-        first = self._first_input
         ended = ended_error(self._id, f"{stream_id} was being sent")
         return Destination(
             requester=client,
@@ -1043,7 +1037,11 @@ class InstanceClient(Handle):
             head_limit=client.timeouts.read if early else None,
             watch=lambda: self._watcher().on_idle(ended),
             gate=self._gates[name],
-            guard=partial(first.guard, early_yes=early) if name == "input" else first.hold,
+            guard=(
+                partial(GuardedBody, self._first_input, early_yes=early)
+                if name == "input"
+                else lambda body, _type: HeldBody(self._first_input, body)
+            ),
             types=self._input_type if name == "input" else None,
             **self._error_context,
         )
@@ -1076,9 +1074,3 @@ class InstanceClient(Handle):
             output.close()
             raise
         return output
-
-
-def _end_of(options: OptionsLike | None) -> bool | None:
-    """Return the `end` of a send's options; None if it is not given."""
-    end = options.get("end") if isinstance(options, Mapping) else getattr(options, "end", None)
-    return None if end is None else bool(end)

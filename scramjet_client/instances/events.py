@@ -6,7 +6,7 @@ import contextlib
 import re
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from scramjet_client._base import Live, callers_level
 from scramjet_client._clock import monotonic
@@ -20,7 +20,7 @@ from scramjet_client.http.failures import quiet
 from scramjet_client.http.settings import route
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.instances.lifetime import ended_error
-from scramjet_client.instances.watcher import EndWatcher, SharedLooks
+from scramjet_client.instances.watcher import EndWatcher, SharedLooks, about
 from scramjet_client.models import GetEventResponse
 from scramjet_client.streams.output import EventStream, OutputStream
 
@@ -48,20 +48,11 @@ def readable_name(event_name: str) -> str:
 
 
 class Events:
-    """The events that one instance emits; see the methods of `InstanceClient`.
+    """The events that one instance emits; see the methods of `InstanceClient`."""
 
-    Args:
-        client: The hub.
-        instance_id: The instance.
-        error_context: What the errors of its requests say, as for `Requester.request`.
-    """
-
-    def __init__(
-        self, client: HttpClient, instance_id: str, error_context: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, client: HttpClient, instance_id: str) -> None:
         self._client = client
         self._id = instance_id
-        self._error_context = error_context
 
     def last(self, event_name: str, timeout: Duration | None) -> GetEventResponse:
         """Return the last event of a name that the hub has seen, or wait for the first."""
@@ -69,7 +60,7 @@ class Events:
         exchange = self.exchange(event_name, timeout)
         generation = generation_of(self._client)
         try:
-            answer = self._client.request("GET", path, **self._error_context, exchange=exchange)
+            answer = self._client.request("GET", path, **about(self._id), exchange=exchange)
         except HubTimeoutError as error:
             self.check_overdue(event_name, exchange, error)
             raise
@@ -113,7 +104,7 @@ class Events:
             name=f"events {event_name!r} of {self._id!r}",
             timeout=timeout,
             idle_timeout=idle_timeout,
-            **self._error_context,
+            **about(self._id),
             exchange=exchange,
         )
         return EventStream(event_name, raw, lambda value: generation.event(event_name, value))
@@ -157,8 +148,7 @@ _IN_BLOCK = "value after a block: with instance.expect_event(name) as expected: 
 class ExpectedEvent(Live):
     """An event that the client is listening for; see `InstanceClient.expect_event`.
 
-    Attributes:
-        value: The event; set once the `with` block has ended.
+    Its `value` is set once the `with` block has ended.
     """
 
     _guesses: ClassVar[Mapping[str, str]] = dict.fromkeys(

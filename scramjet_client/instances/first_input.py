@@ -53,8 +53,8 @@ _SLOWNESS_LIMIT = 10.0
 _FIRST_READ = 1 << 20
 """Bytes of ASCII behind which nothing comes together with the header lines: many times the 64 KB of such a read."""
 
-_ONE_READ = 1024
-"""Bytes of text that normally travel in one packet and are read at once."""
+ONE_READ = 1024
+"""Bytes of text that normally travel in one packet and are read at once, so that no character of it is split."""
 
 _SILENT = attrs.evolve(UNKNOWN, reading=False)
 """The assumption about a program of which nothing has been heard for so long that the client stops waiting."""
@@ -69,6 +69,7 @@ class ChangedInputWarning(UserWarning):
     """Data was sent in a way in which a Node.js program may receive U+FFFD for parts of it."""
 
 
+@attrs.define(kw_only=True, eq=False)
 class FirstInput:
     """A client's knowledge about the first input and the first stdin of one instance.
 
@@ -80,50 +81,22 @@ class FirstInput:
         tuning: The time limits.
     """
 
-    def __init__(
-        self,
-        *,
-        look: Callable[[], Intake],
-        hear: Callable[[], object],
-        shows_reading: Callable[[], bool],
-        send_nothing: Callable[[str], object],
-        tuning: Tuning,
-    ) -> None:
-        self._look = look
-        self._hear = hear
-        self._shows_reading = shows_reading
-        self._tuning = tuning
-        self._send_nothing = send_nothing
-        self._intake: Intake | None = None
-        """Set once the program has read the header lines."""
-        self._heard = False
-        """Whether the program of an old hub has been heard of."""
-        self._ordered = False
-        """Whether the program takes its stdin in order."""
-        self._warned = False
-
-    @property
-    def unsettled(self) -> bool:
-        """Whether the program may still have to read the header lines."""
-        return self._intake is None
-
-    def guard(self, body: BodySource, type: str, *, early_yes: bool) -> GuardedBody:
-        """Return a body that waits where it must; set its `upload` before it is sent.
-
-        Args:
-            body: The body to send.
-            type: Its content type.
-            early_yes: Whether the hub accepts the request before it reads any of the body.
-        """
-        return GuardedBody(self, body, type=type, early_yes=early_yes)
-
-    def hold(self, body: BodySource, _type: str) -> HeldBody:
-        """Return a body for stdin that waits where it must; set its `upload` before it is sent."""
-        return HeldBody(self, body)
+    _look: Callable[[], Intake]
+    _hear: Callable[[], object]
+    _shows_reading: Callable[[], bool]
+    _send_nothing: Callable[[str], object]
+    _tuning: Tuning
+    intake: Intake | None = attrs.field(default=None, init=False)
+    """Set once the program has read the header lines."""
+    _heard: bool = attrs.field(default=False, init=False)
+    """Whether the program of an old hub has been heard of."""
+    _ordered: bool = attrs.field(default=False, init=False)
+    """Whether the program takes its stdin in order."""
+    _warned: bool = attrs.field(default=False, init=False)
 
     def settle(self, upload: Upload[Any], type: str, *, early_yes: bool) -> None:
         """Wait until bytes that are not ASCII would arrive unchanged, or the upload has ended."""
-        if self._intake is not None:
+        if self.intake is not None:
             return
         if early_yes and not upload.wait_for_head(_YES_LIMIT):
             # A proxy may hold the request back until its body is complete. An empty body is complete at once.
@@ -139,7 +112,7 @@ class FirstInput:
             self._warn(
                 upload, "U+FFFD may stand in place of bytes that are not ASCII, at the beginning"
             )
-        self._intake = intake
+        self.intake = intake
 
     def hear(self, upload: Upload[Any]) -> None:
         """Wait until the first piece of an input would arrive once, or the upload has ended.
@@ -165,7 +138,7 @@ class FirstInput:
 
     def text(self, name: str) -> None:
         """Warn once that a Node.js program may receive other text than was sent."""
-        if not self._warned and self._intake is not None and self._intake.decodes:
+        if not self._warned and self.intake is not None and self.intake.decodes:
             self._warned = True
             advice = (
                 "send it as bytes and decode it in the program, or send ASCII, as json=True does"
@@ -175,10 +148,10 @@ class FirstInput:
     def event(self, event_name: str, message: Any) -> None:
         """Warn if a Node.js program may receive another message than was sent."""
         text = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
-        if len(text) <= _ONE_READ or text.isascii():
+        if len(text) <= ONE_READ or text.isascii():
             return
         try:
-            decodes = (self._intake or self._look()).decodes
+            decodes = (self.intake or self._look()).decodes
         except ScramjetError:
             # The request that sends the event reports the error.
             return
@@ -235,12 +208,7 @@ class FirstInput:
 
 
 class _WaitingBody:
-    """A body that passes its pieces on, and waits where it must.
-
-    Attributes:
-        upload: The upload that sends it.
-        whole: The whole body, if it is in memory.
-    """
+    """A body that passes its pieces on, and waits where it must; set its `upload` before it is sent."""
 
     def __init__(self, first: FirstInput, body: BodySource) -> None:
         self.upload: Upload[Any] | None = None
@@ -264,14 +232,17 @@ class _WaitingBody:
 
 
 class GuardedBody(_WaitingBody):
-    """A body for an input. It waits before the first piece that is not ASCII, as `FirstInput` says."""
+    """A body for an input. It waits before the first piece that is not ASCII, as `FirstInput` says.
 
-    def __init__(self, first: FirstInput, body: BodySource, *, type: str, early_yes: bool) -> None:
+    With `early_yes`, the hub accepts the request before it reads any of the body.
+    """
+
+    def __init__(self, first: FirstInput, body: BodySource, type: str, *, early_yes: bool) -> None:
         super().__init__(first, body)
         self._type = type
         self._text = type != BINARY
         self._early_yes = early_yes
-        self._waits = first.unsettled
+        self._waits = first.intake is None
         self._looks = self._waits or self._text
         self._size = 0
 
@@ -299,7 +270,7 @@ class GuardedBody(_WaitingBody):
         if self._waits:
             self._waits = False
             self._first.settle(self._own, self._type, early_yes=self._early_yes)
-        if self._text and not piece[max(0, _ONE_READ - self._size) :].isascii():
+        if self._text and not piece[max(0, ONE_READ - self._size) :].isascii():
             self._text = False
             self._first.text(self._own.name)
 

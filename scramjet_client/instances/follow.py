@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,16 +18,14 @@ from scramjet_client.errors import (
     UploadError,
 )
 from scramjet_client.http.at_exit import AtExit
-from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
+from scramjet_client.http.threads import start_thread
 from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.streams.targets import Target
 from scramjet_client.uploads.upload import Upload
-
-_numbers = itertools.count(1)
 
 _POLL = 0.25
 """How often, in seconds, a silent stream checks whether its instance has ended."""
@@ -44,11 +41,9 @@ Open = Callable[[str, Exchange], OutputStream]
 
 
 class Feeds:
-    """The uploads that run beside a `Follow`. Their errors count, unless the instance's end caused them.
+    """The uploads that run beside a `Follow`; some may begin later. `news` is called when one of them has ended.
 
-    Args:
-        uploads: The uploads, which may begin later.
-        news: Called when one of them has ended.
+    Their errors count, unless the instance's end caused them.
     """
 
     def __init__(self, uploads: Sequence[Upload[Any]], news: Callable[[], object]) -> None:
@@ -116,12 +111,7 @@ class _Copying:
                 exchange = watcher.exchange(stream_id, poll=_POLL)
                 self._streams[stream_id] = open_stream(stream_id, exchange)
             for stream_id in self._targets:
-                name = f"scramjet-follow-{next(_numbers)}"
-                thread = threading.Thread(
-                    target=in_context(self._copy), args=(stream_id,), name=name, daemon=True
-                )
-                thread.start()
-                self._threads.append(thread)
+                self._threads.append(start_thread("scramjet-follow", self._copy, stream_id))
         except BaseException:
             self.end()
             for target in self._targets.values():
@@ -240,14 +230,9 @@ class Follow(Closing):
         *,
         news: Callable[[], object] = lambda: None,
     ) -> None:
-        """Open the streams and start. Only the package itself calls this.
+        """Open the streams and start; only the package itself calls this.
 
-        Args:
-            name: The followed object, for messages: "instance 'abc'".
-            open_stream: Opens one stream.
-            watcher: Detects the end of the instance.
-            targets: Where each stream goes; each target is closed when its stream has ended.
-            news: Called by the threads when a stream has ended or failed.
+        Each target is closed when its stream has ended. The threads call `news` when a stream has ended or failed.
         """
         self._copying = _Copying(name, targets, news)
         self._copying.start(open_stream, watcher)

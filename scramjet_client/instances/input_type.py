@@ -15,6 +15,7 @@ from scramjet_client._base import callers_level
 from scramjet_client.api.generations import Intake
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.interrupts import let_interrupts_pass
+from scramjet_client.instances.first_input import ONE_READ
 from scramjet_client.models import BINARY, NDJSON, TEXT
 from scramjet_client.uploads.options import SendPlan
 from scramjet_client.uploads.sources import JsonLines, Source, Utf8Only
@@ -23,19 +24,12 @@ from scramjet_client.uploads.upload import Upload
 _FIRST_ITEM = 0.25
 """Seconds to wait for the first item of an iterable, which decides the type. A refusal must not wait longer."""
 
-_SPLIT_FROM = 1024
-"""Bytes of text above which a Node.js runner may split a character between two reads."""
-
 _LINE_LIMIT = 65536
 """Bytes of a text line above which a Python runner delivers it to no program."""
 
 
 class InputType:
-    """The content type of one instance's input.
-
-    Args:
-        look: Asks the hub how the program takes its input.
-    """
+    """The content type of one instance's input; `look` asks the hub how the program takes it."""
 
     def __init__(self, look: Callable[[], Intake]) -> None:
         self._look = look
@@ -79,7 +73,7 @@ class InputType:
             return BINARY
         if body.whole is not None:
             data = bytes(body.whole)
-            whole_characters = len(data) <= _SPLIT_FROM or data.isascii()
+            whole_characters = len(data) <= ONE_READ or data.isascii()
             short_lines = max(map(len, data.split(b"\n"))) < _LINE_LIMIT
             if whole_characters and short_lines:
                 return TEXT

@@ -13,13 +13,10 @@ _READ_SIZE = 65536
 
 
 class Keyboard:
-    """An iterator over a file's data, as it arrives. `stop` ends it even while it waits.
+    """An iterator over the data of a file, or of its `buffer`, as it arrives. `stop` ends it even while it waits.
 
     That works on POSIX systems, for files of the operating system. Other files, and the Windows console, do not support
     it: there a read that has begun continues until data arrives, and that data is lost.
-
-    Args:
-        file: A binary or text file, or one with a binary `buffer`.
     """
 
     def __init__(self, file: Any) -> None:

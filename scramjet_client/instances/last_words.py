@@ -152,15 +152,9 @@ def last_words_of(client: HttpClient) -> LastWords:
 
 
 class LastLines:
-    """The end of an instance's stderr and log, for a caller who reads them itself.
+    """The end of an instance's stderr and log, for a caller who reads them and writes them to `stderr` and `log`.
 
-    Args:
-        client: A client of its hub.
-        stderr: A binary file that gets all of its stderr, or None.
-        log: A binary file that gets all of its log, or None.
-
-    Attributes:
-        stderr, log: They take the data of the streams.
+    A binary file that is given for one of them gets all of it.
     """
 
     def __init__(self, client: HttpClient, stderr: Any = None, log: Any = None) -> None:
@@ -177,8 +171,7 @@ class LastLines:
     def news(self, is_alive: Callable[[], bool]) -> Survived | None:
         """Return an error that the program survives, once, while it runs. Call it now and then.
 
-        Args:
-            is_alive: Says whether the instance still runs; called only if there is such an error.
+        `is_alive` says whether the instance still runs, and is called only if there is such an error.
         """
         arrived = (self.stderr.total, self.log.total)
         if self._told or arrived == self._searched:
@@ -194,8 +187,7 @@ class LastLines:
     def explain(self, info: GetInstanceResponse | None) -> bool:
         """Return whether they say all that a reader of the log can learn about an end.
 
-        Args:
-            info: What the hub says about the end. It may tell no exit code; then only the log has it.
+        The hub's info may tell no exit code; then only the log has it.
         """
         code = None if info is None or info.terminated is None else info.terminated.exit_code
         if code == 0:

@@ -20,7 +20,7 @@ from scramjet_client.errors import (
     ScramjetError,
     StopTimeoutError,
 )
-from scramjet_client.http.answers import JsonAnswer
+from scramjet_client.http.answers import JsonAnswer, as_object
 from scramjet_client.http.exchange import WaitEnded
 from scramjet_client.http.settings import route
 from scramjet_client.instances.watcher import EndWatcher, about, fetch_info
@@ -134,12 +134,7 @@ def stop(
 ) -> SendStopInstanceResponse:
     """Send a stop and wait for its effect; see `InstanceClient.stop`.
 
-    Args:
-        client: The client of its hub.
-        instance_id: The instance.
-        timeout_ms: Milliseconds.
-        can_call_keepalive: Whether it may ask for more time.
-        killed: Whether this client has killed it; then it is only waited for.
+    An instance that this client has `killed` is only waited for.
     """
     generation = generation_of(client)
     killed = killed and generation.modern
@@ -232,7 +227,7 @@ def kill(
                 raise
             time.sleep(0.05)
         else:
-            said = answer.value if isinstance(answer.value, dict) else {}
+            said = as_object(answer.value)
             message = str(said.get("status") or said.get("opStatus") or answer.reason)
             return SendKillInstanceResponse(
                 message=message, killed=answer.status == 202, raw=answer.value

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, ClassVar, Literal, TypeVar
@@ -27,9 +25,9 @@ from scramjet_client.errors import (
     ScramjetError,
     UnsupportedByHubError,
 )
-from scramjet_client.http.contexts import in_context
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.retries import pauses
+from scramjet_client.http.threads import fulfil, start_thread
 from scramjet_client.instances.cause import Survived, evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.last_words import LastLines, last_words_of
@@ -59,8 +57,6 @@ _NOT_FED = {
     "input": "; run() sent no input, only stdin: if it waits for its input, give the data as input=",
 }
 """What to say if one of the two was sent, and the program has given nothing."""
-
-_numbers = itertools.count(1)
 
 
 def explain(error: BaseException, text: str) -> None:
@@ -176,13 +172,7 @@ def refuse_check(client: HttpClient) -> None:
 def run_new(
     start: Callable[[], _I], run_it: Callable[[_I, float | None], _R], timeout: float | None
 ) -> _R:
-    """Start an instance and run it. After any error, the instance does not live on.
-
-    Args:
-        start: Starts it.
-        run_it: Runs it within the remaining seconds.
-        timeout: Seconds for both.
-    """
+    """Start an instance and run it, within the seconds for both. After any error, the instance does not live on."""
     began = monotonic()
     instance = _started(start)
     left = None if timeout is None else max(timeout - (monotonic() - began), _FIRST_PAUSE)
@@ -205,17 +195,7 @@ def _started(start: Callable[[], _I]) -> _I:
     ends with it.
     """
     starting: Future[_I] = Future()
-
-    def work() -> None:
-        try:
-            starting.set_result(start())
-        except BaseException as error:  # raised in the thread that waits
-            starting.set_exception(error)
-
-    thread = threading.Thread(
-        target=in_context(work), name=f"scramjet-start-{next(_numbers)}", daemon=True
-    )
-    thread.start()
+    thread = start_thread("scramjet-start", fulfil, starting, start)
     try:
         return starting.result(wait_in_parts(starting, None))
     except BaseException:
@@ -240,13 +220,7 @@ def run(
 ) -> CompletedInstance:
     """Run an instance to its end; see `InstanceClient.run`.
 
-    Args:
-        instance: The instance.
-        open_stream: Opens one of its streams.
-        uploads: The uploads that feed it, not yet started.
-        timeout: Seconds.
-        unfinished: What happens to the instance if its end is not seen.
-        output: Where its output goes instead of memory.
+    The uploads feed it, and have not begun. An `output` takes its output instead of memory.
     """
     try:
         return _Run(instance, open_stream, uploads, timeout, output).through()

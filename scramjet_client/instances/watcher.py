@@ -60,28 +60,12 @@ def about(instance_id: str) -> dict[str, Any]:
 
 
 def fetch_info(
-    client: HttpClient,
-    instance_id: str,
-    *,
-    timeout: float | None = None,
-    asked_to_end: bool = False,
+    client: HttpClient, instance_id: str, *, timeout: float | None = None
 ) -> GetInstanceResponse:
     """Return the hub's current info on an instance."""
     path = route("instance", instance_id)
     answer = client.request("GET", path, timeout=timeout, **about(instance_id))
-    return instance_from(answer, asked_to_end=asked_to_end)
-
-
-def fetch_info_or_none(
-    client: HttpClient, instance_id: str, *, asked_to_end: bool
-) -> GetInstanceResponse | None:
-    """Return the hub's info on an instance, or None if the hub does not answer. The request has a short timeout."""
-    try:
-        return fetch_info(
-            client, instance_id, timeout=client.tuning.look, asked_to_end=asked_to_end
-        )
-    except ScramjetError:
-        return None
+    return instance_from(answer, asked_to_end=False)
 
 
 @attrs.define
@@ -118,10 +102,7 @@ class SharedLooks:
     ) -> GetInstanceResponse | None:
         """Return the instance's state, None if it is gone. Raises the request's errors.
 
-        Args:
-            instance_id: The instance.
-            since: Moment of the clock; an older look does not count. None means now.
-            alone: Whether only a look at this instance counts, and not a list.
+        A look before `since`, a moment of the clock, does not count; None means now. With `alone`, nor does a list.
         """
         with self._lock:
             now = self._clock()
@@ -203,10 +184,6 @@ class EndWatcher:
 
     Safe to use from any thread. It looks at the instance when a caller asks it to, and when a wait has become silent.
     It shares its looks with all other watchers of the same `HttpClient`.
-
-    Args:
-        client: The hub.
-        instance_id: The instance.
     """
 
     def __init__(self, client: HttpClient, instance_id: str) -> None:
@@ -231,14 +208,9 @@ class EndWatcher:
     def fetch_info(
         self, *, at_most: float = 0.0, alone: bool = False
     ) -> GetInstanceResponse | None:
-        """Look at the instance, or return the result of another look if it is at most `at_most` seconds old.
+        """Look at the instance, or use another look that is at most `at_most` seconds old; return `info`.
 
-        Args:
-            at_most: Seconds.
-            alone: As for `SharedLooks.fetch`.
-
-        Returns:
-            The info as in the attribute `info`.
+        With `alone`, a list does not count.
         """
         began = monotonic()
         try:
@@ -287,8 +259,6 @@ class EndWatcher:
         stream_id: str | None = None,
         *,
         poll: float | None = None,
-        deadline: float | None = None,
-        error: ErrorMaker | None = None,
     ) -> Exchange:
         """Return an exchange whose answer ends some time after the instance does.
 
@@ -296,27 +266,19 @@ class EndWatcher:
             stream_id: The output stream that is read, or None for another answer.
             poll: How often, in seconds, a silent exchange checks whether the instance has ended; by default as often
                 as it looks (`Tuning.look_every`).
-            deadline: As in `Exchange`.
-            error: Makes the error to raise; without it the answer ends as a stream does.
         """
         lines = HubLines() if stream_id == "log" else None
         settle = self._client.tuning.settle(stream_id)
         exchange = Exchange(
-            deadline=deadline,
-            on_idle=_Silence(self, settle, error, lines),
+            on_idle=_Silence(self, settle, lines=lines),
             poll=self._client.tuning.look_every if poll is None else poll,
         )
         exchange.is_noise = lines
         return exchange
 
     def event_exchange(self, *, deadline: float | None, error: ErrorMaker) -> Exchange:
-        """Return an exchange for an event, which ends soon if the instance had ended before.
-
-        Args:
-            deadline: As in `Exchange`.
-            error: Makes the error to raise when the instance has ended.
-        """
-        silence = _Silence(self, self._client.tuning.settle(None), error, None)
+        """Return an exchange for an event, which ends with an error, and soon if the instance had ended before."""
+        silence = _Silence(self, self._client.tuning.settle(None), error)
         exchange = Exchange(deadline=deadline, poll=_EARLY_LOOK)
         first = True
 
@@ -328,7 +290,7 @@ class EndWatcher:
                 if self.ended_at is None:
                     exchange.poll = self._client.tuning.look_every
                 else:
-                    silence.hurry(_ENDED_SETTLE)
+                    silence.settle = min(silence.settle, _ENDED_SETTLE)
             silence(quiet)
 
         exchange.on_idle = on_idle
@@ -336,15 +298,10 @@ class EndWatcher:
 
     def on_idle(self, error: ErrorMaker | None = None) -> Callable[[float], bool]:
         """Return the idle hook for an exchange that is created elsewhere; see `exchange`."""
-        return _Silence(self, self._client.tuning.settle(None), error, None)
+        return _Silence(self, self._client.tuning.settle(None), error)
 
     def at_first_sight(self, *, every: float, deadline: float) -> Exchange:
-        """Return an exchange that stops waiting for its answer as soon as the end is seen: `WaitEnded`.
-
-        Args:
-            every: Seconds between two looks.
-            deadline: As in `Exchange`.
-        """
+        """Return an exchange that stops waiting for its answer as soon as a look finds the end: `WaitEnded`."""
 
         def on_idle(_silence: float) -> None:
             self.try_to_look(every)
@@ -384,8 +341,7 @@ class EndWatcher:
         """Look at the instance until `until` accepts its info; see `InstanceClient.wait` and `wait_for`.
 
         Args:
-            until: The condition to wait for.
-            what: The same in words.
+            until: The condition to wait for; `what` says the same in words.
             timeout: Seconds.
             ask: Looks once, for a caller who knows more about the instance.
             ended: Makes the error to raise if the instance ends first.
@@ -449,6 +405,7 @@ class EndWatcher:
         return True
 
 
+@attrs.define(eq=False)
 class _Silence:
     """The `on_idle` hook of one wait: ends it when the instance has ended and no more data is on the way.
 
@@ -457,31 +414,20 @@ class _Silence:
     all data that was on the way, however slow that data is.
     """
 
-    def __init__(
-        self, watcher: EndWatcher, settle: float, error: ErrorMaker | None, lines: HubLines | None
-    ) -> None:
-        self._watcher = watcher
-        self._settle = settle
-        self._error = error
-        self._lines = lines
-        self._confirmed_at: float | None = None
-        self._echoes_before = 0
-
-    def hurry(self, settle: float) -> None:
-        """End the wait after at most this many seconds of silence."""
-        self._settle = min(self._settle, settle)
+    _watcher: EndWatcher
+    settle: float
+    _error: ErrorMaker | None = None
+    _lines: HubLines | None = None
+    _confirmed_at: float | None = attrs.field(default=None, init=False)
+    _echoes_before: int = attrs.field(default=0, init=False)
 
     def __call__(self, silence: float) -> bool:
-        """Look if it is time to. `silence` is the number of seconds without data.
-
-        Returns:
-            Whether the last look found the instance alive.
-        """
+        """Look if it is time to, after a silence in seconds; return whether the last look found the instance alive."""
         watcher = self._watcher
         watcher.try_to_look(self._pause(silence))
         ended_at = watcher.ended_at
         quiet = 0.0 if ended_at is None else min(silence, monotonic() - ended_at)
-        if ended_at is None or quiet < max(self._settle, _ROUND_TRIPS * watcher._slowest):
+        if ended_at is None or quiet < max(self.settle, _ROUND_TRIPS * watcher._slowest):
             self._confirmed_at = None
             return watcher.seen_alive
         if self._is_over(silence):

@@ -21,6 +21,7 @@ from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, Scram
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.interrupts import Event
+from scramjet_client.http.retries import pauses
 from scramjet_client.http.settings import route
 from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.instances.client import InstanceClient
@@ -187,28 +188,31 @@ class LiveView(Closing):
             self._watch()
         except BaseException as error:  # kept, and raised to the thread that waits
             self._error = error
-        closed = self._closing.is_set()
         try:
             self._follow.close()
         except BaseException as error:  # the error that ended the streams
             self._error = self._error or error
         try:
-            self._finish(closed)
+            self._finish()
             self._draw(self._state())
         except Exception as error:  # there is nobody left to see it
             self._error = self._error or error
         finally:
             self._over.set()
 
-    def _finish(self, closed: bool) -> None:
-        """Fill in the state for the last picture."""
+    def _finish(self) -> None:
+        """Fill in the state for the last picture, when the instance has ended or the view was closed."""
         for meter in self._meters.values():
             meter.stop()
-        if closed:
+        # The hub learns of the end after the streams: by a moment, or, of a Node.js program, by 10 s.
+        looks = pauses(self._interval, _LOOK_EVERY)
+        while not self._closing.is_set() and self._look() and self._error is None:
+            self._draw(self._state())
+            self._closing.wait(next(looks))
+        if self._closing.is_set():
             self._known = [f"was {self._known[0]}", *self._known[1:]]
             self._ended = self._why
             return
-        self._look()
         self._ended = "the view has ended" if self._error is None else "the view broke off"
 
     def _watch(self) -> None:
@@ -240,7 +244,8 @@ class LiveView(Closing):
             life=max(_LIFE, 3 * self._interval),
         )
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Learn the state of the instance; return whether it lives."""
         try:
             info = instance_from(self._ask(), asked_to_end=self._instance.asked_to_end)
         except InstanceNotFoundError:
@@ -248,19 +253,20 @@ class LiveView(Closing):
             self._known = ["gone"]
             found = self._evidence()
             self._failure = _failure(found.cause if found.fatal else None)
-            return
+            return False
         except ScramjetError as error:
             # If the hub is down, the streams report it themselves.
             self._known = ["unknown", str(error)]
-            return
+            return False
         if has_ended(info):
             info = settled(info, self._evidence())
             self._known = [shown_status(info), *_end(info.terminated)]
             self._failure = _failure(info.cause)
-            return
+            return False
         uptime = seconds_since(info.started)
         up = [] if uptime is None else [f"up {uptime:.0f} s"]
         self._known = [info.status, *self._health(info.started), *up]
+        return True
 
     def _evidence(self) -> Evidence:
         """Return the evidence of the end in the streams that the view reads."""

@@ -165,7 +165,7 @@ class _Walk:
             self._file(path, name, verdict)
 
     def _file(self, path: Path, name: str, verdict: str) -> None:
-        if not self._trusted and not self._rules.is_named(name, False):
+        if not self._trusted and not self._rules.is_named(name):
             head = _read(path, _HEAD)
             holds_key = holds_private_key(head) or is_database(head)
             public = verdict == "secret" and is_public(path.name, _read(path, _KEY_LIMIT))

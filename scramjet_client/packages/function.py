@@ -83,10 +83,9 @@ _LARGEST_VALUE = 1_048_576
 
 @attrs.frozen(kw_only=True)
 class FunctionSource:
-    """The parts of a function that travel.
+    """The parts of a function that travel, and its name.
 
     Attributes:
-        name: The function's name.
         origin: Where it is from: a file's name, or "a notebook".
         files: The generated files, by name; `main.py` is the one to run.
         copied: Modules beside the script, unchanged.
@@ -111,13 +110,7 @@ def read_function(
     include: Iterable[str | Path] = (),
     env: Iterable[str] = (),
 ) -> FunctionSource:
-    """Return everything that must travel for a function.
-
-    Args:
-        function: The function.
-        source: Its text, where Python does not know it.
-        include: Further files beside its script.
-        env: Variables whose values do not travel.
+    """Return everything that must travel for a function; see `Package.from_function`.
 
     Raises:
         TypeError: It is not a function, or `function(context, input)` can't call it.
@@ -201,28 +194,22 @@ def _settings(function: Any, namespace: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+@attrs.define(eq=False)
 class _Reader:
     """Collects definitions, values and imports, in the order that the module needs."""
 
-    def __init__(
-        self,
-        namespace: dict[str, Any],
-        modules: LocalModules,
-        source: str | None,
-        env: frozenset[str],
-    ) -> None:
-        self.modules = modules
-        self.origin = ""
-        self.blocks = False
-        self.secrets: list[str] = []
-        self.left: set[str] = set()
-        self._namespace = namespace
-        self._source = source
-        self._env = env
-        self._taken: dict[str, Any] = {}
-        self._imports: set[str] = set()
-        # Each part of the module, with its source if it has one.
-        self._body: list[tuple[str, Snippet | None]] = []
+    _namespace: dict[str, Any]
+    modules: LocalModules
+    _source: str | None
+    _env: frozenset[str]
+    origin: str = attrs.field(default="", init=False)
+    blocks: bool = attrs.field(default=False, init=False)
+    secrets: list[str] = attrs.field(factory=list, init=False)
+    left: set[str] = attrs.field(factory=set, init=False)
+    _taken: dict[str, Any] = attrs.field(factory=dict, init=False)
+    _imports: set[str] = attrs.field(factory=set, init=False)
+    _body: list[tuple[str, Snippet | None]] = attrs.field(factory=list, init=False)
+    """Each part of the module, with its source if it has one."""
 
     def text(self, name: str) -> tuple[str, list[tuple[int, int, str, int]]]:
         """Return the text of the module, and the places that its parts are from: see `imported` of the adapter."""

@@ -208,11 +208,9 @@ class Rules:
     """
 
     def __init__(self, lines: Iterable[str] = (), *, node: bool = True) -> None:
-        """Make the rules of one folder.
+        """Make the rules of one folder; the lines of its ignore file come before all others.
 
-        Args:
-            lines: Lines of its ignore file; they come before all other rules.
-            node: Whether `node_modules` belongs to the package.
+        With `node`, `node_modules` belongs to the package.
         """
         needless = _NEEDLESS.split() + ([] if node else ["node_modules"])
         self._needless = list(_rules(needless, "needless"))
@@ -227,9 +225,9 @@ class Rules:
             return "suspect" if is_code(path) and not is_folder else "secret"
         return _last(self._needless, path, is_folder) or _secrecy(path)
 
-    def is_named(self, path: str, is_folder: bool) -> bool:
-        """Return whether the folder's own rules include a path by its name."""
-        return _last(self._own, path, is_folder) == "wanted"
+    def is_named(self, file: str) -> bool:
+        """Return whether the folder's own rules include a file by its name."""
+        return _last(self._own, file, is_folder=False) == "wanted"
 
 
 @functools.lru_cache(maxsize=1024)

@@ -216,12 +216,7 @@ NAMED_MAIN = "scramjet_main.py"
 
 
 def read_named(file: Path, module: str, name: str) -> Contents:
-    """Return the package content for a function of a module, without the module itself.
-
-    Args:
-        file: The module's file.
-        module: The name by which its program imports it.
-        name: The function's name.
+    """Return the package content for a function of a module, without the module itself, which it imports by its name.
 
     Raises:
         ValueError: The file is not Python, has no such function, or no hub can call it.

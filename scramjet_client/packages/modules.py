@@ -36,15 +36,13 @@ _SHOWN = 8
 
 
 class LocalModules:
-    """The modules of one deployed function.
+    """The modules of one deployed function, of which those in `entries` travel.
 
     Attributes:
-        entries: The module files that travel.
         left_out: Files beside them that may hold secrets, and stay.
         suspects: Files that travel although they look like secrets.
         unnamed: Other files beside them that are not modules, and stay.
         imported: First names of all modules that the function needs.
-        package: The package of the function, or "".
         named: Names of the files that the user has named.
     """
 
@@ -91,11 +89,7 @@ class LocalModules:
         return self
 
     def take_imported_by_named(self, user: str) -> None:
-        """Take along the imports of the named files.
-
-        Raises:
-            ValueError: As `take`.
-        """
+        """Take along the imports of the named files; raises like `take`."""
         for why in map(self._follow, list(self.entries)):
             if why:
                 raise ValueError(f"{user} needs a module {why}")
@@ -128,11 +122,7 @@ class LocalModules:
             raise user.refusal(name, why)
 
     def take_imported_by(self, user: Snippet) -> None:
-        """Record the modules that a function imports itself when it runs.
-
-        Raises:
-            ValueError: As `take`.
-        """
+        """Record the modules that a function imports itself when it runs; raises like `take`."""
         found = imported_in(parsed(user.text), self.package)
         for top in sorted(found.needed):
             self.take(top, user, top)
@@ -327,12 +317,14 @@ def _is_distributed(folder: str, top: str) -> bool:
 
 def _is_known(top: str) -> bool:
     """Return whether a module is importable here although it has no file, as a built-in one."""
-    if top in sys.modules:
-        return True
+    return top in sys.modules or _spec(top) is not None
+
+
+def _spec(top: str) -> importlib.machinery.ModuleSpec | None:
     try:
-        return importlib.util.find_spec(top) is not None
+        return importlib.util.find_spec(top)
     except (ImportError, ValueError):
-        return False
+        return None
 
 
 def _place(top: str) -> Path | None:
@@ -341,10 +333,7 @@ def _place(top: str) -> Path | None:
     file = getattr(module, "__file__", None)
     folders = list(getattr(module, "__path__", []))
     if module is None:
-        try:
-            spec = importlib.util.find_spec(top)
-        except (ImportError, ValueError):
-            spec = None
+        spec = _spec(top)
         if spec is None or not (spec.has_location or spec.submodule_search_locations):
             return None
         file, folders = spec.origin, list(spec.submodule_search_locations or [])

@@ -51,10 +51,7 @@ _SHORTEST = 8
 def origin_of(name: str, texts: Iterable[str], line: int) -> str:
     """Return where the value of a name came from, in words, if that is outside the program; else "".
 
-    Args:
-        name: The variable.
-        texts: The file, or the cells, in which it has its value.
-        line: A line of the function that uses it. The functions around this line are searched too.
+    It has its value in one of the texts: a file, or cells. Functions around the line that uses it are searched too.
     """
     return _Search().of(name, [_Scope.of(text, line) for text in texts])
 

@@ -254,12 +254,14 @@ class Package(Closing):
         taken = {entry, adapter} & {each.name for each in entries}
         if taken:
             raise ValueError(f"a file {min(taken)!r} cannot travel: the package has its own")
+        made = in_memory({entry: text, adapter: ADAPTER.read_bytes()})
+        return [*self._run_instead(entry, entries), *made]
+
+    def _run_instead(self, entry: str, entries: Iterable[PackageEntry]) -> list[PackageEntry]:
+        """Have the manifest name another main file; return the entries with it."""
         self.manifest = {**self.manifest, "main": entry}
-        made = [
-            *in_memory({entry: text, adapter: ADAPTER.read_bytes()}),
-            manifest_entry(self.manifest),
-        ]
-        return [*(each for each in entries if each.name != MANIFEST), *made]
+        own = [each for each in entries if each.name != MANIFEST]
+        return [*own, manifest_entry(self.manifest)]
 
     def _finish(self, requirements: Requirements, base: Path) -> None:
         if not requirements:
@@ -287,14 +289,9 @@ class Package(Closing):
         found = find(into, trusted=True).entries
         installed = [attrs.evolve(each, name=inside + each.name) for each in found]
         entry, text = _vendoring.entry_for(posixpath.normpath(self.manifest["main"]))
-        self.manifest = {**self.manifest, "main": entry}
-        own = [
-            each
-            for each in self.entries
-            if each.name != MANIFEST and not each.name.startswith(inside)
-        ]
-        made = [*in_memory({entry: text}), manifest_entry(self.manifest)]
-        self.entries = tuple(sorted([*own, *made, *installed], key=lambda each: each.name))
+        own = [each for each in self.entries if not each.name.startswith(inside)]
+        entries = [*self._run_instead(entry, own), *in_memory({entry: text}), *installed]
+        self.entries = tuple(sorted(entries, key=lambda each: each.name))
 
     def __repr__(self) -> str:
         return f"<Package {self.name!r}: {len(self.entries)} entries, {self.size} bytes>"
@@ -440,11 +437,7 @@ def main_file(path: Path) -> Path | None:
 
 
 def module_file(root: Path, module: str) -> Path:
-    """Return the file of a module in a folder.
-
-    Raises:
-        ValueError: There is none.
-    """
+    """Return the file of a module in a folder, or raise ValueError."""
     place = root.joinpath(*module.split("."))
     for each in (place.with_suffix(".py"), place / "__init__.py"):
         if each.is_file():

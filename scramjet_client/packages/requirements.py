@@ -72,15 +72,10 @@ def _entry(main: str, name: str, what: str, path: str, adapter: str) -> tuple[st
 
 
 def install(requirements: Requirements, base: Path, into: Path) -> None:
-    """Let the pip of this Python install requirements into an empty folder.
+    """Let the pip of this Python install requirements into an empty folder, `into`.
 
     Blocks while pip works. pip's settings (PIP_INDEX_URL, pip.conf) apply. pip downloads and builds for this Python and
-    this platform.
-
-    Args:
-        requirements: Packages to install.
-        base: Where relative paths begin; if there is no such file there, they begin at the present folder.
-        into: The folder.
+    this platform. Relative paths begin at `base`; if there is no such file there, they begin at the present folder.
 
     Raises:
         ValueError: The file or pip is missing, or pip failed; then the message is pip's.

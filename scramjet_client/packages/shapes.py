@@ -31,22 +31,14 @@ def needs_adapter(tree: ast.Module) -> bool:
         return True
     if _yields(run) or _iterates(run):
         return True
-    returned = [
-        each.value
-        for each in _own_nodes(run)
-        if isinstance(each, ast.Return) and each.value is not None
-    ]
-    return not all(_is_stream(each, _input_name(run)) for each in returned)
+    return not all(_is_stream(each, _input_name(run)) for each in _returned(run))
 
 
 def makes_stream(tree: ast.Module) -> bool:
     """Return whether `run` of a main file makes a stream, as by `input.map`: an error in it would end nothing."""
     run = _run_of(tree)
     return isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) and any(
-        isinstance(each, ast.Return)
-        and each.value is not None
-        and any(isinstance(part, ast.Call) for part in ast.walk(each.value))
-        for each in _own_nodes(run)
+        isinstance(part, ast.Call) for each in _returned(run) for part in ast.walk(each)
     )
 
 
@@ -105,6 +97,12 @@ def _own_nodes(function: Function) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
             waiting += ast.iter_child_nodes(node)
+
+
+def _returned(function: Function) -> Iterator[ast.expr]:
+    for each in _own_nodes(function):
+        if isinstance(each, ast.Return) and each.value is not None:
+            yield each.value
 
 
 def _yields(function: Function) -> bool:

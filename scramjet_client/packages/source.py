@@ -32,13 +32,10 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 @attrs.frozen
 class Snippet:
-    """The source of one definition: a function, a class, or `name = ...`.
+    """The source of one definition: a function, a class, or `name = ...`, which can stand at the top of a module.
 
     Attributes:
-        name: The name that it defines.
-        text: Python code that defines it at the top of a module.
-        file: The file it is from.
-        line: Number of its first line in that file.
+        line: Number of its first line in the file that it is from.
         shift: How many lines of the text come before that line.
         given: The text it is from, if that is not in a file.
     """
@@ -137,11 +134,7 @@ def _cells() -> Mapping[str, Any]:
 
 
 def function_snippet(function: types.FunctionType, source: str | None = None) -> Snippet:
-    """Return the source of a function.
-
-    Args:
-        function: The function.
-        source: Python code that defines it, where Python itself does not know the source.
+    """Return the source of a function; `source` is the text that defines it, where Python itself does not know it.
 
     Raises:
         ValueError: There is no source, or the function was made from a different one.

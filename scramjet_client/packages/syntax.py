@@ -14,11 +14,7 @@ _lock = threading.Lock()
 
 
 def parsed(source: Union[str, bytes], name: str = "<unknown>") -> ast.Module:
-    """Return the tree of a source, as `ast.parse` does, from any thread.
-
-    Raises:
-        SyntaxError, ValueError, RecursionError: It is not source of this Python.
-    """
+    """Return the tree of a source, as `ast.parse` does, and with its errors, from any thread."""
     with _lock:
         for _ in range(_TRIES - 1):
             try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable
 
 from scramjet_client.packages.syntax import parsed
 
@@ -22,7 +21,14 @@ def typed_statements() -> list[str]:
     The history leaves out empty lines and a line that repeats the one before it. It also contains lines from earlier
     processes. So the caller must check that a statement is the right one.
     """
-    return _statements(_history())
+    found: list[str] = []
+    block: list[str] = []
+    for line in _history():
+        if block and not _goes_on(block, line):
+            found += _parsed(block)
+            block = []
+        block.append(line)
+    return found + _parsed(block)
 
 
 def _history() -> list[str]:
@@ -33,17 +39,6 @@ def _history() -> list[str]:
     length: int = readline.get_current_history_length()
     lines = (readline.get_history_item(at) for at in range(max(1, length - _MOST + 1), length + 1))
     return [line for line in lines if line]
-
-
-def _statements(lines: Iterable[str]) -> list[str]:
-    found: list[str] = []
-    block: list[str] = []
-    for line in lines:
-        if block and not _goes_on(block, line):
-            found += _parsed(block)
-            block = []
-        block.append(line)
-    return found + _parsed(block)
 
 
 def _goes_on(block: list[str], line: str) -> bool:

@@ -22,10 +22,7 @@ def bare(line: bytes) -> bytes:
 class LineSplitter:
     """Returns whole lines of data that comes in pieces, and keeps the beginning of the next line.
 
-    Args:
-        name: The name of the source, for errors.
-        keep_ends: Whether lines keep their ends.
-        limit: Bytes that a line may have without its end, or None.
+    A line may have `limit` bytes without its end; errors tell the `name` of the source.
     """
 
     def __init__(self, name: str, *, keep_ends: bool, limit: int | None = None) -> None:

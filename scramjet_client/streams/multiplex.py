@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 import queue
 import select
 import selectors
@@ -26,10 +25,10 @@ from typing import Optional
 from scramjet_client._base import Closing, public
 from scramjet_client._clock import monotonic
 from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError, StreamError
-from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
 from scramjet_client.http.interrupts import longest_part
+from scramjet_client.http.threads import start_thread
 from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream, lend, reclaim
 
@@ -305,11 +304,9 @@ class Member:
     """One stream, which no other reader may use while it is a member.
 
     Attributes:
-        stream: The stream.
         descriptor: The descriptor to wait for, -1 if all data has come.
         more: Whether data may be left that wakes no wait: read with the last data, but not given yet.
-        ended: Whether it has no more data.
-        error: The reason of the end, if not the hub's end of stream.
+        ended: Whether it has no more data; `error` is the reason, if not the hub's end of stream.
         left: Whether it has stopped being a member.
     """
 
@@ -322,7 +319,7 @@ class Member:
         self._splitter = LineSplitter(repr(stream), keep_ends=False, limit=limit)
         self._last = monotonic()
         self._first = True
-        self._hook_runs = False
+        self.hook_runs: bool = False
         self._outcome: Exception | None = None
         self.descriptor: int
         self._reader = lend(stream, on_close)
@@ -416,7 +413,7 @@ class Member:
         exchange = self._reader.exchange
         return (
             exchange.on_idle is not None
-            and not self._hook_runs
+            and not self.hook_runs
             and now - self._last >= exchange.poll
         )
 
@@ -429,11 +426,7 @@ class Member:
         except (WaitEnded, ScramjetError) as outcome:
             self._outcome = outcome
         finally:
-            self._hook_runs = False
-
-    def hook_ordered(self) -> None:
-        """Record that the hook will be called."""
-        self._hook_runs = True
+            self.hook_runs = False
 
     def leave(self) -> None:
         """Give the stream back to its other readers, with the beginning of a line that was read."""
@@ -459,8 +452,6 @@ class HookThread:
     It is a daemon, `scramjet-watch-N`, and runs from the first call until `close`.
     """
 
-    _numbers = itertools.count(1)
-
     def __init__(self) -> None:
         self._asked: queue.SimpleQueue[Optional[tuple[Member, Callable[[], object]]]] = (
             queue.SimpleQueue()
@@ -469,12 +460,10 @@ class HookThread:
 
     def ask(self, member: Member, then: Callable[[], object]) -> None:
         """Have that thread call the hook of a member, and then `then`."""
-        member.hook_ordered()
+        member.hook_runs = True
         self._asked.put((member, then))
         if self._thread is None:
-            name = f"scramjet-watch-{next(self._numbers)}"
-            self._thread = threading.Thread(target=in_context(self._run), name=name, daemon=True)
-            self._thread.start()
+            self._thread = start_thread("scramjet-watch", self._run)
 
     def _run(self) -> None:
         for member, then in iter(self._asked.get, None):

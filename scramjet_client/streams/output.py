@@ -440,15 +440,13 @@ def advise(stream: OutputStream, hint: Callable[[], str]) -> None:
 
 def overhear(stream: OutputStream, heard: Callable[[bytes], object]) -> None:
     """Have a stream give a function a copy of all data from the hub."""
-    stream._reader.heard = heard
+    stream._reader.hear(heard)
 
 
 def lend(stream: OutputStream, on_close: Callable[[], object]) -> AnswerReader:
     """Take a stream from its readers until `reclaim`, and return what it reads from.
 
-    Args:
-        stream: The stream.
-        on_close: Called if somebody closes it in the meantime.
+    If somebody closes it in the meantime, `on_close` is called.
     """
     stream._begin(None)
     stream._on_close = on_close
@@ -509,9 +507,7 @@ class EventStream(Closing):
 def arrived(stream: OutputStream, most: int) -> bytes:
     """Return the data that has come and was not read, without waiting; the stream is only good for `close` then.
 
-    Args:
-        stream: A stream that nobody reads any more.
-        most: Bytes after which to stop; a hub that goes on sending would go on for ever.
+    It stops after `most` bytes: a hub that goes on sending would go on for ever.
     """
     stream._begin(None)
     taken = []

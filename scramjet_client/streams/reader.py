@@ -31,15 +31,14 @@ class AnswerReader(io.RawIOBase):
 
     # Slots lie together in memory, unlike io's dict: after a wait, each touched place in memory costs time.
     __slots__ = (
-        "_at_end", "_body", "_direct", "_exchange", "_given_back", "_opener", "_read", "_response",
-        "broken", "bytes_read", "cut_short", "deferred", "defers", "heard", "hint", "name", "shut_here",
+        "_at_end", "_body", "_direct", "_given_back", "_heard", "_opener", "_read", "_response",
+        "broken", "bytes_read", "cut_short", "deferred", "defers", "exchange", "hint", "name", "shut_here",
     )  # fmt: skip
 
     def __init__(self, name: str, exchange: Exchange, opener: Opener) -> None:
         self.name: str = name
         self.bytes_read: int = 0
-        self.heard: Callable[[bytes], object] | None = None
-        """Called with a copy of all data from the hub, if somebody wants one."""
+        self._heard: Callable[[bytes], object] | None = None
         self.hint: Callable[[], str] | None = None
         """Returns what to do if the stream gives nothing, or "", for a user who interrupts a read."""
         self.broken: ScramjetError | None = None
@@ -51,7 +50,7 @@ class AnswerReader(io.RawIOBase):
         self.cut_short: bool = False
         """Whether this side has ended the stream, as a `timeout=` does: its last line may be a part of one."""
         self._direct = True
-        self._exchange = exchange
+        self.exchange: Exchange = exchange
         self._opener = opener
         self._response: requests.Response | None = None
         self._read: Callable[[memoryview], int] | None = None
@@ -63,6 +62,11 @@ class AnswerReader(io.RawIOBase):
     def readable(self) -> bool:
         """Return True."""
         return True
+
+    def hear(self, heard: Callable[[bytes], object]) -> None:
+        """Have one more function called with a copy of all data from the hub."""
+        before = self._heard
+        self._heard = heard if before is None else lambda data: (before(data), heard(data))
 
     def give_back(self, data: bytes) -> None:
         """Have the next reads give `data` first; it was the last data read from here."""
@@ -81,7 +85,8 @@ class AnswerReader(io.RawIOBase):
         if self._at_end:
             return 0
         try:
-            self._check_broken()
+            if self.broken is not None:
+                raise self.broken
             count = (self._read or self._opened())(memoryview(buffer))
         except BlockingIOError:
             return None
@@ -95,8 +100,8 @@ class AnswerReader(io.RawIOBase):
                 return 0
             count = 0
         self._came(count)
-        if self.heard is not None:
-            self.heard(bytes(memoryview(buffer)[:count]))
+        if self._heard is not None:
+            self._heard(bytes(memoryview(buffer)[:count]))
         return count
 
     def readall(self) -> Any:
@@ -124,7 +129,8 @@ class AnswerReader(io.RawIOBase):
         if self._at_end:
             return b""
         try:
-            self._check_broken()
+            if self.broken is not None:
+                raise self.broken
             data = self._body.take()
         except BlockingIOError:
             raise
@@ -133,8 +139,8 @@ class AnswerReader(io.RawIOBase):
             data = b""
         if data:
             self.bytes_read += len(data)
-            if self.heard is not None:
-                self.heard(data)
+            if self._heard is not None:
+                self._heard(data)
         elif data is not None:
             self._came(0)
         return data
@@ -152,10 +158,6 @@ class AnswerReader(io.RawIOBase):
             self.release()
         self.bytes_read += count
 
-    def _check_broken(self) -> None:
-        if self.broken is not None:
-            raise self.broken
-
     def _failed(self, error: Exception) -> None:
         """Return if the exception of a read means the end of the stream; else raise the right error."""
         let_interrupts_pass(error)
@@ -163,12 +165,12 @@ class AnswerReader(io.RawIOBase):
             raise error
         if isinstance(error, WaitEnded):
             self.cut_short = True
-            self._exchange.fail(error)
+            self.exchange.fail(error)
         elif isinstance(error, ScramjetError):
             if self.shut_here:
                 # The answer had not begun, so its low-level error tells nothing new.
                 raise self.ending(error) from error
-            self._exchange.fail(error)
+            self.exchange.fail(error)
             self.broken = error
             raise error
         elif isinstance(error, (*FOREIGN, AttributeError, ValueError)):
@@ -176,11 +178,6 @@ class AnswerReader(io.RawIOBase):
             raise self.ending(error) from quiet(error)
         else:
             raise error
-
-    @property
-    def exchange(self) -> Exchange:
-        """The exchange that the answer belongs to."""
-        return self._exchange
 
     @property
     def live(self) -> bool:
@@ -194,8 +191,8 @@ class AnswerReader(io.RawIOBase):
 
     def _opened(self) -> Callable[[memoryview], int]:
         response = self._response = self._opener()
-        self._exchange.size_limit = None
-        answer: Answer | None = self._exchange.answer
+        self.exchange.size_limit = None
+        answer: Answer | None = self.exchange.answer
         if answer is None or response.headers.get("Content-Encoding", "identity") != "identity":
             # This is a mock's answer, which has no socket below, or a proxy has compressed it unasked.
             self._read = _decoded(response)
@@ -205,15 +202,15 @@ class AnswerReader(io.RawIOBase):
             self._read = answer.read_plain if self._body is None else self._body.readinto
         if is_html(response):
             self._read, self._body = _no_page(self._read, response), None
-        if self._exchange.is_noise is not None and self._body is None:
-            self._read = _heard(self._read, self._exchange.came)
+        if self.exchange.is_noise is not None:
+            self.hear(self.exchange.came)
         return self._read
 
     def ending(self, error: BaseException) -> ScramjetError:
         """Return a foreign error as ours; the stream has ended."""
         self.release()
         after = f"after {self.bytes_read} bytes"
-        failure = self._exchange.failure
+        failure = self.exchange.failure
         ending: ScramjetError
         if self.shut_here:
             ending = StreamClosedError(f"{self.name} was closed while it was read, {after}")
@@ -225,15 +222,15 @@ class AnswerReader(io.RawIOBase):
             )
         else:
             ending = StreamInterruptedError(f"{self.name} was cut {after}: {root_text(error)}")
-        self._exchange.fail(ending)
+        self.exchange.fail(ending)
         self.broken = ending
         return ending
 
     def _late(self) -> str:
         """Return the limit of a read that has passed, in words."""
-        if self._exchange.overdue:
-            return f"was not over within {self._exchange.overdue}"
-        idle = self._exchange.idle_limit
+        if self.exchange.overdue:
+            return f"was not over within {self.exchange.overdue}"
+        idle = self.exchange.idle_limit
         return "was silent for " + (
             "longer than its limit" if idle is None else f"{seconds(idle)} (idle_timeout)"
         )
@@ -248,7 +245,7 @@ class AnswerReader(io.RawIOBase):
         """Free a blocked reader at once: shut the socket before anything waits for that reader."""
         if not self.closed:
             self.shut_here = True
-            self._exchange.abort()
+            self.exchange.abort()
 
     def close(self) -> None:
         """Shut the connection, and close."""
@@ -256,19 +253,6 @@ class AnswerReader(io.RawIOBase):
             self.interrupt()
             self.release()
         super().close()
-
-
-def _heard(
-    read: Callable[[memoryview], int], heard: Callable[[bytes], object]
-) -> Callable[[memoryview], int]:
-    """Return a reader that reports the data that it reads."""
-
-    def telling(buffer: memoryview) -> int:
-        count = read(buffer)
-        heard(bytes(buffer[:count]))
-        return count
-
-    return telling
 
 
 def _decoded(response: requests.Response) -> Callable[[memoryview], int]:

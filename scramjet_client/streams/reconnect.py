@@ -133,15 +133,7 @@ class ReconnectingStream(Closing):
         policy: Reconnect,
         on_gap: Callable[[Gap], object] | None,
     ) -> None:
-        """For the SDK: open the stream.
-
-        Args:
-            name: Name of the stream, for messages.
-            open_stream: Opens the stream.
-            new_exchange: Makes the exchange of each connection.
-            policy: How to reopen it.
-            on_gap: Called with each break when the stream is open again.
-        """
+        """Open the stream, for the SDK; `name` is for messages, and each connection has a new exchange."""
         self.gaps: int = 0
         self._name = name
         self._open_stream = open_stream

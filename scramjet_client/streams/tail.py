@@ -7,14 +7,9 @@ from typing import Any
 
 
 class Tail:
-    """Keeps the last bytes that are written to it, from any thread; a target of `follow`.
+    """Keeps the last bytes that are written to it, `most` of them, from any thread; a target of `follow`.
 
-    Args:
-        most: How many bytes to keep.
-        file: A binary file that gets all bytes first, or None.
-
-    Attributes:
-        total: How many bytes were written to it.
+    A binary `file` gets all bytes first. `total` is how many they were.
     """
 
     def __init__(self, most: int, file: Any = None) -> None:

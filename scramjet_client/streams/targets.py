@@ -20,18 +20,16 @@ from scramjet_client._log_records import full_record_of, indented
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.streams.lines import LineSplitter, bare
 
-TargetLike = Union[
-    Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool, None
+PieceTargetLike = Union[
+    Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool
 ]
-"""A callable for each line, a file, a path, True for the terminal, or None for nothing.
+"""A callable for each piece, a file, a path, or True for the terminal.
 
 A callable gets bytes, unless it is for text: `print`, the `write` of a text file, a method of a logger, or a
 callable whose first parameter is annotated `str`."""
 
-PieceTargetLike = Union[
-    Callable[[bytes], object], Callable[[str], object], Any, "os.PathLike[str]", str, bool
-]
-"""The same, but a callable gets pieces, and None is not a target."""
+TargetLike = Union[PieceTargetLike, None]
+"""The same, but a callable gets lines, and None is for nothing."""
 
 _REPLACED = "\ufffd"
 """What stands in text for bytes that are not UTF-8."""
@@ -86,12 +84,7 @@ class Target(Closing):
 
 
 class _Lines(Target):
-    """A callable or file that gets lines.
-
-    Args:
-        call: The callable, or the file's `write`.
-        convert: Makes of a line what `call` gets.
-    """
+    """A callable, or the `write` of a file, that gets lines as `convert` makes them."""
 
     def __init__(
         self, call: Callable[[Any], object], convert: Callable[[bytes], object] = bytes
@@ -133,16 +126,6 @@ class _Pieces(Target):
             refuse_result(result, "a callback for data")
 
 
-class _Raw(Target):
-    """A `write` that may take only a part of the data, and returns how much it took."""
-
-    def __init__(self, call: Callable[[Any], object]) -> None:
-        self._call = call
-
-    def write(self, chunk: bytes) -> None:
-        _write_rest(self._call, chunk)
-
-
 def log_text(line: str) -> str:
     """Return a log line for people, without its end; a line that is not a record stays as it is."""
     line = line.rstrip("\r\n")
@@ -152,11 +135,7 @@ def log_text(line: str) -> str:
 
 
 class _Spoiled:
-    """Warns once that text lacks bytes that are not UTF-8.
-
-    Args:
-        name: The argument that names the target.
-    """
+    """Warns once that the text for the target of an argument lacks bytes that are not UTF-8."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -361,71 +340,63 @@ def target(value: TargetLike, stream_id: str, name: str = "") -> Target | None:
             destroy what is sent, or what another target writes.
         OSError: The file of a path can't be opened.
     """
-    log = stream_id == "log"
     if value is None or value is False:
         return None
-    if value is True:
-        return _terminal(_TERMINAL.get(stream_id, "stdout"), log=log)
-    if isinstance(value, Target):
-        return value
-    if isinstance(value, (str, os.PathLike)):
-        new = NewFile(value, stream_id, name)
-        return _with(new, BinaryFile(new))
-    if hasattr(value, "write"):
-        taker = _open_file(value, stream_id)
-        return _with(Given(value, stream_id, name), taker)
-    if callable(value):
-        refuse_unheard(value, stream_id)
-        lines = _for_text(value, stream_id, log=log)
-        return lines or (_Raw(value) if _is_raw(value) else _Lines(value))
-    raise TypeError(
-        f"{stream_id} must be a callable, a file, a path or True, not {type(value).__name__}"
-    )
-
-
-def _with(file: Given | NewFile, taker: Target) -> Target:
-    taker.file = file
-    return taker
-
-
-def _open_file(value: Any, argument: str) -> Target:
-    """Return the target for a file that the caller has opened."""
-    if getattr(value, "closed", False) is True:
-        raise ValueError(f"{argument} is a closed file")
-    refuse_unheard(value.write, f"the write of {argument}")
-    if not _is_writable(value):
-        raise ValueError(f"{argument} is a file that was not opened for writing")
-    if not _takes_text(value):
-        return _recoder(value) or BinaryFile(value)
-    if _is_screen(value):
-        return _screen(value) if argument == "log" else _TextFile(value)
-    return _TextFile(value, spoiled=_Spoiled(argument))
+    return _target(value, stream_id, name or stream_id, log=stream_id == "log", calls=_Lines)
 
 
 def piece_target(value: PieceTargetLike, name: str, stream: str = "") -> Target:
-    """Return a target that takes a stream in pieces; raises the exceptions of `target`.
+    """Return a target that takes a stream in pieces; raises the exceptions of `target`, which name the argument.
 
-    Args:
-        value: A target.
-        name: The argument's name, for errors.
-        stream: The name of the stream, "log of 'abc'"; a log is shown in readable form.
+    `stream` is the name of the stream, "log of 'abc'"; a log is shown in readable form.
     """
-    log = stream.startswith("log of")
-    if not hasattr(value, "write"):
+    return _target(value, name, stream or name, log=stream.startswith("log of"), calls=_Pieces)
+
+
+def _target(
+    value: Any,
+    name: str,
+    stream: str,
+    *,
+    log: bool,
+    calls: Callable[[Callable[[Any], object]], Target],
+) -> Target:
+    """Return a target; `calls` makes that of a callable for bytes."""
+    if value is True:
+        return _terminal(_TERMINAL.get(name, "stdout"), log=log)
+    if isinstance(value, Target):
+        return value
+    if isinstance(value, (str, os.PathLike)):
+        new = NewFile(value, name, stream)
+        found: Target = BinaryFile(new)
+        found.file = new
+        return found
+    if hasattr(value, "write"):
+        found = _open_file(value, name, log=log)
+        found.file = Given(value, name, stream)
+        return found
+    if callable(value):
         refuse_unheard(value, name)
-    found: Target | None
-    if callable(value) and not hasattr(value, "write"):
         lines = _for_text(value, name, log=log)
-        found = lines or (_Raw(value) if _is_raw(value) else _Pieces(value))
-    elif log and (value is True or (_takes_text(value) and _is_screen(value))):
-        found = _terminal("stdout", log=True) if value is True else _screen(value)
-    else:
-        found = target(value, name, stream)
-    if found is None:
-        raise TypeError(
-            f"{name} must be a callable, a file, a path or True, not {type(value).__name__}"
-        )
-    return found
+        raw = _Pieces(functools.partial(_write_rest, value)) if _is_raw(value) else None
+        return lines or raw or calls(value)
+    raise TypeError(
+        f"{name} must be a callable, a file, a path or True, not {type(value).__name__}"
+    )
+
+
+def _open_file(value: Any, name: str, *, log: bool) -> Target:
+    """Return the target for a file that the caller has opened."""
+    if getattr(value, "closed", False) is True:
+        raise ValueError(f"{name} is a closed file")
+    refuse_unheard(value.write, f"the write of {name}")
+    if not _is_writable(value):
+        raise ValueError(f"{name} is a file that was not opened for writing")
+    if not _takes_text(value):
+        return _recoder(value) or BinaryFile(value)
+    if _is_screen(value):
+        return _screen(value) if log else _TextFile(value)
+    return _TextFile(value, spoiled=_Spoiled(name))
 
 
 def write_all(file: Any, data: bytes) -> None:

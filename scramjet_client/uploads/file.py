@@ -100,13 +100,9 @@ class UploadWriter(Live, io.BufferedIOBase):
         begin: Callable[[bool], Upload[SendStreamResponse]],
         end: Callable[[], object],
     ) -> None:
-        """For `open_input` and `open_stdin`.
+        """For `open_input` and `open_stdin`: `begin` makes the upload, given whether its first data is text.
 
-        Args:
-            name: The destination, for messages.
-            buffer: The source of the upload.
-            begin: Makes the upload, given whether its first data is text.
-            end: Ends the program's input.
+        A close calls `end`, which ends the program's input.
         """
         self._name = name
         self._buffer = buffer

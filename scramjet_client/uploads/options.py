@@ -53,9 +53,7 @@ class SendPlan:
     def body(self, stream: Any, *, own: bool = False) -> BodySource:
         """Return the body for a source; a source that can't be sent raises TypeError here.
 
-        Args:
-            stream: The source.
-            own: Whether to copy memory that the caller can change.
+        With `own`, memory that the caller can change is copied.
         """
         if isinstance(stream, str) and not self.json and _is_file(stream):
             warnings.warn(
@@ -85,12 +83,7 @@ def check_source(stream: Any, *, json: bool = False) -> None:
 
 
 def check_stdin(stdin: Any, arguments: str = "are args=[...]") -> None:
-    """Refuse a value that can't be a program's stdin, which somebody may have meant as an argument of it.
-
-    Args:
-        stdin: The value.
-        arguments: Where arguments go, for the message.
-    """
+    """Refuse a value that can't be a program's stdin; it may be meant as an argument, so say where arguments go."""
     try:
         check_source(stdin)
     except TypeError as error:
@@ -205,6 +198,7 @@ def plan(
     progress: ProgressHook | None = None,
     timeout: Duration | None = None,
     default_type: str | None = None,
+    default_end: bool = False,
 ) -> SendPlan:
     """Check every setting of a send; raises TypeError or ValueError before a byte is sent."""
     init = _init_of(request_init)
@@ -231,7 +225,7 @@ def plan(
         stream_id=stream_id,
         type=kind,
         typed=said is not None or stream_id == "stdin",
-        end=bool(chosen.end),
+        end=default_end if chosen.end is None else chosen.end,
         parse=chosen.parse_response or chosen.parse,
         json=bool(chosen.json),
         headers=headers,

@@ -128,10 +128,7 @@ _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
     ),
     # XML elements have keys, which are their attributes.
     (lambda value: _has(value, "itertext"), "send xml.etree.ElementTree.tostring(value)"),
-    (
-        lambda value: _has(value, "ngroups") or hasattr(type(value), "ngroups"),
-        "send what an aggregation of it gives",
-    ),
+    (lambda value: hasattr(type(value), "ngroups"), "send what an aggregation of it gives"),
     (_of(AsyncIterable), "give an ordinary iterable; an async one can't be run here"),
     (
         lambda value: inspect.iscoroutinefunction(getattr(value, "read", None)),
@@ -139,7 +136,6 @@ _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
     ),
     (_of(Awaitable), "await it, and send what it gives"),
     (_of(concurrent.futures.Future), "send its .result()"),
-    (_of(type), "call it, and send what it returns"),
     (callable, "call it, and send what it returns"),
     (_of(Mapping), "send json.dumps(value), or give json=True"),
     (_of(bool, int, float), "send str(value), or give json=True"),

@@ -53,45 +53,32 @@ class InputGate:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._ended = False
-
-    @property
-    def ended(self) -> bool:
+        self.ended = False
         """Whether this client has ended the input."""
-        return self._ended
 
     def check(self) -> None:
         """Raise ValueError if this client has ended the input."""
-        if self._ended:
+        if self.ended:
             raise ValueError(f"{self._name} has been ended by this client")
-
-    def end(self) -> None:
-        """Record that the input has ended."""
-        self._ended = True
 
     def end_with(self, upload: Upload[Any]) -> None:
         """Record that an upload ends the input; a failed upload does not."""
-        self._ended = True
+        self.ended = True
         upload.add_done_callback(self._reopen_after_failure)
 
     def _reopen_after_failure(self, upload: Any) -> None:
         if upload.exception() is not None:
-            self._ended = False
+            self.ended = False
 
 
 @attrs.frozen(kw_only=True)
 class Destination:
     """One place on a hub that a body can be sent to: an input of an instance, or a topic.
 
+    Its requests are `BodyRequest`s, and its uploads `Transfer`s, which describe what they have in common with it.
+
     Attributes:
-        requester: Sends the requests.
-        path: The route below the API's base.
-        name: For messages: "input of 'abc'".
-        subject: The subject of refusals: "instance 'abc'".
-        not_found: The error that a 404 means.
         limits: Returns the hub's limits for bodies here. It may ask the hub; it is called before a body is sent.
-        head_limit: Seconds in which the hub must take some of a body, or answer; None is no limit.
-        watch: Makes the hook that checks, during the wait for an answer, whether the instance still lives.
         gate: Whether the input still takes data; None for topics, which never end.
         guard: Wraps a body, given its content type, if some of its bytes have to wait.
         types: Knows the content type of bodies that are sent without one.
@@ -147,10 +134,7 @@ class Destination:
     def stage(self, plan: SendPlan, stream: Any, body: BodySource | None = None) -> Upload[Any]:
         """Return an upload that has not begun; refuse a body that this hub would change.
 
-        Args:
-            plan: The checked options.
-            stream: The caller's source.
-            body: The body made from the source, if it had to be checked before.
+        The `body` is made from the source here, if it did not have to be checked before.
         """
         body = plan.body(stream) if body is None else body
         reading: Reading | None = getattr(body, "reading", None)
@@ -223,15 +207,10 @@ class Destination:
         """End the input after a writer's data; a topic stays open."""
         if self.gate is not None:
             self._send_end(plan)
-            self.gate.end()
+            self.gate.ended = True
 
     def _send_end(self, plan: SendPlan, upload: Upload[Any] | None = None) -> None:
-        """End the input by a request of its own.
-
-        Args:
-            plan: The checked options of the body before.
-            upload: The upload that this ends; if it is cancelled, this is too.
-        """
+        """End the input by a request of its own, after a body with this plan; cancelling its upload cancels this."""
         transfer = Transfer(
             requester=self.requester,
             request=attrs.evolve(self._request(plan, end=True), params=None, head_limit=None),

@@ -16,7 +16,6 @@ import stat
 import sys
 import tarfile
 import tempfile
-import threading
 import types
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
@@ -31,7 +30,7 @@ from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client._files import Reading
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http.callbacks import takes
-from scramjet_client.http.threads import thread_needed
+from scramjet_client.http.threads import fulfil, start_thread, thread_needed
 from scramjet_client.uploads.refusals import (
     is_array,
     is_dict_like,
@@ -106,9 +105,7 @@ def _memory_of(value: Any) -> memoryview | None:
 def encode(item: object, what: str | int = "an item of the source") -> bytes | memoryview:
     """Return one item as bytes, with text as UTF-8; bytes are not copied.
 
-    Args:
-        item: Text or memory of bytes.
-        what: What it is, for errors; a number is that of an item of the source.
+    Errors say `what` it is; a number is that of an item of the source.
     """
     if type(item) is bytes:
         return item
@@ -303,9 +300,7 @@ _blocks: Callable[[int], bool] = getattr(os, "get_blocking", lambda descriptor: 
 def _non_blocking(file: Any, item: Any = b"") -> int | None:
     """Return the descriptor of a non-blocking pipe or terminal below a file, also if a wrapper shows it; else None.
 
-    Args:
-        file: The file.
-        item: What it has given: None may also come from a socket.
+    If the file has given None as an item, a socket may be below it, too.
     """
     below = getattr(file, "buffer", file)
     raw = getattr(below, "raw", below)
@@ -509,15 +504,10 @@ class Source:
         """
         if self.text is None and self._ahead is None:
             self._ahead = Future()
-            name = f"scramjet-first-{next(_numbers)}"
             try:
                 with thread_needed():
-                    threading.Thread(
-                        target=_fetch,
-                        args=(self._context, self._raw, self._ahead),
-                        name=name,
-                        daemon=True,
-                    ).start()
+                    first = partial(self._context.run, list, itertools.islice(self._raw, 1))
+                    start_thread("scramjet-first", fulfil, self._ahead, first)
             except UploadError:
                 self._ahead = None
                 raise
@@ -575,18 +565,6 @@ class Source:
             self._context.run(close)
         except Exception as error:
             logger.warning("a source could not be closed: %s", safe_repr(error))
-
-
-_numbers = itertools.count(1)
-
-
-def _fetch(context: contextvars.Context, items: Iterator[Any], ahead: Future[list[Any]]) -> None:
-    try:
-        first = context.run(lambda: list(itertools.islice(items, 1)))
-    except BaseException as error:  # raised when the item is requested
-        ahead.set_exception(error)
-    else:
-        ahead.set_result(first)
 
 
 def _method(value: object, name: str) -> Callable[[], object] | None:

@@ -7,7 +7,6 @@ thread awaits the hub's answer: for `send_*` it is the caller, for `submit_*` an
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -34,18 +33,15 @@ from scramjet_client.errors import (
 from scramjet_client.http.answers import ERROR_LIMIT, beginning, check_page, is_html, read_body
 from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.body import BodySource, BodyWriter
-from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translate_errors
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.requester import BodyRequest, Requester
-from scramjet_client.http.threads import thread_needed
+from scramjet_client.http.threads import start_thread, thread_name, thread_needed
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
-
-_numbers = itertools.count(1)
 
 _REFUSAL_LIMIT = 5.0
 """Seconds to wait for the text of a refusal; its status line is known by then."""
@@ -63,7 +59,6 @@ class Transfer(Generic[_R]):
     """How an upload sends its body, and how it converts the answer.
 
     Attributes:
-        requester: Sends the request.
         request: The request that carries the body; sent again if the body continues in another one.
         name: The target of the upload, for messages: "input of 'abc'".
         convert: Makes the result from the answer's text, the bytes sent and the reason phrase.
@@ -113,11 +108,8 @@ class Upload(Live, Future[_R]):
     ) -> None:
         """For the SDK: an upload that has not begun.
 
-        Args:
-            transfer: How the body is sent.
-            body: The data to send.
-            gather: Whether small pieces that are ready together may be sent together.
-            progress: Called with the bytes sent so far, by the thread that sends.
+        With `gather`, small pieces that are ready together may be sent together. The sending thread calls `progress`
+        with the bytes sent so far.
         """
         super().__init__()
         self.name: str = transfer.name
@@ -264,10 +256,9 @@ class Upload(Live, Future[_R]):
     def _start(self, work: Callable[[], None]) -> None:
         _running.add(self)
         self._begun = self._in_background = True
-        name = f"scramjet-answer-{next(_numbers)}"
         try:
             with thread_needed():
-                threading.Thread(target=in_context(work), name=name, daemon=True).start()
+                start_thread("scramjet-answer", work)
         except UploadError as error:
             # Nothing has begun: the input stays open, and the interpreter's end has nothing to wait for.
             _running.discard(self)
@@ -397,7 +388,7 @@ class Upload(Live, Future[_R]):
             return None
         with thread_needed():
             timer = threading.Timer(limit, self.writer.roll_over)
-            timer.name = f"scramjet-roll-over-{next(_numbers)}"
+            timer.name = thread_name("scramjet-roll-over")
             timer.daemon = True
             timer.start()
         return timer

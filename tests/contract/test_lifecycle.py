@@ -142,6 +142,31 @@ def test_what_is_already_being_killed(start: Start, hub: Hub, name: str, again: 
     eventually(lambda: ended(instance))
 
 
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_wait_for_the_end_that_was_ordered(start: Start, host: HostClient, how: str):
+    """Whoever ended it may wait for its end, also when the hub (0.x) has forgotten it by then."""
+    instance = start("node-echo")
+    if how == "kill":
+        instance.kill()
+    else:
+        instance.stop(1000)
+    # Not by this client, which would remember what it sees.
+    other = host.get_instance_client(instance.id)
+    eventually(lambda: ended(other))
+
+    assert instance.wait(LIMIT).status == "stopped"
+
+
+def test_kill_of_what_never_was(host: HostClient):
+    """An order that was refused proves no end."""
+    instance = host.get_instance_client("never-was")
+    with pytest.raises(InstanceNotFoundError):
+        instance.kill()
+
+    with pytest.raises(InstanceNotFoundError):
+        instance.wait(LIMIT)
+
+
 def test_kill_options(start: Start):
     """The options of the contract go as an object, a mapping or a keyword."""
     for options in (

@@ -13,6 +13,7 @@ from scramjet_client import HostClient, InstanceClient
 from scramjet_client.integrations._drawing import ViewState, as_html
 from scramjet_client.integrations._view import LiveView
 from tests.notebook.hub_process import hub_process
+from tests.support.scripted_hub import H1Hub
 from tests.support.waiting import eventually
 
 
@@ -116,6 +117,28 @@ def test_last_picture_when_the_hub_is_gone():
     assert drawn[-1].ended == "the view broke off"
     assert drawn[-1].error
     assert drawn[-1].streams["output"].rates[-1] == 0
+
+
+def test_streams_that_end_before_the_instance():
+    """The view lives until the hub says that the instance has ended, and its last picture says so."""
+    drawn: list[ViewState] = []
+    with H1Hub() as hub, HostClient(hub.url) as host:
+        program = hub.add_instance(id="i")
+        view = LiveView(
+            host.get_instance_client("i"), drawn.append, streams=["output"], lines=3, interval=0.05
+        )
+        program.pipes["output"].write(b"line 1\n")
+        program.pipes["output"].end()
+        eventually(lambda: view._follow.done)
+        looks = len(drawn)
+        eventually(lambda: len(drawn) > looks + 2)
+        assert not view.done
+        assert drawn[-1].facts[0] == "running"
+        program.end()
+        view.wait(60)
+
+    assert drawn[-1].facts[0] == "stopped"
+    assert drawn[-1].ended == "the view has ended"
 
 
 @pytest.mark.parametrize(("interval", "rates"), [(0.05, 120), (0.5, 120), (2, 30), (60, 2)])

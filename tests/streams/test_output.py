@@ -235,7 +235,7 @@ def test_closing_what_was_never_read():
     """A stream that is closed unread gives its socket up at once, whoever holds on to it."""
     said = Said(wait=True)
     with said as stream:
-        sock = said.stream._reader._exchange._sock
+        sock = said.stream._reader.exchange._sock
         stream.close()
 
         assert said.client_left.wait(LIMIT)

@@ -190,14 +190,20 @@ def _whole(value: Any) -> bool:
     if not hasattr(types, "UnionType"):
         return True  # Python 3.9 can't evaluate "X | None"
     kind = type(value)
-    # A public class says its public place, and its annotations are names of the module that it is in.
-    public = scramjet_client._HOMES.get(kind.__name__)
-    home = sys.modules[f"scramjet_client.{public}" if public else kind.__module__]
-    every = typing.get_type_hints(kind, vars(home))
+    every = typing.get_type_hints(
+        kind,
+        {name: it for base in reversed(kind.__mro__) for name, it in vars(_home(base)).items()},
+    )
     hints = {n: hint for n, hint in every.items() if typing.get_origin(hint) is not typing.ClassVar}
     wrong = {n: getattr(value, n) for n, hint in hints.items() if not _is(getattr(value, n), hint)}
     assert not wrong, (kind.__name__, wrong)
     return True
+
+
+def _home(kind: type) -> types.ModuleType:
+    """Return the module that a class is in. A public one says its public place, which lacks some names."""
+    public = scramjet_client._HOMES.get(kind.__name__)
+    return sys.modules[f"scramjet_client.{public}" if public else kind.__module__]
 
 
 def _is(value: object, hint: Any) -> bool:

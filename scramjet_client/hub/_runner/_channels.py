@@ -181,11 +181,7 @@ class Output(asyncio.BaseProtocol):
 
 
 def encoder(content_type: str) -> Callable[[Any], bytes]:
-    """Return the function that encodes items of a content type as bytes.
-
-    Raises:
-        ValueError: No hub knows this type.
-    """
+    """Return the function that encodes items of a content type as bytes; raise ValueError if no hub knows the type."""
 
     def text(item: Any) -> bytes:
         if not isinstance(item, str):
@@ -220,11 +216,7 @@ def encoder(content_type: str) -> Callable[[Any], bytes]:
 
 
 class Source:
-    """Reads a pipe piece by piece, as text or bytes. It reads nothing before the first call.
-
-    Args:
-        fd: The open pipe.
-    """
+    """Reads an open pipe piece by piece, as text or bytes. It reads nothing before the first call."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd

@@ -218,11 +218,9 @@ class Program:
                 await asyncio.wait_for(self._output.finish(), _FLUSH_LIMIT)
 
     def leave(self, code: int, said: str = "end") -> NoReturn:
-        """End the process, even if the program has left threads running.
+        """End the process with an exit code, even if the program has left threads running.
 
-        Args:
-            code: The exit code.
-            said: "exit" if the program chose it, "end" if the runner did.
+        It is said as "exit" if the program chose the code, as "end" if the runner did.
         """
         if not self._control.is_inherited:
             self._control.send(said, code)

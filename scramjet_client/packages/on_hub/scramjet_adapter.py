@@ -110,12 +110,6 @@ class _Output(Stream):  # type: ignore[misc]  # the framework has no types
             raise first.failure
 
 
-class _Failure:
-    """Holds the error that a block of `_failing` ends with."""
-
-    failure: BaseException | None = None
-
-
 def _guarded(stream: Any, context: Any) -> Any:
     """Have an error in a task of the framework end the program while the runner writes this stream."""
     kind: Any = type(stream)
@@ -124,7 +118,7 @@ def _guarded(stream: Any, context: Any) -> Any:
         """The same stream. What a runner makes of it by `map` is of this class too."""
 
         async def write_to(self, target: Any) -> Any:
-            held = _Failure()
+            held = types.SimpleNamespace(failure=None)
             try:
                 with _failing(held):
                     return await super().write_to(target)
@@ -141,7 +135,7 @@ def _guarded(stream: Any, context: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _failing(output: _Output | _Failure) -> Iterator[None]:
+def _failing(output: Any) -> Iterator[None]:
     """While the output is written, have an error in a task of the framework end the block, and keep it as its failure.
 
     The framework runs the functions of `map`, `filter` and so on in tasks that nobody awaits. After an error in one,
@@ -227,11 +221,9 @@ Place = tuple[int, int, str, int]
 
 
 def imported(name: str, places: Sequence[Place]) -> types.ModuleType:
-    """Import a module that was put together from parts; tracebacks and debuggers show the files of the parts.
+    """Import a module beside this file that was put together from parts.
 
-    Args:
-        name: The module, beside this file.
-        places: Where its parts are from.
+    Tracebacks and debuggers show the files of the parts.
     """
     folder = os.path.dirname(os.path.abspath(__file__))
     loader = _Loader(name, os.path.join(folder, f"{name}.py"))
@@ -324,13 +316,10 @@ def adapted(
     blocking: bool = False,
     configured: Sequence[str] = (),
 ) -> Callable[..., Any]:
-    """Return the `run` of a sequence for this function.
+    """Return the `run` of a sequence for this function and this type of its output.
 
-    Args:
-        function: The function.
-        output_type: Type of its output.
-        blocking: Whether it reads its input in a plain loop, and so needs its own thread.
-        configured: Variables beside it whose values come from the configuration of a start, else the environment.
+    With `blocking`, the function reads its input in a plain loop, and so needs its own thread. The values of
+    `configured` variables beside it come from the configuration of a start, else the environment.
     """
 
     def run(context: Any, input: Any, *args: Any) -> Any:
@@ -343,16 +332,11 @@ def adapted(
 def program(
     names: dict[str, Any], *, blocking: bool = False, own: bool = False
 ) -> Callable[..., Any]:
-    """Return a function that a hub can run in place of a module's `run`.
+    """Return a function that a hub can run in place of the `run` among a module's names.
 
-    A stream goes to the hub as it is, except that an error in `map` and the like ends the program; None goes
-    unchanged. Any other result of `run` becomes the output, as with a deployed function. If the module does not
-    declare a type, that output is bytes.
-
-    Args:
-        names: The names of the module.
-        blocking: As for `adapted`.
-        own: Whether async generators go to the hub unchanged too: not every hub takes them.
+    A stream goes to the hub as it is, except that an error in `map` and the like ends the program. None goes
+    unchanged, and with `own` async generators too, which not every hub takes. Any other result of `run` becomes the
+    output, as with a deployed function. If the module does not declare a type, that output is bytes.
     """
     function = names["run"]
     generator = _is_kind(function, inspect.isgeneratorfunction)
