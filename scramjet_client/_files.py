@@ -153,7 +153,7 @@ class NewFile:
         self.argument = argument
         self.what = what or argument
         self._path = os.path.abspath(self.name)
-        self._file: io.FileIO = open(path, "wb", buffering=0, opener=self._open)
+        self._file: io.FileIO = open(path, "wb", buffering=0, opener=self._open)  # noqa: SIM115 - `close` does it
         self.status = _stat_of(self._file)
         try:
             if self.status is not None:

@@ -145,6 +145,9 @@ class Destination:
         except BaseException:
             if reading is not None:
                 reading.close()
+                if reading.status is not None and isinstance(body, Source):
+                    # A path's file was opened here. A file that the caller has opened stays open.
+                    body.close()
             raise
 
     def _upload(
