@@ -192,24 +192,28 @@ def test_one_open_file_for_two_streams(instance: InstanceClient):
 @pytest.mark.parametrize(
     ("call", "error"),
     [
-        (lambda seq, to: seq.run(Path("missing"), output=to), FileNotFoundError),
-        (lambda seq, to: seq.run(Path(), output=to), OSError),
-        (lambda seq, to: seq.run(b"", stdin=Path("missing"), output=to), FileNotFoundError),
-        (lambda seq, to: seq.run(5, output=to), TypeError),
-        (lambda seq, to: seq.start().run(Path("missing"), output=to), FileNotFoundError),
-        (lambda seq, to: seq.start().follow(output=to, log="none/x"), FileNotFoundError),
+        (lambda seq, to, _: seq.run(Path("missing"), output=to), FileNotFoundError),
+        (lambda seq, to, _: seq.run(Path(), output=to), OSError),
+        (lambda seq, to, _: seq.run(b"", stdin=Path("missing"), output=to), FileNotFoundError),
+        (lambda seq, to, _: seq.run(5, output=to), TypeError),
+        (lambda _, to, instance: instance.run(Path("missing"), output=to), FileNotFoundError),
+        (lambda _, to, instance: instance.follow(output=to, log="none/x"), FileNotFoundError),
         (
-            lambda seq, to: SequenceClient("x" * 36, seq).run(b"", output=to),
+            lambda seq, to, _: SequenceClient("x" * 36, seq).run(b"", output=to),
             SequenceNotFoundError,
         ),
     ],
 )
 def test_target_stays_if_nothing_runs(
-    sequence: SequenceClient, call: Callable[..., Any], error: type[Exception], target: str
+    sequence: SequenceClient,
+    instance: InstanceClient,
+    call: Callable[..., Any],
+    error: type[Exception],
+    target: str,
 ):
     """If nothing can be sent or read, the target is neither emptied nor made."""
     with pytest.raises(error):
-        call(sequence, target)
+        call(sequence, target, instance)
 
     assert Path("f").read_text() == TEXT
     assert not Path("new").exists()
