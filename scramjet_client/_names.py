@@ -9,6 +9,7 @@ import functools
 import inspect
 import io
 import re
+import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType, FunctionType, TracebackType
@@ -409,6 +410,22 @@ def refused(why: str) -> Callable[..., Any]:
 
     def refuse(self: object, *_: object) -> NoReturn:
         raise TypeError(f"{type(self).__name__} {why}")
+
+    return refuse
+
+
+def elsewhere(module: str) -> Callable[[str], NoReturn]:
+    """Return the `__getattr__` of a module: it says where a name of this package is that somebody looks for there."""
+
+    def refuse(name: str) -> NoReturn:
+        top = sys.modules[PACKAGE]
+        homes = {**top._ELSEWHERE, **dict.fromkeys(top.__all__, "")}
+        if name in homes and not name.startswith("_"):
+            home = ".".join(filter(None, (PACKAGE, homes[name])))
+            raise ImportError(
+                f"{module} has no {name!r}; write: from {home} import {name}", name=module
+            )
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return refuse
 

@@ -56,7 +56,7 @@ class TraceWriter:
         self.failure: BaseException | None = None
         self._began = time.monotonic()
         # Guards the file, and the order of the records.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._call = taker if callable(taker) else None
         self._file: TextIO | None = None
         self._replaces = False

@@ -27,7 +27,14 @@ import attrs
 from scramjet_client._kept_tokens import UnsafeTokenFile, find_token
 from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.durations import duration
-from scramjet_client.http.settings import DEFAULT_API_BASE, TimeoutLike, Token, checked_base, route
+from scramjet_client.http.settings import (
+    DEFAULT_API_BASE,
+    TimeoutLike,
+    Token,
+    checked_base,
+    route,
+    without_line_end,
+)
 
 VARIABLES = ("SCRAMJET_API_URL", "SCRAMJET_TOKEN", "SCRAMJET_CA_BUNDLE", "SCRAMJET_TIMEOUT")
 """The variables that `resolve` reads; `resolve_platform` reads SCRAMJET_MIDDLEWARE_URL instead of the first."""
@@ -258,7 +265,7 @@ def _with_rest(
 ) -> Settings:
     """Add the other settings for an address: arguments, then variables, then the token of the address's profile."""
     sources = {**place.sources}
-    given: dict[str, Any] = {"token": token, "verify": verify, "timeout": timeout}
+    given: dict[str, Any] = {"token": without_line_end(token), "verify": verify, "timeout": timeout}
     for name, variable, read in (
         ("token", "SCRAMJET_TOKEN", _token),
         ("verify", "SCRAMJET_CA_BUNDLE", _existing_path),

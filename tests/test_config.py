@@ -13,6 +13,7 @@ import pytest
 
 from scramjet_client import ConfigurationError, HostClient
 from scramjet_client.config import profile_settings, resolve
+from scramjet_client.hub import LocalHub
 from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
 
@@ -262,13 +263,23 @@ def test_broken_variable(
     assert isinstance(caught.value, ValueError)
 
 
-@pytest.mark.parametrize("token", ["", "a b", "a\nX-Injected: yes", "a\r\n", "ą", "\x00"])
+@pytest.mark.parametrize(
+    "token", ["", "a b", "a\nX-Injected: yes", "a\r", "a\n\n", "\n", "ą", "\x00"]
+)
 def test_token_that_no_header_can_hold(token: str):
     """A token that would break its header is refused without being shown."""
     with pytest.raises(ValueError, match="token must be") as caught:
         HostClient(token=token)
 
     assert "Injected" not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_token_with_the_line_end_of_its_file(end: str):
+    """A token that was read from a file works with the line end of the file."""
+    assert resolve(api_base="http://127.0.0.1:8000", token=f"abc{end}").token == "abc"
+    with LocalHub(token=f"abc{end}") as hub, HostClient(hub.url, token=f"abc{end}") as host:
+        assert host.get_version().version
 
 
 # -- files that are no settings, or not ours ------------------------------------------------------

@@ -400,6 +400,10 @@ def _not_connected(world: World) -> None:
     raise error
 
 
+def _proxied(proxy: str) -> Callable[[World], object]:
+    return lambda world: world.client("http://hub.invalid", proxies={"http": proxy}).get_version()
+
+
 PROVOKED: dict[str, Callable[[World], object]] = {
     "no hub at …: connection refused; `scramjet hub start` starts one here": lambda world: (
         world.without_hubs(),
@@ -415,6 +419,11 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     ).get_version(),
     "the proxy does not lead to …: …; doctor() says which proxy is used": _nobody(
         proxies={"http": "http://127.0.0.1:1"}
+    ),
+    "the URL of the proxy for … is malformed; …": _proxied("http://127.0.0.1:99999"),
+    "the proxy … is of no known kind: …": _proxied("ftp://127.0.0.1:1"),
+    "the login of the proxy … has characters beyond Latin-1, which can't be sent": _proxied(
+        "http://me:\u017c@127.0.0.1:1"
     ),
     "the certificate of … is not trusted: …; verify= names its CA": lambda world: world.client(
         _tls(world), verify=True
@@ -590,7 +599,8 @@ def _ended(world: World) -> InstanceClient:
 
 
 ELSEWHERE = {
-    "… was answered with a bad header: …": "hostile/test_answers.py",
+    "a SOCKS proxy needs PySocks: pip install 'requests[socks]'": "surroundings/test_environment.py",
+    "… was answered with a bad head: …": "hostile/test_answers.py",
     "the token of the hub here can't be used: …; remove it, and start the hub again": "test_config.py",
     "the profiles of si can't be found: this user has no home folder; set HOME": "test_config.py",
     "si profile … is for a platform, and no hub of it is chosen in this shell session; …": "test_config.py",

@@ -292,6 +292,22 @@ def _completed() -> CompletedInstance:
         (INSTANCE, "get_stauts", "get_info().status"),
         (INSTANCE, "write_stdin", "send_stdin()"),
         (INSTANCE, "is_alive", "get_info().status"),
+        (INSTANCE, "stats", "get_health()"),
+        (INSTANCE, "rm", "kill(remove_immediately=True)"),
+        (
+            INSTANCE,
+            "exec_run",
+            "send_event(name, message), or send_input(source): a hub runs no command in an instance",
+        ),
+        (SEQUENCE, "remote", "run(input=...)"),
+        (SEQUENCE, "invoke", "run(input=...)"),
+        (SEQUENCE, "spawn", "start()"),
+        (SEQUENCE, "rm", "delete()"),
+        (SEQUENCE, "local", "run(input=...), on a LocalHub to run it on this machine"),
+        (HOST, "containers", "list_instances()"),
+        (HOST, "ps", "list_instances()"),
+        (HOST, "functions", "list_sequences()"),
+        (HOST, "get", "get_sequence_client(id), or get_instance_client(id)"),
         (SEQUENCE, "map", "run(input=...)"),
         (
             SEQUENCE,
@@ -368,6 +384,26 @@ def test_guessed_imports_are_refused_with_the_right_one(name, right):
     with pytest.raises(ImportError, match="cannot import name"):
         exec("from scramjet_client import NothingOfTheKind")
     assert not hasattr(scramjet_client, "NothingOfTheKind")
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "right"),
+    [
+        ("hub", "HostClient", "from scramjet_client import HostClient"),
+        ("hub", "FaultProxy", "from scramjet_client.testing import FaultProxy"),
+        ("testing", "LocalHub", "from scramjet_client.hub import LocalHub"),
+        ("integrations.flask", "LocalHub", "from scramjet_client.hub import LocalHub"),
+        ("integrations.notebook", "HostClient", "from scramjet_client import HostClient"),
+    ],
+)
+def test_imports_from_the_wrong_module(module, name, right):
+    """A module says where a public name is that it does not have; other names are missing as ever."""
+    with pytest.raises(ImportError) as caught:
+        exec(f"from scramjet_client.{module} import {name}")
+    assert str(caught.value).endswith(f"write: {right}")
+
+    with pytest.raises(ImportError, match="cannot import name"):
+        exec(f"from scramjet_client.{module} import NothingOfTheKind")
 
 
 def test_modules_that_imports_are_led_to_are_there():

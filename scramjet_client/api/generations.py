@@ -8,7 +8,6 @@ generation, that shape decides. The version is requested only for facts that are
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from scramjet_client.errors import (
     NotFoundError,
     UnsupportedByHubError,
 )
+from scramjet_client.http.turns import Turn
 
 if TYPE_CHECKING:
     from scramjet_client.uploads.sending import RouteLimits
@@ -159,14 +159,14 @@ def _now() -> str:
 
 
 # Only saves effort: without it, two threads that ask first at the same time would both fetch the version.
-_asking = threading.Lock()
+_asking = Turn()
 
 
 def generation_of(client: HttpClient) -> Generation:
     """Return the generation of the client's hub; asks the hub only once."""
     known = client.memo.get("generation")
     if known is None:
-        with _asking:
+        with _asking.taken(client.tuning.look):
             known = client.memo.get("generation") or _ask(client)
             client.memo["generation"] = known
     generation: Generation = known
@@ -181,12 +181,14 @@ def event_body(client: HttpClient, event_name: str, message: Any) -> Any:
 
 
 def route_limits(client: HttpClient, stream_id: str) -> RouteLimits:
-    """Return the hub's limits for bodies on a route; 0.x cuts long-lived bodies."""
+    """Return the limits for bodies on a route: 0.x cuts old ones, nginx stalls large ones that are answered early."""
     from scramjet_client.uploads.sending import RouteLimits  # noqa: PLC0415 - only senders need it
 
     spoken = generation_of(client)
+    early = not spoken.modern or stream_id in ("stdin", "input")
     return RouteLimits(
         body_lifetime=None if spoken.modern else client.tuning.body_lifetime,
+        body_size=client.body_size if early else None,
         utf8_only=spoken.utf8_only(stream_id),
     )
 

@@ -117,8 +117,11 @@ def connection(options: MutableMapping[str, Any]) -> dict[str, Any]:
         raise click.UsageError("--url and --profile both say where the hub is; give one of them")
     url = options.get("url")
     if url is not None and "://" not in url:
+        from scramjet_client.http.settings import shown_url  # noqa: PLC0415
+
         raise click.UsageError(
-            f"--url must begin with http:// or https://, and normally ends with /api/v1: not {url!r}"
+            "--url must begin with http:// or https://, and normally ends with /api/v1: not "
+            + shown_url(url)
         )
     return {
         "api_base": url,

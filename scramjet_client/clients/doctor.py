@@ -35,7 +35,13 @@ from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.failures import wrong_path
 from scramjet_client.http.interrupts import let_interrupts_pass
 from scramjet_client.http.requester import BodyRequest
-from scramjet_client.http.settings import is_loopback, proxies_for, route, verification
+from scramjet_client.http.settings import (
+    is_loopback,
+    proxies_for,
+    route,
+    verification,
+    without_login,
+)
 from scramjet_client.models import BINARY, GetVersionResponse
 from scramjet_client.uploads.sending import answer_text
 from scramjet_client.uploads.sources import Source
@@ -293,18 +299,12 @@ def _proxy(client: HttpClient) -> str:
     chosen = select_proxy(client.api_base, proxies_for(client.api_base, client.proxies))
     if client.proxies is not None:
         why = "argument proxies"
-        return f"{_without_user(chosen)} ({why})" if chosen else f"none ({why} has none for it)"
+        return f"{without_login(chosen)} ({why})" if chosen else f"none ({why} has none for it)"
     if chosen:
-        return f"{_without_user(chosen)} (from the environment)"
+        return f"{without_login(chosen)} (from the environment)"
     if is_loopback(client.api_base):
         return "none (the hub is on this machine)"
     return "none (the environment names none for it)"
-
-
-def _without_user(url: str) -> str:
-    """Return the URL of a proxy without its user and password."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _trust(client: HttpClient, sources: Mapping[str, str]) -> tuple[str, list[str]]:

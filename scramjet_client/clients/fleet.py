@@ -167,7 +167,7 @@ class FleetFollow(Closing):
             limit=limit, on_end=self._ended, until_closed=look is not None
         )
         # Guards errors, _where and _known, which the looking thread and the iterating one change.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._where: dict[OutputStream, FleetInstance] = {}
         self._known: set[_Key] = set()
         self._closed = Event()
@@ -308,7 +308,7 @@ class Fleet(Live):
         self._discover = hosts if callable(hosts) else lambda: hosts
         self._failing: dict[str, str] = {}
         # Guards _failing: any thread may ask.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     # -- asking all -------------------------------------------------------------------------------
 

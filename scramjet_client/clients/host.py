@@ -64,7 +64,7 @@ class HostClient(Topics, ApiClient):
                 "is_healthy is_up test"
             ),
             "deploy(function).run(), or get_sequence_client(id).run()": (
-                "apply call execute map run run_function submit"
+                "apply call execute invoke map remote run run_function submit"
             ),
             "api_base": "base_url url",
             "get_config()": "config",
@@ -84,11 +84,11 @@ class HostClient(Topics, ApiClient):
             "get_instance_client(id), or get_instance_info(id) for what the hub knows of it": (
                 "get_instance"
             ),
-            "list_instances()": "get_instances instances",
+            "list_instances()": "containers get_instances instances jobs processes ps",
             "get_load_check()": "get_load health load",
             "get_sequence_id(name)": "get_sequence_by_name",
             "get_sequence(id)": "get_sequence_info",
-            "list_sequences()": "get_sequences sequences",
+            "list_sequences()": "functions get_sequences images programs sequences",
             "get_instance_client(id)": "instance",
             "get_instance_client(id).show()": "display live show view",
             "deploy(function).run() on the threads of a concurrent.futures.ThreadPoolExecutor": (
@@ -101,7 +101,15 @@ class HostClient(Topics, ApiClient):
             "send_topic(topic, source)": "publish",
             "delete_sequence(id)": "remove_sequence",
             "get_sequence_client(id).run()": "run_sequence",
-            "get_sequence_client(id)": "sequence",
+            "get_sequence_client(id)": "function sequence",
+            "get_sequence_client(id), or get_instance_client(id)": "get lookup",
+            "deploy(function).start(), or get_sequence_client(id).start()": "spawn",
+            "deploy(function).run(), with the client of a LocalHub": "local",
+            "delete_sequence(id), or get_instance_client(id).kill(remove_immediately=True)": "delete remove rm",
+            "get_instance_client(id).send_event(name, message): a hub runs no command in an instance": (
+                "exec exec_run"
+            ),
+            "get_load_check(), or get_instance_client(id).get_health()": "stats top",
             "get_status()": "status",
             "get_instance_client(id).stop()": "stop stop_instance",
             "get_topic(topic)": "subscribe topic",

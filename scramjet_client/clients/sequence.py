@@ -23,6 +23,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import JsonAnswer, json_in
 from scramjet_client.http.durations import Duration, duration
+from scramjet_client.http.json_body import json_bytes
 from scramjet_client.instances.cause import cured
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.run import CompletedInstance, refuse_check, run_new
@@ -54,26 +55,29 @@ class SequenceClient(Handle):
 
     _guesses: ClassVar[Mapping[str, str]] = guessed(
         {
-            "run(input=...)": "apply ask call execute map process run_sequence",
+            "run(input=...)": "apply ask call execute invoke map process remote run_sequence",
             "run(input=...) on the threads of a concurrent.futures.ThreadPoolExecutor": (
                 "gather parallel run_all run_batch run_many run_parallel starmap"
             ),
             "start(), and then show() or follow(output=True) of the instance": "display follow live show view watch",
             "get_info().config": "config",
             "start()": (
-                "create_instance deploy launch run_instance start_instance start_sequence submit"
+                "create_instance deploy launch run_instance spawn start_instance start_sequence submit"
             ),
-            "get_instance(id)": "get_instance_client",
-            "list_instances()": "get_instances instances",
+            "get_instance(id)": "get get_instance_client",
+            "list_instances()": "containers get_instances instances ps",
             "get_info().name": "get_name name",
             'start().get_stream("output")': "get_stream",
-            "get_info()": "info status",
+            "get_info()": "attrs info refresh reload status",
             "get_instance(id).kill()": "kill",
             "delete(force=True)": "prune",
-            "delete()": "close destroy remove",
+            "delete()": "close destroy remove rm",
             "overwrite(package)": "replace update upload",
             "start().send_input(source)": "send send_input",
             "get_instance(id).stop()": "stop",
+            "run(input=...), on a LocalHub to run it on this machine": "local",
+            "start(), whose result has get_log_stream()": "get_log_stream get_logs log logs",
+            "start(), whose result has get_health()": "stats top",
             "run(input=...), or start().wait()": "wait",
         }
     )
@@ -117,10 +121,7 @@ class SequenceClient(Handle):
 
         Wire: POST /sequence/{id}/start (docs/protocol.md, "Start").
         """
-        if args is not None and not isinstance(args, (list, tuple)):
-            raise TypeError(f"args must be a list or tuple, not {type(args).__name__}")
-        if app_config is not None and not isinstance(app_config, Mapping):
-            raise TypeError(f"app_config must be a mapping, not {type(app_config).__name__}")
+        _check_values(app_config, args)
         if limits is not None and not isinstance(limits, Mapping):
             raise TypeError(f"limits must be a mapping, not {type(limits).__name__}")
         if limits is not None and isinstance(limits.get("memory"), bool):
@@ -186,6 +187,9 @@ class SequenceClient(Handle):
         """
         limit = duration("timeout", timeout)
         chosen = plan("input", type=type, json=json, progress=progress)
+        # Here, and not on the thread that starts it, the traceback is short.
+        _check_values(app_config, args)
+        json_bytes({"appConfig": dict(app_config or {}), "args": args})
         if check:
             refuse_check(self._client)
         # Before the start: an instance whose output can't be kept, or that has no input, should not begin.
@@ -303,6 +307,13 @@ class SequenceClient(Handle):
 
     def _request(self, method: str, *rest: str, **options: Any) -> JsonAnswer:
         return self._client.request(method, self._route(*rest), **self._error_context, **options)
+
+
+def _check_values(app_config: object, args: object) -> None:
+    if args is not None and not isinstance(args, (list, tuple)):
+        raise TypeError(f"args must be a list or tuple, not {type(args).__name__}")
+    if app_config is not None and not isinstance(app_config, Mapping):
+        raise TypeError(f"app_config must be a mapping, not {type(app_config).__name__}")
 
 
 def _check_instance_id(instance_id: str) -> None:

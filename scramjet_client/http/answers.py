@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import attrs
 
 from scramjet_client.errors import InvalidResponseError
-from scramjet_client.http.interrupts import let_interrupts_pass
 
 if TYPE_CHECKING:
     # The command reads answers for its help, too, and must not wait for this.
@@ -25,26 +24,38 @@ ERROR_LIMIT = 65536
 SENTENCE_LIMIT = 500
 """Characters of the hub's text that an error message repeats; `.body` has more."""
 
-_PIECE = 10240
-"""Bytes read at once. Old releases of urllib3 decompress all of them, which gives up to 10 MB."""
+_MOST_SHOWN = 40
 
-_CODINGS = ("", "identity", "gzip")
+_PIECE = 10240
+"""Bytes read at once. For a mock's answer, old releases of urllib3 decompress all of them, which gives up to 10 MB."""
+
+_CODINGS = {"": "", "identity": "", "gzip": "gzip"}
 """If codings are stacked, or have larger ratios, a few bytes unpack to gigabytes."""
 
 
-def check_coding(response: requests.Response) -> None:
-    """Close an answer in a coding that this client can't unpack, and raise `InvalidResponseError`.
+def check_coding(response: requests.Response) -> str:
+    """Return the coding of an answer: "gzip", or "" for none.
 
     Every request asks for no coding; a proxy that compresses unasked uses gzip.
+
+    Raises:
+        InvalidResponseError: It is one that this client can't unpack; the answer is closed.
     """
     coding = response.headers.get("Content-Encoding", "")
-    if coding.strip().lower() not in _CODINGS:
+    known = _CODINGS.get(coding.strip().lower())
+    if known is None:
         response.close()
         raise InvalidResponseError(
-            f"{response.url} answered in the coding {coding[:40]!r}, which was not asked for",
+            f"{response.url} answered in the coding {shown(coding)}, which was not asked for",
             status=response.status_code,
             url=response.url,
         )
+    return known
+
+
+def shown(value: str) -> str:
+    """Return a header's value for an error, whole or not at all: a part of a secret would not be found, and hidden."""
+    return repr(value) if len(value) <= _MOST_SHOWN else f"of {len(value)} characters"
 
 
 def read_body(response: requests.Response, limit: int = ANSWER_LIMIT) -> bytes:
@@ -65,25 +76,14 @@ def beginning(response: requests.Response, limit: int) -> bytes:
 
 
 def _read(response: requests.Response, enough: int) -> list[bytes]:
-    """Return the body in pieces, until there are `enough` bytes or more.
-
-    Raises:
-        InvalidResponseError: Its framing makes no sense.
-    """
+    """Return the body in pieces, until there are `enough` bytes or more."""
     pieces: list[bytes] = []
     size = 0
-    try:
-        for piece in response.iter_content(_PIECE):
-            pieces.append(piece)
-            size += len(piece)
-            if size >= enough:
-                break
-    except (ValueError, OverflowError) as error:
-        let_interrupts_pass(error)
-        # urllib3 takes "-5" for a chunk's size, and then trips over it.
-        raise InvalidResponseError(
-            f"{response.url} answered with something that is not HTTP: {error}", url=response.url
-        ) from error
+    for piece in response.iter_content(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size >= enough:
+            break
     return pieces
 
 
@@ -168,10 +168,12 @@ def page_title(text: str) -> str:
     if not _PAGE.match(text):
         return ""
     import html  # noqa: PLC0415 - as in `_base`
+    import textwrap  # noqa: PLC0415
 
     title = _TITLE.search(text)
     words = _UNSEEN.sub(" ", title.group(2) if title else text)
-    return " ".join(html.unescape(words).split())[:_FIRST_WORDS]
+    # Whole words: a part of a secret would not be found, and hidden.
+    return textwrap.shorten(html.unescape(words), _FIRST_WORDS, placeholder="…")
 
 
 def check_page(response: requests.Response, text: str, expected: str) -> None:

@@ -45,10 +45,11 @@ class AtExit(Generic[_T]):
             if not self._items:
                 # Here, not on import, and again each time, so that it runs before handlers registered meanwhile.
                 atexit.unregister(self._run)
-                atexit.register(self._run)
                 for finalizer in self._finalizers:
                     finalizer.cancel()
                 self._finalizers[:] = _finalizers(self._run)
+                if not _is_child():
+                    atexit.register(self._run)
             self._items.add(item)
 
     def discard(self, item: _T) -> None:
@@ -59,7 +60,7 @@ class AtExit(Generic[_T]):
     def _forget(self) -> None:
         # Guards the objects: a daemon thread may add one while the interpreter's end goes through them. A child gets a
         # new lock, because another thread may have held it at the fork, and can't release it there.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._items: weakref.WeakSet[_T] = weakref.WeakSet()
 
     def _run(self) -> None:
@@ -75,6 +76,15 @@ def _finalizers(function: Callable[[], None]) -> list[Any]:
 
     Only what is imported already can have made it. In other processes atexit comes first.
     """
-    modules = [sys.modules.get(f"{each}.util") for each in _PROCESS_MAKERS]
-    makers = [getattr(each, "Finalize", None) for each in modules]
-    return [each(None, function, exitpriority=_LAST) for each in makers if each is not None]
+    makers = _parts_of_makers("util", "Finalize")
+    return [each(None, function, exitpriority=_LAST) for each in makers]
+
+
+def _is_child() -> bool:
+    """Return whether such a package has made this process. Since Python 3.13 it would call atexit's functions first."""
+    return any(parent() is not None for parent in _parts_of_makers("process", "parent_process"))
+
+
+def _parts_of_makers(module: str, name: str) -> list[Any]:
+    modules = [sys.modules.get(f"{each}.{module}") for each in _PROCESS_MAKERS]
+    return [getattr(each, name) for each in modules if hasattr(each, name)]

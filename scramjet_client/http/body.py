@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import socket
 import sys
 import threading
@@ -17,6 +16,7 @@ from urllib3.util import wait_for_write
 from scramjet_client._base import logger, safe_repr
 from scramjet_client._clock import monotonic
 from scramjet_client.errors import UploadError
+from scramjet_client.http import forks
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT
 from scramjet_client.http.threads import thread_needed
@@ -50,6 +50,10 @@ def _let_eventlet_see(eventlet: Any) -> None:
     with contextlib.suppress(AssertionError):  # its own loop, which may collect garbage, can't wait
         eventlet.sleep(0)
         eventlet.sleep(0)
+
+
+class ForkedSourceError(RuntimeError):
+    """The code of a source or of a progress hook has gone on in a fork, whose connection is that of its parent."""
 
 
 class BodySource(Protocol):
@@ -97,6 +101,9 @@ class BodyWriter:
     It writes to the socket that it was given, never to a connection's current one. http.client drops its socket
     on `Connection: close` and opens a new one for the next request, which late chunks would corrupt.
 
+    The caller's code, which runs on this thread, may fork. The child's copy of the thread writes and ends nothing: it
+    leaves with the exception of that code, or with `ForkedSourceError`, and the child ends with it.
+
     Attributes:
         bytes_sent: Bytes of the source that have been sent.
         error: The exception of the source or the socket, else None.
@@ -110,6 +117,7 @@ class BodyWriter:
         source: BodySource,
         *,
         stall_limit: float | None = None,
+        size_limit: int | None = None,
         gather: bool = True,
         progress: Callable[[int], object] | None = None,
     ) -> None:
@@ -123,17 +131,20 @@ class BodyWriter:
         self._source: BodySource | None = source
         self._pull: Iterator[bytes] = iter(())
         self._stall_limit = stall_limit
+        self._size_limit = size_limit
+        self._carried = 0  # bytes of the source in the current request
         self._progress = progress
         self._on_end: Callable[[], None] | None = None
         self._on_abort: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
+        self._process = forks.process
         self._sock: socket.socket | Recorded | None = None
+        self._left: socket.socket | Recorded | None = None  # the last request's, between two
         self._held: object = None
         self._aborted = False
         self._ended = False
         self._whole = False
-        # Guards changes of _sock, _aborted and _ended, and is notified of each.
+        # Guards changes of _sock, _left, _aborted and _ended, and is notified of each.
         self._changed = threading.Condition()
         # Held while one frame is written to the socket: a roll-over must not cut a frame in two.
         self._frame = threading.Lock()
@@ -165,7 +176,7 @@ class BodyWriter:
     @property
     def between_requests(self) -> bool:
         """Whether a roll-over ended the last request's body, and the rest needs another request."""
-        return self._sock is None and not self._aborted
+        return self._sock is None and not self._aborted and self.error is None
 
     def body(self) -> bytes | Iterator[bytes]:
         """Return the body for mocks, and for a user's own adapters, which take it from the request.
@@ -195,25 +206,33 @@ class BodyWriter:
             raise RuntimeError("the body of this request has been read already")
         try:
             for piece in source:
+                self._check_process()
                 if self._aborted:
                     return
                 self._count(piece)
                 data = bytes(piece)
                 del piece
                 yield data
+            self._check_process()
             self._whole = True
         except BaseException as error:
             self.error, self.blamed = error, self.blamed or "source"
             raise
         finally:
-            self._end(source)
+            if not self._is_fork:
+                self._end(source)
+        self._check_process()
 
     def attach(self, sock: socket.socket | Recorded) -> None:
         """Write to `sock` from now on; the head of its request has been sent."""
         with self._changed:
-            self._sock = sock
+            self._sock, self._left, self._carried = sock, None, 0
             self._changed.notify_all()
             if self._aborted:
+                return
+            if self._ended and self.error is not None:
+                # It failed between two requests.
+                shut(sock)
                 return
             self._hold(sock)
             if self._thread is not None:
@@ -250,14 +269,14 @@ class BodyWriter:
                 sock, over = self._sock, self._whole or self._ended or self._aborted
                 if sock is None or over:
                     return
-                self._sock = None
+                self._sock, self._left = None, sock
             # If the connection broke meanwhile, the thread that awaits its answer finds out.
             with contextlib.suppress(OSError):
                 self._send(sock, b"0\r\n\r\n")
 
     def abort(self) -> None:
         """Stop writing; the thread ends when the source gives its next piece."""
-        if self._pid != os.getpid():
+        if self._is_fork:
             # After a fork, the thread and the socket belong to the parent.
             return
         with self._changed:
@@ -284,11 +303,17 @@ class BodyWriter:
         try:
             self._pump(source)
         except BaseException as error:  # kept, and raised to the thread that waits for the upload
+            if self._is_fork:
+                raise
             self.error = self.error or error
+        if self._is_fork:
+            return
         self._gathering.close()
         self._end(source)
+        if self._is_fork:
+            return
         with self._changed:
-            sock = self._sock
+            sock = self._sock or self._left
         if self.error is not None and sock is not None:
             # The missing final chunk tells the hub that this is not the end of the input. It comes last, so that
             # a thread that it wakes finds the reason.
@@ -304,17 +329,42 @@ class BodyWriter:
             except BaseException:
                 self.blamed = "source"
                 raise
+            self._check_process()
             if self.error is not None or not self._put(piece):
                 return
             # The source can't change the size of its buffer as long as somebody looks at it.
             del piece
-        if self._gathering.flush():
+        if not self._is_fork and self._gathering.flush():
             self._write(b"0\r\n\r\n", last=True)
 
+    @property
+    def _is_fork(self) -> bool:
+        return self._process is not forks.process
+
+    def _check_process(self) -> None:
+        if self._is_fork:
+            raise ForkedSourceError(
+                "a fork of this process was made while it sent data, and the fork has gone on with it; only the parent"
+                " sends: end the fork before, as multiprocessing does"
+            )
+
     def _chunk(self, piece: bytes | memoryview) -> bool:
-        """Write one chunk; return False after an abort."""
+        """Write a piece, as one chunk unless it is too large for the request; return False after an abort."""
+        limit = self._size_limit
+        while limit is not None and self._carried + len(piece) > limit and not self.recorded:
+            room = _between_characters(piece, limit - self._carried)
+            if room and not self._one_chunk(memoryview(piece)[:room]):
+                return False
+            piece = memoryview(piece)[room:]
+            self.roll_over()
+            if not self._wait_for_request():
+                return False
+        return self._one_chunk(piece)
+
+    def _one_chunk(self, piece: bytes | memoryview) -> bool:
         done = self._write(b"%x\r\n" % len(piece), piece, b"\r\n")
         if done:
+            self._carried += len(piece)
             self._count(piece)
         return done
 
@@ -327,9 +377,12 @@ class BodyWriter:
         except BaseException:
             self.blamed = "progress hook"
             raise
+        self._check_process()
 
     def _broken(self, error: BaseException) -> None:
         """Called by the flushing thread, while the source may be waiting for something."""
+        if self._is_fork:
+            raise error
         self.error = error
         sock = self._sock
         if sock is not None:
@@ -343,6 +396,8 @@ class BodyWriter:
                 self.error, self.blamed = error, "source"
             else:
                 logger.warning("a source could not be closed: %s", safe_repr(error))
+        if self._is_fork:
+            return
         with self._changed:
             self._ended = True
             # If the socket was closed meanwhile, this closes its descriptor.
@@ -364,8 +419,16 @@ class BodyWriter:
                     self._whole = last
                     self._send(sock, *frame)
                     return True
-            with self._changed:
-                self._changed.wait_for(lambda: self._sock is not None or self._aborted)
+            self._wait_for_request()
+
+    def _wait_for_request(self) -> bool:
+        """Wait until a request carries the body; return False after an abort."""
+        limit = self._stall_limit
+        wait = None if limit is None or limit > LONGEST_WAIT else limit
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._sock is not None or self._aborted, wait):
+                raise _stalled(limit)
+            return not self._aborted
 
     def _send(self, sock: socket.socket | Recorded, *frame: bytes | memoryview) -> None:
         if isinstance(sock, Recorded):
@@ -409,7 +472,7 @@ class BodyWriter:
         while True:
             remaining = deadline - monotonic()
             if remaining <= 0:
-                raise TimeoutError(f"the hub took nothing for {limit:g} s (Timeouts.write)")
+                raise _stalled(limit)
             remaining = min(remaining, LONGEST_WAIT)
             # A send that hits the reading thread's limit proves nothing: only how long an upload may stall counts.
             with contextlib.suppress(BlockingIOError, socket.timeout):
@@ -420,6 +483,18 @@ class BodyWriter:
                     if not _PROMPT:
                         return sock.send(parts[0][:_SURE], _DONT_WAIT)
                     return _send_some(sock, parts, _DONT_WAIT)
+
+
+def _stalled(limit: float | None) -> TimeoutError:
+    return TimeoutError(f"the hub took nothing for {limit:g} s (Timeouts.write)")
+
+
+def _between_characters(data: bytes | memoryview, size: int) -> int:
+    """Return where to cut data: before `size` if that is within a character; hubs decode the body of each request."""
+    for end in range(size, max(size - 4, -1), -1):
+        if data[end] & 0xC0 != 0x80:
+            return end
+    return size
 
 
 def _send_some(sock: socket.socket, parts: Sequence[bytes | memoryview], flags: int) -> int:
@@ -471,8 +546,9 @@ class Gathering:
         self._over = False
         self._wrote_at = float("-inf")
         self._thread: threading.Thread | None = None
-        # Guards _held, _size, _since and _over; a plain lock, because a Condition's own takes half the time of `put`.
-        self._lock = threading.Lock()
+        # Guards _held, _size, _since and _over; used directly, because a Condition's own way to it takes half the time
+        # of `put`. A signal handler may close this while its own thread does.
+        self._lock = threading.RLock()
         # Notified when the first piece is held, and at the end.
         self._changed = threading.Condition(self._lock)
         # Held from taking pieces out until they are written: two flushes must not swap their data.

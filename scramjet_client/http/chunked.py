@@ -55,7 +55,8 @@ def _size(line: bytes) -> int:
     """Return the size in a chunk's first line, without its extensions."""
     digits = line.partition(b";")[0].rstrip(b" \t")
     if not digits or len(digits) > _DIGIT_LIMIT or digits.translate(None, _HEX):
-        raise MalformedChunk(f"invalid chunk size {line[:40]!r}")
+        # The line is not repeated: a part of it may be a part of a secret.
+        raise MalformedChunk("the size of a chunk is not a number")
     return int(digits, 16)
 
 
@@ -126,6 +127,11 @@ class ChunkedBody:
             return True
         # No poll sees the rest of a record inside OpenSSL.
         return self._tls is not None and bool(self._tls.pending())
+
+    @property
+    def has_more(self) -> bool:
+        """Whether data beyond the end of the body has come."""
+        return self.ended and bool(self._raw)
 
     def take(self) -> bytes | None:
         """Return the data that has come, waiting for the first byte; b"" is the end of the body.
@@ -304,7 +310,7 @@ class ChunkedBody:
                 if not raw.startswith(b"\r\n", at):
                     if raw[at:] == b"\r":
                         break
-                    raise MalformedChunk(f"a chunk is longer than its size: {raw[at : at + 20]!r}")
+                    raise MalformedChunk("a chunk is longer than its size")
                 self._in_chunk = False
                 at += 2
             elif only_begun:

@@ -35,6 +35,7 @@ from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from scramjet_client._clock import monotonic
+from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.body import BodyWriter
 from scramjet_client.http.exchange import Answer, Exchange, current_exchange
 from scramjet_client.http.tls import DUPLEX, ContextCache, Sessions, replaced_by
@@ -101,6 +102,9 @@ class _Duplex(HTTPConnection):
             self.owner != os.getpid()
             or monotonic() - self.used_at > idle_limit
             or (writer is not None and not writer.ended)
+            # Bytes behind the last answer would be the next one. urllib3 asks the system, which does not know of those
+            # that TLS has taken.
+            or (isinstance(self.sock, DUPLEX) and self.sock.pending() > 0)
         )
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -272,12 +276,12 @@ class DuplexAdapter(HTTPAdapter):
         self._options = _socket_options(tuning.keep_alive)
         self._closed = threading.Event()
         self._last: tuple[Any, Any] = (None, None)
-        limits: dict[str, Any] = {"idle_limit": tuning.pool_idle, "closed": self._closed}
-        self._pools = {
-            "http": partial(_FreshPool, **limits),
-            "https": partial(_FreshTLSPool, **limits),
-        }
+        self._limits: dict[str, Any] = {"idle_limit": tuning.pool_idle, "closed": self._closed}
+        self._pools = self._pools_of(_FreshPool, _FreshTLSPool)
         super().__init__(max_retries=0)
+
+    def _pools_of(self, plain: Any, tls: Any) -> dict[str, Any]:
+        return {"http": partial(plain, **self._limits), "https": partial(tls, **self._limits)}
 
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **kw: Any
@@ -304,10 +308,23 @@ class DuplexAdapter(HTTPAdapter):
         return pool
 
     def proxy_manager_for(self, proxy: str, **kw: Any) -> Any:
-        """Return the pool manager for a proxy; called by requests."""
+        """Return the pool manager for a proxy; called by requests.
+
+        Raises:
+            ConfigurationError: It is a SOCKS proxy, and PySocks is missing.
+        """
         kw.setdefault("socket_options", self._options)
+        pools = self._pools
+        if proxy.lower().startswith("socks"):
+            try:
+                from scramjet_client.http.socks_proxies import through_socks  # noqa: PLC0415 - it needs PySocks
+            except ImportError:
+                raise ConfigurationError(
+                    "a SOCKS proxy needs PySocks: pip install 'requests[socks]'"
+                ) from None
+            pools = self._pools_of(through_socks(_FreshPool), through_socks(_FreshTLSPool))
         manager = super().proxy_manager_for(proxy, **kw)
-        manager.pool_classes_by_scheme = self._pools
+        manager.pool_classes_by_scheme = pools
         return manager
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import requests
+from urllib3.exceptions import InvalidHeader
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import show_briefly
@@ -23,6 +24,7 @@ from scramjet_client.http.answers import too_long
 from scramjet_client.http.body import BodyWriter, shut
 from scramjet_client.http.chunked import ChunkedBody
 from scramjet_client.http.durations import LONGEST_WAIT
+from scramjet_client.http.framing import check_lines, content_length, is_chunked, unpacked
 from scramjet_client.http.interrupts import Event, let_interrupts_pass, longest_part
 
 READ_SIZE = 65536
@@ -34,6 +36,13 @@ _HEAD_ALLOWANCE = 8 * 2**20
 _POLL = 1.0
 """Seconds between two calls of `Exchange.on_idle` while nothing arrives."""
 
+
+_MOST_INTERIM = 1000
+"""Interim answers that are skipped before the final one; gateways send one every few seconds of a long call."""
+
+_BODILESS = (http.client.NO_CONTENT, http.client.NOT_MODIFIED)
+
+_HTTP_1_0 = 10
 
 _AT_ONCE = 0.001
 """The shortest wait in seconds: 0 would make a TLS socket non-blocking."""
@@ -97,7 +106,7 @@ class Exchange:
         self._aborted = False
         self._polled = False
         # Guards _sock and _aborted: an abort and a new connection must see each other.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @contextlib.contextmanager
     def use(self) -> Iterator[None]:
@@ -239,6 +248,8 @@ class _Inlet(io.RawIOBase):
         self._exchange = exchange
         self.holding = False
         """Set while only data that has been read already is wanted."""
+        self.at_end = False
+        """Whether the connection has ended."""
         self._received = 0
 
     def readable(self) -> bool:
@@ -250,6 +261,7 @@ class _Inlet(io.RawIOBase):
             return None
         count: int = self.limited(lambda: self._sock.recv_into(buffer))
         self._received += count
+        self.at_end = not count
         limit = None if self._exchange is None else self._exchange.size_limit
         if limit is not None and self._received > limit + _HEAD_ALLOWANCE:
             raise too_long("the hub", limit)
@@ -337,7 +349,7 @@ class _Inlet(io.RawIOBase):
 
 
 class Answer(http.client.HTTPResponse):
-    """http.client's response, which reads through an `_Inlet` and returns data as soon as it comes."""
+    """http.client's response, which reads through an `_Inlet`, returns data as it comes, and judges heads strictly."""
 
     _left: int | None = None
 
@@ -349,6 +361,39 @@ class Answer(http.client.HTTPResponse):
         self.fp: io.BufferedReader = io.BufferedReader(self._inlet, READ_SIZE)
         if self.exchange is not None:
             self.exchange.answer = self
+
+    def begin(self, **limits: Any) -> None:
+        """Read the head of the answer, and any interim answers before it; called by http.client.
+
+        Raises:
+            urllib3.exceptions.InvalidHeader: The head does not say for sure where its body ends.
+            http.client.HTTPException: It is not HTTP, or the connection ended before the head did.
+            OSError: The connection broke, or a time limit passed.
+        """
+        if self.headers is not None:
+            return
+        for _ in range(_MOST_INTERIM):
+            super().begin(**limits)
+            if self._inlet.at_end:
+                # To http.client, the end of the connection is also the end of the head.
+                raise http.client.IncompleteRead(b"")
+            if self.status == http.client.SWITCHING_PROTOCOLS:
+                raise InvalidHeader("the other side changes to a protocol that was not asked for")
+            if self.status >= http.client.OK:
+                break
+            # http.client skips 100 only, and takes other interim answers as final ones without a body.
+            self.headers = self.msg = None
+        else:
+            raise InvalidHeader(f"more than {_MOST_INTERIM} interim answers")
+        check_lines(self.headers)
+        if self.status in _BODILESS:
+            self.chunked, self.length = False, 0
+            return
+        self.chunked = is_chunked(self.headers)
+        self.length = None if self.chunked else content_length(self.headers)
+        # HTTP/1.0 knows no chunks: what follows such a body may be anything.
+        if self.length is None and (not self.chunked or self.version == _HTTP_1_0):
+            self.will_close = True
 
     def chunked_body(self) -> ChunkedBody | None:
         """Return the reader of the body, which comes now; None if the body is not chunked (see `read_plain`)."""
@@ -381,3 +426,44 @@ class Answer(http.client.HTTPResponse):
             self._left = left - len(data)
         buffer[: len(data)] = data
         return len(data)
+
+
+class AnswerBody:
+    """The body of an answer, for requests: framed strictly, and unpacked. It is in the place of urllib3's response.
+
+    Args:
+        raw: urllib3's response, which knows the pool.
+        answer: The answer below it.
+        packed: Whether the body is gzip.
+    """
+
+    def __init__(self, raw: Any, answer: Answer, *, packed: bool) -> None:
+        self._raw = raw
+        self._answer = answer
+        self._packed = packed
+
+    def stream(self, size: int, decode_content: bool = True) -> Iterator[bytes]:
+        """Yield the data as it comes, in pieces of at most `size` bytes; called by requests."""
+        chunked = self._answer.chunked_body()
+        read = self._answer.read_plain if chunked is None else chunked.readinto
+        pieces = _pieces(read, size)
+        yield from unpacked(pieces, size) if self._packed and decode_content else pieces
+        if chunked is not None and chunked.has_more:
+            # What came after the body would be taken for the next answer.
+            self.close()
+        self._answer.close()
+        self.release_conn()
+
+    def close(self) -> None:
+        """Close the connection, unless the pool has it again."""
+        self._raw.close()
+
+    def release_conn(self) -> None:
+        """Give the connection back to its pool; called by requests, too."""
+        self._raw.release_conn()
+
+
+def _pieces(read: Callable[[memoryview], int], size: int) -> Iterator[bytes]:
+    buffer = memoryview(bytearray(size))
+    while count := read(buffer):
+        yield bytes(buffer[:count])

@@ -36,6 +36,7 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads, page_title
 from scramjet_client.http.causes import causes, has_cause
+from scramjet_client.http.chunked import MalformedChunk
 from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass
@@ -108,7 +109,7 @@ def from_response(
     url = response.url or ""
     try:
         body = hidden(beginning(response, ERROR_LIMIT).decode("utf-8", "replace"))
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as cut:
+    except FOREIGN as cut:
         let_interrupts_pass(cut)
         # The refusal is known already; a connection that breaks inside its text must not hide it.
         body = ""
@@ -270,12 +271,16 @@ def translate_errors(
         _forget_requests(error)
         if has_cause(error, urllib3.exceptions.InvalidHeader):
             raise InvalidResponseError(
-                f"{method} {url} was answered with a bad header: {root_text(error)[:200]}", url=url
+                f"{method} {url} was answered with a bad head: {root_text(error)[:200]}", url=url
             ) from quiet(error)
         # The text of the error holds the header's value, which may be a secret.
         raise ValueError(
             f"a header of {method} {url} can't be sent: it has line ends in it"
         ) from None
+    except MalformedChunk as error:
+        raise InvalidResponseError(
+            f"{url} answered with something that is not HTTP: {error}", url=url
+        ) from quiet(error)
     except FOREIGN as error:
         _forget_requests(error)
         let_interrupts_pass(error)

@@ -22,7 +22,7 @@ def json_bytes(value: Any) -> bytes:
     where, culprit = _culprit(value, "", set())
     raise type(made)(
         f"{where or 'the value'} can't be sent as JSON: {_why(culprit, made)}"
-    ) from made
+    ) from None  # what `json` says is in it
 
 
 def _made(value: Any) -> str | Exception:
@@ -32,6 +32,7 @@ def _made(value: Any) -> str | Exception:
         if "\\ud" in text:
             # Perhaps half of a character, which hubs take for a malformed request.
             json.dumps(value, ensure_ascii=False).encode()
+        refuse_double_keys(value)
     except UnicodeEncodeError as error:
         return ValueError(f"it has half of a character, {error.object[error.start]!a}")
     except RecursionError:
@@ -39,6 +40,38 @@ def _made(value: Any) -> str | Exception:
     except (TypeError, ValueError) as error:
         return error
     return text
+
+
+def refuse_double_keys(value: Any, what: str = "it") -> None:
+    """Raise TypeError for a dict in it that has two keys which are one in JSON, of which a program would get one.
+
+    Args:
+        value: What JSON can carry, so nothing that refers to itself.
+        what: What has the keys, for the error.
+    """
+    left = [value] if isinstance(value, (dict, list, tuple)) else []
+    while left:
+        each = left.pop()
+        # A dict has no two equal keys, so only keys of several types can be alike in JSON.
+        if isinstance(each, dict) and len(set(map(type, each))) > 1:
+            _refuse_alike(each, what)
+        parts = each.values() if isinstance(each, dict) else each
+        if not _PLAIN.issuperset(map(type, parts)):
+            left += [part for part in parts if isinstance(part, (dict, list, tuple))]
+
+
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
+def _refuse_alike(value: dict[Any, Any], what: str) -> None:
+    spelled: dict[str, Any] = {}
+    for key in value:
+        name = key if isinstance(key, str) else json.dumps(key)
+        if name in spelled:
+            raise TypeError(
+                f"{what} has the keys {spelled[name]!r} and {key!r}, which are one key in JSON; keep one of them"
+            )
+        spelled[name] = key
 
 
 def _culprit(value: Any, where: str, seen: set[int]) -> tuple[str, Any]:

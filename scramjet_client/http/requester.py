@@ -28,19 +28,22 @@ from scramjet_client.http.answers import ANSWER_LIMIT, JsonAnswer, check_coding,
 from scramjet_client.http.causes import causes
 from scramjet_client.http.connection import Session
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, count, duration, seconds
-from scramjet_client.http.exchange import Exchange
+from scramjet_client.http.exchange import AnswerBody, Exchange
 from scramjet_client.http.failures import from_response, translate_errors, wrong_path
 from scramjet_client.http.json_body import json_bytes
 from scramjet_client.http.retries import Retries
+from scramjet_client.http.secrets import Secrets
 from scramjet_client.http.settings import (
     DEFAULT_API_BASE,
     USER_AGENT,
     TimeoutLike,
     Timeouts,
     Token,
+    check_proxy,
     checked_base,
     checked_headers,
     proxies_for,
+    proxy_secrets,
     secrets_of,
     verification,
 )
@@ -85,6 +88,12 @@ class BodyRequest:
     subject: str = ""
     not_found: type[NotFoundError] = NotFoundError
 
+
+_STALLING = ("nginx", "openresty", "tengine", "angie")
+"""Servers that pass on no more of a body that was held back after the answer had begun (docs/guides/nginx.md)."""
+
+_BODY_SIZE = 65536
+"""Bytes of a body that they pass on in any case: a new connection takes as much before anybody reads from it."""
 
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     "verify": ((bool, str, os.PathLike, type(None)), "True, False or the path of a CA bundle"),
@@ -169,6 +178,18 @@ class Requester(Closing):
     def hidden_in(self, text: str) -> str:
         """Return a text without the token and the secret headers, which a hub or a proxy may have repeated."""
         return self._secrets.hidden_in(text)
+
+    def _hider(self) -> Callable[[str], str]:
+        """Return `hidden_in` for errors: libraries repeat the URLs of proxies in theirs."""
+        logins = Secrets(proxy_secrets(proxies_for(self.api_base, self.proxies)))
+        return lambda text: logins.hidden_in(self.hidden_in(text))
+
+    @property
+    def body_size(self) -> int | None:
+        """Bytes of a body that get through whatever stands before the hub, or None if all do."""
+        if self.tuning.body_size is not None:
+            return self.tuning.body_size
+        return _BODY_SIZE if "stalling" in self.memo else None
 
     # -- JSON -------------------------------------------------------------------------------------
 
@@ -303,11 +324,11 @@ class Requester(Closing):
             ):
                 yield
         except ScramjetError as error:
-            hidden = self.hidden_in
+            hidden = self._hider()
             for cause in causes(error):
                 # The traceback would show the cause too.
                 if cause is not error and hidden(str(cause)) != str(cause):
-                    error.__cause__ = None
+                    error.__cause__ = error.__context__ = None
                     error.__suppress_context__ = True
             if isinstance(error, InvalidResponseError):
                 error.message += wrong_path(self.api_base)
@@ -350,6 +371,9 @@ class Requester(Closing):
         if exchange.writer is not None:
             prepared.body = exchange.writer.body()  # type: ignore[assignment]  # requests takes iterators
         exchange.size_limit = self.answer_limit
+        proxies = proxies_for(url, self.proxies)
+        if proxies:
+            check_proxy(url, proxies)
         with _RequestEvents(self._loggers, method, url) as telling, exchange.use():
             response = self._session.send(
                 prepared,
@@ -357,19 +381,23 @@ class Requester(Closing):
                 timeout=(_connect_limit(exchange, self.timeouts.connect), read_timeout),
                 verify=verification(self.verify),
                 cert=self.cert,
-                proxies=proxies_for(url, self.proxies),
+                proxies=proxies,
                 allow_redirects=False,
             )
             telling.answered(response.status_code)
         # Whoever answers no longer is gone, and was not named by mistake.
         self.memo["reached"] = True
+        if response.headers.get("Server", "").lower().startswith(_STALLING):
+            self.memo["stalling"] = True
         if not exchange.head_sent.is_set():
             _complete(response, prepared)
             exchange.answered_elsewhere(prepared)
         elif exchange.writer is not None:
             # A user who keeps an answer must not keep the sent data with it.
             prepared.body = None
-        check_coding(response)
+        coding = check_coding(response)
+        if exchange.answer is not None:
+            response.raw = AnswerBody(response.raw, exchange.answer, packed=coding == "gzip")
         return response
 
     def _prepared(

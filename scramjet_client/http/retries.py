@@ -47,7 +47,7 @@ class Retries:
         self._failed = 0
         self._began = 0.0
         # Guards the two fields above: many threads may use a client.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def run(
         self,

@@ -10,15 +10,17 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Union
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 import requests
 import urllib3
-from requests.utils import get_environ_proxies
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.util import parse_url
 
 from scramjet_client import __version__
-from scramjet_client._base import Shown, public
+from scramjet_client._base import Live, Shown, public
+from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.secrets import Secrets
 
@@ -43,6 +45,12 @@ _FRAMING = {
     "transfer-encoding", "upgrade",
 }  # fmt: skip
 """Headers that frame a request or control its connection. A wrong one breaks the next request."""
+
+_PROXY_SCHEMES = ("http", "https", "socks5h", "socks5", "socks4a", "socks4")
+
+_LATIN = re.compile(r"[\x00-\xff]*")
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
 
 _NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
 """Characters that URL parsers drop or misread, each in its own way."""
@@ -117,13 +125,19 @@ def route(*segments: str) -> str:
     return "/".join(quote(segment, safe="") for segment in segments)
 
 
-class Token:
+def without_line_end(token: str | None) -> str | None:
+    """Return a token without the line end of the file that it was read from; other values as they are."""
+    return re.sub(r"\r?\n\Z", "", token) if isinstance(token, str) else token
+
+
+class Token(Live):
     """Sets the token of requests, if there is one."""
 
     def __init__(self, token: str | None) -> None:
         # A malformed token raises here, because http.client would show the whole header in its error.
         if token is not None and not isinstance(token, str):
             raise TypeError(f"token must be a str, not {type(token).__name__}")
+        token = without_line_end(token)
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("token must be ASCII without spaces and line ends, and not empty")
         self._token = token
@@ -145,7 +159,8 @@ _SECRET_HEADER = re.compile(r"authorization|cookie|token|key|secret|password", r
 
 def secrets_of(token: str | None, headers: Mapping[str, str]) -> Secrets:
     """Return the settings that no error may show: the token, and headers that identify the user."""
-    values = [] if token is None else [token]
+    bare = without_line_end(token)
+    values = [] if bare is None else [bare]
     for name, value in headers.items():
         if _SECRET_HEADER.search(name):
             # The value also counts without "Bearer" or "Basic".
@@ -190,15 +205,28 @@ def checked_base(api_base: str) -> str:
         raise ValueError("api_base is not a URL: its host or port is malformed") from None
     if parts.username or parts.password:
         raise ValueError("api_base must not hold a user or password; give token=")
+    given = shown_url(api_base)
     if _NO_URL.search(api_base):
-        raise ValueError(f"api_base must not hold spaces, line ends or backslashes: {api_base!r}")
+        raise ValueError(f"api_base must not hold spaces, line ends or backslashes: {given}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(
-            f"api_base must be an http:// or https:// URL with a host, not {api_base!r}"
-        )
+        raise ValueError(f"api_base must be an http:// or https:// URL with a host, not {given}")
     if parts.query or parts.fragment:
-        raise ValueError(f"api_base must end with its path, not {api_base!r}")
+        raise ValueError(
+            f"api_base must end with its path, not with a query or a fragment: {given}"
+        )
     return api_base.rstrip("/")
+
+
+def shown_url(text: str) -> str:
+    """Return what was given as a URL, for an error; a login, a query or a fragment may be a secret.
+
+    A text that is not a URL has no parts to rely on, so the whole of it counts.
+    """
+    return (
+        "*** (not shown: it may hold a password or a token)"
+        if re.search("[@?#]", text)
+        else repr(text)
+    )
 
 
 def verification(given: bool | str | None) -> bool | str:
@@ -213,6 +241,47 @@ def proxies_for(url: str, given: dict[str, str] | None) -> dict[str, str]:
     if given is not None:
         return given
     return {} if is_loopback(url) else get_environ_proxies(url)
+
+
+def check_proxy(url: str, proxies: Mapping[str, str]) -> None:
+    """Raise ConfigurationError if the proxy for a URL can't be used: the errors of requests would repeat its login."""
+    proxy = select_proxy(url, proxies)
+    if not proxy:
+        return
+    scheme, _, host = without_login(proxy).partition("://")
+    try:
+        parse_url(proxy if "//" in proxy else f"http://{proxy}")
+    except ValueError:
+        host = ""
+    if not host:
+        raise ConfigurationError(
+            f"the URL of the proxy for {url} is malformed; in its login, write /, ?, # and @ as %2F, %3F, %23 and %40"
+        )
+    if scheme.lower() not in _PROXY_SCHEMES:
+        known = ", ".join(f"{each}://" for each in _PROXY_SCHEMES)
+        raise ConfigurationError(f"the proxy {scheme}://{host} is of no known kind: {known}")
+    if not _LATIN.fullmatch(unquote(proxy.rpartition("@")[0])):
+        raise ConfigurationError(
+            f"the login of the proxy {scheme}://{host} has characters beyond Latin-1, which can't be sent"
+        )
+
+
+def without_login(proxy: str) -> str:
+    """Return the URL of a proxy without its user and password, which may hold any character."""
+    scheme = re.match(r"[a-z][a-z0-9+.-]*(?=://)", proxy, re.IGNORECASE)
+    host = re.split("[/?#]", proxy.rpartition("@")[2].rpartition("://")[2])[0]
+    return f"{scheme[0] if scheme else 'http'}://{host}"
+
+
+def proxy_secrets(proxies: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the logins in the URLs of proxies: user with password, and the password alone."""
+    logins = [
+        _SCHEME.sub("", each.rpartition("@")[0])
+        for each in proxies.values()
+        if isinstance(each, str)
+    ]
+    found = [part for each in logins for part in (each, each.partition(":")[2])]
+    return tuple(dict.fromkeys(each for part in found for each in (part, unquote(part)) if each))
 
 
 def is_loopback(url: str) -> bool:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from scramjet_client.errors import UploadError
+from scramjet_client.http import forks
 from scramjet_client.http.contexts import in_context
 
 _T = TypeVar("_T")
@@ -24,11 +25,17 @@ def thread_name(kind: str) -> str:
 
 
 def fulfil(future: Future[_T], call: Callable[[], _T]) -> None:
-    """Give a future what a call returns or raises."""
+    """Give a future what a call returns or raises; a fork that the call has made leaves it to its parent."""
+    process = forks.process
     try:
-        future.set_result(call())
+        result = call()
     except BaseException as error:  # raised to whoever asks for the result
+        if process is not forks.process:
+            raise
         future.set_exception(error)
+    else:
+        if process is forks.process:
+            future.set_result(result)
 
 
 def start_thread(kind: str, work: Callable[..., object], *args: object) -> threading.Thread:

@@ -54,13 +54,19 @@ class DuplexSSLSocket(ssl.SSLSocket):
     _timeout: float | None
     # Id of the process that owns the connection; a fork closes its copy silently.
     _pid: int
-    # Guards every call into OpenSSL, and closing: a descriptor must not vanish during a step.
-    _step_lock: threading.Lock
+    # Guards every call into OpenSSL, and closing. The thread that has it may take it again, because the handler of a
+    # signal may close the socket in the middle of a step.
+    _step_lock: Any  # an RLock
+    # Steps and waits that are under way. If the socket is closed meanwhile, the last of them closes the descriptor:
+    # another connection would get its number, and they would work on that one.
+    _under_way: int
+    _over: bool
     # The exception that followed the data of the last read, for the next read.
     _late: OSError | None
     # What has come from the network for OpenSSL, and what OpenSSL has made for the network.
     _incoming: ssl.MemoryBIO
     _outgoing: ssl.MemoryBIO
+    _in_memory: bool  # whether OpenSSL works on them already
     # The part of the latter that has no room in the network yet, and how many bytes of a writer's data wait with it.
     _unsent: memoryview
     _owed: int
@@ -76,8 +82,10 @@ class DuplexSSLSocket(ssl.SSLSocket):
         self._timeout = None
         self._late = None
         self._pid = os.getpid()
-        self._step_lock = threading.Lock()
+        self._step_lock = threading.RLock()
+        self._under_way, self._over = 0, False
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._in_memory = False
         self._unsent, self._owed = memoryview(b""), 0
         self._starved, self._more, self._size = True, False, _FIRST_READ
         return self
@@ -106,29 +114,42 @@ class DuplexSSLSocket(ssl.SSLSocket):
         deadline = None if timeout is None else monotonic() + timeout
         while True:
             with self._step_lock:
-                if self.fileno() == -1:
+                if self._over or self.fileno() == -1:
                     raise OSError(errno.EBADF, os.strerror(errno.EBADF))
                 if self._sslobj is None:
                     # The peer was gone before the handshake, so ssl made no TLS object. Its own methods would raise
                     # ValueError, or continue in clear text.
                     raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+                self._under_way += 1
                 try:
                     return step(*args)
                 except ssl.SSLWantReadError:
                     wait = wait_for_read
                 except ssl.SSLWantWriteError:
                     wait = wait_for_write
+                finally:
+                    self._done()
             if timeout == 0:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             remaining = None if deadline is None else deadline - monotonic()
             if remaining is not None and remaining <= 0:
                 raise socket.timeout("timed out")
+            with self._step_lock:
+                self._under_way += 1
             try:
                 wait(self, remaining)
             except (ValueError, OSError):
                 # If it was closed meanwhile, the next turn raises a socket's usual error.
                 if self.fileno() != -1:
                     raise
+            finally:
+                with self._step_lock:
+                    self._done()
+
+    def _done(self) -> None:
+        self._under_way -= 1
+        if self._over:
+            self._close_if_idle()
 
     # The steps. Each is done with the lock held, and raises SSLWantReadError or SSLWantWriteError if it needs the
     # network, to be done again then.
@@ -176,7 +197,8 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def _record(self, size: int, buffer: Any = None) -> Any:
         """Return up to `size` bytes of one record, or read them into `buffer` and return how many they are."""
         if self._late is not None:
-            raise self._late
+            # Each time it is raised, it would grow by another traceback.
+            raise self._late.with_traceback(None)
         while True:
             if self._starved:
                 self._feed()
@@ -188,6 +210,10 @@ class DuplexSSLSocket(ssl.SSLSocket):
                     data = count = self._sslobj.read(size, buffer)
             except ssl.SSLWantReadError:
                 self._starved = True
+            except ssl.SSLError as error:
+                # OpenSSL would say next time that this was the end.
+                self._keep(error)
+                raise
             else:
                 # Less than was asked for is all that there was in the record.
                 self._starved = 0 < count < size and not self._incoming.pending
@@ -242,21 +268,29 @@ class DuplexSSLSocket(ssl.SSLSocket):
 
     def _send(self, data: Any) -> int:
         """Send some of `data`; return how many bytes. Done again, it continues with the same data, as OpenSSL does."""
+        view = memoryview(data)
         if not self._owed:
             self._flush()
-            self._owed = int(self._sslobj.write(memoryview(data)[:_MOST_AT_ONCE]))
+            self._owed = int(self._sslobj.write(view[:_MOST_AT_ONCE]))
+        elif self._owed > view.nbytes:
+            raise ssl.SSLError(
+                ssl.SSL_ERROR_SSL, "bad write retry: other data has not been sent yet"
+            )
         self._flush()
         sent, self._owed = self._owed, 0
         return sent
 
     def do_handshake(self, block: bool = False) -> None:
         """Do the handshake within the socket's time limit; resume the session that `Sessions.used` names."""
-        if self._sslobj is not None:
+        if self._sslobj is not None and not self._in_memory:
             # ssl has made a TLS object on the socket itself. This one takes its place.
             in_memory = self.context.wrap_bio(
                 self._incoming, self._outgoing, server_hostname=self.server_hostname
             )
             self._sslobj = in_memory._sslobj  # type: ignore[attr-defined]  # see docs/decisions/private-parts.md
+            # Callbacks of the context get the owner.
+            self._sslobj.owner = self
+            self._in_memory = True
             session = _resumed.get()
             if session is not None:
                 # Without it, the handshake is a whole one.
@@ -291,7 +325,8 @@ class DuplexSSLSocket(ssl.SSLSocket):
         """Return up to `len` bytes, or read them into `buffer` and return how many came."""
         if buffer is None:
             return self._read(b"", self._record, len)
-        return self._read(0, self._record, len, buffer)
+        room = memoryview(buffer).nbytes
+        return self._read(0, self._record, min(len, room) if len > 0 else room, buffer)
 
     def write(self, data: Any) -> int:
         """Send some of `data`; return how many bytes were taken."""
@@ -304,13 +339,16 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Return up to `buflen` bytes, b"" at the end: the records that have come, or the first that comes."""
         with self._step_lock:
-            if self._sslobj is not None:
+            if self._sslobj is not None and not self._over:
                 # Who polls many sockets for a line each calls this where something has come: no detour, then.
+                self._under_way += 1
                 try:
                     return self._records(buflen)
                 except (ssl.SSLWantReadError, ssl.SSLEOFError):
                     # Nothing has come yet, or it is the end: `_read` waits, or knows what that means.
                     pass
+                finally:
+                    self._done()
         return self._read(b"", self._records, buflen)
 
     def recvmsg_into(  # type: ignore[override]  # ssl's own refuses
@@ -354,7 +392,15 @@ class DuplexSSLSocket(ssl.SSLSocket):
         # wait for the network; the lock keeps the descriptor until they have left OpenSSL.
         with contextlib.suppress(OSError):
             self.shutdown(socket.SHUT_RDWR)
+        if self._pid != os.getpid():
+            # A thread of the parent may have held the lock at the fork, or waited, and is not here.
+            self._step_lock, self._under_way = threading.RLock(), 0
         with self._step_lock:
+            self._over = True
+            self._close_if_idle()
+
+    def _close_if_idle(self) -> None:
+        if not self._under_way:
             super()._real_close()  # type: ignore[misc]  # ssl overrides it too, and documents neither
 
 
@@ -433,8 +479,8 @@ class Sessions:
     def __init__(self) -> None:
         self._newest: weakref.ref[DuplexSSLSocket] | None = None
         self._session: tuple[ssl.SSLContext, ssl.SSLSession] | None = None
-        # Guards both.
-        self._lock = threading.Lock()
+        # Guards both. A signal's handler may make a connection meanwhile.
+        self._lock = threading.RLock()
 
     @contextlib.contextmanager
     def used(self, context: ssl.SSLContext) -> Iterator[None]:
@@ -468,8 +514,8 @@ class ContextCache:
 
     def __init__(self) -> None:
         self._contexts: dict[tuple[Any, ...], ssl.SSLContext] = {}
-        # Held while a context is made, so that many connections at once make only one.
-        self._lock = threading.Lock()
+        # Held while a context is made, so that many connections at once make only one. A signal's handler may need it.
+        self._lock = threading.RLock()
 
     def context_for(self, connection: HTTPSConnection) -> ssl.SSLContext:
         """Return the context for a connection's settings.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import attrs
 
 from scramjet_client._base import Shown, public
-from scramjet_client.http.durations import interval
+from scramjet_client.http.durations import count, interval
 
 _LONGEST_SILENCE = 32767
 """The most seconds of keep-alive that Linux can count."""
@@ -41,6 +41,10 @@ class KeepAlive(Shown):
             object.__setattr__(self, name, max(1, min(round(seconds), _LONGEST_SILENCE)))
 
 
+_LONGEST_CHARACTER = 4
+"""Bytes in UTF-8, which two requests can't share."""
+
+
 @public
 @attrs.frozen(kw_only=True)
 class Tuning(Shown):
@@ -54,6 +58,8 @@ class Tuning(Shown):
         pool_idle: Idle time after which a pooled connection is not used again; a hub closes it at 5 s.
         body_lifetime: Age at which a body sent to an 0.x hub continues in another request; the hub cuts it at 300 s,
             which it checks every 30 s.
+        body_size: Bytes after which a body sent to an input continues in another request. None means 64 KiB behind an
+            nginx that names itself, which else stalls it once the hub holds it back, and no limit elsewhere.
         look: Limit of one check of an instance; an 0.x hub never answers for an instance that did not connect.
         look_every: How often a silent wait looks whether its instance has ended; a wait for a log looks less and less.
         stop_margin: How long the answer to a stop may come after the stop's own timeout.
@@ -78,6 +84,7 @@ class Tuning(Shown):
     keep_alive: KeepAlive = KeepAlive()
     pool_idle: float = 4.0
     body_lifetime: float = 240.0
+    body_size: int | None = None
     look: float = 5.0
     look_every: float = 1.0
     stop_margin: float = 30.0
@@ -96,6 +103,8 @@ class Tuning(Shown):
 
     def __attrs_post_init__(self) -> None:
         """Check the times, and convert them to seconds."""
+        if self.body_size is not None and count("body_size", self.body_size) < _LONGEST_CHARACTER:
+            raise ValueError(f"body_size must be 4 bytes or more, not {self.body_size}")
         for field in attrs.fields(type(self)):
             if isinstance(field.default, float):
                 seconds = interval(field.name, getattr(self, field.name), zero=True)

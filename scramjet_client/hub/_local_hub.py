@@ -8,6 +8,7 @@ import enum
 import errno
 import ipaddress
 import os
+import re
 import secrets
 import socket
 import ssl
@@ -148,7 +149,7 @@ class LocalHub(Guided):
         elif token is None:
             _warn_of_an_open_hub(host)
         else:
-            _check_token(token)
+            token = _checked_token(token)
         self._host, self._port = host, port
         self._tls = ssl_context
         self._parent = _path("storage must be a path", storage)
@@ -170,7 +171,7 @@ class LocalHub(Guided):
         )
         self._settings = attrs.evolve(settings, max_connections=_affordable(max_connections))
         # Guards starting and stopping.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._server = LoopThread("scramjet-local-hub")
         self._url = ""
         self._state: State
@@ -235,6 +236,11 @@ class LocalHub(Guided):
         try:
             return socket.create_server(place, family=family, backlog=_BACKLOG)
         except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise OSError(
+                    errno.EADDRINUSE,
+                    f"{self._host}:{self._port} is in use already; port=0 takes a free port",
+                ) from None
             absent = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
             if not absent or family == socket.AF_INET6 or not socket.has_ipv6:
                 raise
@@ -425,13 +431,15 @@ def _check_address(host: Any, port: Any) -> None:
         )
 
 
-def _check_token(token: str) -> None:
+def _checked_token(token: str) -> str:
     if not isinstance(token, str):
         raise TypeError(f"token must be a str or None, not {type(token).__name__}")
+    token = re.sub(r"\r?\n\Z", "", token)  # that of the file that it was read from
     if not token:
         raise ValueError("token is empty; None means that the hub needs none")
     if not token.isprintable() or any(each.isspace() for each in token):
         raise ValueError("token holds a space or a control character, which no client can send")
+    return token
 
 
 def _warn_of_an_open_hub(host: str) -> None:

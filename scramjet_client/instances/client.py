@@ -639,7 +639,7 @@ class InstanceClient(Handle):
             raises the refusal, whichever you use first.
 
         Wire: GET output and POST input; with `end=False` and no `idle_timeout` POST /instance/{id}/inout on 1.x, which
-        has neither option (docs/protocol.md, "Inout").
+        has neither option, but not behind nginx (docs/protocol.md, "Inout").
         """
         limit = duration("idle_timeout", idle_timeout)
         chosen = plan(
@@ -654,7 +654,9 @@ class InstanceClient(Handle):
             default_end=True,
         )
         body = chosen.body(stream, own=True)
-        if generation_of(self._client).modern and not chosen.end and limit is None:
+        client = self._client
+        one = generation_of(client).modern and not chosen.end and limit is None
+        if one and client.body_size is None:
             place = self._to("inout")
             return self._conversation(place, place.stage(chosen, stream, body))
         return self._paired(self._to("input").stage(chosen, stream, body), limit)

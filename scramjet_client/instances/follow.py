@@ -97,7 +97,7 @@ class _Copying:
         self._given_up = False
         self._left = len(targets)
         # Guards the six above, from error on.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._streams: dict[str, OutputStream] = {}
         self._threads: list[threading.Thread] = []
 

@@ -9,21 +9,22 @@ GUESSES = guessed(
         "stop() or kill()": "abort cancel close end interrupt quit shutdown",
         "get_info().status": (
             "alive done ended finished get_state get_status has_ended is_alive is_done is_finished "
-            "running state status"
+            "ready running state status"
         ),
         "get_info().extra": "args",
+        "send_event(name, message), or send_input(source): a hub runs no command in an instance": "exec exec_run",
         'inout(source), or open_input() together with get_stream("output")': (
             "ask chat converse duplex exchange interact request talk"
         ),
         "get_next_event(name), or expect_event(name)": "await_event wait_event wait_for_event",
-        "run(input=...)": "call communicate execute",
+        "run(input=...)": "call communicate execute invoke remote",
         "wait().cause": "cause error exception get_cause get_traceback traceback",
         'get_stream("output").chunks()': "chunks",
         "send_input(b'', end=True)": "close_input end_input eof send_eof",
         "attach()": "connect",
         "run(input=...) of its sequence, on several threads": "map parallel run_many",
         'get_stream("output").pipe_to(target)': "copy pipe_to",
-        "kill(remove_immediately=True)": "delete remove",
+        "kill(remove_immediately=True)": "delete remove rm",
         "show() in a notebook, or follow(output=True)": "display live view",
         "send_event(name, message)": "emit emit_event notify publish trigger",
         "get_event_stream(name)": (
@@ -52,17 +53,17 @@ GUESSES = guessed(
             "output_stream read read_line read_lines read_output readline readlines receive recv "
             "stream stream_output"
         ),
-        "run(input=...).output": "get_result result",
+        "run(input=...).output": "get get_result result",
         'get_stream("stdout")': (
             "get_stdout get_stdout_stream iter_stdout open_stdout read_stdout stdout stdout_stream "
             "stream_stdout"
         ),
-        "get_info()": "info poll",
+        "get_info()": "attrs info poll refresh reload",
         "send_input(source), or open_input()": "input write",
         'get_info().status == "running"': "is_running",
         "wait()": "join wait_for_completion wait_for_end wait_until_done",
         "get_log_stream().records()": "log_records",
-        "get_health()": "ping",
+        "get_health()": "ping stats top",
         'get_stream("output").records()': "records",
         "SequenceClient.start(), which gives another instance": "restart",
         "send_event(name, message), or send_input(source)": "send_message",

@@ -46,12 +46,19 @@ class InputType:
                     UserWarning,
                     stacklevel=callers_level(),
                 )
+            kind = self._first or plan.type
+            if kind != BINARY and isinstance(body, Source) and not body.text:
+                body = Utf8Only(body, f"{name} has the type {kind}, so it")
             return plan.type, body
-        if self._first is None:
-            return self._chosen(body), body
-        if self._first != BINARY and isinstance(body, Source) and not body.text:
-            body = Utf8Only(body, f"{name} began as text, so it")
-        return self._first, body
+        kind = self._first or self._chosen(body)
+        # The first item of an iterable says nothing of the others.
+        if kind != BINARY and isinstance(body, Source) and not (body.text and body.whole):
+            body = Utf8Only(
+                body,
+                f"{name} began as text, so it",
+                "; send everything as bytes, or give type='application/octet-stream' with the first data",
+            )
+        return kind, body
 
     def begin(self, type: str, upload: Upload[Any]) -> None:
         """Record that an upload of a type begins. An upload that fails before it sends anything decides nothing."""
@@ -67,9 +74,10 @@ class InputType:
         upload.add_done_callback(forget_failure)
 
     def _chosen(self, body: BodySource) -> str:
-        if isinstance(body, JsonLines):
+        is_text = isinstance(body, Source) and body.kind_within(_FIRST_ITEM)
+        if isinstance(body, JsonLines) or (isinstance(body, Source) and body.records):
             return NDJSON if self._is_node() else TEXT
-        if not isinstance(body, Source) or not body.kind_within(_FIRST_ITEM):
+        if not is_text:
             return BINARY
         if body.whole is not None:
             data = bytes(body.whole)

@@ -23,7 +23,7 @@ class Keyboard:
         self._file = getattr(file, "buffer", file)
         self._stopped = False
         # Guards _wake: once it is closed, its number may belong to another file.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._wake: tuple[int, int] | None = None
         self._selector: selectors.BaseSelector | None = None
         if sys.platform != "win32":

@@ -14,6 +14,7 @@ from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.settings import route
+from scramjet_client.http.turns import Turn
 from scramjet_client.instances.cause import Evidence, Survived, evidence, settled, survived
 from scramjet_client.models import GetInstanceResponse
 from scramjet_client.streams.tail import Tail
@@ -47,8 +48,8 @@ class _Left:
 
     found: Evidence | None = None
     rest: dict[str, bytes] = attrs.field(factory=dict)
-    lock: threading.Lock = attrs.field(factory=threading.Lock)
-    """Held while its streams are read; guards `rest`. `found` is only ever set as a whole."""
+    turn: Turn = attrs.field(factory=Turn)
+    """Taken while its streams are read; guards `rest`. `found` is only ever set as a whole."""
 
 
 class LastWords:
@@ -61,16 +62,16 @@ class LastWords:
         self._client = client
         self._left: dict[str, _Left] = {}
         # Guards _left.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def of(self, info: GetInstanceResponse) -> GetInstanceResponse:
         """Return the info of an ended instance with its cause and exit code, as far as they are known."""
         if not _is_worth_a_look(info) or not generation_of(self._client).modern:
             return info
         left = self._entry(info.id)
-        with left.lock:
-            found = left.found or self._read(info, left)
-            return settled(info, found)
+        with left.turn.taken(2 * _LIMIT) as mine:
+            found = left.found or (self._read(info, left) if mine else None)
+            return info if found is None else settled(info, found)
 
     def known(self, info: GetInstanceResponse) -> GetInstanceResponse:
         """Return the info completed with earlier findings; sends no request."""
@@ -97,7 +98,7 @@ class LastWords:
             left = self._left.get(instance_id)
         if left is None:
             return b""
-        with left.lock:
+        with left.turn.taken(2 * _LIMIT):
             return left.rest.pop(stream_id, b"")
 
     def _entry(self, instance_id: str) -> _Left:

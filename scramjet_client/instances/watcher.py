@@ -23,6 +23,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.retries import pauses
 from scramjet_client.http.settings import route
+from scramjet_client.http.turns import Turn
 from scramjet_client.instances.last_words import last_words_of
 from scramjet_client.models import GetInstanceResponse
 
@@ -70,11 +71,11 @@ def fetch_info(
 
 @attrs.define
 class _Sight:
-    """The result of the last look at one instance. Its lock is held by the thread that looks, while others wait."""
+    """The result of the last look at one instance. Its turn is that of the thread that looks, while others wait."""
 
     began: float = float("-inf")
     info: GetInstanceResponse | None = None
-    lock: threading.Lock = attrs.field(factory=threading.Lock)
+    turn: Turn = attrs.field(factory=Turn)
 
 
 class SharedLooks:
@@ -89,8 +90,8 @@ class SharedLooks:
         self._listed_at = float("-inf")
         self.gives_echoes: bool | None = None
         """Whether looks show in logs; None while this is not known."""
-        # Guards all of the above. It is held during the request for the list, because all others wait for its answer.
-        self._lock = threading.Lock()
+        # Guards all of the above. It lasts for the request for the list, because all others wait for its answer.
+        self._turn = Turn()
 
     @classmethod
     def of(cls, client: HttpClient) -> SharedLooks:
@@ -104,7 +105,10 @@ class SharedLooks:
 
         A look before `since`, a moment of the clock, does not count; None means now. With `alone`, nor does a list.
         """
-        with self._lock:
+        limit = self._client.tuning.look
+        with self._turn.taken(limit) as mine:
+            if not mine:
+                return self._info(instance_id)
             now = self._clock()
             since = now if since is None else since
             self._asked[instance_id] = now
@@ -112,25 +116,24 @@ class SharedLooks:
             self._sights = {i: it for i, it in self._sights.items() if i in self._asked}
             if not alone and self._list_is_worth_it(now):
                 if now - self._listed_at >= _FRESH:
-                    answer = self._client.request(
-                        "GET", "instances", timeout=self._client.tuning.look
-                    )
+                    answer = self._client.request("GET", "instances", timeout=limit)
                     self._list = {info.id: info for info in instances_from(answer)}
                     self._listed_at = now
                 if instance_id in self._list and self._listed_at >= since - _FRESH:
                     return self._list[instance_id]
             sight = self._sights.setdefault(instance_id, _Sight())
-        with sight.lock:
+        with sight.turn.taken(limit):
             if sight.began < since:
                 began = self._clock()
-                try:
-                    sight.info = fetch_info(
-                        self._client, instance_id, timeout=self._client.tuning.look
-                    )
-                except InstanceNotFoundError:
-                    sight.info = None
+                sight.info = self._info(instance_id)
                 sight.began = began
             return sight.info
+
+    def _info(self, instance_id: str) -> GetInstanceResponse | None:
+        try:
+            return fetch_info(self._client, instance_id, timeout=self._client.tuning.look)
+        except InstanceNotFoundError:
+            return None
 
     def _list_is_worth_it(self, now: float) -> bool:
         if len(self._asked) < _SHARED_FROM:

@@ -17,7 +17,7 @@ import sys
 import warnings
 import weakref
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 try:
     from IPython import get_ipython
@@ -37,7 +37,7 @@ except ImportError as _error:
     ) from _error
 
 from scramjet_client._base import Closing
-from scramjet_client._names import advised_function
+from scramjet_client._names import advised_function, elsewhere
 from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import ViewState, as_html, as_parts, as_text
@@ -47,6 +47,9 @@ from scramjet_client.models import OUTPUT_STREAMS, InstanceOutputStream
 from scramjet_client.uploads.options import checked_stream_id
 
 __all__ = ["LiveView", "TransferBar", "show"]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 _views: weakref.WeakKeyDictionary[LiveView, Any] = weakref.WeakKeyDictionary()
 # The views of this kernel, and their cells (None if the frontend does not name them). Only the thread that runs

@@ -57,13 +57,18 @@ def first_names(node: ast.AST, package: str) -> set[str]:
     if isinstance(node, ast.Import):
         names = [each.name for each in node.names]
     elif isinstance(node, ast.ImportFrom):
-        names = [_resolved("." * node.level + (node.module or ""), package)]
+        names = [module_of(node, package)]
     elif isinstance(node, ast.Call) and node.args:
         first = node.args[0]
         imports = called_name(node) in ("import_module", "__import__")
         if imports and isinstance(first, ast.Constant):
             names = [_resolved(first.value, package)] if isinstance(first.value, str) else []
     return {each.partition(".")[0] for each in names if each and not each.startswith(".")}
+
+
+def module_of(node: ast.ImportFrom, package: str) -> str:
+    """Return the whole name of the module of `from ... import`; "" if there is none."""
+    return _resolved("." * node.level + (node.module or ""), package)
 
 
 def _resolved(name: str, package: str) -> str:

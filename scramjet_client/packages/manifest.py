@@ -84,9 +84,11 @@ def read_folder(root: Path) -> Contents:
             f"{', '.join(found.suspects)}"
         )
     _check_main(manifest, {each.name for each in found.entries}, file)
-    main = (
-        (root / posixpath.normpath(manifest["main"])).read_bytes() if is_python(manifest) else b""
-    )
+    main = b""
+    if is_python(manifest):
+        program = root / posixpath.normpath(manifest["main"])
+        main = program.read_bytes()
+        _check_run(_parsed_python(program), program)
     told = [*notes.values(), *_for_modern_hubs(manifest, file)]
     return Contents(manifest, found, told, secrets, main)
 
@@ -190,11 +192,13 @@ def _other_function(tree: ast.Module, file: Path) -> str:
     return f"; name {found[-1]} so, or try it with `scramjet dev {file.name}:{found[-1]}`"
 
 
-def read_file(file: Path) -> Contents:
-    """Return the package content for a single file."""
-    content = file.read_bytes()
-    tree = _parsed_python(file)
-    if not any("run" in _bound(each) for each in tree.body):
+_MAKES_NAMES = {"exec", "eval", "globals", "vars", "locals", "setattr", "modules", "__getattr__"}
+"""What a module may define a name with, so that only a run could tell."""
+
+
+def _check_run(tree: ast.Module, file: Path) -> None:
+    """Refuse a main file that certainly has no `run` that a hub can call."""
+    if not any("run" in _bound(each) for each in tree.body) and not _MAKES_NAMES & _used(tree):
         raise ValueError(
             f"{str(file)!r} has no function run(context, input, *args): that is the name of the one that a hub runs"
             f"{_other_function(tree, file)}"
@@ -203,6 +207,22 @@ def read_file(file: Path) -> Contents:
         raise ValueError(
             f"the function run of {str(file)!r} must take (context, input, *args), as every sequence, not {wrong}"
         )
+
+
+def _used(tree: ast.Module) -> set[str]:
+    """Return the names, attributes and functions in a file."""
+    return {
+        getattr(node, field)
+        for node in ast.walk(tree)
+        for field in ("id", "attr", "name")
+        if isinstance(getattr(node, field, None), str)
+    }
+
+
+def read_file(file: Path) -> Contents:
+    """Return the package content for a single file."""
+    content = file.read_bytes()
+    _check_run(_parsed_python(file), file)
     manifest = new_manifest(file.stem, file.name)
     secrets = []
     if holds_secret(content):
@@ -263,7 +283,7 @@ def _bound(statement: ast.stmt) -> set[str]:
     """Return the names to which a statement may assign a value."""
     found = set()
     for node in ast.walk(statement):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)

@@ -7,10 +7,13 @@ files and editable installs are installed.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import glob
 import importlib.machinery
 import importlib.util
 import os
+import posixpath
 import sys
 import sysconfig
 import types
@@ -23,6 +26,7 @@ import attrs
 
 from scramjet_client.packages.files import SECRET, PackageEntry, find, looks_secret
 from scramjet_client.packages.imports import imported_in, standard_names
+from scramjet_client.packages.shapes import Find
 from scramjet_client.packages.source import Snippet
 from scramjet_client.packages.syntax import parsed
 
@@ -269,6 +273,25 @@ def _inside(base: Path, path: Path) -> str:
     if real.startswith(os.path.join(root, "")):
         return Path(os.path.relpath(real, root)).as_posix()
     return Path(real).name
+
+
+def finder(main: str, entries: Iterable[PackageEntry]) -> Find:
+    """Return a function that finds the modules of a program with this main file."""
+    folder = posixpath.dirname(posixpath.normpath(main))
+    files = {each.name: each for each in entries if not each.link}
+
+    def find(module: str) -> tuple[ast.Module, str] | None:
+        place = posixpath.join(folder, *module.split("."))
+        package = module.rpartition(".")[0]
+        for name, within in ((f"{place}/__init__.py", module), (f"{place}.py", package)):
+            source = files[name].source if name in files else None
+            if source is not None:
+                with contextlib.suppress(SyntaxError, ValueError):
+                    text = source.read_bytes() if isinstance(source, Path) else source
+                    return parsed(text), within
+        return None
+
+    return find
 
 
 def described(names: Iterable[str]) -> str:

@@ -14,15 +14,16 @@ import posixpath
 import shutil
 import tarfile
 import tempfile
+import types
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Union
 
 import attrs
 
-from scramjet_client._base import Closing, Shown, callers_level, in_html, public
+from scramjet_client._base import Closing, Live, Shown, callers_level, in_html, public
 from scramjet_client._files import NewFile, is_same, replaced_by
 from scramjet_client._names import nearest
 from scramjet_client.packages import requirements as _vendoring
@@ -39,11 +40,11 @@ from scramjet_client.packages.manifest import (
     read_folder,
     read_named,
 )
-from scramjet_client.packages.modules import LocalModules, described
+from scramjet_client.packages.modules import LocalModules, described, finder
 from scramjet_client.packages.requirements import Requirements
-from scramjet_client.packages.shapes import iterates, makes_stream, needs_adapter
+from scramjet_client.packages.shapes import blocks, makes_stream, needs_adapter, run_of
 from scramjet_client.packages.syntax import parsed
-from scramjet_client.uploads.sources import SourceLike
+from scramjet_client.uploads.sources import SourceLike, why_nothing
 
 PackageLike = Union["Package", SourceLike]
 """Everything you can send as a package: a `Package`, its sources, or a file that is already packed."""
@@ -242,14 +243,15 @@ class Package(Closing):
         self._made_of: list[tuple[Any, str]] = []
         entries = made.found.entries
         tree = parsed(made.main) if is_python(made.manifest) and made.main else None
-        if tree is not None and (needs_adapter(tree) or (alone and makes_stream(tree))):
-            entries = self._adapted(entries, made.main.decode("utf-8-sig", "replace"))
+        run = None if tree is None else run_of(tree, finder(made.manifest["main"], entries))
+        if needs_adapter(run) or (alone and makes_stream(run)):
+            entries = self._adapted(entries, blocking=blocks(run))
         self.entries: tuple[PackageEntry, ...] = tuple(sorted(entries, key=lambda each: each.name))
 
-    def _adapted(self, entries: list[PackageEntry], main: str) -> list[PackageEntry]:
+    def _adapted(self, entries: list[PackageEntry], *, blocking: bool) -> list[PackageEntry]:
         """Make the adapter run the program: it turns any result into an output."""
         path = posixpath.normpath(self.manifest["main"])
-        entry, text = _vendoring.adapter_for(path, blocking=iterates(main, "run"))
+        entry, text = _vendoring.adapter_for(path, blocking=blocking)
         adapter = posixpath.join(posixpath.dirname(path), ADAPTER.name)
         taken = {entry, adapter} & {each.name for each in entries}
         if taken:
@@ -476,14 +478,15 @@ def opened(package: PackageLike, requirements: Requirements = None) -> Iterator[
     This packs folders and Python files into a temporary file. So nothing is sent before every file has been read, and
     memory does not depend on the package's size.
     """
-    if isinstance(package, (str, Path)):
-        path = Path(package)
+    if isinstance(package, (str, os.PathLike)) and not hasattr(package, "read"):
+        path = Path(os.fsdecode(package))
         if path.is_file() and path.suffix != ".py":
             if requirements:
                 raise ValueError(
                     f"requirements cannot be added to {str(path)!r}, which is packed already"
                 )
-            _check_packed(path)
+            with path.open("rb") as file:
+                _check_packed(file, repr(str(path)))
             yield path
             return
         with Package(path, requirements=requirements) as made, _spooled(made) as file:
@@ -493,13 +496,8 @@ def opened(package: PackageLike, requirements: Requirements = None) -> Iterator[
     elif isinstance(package, Package):
         with _spooled(package) as file:
             yield file
-    elif callable(package) and not any(hasattr(package, name) for name in ("read", "__iter__")):
-        name = getattr(package, "__name__", type(package).__name__)
-        raise TypeError(
-            f"a package must be a path, a Package, bytes or an open file, not {type(package).__name__} {name!r};"
-            " HostClient.deploy() sends a function, and Package.from_function() packs one"
-        )
     else:
+        _refuse_no_package(package)
         yield package
 
 
@@ -518,11 +516,86 @@ def _written(package: Package) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _check_packed(path: Path) -> None:
-    with path.open("rb") as file:
-        head = file.read(2)
+def _refuse_no_package(value: Any) -> None:
+    """Refuse what certainly is no package; the hub tells of the rest."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        if why := _no_package(bytes(value)):
+            raise ValueError(f"a package must be a gzip-compressed tar, and this is {why}")
+    elif hasattr(value, "read"):
+        _check_file(value)
+    elif not _may_give_bytes(value):
+        raise TypeError(
+            f"a package must be a path, a Package, bytes or an open file, not {_kind(value)}"
+        )
+
+
+def _may_give_bytes(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(each, (bytes, bytearray, memoryview)) for each in value)
+    iterable = any(hasattr(type(value), name) for name in ("__iter__", "__getitem__"))
+    return iterable and not isinstance(value, (type, Live, Mapping))
+
+
+def _kind(value: Any) -> str:
+    """Return what a value is that is no package, and what to do instead."""
+    kind = type(value).__name__
+    if value is None:
+        return "None"
+    if isinstance(value, types.ModuleType):
+        file = getattr(value, "__file__", None) if hasattr(value, "run") else None
+        return f"the module {value.__name__!r}" + f"; give its path: {file!r}" * bool(file)
+    if isinstance(value, (list, tuple)):
+        return (
+            f"a {kind} of {', '.join(sorted({type(each).__name__ for each in value}))}; give one path: of a folder,"
+            " which takes all of its files along, or of a Python file"
+        )
+    if callable(value):
+        name = getattr(value, "__name__", kind)
+        return f"{kind} {name!r}; HostClient.deploy() sends a function, and Package.from_function() packs one"
+    return kind
+
+
+def _no_package(data: bytes) -> str:
+    """Return what bytes are that certainly are no package, and what to do; "" for others."""
+    if data.startswith(b"PK\x03\x04"):
+        return "a zip file; unpack it, and give the path of the folder"
+    if b"run" in data and not data.startswith(_GZIP):
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            if run_of(parsed(data), lambda module: None) is not None:
+                return "Python code; give the path of its file: send_sequence('program.py')"
+    return ""
+
+
+def _check_file(file: Any) -> None:
+    name = getattr(file, "name", None)
+    called = f"the open file {name!r}" if isinstance(name, str) else "the open file"
+    if isinstance(file, io.TextIOBase):
+        raise ValueError(f"{called} gives text, and a package is bytes{_cure_for(name)}")
+    if isinstance(file, io.IOBase) and file.seekable():
+        if why := why_nothing(file):
+            raise ValueError(f"the package is {why}")
+        _check_packed(file, called)
+
+
+def _check_packed(file: Any, called: str) -> None:
+    at = file.tell()
+    head = file.read(len(_GZIP))
+    file.seek(at)
     if head != _GZIP:
-        raise ValueError(f"{str(path)!r} is not a sequence package: it is not gzip-compressed")
+        cure = _cure_for(getattr(file, "name", None))
+        raise ValueError(f"{called} is not a sequence package: it is not gzip-compressed{cure}")
+
+
+def _cure_for(name: object) -> str:
+    """Return what to give instead of a file, by its name, as the end of a sentence."""
+    path = Path(name) if isinstance(name, str) else Path()
+    if path.suffix == ".py":
+        return f"; give its path: send_sequence({str(path)!r})"
+    if path.name == MANIFEST or path.suffix in (".js", ".mjs", ".cjs", ".ts"):
+        return f"; give the folder with its {MANIFEST}: send_sequence({str(path.parent)!r})"
+    if path.suffix == ".ipynb":
+        return "; HostClient.deploy() sends a function of a notebook"
+    return "; give the path of a folder or a Python file, which is packed here"
 
 
 def _tell(package: Package) -> None:

@@ -7,9 +7,12 @@ programs of a single file that make a stream.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Union
 
+import attrs
+
+from scramjet_client.packages.imports import module_of, standard_names
 from scramjet_client.packages.syntax import called_name, parsed, stored_names
 
 Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
@@ -22,11 +25,68 @@ _TAKES_ALL = {
 """Names of functions that iterate over their argument when they are called."""
 
 
-def needs_adapter(tree: ast.Module) -> bool:
-    """Return whether the main file of a program has a `run` that not every hub takes unchanged."""
-    run = _run_of(tree)
-    if run is None or isinstance(run, (ast.Import, ast.ImportFrom, ast.ClassDef)):
-        return False  # it comes from elsewhere, and only a run could tell
+Find = Callable[[str], Union[tuple[ast.Module, str], None]]
+"""Returns the tree of a module of the program, and the package that it is in or is; None for other modules."""
+
+
+def run_of(tree: ast.Module, find: Find) -> ast.stmt | None:
+    """Return the statement that gives `run` of a main file its value, also in another module of the program."""
+    return _Names(find).value_of("run", tree, "", "")
+
+
+@attrs.frozen
+class _Names:
+    """Finds what names mean, across the modules of a program."""
+
+    find: Find
+    seen: set[tuple[str, str]] = attrs.field(factory=set)
+
+    def value_of(self, name: str, tree: ast.Module, module: str, package: str) -> ast.stmt | None:
+        """Return the statement that gives a name of a module its value, as far as it can be followed."""
+        if (module, name) in self.seen:
+            return None
+        self.seen.add((module, name))
+        found: ast.stmt | None = None
+        for each in _statements(tree.body):
+            if isinstance(each, ast.ImportFrom) and each.names[0].name == "*":
+                found = self._in(module_of(each, package), name) or found
+            elif _binds(each, name):
+                found = each
+        if isinstance(found, ast.ImportFrom):
+            of = [each.name for each in found.names if (each.asname or each.name) == name]
+            return self._in(module_of(found, package), of[-1]) or found if of else found
+        if isinstance(found, ast.Assign) and isinstance(found.value, ast.Name):
+            return self.value_of(found.value.id, tree, module, package) or found
+        if isinstance(found, ast.Assign) and isinstance(found.value, ast.Attribute):
+            return self._in(_imported(found.value.value, tree), found.value.attr) or found
+        return found
+
+    def _in(self, module: str, name: str) -> ast.stmt | None:
+        there = self.find(module) if module else None
+        return None if there is None else self.value_of(name, there[0], module, there[1])
+
+
+def _imported(node: ast.expr, tree: ast.Module) -> str:
+    """Return the module that a name such as `helpers` or `lib.helpers` means by an `import`, or ""."""
+    called = ast.unparse(node)
+    for each in _statements(tree.body):
+        for alias in each.names if isinstance(each, ast.Import) else ():
+            if (alias.asname or alias.name) == called:
+                return alias.name
+    return ""
+
+
+def needs_adapter(run: ast.stmt | None) -> bool:
+    """Return whether not every hub takes a program's `run` unchanged.
+
+    Args:
+        run: What `run_of` returns.
+    """
+    if run is None or isinstance(run, ast.Import):
+        return False
+    if isinstance(run, ast.ImportFrom):
+        # Only a run could tell what another package gives.
+        return (run.module or "").partition(".")[0] not in standard_names()
     if not isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return True
     if _yields(run) or _iterates(run):
@@ -34,17 +94,21 @@ def needs_adapter(tree: ast.Module) -> bool:
     return not all(_is_stream(each, _input_name(run)) for each in _returned(run))
 
 
-def makes_stream(tree: ast.Module) -> bool:
-    """Return whether `run` of a main file makes a stream, as by `input.map`: an error in it would end nothing."""
-    run = _run_of(tree)
+def makes_stream(run: ast.stmt | None) -> bool:
+    """Return whether `run` makes a stream, as by `input.map`: an error in it would end nothing."""
     return isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) and any(
         isinstance(part, ast.Call) for each in _returned(run) for part in ast.walk(each)
     )
 
 
+def blocks(run: ast.stmt | None) -> bool:
+    """Return whether `run` reads its input in a plain loop, which needs its own thread."""
+    return isinstance(run, ast.FunctionDef) and not _yields(run) and _iterates(run)
+
+
 def wrong_arguments(tree: ast.Module) -> str:
     """Return the arguments of a main file's `run` if no hub can call it with them, else ""."""
-    run = _run_of(tree)
+    run = run_of(tree, lambda module: None)
     if not isinstance(run, (ast.FunctionDef, ast.AsyncFunctionDef)) or run.decorator_list:
         return ""
     arguments = run.args
@@ -60,15 +124,7 @@ def iterates(text: str, name: str) -> bool:
         for each in ast.walk(parsed(text))
         if isinstance(each, ast.FunctionDef) and each.name == name
     ]
-    return bool(found) and not _yields(found[0]) and _iterates(found[0])
-
-
-def _run_of(tree: ast.Module) -> ast.stmt | None:
-    """Return the last statement that may give `run` a value."""
-    found = None
-    for each in _statements(tree.body):
-        found = each if _binds_run(each) else found
-    return found
+    return bool(found) and blocks(found[0])
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -80,13 +136,13 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements(getattr(each, name, []))
 
 
-def _binds_run(node: ast.stmt) -> bool:
+def _binds(node: ast.stmt, name: str) -> bool:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return node.name == "run"
+        return node.name == name
     if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return any((each.asname or each.name) == "run" for each in node.names)
+        return any((each.asname or each.name) == name for each in node.names)
     # The caller visits the statements within another one by themselves.
-    return not hasattr(node, "body") and "run" in stored_names(node)
+    return not hasattr(node, "body") and name in stored_names(node)
 
 
 def _own_nodes(function: Function) -> Iterator[ast.AST]:

@@ -90,7 +90,7 @@ class Multiplexer(Closing):
         self._turn = threading.Lock()
         self._iterating: int | None = None
         # Guards _members, _closed and the start of iterating, which any thread may change.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._closed = False
         self._hooks = HookThread()
         self._next_tick = monotonic() + self._tick_every

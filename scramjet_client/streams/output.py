@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import requests
 
-from scramjet_client._base import Closing, Live, public
+from scramjet_client._base import Closing, Live, printable, public
 from scramjet_client._names import guessed, shorten
 from scramjet_client.errors import (
     InstanceFailedError,
@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from scramjet_client.uploads.upload import Upload
 
 _PIECE = READ_SIZE
+
+_SHOWN = 80
+"""Most characters that an error shows of a line that is not JSON."""
+
 """Bytes that a loop reads at once; at least the buffer's size, so that the buffer never keeps a part."""
 
 _REMEMBERED = 128
@@ -531,6 +535,8 @@ def json_line(line: bytes, name: str) -> Any:
     try:
         return loads(line, nan=True)
     except ValueError as error:
+        text = line.decode("utf-8", "replace")
+        shown = printable(repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."))
         raise InvalidResponseError(
-            f"a line of {name} is not JSON: {error}", body=line.decode("utf-8", "replace")
+            f"a line of {name} is not JSON: {shown} ({error})", body=text
         ) from error

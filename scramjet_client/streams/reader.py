@@ -15,7 +15,7 @@ from scramjet_client.errors import (
     StreamIdleError,
     StreamInterruptedError,
 )
-from scramjet_client.http.answers import check_page, is_html
+from scramjet_client.http.answers import check_coding, check_page, is_html
 from scramjet_client.http.chunked import ChunkedBody
 from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import READ_SIZE, Answer, Exchange, WaitEnded
@@ -193,7 +193,7 @@ class AnswerReader(io.RawIOBase):
         response = self._response = self._opener()
         self.exchange.size_limit = None
         answer: Answer | None = self.exchange.answer
-        if answer is None or response.headers.get("Content-Encoding", "identity") != "identity":
+        if answer is None or check_coding(response):
             # This is a mock's answer, which has no socket below, or a proxy has compressed it unasked.
             self._read = _decoded(response)
             self._direct = False
@@ -256,7 +256,7 @@ class AnswerReader(io.RawIOBase):
 
 
 def _decoded(response: requests.Response) -> Callable[[memoryview], int]:
-    """Return a reader of an answer through urllib3, which decompresses."""
+    """Return a reader of an answer through requests, which also reads mocks and what is compressed."""
     pieces = response.iter_content(READ_SIZE)
     held = memoryview(b"")
 

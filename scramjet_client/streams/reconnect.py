@@ -145,7 +145,7 @@ class ReconnectingStream(Closing):
         self._splitter = LineSplitter(name, keep_ends=True)
         self._closed = Event()
         # Guards _exchange and _stream: they must not be replaced while they are closed.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._exchange = new_exchange()
         self._stream = open_stream(self._exchange)
 

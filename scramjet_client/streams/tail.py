@@ -18,7 +18,7 @@ class Tail:
         self.total = 0
         self._end = bytearray()
         # Guards the bytes that are kept, and what subclasses know about them.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def write(self, data: bytes) -> None:
         """Take a piece."""

@@ -8,6 +8,9 @@
 The first request loses its answer after 1,000 bytes. The second gets its answer 0.2 s late. All others pass.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from scramjet_client._names import elsewhere as _elsewhere
 from scramjet_client.testing._faults import (
     Answer,
     CloseIdle,
@@ -31,3 +34,6 @@ __all__ = [
     # for your own faults
     "Fault", "Flow", "Point",
 ]  # fmt: skip
+
+if not _TYPE_CHECKING:
+    __getattr__ = _elsewhere(__name__)

@@ -23,7 +23,13 @@ from scramjet_client.models import (
     RequestInit,
     SendStreamOptions,
 )
-from scramjet_client.uploads.sources import JsonLines, ProgressHook, Source, size_of
+from scramjet_client.uploads.sources import (
+    JsonLines,
+    ProgressHook,
+    Source,
+    size_of,
+    why_nothing,
+)
 
 _LONGEST_PATH = 255
 """Characters of a text that may be meant as a path."""
@@ -61,6 +67,8 @@ class SendPlan:
                 UserWarning,
                 stacklevel=callers_level(),
             )
+        elif why := why_nothing(stream):
+            warnings.warn(f"the source is {why}", UserWarning, stacklevel=callers_level())
         return JsonLines(stream) if self.json or _is_record(stream) else Source(stream, own=own)
 
     def progress_callback(self, stream: Any) -> Callable[[int], object] | None:

@@ -78,6 +78,11 @@ def _has(value: object, name: str) -> bool:
     return callable(getattr(type(value), name, None))
 
 
+def _is_queue(value: object) -> bool:
+    # The simple queue of multiprocessing can only wait.
+    return _has(value, "get_nowait") or all(_has(value, each) for each in ("get", "put", "empty"))
+
+
 def _of(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kinds)
 
@@ -148,10 +153,11 @@ _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (_with("read_bytes"), "send its .read_bytes(), or str(value) for its name"),
     (_of(os.DirEntry), "send Path(value), or its name"),
     (
-        lambda value: _has(value, "get_nowait") and not inspect.iscoroutinefunction(value.get),
+        lambda value: _is_queue(value) and not inspect.iscoroutinefunction(value.get),
         "send iter(value.get, None), and put None at the end",
     ),
     (_of(socket.socket), "send its .makefile('rb')"),
+    (_with("recv_bytes"), "send iter(value.recv, None), and send None at the end"),
     # Archives, and files that are opened later.
     (_with("extractfile"), "send a member: what its extractfile() returns"),
     (_with("open"), "open it, and send the file that it gives"),

@@ -25,10 +25,12 @@ class RouteLimits:
 
     Attributes:
         body_lifetime: Seconds after which the hub cuts a body, or None.
+        body_size: Bytes of a body that get through in any case, or None if all do.
         utf8_only: A display name if the route carries UTF-8 only, else None.
     """
 
     body_lifetime: float | None = None
+    body_size: int | None = None
     utf8_only: str | None = None
 
 
@@ -169,8 +171,11 @@ class Destination:
             plan = attrs.evolve(plan, type=kind)
         if self.guard is not None:
             body = guarded = self.guard(body, plan.type)
+        body_size = limits.body_size
+        if body_size is not None and body.whole is not None and len(body.whole) <= body_size:
+            body_size = None
         # If a body may continue in another request, only a separate request can end the input.
-        end_apart = plan.end and limits.body_lifetime is not None
+        end_apart = plan.end and (limits.body_lifetime is not None or body_size is not None)
         transfer: Transfer[Any] = Transfer(
             requester=self.requester,
             request=self._request(plan, end=plan.end and not end_apart),
@@ -179,6 +184,7 @@ class Destination:
             timeout=plan.timeout,
             watch=self.watch,
             body_lifetime=limits.body_lifetime,
+            body_size=body_size,
             afterwards=(lambda: self._send_end(plan, upload)) if end_apart else None,
         )
         upload: Upload[Any] = Upload(transfer, body, gather=gather, progress=progress)

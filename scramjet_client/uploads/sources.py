@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import contextvars
-import http.client
 import inspect
 import io
 import itertools
@@ -23,14 +22,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Union
 
-import urllib3
+from requests.exceptions import StreamConsumedError
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import logger, safe_repr, warn_aside
 from scramjet_client._files import Reading
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http.callbacks import takes
+from scramjet_client.http.json_body import json_bytes, refuse_double_keys
 from scramjet_client.http.threads import fulfil, start_thread, thread_needed
+from scramjet_client.uploads.cuts import Answers
 from scramjet_client.uploads.refusals import (
     is_array,
     is_dict_like,
@@ -316,8 +317,6 @@ def _non_blocking(file: Any, item: Any = b"") -> int | None:
 
 def _file_items(file: Any) -> Generator[Any, None, None]:
     """Read a file without holding back data that a pipe has given already; its kind of data is not checked."""
-    # http.client takes a body that was cut for a complete one.
-    missing = file.length if type(file) is http.client.HTTPResponse else None
     waited = False
     for item in _reads(file):
         if item is None or not _is_news(item):
@@ -328,15 +327,8 @@ def _file_items(file: Any) -> Generator[Any, None, None]:
                 continue
             if item is None:
                 raise BlockingIOError("the source is a non-blocking file with nothing to read")
-            if missing is None and isinstance(file, urllib3.HTTPResponse):
-                # urllib3 1.26 does so, too.
-                missing = file.length_remaining
-            if missing:
-                raise http.client.IncompleteRead(b"", missing)
             return
         waited = False
-        if missing is not None:
-            missing -= len(item)
         yield item
         # A file may give its own buffer, which it can't change as long as somebody looks at it.
         del item
@@ -378,11 +370,47 @@ def size_of(value: Any) -> int | None:
 
 def _has_byte(descriptor: int, at: int) -> bool:
     """Return whether a file has a byte there; files of /proc and /sys report 0 or 4096 bytes, whatever they hold."""
-    return at >= 0 and (not hasattr(os, "pread") or bool(os.pread(descriptor, 1, at)))
+    if at < 0 or not hasattr(os, "pread"):
+        return 0 <= at < os.fstat(descriptor).st_size
+    return bool(os.pread(descriptor, 1, at))
+
+
+def why_nothing(value: Any) -> str:
+    """Return why nothing would be sent of a source that had something, and what helps; "" otherwise."""
+    if isinstance(value, types.GeneratorType) and value.gi_frame is None:
+        return "a generator that has ended already, so nothing of it is sent: make another one"
+    if _stands_at_end(_delegate(value)):
+        kind = type(value).__name__
+        return f"a {kind} that stands at its end, so nothing of it is sent: call its seek(0) before"
+    return ""
+
+
+def _stands_at_end(file: Any) -> bool:
+    try:
+        if type(file) in (io.StringIO, io.BytesIO, tempfile.SpooledTemporaryFile, mmap.mmap):
+            here = file.tell()
+            end = file.seek(0, io.SEEK_END) or file.tell()  # that of a map returns None
+            file.seek(here)
+            return bool(0 < end <= here)
+        below = file.buffer if type(file) is io.TextIOWrapper else file
+        if type(below) not in _PLAIN_FILES or not _is_regular(below):
+            return False
+        here = int(file.tell())
+        # What text files tell is a place in the file, with the state of their decoder above it: 64 bits each.
+        at = here & (2**64 - 1)
+        return at > 0 and here >> 128 == 0 and not _has_byte(below.fileno(), at)
+    except (OSError, ValueError, AttributeError):
+        # It is closed or no real file, or a loop over it goes on.
+        return False
 
 
 _NO_BODIES = (Mapping, AsyncIterable, type, types.ModuleType, tarfile.TarFile)
 """Types that can be iterated or read, but do not give a body."""
+
+
+_READ_ALREADY = (
+    "the source is an answer of requests that has been read already; make its request again"
+)
 
 
 def _is_path(value: Any) -> bool:
@@ -428,6 +456,8 @@ class Source:
         self._context = contextvars.copy_context()
         self.text: bool | None = isinstance(value, str) if self.whole is not None else False
         """Whether it gives text; None if only its first item can tell (see `kind_within`)."""
+        self.records = False
+        """Whether it gives dicts, which are sent as JSON lines; `kind_within` finds out."""
         # A list of the first item, which is empty if there is none, and from when the item is taken.
         self._ahead: Future[list[Any]] | None = None
         self._raw: Iterator[Any] = iter(())
@@ -462,7 +492,8 @@ class Source:
             _checked_file(file)
             self.text = _gives_text(file)
             self._seems_text = _seems_text(file)
-            self._raw, self._names = _file_items(file), itertools.repeat("what a file gives")
+            self._raw = itertools.chain(_file_items(file), Answers(file).end())
+            self._names = itertools.repeat("what a file gives")
             return self._encoded()
         if isinstance(value, (list, tuple)):
             encoded = [encode(item, f"item {at} of the source") for at, item in enumerate(value)]
@@ -473,28 +504,32 @@ class Source:
             return _gathered(encoded)
         try:
             items = iter(value)
+        except StreamConsumedError as error:
+            # It is a TypeError, too.
+            raise ValueError(_READ_ALREADY) from error
         except TypeError as error:
             raise refusal(value) from error
         except StopIteration as error:
             # Unchanged, it would silently end a loop of the caller.
             raise RuntimeError("the source raised StopIteration before its first item") from error
         self._close = _method(items, "close")
-        self._raw = items
+        self._raw = itertools.chain(items, Answers(value).end())
         self.text = None
-        return self._encoded()
+        return self._encoded(may_be_records=True)
 
-    def _encoded(self) -> _Pieces:
-        if self._ahead is not None:
-            first = self._ahead.result()
-            if not first:
-                return
-            if self._late and isinstance(first[0], str):
-                warn_aside(
-                    "the first item of the source came late, so its text is sent as bytes; type= says what it is",
-                    UserWarning,
-                )
-            yield encode(first.pop(), next(self._names))
-        yield from map(encode, self._raw, self._names)
+    def _encoded(self, *, may_be_records: bool = False) -> _Pieces:
+        ahead = self._ahead
+        first = list(itertools.islice(self._raw, 1)) if ahead is None else ahead.result()
+        if not first:
+            return
+        if self._late and isinstance(first[0], (str, Mapping)):
+            warn_aside(
+                "the first item of the source came late, so its text is sent as bytes; type= says what it is",
+                UserWarning,
+            )
+        encoded = _record if may_be_records and isinstance(first[0], Mapping) else encode
+        yield encoded(first.pop(), next(self._names))
+        yield from map(encoded, self._raw, self._names)
 
     def kind_within(self, seconds: float) -> bool | None:
         """Return whether it gives text, or None if nothing came in that time; call it before iterating.
@@ -516,10 +551,9 @@ class Source:
             if self._seems_text and not self._ahead.done():
                 self.text = True
             elif not self._late:
-                failed = self._ahead.exception() is not None
-                self.text = not failed and any(
-                    isinstance(item, str) for item in self._ahead.result()
-                )
+                found = [] if self._ahead.exception() is not None else self._ahead.result()
+                self.records = any(isinstance(item, Mapping) for item in found)
+                self.text = self.records or any(isinstance(item, str) for item in found)
         return self.text
 
     def _start_path(self, path: Path) -> _Pieces:
@@ -590,14 +624,31 @@ def _json_line(value: object) -> bytes:
     if type(value) is not dict and is_dict_like(value):
         refuse_several(value)
     # ASCII, because no hub or runner can cut it within a character.
-    line = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_no_json)
+    try:
+        line = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_no_json)
+    except RecursionError:
+        raise ValueError("a value for json=True can't be sent as JSON: it is too deep") from None
+    except ValueError:
+        json_bytes(value)  # its error says where in the value the cause is
+        raise
+    refuse_double_keys(value, "a dict for json=True")
     return line.encode("ascii") + b"\n"
+
+
+def _record(item: object, at: str | int) -> bytes:
+    if not isinstance(item, Mapping):
+        kind = type(item).__name__
+        raise TypeError(f"item {at} of the source must be a dict, as the first one is, not {kind}")
+    return _json_line(item)
 
 
 def _no_json(value: object) -> object:
     if isinstance(value, Mapping):
         # Mappings that are no dict: of the environment, of configparser, of collections.
-        return dict(value)
+        refuse_several(value)
+        made = dict(value)
+        refuse_double_keys(made, f"a {type(value).__name__} for json=True")
+        return made
     raise refusal(value, "a value for json=True", "a dict, a list, a str, a number, a bool or None")
 
 
@@ -635,9 +686,12 @@ class JsonLines:
                     " os.set_blocking(file.fileno(), True) before"
                 )
             self.reading = Reading(value)
-            items = iter(value)
+            try:
+                items = iter(value)
+            except StreamConsumedError as error:
+                raise ValueError(_READ_ALREADY) from error
             self._close = _method(items, "close")
-            self._lines = map(_json_line, items)
+            self._lines = itertools.chain(map(_json_line, items), Answers(value).end())
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         return self
@@ -660,16 +714,21 @@ class Utf8Only:
 
     For routes on which a hub decodes and re-encodes bodies, and so changes all other bytes. A character that is
     split over two items waits until it is complete.
+
+    Args:
+        source: The source.
+        route: What carries only UTF-8.
+        cure: What to do about it, as the end of a sentence.
     """
 
-    def __init__(self, source: Source, route: str) -> None:
+    def __init__(self, source: Source, route: str, cure: str = "") -> None:
         if source.whole is not None:
             # Bytes in memory are checked at once, before anything is sent.
-            for _ in Utf8Only(Source(iter((source.whole,))), route):
+            for _ in Utf8Only(Source(iter((source.whole,))), route, cure):
                 pass
         self.whole: memoryview | None = source.whole
         self._source = source
-        self._route = route
+        self._route, self._cure = route, cure
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._offset = 0
 
@@ -698,7 +757,8 @@ class Utf8Only:
 
     def _refusal(self, offset: int, found: bytes, reason: str) -> UnsupportedByHubError:
         return UnsupportedByHubError(
-            f"{self._route} carries only UTF-8 and would change the bytes {found!r} at offset {offset}: {reason}"
+            f"{self._route} carries only UTF-8 and would change the bytes {found!r} at offset {offset}:"
+            f" {reason}{self._cure}"
         )
 
     def close(self) -> None:

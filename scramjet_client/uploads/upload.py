@@ -30,6 +30,7 @@ from scramjet_client.errors import (
     UploadCancelledError,
     UploadError,
 )
+from scramjet_client.http import forks
 from scramjet_client.http.answers import ERROR_LIMIT, beginning, check_page, is_html, read_body
 from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.body import BodySource, BodyWriter
@@ -65,6 +66,7 @@ class Transfer(Generic[_R]):
         timeout: Seconds for the whole upload, or None.
         watch: Makes the hook that checks, during the wait for an answer, whether somebody can still answer.
         body_lifetime: Seconds after which the body continues in another request, or None.
+        body_size: Bytes after which it does so, or None.
         afterwards: Called when the hub has taken the whole body, before the upload counts as done.
     """
 
@@ -75,6 +77,7 @@ class Transfer(Generic[_R]):
     timeout: float | None = None
     watch: Callable[[], IdleHook | None] | None = None
     body_lifetime: float | None = None
+    body_size: int | None = None
     afterwards: Callable[[], object] | None = None
 
 
@@ -116,7 +119,11 @@ class Upload(Live, Future[_R]):
         self.exit_grace: float = transfer.requester.tuning.exit_grace
         stall_limit = transfer.requester.timeouts.write
         self.writer: BodyWriter = BodyWriter(
-            body, stall_limit=stall_limit, gather=gather, progress=progress
+            body,
+            stall_limit=stall_limit,
+            size_limit=transfer.body_size,
+            gather=gather,
+            progress=progress,
         )
         self._transfer = transfer
         self._deadline: float | None = None
@@ -127,9 +134,9 @@ class Upload(Live, Future[_R]):
         self._asked = False
         self._begun = False
         self._in_background = False
-        self._claimed = False
-        # Guards _claimed: one thread claims the outcome, and sets it outside the lock, because that runs callbacks.
+        # Whoever gets it claims the outcome, and sets that; nobody waits for it or releases it.
         self._claiming = threading.Lock()
+        self._process = forks.process
 
     def __repr__(self) -> str:
         state = "running"
@@ -159,6 +166,7 @@ class Upload(Live, Future[_R]):
         Raises:
             ScramjetError: The upload failed before the hub accepted, for example because the hub refused it.
         """
+        self._check_process()
         if not self._answered.wait(duration("timeout", timeout, zero=True)):
             return False
         if not self._yes:
@@ -175,6 +183,9 @@ class Upload(Live, Future[_R]):
         The program's input stays open, and the data that the hub has received by then is delivered. A generator
         that is waiting for something is closed when it gives its next item.
         """
+        if self._process is not forks.process:
+            # In a fork, there is nothing to stop.
+            return False
         failure = self._failure(UploadCancelledError, "was cancelled")
         cancelled = self._settle_error(failure)
         if cancelled:
@@ -198,13 +209,22 @@ class Upload(Live, Future[_R]):
             TimeoutError: It is still running after `timeout` seconds.
         """
         self._asked = True
+        self._check_process()
         value: _R = super().result(wait_in_parts(self, duration("timeout", timeout, zero=True)))
         return value
 
     def exception(self, timeout: Duration | None = None) -> BaseException | None:
         """Wait for the end and return the failure, or None."""
         self._asked = True
+        self._check_process()
         return super().exception(wait_in_parts(self, duration("timeout", timeout, zero=True)))
+
+    def _check_process(self) -> None:
+        """Raise in a fork, in which nobody would end the wait for an upload."""
+        if self._process is not forks.process and not self.done():
+            raise UploadError(
+                f"the upload to {self.name} goes on in the process that began it, and nowhere else: wait for it there"
+            )
 
     def abort(self) -> None:
         """Drop the connection and stop the writer; the waiting thread sets the outcome."""
@@ -239,7 +259,7 @@ class Upload(Live, Future[_R]):
             self._end_by(error)
             raise
         finally:
-            if not self._claimed:
+            if not self._claiming.locked():
                 # What is above has failed itself. Nobody may wait for ever because of that.
                 self._settle_error(self._failure(UploadError, "failed"))
 
@@ -342,7 +362,7 @@ class Upload(Live, Future[_R]):
         watch, body_lifetime = self._transfer.watch, self._transfer.body_lifetime
         while True:
             exchange = self._new_exchange(None if watch is None else watch())
-            if self._claimed:
+            if self._claiming.locked():
                 # Cancelled between two requests.
                 self.abort()
             timer = self._roll_over_timer(body_lifetime)
@@ -480,9 +500,7 @@ class Upload(Live, Future[_R]):
 
     def _claim(self) -> bool:
         """Return whether the caller is the one that sets this upload's outcome."""
-        with self._claiming:
-            claimed, self._claimed = self._claimed, True
-        return not claimed
+        return self._claiming.acquire(blocking=False)
 
     def _settle(self, value: _R) -> None:
         if self._claim():

@@ -82,9 +82,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         twice = hub in _LOCAL and params.get("language") == "node"
         if hub in _BEHIND and item.path.stem not in _PART:
             item.add_marker(pytest.mark.long)
-        reason = _NOT_BEHIND_NGINX.get(getattr(item, "originalname", ""))
-        if hub == "nginx" and reason is not None and "../" in params.get("id", "../"):
-            item.add_marker(pytest.mark.skip(reason=reason))
         (left_out if twice else kept).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left_out)
@@ -96,15 +93,6 @@ _BEHIND = ("slow", "nginx")
 
 _PART = ("test_streams", "test_follow", "test_inout")
 """Files of the suite that run behind something each time: most of what is decided by silence is in them."""
-
-_STALLS = "once the hub holds a body back after its early answer, nginx passes on no more of it (docs/guides/nginx.md)"
-_NOT_BEHIND_NGINX = {
-    "test_much_in_both_directions": _STALLS,
-    "test_program_that_does_not_read": _STALLS,
-    "test_hundred_megabytes_and_back": _STALLS,
-    "test_strange_ids_stay_in_their_route": "nginx decodes a path and resolves `..` in it before it passes it on",
-}
-"""Tests that nginx itself makes impossible, and why; of those with an id, only the ids with `../`."""
 
 
 def _hubs() -> list[str]:

@@ -383,6 +383,23 @@ def test_roll_over_while_the_source_waits(rolling: InstanceClient, hub: Hub):
         assert upload.result(LIMIT).bytes_written == 8
 
 
+@pytest.mark.parametrize("stream", ["input", "stdin"])
+def test_body_in_many_requests(hub: Hub, start: Start, language: str, stream: str):
+    """A body that is too large for one request goes on in others, and no character is split, as behind nginx."""
+    instance = start(f"{language}-{'echo' if stream == 'input' else 'stdin'}")
+    text = "".join(f"{n} ąę漢😀\n" for n in range(1000))
+    with tuned(hub.url, tuning=Tuning(body_size=1003)) as host:
+        sender = host.get_instance_client(instance.id)
+
+        with instance.get_stream("output" if stream == "input" else "stdout") as output:
+            if stream == "input":
+                upload = sender.submit_input(text, type="application/octet-stream", end=True)
+            else:
+                upload = sender.submit_stdin(text, end=True)
+            assert output.read().decode() == text
+            assert upload.result(LIMIT).bytes_written == len(text.encode())
+
+
 @pytest.mark.long
 def test_upload_longer_than_a_hub_waits(start: Start):
     """An upload that lasts 400 s arrives whole; an 0.x hub cuts a request at 300 to 330 s."""

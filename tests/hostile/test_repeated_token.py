@@ -32,6 +32,8 @@ WRITTEN: dict[str, str] = {
     "a header of one's own": KEY,
 }
 
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+
 SAID: dict[str, Callable[[str], bytes]] = {
     "text": lambda token: _answer("401 No", f"no such token: {token}"),
     "json": lambda token: _answer("400 No", json.dumps({"error": f"token {token}"})),
@@ -41,6 +43,12 @@ SAID: dict[str, Callable[[str], bytes]] = {
     "no JSON": lambda token: _answer("200 OK", f"nonsense {token}"),
     "no HTTP": lambda token: f"{token} is what you sent\r\n\r\n".encode(),
     "coding": lambda token: _answer("200 OK", "", f"Content-Encoding: {token}\r\n"),
+    "chunk size": lambda token: f"HTTP/1.1 200 OK\r\n{CHUNKED}\r\n{token}\r\n".encode(),
+    "after a chunk": lambda token: f"HTTP/1.1 200 OK\r\n{CHUNKED}\r\n1\r\n1{token}\r\n".encode(),
+    "length": lambda token: f"HTTP/1.1 200 OK\r\nContent-Length: {token}\r\n\r\n".encode(),
+    "framing": lambda token: f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {token}\r\n\r\n".encode(),
+    "no header": lambda token: f"HTTP/1.1 200 OK\r\n{token}\r\n\r\n".encode(),
+    "gzip": lambda token: _answer("200 OK", token, "Content-Encoding: gzip\r\n"),
     "wrong JSON": lambda token: _answer("200 OK", json.dumps([token])),
 }
 
@@ -89,3 +97,29 @@ def test_a_repeated_token_is_hidden(call: str, said: str, written: str):
                 texts.append(str(host.doctor()))
 
     assert not [text for text in texts if shown in text or TOKEN in text]
+
+
+LONG = "".join(f"{n:x}-" for n in range(4096, 4196))
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_long_token_is_hidden(call: str, said: str):
+    """No part of it is left of what an error shortens."""
+
+    def handle(conn: Conn) -> None:
+        request = conn.read_request()
+        assert request is not None
+        if request.headers.get("transfer-encoding") != "chunked":
+            conn.read_body(request)
+        conn.send(SAID[said](LONG))
+
+    texts: list[str] = []
+    with RawServer(handle) as server, HostClient(server.url, token=LONG, retries=0) as host:
+        try:
+            texts.append(repr(CALLS[call](host)) * 0)
+        except ScramjetError as error:
+            texts += [repr(error), error.message, error.body or ""]
+            texts += [*traceback.format_exception(type(error), error, error.__traceback__)]
+
+    assert not [text for text in texts if LONG[:10] in text]

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from scramjet_client import AuthenticationError, HostClient, HttpClient
+from scramjet_client import AuthenticationError, HostClient, HttpClient, ScramjetError
+from scramjet_client.cli import main
 from scramjet_client.hub import LocalHub
 from tests.support.waiting import LIMIT
 from tests.support.wire import Conn, RawServer
@@ -151,12 +152,80 @@ def test_reports_and_models(everything_logged: io.StringIO, monkeypatch: pytest.
 def test_clients_are_not_pickled():
     """A client, which holds the token, can't be sent to another process, nor copied."""
     with HostClient(token=TOKEN, headers={"X-Key": HEADER}) as host:
-        for each in (host, host.client, host.get_instance_client("i")):
+        for each in (host, host.client, host.get_instance_client("i"), host.client.token):
             for way in (pickle.dumps, copy.copy, copy.deepcopy):
-                if way is copy.copy and each not in (host, host.client):
+                if way is copy.copy and each == host.get_instance_client("i"):
                     continue
                 with pytest.raises(TypeError, match="can't be pickled"):
                     way(each)
+
+
+PROXIES = [
+    "http://u:{}@127.0.0.1:99999", "http://u:{}@127.0.0.1:1", "https://u:{}@127.0.0.1:1", "u:{}@127.0.0.1:1",
+    "http://u:{}@127.0.0.1:abc", "http://u:{}@127.0.0.1:1:2", "http://u:{}@[", "http://u:{}@", "http://{}@127.0.0.1:99999",
+    "http://u:{}@ho st:1", "http:/u:{}@127.0.0.1:1", "//u:{}@127.0.0.1:1", "http:\\\\u:{}@127.0.0.1:1",
+    "http://u:a/{}@127.0.0.1:1", "http://u:{}/b@127.0.0.1:1", "http://u:{}?b@127.0.0.1:1", "http://u:{}#b@127.0.0.1:1",
+    "http://u:a@{}@127.0.0.1:99999", "http://u:%zz{}@127.0.0.1:99999", "http://u:\u017c{}@127.0.0.1:1",
+    "ftp://u:{}@127.0.0.1:1", "socks5://u:{}@127.0.0.1:1", "socks5://u:{}@127.0.0.1:99999", "socks9://u:{}@127.0.0.1:1",
+    "http://u:{}@127.0.0.1:99999?token={}", "http://127.0.0.1:99999/{}@",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", PROXIES)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("given", [True, False])
+def test_login_of_a_proxy_in_any_form(
+    form: str,
+    scheme: str,
+    given: bool,
+    everything_logged: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """However wrong the URL of a proxy is, no error, report or log repeats its login."""
+    url = form.replace("{}", PROXY)
+    proxies = {"http": url, "https": url} if given else None
+    if not given:
+        monkeypatch.setenv("http_proxy", url)
+        monkeypatch.setenv("https_proxy", url)
+    told = []
+    with HostClient(f"{scheme}://hub.invalid/api/v1", proxies=proxies, retries=0) as host:
+        for call in ("get", "stream", "upload", "submit"):
+            with pytest.raises(ScramjetError) as caught:
+                CALLS[call](host)
+            told.append(_told(caught.value))
+        told += [str(host.doctor()), repr(host.client)]
+
+    for each in [*told, everything_logged.getvalue()]:
+        assert SECRET not in each
+
+
+ADDRESSES = [
+    "http://u:{}@h:8000/api/v1", "http://u:{}@h:99999/api/v1", "http://u:{}@[", "u:{}@h:8000", "ftp://u:{}@h",
+    "http://u:{}@h:8000:9/", "//u:{}@h/", "http:\\\\u:{}@h/", "http://u:{}%@h/", "http:/u:{}@h/", "http:u:{}@h",
+    "http://h/api/v1?token={}", "http://h/api/v1#{}", "h:8000?token={}", "h#{}", "http://u:{}@h\n/", "http:\\\\h?{}",
+    "ftp://h/?token={}", "http://u:a/{}@h/", "http://u:a?{}@h/", "http://u:a#{}@h/", "http:///api?{}", " http://h?{}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ADDRESSES)
+def test_secrets_in_addresses(
+    form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """An address that is refused is not repeated if it may hold a login or a token."""
+    url = form.replace("{}", SECRET)
+    told = []
+    for make in (HostClient, HttpClient, lambda url: HostClient.from_env(api_base=url)):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - what it says is the matter
+            make(url)
+        told.append(_told(caught.value))
+    monkeypatch.setenv("SCRAMJET_API_URL", url)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        HostClient.from_env()
+    told.append(_told(caught.value))
+    assert main(["--url", url, "hub", "version"]) != 0
+
+    for each in [*told, *capsys.readouterr()]:
+        assert SECRET not in each
 
 
 def test_proxy_password_in_errors(closed_port: int):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import time
@@ -11,8 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from scramjet_client import HttpClient
-from scramjet_client.http.body import ENOUGH, Gathering, shut
-from tests.support.waiting import eventually
+from scramjet_client.http.body import ENOUGH, BodyWriter, Gathering, shut
+from scramjet_client.uploads.sources import Source
+from tests.support.waiting import LIMIT, eventually
 from tests.support.wire import Conn, RawServer
 
 
@@ -152,3 +154,76 @@ def test_sockets_of_eventlet(monkeypatch: pytest.MonkeyPatch):
     shut(GreenSocket())  # type: ignore[arg-type]
 
     assert done == ["shutdown", "turn", "turn"]
+
+
+def read_to_end(sock: socket.socket) -> bytes:
+    sock.settimeout(LIMIT)
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def payload(chunked: bytes) -> bytes:
+    """Return what a whole chunked body carries."""
+    data = b""
+    while True:
+        line, _, rest = chunked.partition(b"\r\n")
+        size = int(line, 16)
+        data += rest[:size]
+        chunked = rest[size + 2 :]
+        if not size:
+            assert not chunked
+            return data
+
+
+def test_source_that_raises_between_two_requests():
+    """It cuts the request that waits for its answer, and the one that would have carried the rest."""
+    let_go = threading.Event()
+
+    def items() -> Iterator[bytes]:
+        yield b"abc"
+        let_go.wait(LIMIT)
+        raise KeyError("x")
+
+    writer = BodyWriter(Source(items()))
+    first, hub = socket.socketpair()
+    second, same_hub = socket.socketpair()
+    with first, hub, second, same_hub:
+        writer.attach(first)
+        assert eventually(lambda: writer.bytes_sent == 3)
+        writer.roll_over()
+        let_go.set()
+
+        assert read_to_end(hub) == b"3\r\nabc\r\n0\r\n\r\n"
+        assert not writer.between_requests
+        assert writer.join(LIMIT)
+        writer.attach(second)
+        assert read_to_end(same_hub) == b""
+    assert (repr(writer.error), writer.blamed) == ("KeyError('x')", "source")
+
+
+@pytest.mark.parametrize("text", ["x", "ą", "漢", "😀", "xą漢😀"])
+def test_body_is_cut_between_characters(text: str):
+    """Each request has at most so many bytes, and whole characters only."""
+    writer = BodyWriter(Source(iter([text * 3, text * 37])), size_limit=7)
+    bodies = []
+    while not writer.finished:
+        sock, hub = socket.socketpair()
+        with sock, hub:
+            writer.attach(sock)
+            assert eventually(lambda: writer.between_requests or writer.finished)
+            sock.shutdown(socket.SHUT_WR)
+            bodies.append(payload(read_to_end(hub)))
+
+    assert max(map(len, bodies)) <= 7
+    assert "".join(body.decode() for body in bodies) == text * 40
+
+
+def test_request_that_is_not_answered_between_two():
+    """The limit of a stall counts also while the hub does not say that it has taken what one request carries."""
+    writer = BodyWriter(Source(b"x" * 25), size_limit=10, stall_limit=0.3)
+    sock, hub = socket.socketpair()
+    with sock, hub:
+        writer.attach(sock)
+
+        assert read_to_end(hub) == b"a\r\n" + b"x" * 10 + b"\r\n0\r\n\r\n"
+    assert writer.join(LIMIT)
+    assert str(writer.error) == "the hub took nothing for 0.3 s (Timeouts.write)"

@@ -13,6 +13,7 @@ import pytest
 import requests.adapters
 import urllib3
 import urllib3.connection
+import urllib3.contrib.socks
 from urllib3.util.ssl_ import create_urllib3_context
 
 
@@ -23,6 +24,8 @@ from urllib3.util.ssl_ import create_urllib3_context
         (urllib3.HTTPConnectionPool, "_put_conn", {"conn"}),
         (urllib3.HTTPConnectionPool, "_new_conn", set()),
         (ssl.SSLSocket, "_real_close", set()),
+        (http.client.HTTPResponse, "begin", set()),
+        (urllib3.contrib.socks.SOCKSConnection, "_new_conn", set()),
         (requests.adapters.HTTPAdapter, "init_poolmanager", {"connections", "maxsize", "block"}),
         (requests.adapters.HTTPAdapter, "proxy_manager_for", {"proxy"}),
         pytest.param(
@@ -145,3 +148,19 @@ def test_an_answer_reads_from_fp() -> None:
 
     assert body == b"hi"
     assert hasattr(http.client.HTTPConnection, "response_class")
+
+
+def test_an_answer_begins_again() -> None:
+    """http.client reads one more head if `headers` is None again, and leaves how the body is framed in attributes."""
+    left, right = socket.socketpair()
+    with left, right:
+        right.sendall(b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
+        answer = http.client.HTTPResponse(left)
+        answer.begin()
+        first = answer.status
+        answer.headers = answer.msg = None
+        answer.begin()
+        answer.close()
+
+    assert (first, answer.status) == (103, 200), "http.client reads heads otherwise: see Answer"
+    assert (answer.chunked, answer.length, answer.will_close) == (False, 2, False)

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
+import urllib3.util
 from urllib3.util import wait_for_read
 
 from scramjet_client import (
@@ -24,6 +26,7 @@ from scramjet_client import (
     HubConnectionError,
     UploadCancelledError,
 )
+from scramjet_client.http import tls
 from scramjet_client.http.tls import DuplexSSLSocket, duplex_context
 from tests.support.certs import Certificates
 from tests.support.scripted_hub import H1Hub
@@ -153,6 +156,32 @@ def test_a_failure_behind_data_counts_as_pending(certificates: Certificates, way
     assert pending
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_close_in_the_middle_of_a_step(
+    certificates: Certificates, way: str, monkeypatch: pytest.MonkeyPatch
+):
+    """A signal handler that closes the socket which its own thread reads ends that read, and nothing hangs."""
+
+    def talk(conn: Conn) -> None:
+        conn.wait_closed(LIMIT)
+
+    open_in_the_step: list[bool] = []
+
+    def handler_closes(sock: DuplexSSLSocket) -> None:
+        sock.close()
+        open_in_the_step.append(sock.fileno() != -1)
+        raise ssl.SSLWantReadError
+
+    with RawServer(talk, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            monkeypatch.setattr(DuplexSSLSocket, "_feed", handler_closes)
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                WAYS[way](sock)
+            assert sock.fileno() == -1
+    # OpenSSL is still at work there.
+    assert open_in_the_step == [True]
+
+
 def test_time_limit_and_its_end(certificates: Certificates):
     """A read that gets nothing ends in time, and the connection goes on."""
     with RawServer(echo, ssl_context=certificates.server_context()) as server:
@@ -229,6 +258,133 @@ def test_only_what_can_be_read_is_pending(certificates: Certificates):
             rest.set()
             sock.settimeout(LIMIT)
             assert sock.recv(10) == b"third"
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("spoilt", ["no TLS", "changed record"])
+def test_a_failure_is_no_end_the_next_time(certificates: Certificates, way: str, spoilt: str):
+    """After a failure each further read fails too, and the exception does not grow."""
+
+    def talk(conn: Conn) -> None:
+        conn.send(b"x" * 50)
+        record = bytearray(conn._end.encrypted(b"y" * 50))
+        record[30] ^= 1
+        conn.raw.sendall(record if spoilt == "changed record" else b"no TLS record at all")
+        conn.wait_closed(LIMIT)
+
+    frames: list[int] = []
+    with RawServer(talk, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            sock.settimeout(LIMIT)
+            assert WAYS[way](sock) == b"x" * 50
+            for _ in range(5):
+                with pytest.raises(ssl.SSLError) as failed:
+                    WAYS[way](sock)
+                frames.append(len(list(traceback.walk_tb(failed.tb))))
+
+    assert frames[1:] == [frames[1]] * 4
+
+
+def test_a_buffer_smaller_than_asked(certificates: Certificates):
+    """The rest of a record that had no room is not waited for."""
+    with RawServer(echo, ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            sock.settimeout(LIMIT)
+            sock.sendall(b"0123456789")
+            place = bytearray(4)
+            got = [bytes(place[: sock.read(1024, place)]) for _ in range(2)]
+            got.append(sock.recv(100))
+
+    assert got == [b"0123", b"4567", b"89"]
+
+
+def test_other_data_than_what_waits_is_refused(certificates: Certificates):
+    """A writer that gave up and sends something shorter is told so: it would count as sent."""
+    over = threading.Event()
+    with RawServer(lambda _: over.wait(LIMIT), ssl_context=certificates.server_context()) as server:
+        with connect(server.port, certificates) as sock:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sock.write_within(0, bytes(100_000))
+            with pytest.raises(ssl.SSLError, match="bad write retry"):
+                sock.write_within(0, b"short")
+        over.set()
+
+
+@pytest.mark.parametrize("at_connect", [True, False])
+def test_a_handshake_that_is_done_again(certificates: Certificates, at_connect: bool):
+    """As with ssl's own sockets, a further handshake does nothing, and one that may not wait is continued."""
+    context = duplex_context(ssl.CERT_REQUIRED)
+    context.load_verify_locations(certificates.ca_path)
+    with RawServer(echo, ssl_context=certificates.server_context()) as server:
+        plain = socket.create_connection(("127.0.0.1", server.port))
+        with context.wrap_socket(
+            plain, server_hostname="127.0.0.1", do_handshake_on_connect=at_connect
+        ) as sock:
+            sock.settimeout(0)
+            for _ in range(2):
+                done = False
+                while not done:
+                    with contextlib.suppress(BlockingIOError):
+                        sock.do_handshake()
+                        done = True
+            sock.settimeout(LIMIT)
+            sock.sendall(b"hello")
+            assert sock.recv(10) == b"hello"
+
+
+def test_bytes_behind_an_answer_are_not_the_next_answer(certificates: Certificates):
+    """A connection on which more has come than was asked for carries no other request, as without TLS."""
+
+    def talk(conn: Conn) -> None:
+        if conn.read_request() is not None:
+            records = [conn._end.encrypted(_answer(text)) for text in ("asked", "unasked")]
+            conn.raw.sendall(b"".join(records))
+            conn.wait_closed(LIMIT)
+
+    with RawServer(talk, ssl_context=certificates.server_context()) as server:
+        with HttpClient(server.url, verify=certificates.ca_path) as client:
+            got = [client.get("version") for _ in range(3)]
+
+    assert got == ["asked"] * 3
+
+
+def _answer(text: str) -> bytes:
+    body = f'"{text}"'.encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+    return head + b"%d\r\n\r\n%b" % (len(body), body)
+
+
+@pytest.mark.parametrize("does", ["recv", "sendall"])
+def test_a_closed_descriptor_is_nobody_elses_while_a_thread_waits(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, does: str
+):
+    """A thread that is about to wait when another one closes the socket does not wait for a later connection."""
+    later: list[socket.socket] = []
+
+    def close_first(sock: DuplexSSLSocket, _timeout: float | None) -> bool:
+        number = sock.fileno()
+        closer = threading.Thread(target=sock.close, name="test-closer")
+        closer.start()
+        closer.join(LIMIT)
+        later.extend(socket.socketpair())
+        assert number not in [each.fileno() for each in later]
+        return True
+
+    for name in ("wait_for_read", "wait_for_write"):
+        monkeypatch.setattr(tls, name, close_first)
+    over = threading.Event()
+    with RawServer(lambda _: over.wait(LIMIT), ssl_context=certificates.server_context()) as server:
+        with monkeypatch.context() as unchanged:
+            for name in ("wait_for_read", "wait_for_write"):
+                unchanged.setattr(tls, name, getattr(urllib3.util, name))
+            sock = connect(server.port, certificates)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            sock.recv(1) if does == "recv" else sock.sendall(bytes(50_000_000))
+        assert sock.fileno() == -1
+        over.set()
+    for each in later:
+        each.close()
 
 
 def test_the_hub_learns_why_a_handshake_failed(certificates: Certificates):
@@ -345,6 +501,76 @@ def test_teardown_storm(certificates: Certificates):
         )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "survived\n", "")
+
+
+FORKS = """
+import os, signal, socket, ssl, sys, threading
+from scramjet_client.http.tls import duplex_context
+port, ca = int(sys.argv[1]), sys.argv[2]
+context = duplex_context(ssl.CERT_REQUIRED)
+context.load_verify_locations(ca)
+sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1")
+over = threading.Event()
+def write():
+    while not over.is_set():
+        sock.sendall(b"x" * 100_000)
+def read():
+    try:
+        while sock.recv(65536):
+            pass
+    except OSError:
+        pass
+threads = [threading.Thread(target=each) for each in (write, read)]
+for each in threads:
+    each.start()
+for n in range(30):
+    pid = os.fork()
+    if not pid:
+        signal.alarm(30)  # ends one that hangs
+        sock.close()
+        os._exit(sock.fileno() != -1)
+    assert os.waitpid(pid, 0)[1] == 0, "a child could not close what it inherited"
+over.set()
+threads[0].join()
+sock.close()
+threads[1].join()
+print("survived")
+"""
+
+HANDLERS = """
+import contextlib, random, signal, socket, ssl, sys
+from scramjet_client.http.tls import duplex_context
+port, ca = int(sys.argv[1]), sys.argv[2]
+context = duplex_context(ssl.CERT_REQUIRED)
+context.load_verify_locations(ca)
+for n in range(60):
+    sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1")
+    signal.signal(signal.SIGALRM, lambda *_: sock.close())
+    signal.setitimer(signal.ITIMER_REAL, 0.001 + random.random() / 100)
+    while sock.fileno() != -1:
+        with contextlib.suppress(OSError):
+            sock.sendall(b"x" * 10_000)
+            left = 10_000
+            while left:
+                left -= len(sock.recv(4096))
+print("survived")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks or timers")
+@pytest.mark.parametrize("program", [FORKS, HANDLERS], ids=["a child", "a signal's handler"])
+def test_closed_in_the_middle_of_a_step(certificates: Certificates, program: str):
+    """A child and the handler of a signal may close a socket that was at work, and do not wait for that work."""
+    with RawServer(echo, ssl_context=certificates.server_context()) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(server.port), certificates.ca_path],
+            capture_output=True,
+            text=True,
+            timeout=BUILD_LIMIT,
+            check=False,
+        )
+
+    assert (done.returncode, done.stdout) == (0, "survived\n"), done.stderr
 
 
 def test_a_context_for_each_connection(certificates: Certificates):

@@ -65,8 +65,11 @@ def test_port_that_is_taken():
     """The error is the caller's, and the hub can be started later."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         hub = open_hub(port=taken.getsockname()[1])
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(
+            OSError, match=r"127\.0\.0\.1:\d+ is in use already; port=0 takes"
+        ) as caught:
             hub.start()
+    assert caught.value.errno == errno.EADDRINUSE
     with hub:
         assert ask(hub.url, "GET", "version").status == 200
 

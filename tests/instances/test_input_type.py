@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scramjet_client import HostClient, InstanceNotFoundError, UnsupportedByHubError
+from scramjet_client import HostClient, InstanceNotFoundError, UnsupportedByHubError, UploadError
 from scramjet_client.hub import LocalHub
 from tests.support.functions import types
 from tests.support.waiting import LIMIT
@@ -57,6 +57,7 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "Path": (lambda path: path, "bytes", BYTES),
     "dict": (lambda path: {"a": 1}, "str", TEXT),
     "list of dicts": (lambda path: [{"a": 1}, {"a": 2}], "str", TEXT),
+    "generator of dicts": (lambda path: _items({"a": 1}, {"a": 2}), "str", TEXT),
     "long text that is not ASCII": (lambda path: "ż" * 5000 + "\n", "str", TEXT),
     "a line that a Python runner drops": (lambda path: "x" * 70_000, "bytes", BYTES),
 }
@@ -80,6 +81,25 @@ def test_what_a_program_gets(hub: LocalHub, host: HostClient, tmp_path: Path, ki
     assert sent[0].headers["content-type"] == type
 
 
+@pytest.mark.parametrize(
+    ("items", "kind", "words"),
+    [
+        (["a", b"b\xff"], UnsupportedByHubError, r"offset 2.*send everything as bytes, or give"),
+        ([{"a": 1}, "b"], UploadError, "item 1 of the source must be a dict, as the first one is"),
+        (["a", {"b": 1}], UploadError, "item 1 of the source must be bytes or str"),
+        ([{"a": float("nan")}], UploadError, "a can't be sent as JSON: it has no nan"),
+    ],
+)
+def test_generators_of_two_kinds(
+    hub: LocalHub, host: HostClient, items: list[Any], kind: type[Exception], words: str
+):
+    """What does not fit the first item of a generator is refused here, and does not crash the program."""
+    (id,) = host.get_sequence_id("types")
+
+    with pytest.raises(kind, match=words):
+        host.get_sequence_client(id).run(_items(*items), timeout=LIMIT)
+
+
 INFO = {
     "id": "abc",
     "status": "running",
@@ -96,6 +116,7 @@ NODE: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
     "text of unknown length": (lambda: _items("a"), {}, BYTES),
     "dict": (lambda: {"a": "ż"}, {}, VALUES),
     "values": (lambda: [1, 2], {"json": True}, VALUES),
+    "dicts": (lambda: _items({"a": 1}), {}, VALUES),
     "bytes": (lambda: b"x", {}, BYTES),
     "as was said": (lambda: _items("a"), {"type": TEXT}, TEXT),
 }
@@ -179,6 +200,24 @@ def test_the_first_input_decides(hub: LocalHub, host: HostClient):
         assert set(output.read().split()) == {b"str"}
     sent = [each.headers["content-type"] for each in hub.requests if each.path.endswith("/input")]
     assert set(sent) == {TEXT}
+
+
+NO_TEXT = {
+    "bytes": lambda: b"\xff\xfe",
+    "list": lambda: [b"a", b"\xff"],
+    "file": lambda: io.BytesIO(b"a\xff"),
+    "generator": lambda: (each for each in (b"a", b"\xc4", b"x")),
+}
+
+
+@pytest.mark.parametrize("kind", NO_TEXT)
+def test_bytes_that_are_not_of_the_given_type(host: HostClient, kind: str):
+    """A first input whose type is that of text is refused if it is none: it would end the program."""
+    (id,) = host.get_sequence_id("types")
+    instance = host.get_sequence_client(id).start()
+
+    with pytest.raises(UnsupportedByHubError, match="has the type text/plain"):
+        instance.send_input(NO_TEXT[kind](), type="text/plain")
 
 
 def test_what_a_generator_raises_first_is_told_as_ever(host: HostClient):

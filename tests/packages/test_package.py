@@ -14,6 +14,7 @@ import tarfile
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -525,6 +526,79 @@ def test_programs_that_not_every_hub_takes_get_an_adapter(
         assert manifest == package.manifest
 
 
+GENERATOR = "def run(context, input):\n  for each in input: yield each\n"
+LOOP = "def run(context, input): return ''.join(input)\n"
+DECORATED = f"import functools\n@functools.cache\n{GENERATOR}"
+
+
+@pytest.mark.parametrize(
+    ("files", "adapted", "blocking"),
+    [
+        ({"main.py": "from other import run", "other.py": GENERATOR}, True, False),
+        ({"main.py": "from other import run", "other.py": DECORATED}, True, False),
+        ({"main.py": "from other import *", "other.py": GENERATOR}, True, False),
+        ({"main.py": "from other import run", "other.py": LOOP}, True, True),
+        ({"main.py": "from other import go as run", "other.py": LOOP.replace("run", "go")}, True, True),
+        ({"main.py": "import other\nrun = other.run", "other.py": LOOP}, True, True),
+        ({"main.py": LOOP.replace("run", "go") + "run = go"}, True, True),
+        (
+            {"main.py": "from pkg import run", "pkg/__init__.py": "from .core import *", "pkg/core.py": LOOP},
+            True,
+            True,
+        ),
+        ({"main.py": "from one import *", "one.py": "from two import *", "two.py": f"import one\n{LOOP}"}, True, True),
+        ({"main.py": "from one import run", "one.py": "from main import run"}, True, False),
+        ({"main.py": "from elsewhere import run"}, True, False),
+        ({"main.py": "from json import loads as run"}, False, False),
+        ({"main.py": "from other import run", "other.py": "def run(context, input): return input"}, False, False),
+        ({"main.py": "from other import run", "other.py": "def run(context, input:"}, True, False),
+    ],
+)  # fmt: skip
+def test_run_of_another_module(
+    tmp_path: Path, files: dict[str, str], adapted: bool, blocking: bool
+):
+    """A `run` that the main file imports is judged by its definition, as far as the program has it."""
+    package = Package(folder(tmp_path / "seq", **files))
+
+    there = {each.name for each in package.entries}
+    assert (there >= ADAPTER) == adapted
+    main = unpacked(package.to_bytes())[package.manifest["main"]].decode()
+    assert ("blocking=True" in main) == blocking
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def go(context, input): pass\n", r"main\.py' has no function run\(.*name go so"),
+        ("x = 1\n", "has no function run"),
+        ("def run(input): pass\n", r"must take \(context, input, \*args\)"),
+        ("def run(:\n", "line 1 is not Python"),
+    ],
+)
+def test_folder_that_is_no_program(tmp_path: Path, text: str, words: str):
+    """A folder whose main file has no `run` that a hub can call is refused, like such a file."""
+    root = folder(tmp_path / "seq", **{"main.py": text})
+
+    with pytest.raises(ValueError, match=words):
+        Package(root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "globals()['run'] = print\n",
+        "exec('def run(context, input): pass')\n",
+        "def __getattr__(name): ...\n",
+        "from elsewhere import *\n",
+        "class run: ...\n",
+        "try:\n  from fast import run\nexcept ImportError:\n  from slow import run\n",
+    ],
+)
+def test_folder_that_may_be_a_program(tmp_path: Path, text: str):
+    """Where only a run could tell whether there is a `run`, the hub tells."""
+    assert Package(folder(tmp_path / "seq", **{"main.py": text})).entries
+
+
 def test_modules_beside_a_file_travel(tmp_path: Path):
     """A program of one file takes along what it imports from beside it, and nothing else."""
     (tmp_path / "alone.py").write_text(f"import json, near\nfrom pkg import part\n{RUN}")
@@ -780,6 +854,50 @@ def test_what_cannot_be_sent(tmp_path: Path):
             host.send_sequence(tmp_path / "y.tar.gz", requirements=["x"])
         with pytest.raises(ValueError, match="for the path of"):
             host.send_sequence(b"", requirements=["x"])
+
+
+def _spent() -> io.BytesIO:
+    file = io.BytesIO()
+    file.write(b"\x1f\x8b packed")
+    return file
+
+
+NO_PACKAGES: dict[str, tuple[Callable[[Path], Any], type[Exception], str]] = {
+    "open text file": (lambda at: (at / "x.py").open(), ValueError, r"x\.py' gives text.*give its path"),
+    "open file": (lambda at: (at / "x.py").open("rb"), ValueError, r"give its path: send_sequence\('.*x\.py'\)"),
+    "bytes of a program": (lambda at: (at / "x.py").read_bytes(), ValueError, "Python code; give the path"),
+    "bytes of a zip": (lambda at: b"PK\x03\x04...", ValueError, "a zip file; unpack it"),
+    "BytesIO": (lambda at: io.BytesIO(b"text"), ValueError, "not gzip-compressed; give the path"),
+    "BytesIO at its end": (lambda at: _spent(), ValueError, "stands at its end.*seek"),
+    "StringIO": (lambda at: io.StringIO("x"), ValueError, "gives text"),
+    "list": (lambda at: ["x.py"], TypeError, "not a list of str; give one path"),
+    "tuple of paths": (lambda at: (at / "x.py",), TypeError, "give one path"),
+    "list of dicts": (lambda at: [{"a": 1}], TypeError, "not a list of dict"),
+    "None": (lambda at: None, TypeError, "not None"),
+    "number": (lambda at: 5, TypeError, "not int"),
+    "dict": (lambda at: {"main": "x.py"}, TypeError, "not dict"),
+    "module": (lambda at: json, TypeError, "not the module 'json'"),
+    "function": (lambda at: print, TypeError, r"HostClient\.deploy\(\) sends a function"),
+    "package.json": (lambda at: at / "package.json", ValueError, "give the folder with its package.json"),
+    "Node.js program": (lambda at: str(at / "prog.js"), ValueError, "give the folder with its package.json"),
+    "notebook": (lambda at: at / "n.ipynb", ValueError, "deploy.* a function of a notebook"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NO_PACKAGES)
+def test_what_certainly_is_no_package(tmp_path: Path, kind: str):
+    """It is refused before a connection is made, with what to give instead."""
+    (tmp_path / "x.py").write_text(RUN)
+    for name in ("package.json", "prog.js", "n.ipynb"):
+        (tmp_path / name).write_text("{}")
+    make, error, words = NO_PACKAGES[kind]
+    given = make(tmp_path)
+
+    with HostClient("http://127.0.0.1:9/api/v1") as host:
+        with pytest.raises(error, match=words):
+            host.send_sequence(given)
+    if hasattr(given, "close"):
+        given.close()
 
 
 def test_warning_is_shown_where_the_sdk_was_called(tmp_path: Path):

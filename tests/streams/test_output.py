@@ -155,6 +155,17 @@ def test_broken_record():
         with pytest.raises(InvalidResponseError, match="output of 'abc'") as caught:
             next(records)
         assert caught.value.body == "nope"
+        assert "'nope'" in str(caught.value)
+
+
+def test_long_broken_record():
+    """An error shows the beginning of a long line, and nothing that acts on a terminal."""
+    with Said(b"\x1b[2J" + b"x" * 1000 + b"\n") as stream:
+        with pytest.raises(InvalidResponseError) as caught:
+            next(stream.records())
+
+    assert r"'\x1b[2Jxxx" in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("way", ["pipe_to file", "pipe_to callable", "copyfileobj", "readinto"])

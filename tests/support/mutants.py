@@ -21,15 +21,16 @@ _SURVIVED = 0
 """The exit code of pytest for a change that no test noticed; one that never ends is noticed, too."""
 
 
-def run(names: list[str], children: int, minutes: float) -> None:
-    """Try what was not tried yet, for so many minutes."""
+def run(names: list[str], children: int, minutes: float) -> int:
+    """Try what was not tried yet, for so many minutes; return how mutmut ended, 0 if it was stopped."""
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(children), *names]
     with subprocess.Popen(command) as process:
         try:
-            process.wait(minutes * 60)
+            return process.wait(minutes * 60)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
             print(f"\nstopped after {minutes:g} min")
+            return 0
 
 
 def report() -> None:
@@ -59,8 +60,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--children", type=int, default=2, help="tests that run side by side")
     parser.add_argument("names", nargs="*", help='e.g. "scramjet_client.http.chunked*"')
     options = parser.parse_args(arguments)
-    run(options.names, options.children, options.minutes)
+    code = run(options.names, options.children, options.minutes)
     report()
+    if code != 0:
+        sys.exit(f"mutmut ended with {code}, so this is not the whole")
 
 
 if __name__ == "__main__":

@@ -56,5 +56,7 @@ def nginx(folder: Path, location: str, hub_port: int) -> Iterator[int]:
 
 def below(prefix: str) -> str:
     """Return the configuration of the guide for a hub that is not at the root: its API is below `prefix`."""
-    config = of_the_guide().replace("location / {", f"location {prefix}/ {{")
-    return config.replace("proxy_pass http://127.0.0.1:8000;", "proxy_pass http://127.0.0.1:8000/;")
+    first, second = re.findall(r"```nginx\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)[:2]
+    rest: str = first.partition("proxy_pass http://127.0.0.1:8000;\n")[2].removesuffix("}\n")
+    config: str = second.replace("/hub", prefix)
+    return config.replace("    # ...\n", rest)

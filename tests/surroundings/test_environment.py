@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from scramjet_client import HostClient, HttpClient
 from scramjet_client.errors import (
+    ConfigurationError,
     HubConnectionError,
     HubResponseError,
     NotFoundError,
@@ -29,7 +31,7 @@ from scramjet_client.hub import LocalHub
 from tests.hub.programs import ECHO
 from tests.hub.wire import package
 from tests.support.certs import Certificates
-from tests.support.forwarding_proxy import passed_on
+from tests.support.forwarding_proxy import passed_on, socks_to
 from tests.support.hubs import open_hub
 from tests.support.scripted_hub import H1Hub
 from tests.support.sockets import listens
@@ -284,12 +286,16 @@ def local_hub(request: pytest.FixtureRequest, certificates: Certificates) -> Ite
         hub.check()
 
 
-@pytest.fixture(params=["own", *(["tinyproxy"] if TINYPROXY else [])])
+@pytest.fixture(params=["own", "socks5h", "socks4", *(["tinyproxy"] if TINYPROXY else [])])
 def proxy(request: pytest.FixtureRequest, local_hub: LocalHub, tmp_path: Path) -> Iterator[str]:
-    """A forward proxy; tinyproxy is a second one where it is installed (`make test` does, as root on Debian)."""
+    """A proxy: our own, one of SOCKS, and tinyproxy where it is installed (`make test` does, as root on Debian)."""
     if request.param == "tinyproxy":
         with _tinyproxy(tmp_path) as running:
             yield running
+    elif "socks" in request.param:
+        port = urlsplit(local_hub.url).port or 0
+        with RawServer(lambda conn: socks_to(conn, port, [])) as server:
+            yield f"{request.param}://127.0.0.1:{server.port}"
     else:
         with RawServer(_forward([], [urlsplit(local_hub.url).port or 0])) as server:
             yield f"http://127.0.0.1:{server.port}"
@@ -370,6 +376,84 @@ def test_login_of_a_proxy(scheme: str, certificates: Certificates):
                         client.get("version")
                     assert "hunter2" not in str(caught.value)
         assert not any("proxy-authorization" in each.headers for each in hub.requests)
+
+
+@pytest.mark.parametrize("version", ["socks5h", "SOCKS5h", "socks5", "socks4a"])
+def test_socks_proxies(version: str, monkeypatch: pytest.MonkeyPatch, certificates: Certificates):
+    """A SOCKS proxy of a variable or an argument gets the name of the hub, where its scheme says so, and the login."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    asked: list[str] = []
+    by_name = "5h" in version or "4a" in version
+    login = None if "4" in version else (b"eve", b"hunter2")
+    context = certificates.server_context()
+    with H1Hub(ssl_context=context) as tls, H1Hub() as plain:
+        for scheme, hub in (("https", tls), ("http", plain)):
+            base = f"{scheme}://{'localhost' if by_name else '127.0.0.1'}:{hub.port}/api/v1"
+            with RawServer(lambda conn, hub=hub: socks_to(conn, hub.port, asked, login)) as server:
+                address = f"{version}://eve:hunter2@127.0.0.1:{server.port}"
+                with HttpClient(
+                    base, proxies={"all": address}, verify=certificates.ca_path
+                ) as client:
+                    assert client.get("version")["version"] == "1.0.1"
+                    assert client.get("version")["version"] == "1.0.1"
+                    with client.get_stream("version") as stream:
+                        assert b"1.0.1" in stream.read()
+                if scheme == "http":
+                    monkeypatch.setenv("ALL_PROXY", address)
+                    with HttpClient("http://hub.invalid/api/v1") as client:
+                        if by_name:
+                            assert client.get("version")["version"] == "1.0.1"
+
+    host = "localhost" if by_name else "127.0.0.1"
+    assert {each.split()[0] for each in asked} == {version[5]}
+    assert {each.split()[1] for each in asked} == {host, *(["hub.invalid"] if by_name else [])}
+
+
+@pytest.mark.parametrize("upload", [False, True])
+def test_socks_proxy_that_does_not_connect(upload: bool, closed_port: int):
+    """A SOCKS proxy that is down, and one that wants another login, are named as the proxy, without the password."""
+    with RawServer(lambda conn: socks_to(conn, 0, [], (b"eve", b"other"))) as server:
+        for port in (closed_port, server.port):
+            proxies = {"http": f"socks5h://eve:hunter2@127.0.0.1:{port}"}
+            with HttpClient("http://hub.invalid/api/v1", proxies=proxies, retries=0) as client:
+                with pytest.raises(HubConnectionError, match="the proxy does not lead") as caught:
+                    client.send_stream("x", [b"x"]) if upload else client.get("x")
+                assert "hunter2" not in str(caught.value)
+
+
+def test_socks_without_pysocks(monkeypatch: pytest.MonkeyPatch):
+    """Where PySocks is missing, the error says what to install."""
+    monkeypatch.delattr("scramjet_client.http.socks_proxies", raising=False)
+    monkeypatch.setitem(sys.modules, "scramjet_client.http.socks_proxies", None)
+    with HttpClient("http://hub.invalid/api/v1", proxies={"http": "socks5://x:1"}) as client:
+        with pytest.raises(ConfigurationError, match=r"pip install 'requests\[socks\]'"):
+            client.get("x")
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks6://",
+        "ftp://",
+        "htp://",
+        "http://eve:ż",
+        "http://eve:hunter2@",
+        "socks5h://eve:hunter2@",
+    ],
+)
+@pytest.mark.parametrize("upload", [False, True])
+def test_proxies_that_can_not_be_used(proxy: str, upload: bool):
+    """A proxy of an unknown kind, without a host, or with a login that can't be sent, is told in a sentence."""
+    url = (
+        proxy if proxy.endswith("@") else f"{proxy}{':' * proxy.endswith('//')}hunter2@127.0.0.1:1"
+    )
+    with HttpClient("http://hub.invalid/api/v1", proxies={"http": url}) as client:
+        with pytest.raises(ConfigurationError, match="prox") as caught:
+            client.send_stream("x", [b"x"]) if upload else client.get("x")
+
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
+import io
+import itertools
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scramjet_client import HostClient, InstanceNotFoundError, ServerError
+from scramjet_client import HostClient, InstanceClient, InstanceNotFoundError, ServerError, Upload
 from scramjet_client.hub import LocalHub
 from tests.support.nginx import NGINX, nginx, of_the_guide
+from tests.support.waiting import LIMIT, eventually
 
 pytestmark = pytest.mark.skipif(
     NGINX is None, reason="nginx is not installed; `make test` installs it as root on Debian"
 )
 
 DEFAULT = "location / {\n    proxy_pass http://127.0.0.1:8000;\n}\n"
+
+BINARY = "application/octet-stream"
 
 UNKNOWN = "11111111-2222-3333-4444-555555555555"
 
@@ -28,6 +36,21 @@ async def echo(context: Any, input: Any) -> Any:
     async for chunk in input:
         context.emit("came", len(chunk))
         yield chunk
+
+
+async def late(context: Any, input: Any, stream: str) -> Any:
+    """Take what comes when told to, and give the hash of it."""
+    told = asyncio.Event()
+    context.on("take", lambda _message: told.set())
+    await told.wait()
+    taken = hashlib.sha256()
+    if stream == "stdin":
+        while text := await sys.stdin.read():
+            taken.update(text.encode())
+    else:
+        async for chunk in input:
+            taken.update(chunk if isinstance(chunk, bytes) else chunk.encode())
+    yield taken.hexdigest()
 
 
 @pytest.fixture
@@ -67,6 +90,105 @@ def test_everything_is_live_through_the_nginx_of_the_guide(hub: LocalHub, tmp_pa
             let_go.set()
         instance.kill()
         instance.wait(60)
+
+
+DATA = b"".join(b"%d: \xc5\xbc\xc3\xb3\xc5\x82\xc4\x87\n" % n for n in range(1_200_000))
+"""20 MB: several times what everything on the way takes before the program does."""
+
+
+def pieces(size: int) -> Iterator[bytes]:
+    return (DATA[at : at + size] for at in range(0, len(DATA), size))
+
+
+SENDS: dict[str, Callable[[InstanceClient], Upload[Any]]] = {
+    "bytes": lambda to: to.submit_input(DATA, type=BINARY, end=True),
+    "text": lambda to: to.submit_input(DATA.decode(), type="text/plain", end=True),
+    "a file": lambda to: to.submit_input(io.BytesIO(DATA), end=True),
+    "small pieces": lambda to: to.submit_input(pieces(1000), type=BINARY, end=True),
+    "pieces as large as a request": lambda to: to.submit_input(pieces(65536), end=True),
+    "large pieces": lambda to: to.submit_input(pieces(3_000_000), type=BINARY, end=True),
+    "stdin": lambda to: to.submit_stdin(DATA, end=True),
+}
+
+
+def held_back(upload: Upload[Any]) -> Callable[[], bool]:
+    """Return a probe of whether nothing more of an upload has been sent for a hundred looks."""
+    seen: list[int] = []
+
+    def look() -> bool:
+        seen.append(upload.bytes_sent)
+        return seen[-1] > 0 and seen[-100:].count(seen[-1]) == 100
+
+    return look
+
+
+@pytest.mark.parametrize("location", [of_the_guide(), DEFAULT], ids=["guide", "default"])
+@pytest.mark.parametrize("send", SENDS.values(), ids=SENDS)
+def test_input_that_the_program_holds_back_arrives(
+    hub: LocalHub, tmp_path: Path, location: str, send: Callable[[InstanceClient], Upload[Any]]
+):
+    """nginx passes on no more of a body that was held back after its early answer, so several requests carry it."""
+    with through(hub, tmp_path, location) as host:
+        stream = "stdin" if send is SENDS["stdin"] else "input"
+        instance = host.deploy(late).start(args=[stream])
+        if stream == "stdin":
+            # A Python program begins with its first input.
+            instance.send_input(b"", type=BINARY, end=True)
+        upload = send(instance)
+        eventually(held_back(upload))
+        assert not upload.done()
+        instance.send_event("take")
+
+        assert upload.result(LIMIT).bytes_written == len(DATA)
+        with instance.get_stream("output") as output:
+            assert output.read() == hashlib.sha256(DATA).hexdigest().encode()
+
+
+def test_conversation_that_the_reader_holds_back_arrives(hub: LocalHub, tmp_path: Path):
+    """A conversation that goes on is an upload as any other behind nginx."""
+    with through(hub, tmp_path, of_the_guide()) as host:
+        instance = host.deploy(echo).start()
+        # The output takes as much as the input again.
+        source = itertools.chain.from_iterable(pieces(100_000) for _ in range(3))
+        with instance.inout(source, type=BINARY, end=False) as stream:
+            eventually(held_back(stream.upload))
+            assert not stream.upload.done()
+
+            for _ in range(3):
+                assert stream.read(len(DATA)) == DATA
+            assert stream.upload.result(LIMIT).bytes_written == 3 * len(DATA)
+        instance.kill()
+
+
+class Inputs:
+    """Counts the requests that bring an input; told of them by the client."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def request(self, method: str, url: str) -> None:
+        self.count += method == "POST" and url.endswith("/input")
+
+    def ok(self, method: str, url: str, status: int) -> None: ...
+
+    def error(self, method: str, url: str, error: BaseException) -> None: ...
+
+    def end(self, method: str, url: str, seconds: float) -> None: ...
+
+
+def test_small_input_is_one_request(hub: LocalHub, tmp_path: Path):
+    """What gets through in any case needs no second request, also where it ends the input."""
+    with through(hub, tmp_path, of_the_guide()) as host:
+        instance = host.deploy(echo).start()
+        host.get_version()
+        inputs = Inputs()
+        instance.client.add_logger(inputs)
+
+        with instance.get_stream("output") as output:
+            instance.send_input(b"a" * 65536, type=BINARY, end=True)
+            assert output.read() == b"a" * 65536
+
+    assert inputs.count == 1
 
 
 def test_an_nginx_that_collects_is_told_the_truth_of(hub: LocalHub, tmp_path: Path):

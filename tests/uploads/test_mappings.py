@@ -133,3 +133,41 @@ def test_advice_for_tables(table: Any, advice: str):
         JsonLines(table)
 
     assert advice in str(caught.value)
+
+
+DOUBLE: dict[str, Any] = {
+    "a number and its text": {1: "a", "1": "b"},
+    "True": {True: 1, "true": 2},
+    "None": {"null": 1, None: 2},
+    "a float": {1.5: 1, "1.5": 2},
+    "in a list": [{"a": 1}, {1: "a", "1": "b"}],
+    "deep inside": {"a": [{"b": ({1: "a", "1": "b"},)}]},
+    "in a mapping": {"a": collections.ChainMap({1: "a", "1": "b"})},
+    "of a generator": lambda: (each for each in [{1: "a", "1": "b"}]),
+}
+
+
+@pytest.mark.parametrize("name", DOUBLE)
+def test_keys_that_are_one_in_json_are_refused(name: str):
+    """Of two keys that JSON spells alike a program would get one."""
+    value = DOUBLE[name]
+
+    with pytest.raises(TypeError, match="which are one key in JSON"):
+        list(JsonLines(value() if callable(value) else value))
+
+
+def test_keys_of_several_types_are_sent():
+    """Keys of other types are sent as JSON spells them."""
+    assert bytes(next(iter(JsonLines({1: "a", "2": None, None: 3})))) == (
+        b'{"1":"a","2":null,"null":3}\n'
+    )
+
+
+def test_value_that_is_too_deep():
+    """The error names the cause, as for the body of any request."""
+    value: list[Any] = []
+    for _ in range(200_000):
+        value = [value]
+
+    with pytest.raises(ValueError, match="too deep"):
+        JsonLines(value)

@@ -22,6 +22,7 @@ import http.server
 import io
 import lzma
 import mmap
+import multiprocessing
 import os
 import pickle
 import queue
@@ -35,6 +36,7 @@ import threading
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -43,6 +45,7 @@ import fsspec
 import numpy as np
 import pytest
 import requests
+import urllib3
 from tqdm.utils import CallbackIOWrapper
 
 from scramjet_client.uploads.sources import JsonLines, Source, size_of
@@ -555,6 +558,117 @@ def test_answer_that_is_cut_is_no_end(made: ScratchDir, answer: Callable[..., An
     assert "IncompleteRead" in repr(caught.value)
 
 
+def wrapped_by(wrap: Callable[[Any], Any]) -> Callable[[ScratchDir, str], Any]:
+    return lambda made, path: wrap(answered(made, path))
+
+
+class Reading:
+    """A wrapper of a user, which may end before the file below does."""
+
+    def __init__(self, file: Any, most: int = sys.maxsize) -> None:
+        self._under = file
+        self._left = most
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._under.read(min(size, self._left))
+        self._left -= len(data)
+        return data
+
+
+class Slotted:
+    __slots__ = ("inner",)
+
+    def __init__(self, file: Any) -> None:
+        self.inner = file
+
+    def read(self, size: int = -1) -> bytes:
+        return self.inner.read(size)
+
+
+class Forwarding:
+    def __init__(self, file: Any) -> None:
+        self._any = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._any, name)
+
+
+class OwnAnswer(http.client.HTTPResponse):
+    pass
+
+
+def own_answer(made: ScratchDir, path: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(made.served().removeprefix("http://"))
+    connection.response_class = OwnAnswer
+    made.keep(contextlib.closing(connection))
+    connection.request("GET", path)
+    return made.keep(connection.getresponse())
+
+
+def unchecked(made: ScratchDir, path: str) -> Any:
+    pool = made.keep(urllib3.PoolManager())
+    return pool.request(
+        "GET", made.served() + path, preload_content=False, enforce_content_length=False
+    )
+
+
+WRAPPED: dict[str, Callable[[ScratchDir, str], Any]] = {
+    "nothing": answered,
+    "urlopen": lambda made, path: made.keep(urllib.request.urlopen(made.served() + path)),
+    "a class of its own": own_answer,
+    "TextIOWrapper": wrapped_by(lambda answer: io.TextIOWrapper(answer, "utf-8")),
+    "BufferedReader": wrapped_by(io.BufferedReader),
+    "two of io": wrapped_by(lambda it: io.TextIOWrapper(io.BufferedReader(it), "utf-8")),
+    "codecs.getreader": wrapped_by(codecs.getreader("utf-8")),
+    "StreamReaderWriter": wrapped_by(
+        lambda it: codecs.StreamReaderWriter(
+            it, codecs.getreader("utf-8"), codecs.getwriter("utf-8")
+        )
+    ),
+    "tqdm": wrapped_by(lambda it: CallbackIOWrapper(lambda _size: None, it, "read")),
+    "a user's class": wrapped_by(Reading),
+    "a user's class with slots": wrapped_by(Slotted),
+    "a user's class that forwards": wrapped_by(Forwarding),
+    "three of them": wrapped_by(lambda it: Reading(Slotted(io.BufferedReader(it)))),
+    "iter of a function": wrapped_by(lambda it: iter(lambda: it.read(7), b"")),
+    "iter of a partial": wrapped_by(lambda it: iter(partial(it.read, 7), b"")),
+    "map": wrapped_by(lambda it: map(bytes, it)),
+    "urllib3 that does not check": unchecked,
+}
+
+
+@pytest.mark.parametrize("way", WRAPPED)
+def test_answer_that_is_cut_below_wrappers(made: ScratchDir, way: str):
+    """Whatever reads the answer of http.client, its cut is an error, and its end is an end."""
+    with pytest.raises(http.client.IncompleteRead):
+        sent(Source(WRAPPED[way](made, "/cut")))
+
+    assert sent(Source(WRAPPED[way](made, "/"))) == DATA
+
+
+def test_lines_of_an_answer_that_is_cut(made: ScratchDir):
+    """The lines of a cut answer are no end as JSON, either."""
+    lines = JsonLines(io.TextIOWrapper(answered(made, "/cut"), "utf-8"))
+
+    with pytest.raises(http.client.IncompleteRead):
+        list(lines)
+
+
+def test_wrapper_that_ends_before_the_answer_does(made: ScratchDir):
+    """Whoever wants the beginning of an answer gets it."""
+    assert sent(Source(Reading(answered(made, "/cut"), 5))) == DATA[:5]
+
+
+@pytest.mark.parametrize("body", [Source, JsonLines])
+def test_answer_that_has_been_read(made: ScratchDir, body: Callable[[Any], Any]):
+    """An answer of requests that gives nothing any more says so."""
+    answer = got(made)
+    list(answer.iter_content(7))
+
+    with pytest.raises(ValueError, match="has been read already"):
+        body(answer)
+
+
 # -- refusals -------------------------------------------------------------------------------------
 
 TEXT_CODE = "w" if "w" in array.typecodes else "u"  # Python 3.16 has no "u"
@@ -652,6 +766,14 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "coroutine": (lambda made: made.coroutine(), r"coroutine.*await it"),
     "future": (lambda made: concurrent.futures.Future(), r"Future.*\.result\(\)"),
     "queue": (lambda made: queue.Queue(), r"Queue.*iter\(value\.get, None\)"),
+    "simple queue of processes": (
+        lambda made: multiprocessing.SimpleQueue(),
+        r"SimpleQueue.*iter\(value\.get, None\)",
+    ),
+    "connection of processes": (
+        lambda made: made.keep(multiprocessing.Pipe()[0]),
+        r"Connection.*iter\(value\.recv, None\)",
+    ),
     "async file": (lambda made: AsyncFile(), r"AsyncFile.*await its read"),
     "asyncio's reader": (
         lambda made: asyncio.StreamReader.__new__(asyncio.StreamReader),

@@ -78,6 +78,12 @@ class AppContext:
 
     def emit(self, event_name: str, message: Any = "") -> None:
         """Emit an event; the message is any JSON value."""
+        try:
+            json.dumps(message, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise TypeError(
+                f"the message of the event {event_name!r} must be a JSON value: {error}"
+            ) from None
         self._control.send("event", {"name": event_name, "message": message})
 
     def set_stop_handler(self, handler: Callable[[float, bool], Awaitable[None]]) -> None:

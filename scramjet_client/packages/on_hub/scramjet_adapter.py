@@ -19,7 +19,15 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import Any
 
 import scramjet
@@ -301,12 +309,16 @@ class _Context:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
-    def emit(self, *args: Any) -> None:
-        """Emit an event."""
+    def emit(self, event_name: str, message: Any = "") -> None:
+        """Emit an event; raise here if its message can't be one, because nobody hears of it later."""
+        if not isinstance(event_name, str):
+            raise TypeError(f"the name of an event must be a str, not {type(event_name).__name__}")
+        # The loop may send it later, when the program has changed it.
+        message = json.loads(_json(message, f"the message of the event {event_name!r} is"))
         if asyncio._get_running_loop() is self._loop:
-            self._context.emit(*args)
+            self._context.emit(event_name, message)
         else:
-            self._loop.call_soon_threadsafe(self._context.emit, *args)
+            self._loop.call_soon_threadsafe(self._context.emit, event_name, message)
 
 
 def adapted(
@@ -338,6 +350,8 @@ def program(
     unchanged, and with `own` async generators too, which not every hub takes. Any other result of `run` becomes the
     output, as with a deployed function. If the module does not declare a type, that output is bytes.
     """
+    if "run" not in names:
+        raise AttributeError("the main file has no function run(context, input, *args)")
     function = names["run"]
     generator = _is_kind(function, inspect.isgeneratorfunction)
 
@@ -354,10 +368,12 @@ def program(
         if generator or blocking:
             items = _called(function, context, input, args, blocking)
             return shaped(items, context, items)
-        return shaped(function(context, input, *args), context)
+        own_context = _Context(context, asyncio.get_running_loop())
+        return shaped(function(own_context, input, *args), context)
 
     async def run_async(context: Any, input: Any, *args: Any) -> Any:
-        return shaped(await function(context, input, *args), context)
+        own_context = _Context(context, asyncio.get_running_loop())
+        return shaped(await function(own_context, input, *args), context)
 
     return run_async if _is_kind(function, inspect.iscoroutinefunction) else run
 
@@ -391,7 +407,8 @@ def _configure(function: Callable[..., Any], names: Sequence[str], context: Any)
 def _output(items: AsyncIterator[Any], output_type: str, context: Any) -> _Output:
     async def chunks() -> AsyncIterator[Any]:
         async for item in items:
-            yield _chunk(item, output_type)
+            if item is not None:
+                yield _chunk(item, output_type)
 
     output = _Output.of(chunks(), context)
 
@@ -433,13 +450,35 @@ async def _expanded(result: Any) -> AsyncIterator[Any]:
     if isinstance(result, AsyncIterable):
         async for item in result:
             yield item
-    elif isinstance(result, Iterable) and not isinstance(
-        result, (str, bytes, bytearray, memoryview, dict)
-    ):
+    elif isinstance(result, Iterable) and not _is_one(result):
+        _check_position(result)
         async for item in _on_a_thread(result):
             yield item
     else:
         yield result
+
+
+def _is_one(result: Any) -> bool:
+    """Return whether a result is one item, though it can be iterated: that gives its keys, columns or characters."""
+    kind = type(result)
+    return (
+        isinstance(result, (str, bytes, bytearray, memoryview, Mapping, type))
+        or any(hasattr(kind, name) for name in ("__array__", "__array_interface__", "model_dump"))
+        or (hasattr(kind, "keys") and hasattr(kind, "__getitem__"))
+    )
+
+
+def _check_position(result: Any) -> None:
+    """Refuse a file that was written and not rewound: nothing would come of it."""
+    with contextlib.suppress(OSError, AttributeError):
+        here = result.tell() if result.seekable() else 0
+        if here and here >= result.seek(0, os.SEEK_END):
+            raise ValueError(
+                f"the program returned a {type(result).__name__} that stands at its end; call its seek(0) before, or "
+                "return what it has"
+            )
+        if here:
+            result.seek(here)
 
 
 async def _on_a_thread(items: Iterable[Any]) -> AsyncIterator[Any]:
@@ -476,19 +515,54 @@ async def _on_a_thread(items: Iterable[Any]) -> AsyncIterator[Any]:
 def _chunk(item: Any, output_type: str) -> Any:
     """Return an item in the runner's form for this type: text and bytes unchanged, others as a JSON line."""
     if output_type == "application/x-ndjson":
-        return item
+        _json(item)  # the runner would write NaN too
+        return dict(item) if isinstance(item, Mapping) else item
     if output_type == "text/x-ndjson":  # runners pass this type on unchanged
         return _json(item).encode() + b"\n"
     if isinstance(item, (bytes, bytearray, memoryview)):
         data = bytes(item)
         return data if output_type == "application/octet-stream" else data.decode("utf-8")
-    text = item if isinstance(item, str) else _json(item, ensure_ascii=False) + "\n"
+    text = item if isinstance(item, str) else _json(item, in_ascii=False) + "\n"
     return text.encode("utf-8") if output_type == "application/octet-stream" else text
 
 
-def _json(item: Any, **how: Any) -> str:
+def _json(item: Any, gave: str = "the program gave", *, in_ascii: bool = True) -> str:
     try:
-        return json.dumps(item, **how)
-    except (TypeError, ValueError) as error:
-        said = f"the program gave a {type(item).__name__} ({error}); it can give text, bytes, and what JSON can say"
-        raise TypeError(said) from None
+        return _ENCODERS[in_ascii].encode(item)
+    except (TypeError, ValueError, RecursionError) as error:
+        # The text of this error differs between Pythons.
+        nan = isinstance(error, ValueError) and "float" in str(error)
+        why = "JSON has no NaN and no infinity" if nan else str(error)
+        kind = item.__name__ if isinstance(item, type) else type(item).__name__
+        can = "be" if gave.endswith("is") else "give text, bytes, and"
+        said = f"{gave} a {kind} ({why}); it can {can} what JSON can say"
+        refusal = TypeError if isinstance(error, TypeError) else ValueError
+        raise refusal(f"{said}{_cure(item)}") from None
+
+
+def _mapping(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} can't be JSON")
+
+
+_ENCODERS = {
+    in_ascii: json.JSONEncoder(allow_nan=False, ensure_ascii=in_ascii, default=_mapping)
+    for in_ascii in (True, False)
+}
+
+_CURES = ("to_csv", "write_csv", "tolist", "to_pylist", "model_dump")
+
+
+def _cure(item: Any) -> str:
+    """Return what to give instead, as the end of a sentence."""
+    kind = type(item)
+    if not isinstance(item, type):
+        for name in _CURES:
+            if hasattr(kind, name):
+                return f": give its .{name}()"
+        if isinstance(item, (set, frozenset)):
+            return ": give sorted(...) of it"
+        if hasattr(kind, "keys") and hasattr(kind, "__getitem__") and not isinstance(item, dict):
+            return ": give dict(...) of it"
+    return ""
