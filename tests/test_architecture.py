@@ -35,12 +35,12 @@ APART = {"hub", "testing"}
 """Rooms that import nothing of the others, and may be imported by `cli`, `integrations` and the plugin."""
 
 GROUND = {
-    *("_clock", "_deprecated", "_kept_tokens", "_log_records", "_names", "_python", "_signals"),
-    "_trace",
+    *("_clock", "_deprecated", "_files", "_kept_tokens", "_log_records", "_names", "_python"),
+    *("_signals", "_trace"),
 }
-"""Import nothing of the rest, and may be imported by all: the clock; names that go; where a hub keeps its token, and a
-client finds it; names that are guessed; how people read a log; the Python to start processes with; signals that end a
-process; the format of traces."""
+"""Import nothing of the rest, and may be imported by all: the clock; names that go; files that are made anew; where a
+hub keeps its token, and a client finds it; how people read a log; names that are guessed; the Python to start processes
+with; signals that end a process; the format of traces."""
 
 LATE = {
     ("errors.py", "instances.run"): "the error of a run carries what it collected",

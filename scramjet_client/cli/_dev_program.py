@@ -14,8 +14,10 @@ from pathlib import Path
 import attrs
 import click
 
+from scramjet_client._files import replaced_by
 from scramjet_client._names import nearest
 from scramjet_client._trace import is_trace
+from scramjet_client.cli._options import refuse_to_replace
 from scramjet_client.models import Cause
 from scramjet_client.packages import requirements as _pip
 from scramjet_client.packages.package import (
@@ -191,14 +193,10 @@ class Program:
         ]
         if built is not None:
             its_own.extend((each, "a file of the program") for each in built.sources.values())
-        for each, what in its_own:
-            if each is None or each == "-" or not _is_same(path, each):
-                continue
-            if what == "a file of the program" and is_trace(path):
-                continue  # an old trace may lie in its folder
-            raise click.UsageError(
-                f"--record {path} would replace {what}; name another file for the trace"
-            )
+        what = replaced_by(path, its_own)
+        # An old trace may lie in the program's folder.
+        if what is not None and not (what == "a file of the program" and is_trace(path)):
+            refuse_to_replace("--record", path, what, "the trace")
 
     def build(self) -> Built:
         """Pack it.
@@ -282,13 +280,6 @@ class Program:
         installed, self._installed = self._installed, None
         if installed is not None:
             installed.cleanup()
-
-
-def _is_same(one: str, other: str | Path) -> bool:
-    try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _parse(file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -134,6 +135,21 @@ def send(
                 replaced, package, requirements=requirements, progress=report
             )
         return host.send_sequence(package, requirements=requirements, progress=report)
+
+
+def files_of(path: str, requirements: str | None) -> list[tuple[Any, str]]:
+    """Return the files that a sequence is made of, and what each is; none for a sequence on the hub."""
+    from scramjet_client.packages.package import Package, files_of  # noqa: PLC0415
+
+    if not is_path(path):
+        return []
+    found: list[tuple[Any, str]] = [(path, "the program")]
+    if requirements is not None:
+        found.append((requirements_of(requirements, path), "its requirements"))
+    if os.path.isdir(path) or path.endswith(".py"):
+        with contextlib.suppress(ValueError, OSError), Package(path) as package:
+            found += files_of(package)
+    return found
 
 
 def _beginning(given: str, ids: Sequence[str]) -> list[str]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
+from scramjet_client._files import replaced_by
 from scramjet_client.cli._complete import complete_instance, complete_sequence, complete_topic
 from scramjet_client.cli._numbers import count_type, seconds_type
 from scramjet_client.cli._words import Advice
 from scramjet_client.models.words import CONTENT_TYPES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+_READ = f"{__name__}.read"
+"""Where the context of a command keeps the files that its options have read."""
 
 
 def type_option(
@@ -132,6 +137,29 @@ def file_option(says: str = "Write to a file, with a progress bar.") -> Callable
     )
 
 
+def refuse_to_replace(option: str, path: str, what: str, instead: str) -> NoReturn:
+    """Refuse a file to be written that the command reads."""
+    raise click.UsageError(f"{option} {path} would replace {what}; name another file for {instead}")
+
+
+def check_output(path: str | None, *read: tuple[Any, str]) -> None:
+    """Refuse `-o`, or stdout, if it is a file that the command reads, so before anything is lost.
+
+    Args:
+        path: The file of `-o`.
+        read: Files that the command reads, "-" for stdin, and what each of them is.
+    """
+    given = [*read, *click.get_current_context().meta.get(_READ, ())]
+    files = [(sys.stdin if each == "-" else each, what) for each, what in given]
+    if path is not None and (what := replaced_by(path, files)):
+        refuse_to_replace("-o", path, what, "the output")
+    what = replaced_by(sys.stdout, files)
+    if what is not None:
+        raise click.UsageError(
+            f"stdout goes into the file that is {what}, so it would not end; name another file for stdout"
+        )
+
+
 def program_options(function: _F) -> _F:
     """Add the arguments, the configuration and the topics of a program that is started."""
     for option in (
@@ -192,8 +220,11 @@ def json_value(kind: type, called: str) -> Callable[[Any], Any]:
         text = str(given)
         try:
             if text.startswith("@"):
-                with open(text[1:], encoding="utf-8-sig") as file:
+                path = text[1:]
+                with open(path, encoding="utf-8-sig") as file:
                     text = file.read()
+                meta = click.get_current_context().meta
+                meta.setdefault(_READ, []).append((path, "a file of its arguments"))
             value = loads(text)
         except OSError as error:
             raise click.BadParameter(f"{text[1:]!r} can't be read: {error.strerror}") from None

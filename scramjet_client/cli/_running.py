@@ -9,10 +9,11 @@ import sys
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, BinaryIO
+from typing import Any
 
 import attrs
 
+from scramjet_client._files import NewFile
 from scramjet_client._trace import packed
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _bodies, _exits, _output, _say
@@ -181,7 +182,7 @@ def run(
 
     with contextlib.ExitStack() as stack:
         # Before the start: an instance whose output can't be kept should not begin.
-        output = None if shown.path is None else stack.enter_context(open(shown.path, "wb"))
+        output = None if shown.path is None else stack.enter_context(NewFile(shown.path, "-o"))
         return run_new(start, run_it, limit)
 
 
@@ -217,7 +218,7 @@ class _ShellRun:
         shown: Display,
         *,
         limit: float | None,
-        output: BinaryIO | None,
+        output: NewFile | None,
     ) -> None:
         self._session = session
         self._instance = instance

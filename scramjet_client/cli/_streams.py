@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from scramjet_client._files import NewFile
 from scramjet_client._log_records import LogRecord, full_record_of, indented
 from scramjet_client.cli import _output, _say
 from scramjet_client.cli._options import LEVELS, follows
@@ -87,15 +88,29 @@ def is_regular(file: Any) -> bool:
 
 
 def copy(
-    session: Session, stream: OutputStream, label: str, path: str | None, lines: int | None
+    session: Session,
+    open_it: Callable[[], OutputStream],
+    label: str,
+    path: str | None,
+    lines: int | None,
 ) -> bool:
     """Copy a stream to stdout or to a file, byte for byte, as it arrives; a silence over the limit ends the copy.
+
+    Args:
+        session: The session of the command.
+        open_it: Opens the stream. The hub gives its data once, so the file is opened before.
+        label: What the progress bar says.
+        path: The file, or None for stdout.
+        lines: Most lines to copy, or None.
 
     Returns:
         Whether the copy went on to the end of the stream.
     """
-    with stream, contextlib.suppress(StreamIdleError), contextlib.ExitStack() as stack:
-        file: Any = _say.Data() if path is None else stack.enter_context(open(path, "wb"))
+    with contextlib.ExitStack() as stack:
+        file: Any = _say.Data() if path is None else stack.enter_context(NewFile(path, "-o"))
+        stream = stack.enter_context(open_it())
+        # A silence ends only the copy: the file is then complete.
+        stack.enter_context(contextlib.suppress(StreamIdleError))
         # On a terminal, the printed data itself shows the progress.
         report = stack.enter_context(progress(session, label, printed=path is None))
         through = 0

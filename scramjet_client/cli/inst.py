@@ -20,6 +20,7 @@ from scramjet_client.cli._numbers import seconds_type
 from scramjet_client.cli._options import (
     LIMIT_NAMES,
     SENDING,
+    check_output,
     file_option,
     follow_option,
     instance_argument,
@@ -44,6 +45,7 @@ from scramjet_client.models import STATUSES, GetInstanceResponse, Termination
 if TYPE_CHECKING:
     from scramjet_client.cli._bodies import Body
     from scramjet_client.instances.client import InstanceClient
+    from scramjet_client.streams.output import OutputStream
 
 _BEGINNING = 5.0
 """Seconds that `input` waits for the beginning of a pipe; then it is sent as bytes."""
@@ -185,8 +187,11 @@ def _reader(stream_id: Any) -> None:
         until = session.limit(limit)
         client = _lookup.instance_of(session, instance)
         deadline = math.inf if until is None else time.monotonic() + until
-        stream = client.get_stream(stream_id, idle_timeout=idle, timeout=until)
-        whole = _streams.copy(session, stream, stream_id, path, lines)
+
+        def open_it() -> OutputStream:
+            return client.get_stream(stream_id, idle_timeout=idle, timeout=until)
+
+        whole = _streams.copy(session, open_it, stream_id, path, lines)
         # Whoever reads stderr looks for the error, and has it.
         if whole and stream_id != "stderr" and time.monotonic() < deadline:
             _end_with(ctx, client)
@@ -337,6 +342,7 @@ def inout(
     from scramjet_client.cli import _bodies  # noqa: PLC0415
 
     session: Session = ctx.obj
+    check_output(None, (file, "its input"))
     client = _lookup.instance_of(session, instance)
     time_limit = _streams.Limit(session.limit(limit))
     with contextlib.ExitStack() as stack:

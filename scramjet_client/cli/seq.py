@@ -17,10 +17,12 @@ from scramjet_client.cli._complete import complete_sequence
 from scramjet_client.cli._options import (
     arguments_of,
     check_feed,
+    check_output,
     feed_options,
     file_option,
     limit_option,
     program_options,
+    refuse_to_replace,
     sequence_argument,
     type_option,
 )
@@ -87,7 +89,7 @@ def pack(
     Example:
         scramjet seq pack ./word_count -o word_count.tar.gz
     """
-    from scramjet_client.packages.package import Package  # noqa: PLC0415
+    from scramjet_client.packages.package import Package, replaced_files  # noqa: PLC0415
 
     with Package(path, requirements=_lookup.requirements_of(requirements, path)) as package:
         for each in package.warnings:
@@ -96,8 +98,12 @@ def pack(
         if target == "-" and not list_only:
             if sys.stdout.isatty():
                 raise click.UsageError("a package is not text; -o - is for pipes")
-            package.write_to(sys.stdout.buffer)
+            with _say.named_stdout():
+                package.write_to(sys.stdout.buffer)
             return
+        replaced = None if target == "-" else replaced_files(package, target)
+        if replaced is not None:
+            refuse_to_replace("-o", target, replaced, "the package")
         if not list_only:
             package.save(target)
             session.note(f"{len(package.entries)} entries, {_output.size(package.size)} unpacked")
@@ -261,9 +267,12 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
     session: Session = ctx.obj
     options = _started_with(given)
     check_feed(given)
+    path = None if given["no_input"] else given["input_path"]
+    its_own = [] if given["path"] is None else _lookup.files_of(sequence, requirements)
+    check_output(given["path"], (path, "its input"), *its_own)
     found = _lookup.sent_sequence(session, sequence, requirements)
     feed = _running.Feed(
-        path=None if given["no_input"] else given["input_path"],
+        path=path,
         stream_id="stdin" if given["to_stdin"] else "input",
         type=given["content_type"],
     )

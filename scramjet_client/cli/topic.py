@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from scramjet_client.cli._options import (
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.models.words import NDJSON
+
+if TYPE_CHECKING:
+    from scramjet_client.streams.output import OutputStream
 
 
 @click.group(cls=Group)
@@ -118,10 +121,12 @@ def get(
     """
     _tell_new(session, topic)
     idle = None if follow else _streams.SILENCE
-    stream = session.host.get_topic(
-        topic, content_type, idle_timeout=idle, timeout=session.limit(limit)
-    )
-    _streams.copy(session, stream, topic, path, lines)
+    until = session.limit(limit)
+
+    def open_it() -> OutputStream:
+        return session.host.get_topic(topic, content_type, idle_timeout=idle, timeout=until)
+
+    _streams.copy(session, open_it, topic, path, lines)
 
 
 def _tell_new(session: Session, topic: str) -> None:

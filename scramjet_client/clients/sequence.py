@@ -30,7 +30,7 @@ from scramjet_client.instances.run import CompletedInstance, refuse_check, run_n
 from scramjet_client.models import DeleteSequenceResponse, GetSequenceResponse
 from scramjet_client.packages.package import PackageLike, opened
 from scramjet_client.packages.requirements import Requirements
-from scramjet_client.streams.targets import TargetLike
+from scramjet_client.streams.targets import TargetLike, target
 from scramjet_client.uploads.options import check_hook, check_source, check_stdin, plan
 from scramjet_client.uploads.sources import ProgressHook, SourceLike
 
@@ -187,15 +187,13 @@ class SequenceClient(Handle):
         """
         limit = duration("timeout", timeout)
         chosen = plan("input", type=type, json=json, progress=progress)
-        if input is not None and not chosen.json:
-            check_source(input)
-        if stdin is not None:
-            check_stdin(stdin)
         # Here, and not on the thread that starts it, the traceback is short.
         _check_values(app_config, args)
         json_bytes({"appConfig": dict(app_config or {}), "args": args})
         if check:
             refuse_check(self._client)
+        # Before the start: an instance whose output can't be kept, or that has no input, should not begin.
+        elsewhere = target(output, "output")
 
         def start() -> InstanceClient:
             return self.start(
@@ -214,13 +212,21 @@ class SequenceClient(Handle):
                 stdin,
                 type=type,
                 json=json,
-                output=output,
+                output=elsewhere,
                 progress=progress,
                 timeout=left,
                 check=check,
             )
 
-        return run_new(start, run_it, limit)
+        try:
+            if input is not None:
+                check_source(input, json=chosen.json)
+            if stdin is not None:
+                check_stdin(stdin)
+            return run_new(start, run_it, limit)
+        finally:
+            if elsewhere is not None:
+                elsewhere.close()
 
     def get_info(self) -> GetSequenceResponse:
         """Return the hub's info on the sequence. Wire: GET /sequence/{id}."""

@@ -46,7 +46,9 @@ def attach(
         # 0.x forgets an instance at its end, so ask for its info first.
         known = instance.get_info()
         keys = _keyboard(stdin)
-        with Follow(name, open_stream, watcher, targets_of(**targets), news=news.set) as shown:
+        with Follow(
+            name, open_stream, watcher, targets_of(repr(instance.id), **targets), news=news.set
+        ) as shown:
             if keys is not None:
                 feeds = Feeds([instance.submit_stdin(keys, end=True)], news.set)
             while not shown.done:

@@ -794,8 +794,9 @@ class InstanceClient(Handle):
         callable whose first parameter is annotated `str`. In the terminal, and through `print` or a logger, a record
         of the log appears as time, level and text. A binary file or a path receives the bytes as they arrive. A text
         file receives text, decoded from UTF-8. `True` means this program's stdout; for stderr and the log it means this
-        program's stderr. Files are flushed after each piece and stay open. A path's file is created anew. Each stream
-        has a thread, which calls the callable or writes to the file.
+        program's stderr. Files are flushed after each piece and stay open. A path's file is created anew: it keeps what
+        it holds until the first data, or the end, replaces it. Each stream has a thread, which calls the callable or
+        writes to the file.
 
         Data that nobody reads holds the program back: a slow callable slows it down. A stream that you do not name
         here blocks the program once some megabytes are waiting in it.
@@ -810,10 +811,11 @@ class InstanceClient(Handle):
         Raises:
             InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
             OSError: The file of a path can't be opened.
+            ValueError: Two streams would overwrite each other in one file, or a stream a file that is sent.
 
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
-        targets = targets_of(stdout=stdout, stderr=stderr, output=output, log=log)
+        targets = targets_of(repr(self._id), stdout=stdout, stderr=stderr, output=output, log=log)
         return Follow(
             f"instance {self._id!r}",
             self._open_unlimited,
@@ -864,6 +866,7 @@ class InstanceClient(Handle):
             RunTimeoutError: The instance had not ended in time; the error has the data collected so far.
             InstanceFailedError: The instance ended badly, and you asked for `check`.
             UnsupportedByHubError: You asked for `check` on a 0.x hub; raised before anything is sent.
+            ValueError: A wrong argument, such as an `output` that is the file to send; raised before anything is sent.
             UploadError: A source raised (the `__cause__`).
             StreamInterruptedError: A connection broke.
             InstanceNotFoundError: The hub has no such instance (0.x: also when it has just ended).
@@ -880,7 +883,7 @@ class InstanceClient(Handle):
         if check:
             refuse_check(self._client)
         uploads: list[Upload[Any]] = []
-        elsewhere = target(output, "output")
+        elsewhere = target(output, "output", f"output of {self._id!r}")
         try:
             if input is not None:
                 chosen = plan("input", type=type, json=json, end=True, progress=progress)

@@ -99,8 +99,9 @@ class _Copying:
         self._told = False
         self._dropped = False
         self._closing = False
+        self._given_up = False
         self._left = len(targets)
-        # Guards the five above, from error on.
+        # Guards the six above, from error on.
         self._lock = threading.RLock()
         self._streams: dict[str, OutputStream] = {}
         self._threads: list[threading.Thread] = []
@@ -139,9 +140,14 @@ class _Copying:
         call = "get_log_stream(" if name == "log" else f"get_stream({name!r}, "
         return f"{call}timeout={limit or 0:g})"
 
-    def end(self) -> None:
-        """Close the streams, and wait until the threads have ended."""
+    def end(self, *, given_up: bool = True) -> None:
+        """Close the streams, and wait until the threads have ended.
+
+        Args:
+            given_up: Whether an error ends it: files of paths then keep what they hold, if nothing has come.
+        """
         with self._lock:
+            self._given_up = given_up and not self._closing
             self._closing = True
         self._close_streams()
         deadline = monotonic() + _JOIN_LIMIT
@@ -169,7 +175,12 @@ class _Copying:
     def _copy(self, stream_id: str) -> None:
         try:
             with self._targets[stream_id] as target, self._streams[stream_id] as stream:
-                target.take(stream)
+                try:
+                    target.take(stream)
+                except StreamClosedError:
+                    if self._was_closed():
+                        target.renew()
+                    raise
         except BaseException as error:  # kept, and raised to the thread that waits
             self._fail(error)
         finally:
@@ -179,6 +190,11 @@ class _Copying:
             if over:
                 self.over.set()
             self._news()
+
+    def _was_closed(self) -> bool:
+        """Return whether the user has closed it, and no error."""
+        with self._lock:
+            return self._closing and not self._given_up and self.error is None
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
@@ -294,7 +310,7 @@ class Follow(Closing):
         Raises:
             Exception: The error, if `wait` or `close` has not raised it before.
         """
-        self._copying.end()
+        self._copying.end(given_up=False)
         self._copying.tell(once=True)
 
     def __exit__(self, kind: object = None, *_error: object) -> None:
@@ -308,7 +324,7 @@ class Follow(Closing):
                 self._copying.over.wait()
                 running = False
         finally:
-            self._copying.end()
+            self._copying.end(given_up=False)
         if running and not self._waited:
             warn_aside(
                 f"{self._copying.cut()}: the with block ended, and does not wait; wait() at its end does, and close()"

@@ -7,12 +7,16 @@ travel are left out, with a warning (docs/packages.md, "What is left out").
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import os
 import posixpath
+import shutil
+import tarfile
 import tempfile
 import types
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Union
@@ -20,10 +24,12 @@ from typing import IO, Any, Union
 import attrs
 
 from scramjet_client._base import Closing, Live, Shown, callers_level, in_html, public
+from scramjet_client._files import NewFile, is_same, replaced_by
 from scramjet_client._names import nearest
 from scramjet_client.packages import requirements as _vendoring
 from scramjet_client.packages.files import SECRET, Found, PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import ADAPTER, read_function
+from scramjet_client.packages.ignore import IGNORE_FILE
 from scramjet_client.packages.manifest import (
     MANIFEST,
     Contents,
@@ -47,6 +53,8 @@ _SIMILAR = 0.7
 """How similar a name is that may be meant, from 0 to 1."""
 
 _GZIP = b"\x1f\x8b"
+
+_OLD_PACKAGE = "as the new package takes its place"
 
 
 @public
@@ -177,6 +185,8 @@ class Package(Closing):
             self._begin(_with(read_file(root), LocalModules.of_file(root), root), alone=True)
         else:
             raise ValueError(f"there is no sequence at {str(root)!r}: {_no_sequence(root)}")
+        own = (root / each for each in (MANIFEST, IGNORE_FILE))
+        self._made_of += [(root, "the program"), *((each, "a file of the program") for each in own)]
         self._finish(requirements, root if root.is_dir() else root.parent)
 
     @classmethod
@@ -211,6 +221,8 @@ class Package(Closing):
         self = cls.__new__(cls)
         entries = [*in_memory(made.files), *made.copied, manifest_entry(manifest)]
         self._begin(Contents(manifest, Found(entries), made.notes, made.secrets))
+        with contextlib.suppress(TypeError):  # it was typed at a prompt, or is no plain function
+            self._made_of.append((inspect.getsourcefile(inspect.unwrap(function)), "the program"))
         self._finish(requirements, Path())
         missing = sorted(made.missing - self._vendored)
         if missing:
@@ -227,6 +239,8 @@ class Package(Closing):
         self._left_out = {**made.found.left_out, "by .siignore": made.found.ignored}
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._vendored: set[str] = set()
+        # Files that it is made of, which are not all in it as they are.
+        self._made_of: list[tuple[Any, str]] = []
         entries = made.found.entries
         tree = parsed(made.main) if is_python(made.manifest) and made.main else None
         run = None if tree is None else run_of(tree, finder(made.manifest["main"], entries))
@@ -254,6 +268,10 @@ class Package(Closing):
     def _finish(self, requirements: Requirements, base: Path) -> None:
         if not requirements:
             return
+        if isinstance(requirements, (str, os.PathLike)):
+            self._made_of += [
+                (each, "its requirements") for each in (requirements, base / requirements)
+            ]
         if not is_python(self.manifest):
             raise ValueError(
                 "requirements are for Python sequences; this one names no engine 'python3'"
@@ -315,13 +333,29 @@ class Package(Closing):
 
         Raises:
             OSError: A file could not be read, or became shorter meanwhile.
+            ValueError: The file is one that the package is made of.
         """
+        replaced = replaced_files(self, file)
+        if replaced is not None:
+            raise ValueError(f"the package can't be written into {replaced}; name another file")
         write(self.entries, file)
 
     def save(self, path: str | Path) -> None:
-        """Write the package to a file, `name.tar.gz`; this replaces an existing file."""
-        with Path(path).open("wb") as file:
-            self.write_to(file)
+        """Write the package to a file, `name.tar.gz`; this replaces an existing file, once the package is complete.
+
+        If the file is an older package in the packed folder, the new package is without it.
+
+        Raises:
+            OSError: A file could not be read or written. What could not be written was complete before.
+            ValueError: The file is one that the package is made of.
+        """
+        replaced = replaced_files(self, path)
+        if replaced is not None:
+            raise ValueError(
+                f"save({os.fspath(path)!r}) would replace {replaced}; name another file"
+            )
+        with NewFile(path, "path") as file, _written(self) as made:
+            shutil.copyfileobj(made, file)
 
     def to_bytes(self) -> bytes:
         """Return the package as bytes."""
@@ -359,6 +393,37 @@ def package_of_module(root: Path, module: str, name: str) -> Package:
 def take_installed(package: Package, folder: Path) -> None:
     """Put what pip has installed into a folder into a package; it must stay there until the package is sent."""
     package._include(folder)
+
+
+def files_of(package: Package) -> list[tuple[Any, str]]:
+    """Return the files that a package is made of, and what each of them is."""
+    own = [each.source for each in package.entries if isinstance(each.source, Path)]
+    return [*package._made_of, *((each, "a file of the program") for each in own)]
+
+
+def replaced_files(package: Package, target: str | Path | IO[bytes]) -> str | None:
+    """Return what of the files that a package is made of a new file would replace; None for nothing.
+
+    An older package, which lies in the packed folder, may be replaced. It is taken out of the package.
+    """
+    for entry in package.entries:
+        if isinstance(entry.source, Path) and is_same(entry.source, target):
+            if _is_package(entry.source):
+                package.entries = tuple(each for each in package.entries if each is not entry)
+                package._left_out.setdefault(_OLD_PACKAGE, []).append(entry.name)
+            break
+    return replaced_by(target, files_of(package))
+
+
+def _is_package(path: Path) -> bool:
+    """Return whether a file is a package, or an empty file that is about to become one."""
+    if not path.stat().st_size:
+        return path.suffix in (".gz", ".tgz")
+    try:
+        with tarfile.open(path, "r:gz") as archive:
+            return any(each.name == MANIFEST for each in archive)
+    except (OSError, EOFError, tarfile.TarError, zlib.error):
+        return False
 
 
 def module_of_word(where: str) -> tuple[Path, str]:
@@ -439,6 +504,12 @@ def opened(package: PackageLike, requirements: Requirements = None) -> Iterator[
 @contextlib.contextmanager
 def _spooled(package: Package) -> Iterator[IO[bytes]]:
     _tell(package)
+    with _written(package) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _written(package: Package) -> Iterator[IO[bytes]]:
     with tempfile.TemporaryFile(prefix="scramjet-package-") as file:
         package.write_to(file)
         file.seek(0)

@@ -397,11 +397,15 @@ class OutputStream(Live, io.BufferedReader):
         text, as `print` is. A log is shown to people as time, level and text. A file stays open, and is flushed after
         each piece.
 
+        The file of a path keeps what it holds until the first data, or the end, replaces it.
+
         Raises:
-            TypeError, ValueError: The target can't be written to; raised before anything is read.
+            TypeError, ValueError: The target can't be written to, or is a file that was sent to the same program;
+                raised before anything is read.
+            OSError: The file can't be opened, which shows before anything is read, or can't be written.
         """
         copied = 0
-        with piece_target(target, "target", log=self._reader.name.startswith("log of")) as taker:
+        with piece_target(target, "target", self._reader.name) as taker:
             for chunk in self.chunks():
                 taker.write(chunk)
                 copied += len(chunk)

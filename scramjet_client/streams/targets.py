@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing, printable, warn_aside
+from scramjet_client._files import Given, NewFile, name_in
 from scramjet_client._log_records import full_record_of, indented
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.streams.lines import LineSplitter, bare
@@ -50,7 +51,13 @@ class Readable(Protocol):
 
 
 class Target(Closing):
-    """Takes the data of a stream until its end; `close()` closes what was opened here."""
+    """Takes the data of a stream until its end; `close()` closes what was opened here.
+
+    Attributes:
+        file: The file that it writes to, if it is one.
+    """
+
+    file: Given | NewFile | None = None
 
     def take(self, stream: Readable) -> None:
         """Read the stream to its end, on the calling thread."""
@@ -65,8 +72,15 @@ class Target(Closing):
     def finish(self) -> None:
         """Pass on the data that was held back until the end."""
 
+    def renew(self) -> None:
+        """Drop what the file of a path held before, if no data has done that."""
+        if isinstance(self.file, NewFile):
+            self.file.finish()
+
     def close(self) -> None:
         """Close the file if it was opened here."""
+        if self.file is not None:
+            self.file.close()
 
 
 class _Lines(Target):
@@ -216,23 +230,25 @@ def _wants_str(call: Any) -> bool:
 class BinaryFile(Target):
     """Binary file target: writes each chunk as it arrives."""
 
-    def __init__(self, file: Any, *, opened_here: bool = False, before: Any = None) -> None:
+    def __init__(self, file: Any, *, before: Any = None) -> None:
         self._file = file
-        self._opened_here = opened_here
         # The text file above it, which may hold text that was printed earlier.
         self._before = before
 
     def write(self, chunk: bytes) -> None:
         """Write a chunk unchanged."""
-        if self._before is not None:
-            self._before.flush()
-        write_all(self._file, chunk)
-        _flush(self._file)
+        try:
+            if self._before is not None:
+                self._before.flush()
+            write_all(self._file, chunk)
+            _flush(self._file)
+        except OSError as error:
+            name_in(error, self._file)
+            raise
 
-    def close(self) -> None:
-        """Close the file if it was opened here."""
-        if self._opened_here:
-            self._file.close()
+    def finish(self) -> None:
+        """Make sure that the file is new, also if nothing came."""
+        self.renew()
 
 
 class _TextFile(Target):
@@ -260,9 +276,14 @@ class _TextFile(Target):
         self._put(self._decoder.decode(b"", final=True))
 
     def _put(self, text: str) -> None:
-        if text:
+        if not text:
+            return
+        try:
             self._file.write(text)
             _flush(self._file)
+        except OSError as error:
+            name_in(error, self._file)
+            raise
 
 
 def _flush(file: Any) -> None:
@@ -317,46 +338,57 @@ def _terminal(name: str, *, log: bool) -> Target:
     return _TextFile(file) if binary is None else BinaryFile(binary, before=file)
 
 
-def target(value: TargetLike, stream_id: str) -> Target | None:
-    """Return the target for a stream, or None for nothing; opens the file of a path.
+def target(value: TargetLike, stream_id: str, name: str = "") -> Target | None:
+    """Return the target for a stream, or None for nothing.
+
+    The file of a path is opened here, and keeps what it holds until the first data or the end replaces it.
+
+    Args:
+        value: What the caller gave, or a target that was made of it before.
+        stream_id: The stream, which is also the name of the argument.
+        name: The stream with its instance, "output of 'abc'", if that is known.
 
     Raises:
         TypeError: The value is not a possible target.
-        ValueError: The value is the terminal, but this program has none; or it is a closed file.
+        ValueError: The value is the terminal, but this program has none; or it is a closed file; or writing to it would
+            destroy what is sent, or what another target writes.
         OSError: The file of a path can't be opened.
     """
     if value is None or value is False:
         return None
-    return _target(value, stream_id, log=stream_id == "log", calls=_Lines)
+    return _target(value, stream_id, name or stream_id, log=stream_id == "log", calls=_Lines)
 
 
-def piece_target(value: PieceTargetLike, name: str, *, log: bool = False) -> Target:
+def piece_target(value: PieceTargetLike, name: str, stream: str = "") -> Target:
     """Return a target that takes a stream in pieces; raises the exceptions of `target`, which name the argument.
 
-    With `log`, the stream is a log, to be shown in readable form.
+    `stream` is the name of the stream, "log of 'abc'"; a log is shown in readable form.
     """
-    return _target(value, name, log=log, calls=_Pieces)
+    return _target(value, name, stream or name, log=stream.startswith("log of"), calls=_Pieces)
 
 
 def _target(
-    value: Any, name: str, *, log: bool, calls: Callable[[Callable[[Any], object]], Target]
+    value: Any,
+    name: str,
+    stream: str,
+    *,
+    log: bool,
+    calls: Callable[[Callable[[Any], object]], Target],
 ) -> Target:
     """Return a target; `calls` makes that of a callable for bytes."""
     if value is True:
         return _terminal(_TERMINAL.get(name, "stdout"), log=log)
+    if isinstance(value, Target):
+        return value
     if isinstance(value, (str, os.PathLike)):
-        return BinaryFile(open(value, "wb"), opened_here=True)
+        new = NewFile(value, name, stream)
+        found: Target = BinaryFile(new)
+        found.file = new
+        return found
     if hasattr(value, "write"):
-        if getattr(value, "closed", False) is True:
-            raise ValueError(f"{name} is a closed file")
-        refuse_unheard(value.write, f"the write of {name}")
-        if not _is_writable(value):
-            raise ValueError(f"{name} is a file that was not opened for writing")
-        if not _takes_text(value):
-            return _recoder(value) or BinaryFile(value)
-        if _is_screen(value):
-            return _screen(value) if log else _TextFile(value)
-        return _TextFile(value, spoiled=_Spoiled(name))
+        found = _open_file(value, name, log=log)
+        found.file = Given(value, name, stream)
+        return found
     if callable(value):
         refuse_unheard(value, name)
         lines = _for_text(value, name, log=log)
@@ -365,6 +397,20 @@ def _target(
     raise TypeError(
         f"{name} must be a callable, a file, a path or True, not {type(value).__name__}"
     )
+
+
+def _open_file(value: Any, name: str, *, log: bool) -> Target:
+    """Return the target for a file that the caller has opened."""
+    if getattr(value, "closed", False) is True:
+        raise ValueError(f"{name} is a closed file")
+    refuse_unheard(value.write, f"the write of {name}")
+    if not _is_writable(value):
+        raise ValueError(f"{name} is a file that was not opened for writing")
+    if not _takes_text(value):
+        return _recoder(value) or BinaryFile(value)
+    if _is_screen(value):
+        return _screen(value) if log else _TextFile(value)
+    return _TextFile(value, spoiled=_Spoiled(name))
 
 
 def write_all(file: Any, data: bytes) -> None:
@@ -410,12 +456,17 @@ def _write_rest(write: Callable[[Any], Any], data: bytes) -> None:
         rest = rest[taken:]
 
 
-def targets_of(**values: TargetLike) -> dict[str, Target]:
-    """Return the target of each stream that has one; close all of them if one can't be opened."""
+def targets_of(whose: str, **values: TargetLike) -> dict[str, Target]:
+    """Return the target of each stream that has one; close all of them if one can't be opened.
+
+    Args:
+        whose: The instance's id in quotes.
+        values: What the caller gave for each stream.
+    """
     found: dict[str, Target] = {}
     try:
         for stream_id, value in values.items():
-            taker = target(value, stream_id)
+            taker = target(value, stream_id, f"{stream_id} of {whose}")
             if taker is not None:
                 found[stream_id] = taker
     except BaseException:

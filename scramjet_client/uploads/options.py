@@ -11,6 +11,7 @@ from typing import Any, Union
 import attrs
 
 from scramjet_client._base import callers_level
+from scramjet_client._files import Reading
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard, takes
 from scramjet_client.http.durations import Duration, duration
@@ -77,10 +78,16 @@ class SendPlan:
         return progress_callback(self.progress, None if self.json or _is_record(stream) else stream)
 
 
-def check_source(stream: Any) -> None:
-    """Refuse a value that can't be a body; for a caller that does something else before it sends."""
-    if not any(hasattr(type(stream), name) for name in ("__iter__", "__fspath__", "read")):
-        Source(stream)
+def check_source(stream: Any, *, json: bool = False) -> None:
+    """Refuse a value that can't be a body, such as a file that does not exist, or that a target replaces.
+
+    For a caller that does something else before it sends.
+    """
+    kind = type(stream)
+    if json:
+        Reading(stream if hasattr(kind, "read") else None).close()
+    elif hasattr(kind, "__fspath__") or hasattr(kind, "read") or not hasattr(kind, "__iter__"):
+        Source(stream).close()
 
 
 def check_stdin(stdin: Any, arguments: str = "are args=[...]") -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from scramjet_client._files import Reading
 from scramjet_client.errors import NotFoundError
 from scramjet_client.http.answers import json_in
 from scramjet_client.http.body import BodySource
@@ -155,7 +156,18 @@ class Destination:
         The `body` is made from the source here, if it did not have to be checked before.
         """
         body = plan.body(stream) if body is None else body
-        return self._upload(plan, body, progress=plan.progress_callback(stream))
+        reading: Reading | None = getattr(body, "reading", None)
+        try:
+            if reading is not None:
+                reading.to(self.name)
+            return self._upload(plan, body, progress=plan.progress_callback(stream))
+        except BaseException:
+            if reading is not None:
+                reading.close()
+                if reading.status is not None and isinstance(body, Source):
+                    # A path's file was opened here. A file that the caller has opened stays open.
+                    body.close()
+            raise
 
     def _upload(
         self,

@@ -26,6 +26,7 @@ from requests.exceptions import StreamConsumedError
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import safe_repr, tell_aside, warn_aside
+from scramjet_client._files import Reading
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http.callbacks import takes
 from scramjet_client.http.json_body import json_bytes, refuse_double_keys
@@ -466,7 +467,16 @@ class Source:
         self._close: Callable[[], object] | None = None
         # A temporary file is deleted with the last reference to its wrapper.
         self._kept = value
-        self._given = self._start(value)
+        self.reading: Reading | None = None
+        """The file that it reads, if it is one."""
+        if self.whole is None:
+            self.reading = Reading(value)
+        try:
+            self._given = self._start(value)
+        except BaseException:
+            if self.reading is not None:
+                self.reading.close()
+            raise
         # An empty chunk is the end of an HTTP body.
         self._items: Iterator[bytes | memoryview] = filter(len, self._given)
 
@@ -570,6 +580,8 @@ class Source:
 
     def close(self) -> None:
         """Close the file or generator. Must not be called while another thread is inside `next`."""
+        if self.reading is not None:
+            self.reading.close()
         self._raw = iter(())
         # It refers to the caller's generator, and an error that somebody keeps may refer to an iterator of this.
         self._given.close()
@@ -657,6 +669,7 @@ class JsonLines:
                 f"json=True can't send {type(value).__name__}; send JSON that is ready without json=True"
             )
         self.whole: memoryview | None = None
+        self.reading: Reading | None = None
         self._lines: Iterator[bytes | memoryview]
         self._close: Callable[[], object] | None = None
         self._context = contextvars.copy_context()
@@ -672,6 +685,7 @@ class JsonLines:
                     "json=True can't send the lines of a non-blocking file: call"
                     " os.set_blocking(file.fileno(), True) before"
                 )
+            self.reading = Reading(value)
             try:
                 items = iter(value)
             except StreamConsumedError as error:
@@ -687,6 +701,8 @@ class JsonLines:
 
     def close(self) -> None:
         """Close the generator that gave the values."""
+        if self.reading is not None:
+            self.reading.close()
         self._lines = iter(())
         close, self._close = self._close, None
         if close is not None:

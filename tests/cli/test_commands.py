@@ -528,3 +528,39 @@ def test_command_gives_the_collector_back(scramjet: Command):
     scramjet("--version")
 
     assert gc.get_threshold() == limits
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("seq run ./echo.py -i in -o in", "-o in would replace its input"),
+        ("seq run ./echo.py -i in -o ./echo.py", "would replace the program"),
+        ("seq run ./echo.py -i in -c @c.json -o c.json", "would replace a file of its arguments"),
+        ("seq run ./echo.py -i in -o none/x", "none/x: No such file"),
+        ("seq pack ./echo.py -o echo.py", "-o echo.py would replace the program"),
+        ("seq pack ./echo.py -o none/x", "none/x: No such file"),
+        ("inst output ID -o none/x", "none/x: No such file"),
+        ("inst output 11111111-1111-1111-1111-111111111111 -o in", "not found"),
+    ],
+)
+def test_no_output_destroys_what_is_read(
+    scramjet: Command,
+    start: Started,
+    folders: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    said: str,
+):
+    """`-o` replaces no file that is read, and if its file can't be opened, the hub still has the data."""
+    monkeypatch.chdir(tmp_path)
+    texts = {"in": "data\n", "c.json": '{"a": 1}', "echo.py": (folders / "echo.py").read_text()}
+    for name, text in texts.items():
+        Path(name).write_text(text)
+    many = start("many").id
+    done = scramjet.any_end(*line.replace("ID", many).split())
+
+    assert done.code
+    assert said in done.err
+    assert {name: Path(name).read_text() for name in texts} == texts
+    assert scramjet("inst", "output", many).out == b"on output\n"
