@@ -404,18 +404,24 @@ def test_error_in_a_function_of_a_stream_of_a_file(
 
 
 def test_text_that_is_not_utf_8(hub: Hub, host: HostClient):
-    """It ends the program, and the cause says what to do."""
+    """From another client, it ends the program, and the cause says what to do. This one refuses it."""
     if not hub.modern:
-        pytest.skip("the client refuses it for 0.x")
+        pytest.skip("0.x changes the bytes")
 
     def echo(context: Any, input: Any) -> Any:
         yield from input
 
-    completed = host.deploy(echo).run(b"caf\xe9\n", type="text/plain", timeout=PATIENCE)
+    instance = host.deploy(echo).start()
+    with pytest.raises(UnsupportedByHubError, match="offset 3"):
+        instance.send_input(b"caf\xe9\n", type="text/plain")
+    host.client.send_stream(
+        f"instance/{instance.id}/input", b"caf\xe9\n", type="text/plain", end=True
+    )
+    info = instance.wait(PATIENCE)
 
-    assert completed.info.status == "crashed"
-    assert completed.cause.type == "UnicodeDecodeError"
-    assert "application/octet-stream" in completed.cause.cure
+    assert info.status == "crashed"
+    assert info.cause.type == "UnicodeDecodeError"
+    assert "application/octet-stream" in info.cause.cure
 
 
 async def going_on(context: Any, input: Any) -> Any:
