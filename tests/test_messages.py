@@ -538,9 +538,6 @@ PROVOKED: dict[str, Callable[[World], object]] = {
     "the hub's answer to … is not JSON: …": lambda world: world.instance(
         input=_taken("nope")
     ).send_input(b"x", parse_response="json"),
-    "… answered with something that is not HTTP: …": lambda world: world.hub(
-        sequences=_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nx")
-    ).list_sequences(),
     "how instance … ended is not known…": lambda world: CompletedInstance(
         info=attrs.evolve(_ended(world).get_info(), terminated=None),
         returncode=None,

@@ -36,7 +36,6 @@ from scramjet_client.errors import (
 )
 from scramjet_client.http.answers import ERROR_LIMIT, SENTENCE_LIMIT, beginning, loads, page_title
 from scramjet_client.http.causes import causes, has_cause
-from scramjet_client.http.chunked import MalformedChunk
 from scramjet_client.http.durations import seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import let_interrupts_pass
@@ -289,10 +288,6 @@ def translate_errors(
         raise ValueError(
             f"a header of {method} {url} can't be sent: it has line ends in it"
         ) from None
-    except MalformedChunk as error:
-        raise InvalidResponseError(
-            f"{url} answered with something that is not HTTP: {error}", url=url
-        ) from quiet(error)
     except FOREIGN as error:
         _forget_requests(error)
         let_interrupts_pass(error)

@@ -48,7 +48,11 @@ class InputType:
                 )
             kind = self._first or plan.type
             if kind != BINARY and isinstance(body, Source) and not body.text:
-                body = Utf8Only(body, f"{name} has the type {kind}, so it")
+                body = Utf8Only(
+                    body,
+                    f"{name} has the type {kind}, so it",
+                    f"; send it as {BINARY} (type=) from the first data on",
+                )
             return plan.type, body
         kind = self._first or self._chosen(body)
         # The first item of an iterable says nothing of the others.
@@ -56,7 +60,7 @@ class InputType:
             body = Utf8Only(
                 body,
                 f"{name} began as text, so it",
-                "; send everything as bytes, or give type='application/octet-stream' with the first data",
+                "; send everything as bytes, or as application/octet-stream (type=) from the first data on",
             )
         return kind, body
 

@@ -254,11 +254,11 @@ def test_error_that_a_program_survives(
 
 
 def test_byte_that_is_no_text(env: dict[str, str], tmp_path: Path):
-    """A file that is not UTF-8 ends a program that takes text, with a cure in the words of the command."""
+    """A file that is not UTF-8 is refused as text, with a cure in the words of the command."""
     (tmp_path / "up.py").write_text("def run(context, input):\n    yield from input\n")
 
     done = run(["seq", "run", str(tmp_path / "up.py"), "-t", "text/plain"], env, input=b"caf\xe9\n")
 
     assert done.code == 1
-    assert "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9" in done.err
-    assert "send other input as application/octet-stream (--type)" in done.err
+    assert "carries only UTF-8 and would change the bytes b'\\xe9' at offset 3" in done.err
+    assert "send it as application/octet-stream (--type) from the first data on" in done.err

@@ -261,8 +261,8 @@ def test_inout_ended_before_its_first_output(
 def test_nothing_is_added_after_the_end():
     """What is put after the close of an buffer is refused, because the end may be on the wire by then."""
     buffer = WriteBuffer()
-    assert buffer.put(b"before", lambda: False)
+    assert buffer.put(b"before", lambda: False, lambda _unsent: True)
     buffer.close()
 
-    assert not buffer.put(b"after", lambda: False)
+    assert not buffer.put(b"after", lambda: False, lambda _unsent: True)
     assert list(buffer) == [b"before"]

@@ -406,14 +406,14 @@ EMITS = """
 import asyncio
 async def run(context, input):
     for value in (float("nan"), [float("inf")], "\\ud800", {"a": -float("inf")}, DEEP, "good"):
-        context.emit("e", value)
+        context._control.send("event", {"name": "e", "message": value})
     yield "x\\n"
     await asyncio.Event().wait()
 """.replace("DEEP", "eval('[' * 150 + ']' * 150)")
 
 
 def test_events_that_are_no_json(url: str):
-    """A program's events that are not JSON are dropped, with a line in its log; those that are arrive."""
+    """What is no JSON of a program's events is dropped, with a line in its log. `emit` itself refuses it."""
     instance = run(url, EMITS)
     eventually(lambda: ask(url, "GET", f"instance/{instance}/event/e").json == "good")
     with Wire(url) as wire:

@@ -84,7 +84,7 @@ def test_what_a_program_gets(hub: LocalHub, host: HostClient, tmp_path: Path, ki
 @pytest.mark.parametrize(
     ("items", "kind", "words"),
     [
-        (["a", b"b\xff"], UnsupportedByHubError, r"offset 2.*send everything as bytes, or give"),
+        (["a", b"b\xff"], UnsupportedByHubError, r"offset 2.*send everything as bytes, or as"),
         ([{"a": 1}, "b"], UploadError, "item 1 of the source must be a dict, as the first one is"),
         (["a", {"b": 1}], UploadError, "item 1 of the source must be bytes or str"),
         ([{"a": float("nan")}], UploadError, "a can't be sent as JSON: it has no nan"),
