@@ -325,7 +325,7 @@ class BodyWriter:
             shut(sock)
 
     def _pump(self, source: BodySource) -> None:
-        pieces = iter(source)
+        pieces, process = iter(source), self._process
         while True:
             try:
                 piece = next(pieces)
@@ -334,7 +334,9 @@ class BodyWriter:
             except BaseException:
                 self.blamed = "source"
                 raise
-            self._check_process()
+            # Asked for each item, so without a call.
+            if process is not forks.process:
+                self._check_process()
             if self.error is not None or not self._put(piece):
                 return
             # The source can't change the size of its buffer as long as somebody looks at it.
