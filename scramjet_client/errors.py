@@ -93,10 +93,18 @@ class ScramjetError(Exception):
         body: str | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
         self.status = status
         self.url = url
         self.body = body
+
+    @property
+    def message(self) -> str:
+        """The sentence; whoever sets it changes the text of the error, too."""
+        return self.args[0] if self.args else ""
+
+    @message.setter
+    def message(self, message: str) -> None:
+        self.args = (message, *self.args[1:])
 
     def _render_traceback_(self) -> list[str]:
         """Return the traceback for IPython: a few frames, without the chain of the underlying libraries."""

@@ -89,7 +89,6 @@ def _say_where(ctx: click.Context, error: BaseException) -> None:
     found = api_nearby(session.host.client, _NEARBY)
     if found is not None:
         error.message = f"{error.message.rpartition('; ')[0]}; a hub's API answers at {found}"
-        error.args = (error.message,)
 
 
 @contextlib.contextmanager

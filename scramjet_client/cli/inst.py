@@ -499,7 +499,6 @@ def wait(ctx: click.Context, instances: tuple[str, ...], status: Any, limit: flo
                 _name_limit(error, left, limit)
                 cure = f"`scramjet inst input {client.id} --end < /dev/null`"
                 error.message = error.message.replace("send_input(b'', end=True)", cure)
-                error.args = (error.message,)
             if alone:
                 raise
             _say.error(_exits.sentence(error))
@@ -511,7 +510,6 @@ def _name_limit(error: HubTimeoutError, left: float | None, limit: float | None)
     """Put the limit that the user gave into an error about what was left of it."""
     if left is not None and limit is not None:
         error.message = error.message.replace(f"{left:g} s", f"{limit:g} s", 1)
-        error.args = (error.message,)
 
 
 def _known(clients: Sequence[InstanceClient]) -> dict[str, GetInstanceResponse]:

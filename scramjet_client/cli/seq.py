@@ -335,7 +335,6 @@ def _say_what_runs(session: Session, id: str, given: str, error: HubResponseErro
     else:
         what = "a hub counts an instance for 15 s after its end: delete it then, or with --force"
     error.message = f"{error.message.partition('; it has instances')[0]}; {what}"
-    error.args = (error.message,)
 
 
 @seq.command()

@@ -297,7 +297,6 @@ class SequenceClient(Handle):
         except HubResponseError as error:
             if error.status == _CONFLICT and not force:
                 error.message += _IN_USE
-                error.args = (error.message,)
             raise
         return DeleteSequenceResponse(id=id_from(answer, "a deletion"), raw=answer.value)
 

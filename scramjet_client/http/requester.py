@@ -333,7 +333,6 @@ class Requester(Closing):
             if isinstance(error, InvalidResponseError):
                 error.message += wrong_path(self.api_base)
             error.message = hidden(error.message)
-            error.args = (error.message, *error.args[1:])
             error.body = None if error.body is None else hidden(error.body)
             raise
 

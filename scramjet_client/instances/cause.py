@@ -198,7 +198,6 @@ def cured(error: HubResponseError) -> None:
             cure = None
     if cure is not None:
         error.message += f"; {cure}"
-        error.args = (error.message,)
 
 
 @attrs.frozen(kw_only=True)

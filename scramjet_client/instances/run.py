@@ -183,7 +183,6 @@ def run_new(
         if isinstance(error, RunTimeoutError) and timeout is not None and left is not None:
             # The user gave the whole time.
             error.message = error.message.replace(f"{left:g} s", f"{timeout:g} s", 1)
-            error.args = (error.message,)
         if not instance.asked_to_end:
             _finish(instance, "kill")
         raise
@@ -229,7 +228,6 @@ def run(
         done = _finish(instance, unfinished)
         if isinstance(error, RunTimeoutError):
             error.message += f"; {done}{_advice(error, uploads)}"
-            error.args = (error.message,)
         if not uploads:
             explain(error, f"run() sent no input; {_NO_INPUT}")
         raise
@@ -321,7 +319,6 @@ class _Run:
             if found is not None:
                 error.cause = found.cause
                 error.message += f"; {found.said}"
-                error.args = (error.message,)
             raise
         return self._completed(info)
 

@@ -276,7 +276,6 @@ class Upload(Live, Future[_R]):
             named = self._named(error)
             if isinstance(named, HubTimeoutError) and self._is_held_back():
                 named.message += self._transfer.held_back()
-                named.args = (named.message,)
             self.abort()
             # A generator that is not blocked is then closed before its error is raised.
             self.writer.join(_CLOSING)
