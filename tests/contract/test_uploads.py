@@ -25,6 +25,7 @@ from scramjet_client import (
     UploadError,
 )
 from tests.contract.conftest import SEQUENCES, Hub, Start
+from tests.support.input_requests import InputRequests
 from tests.support.real_hub import RealHub
 from tests.support.threads import client_threads
 from tests.support.tuned import tuned
@@ -346,25 +347,9 @@ def test_roll_over_loses_and_repeats_nothing(rolling: InstanceClient):
         assert upload.result(LIMIT).bytes_written == sum(len(b"line %d\n" % n) for n in range(400))
 
 
-class Sends:
-    """Counts the requests that bring an input; told of them by the client."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def request(self, method: str, url: str) -> None:
-        self.count += method == "POST" and url.endswith("/input")
-
-    def ok(self, method: str, url: str, status: int) -> None: ...
-
-    def error(self, method: str, url: str, error: BaseException) -> None: ...
-
-    def end(self, method: str, url: str, seconds: float) -> None: ...
-
-
 def test_roll_over_while_the_source_waits(rolling: InstanceClient, hub: Hub):
     """The request goes on in another one also while the source is blocked."""
-    instance, gate, sends = rolling, threading.Event(), Sends()
+    instance, gate, sends = rolling, threading.Event(), InputRequests()
     instance.client.add_logger(sends)
 
     def items():

@@ -219,7 +219,7 @@ def test_secrets_in_addresses(
             make(url)
         told.append(_told(caught.value))
     monkeypatch.setenv("SCRAMJET_API_URL", url)
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - what it says is the matter
         HostClient.from_env()
     told.append(_told(caught.value))
     assert main(["--url", url, "hub", "version"]) != 0
@@ -232,7 +232,7 @@ def test_proxy_password_in_errors(closed_port: int):
     """A proxy that is down is named without its password."""
     proxies = {"http": f"http://u:{PROXY}@127.0.0.1:{closed_port}"}
     with HttpClient("http://hub.invalid/api/v1", proxies=proxies, retries=0) as client:
-        with pytest.raises(Exception) as caught:  # noqa: PT011
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - what it says is the matter
             client.get("x")
 
     assert SECRET not in _told(caught.value)

@@ -126,7 +126,7 @@ def test_the_context_keeps_its_class_of_sockets() -> None:
                 "ssl has no _sslobj.read any more: see http/tls.py"
             )  # type: ignore[attr-defined]
             assert hasattr(wrapped, "suppress_ragged_eofs")
-            kind = type(wrapped._sslobj)  # type: ignore[attr-defined]
+            kind = type(wrapped._sslobj)  # type: ignore[attr-defined]  # typeshed leaves it out
         in_memory = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
         assert type(getattr(in_memory, "_sslobj", None)) is kind, (
             "ssl.SSLObject has no _sslobj for an SSLSocket any more: see http/tls.py"

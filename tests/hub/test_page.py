@@ -175,13 +175,6 @@ def window() -> Iterator[Page]:
         yield made
 
 
-@pytest.fixture
-def host(hub: LocalHub) -> Iterator[HostClient]:
-    """A client of the hub."""
-    with hub.client() as client:
-        yield client
-
-
 def shows(window: Page, address: str | None) -> None:
     """Open the page, as in a new tab."""
     assert address is not None

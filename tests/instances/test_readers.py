@@ -191,10 +191,8 @@ def test_error_fits_what_is_read_and_ended(host: HostClient):
 
 
 def slow(context: Any, input: Any) -> Any:
-    time.sleep(3)
     yield "x\n"
-    while True:
-        time.sleep(0.1)
+    threading.Event().wait()
 
 
 def _with_input(instance: InstanceClient) -> None:
@@ -221,7 +219,7 @@ def test_long_wait_that_is_normal(
 
 
 def asleep(context: Any, input: Any) -> Any:
-    time.sleep(3)
+    time.sleep(3)  # six of the silences after which a wait without cause would be told of
     yield "x\n"
 
 

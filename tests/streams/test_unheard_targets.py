@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from scramjet_client import HostClient, InstanceClient, SequenceClient
-from scramjet_client.hub import LocalHub
 from tests.support.waiting import LIMIT
 
 SIZE = 30_000
@@ -21,12 +20,6 @@ SIZE = 30_000
 def lines(_context: Any, _stream: Any) -> Iterator[str]:
     for _ in range(SIZE // 100):
         yield "x" * 99 + "\n"
-
-
-@pytest.fixture
-def host(hub: LocalHub) -> Iterator[HostClient]:
-    with hub.client() as client:
-        yield client
 
 
 @pytest.fixture

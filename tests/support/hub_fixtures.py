@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from scramjet_client import HostClient
 from scramjet_client.hub import LocalHub
 from tests.support.hubs import open_hub
 
@@ -31,3 +32,10 @@ def hub(shared: LocalHub) -> Iterator[LocalHub]:
 def url(hub: LocalHub) -> str:
     """Its base URL."""
     return hub.url
+
+
+@pytest.fixture
+def host(hub: LocalHub) -> Iterator[HostClient]:
+    """A client of it."""
+    with hub.client() as client:
+        yield client

@@ -17,6 +17,7 @@ import pytest
 
 from scramjet_client import HostClient, InstanceClient, InstanceNotFoundError, ServerError, Upload
 from scramjet_client.hub import LocalHub
+from tests.support.input_requests import InputRequests
 from tests.support.nginx import NGINX, nginx, of_the_guide
 from tests.support.waiting import LIMIT, eventually
 
@@ -160,28 +161,12 @@ def test_conversation_that_the_reader_holds_back_arrives(hub: LocalHub, tmp_path
         instance.kill()
 
 
-class Inputs:
-    """Counts the requests that bring an input; told of them by the client."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def request(self, method: str, url: str) -> None:
-        self.count += method == "POST" and url.endswith("/input")
-
-    def ok(self, method: str, url: str, status: int) -> None: ...
-
-    def error(self, method: str, url: str, error: BaseException) -> None: ...
-
-    def end(self, method: str, url: str, seconds: float) -> None: ...
-
-
 def test_small_input_is_one_request(hub: LocalHub, tmp_path: Path):
     """What gets through in any case needs no second request, also where it ends the input."""
     with through(hub, tmp_path, of_the_guide()) as host:
         instance = host.deploy(echo).start()
         host.get_version()
-        inputs = Inputs()
+        inputs = InputRequests()
         instance.client.add_logger(inputs)
 
         with instance.get_stream("output") as output:

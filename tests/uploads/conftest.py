@@ -1,3 +1,3 @@
 """Fixtures of this folder."""
 
-from tests.support.hub_fixtures import hub, shared, url  # noqa: F401  # fixtures
+from tests.support.hub_fixtures import host, hub, shared, url  # noqa: F401  # fixtures

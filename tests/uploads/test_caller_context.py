@@ -25,12 +25,6 @@ async def echo(_context: Any, stream: Any) -> Any:
 
 
 @pytest.fixture
-def host(hub: Any) -> Iterator[HostClient]:
-    with hub.client() as client:
-        yield client
-
-
-@pytest.fixture
 def instance(host: HostClient) -> InstanceClient:
     return host.deploy(echo).start()
 

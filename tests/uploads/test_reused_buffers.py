@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from scramjet_client import HostClient, InstanceClient
-from scramjet_client.hub import LocalHub
 from scramjet_client.uploads.sources import Source
 from tests.support.waiting import LIMIT
 
@@ -23,12 +22,6 @@ EXPECTED = b"".join(bytes([number % 256]) * SIZE for number in range(COUNT))
 async def echo(_context: Any, stream: Any) -> Any:
     async for chunk in stream:
         yield chunk
-
-
-@pytest.fixture
-def host(hub: LocalHub) -> Iterator[HostClient]:
-    with hub.client() as client:
-        yield client
 
 
 @pytest.fixture
