@@ -527,6 +527,17 @@ def test_run_timeout(h1_host: HostClient, h1_hub: H1Hub):
 
 
 @plain
+def test_run_timeout_before_anything_is_known(instance: InstanceClient, there: Instance):
+    """The limit of a run is named as that also if the hub has not answered its first question by then."""
+    answer = threading.Event()
+    there.on_look = lambda: answer.wait(LIMIT)
+
+    with pytest.raises(RunTimeoutError, match=r"had not ended after 0\.2 s.*it was killed"):
+        instance.run(timeout=0.2)
+    answer.set()
+
+
+@plain
 def test_run_that_leaves_or_stops(instance: InstanceClient, there: Instance):
     """What becomes of an instance after a timeout can be chosen: it is left, or stopped."""
     with pytest.raises(RunTimeoutError, match="it was left"):
