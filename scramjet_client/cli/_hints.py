@@ -15,6 +15,9 @@ _COUNT = re.compile(
 )
 """What Python says if a program is called with more or fewer arguments than it takes."""
 
+_GAVE = "the program gave "
+"""How the adapter begins an error about a program's output."""
+
 _BYTES = re.compile(r"\bbytes\b|byte string")
 
 
@@ -37,6 +40,8 @@ def hint(cause: Cause | None, sent: str | None = None) -> str | None:
             "the words behind the sequence are the program's arguments, which follow `context` and `input`;"
             " `seq run --input FILE` sends a file"
         )
+    if cause.message.startswith(_GAVE):
+        return None
     wants_other = _BYTES.search(cause.message) is not None
     if sent == _TEXT:
         if wants_other or "'str' object has no attribute 'decode'" in cause.message:

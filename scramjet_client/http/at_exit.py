@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
+
+from scramjet_client._clock import monotonic
 
 _T = TypeVar("_T")
 
@@ -17,6 +21,9 @@ _PROCESS_MAKERS = ("multiprocessing", "multiprocess")
 
 _LAST = -100
 """A priority behind all that these packages finish themselves."""
+
+_LONGEST_WORD = 5.0
+"""Seconds for which the interpreter's end waits for threads that say something."""
 
 
 class AtExit(Generic[_T]):
@@ -57,11 +64,25 @@ class AtExit(Generic[_T]):
         with self._lock:
             self._items.discard(item)
 
+    @contextlib.contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Have the interpreter's end wait for a daemon thread in this block, which would end without a word.
+
+        There is no lock to wait for: the block may stand in a `__del__`.
+        """
+        turns, turn = self._turns, object()
+        turns.append(turn)
+        try:
+            yield
+        finally:
+            turns.remove(turn)
+
     def _forget(self) -> None:
         # Guards the objects: a daemon thread may add one while the interpreter's end goes through them. A child gets a
         # new lock, because another thread may have held it at the fork, and can't release it there.
         self._lock = threading.RLock()
         self._items: weakref.WeakSet[_T] = weakref.WeakSet()
+        self._turns: list[object] = []
 
     def _run(self) -> None:
         # Each object once: some children end both by a finalizer and by atexit.
@@ -69,6 +90,9 @@ class AtExit(Generic[_T]):
             items = list(self._items)
             self._items.clear()
         self._finish(items)
+        deadline = monotonic() + _LONGEST_WORD
+        while self._turns and monotonic() < deadline:
+            time.sleep(0.001)  # the other thread goes on
 
 
 def _finalizers(function: Callable[[], None]) -> list[Any]:

@@ -26,6 +26,9 @@ _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
 _PROMPT = sys.platform.startswith("linux") and _DONT_WAIT != 0
 """Whether a send with that flag never waits. macOS heeds it only for reads, and Windows does not have it."""
 
+_MOMENT = 0.05
+"""Seconds in which a source that has something gives it."""
+
 _SURE = 2048
 """Bytes for which every system has room where a wait says that a socket can be written to."""
 
@@ -182,6 +185,12 @@ class BodyWriter:
     def between_requests(self) -> bool:
         """Whether a roll-over ended the last request's body, and the rest needs another request."""
         return self._sock is None and not self._aborted and self.error is None
+
+    def is_idle(self) -> bool:
+        """Watch it for a moment, and return whether it has nothing to send: its source has ended, or gives nothing."""
+        before = self.bytes_sent
+        over = self.finished or self.join(_MOMENT)
+        return over or (self.waits_for_source and self.bytes_sent == before)
 
     def body(self) -> bytes | Iterator[bytes]:
         """Return the body for mocks, and for a user's own adapters, which take it from the request.

@@ -1019,9 +1019,11 @@ class InstanceClient(Handle):
 
     def _input_is_open(self) -> str:
         """Return advice for a wait for the end of a program whose input this client has not ended, or ""."""
-        if self._gates["input"].ended:
+        gate = self._gates["input"]
+        if gate.ended:
             return ""
-        return "; if it waits for the end of its input, send_input(b'', end=True) gives that"
+        why = f"; its input has no end, because the {gate.failure}" if gate.failure else ""
+        return f"{why}; if it waits for the end of its input, send_input(b'', end=True) gives that"
 
     def _watcher(self) -> EndWatcher:
         return EndWatcher(self._client, self._id)

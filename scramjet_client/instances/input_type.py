@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 from scramjet_client._base import callers_level
@@ -71,8 +70,7 @@ class InputType:
         self._first = type
 
         def forget_failure(done: Any) -> None:
-            # Not by the upload's own method, which marks its error as seen.
-            if Future.exception(done) is not None and not done.bytes_sent:
+            if done.failure is not None and not done.bytes_sent:
                 self._first = None
 
         upload.add_done_callback(forget_failure)

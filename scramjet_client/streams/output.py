@@ -179,7 +179,7 @@ class OutputStream(Live, io.BufferedReader):
     def __exit__(self, kind: object = None, *_error: object) -> None:
         upload = self.upload
         over = kind is not None or self.closed or self._reader.at_end or self._reader.broken
-        if not (over or upload is None or upload.done() or upload.writer.finished):
+        if not (over or upload is None or upload.done() or upload.writer.is_idle()):
             warn_aside(
                 f"the upload to {upload.name} is cut after {upload.bytes_sent} bytes: the block of its inout ended,"
                 " and does not wait; upload.result() in it does, and close() cuts without this warning",

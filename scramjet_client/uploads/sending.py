@@ -58,6 +58,8 @@ class InputGate:
         self._name = name
         self.ended = False
         """Whether this client has ended the input."""
+        self.failure = ""
+        """Why the last upload that would have ended the input did not, "" if there was none."""
         self._begun: list[weakref.ref[Upload[Any]]] = []
         self.sent = False
         """Whether this client has begun to send to it."""
@@ -84,8 +86,8 @@ class InputGate:
         upload.add_done_callback(self._reopen_after_failure)
 
     def _reopen_after_failure(self, upload: Any) -> None:
-        if upload.exception() is not None:
-            self.ended = False
+        if upload.failure is not None:
+            self.ended, self.failure = False, str(upload.failure)
 
 
 @attrs.frozen(kw_only=True)

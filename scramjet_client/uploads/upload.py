@@ -34,6 +34,7 @@ from scramjet_client.http import forks
 from scramjet_client.http.answers import ERROR_LIMIT, beginning, check_page, is_html, read_body
 from scramjet_client.http.at_exit import AtExit
 from scramjet_client.http.body import BodySource, BodyWriter
+from scramjet_client.http.causes import causes
 from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange, WaitEnded
 from scramjet_client.http.failures import translate_errors
@@ -164,8 +165,7 @@ class Upload(Live, Future[_R]):
     def __repr__(self) -> str:
         state = "running"
         if self.done():
-            error = super().exception()
-            state = "done" if error is None else f"failed: {error}"
+            state = "done" if self.failure is None else f"failed: {self.failure}"
         return f"<Upload to {self.name}: {self.bytes_sent} bytes, {state}>"
 
     def running(self) -> bool:
@@ -176,6 +176,11 @@ class Upload(Live, Future[_R]):
     def bytes_sent(self) -> int:
         """Bytes of the source that have been sent."""
         return self.writer.bytes_sent
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The failure of an upload that has ended, else None. Unlike `exception`, it does not count as asked for."""
+        return super().exception() if self.done() else None
 
     def accepted(self, timeout: Duration | None = None) -> bool:
         """Wait for the hub's early acceptance, which comes before it has read any of the body.
@@ -209,7 +214,7 @@ class Upload(Live, Future[_R]):
         if self._process is not forks.process:
             # In a fork, there is nothing to stop.
             return False
-        failure = self._failure(UploadCancelledError, "was cancelled")
+        failure = self._error(UploadCancelledError, "was cancelled")
         cancelled = self._settle_error(failure)
         if cancelled:
             if self._exchange is not None and self._exchange.failure is None:
@@ -220,7 +225,7 @@ class Upload(Live, Future[_R]):
 
     def cancelled(self) -> bool:
         """Return whether `cancel()` ended it."""
-        return self.done() and isinstance(super().exception(), UploadCancelledError)
+        return isinstance(self.failure, UploadCancelledError)
 
     def result(self, timeout: Duration | None = None) -> _R:
         """Wait for the end and return the answer, or raise the failure.
@@ -279,6 +284,8 @@ class Upload(Live, Future[_R]):
             self.abort()
             # A generator that is not blocked is then closed before its error is raised.
             self.writer.join(_CLOSING)
+            if isinstance(error, ScramjetError):
+                self._let_frames_go(error)
             self._settle_error(named)
         except BaseException as error:
             self._end_by(error)
@@ -286,7 +293,18 @@ class Upload(Live, Future[_R]):
         finally:
             if not self._claiming.locked():
                 # What is above has failed itself. Nobody may wait for ever because of that.
-                self._settle_error(self._failure(UploadError, "failed"))
+                self._settle_error(self._error(UploadError, "failed"))
+
+    def _let_frames_go(self, error: ScramjetError) -> None:
+        """Drop the tracebacks of an error, except for that of the source, which is the user's.
+
+        They hold the frames of this thread, and so this upload: urllib3 leaves its errors in a circle, and what nobody
+        has asked for would be told only when that is collected.
+        """
+        for each in causes(error):
+            if each is self.writer.error:
+                break
+            each.__traceback__ = None
 
     def _end_by(self, error: BaseException) -> None:
         """End the upload because of an interrupt in the waiting thread, which continues to propagate."""
@@ -434,7 +452,7 @@ class Upload(Live, Future[_R]):
                 self.writer.join(_CLOSING)
                 return response.reason or "", text
             if not self.writer.between_requests:
-                raise self._failure(UploadError, "was answered before it had been taken")
+                raise self._error(UploadError, "was answered before it had been taken")
 
     def _wait_for_source(self, exchange: Exchange) -> None:
         """Wait for a source that a mock's answer did not wait for; raise its error."""
@@ -444,7 +462,7 @@ class Upload(Live, Future[_R]):
         if self.writer.error is not None:
             raise self._named(self.writer.error)
         if not self.writer.finished:
-            raise self._failure(UploadCancelledError, "was cancelled")
+            raise self._error(UploadCancelledError, "was cancelled")
 
     def _roll_over_timer(self, limit: float | None) -> threading.Timer | None:
         """Start the timer thread that ends this request's body in time; it ends with the request."""
@@ -499,11 +517,11 @@ class Upload(Live, Future[_R]):
         return self._because(error, UploadError, what)
 
     def _because(self, cause: BaseException | None, kind: type[_E], what: str) -> _E:
-        error = self._failure(kind, what)
+        error = self._error(kind, what)
         error.__cause__ = cause
         return error
 
-    def _failure(self, kind: type[_E], what: str) -> _E:
+    def _error(self, kind: type[_E], what: str) -> _E:
         error = kind(f"upload to {self.name} {what}, after {self.bytes_sent} bytes")
         if isinstance(error, UploadError):
             error.bytes_sent = self.bytes_sent
@@ -537,7 +555,7 @@ class Upload(Live, Future[_R]):
             self._settle_error(failure)
             return
         if failure is None:
-            self._settle_error(self._failure(UploadCancelledError, "was cancelled"))
+            self._settle_error(self._error(UploadCancelledError, "was cancelled"))
         else:
             kind = HubConnectionError if isinstance(failure, ConnectionError) else UploadError
             self._settle_error(self._because(failure, kind, f"was cut: {failure}"))
@@ -561,11 +579,12 @@ class Upload(Live, Future[_R]):
 
     def _tell_unasked(self) -> None:
         """Tell the failure if nobody has asked for the result, and nobody can any more."""
-        if self.done() and not self._asked and not self.cancelled():
-            self._asked = True
-            error = super().exception()
-            if error is not None:
-                tell_aside(f"{error} (and nobody asked for the result)")
+        if self._asked or self.failure is None or self.cancelled():
+            return
+        with _running.speaking():
+            if not self._asked:
+                self._asked = True
+                tell_aside(f"{self.failure} (and nobody asked for the result)")
 
     def __del__(self) -> None:
         self._tell_unasked()

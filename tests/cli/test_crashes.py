@@ -99,6 +99,18 @@ def test_reading_a_program_that_crashes(
     assert out == b""
 
 
+def test_what_a_program_gives_is_no_matter_of_its_input(env: dict[str, str], tmp_path: Path):
+    """An error about what a program has given speaks of bytes, and no type of the input cures it."""
+    (tmp_path / "table.py").write_text(
+        "class Table:\n    def to_csv(self): ...\ndef run(context, input):\n    return Table()\n"
+    )
+
+    done = run(["seq", "run", str(tmp_path / "table.py")], env, input=LINES)
+
+    assert "give its .to_csv()" in done.err
+    assert "send its input" not in done.err
+
+
 @pytest.mark.parametrize("options", [[], ["-t", "text/plain"]], ids=str)
 def test_the_right_type_works(bot: Callable[[], str], env: dict[str, str], options: list[str]):
     """Text is sent as text, with the type and without: the program answers, nothing is said, and the code is 0."""

@@ -291,28 +291,52 @@ def test_limit_of_a_followed_log_names_what_reads_for_some_seconds(host: HostCli
     instance.kill()
 
 
+def stuck(context: Any, input: Any) -> Any:
+    yield "ready\n"
+    threading.Event().wait()
+
+
 def test_block_that_cuts_the_upload_of_inout(host: HostClient, said: Said):
-    """The end of the block drops the rest of the source, and says so; a reader who closes means it."""
-    instance = host.deploy(shout).start()
-    with instance.inout(itertools.repeat("x\n")) as answers:
-        assert answers.readline() == b"X\n"
-    other = host.deploy(shout).start()
-    with other.inout(itertools.repeat("x\n")) as answers:
-        answers.close()
-    third = host.deploy(shout).start()
+    """The end of the block drops what the hub has not taken, and says so; a reader who closes means it."""
+    instances = [host.deploy(stuck).start() for _ in range(3)]
     held = threading.Event()
+    with instances[0].inout(itertools.repeat("x" * 65536)) as answers:
+        assert answers.readline() == b"ready\n"
+        eventually(lambda: not answers.upload.writer.is_idle())
+    with instances[1].inout(itertools.repeat("x\n")) as answers:
+        answers.close()
     with (
-        third.inout(iter(held.wait, True), idle_timeout=0.2) as answers,
+        instances[2].inout(iter(held.wait, True), idle_timeout=0.2) as answers,
         pytest.raises(StreamIdleError),
     ):
-        answers.readline()
+        answers.read()
     held.set()
-    for each in (instance, other, third):
+    for each in instances:
         each.kill()
 
     (words,) = said.words
     assert "the upload to input of" in words
     assert "upload.result()" in words
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_chat_that_is_over_cuts_nothing(host: HostClient, said: Said, more: bool):
+    """The usual end of a chat says nothing: the source has ended, or waits for what nobody will say."""
+    instance = host.deploy(shout).start()
+    held = threading.Event()
+
+    def words() -> Iterator[str]:
+        yield "one\n"
+        yield "two\n"
+        if more:
+            held.wait()
+
+    with instance.inout(words(), type="text/plain", end=False) as answers:
+        assert [answers.readline(), answers.readline()] == [b"ONE\n", b"TWO\n"]
+    held.set()
+    instance.kill()
+
+    assert said.words == []
 
 
 def test_upload_needs_no_block(host: HostClient):
@@ -343,6 +367,10 @@ if sys.argv[5] == "upload":
     upload = instance.submit_input(source())
     upload.add_done_callback(lambda _: over.set())
     del upload
+elif sys.argv[5] == "ending":
+    upload = instance.submit_input(source(), end=True)
+    upload.add_done_callback(lambda _: over.set())
+    del upload
 elif sys.argv[5] == "kept":
     upload = instance.submit_input(source())
     upload.add_done_callback(lambda _: over.set())
@@ -357,7 +385,7 @@ over.wait(60)
 
 
 @pytest.mark.parametrize("setting", ["plain", "logging"])
-@pytest.mark.parametrize("kind", ["upload", "kept", "follow"])
+@pytest.mark.parametrize("kind", ["upload", "kept", "ending", "follow"])
 def test_failure_that_nobody_asks_for_is_shown_once(
     host: HostClient, hub: LocalHub, setting: str, kind: str
 ):
@@ -375,6 +403,40 @@ def test_failure_that_nobody_asks_for_is_shown_once(
     assert done.stderr.count("nobody asked") == 1, done.stderr
     assert ("RuntimeWarning" in done.stderr) == (setting == "plain")
     assert ("WARNING:scramjet_client:" in done.stderr) == (setting == "logging")
+
+
+SLOW_TO_SAY = """
+import sys, threading, time, warnings
+from scramjet_client import HostClient
+saying = threading.Event()
+def show(message, *_):
+    saying.set()
+    while threading.main_thread().is_alive():
+        time.sleep(0.01)
+    time.sleep(0.2)
+    sys.stderr.write(str(message))
+warnings.showwarning = show
+def source():
+    yield "a"
+    raise KeyError("of the source")
+HostClient(sys.argv[1], token=sys.argv[2]).get_instance_client(sys.argv[3]).submit_input(source())
+saying.wait(60)
+"""
+
+
+def test_end_of_the_interpreter_waits_for_a_word(host: HostClient, hub: LocalHub):
+    """A background thread that says something as the main thread ends says it to the end."""
+    instance = host.deploy(shout).start()
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW_TO_SAY, hub.url, hub.token or "", instance.id],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    instance.kill()
+
+    assert done.stderr.count("nobody asked") == 1, done.stderr
 
 
 # -- what people do not read ---------------------------------------------------------------------------

@@ -11,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, as_completed
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from scramjet_client import HostClient, InstanceClient, InstanceNotFoundError, U
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.threads import client_threads
 from tests.support.waiting import LIMIT, eventually
+from tests.support.wire import Conn, RawServer
 
 
 def scramjet_threads() -> list[str]:
@@ -107,18 +110,56 @@ def test_cancel_of_what_is_done(instance: InstanceClient):
     assert instance.get_info().status == "running"
 
 
-def test_failure_that_nobody_asked_for_is_logged(
-    h1_host: HostClient, caplog: pytest.LogCaptureFixture
-):
-    """An upload that failed and was never asked says so in the log."""
-    upload = h1_host.get_instance_client("nope").submit_input(b"x")
-    eventually(upload.done)
-    with caplog.at_level(logging.WARNING, "scramjet_client"):
-        del upload
-        eventually(lambda: (gc.collect(), caplog.records)[1])
+def _fails() -> Iterator[bytes]:
+    yield b"x"
+    raise KeyError("of the source")
 
-    assert "nope" in caplog.text
-    assert "nobody asked" in caplog.text
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Without the collector of garbage: what is let go is gone at once, and the rest stays."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize(
+    ("id", "source"), [("nope", lambda: b"x"), (None, _fails)], ids=["id", "source"]
+)
+def test_failure_that_nobody_asked_for_is_logged(
+    instance: InstanceClient,
+    h1_host: HostClient,
+    caplog: pytest.LogCaptureFixture,
+    id: str,
+    source: Any,
+):
+    """An upload that failed and was never asked says so in the log at once."""
+    sending = h1_host.get_instance_client(id) if id else instance
+    with caplog.at_level(logging.WARNING, "scramjet_client"):
+        sending.submit_input(source())
+        eventually(lambda: "nobody asked" in caplog.text)
+
+    assert sending.id in caplog.text
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("source", [lambda: b"x", _fails], ids=["cut", "source"])
+def test_failure_before_the_answer_is_logged(caplog: pytest.LogCaptureFixture, source: Any):
+    """So does one whose hub has not answered; urllib3 leaves that error in a circle, which would keep the upload."""
+
+    def serve(conn: Conn) -> None:
+        while (request := conn.read_request()) is not None and request.method == "GET":
+            conn.send_json("200 OK", {"version": "1.0.1"})
+        if request is not None and source is _fails:
+            conn.read_body(request)
+
+    with RawServer(serve) as server, HostClient(server.url) as host:
+        with caplog.at_level(logging.WARNING, "scramjet_client"):
+            host.get_instance_client("there").submit_input(source())
+            eventually(lambda: "nobody asked" in caplog.text)
+
+    assert "there" in caplog.text
 
 
 def test_lone_item_is_not_held_back(instance: InstanceClient):
