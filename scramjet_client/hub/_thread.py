@@ -140,6 +140,7 @@ async def serving(
         try:
             yield
         finally:
+            await _stop_listening(listener)
             server.close()
             # Cut the connections before what they show ends, and once more after: a cut output must not look complete.
             _cut_connections(runner)
@@ -147,6 +148,16 @@ async def serving(
         await clear()
         _cut_connections(runner)
         await runner.cleanup()
+
+
+async def _stop_listening(listener: socket.socket) -> None:
+    """Take no more connections, and let asyncio finish those it has taken.
+
+    `Server.close` forgets them: they would stay open, unseen by everybody, until garbage is collected.
+    """
+    asyncio.get_running_loop().remove_reader(listener)
+    for _ in range(3):  # the transport is made in one step, and its protocol told in another
+        await asyncio.sleep(0)
 
 
 def _cut_connections(runner: web.AppRunner) -> None:

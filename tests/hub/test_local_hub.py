@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gc
 import os
 import socket
 import ssl
@@ -12,6 +14,7 @@ import threading
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,6 +23,7 @@ from scramjet_client.hub import LocalHub, _reaper
 from tests.hub.wire import ask, ended, info, opened, run, start
 from tests.support.certs import Certificates
 from tests.support.hubs import open_hub
+from tests.support.waiting import LIMIT, eventually
 from tests.surroundings.programs import environment
 
 GREETING = "hello "
@@ -377,3 +381,33 @@ def test_name_without_ipv4(monkeypatch: pytest.MonkeyPatch):
     with LocalHub("localhost") as hub, hub.client() as host:
         assert host.get_version().version
     assert families == [socket.AF_INET, socket.AF_INET6]
+
+
+def test_connection_of_the_last_moment_is_cut():
+    """What comes in as the hub ends is cut like the rest; asyncio would forget it until garbage is collected."""
+    kept: list[socket.socket] = []
+
+    def knock(port: int) -> None:
+        with contextlib.suppress(OSError):
+            while len(kept) < 300:
+                kept.append(socket.create_connection(("127.0.0.1", port)))
+
+    for _ in range(5):
+        with open_hub() as hub:
+            port = urlsplit(hub.url).port
+            assert port is not None
+            threads = [threading.Thread(target=knock, args=[port]) for _ in range(3)]
+            for each in threads:
+                each.start()
+            eventually(lambda: len(kept) > 3)
+        for each in threads:
+            each.join()
+        gc.disable()
+        try:
+            for sock in kept:
+                sock.settimeout(LIMIT)
+                with sock, contextlib.suppress(ConnectionResetError):
+                    assert sock.recv(1) == b""
+        finally:
+            gc.enable()
+        kept.clear()

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import io
 import json
+import socket
 import tarfile
 import threading
 import uuid
@@ -304,11 +305,15 @@ class Platform:
         )
         await runner.setup()
         async with session() as self._client:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            self._port = runner.addresses[0][1]
+            listener = socket.create_server(("127.0.0.1", 0))
+            await web.SockSite(runner, listener).start()
+            self._port = listener.getsockname()[1]
             self._ready.set()
             await self._ending.wait()
+            # asyncio forgets what it has accepted when a server is closed in the same step.
+            self._loop.remove_reader(listener)
+            for _ in range(3):
+                await asyncio.sleep(0)
             self._cut()
             await runner.cleanup()
 
