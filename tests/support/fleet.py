@@ -25,6 +25,7 @@ import attrs
 from aiohttp import web
 
 from tests.support.forwarding import forward, session
+from tests.support.listening import stop_listening
 from tests.support.waiting import LIMIT
 
 BASE = "/api/v1"
@@ -310,10 +311,7 @@ class Platform:
             self._port = listener.getsockname()[1]
             self._ready.set()
             await self._ending.wait()
-            # asyncio forgets what it has accepted when a server is closed in the same step.
-            self._loop.remove_reader(listener)
-            for _ in range(3):
-                await asyncio.sleep(0)
+            await stop_listening(listener)
             self._cut()
             await runner.cleanup()
 

@@ -8,6 +8,8 @@ import random
 import threading
 from typing import Optional
 
+from tests.support.listening import stop_listening
+
 _PIECE = 65536
 _WAITING = 64
 """Pieces on their way in one direction, before the sender is held."""
@@ -59,6 +61,7 @@ class SlowProxy:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
+        await stop_listening(self._server.sockets[0])
         self._server.close()
         tasks = list(self._tasks)
         for task in tasks:
