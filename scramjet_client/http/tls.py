@@ -12,6 +12,7 @@ each that it writes; here one call of the system moves several records.
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import os
 import socket
@@ -197,8 +198,7 @@ class DuplexSSLSocket(ssl.SSLSocket):
     def _record(self, size: int, buffer: Any = None) -> Any:
         """Return up to `size` bytes of one record, or read them into `buffer` and return how many they are."""
         if self._late is not None:
-            # Each time it is raised, it would grow by another traceback.
-            raise self._late.with_traceback(None)
+            raise copy.copy(self._late)
         while True:
             if self._starved:
                 self._feed()
@@ -262,9 +262,12 @@ class DuplexSSLSocket(ssl.SSLSocket):
         return self._incoming.pending > 0 or self._more
 
     def _keep(self, error: OSError) -> None:
-        """Keep an exception for the next read, as the data before it comes first, and nothing would repeat it."""
+        """Keep an exception for the next read, as the data before it comes first, and nothing would repeat it.
+
+        What is kept is never raised: its traceback would hold the callers, and what they work for.
+        """
         if not isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
-            self._late = error.with_traceback(None)
+            self._late = copy.copy(error)
 
     def _send(self, data: Any) -> int:
         """Send some of `data`; return how many bytes. Done again, it continues with the same data, as OpenSSL does."""

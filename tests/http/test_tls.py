@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -263,7 +264,7 @@ def test_only_what_can_be_read_is_pending(certificates: Certificates):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("spoilt", ["no TLS", "changed record"])
 def test_a_failure_is_no_end_the_next_time(certificates: Certificates, way: str, spoilt: str):
-    """After a failure each further read fails too, and the exception does not grow."""
+    """After a failure each further read fails too; the exception does not grow, and keeps nothing of its callers."""
 
     def talk(conn: Conn) -> None:
         conn.send(b"x" * 50)
@@ -272,11 +273,18 @@ def test_a_failure_is_no_end_the_next_time(certificates: Certificates, way: str,
         conn.raw.sendall(record if spoilt == "changed record" else b"no TLS record at all")
         conn.wait_closed(LIMIT)
 
+    def caller(sock: DuplexSSLSocket) -> weakref.ref[threading.Event]:
+        mine = threading.Event()
+        with contextlib.suppress(ssl.SSLError):
+            WAYS[way](sock)
+        return weakref.ref(mine)
+
     frames: list[int] = []
     with RawServer(talk, ssl_context=certificates.server_context()) as server:
         with connect(server.port, certificates) as sock:
             sock.settimeout(LIMIT)
             assert WAYS[way](sock) == b"x" * 50
+            assert [caller(sock)() for _ in range(2)] == [None, None]
             for _ in range(5):
                 with pytest.raises(ssl.SSLError) as failed:
                     WAYS[way](sock)
