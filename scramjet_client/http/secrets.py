@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os.path
 import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, quote_plus
@@ -17,6 +18,12 @@ one by chance."""
 _SHORTEST_WORD = 3
 """Fewest characters of a secret that is searched as a word. A shorter one looks like any other word, and is hidden
 only after text that introduces a secret."""
+
+_BEGINNING = 16
+"""Fewest first characters of a secret that are searched: a server may repeat a secret and cut it off."""
+
+_INTRODUCED_BEGINNING = 4
+"""The same, after text that introduces a secret."""
 
 _BEGINS = r"(?:(?<![a-z0-9])|(?<=%[0-9a-f]{2})|(?<=\\[nrtbf]))"
 _ENDS = r"(?![a-z0-9])"
@@ -34,14 +41,33 @@ class Secrets:
         ordered = sorted(forms, key=lambda each: len(each[0]), reverse=True)
         either = "|".join(_pattern(*each) for each in ordered)
         self._pattern = re.compile(either, re.IGNORECASE) if either else None
+        self._cut_off = [form for form, length in ordered if length >= _SHORTEST]
 
     def hidden_in(self, text: str) -> str:
         """Return a text without the secrets."""
         if self._pattern is None:
             return text
-        return self._pattern.sub(
+        shown = self._pattern.sub(
             lambda found: (found[found.lastindex] if found.lastindex else "") + _HIDDEN, text
         )
+        for form in self._cut_off:
+            shown = _without_beginnings(shown, form)
+        return shown
+
+
+def _without_beginnings(text: str, form: str) -> str:
+    """Return a text without the places where it has the beginning of a form, however much of it is there."""
+    short, long = re.escape(form[:_INTRODUCED_BEGINNING]), re.escape(form[:_BEGINNING])
+    beginning = re.compile(f"{_INTRODUCED}{short}|{long}", re.IGNORECASE)
+    pieces: list[str] = []
+    end = 0
+    while (found := beginning.search(text, end)) is not None:
+        start = found.end(1) if found.lastindex else found.start()
+        pieces += [text[end:start], _HIDDEN]
+        rest = text[start : start + len(form)]
+        # A letter may have another length in lower case; those of a secret that is sent have not.
+        end = start + max(len(os.path.commonprefix([rest.lower(), form.lower()])), 1)
+    return "".join([*pieces, text[end:]])
 
 
 def _pattern(form: str, length: int) -> str:

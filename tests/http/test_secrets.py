@@ -23,6 +23,22 @@ SAID = [
     ("test", "Bearer%20test", "Bearer%20***"),
     ("test", "line\\ntest\\r", "line\\n***\\r"),
     ("t0ken-long", "xt0ken-longx", "x***x"),
+    ("t0ken-long", "Bearer t0ken-lo is wrong", "Bearer *** is wrong"),
+    ("t0ken-long", "Bearer t0ken-lo... or token: t0ke", "Bearer ***... or token: ***"),
+    ("t0ken-long", "Bearer%20T0KEN-LO%2E", "Bearer%20***%2E"),
+    (
+        "t0ken-long",
+        "t0ken-lo is a part, and a token is t0ny",
+        "t0ken-lo is a part, and a token is t0ny",
+    ),
+    ("scramjet-and-many-more", "a scramjet-and-many hub", "a *** hub"),
+    ("scramjet-and-many-more", "'scramjet-and-man' scramjet-and-much", "'***' scramjet-and-much"),
+    ("&" * 20, "Bearer &amp;&amp;&amp;", "Bearer ***"),
+    (
+        "x" * 20_000,
+        "more than 16384 bytes: b'Bearer xxxxxxxxxx'...",
+        "more than 16384 bytes: b'Bearer ***'...",
+    ),
     ("", "nothing is hidden", "nothing is hidden"),
 ]
 
