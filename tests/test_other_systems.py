@@ -108,6 +108,14 @@ def _after_some_parts(act: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+def test_a_wait_imports_nothing_where_it_needs_no_parts(monkeypatch: pytest.MonkeyPatch):
+    """An upload's last callbacks may run when the interpreter can import nothing any more."""
+    monkeypatch.setattr(sys, "meta_path", None)
+    monkeypatch.delitem(sys.modules, "concurrent.futures")
+
+    assert wait_in_parts(Future[int](), 7) == 7
+
+
 @pytest.mark.usefixtures("windows")
 def test_waits_in_parts():
     """A wait of several parts ends with what it waits for, or with its time."""

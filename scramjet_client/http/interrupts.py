@@ -51,11 +51,12 @@ class Event(threading.Event):
 
 def wait_in_parts(future: Future[Any], timeout: float | None) -> float | None:
     """Wait for a future on Windows; return the seconds for which its own `result` may still wait."""
-    from concurrent.futures import wait  # noqa: PLC0415 - Windows alone needs it
-
     part = longest_part()
     if part is None:
+        # At an interpreter's end nothing can be imported any more.
         return timeout
+    from concurrent.futures import wait  # noqa: PLC0415 - Windows alone needs it
+
     deadline = None if timeout is None else monotonic() + timeout
     while not wait([future], _next(part, deadline)).done:
         if deadline is not None and monotonic() >= deadline:
