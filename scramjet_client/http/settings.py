@@ -117,12 +117,19 @@ def route(*segments: str) -> str:
     """Return a path below the API's base; every segment is encoded, so that it can't change the path.
 
     Raises:
-        ValueError: A segment is empty, "." or "..", which HTTP clients and servers resolve.
+        ValueError: A segment is empty, "." or "..", which HTTP clients and servers resolve, or is no text that
+            UTF-8 can carry.
     """
     for segment in segments:
         if segment in ("", ".", ".."):
             raise ValueError(f"{segment!r} can't be part of a path on a hub")
-    return "/".join(quote(segment, safe="") for segment in segments)
+    try:
+        return "/".join(quote(segment, safe="") for segment in segments)
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise ValueError(
+            f"{error.object!a} can't be part of a path on a hub: it has half of a character, {half}"
+        ) from None
 
 
 def without_line_end(token: str | None) -> str | None:

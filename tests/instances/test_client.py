@@ -838,6 +838,14 @@ def test_misuse_is_found_before_anything_is_sent(closed_port: int, call, kind):
             call(instance)
 
 
+def test_an_id_with_half_of_a_character(closed_port: int):
+    """The error says what is wrong with the id, and not how Python encodes text."""
+    with HostClient(f"http://127.0.0.1:{closed_port}/api/v1") as host:
+        with pytest.raises(ValueError, match="half of a character") as caught:
+            host.get_instance_client("a\udcff").get_info()
+    assert "'a\\udcff' can't be part of a path on a hub" in str(caught.value)
+
+
 @pytest.mark.parametrize(("id", "kind"), [("", ValueError), (None, TypeError), ("..", ValueError)])
 def test_unusable_ids(closed_port: int, id, kind):
     """An id that can't be part of a path is refused when the client is made."""
