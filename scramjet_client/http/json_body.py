@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 _NAMES = {"appConfig": "app_config"}
@@ -15,6 +16,7 @@ def json_bytes(value: Any) -> bytes:
     Raises:
         TypeError: Something in it is of a type that JSON does not have.
         ValueError: It is too deep, refers to itself, or has a number or a text that JSON can't carry.
+        RecursionError: The program's own calls leave no room for it.
     """
     made = _made(value)
     if isinstance(made, str):
@@ -36,10 +38,32 @@ def _made(value: Any) -> str | Exception:
     except UnicodeEncodeError as error:
         return ValueError(f"it has half of a character, {error.object[error.start]!a}")
     except RecursionError:
+        if not is_deep(value):
+            raise
         return ValueError("it is too deep")
     except (TypeError, ValueError) as error:
         return error
     return text
+
+
+def is_deep(value: Any) -> bool:
+    """Whether a value is nested so deeply that JSON fails by it, and not by how deep the program's own calls are."""
+    level = [value]
+    for _ in range(_DEEP):
+        parts = (
+            part
+            for each in level
+            if isinstance(each, (Mapping, list, tuple))
+            for part in (each.values() if isinstance(each, Mapping) else each)
+        )
+        # What it has several times counts once.
+        level = list({id(part): part for part in parts}.values())
+        if not level:
+            return False
+    return True
+
+
+_DEEP = 200
 
 
 def refuse_double_keys(value: Any, what: str = "it") -> None:
@@ -76,7 +100,7 @@ def _refuse_alike(value: dict[Any, Any], what: str) -> None:
 
 def _culprit(value: Any, where: str, seen: set[int]) -> tuple[str, Any]:
     """Return the place and the value of the first part that can't be JSON."""
-    if id(value) in seen or len(seen) > 200:
+    if id(value) in seen or len(seen) > _DEEP:
         return where, value
     parts: list[tuple[str, Any]] = []
     if isinstance(value, dict):

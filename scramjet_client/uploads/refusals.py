@@ -12,6 +12,7 @@ import numbers
 import os
 import pickle
 import socket
+import tempfile
 import uuid
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from typing import Any
@@ -134,6 +135,10 @@ _ADVICE: tuple[tuple[Callable[[Any], bool], str], ...] = (
     # XML elements have keys, which are their attributes.
     (lambda value: _has(value, "itertext"), "send xml.etree.ElementTree.tostring(value)"),
     (lambda value: hasattr(type(value), "ngroups"), "send what an aggregation of it gives"),
+    # Of an email, its keys are only the headers.
+    (_with("as_bytes"), "send its .as_bytes()"),
+    (_with("communicate"), "send its .stdout, which stdout=subprocess.PIPE makes"),
+    (_of(tempfile.TemporaryDirectory), "send the files in it, one after the other"),
     (_of(AsyncIterable), "give an ordinary iterable; an async one can't be run here"),
     (
         lambda value: inspect.iscoroutinefunction(getattr(value, "read", None)),

@@ -29,7 +29,7 @@ from scramjet_client._base import safe_repr, tell_aside, warn_aside
 from scramjet_client._files import Reading
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http.callbacks import takes
-from scramjet_client.http.json_body import json_bytes, refuse_double_keys
+from scramjet_client.http.json_body import is_deep, json_bytes, refuse_double_keys
 from scramjet_client.http.threads import fulfil, start_thread, thread_needed
 from scramjet_client.uploads.cuts import Answers
 from scramjet_client.uploads.refusals import (
@@ -627,6 +627,8 @@ def _json_line(value: object) -> bytes:
     try:
         line = json.dumps(value, separators=(",", ":"), allow_nan=False, default=_no_json)
     except RecursionError:
+        if not is_deep(value):
+            raise
         raise ValueError("a value for json=True can't be sent as JSON: it is too deep") from None
     except ValueError:
         json_bytes(value)  # its error says where in the value the cause is

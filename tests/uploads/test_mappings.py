@@ -6,13 +6,18 @@ import collections
 import configparser
 import json
 import os
+import subprocess
+import sys
+import tempfile
 import types
 from collections.abc import Callable
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
 from werkzeug.datastructures import MultiDict
 
+from scramjet_client.http.json_body import is_deep, json_bytes
 from scramjet_client.uploads.options import plan
 from scramjet_client.uploads.sources import JsonLines, Source
 
@@ -171,3 +176,83 @@ def test_value_that_is_too_deep():
 
     with pytest.raises(ValueError, match="too deep"):
         JsonLines(value)
+
+
+def _in_deep_calls(act: Callable[[], object]) -> list[BaseException]:
+    """Return how it fails with ever fewer calls left, until it succeeds."""
+    failures: list[BaseException] = []
+
+    def inside(calls: int) -> None:
+        if calls:
+            inside(calls - 1)
+        else:
+            act()
+
+    for calls in range(sys.getrecursionlimit(), 0, -1):
+        try:
+            inside(calls)
+        except (RecursionError, ValueError) as error:
+            failures.append(error)
+        else:
+            return failures
+    raise AssertionError("it never succeeds")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [lambda: json_bytes({"timeout": 1, "list": [True]}), lambda: JsonLines({"a": [{"b": 1}]})],
+    ids=["a request's body", "json=True"],
+)
+def test_value_in_deep_calls(act: Callable[[], object]):
+    """Where the program's own calls are too deep, no value is blamed for it."""
+    failures = _in_deep_calls(act)
+
+    assert failures
+    assert not [error for error in failures if isinstance(error, ValueError)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"a": {"b": [2] * 5}}, collections.ChainMap({"a": [1]}), [[1, 2]] * 1000],
+    ids=["dict", "mapping", "the same often"],
+)
+def test_what_is_deep(value: Any):
+    """What is in a value counts by its depth, however often it is there."""
+    assert not is_deep(value)
+    for _ in range(300):
+        value = [value, value]
+    assert is_deep(value)
+
+
+def _message() -> EmailMessage:
+    message = EmailMessage()
+    message["Subject"] = "hello"
+    message.set_content("the text")
+    return message
+
+
+def _ended_process() -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (_message, ".as_bytes()"),
+        (_ended_process, "its .stdout"),
+        (tempfile.TemporaryDirectory, "the files in it"),
+    ],
+    ids=["an email", "a process", "a folder"],
+)
+def test_advice_loses_nothing(make: Callable[[], Any], advice: str):
+    """What is advised for something that has data is all of its data."""
+    value = make()
+    with pytest.raises(TypeError) as caught:
+        Source(value)
+    if isinstance(value, tempfile.TemporaryDirectory):
+        value.cleanup()
+
+    assert advice in str(caught.value)
+    assert "dict(" not in str(caught.value)
