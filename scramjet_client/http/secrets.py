@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import os.path
 import re
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from urllib.parse import quote, quote_plus
 
 _HIDDEN = "***"
@@ -64,9 +64,9 @@ def _without_beginnings(text: str, form: str) -> str:
     while (found := beginning.search(text, end)) is not None:
         start = found.end(1) if found.lastindex else found.start()
         pieces += [text[end:start], _HIDDEN]
-        rest = text[start : start + len(form)]
-        # A letter may have another length in lower case; those of a secret that is sent have not.
-        end = start + max(len(os.path.commonprefix([rest.lower(), form.lower()])), 1)
+        pairs = zip(text[start:], form)
+        alike = takewhile(lambda pair: pair[0].lower() == pair[1].lower(), pairs)
+        end = max(found.end(), start + sum(1 for _ in alike))
     return "".join([*pieces, text[end:]])
 
 
