@@ -155,6 +155,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _rich_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
+    from rich.cells import cell_len  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -172,10 +173,14 @@ def _rich_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
     heads = columns if columns is not None else ["", ""]
     for number, name in enumerate(heads):
         fixed = number == 0
+        # A name that takes the whole line would leave no place for its value.
+        longest = max((cell_len(row[0]) for row in rows), default=0)
+        folds = columns is None and longest > console.width // 2
         table.add_column(
             name,
-            no_wrap=fixed or columns is not None,
+            no_wrap=columns is not None or (fixed and not folds),
             overflow="ellipsis" if columns is not None else "fold",
+            max_width=console.width // 2 if fixed and folds else None,
             style="bold" if columns is None and fixed else "",
         )
     for row in rows:

@@ -14,6 +14,7 @@ from tests.cli.conftest import Started, run
 from tests.cli.terminal import COMMAND, Terminal, terminal
 from tests.support.signals import hearing
 from tests.support.waiting import eventually
+from tests.support.wire import Conn, RawServer
 
 GREEN = "\x1b[32m"
 CTRL_C, CTRL_D = "\x03", "\x04"
@@ -60,6 +61,28 @@ def test_narrow_terminal(env: dict[str, str], start: Started):
     assert row.split()[0] == id[:12]
     assert all(len(line) <= 40 for line in (head, row))
     assert run(["inst", "info", row.split()[0]], env).code == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["volume" * 20, "\x1b[31m" + "v" * 200, "\u8a71" * 34, "\u8a71" * 60]
+)
+def test_a_long_name_leaves_place_for_its_value(env: dict[str, str], name: str):
+    """Where a name is longer than a line, its value is shown, and so are the other values."""
+    disk = {"mount": f"/mnt/{name}", "used": 12_300_000_000, "size": 45_600_000_000}
+    load = {"avgLoad": 1.25, "currentLoad": 7.5, "fsSize": [disk]}
+
+    def handle(conn: Conn) -> None:
+        assert conn.read_request() is not None
+        conn.send_json("200 OK", load)
+
+    with RawServer(handle) as server:
+        variables = {**env, "SCRAMJET_API_URL": server.url}
+        with terminal(["hub", "load"], variables, columns=80) as screen:
+            assert screen.end() == 0
+
+    for value in ("7.50", "1.25", "12.3 GB of 45.6 GB"):
+        assert value in screen.seen
+    assert max(map(len, screen.seen.splitlines())) <= 80
 
 
 def test_help_on_a_narrow_terminal(env: dict[str, str]):
