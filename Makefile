@@ -40,7 +40,7 @@ test: $(VENV)/.stamp-test ## Run the tests, several at once, against the real hu
 	$(RUN) -m pytest -n $(WORKERS) --dist $(DIST) --no-loadscope-reorder $(ARGS)
 
 test-quick: $(VENV)/.stamp-test ## Run the tests that start no process, for the inner loop (ARGS=tests/streams for some of them)
-	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist worksteal -m quick $(if $(filter tests/%,$(ARGS)),,$(QUICK)) $(ARGS)
+	$(RUN) -m pytest -n $(QUICK_WORKERS) --dist worksteal -m quick -o faulthandler_timeout=0 $(if $(filter tests/%,$(ARGS)),,$(QUICK)) $(ARGS)
 
 # A signal that the shell ignores, as after nohup or in a script, is ignored by what it starts.
 test-slow: $(VENV)/.stamp-test ## Run the tests four times on busy processors, with many workers, and signals ignored in turn

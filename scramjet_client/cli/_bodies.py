@@ -46,11 +46,7 @@ class Text:
         return not self._decoder.getstate()[0]
 
     def of(self, piece: bytes, *, final: bool = False) -> str:
-        """Return the next piece, of at most 64 KiB, as text.
-
-        Raises:
-            UnsupportedByHubError: It is not UTF-8, or has a line that is too long.
-        """
+        """Return the next piece, of at most 64 KiB, as text; raise if it is not UTF-8, or has too long a line."""
         try:
             text = self._decoder.decode(piece, final)
         except UnicodeDecodeError as error:
@@ -103,15 +99,10 @@ def _is_text(file: BinaryIO) -> bool:
 
 
 class Body:
-    """Data to send, and its type.
-
-    Attributes:
-        source: What the library sends.
-        type: Its content type; None if the library finds it, for text and for bytes.
-        total: The size of a file that the library can't know, or None.
-    """
+    """Data to send, and its content type, or None if the library finds it."""
 
     total: int | None = None
+    """The size of a file that the library can't know."""
 
     def __init__(self, source: Any, type: str | None = None) -> None:
         self.source = source

@@ -132,11 +132,7 @@ class _Helped(click.Command):
 
 
 class Command(_Helped):
-    """A command that does something.
-
-    Args:
-        asks_hub: Whether it asks a hub. If not, it refuses the options that say which.
-    """
+    """A command that does something. If it asks no hub, it refuses the options that say which."""
 
     def __init__(self, *args: Any, asks_hub: bool = True, **rest: Any) -> None:
         super().__init__(*args, **rest)

@@ -42,7 +42,7 @@ def report_failure(client: InstanceClient, within: float, sent: str | None = Non
     To find out why, this reads the rest of its stderr, and prints it. It reads its log only if the instance has
     evidently failed, as others may want to read that.
 
-    `within` is in seconds, and `sent` is the type of its input, if the command knows it.
+    `sent` is the type of its input, if the command knows it.
 
     Returns:
         The exit code of the command: 0 unless the instance has failed.

@@ -27,10 +27,8 @@ class Cut(Exception):
 class KeptInput:
     """Stdin, kept for the next version. One thread reads it; each version has a reader of its own.
 
-    Args:
-        binary: Whether to keep bytes that are not UTF-8 as they are, instead of decoding all of it. None means that
-            the first data decides, which is text if somebody types it.
-        note: Called with a sentence when the first bytes are replaced.
+    Unless it is `binary`, bytes that are not UTF-8 are replaced, with a `note`. None means that the first data decides,
+    which is text if somebody types it.
     """
 
     def __init__(self, *, binary: bool | None, note: Callable[[str], object]) -> None:

@@ -147,32 +147,25 @@ class _Broken:
 _News = Union[_Saved, _Ended, _Stop, _Broken]
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class _Version:
     """One version of the program while it runs."""
 
-    def __init__(
-        self,
-        built: Built,
-        sequence: SequenceClient,
-        instance: InstanceClient,
-        screen: Screen,
-        trace: TraceWriter | None,
-        *,
-        on_own_hub: bool,
-    ) -> None:
-        self.built = built
-        self._trace = trace
-        self.instance = instance
-        self.over = threading.Event()
-        self._sequence = sequence
-        self._screen = screen
-        self._last = LastLines(instance.client)
-        # None if the program has ended before they were opened, on a hub that then forgets it.
-        self._streams: Follow | None = None
-        self._log: Follow | None = None
-        self._upload: Upload[Any] | None = None
-        self._asked_to_end = False
-        self._on_own_hub = on_own_hub
+    built: Built
+    _sequence: SequenceClient
+    instance: InstanceClient
+    _screen: Screen
+    _trace: TraceWriter | None
+    _on_own_hub: bool = attrs.field(kw_only=True)
+    over: threading.Event = attrs.field(factory=threading.Event, init=False)
+    # None if the program has ended before they were opened, on a hub that then forgets it.
+    _streams: Follow | None = attrs.field(default=None, init=False)
+    _log: Follow | None = attrs.field(default=None, init=False)
+    _upload: Upload[Any] | None = attrs.field(default=None, init=False)
+    _asked_to_end: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._last = LastLines(self.instance.client)
 
     def show(self, tell: Callable[[_Ended], object], *, whole_log: bool) -> None:
         """Show its streams from now on, and report its end from another thread: with `whole_log`, after the log."""
@@ -422,15 +415,13 @@ class _Dev:
         """Return the saved paths, with those saved since: one restart is enough for all."""
         paths = set(first.paths)
         kept: list[_News] = []
-        while True:
-            try:
+        with contextlib.suppress(Empty):
+            while True:
                 further = self._news.get_nowait()
-            except Empty:
-                break
-            if isinstance(further, _Saved):
-                paths |= further.paths
-            else:
-                kept.append(further)
+                if isinstance(further, _Saved):
+                    paths |= further.paths
+                else:
+                    kept.append(further)
         for each in kept:
             self._news.put(each)
         return frozenset(paths)

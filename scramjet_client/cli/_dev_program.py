@@ -32,7 +32,6 @@ from scramjet_client.packages.syntax import parsed
 _FUNCTION = re.compile(r"(.+?):([^\W\d]\w*)")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _FILE = re.compile(r'File "([^"\n]+)", line (\d+)')
-_REQUIREMENTS = "requirements.txt"
 
 
 class BuildError(Exception):
@@ -41,15 +40,7 @@ class BuildError(Exception):
 
 @attrs.frozen(kw_only=True)
 class Built:
-    """A package that is ready to send.
-
-    Attributes:
-        data: The package.
-        name: Name of the sequence.
-        digest: Identifies its content.
-        warnings: What to tell the user about it.
-        sources: Local files by their names in the package.
-    """
+    """A package that is ready to send, with the local files by their names in it."""
 
     data: bytes
     name: str
@@ -100,16 +91,9 @@ def shown(path: Path) -> str:
 
 
 class Program:
-    """The program that a word names.
+    """The program that a word names: a folder, a file, or `module:function`.
 
-    Args:
-        given: A folder, a file, or `module:function`.
-        requirements: Path of a requirements file, or None for the one of the folder.
-        no_requirements: Whether to install none.
-        note: Called with news while pip works.
-
-    Raises:
-        click.UsageError: The word can name no program.
+    `note` is called with news while pip works.
     """
 
     def __init__(
@@ -160,7 +144,7 @@ class Program:
     def _requirements_file(self, given: str | None, no: bool) -> Path | None:
         if given is not None:
             return Path(given).resolve()
-        found = self.root / _REQUIREMENTS
+        found = self.root / "requirements.txt"
         # A single file may lie in a folder whose requirements are those of something else.
         is_folder = Path(self.given).is_dir()
         return found if is_folder and not no and found.is_file() else None
@@ -181,11 +165,7 @@ class Program:
         return set(), {each for each in alone if os.path.isdir(each)}
 
     def check_record(self, path: str, input_path: str | None, built: Built | None) -> None:
-        """Refuse to record into a file that the program is made of, or reads.
-
-        Raises:
-            click.UsageError: The trace would replace such a file.
-        """
+        """Refuse to record into a file that the program is made of, or reads."""
         its_own: list[tuple[str | Path | None, str]] = [
             (self.file, "the program"),
             (input_path, "its input"),
@@ -199,15 +179,14 @@ class Program:
             refuse_to_replace("--record", path, what, "the trace")
 
     def build(self) -> Built:
-        """Pack it.
-
-        Raises:
-            BuildError: It is not there, is not Python, or is not a sequence; or pip failed.
-        """
+        """Pack it; raise BuildError if the next save may help."""
         try:
             with warnings.catch_warnings(), self._package() as package:
                 warnings.simplefilter("ignore")
-                self._check_syntax(package)
+                # Before the program runs: it may import a file much later, or never.
+                for each in package.entries:
+                    if each.name.endswith(".py") and isinstance(each.source, Path):
+                        _parse(each.source)
                 self._install(package)
                 data = package.to_bytes()
                 sources = {
@@ -252,12 +231,6 @@ class Program:
                 "run(context, input, *args)"
             )
         return f"{self.given} is not there (any more)"
-
-    def _check_syntax(self, package: Package) -> None:
-        """Find syntax errors before the program runs: it may import a file much later, or never."""
-        for each in package.entries:
-            if each.name.endswith(".py") and isinstance(each.source, Path):
-                _parse(each.source)
 
     def _install(self, package: Package) -> None:
         if self._requirements is None or not self._requirements.is_file():

@@ -53,11 +53,7 @@ class Screen:
         self._closing = threading.Event()
 
     def data(self, name: str, line: bytes) -> None:
-        """Print a line of a stream.
-
-        Raises:
-            OSError: stdout can't be written.
-        """
+        """Print a line of a stream."""
         if self._json:
             self._as_json({"from": name, **packed(line)})
             return

@@ -20,12 +20,7 @@ def is_temporary(path: str) -> bool:
 
 
 class Watcher:
-    """Watches folders, each set of them on a thread of its own.
-
-    Args:
-        saved: Called with the paths that were saved.
-        problem: Called with a sentence if folders can't be watched.
-    """
+    """Watches folders, each set of them on a thread of its own; `saved` is called with the paths that were saved."""
 
     def __init__(
         self, saved: Callable[[frozenset[str]], object], problem: Callable[[str], object]

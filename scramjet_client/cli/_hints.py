@@ -6,9 +6,7 @@ import re
 
 from scramjet_client.cli import _say
 from scramjet_client.cli._terms import in_options
-from scramjet_client.models import Cause
-
-_TEXT = "text/plain"
+from scramjet_client.models import TEXT, Cause
 
 _COUNT = re.compile(
     r"\(\) (?:takes .{1,40} positional arguments? but \d+ (?:was|were) given|missing \d+ required positional)"
@@ -43,10 +41,10 @@ def hint(cause: Cause | None, sent: str | None = None) -> str | None:
     if cause.message.startswith(_GAVE):
         return None
     wants_other = _BYTES.search(cause.message) is not None
-    if sent == _TEXT:
+    if sent == TEXT:
         if wants_other or "'str' object has no attribute 'decode'" in cause.message:
             return "the program got text where it takes bytes: send its input with `-t application/octet-stream`"
         return None
     if wants_other:
-        return f"the program got bytes where it takes text: send its input with `-t {_TEXT}`"
+        return f"the program got bytes where it takes text: send its input with `-t {TEXT}`"
     return None

@@ -92,11 +92,7 @@ def is_path(given: str) -> bool:
 
 
 def requirements_of(given: str | None, path: str) -> str | None:
-    """Return the path of the file that `-r` was given: from the current folder, or else from that of what is packed.
-
-    Raises:
-        click.BadParameter: It is in neither.
-    """
+    """Return the path of the file that `-r` was given: from the current folder, or else from that of what is packed."""
     if given is None:
         return None
     folder = Path(path) if os.path.isdir(path) else Path(path).parent

@@ -145,9 +145,7 @@ def refuse_to_replace(option: str, path: str, what: str, instead: str) -> NoRetu
 def check_output(path: str | None, *read: tuple[Any, str]) -> None:
     """Refuse `-o`, or stdout, if it is a file that the command reads, so before anything is lost.
 
-    Args:
-        path: The file of `-o`.
-        read: Files that the command reads, "-" for stdin, and what each of them is.
+    `read` are the files that it reads, "-" for stdin, and what each of them is.
     """
     given = [*read, *click.get_current_context().meta.get(_READ, ())]
     files = [(sys.stdin if each == "-" else each, what) for each, what in given]

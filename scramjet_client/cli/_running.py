@@ -56,13 +56,7 @@ _LAST_WORDS = 2.0
 
 @attrs.frozen(kw_only=True)
 class Feed:
-    """The input of a program.
-
-    Attributes:
-        path: A file, "-" for stdin, or None for no input.
-        stream_id: "input" or "stdin".
-        type: Content type of the input.
-    """
+    """The input of a program: a file, "-" for stdin, or None for no input; and its stream and content type."""
 
     path: str | None
     stream_id: Any
@@ -71,13 +65,10 @@ class Feed:
 
 @attrs.frozen(kw_only=True)
 class Display:
-    """The parts of a program's output that the command shows.
+    """The parts of a program's output that the command shows: what its options say.
 
     Attributes:
-        log: Whether its log goes to stderr.
-        output_only: Whether only its output goes to stdout.
         collected: Whether to keep everything for one JSON document at the end.
-        path: The file that takes its output instead, or None.
         requirements: The `-r` that would have installed its requirements, or None.
     """
 
@@ -89,11 +80,7 @@ class Display:
 
 
 def exit_code(info: GetInstanceResponse) -> int:
-    """Return the shell's exit code for the end of an instance: 0 for success, 128 and more for a signal.
-
-    Raises:
-        UnknownEnd: The hub does not tell how it ended.
-    """
+    """Return the shell's exit code for the end of an instance, 128 and more for a signal; raise if it is unknown."""
     if info.terminated is None:
         if info.status == "crashed":
             return _exits.FAILED
@@ -331,7 +318,8 @@ class _ShellRun:
                     self._report = self._body.reported(report)
             stack.callback(self._cancel)
             while not following.done:
-                self._check_limit()
+                if self._deadline is not None and time.monotonic() >= self._deadline:
+                    raise _LimitOver
                 if time.monotonic() >= self._silent_from:
                     silence = self._instance.client.tuning.run_silence
                     self._warn_of_silence(f" for {silence:g} s")
@@ -394,10 +382,6 @@ class _ShellRun:
         told = f"instance {self._instance.id!r} still runs, but its {found.stream} says {found.cause.summary}"
         _say.warn(told)
         say_advice(found.cause, self._feed.type)
-
-    def _check_limit(self) -> None:
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            raise _LimitOver
 
     def _last_info(self, known: GetInstanceResponse) -> GetInstanceResponse:
         """Wait for the end; a hub of 0.x may forget the instance when it ends."""

@@ -96,17 +96,11 @@ def copy(
 ) -> bool:
     """Copy a stream to stdout or to a file, byte for byte, as it arrives; a silence over the limit ends the copy.
 
-    Args:
-        session: The session of the command.
-        open_it: Opens the stream. The hub gives its data once, so the file is opened before.
-        label: What the progress bar says.
-        path: The file, or None for stdout.
-        lines: Most lines to copy, or None.
-
     Returns:
         Whether the copy went on to the end of the stream.
     """
     with contextlib.ExitStack() as stack:
+        # Before the stream, because the hub gives its data once.
         file: Any = _say.Data() if path is None else stack.enter_context(NewFile(path, "-o"))
         stream = stack.enter_context(open_it())
         # A silence ends only the copy: the file is then complete.
@@ -186,12 +180,7 @@ class Limit:
 
 @attrs.frozen(kw_only=True)
 class Chosen:
-    """The lines of a log to show to people.
-
-    Attributes:
-        every: Whether to show the records that requests of clients leave (`is_look`).
-        level: The lowest level of a record, or None.
-    """
+    """The lines of a log to show to people: from a `level` on, and `every` one or without those that looks leave."""
 
     every: bool = False
     level: str | None = None
@@ -223,11 +212,7 @@ def show_log(
     The end is a second without data, or, for a program that never pauses, what has come with the first record that
     is younger than this command.
 
-    Args:
-        open_it: Opens the log, given time limits.
-        follow: Whether to go on with what comes; None means as `follows`.
-        is_kept: Whether the hub gives the same records to the next reader again.
-        choice: The lines to print, as of `Chosen`.
+    `is_kept` says that the hub gives the same records to the next reader again, and `choice` is that of `Chosen`.
 
     Returns:
         How many lines it has printed.

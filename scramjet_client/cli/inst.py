@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -45,7 +46,6 @@ from scramjet_client.models import STATUSES, GetInstanceResponse, Termination
 if TYPE_CHECKING:
     from scramjet_client.cli._bodies import Body
     from scramjet_client.instances.client import InstanceClient
-    from scramjet_client.streams.output import OutputStream
 
 _BEGINNING = 5.0
 """Seconds that `input` waits for the beginning of a pipe; then it is sent as bytes."""
@@ -187,10 +187,7 @@ def _reader(stream_id: Any) -> None:
         until = session.limit(limit)
         client = _lookup.instance_of(session, instance)
         deadline = math.inf if until is None else time.monotonic() + until
-
-        def open_it() -> OutputStream:
-            return client.get_stream(stream_id, idle_timeout=idle, timeout=until)
-
+        open_it = partial(client.get_stream, stream_id, idle_timeout=idle, timeout=until)
         whole = _streams.copy(session, open_it, stream_id, path, lines)
         # Whoever reads stderr looks for the error, and has it.
         if whole and stream_id != "stderr" and time.monotonic() < deadline:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import click
 
@@ -22,9 +23,6 @@ from scramjet_client.cli._options import (
 from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session, pass_session
 from scramjet_client.models.words import NDJSON
-
-if TYPE_CHECKING:
-    from scramjet_client.streams.output import OutputStream
 
 
 @click.group(cls=Group)
@@ -120,12 +118,8 @@ def get(
         scramjet topic get names -n 1
     """
     _tell_new(session, topic)
-    idle = None if follow else _streams.SILENCE
-    until = session.limit(limit)
-
-    def open_it() -> OutputStream:
-        return session.host.get_topic(topic, content_type, idle_timeout=idle, timeout=until)
-
+    limits = {"idle_timeout": None if follow else _streams.SILENCE, "timeout": session.limit(limit)}
+    open_it = partial(session.host.get_topic, topic, content_type, **limits)
     _streams.copy(session, open_it, topic, path, lines)
 
 

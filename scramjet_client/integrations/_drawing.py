@@ -58,13 +58,11 @@ class ViewState:
     """Everything that a view shows.
 
     Attributes:
-        title: Name of the instance.
         facts: The known facts: its status first, then its health and so on.
-        streams: The streams by name.
         interval: Seconds between two rates.
         lines: How many lines of each stream the view shows.
-        error: The error that ended the view, "" if there is none.
-        failure: The program's error, with its place, "" if there is none.
+        error: The error that ended the view, if any.
+        failure: The program's error, with its place, if any.
         moment: The time of this state: "2026-11-30 10:02:33".
         ended: Why no further picture follows, "" while the view is live.
         life: Seconds after which a picture without a successor no longer counts as live.

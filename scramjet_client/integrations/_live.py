@@ -12,7 +12,9 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, ClassVar
+
+import attrs
 
 from scramjet_client._clock import monotonic
 from scramjet_client.errors import ScramjetError
@@ -37,10 +39,9 @@ for _name in ("POLLRDHUP", "POLLHUP", "POLLERR"):
 def has_left(environ: dict[str, Any]) -> Callable[[], bool]:
     """Return a function that says whether the browser has closed its connection; call it in the server's thread.
 
-    Args:
-        environ: A WSGI environment. Gunicorn and Werkzeug's own server (from 2.0) put the socket there, waitress
-            puts a function there, and uWSGI has a module that knows the file descriptor. With other servers the answer
-            is always no. On Windows it is also no while something is unread, and with TLS.
+    Gunicorn and Werkzeug's own server (from 2.0) put the socket into the WSGI environment, waitress puts a function
+    there, and uWSGI has a module that knows the file descriptor. With other servers the answer is always no. On Windows
+    it is also no while something is unread, and with TLS.
     """
     # Waitress knows it after a failed write, or at once if it reads ahead (channel_request_lookahead).
     asked: Callable[[], bool] | None = environ.get("waitress.client_disconnected")
@@ -109,6 +110,7 @@ def _peek(sock: Any) -> bytes:
     return b"?"
 
 
+@attrs.define(eq=False, repr=False)
 class LiveBody:
     """The body of an answer: the items of a live source, read on a separate thread.
 
@@ -117,12 +119,9 @@ class LiveBody:
     ends with the source or `close()`. It is a daemon because a source that can't be closed may block for ever.
 
     Args:
-        items: The items to send.
         source: The object to close at the end.
-        left: Whether the browser has left.
         first: Bytes to send first; empty bytes make the server send the headers.
         heartbeat: Bytes to send after each `every` seconds of silence, or None.
-        every: Seconds.
         last: Makes the bytes to send after the source has failed, from its error; None raises the error. It is not
             called after `close()`, because closing the source makes it fail.
 
@@ -130,29 +129,18 @@ class LiveBody:
         ScramjetError: The source broke off before its end; servers then cut the connection.
     """
 
-    _numbers = itertools.count(1)
+    _numbers: ClassVar[Iterator[int]] = itertools.count(1)
 
-    def __init__(
-        self,
-        items: Iterable[bytes],
-        source: Any,
-        left: Callable[[], bool],
-        *,
-        first: bytes = b"",
-        heartbeat: bytes | None = None,
-        every: float = 5.0,
-        last: Callable[[ScramjetError], bytes] | None = None,
-    ) -> None:
-        self._items = items
-        self._source = source
-        self._left = left
-        self._first: bytes | None = first
-        self._heartbeat = heartbeat
-        self._every = every
-        self._last = last
-        self._ready: queue.Queue[Any] = queue.Queue(_AHEAD)
-        self._thread: threading.Thread | None = None
-        self._closed = False
+    _items: Iterable[bytes]
+    _source: Any
+    _left: Callable[[], bool]
+    _first: bytes | None = attrs.field(default=b"", kw_only=True)
+    _heartbeat: bytes | None = attrs.field(default=None, kw_only=True)
+    _every: float = attrs.field(default=5.0, kw_only=True)
+    _last: Callable[[ScramjetError], bytes] | None = attrs.field(default=None, kw_only=True)
+    _ready: queue.Queue[Any] = attrs.field(factory=lambda: queue.Queue(_AHEAD), init=False)
+    _thread: threading.Thread | None = attrs.field(default=None, init=False)
+    _closed: bool = attrs.field(default=False, init=False)
 
     def __iter__(self) -> Iterator[bytes]:
         return self

@@ -185,11 +185,7 @@ class _Recording(HostClient):
         return found
 
     def remove_all(self) -> list[SequenceClient]:
-        """Kill the instances of the sent sequences, and delete those sequences and the topics.
-
-        Returns:
-            The sequences that the hub keeps for now.
-        """
+        """Kill the instances of what was sent, delete it and the topics; return the sequences that stay for now."""
         kept = []
         for sequence in self._sequences:
             with contextlib.suppress(SequenceNotFoundError):
@@ -291,28 +287,22 @@ class _Heard(Tail):
                 self._keep(data)
 
 
+@attrs.define(eq=False, repr=False, slots=False)
 class Witness(Closing):
     """Records the output of instances while a test runs, whoever reads it, for the test's report.
 
     A LocalHub records it itself. For another hub, this records what this process reads, with any client.
 
-    Args:
-        host: A client of the hub.
-        instances: Returns the ids of the test's instances.
-        remembered: Returns the hub's own record of an instance, by stream, if it is a LocalHub.
+    `instances` returns the ids of the test's instances, and `remembered` a LocalHub's own record of one, by stream.
     """
 
-    def __init__(
-        self,
-        host: HostClient,
-        instances: Callable[[], Iterable[str]],
-        remembered: Callable[[str], Mapping[str, bytes] | None] | None,
-    ) -> None:
-        self._host = host
-        self._instances = instances
-        self._remembered = remembered
-        self._ends: dict[tuple[str, str], _Heard] = {}
-        self._closed = False
+    _host: HostClient
+    _instances: Callable[[], Iterable[str]]
+    _remembered: Callable[[str], Mapping[str, bytes] | None] | None
+    _ends: dict[tuple[str, str], _Heard] = attrs.field(factory=dict, init=False)
+    _closed: bool = attrs.field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
         stream_listeners.append(self._opened)
 
     def _opened(self, path: str, stream: OutputStream) -> None:

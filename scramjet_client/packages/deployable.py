@@ -15,11 +15,7 @@ _CURE = "; write `def name(context, input, *args): ...` that calls it, and deplo
 
 
 def checked_function(function: Any) -> types.FunctionType:
-    """Return the plain function behind its decorators, if a hub can call it.
-
-    Raises:
-        TypeError: It is not a function, or `function(context, input)` can't call it.
-    """
+    """Return the plain function behind its decorators, if a hub can call it; refuse anything else."""
     if isinstance(function, (str, bytes, os.PathLike)):
         raise TypeError(
             f"only a Python function can be deployed, made by def; not {function!r}{_PATH_CURE}"
@@ -61,11 +57,7 @@ def _kind(function: Any) -> str:
 
 
 def owner_of(plain: types.FunctionType) -> type | None:
-    """Return the class beside the script in which a function was defined, or None.
-
-    Raises:
-        TypeError: It is a method, which would get the context as its object.
-    """
+    """Return the class beside the script in which a function was defined, or None; refuse a method."""
     first, *rest = plain.__qualname__.split(".")
     found = plain.__globals__.get(first)
     if not rest or not isinstance(found, type):
@@ -74,7 +66,7 @@ def owner_of(plain: types.FunctionType) -> type | None:
     for each in rest[:-1]:
         holder = getattr(holder, each, None)
     member = inspect.getattr_static(holder, rest[-1], None)
-    if isinstance(member, types.FunctionType):
+    if isinstance(member, types.FunctionType):  # it would get the context as its object
         raise TypeError(
             f"only a Python function can be deployed, made by def; {plain.__qualname__} is a method{_CURE}"
         )

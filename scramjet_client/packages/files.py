@@ -83,10 +83,7 @@ HOW_TO_TAKE_SECRETS = " (take them in by `!name` in .siignore)"
 def find(root: Path, *, node: bool = True, trusted: bool = False) -> Found:
     """Return the files of a folder, sorted by name.
 
-    Args:
-        root: The folder.
-        node: Whether `node_modules` belongs to the package.
-        trusted: Whether to skip the search for secrets, because its content was just installed there.
+    With `node`, `node_modules` belongs to the package. `trusted` content, just installed, is not searched for secrets.
     """
     walk = _Walk(root, Rules(_ignored(root / IGNORE_FILE), node=node), trusted)
     walk.folder(root, "")
@@ -96,11 +93,7 @@ def find(root: Path, *, node: bool = True, trusted: bool = False) -> Found:
 
 
 def _ignored(file: Path) -> list[str]:
-    """Return the lines of an ignore file.
-
-    Raises:
-        ValueError: It is not text. A rule that is not understood could let a secret in.
-    """
+    """Return the lines of an ignore file; refuse one that is not text: a rule may keep a secret out."""
     data = file.read_bytes() if file.is_file() else b""
     # Windows PowerShell writes UTF-16, and editors of Windows put a mark before UTF-8.
     encoding = (
@@ -248,11 +241,7 @@ def in_memory(files: Mapping[str, bytes]) -> list[PackageEntry]:
 
 
 def write(entries: Iterable[PackageEntry], target: IO[bytes]) -> None:
-    """Write entries as a tar.gz whose bytes depend only on their names and contents.
-
-    Raises:
-        OSError: A file could not be read, or became shorter while it was read.
-    """
+    """Write entries as a tar.gz whose bytes depend only on their names and contents."""
     # Names, times, owners and permissions of this machine would change the bytes for the same files.
     with (
         gzip.GzipFile("", "wb", 6, target, mtime=0) as packed,
@@ -272,11 +261,8 @@ def _add(archive: tarfile.TarFile, entry: PackageEntry) -> None:
         info.type, info.mode = tarfile.DIRTYPE, 0o755
         archive.addfile(info)
     else:
-        with _opened(entry.source) as file:
+        source = entry.source
+        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
             info.size = file.seek(0, io.SEEK_END)
             file.seek(0)
             archive.addfile(info, file)
-
-
-def _opened(source: Path | bytes) -> IO[bytes]:
-    return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")

@@ -83,12 +83,9 @@ _LARGEST_VALUE = 1_048_576
 
 @attrs.frozen(kw_only=True)
 class FunctionSource:
-    """The parts of a function that travel, and its name.
+    """The parts of a function that travel: the generated `files`, and modules beside the script, which are `copied`.
 
     Attributes:
-        origin: Where it is from: a file's name, or "a notebook".
-        files: The generated files, by name; `main.py` is the one to run.
-        copied: Modules beside the script, unchanged.
         missing: First names of the modules that the hub's Python must have.
         secrets: One sentence for each possible secret that travels, or that stays here because it may be one.
         notes: One sentence for each other thing that stays here.
@@ -110,12 +107,7 @@ def read_function(
     include: Iterable[str | Path] = (),
     env: Iterable[str] = (),
 ) -> FunctionSource:
-    """Return everything that must travel for a function; see `Package.from_function`.
-
-    Raises:
-        TypeError: It is not a function, or `function(context, input)` can't call it.
-        ValueError: Its source is missing, or it uses something that can't travel.
-    """
+    """Return everything that must travel for a function; see `Package.from_function`, and its errors."""
     plain = checked_function(function)
     names = _names_of(env)
     named, secret = named_files(include, plain.__globals__)

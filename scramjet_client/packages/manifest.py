@@ -236,11 +236,7 @@ NAMED_MAIN = "scramjet_main.py"
 
 
 def read_named(file: Path, module: str, name: str) -> Contents:
-    """Return the package content for a function of a module, without the module itself, which it imports by its name.
-
-    Raises:
-        ValueError: The file is not Python, has no such function, or no hub can call it.
-    """
+    """Return the package content for a function of a module, without the module, which it imports by its name."""
     tree = _parsed_python(file)
     found = [each for each in tree.body if name in _bound(each)]
     if not found:

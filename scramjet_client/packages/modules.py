@@ -66,11 +66,7 @@ class LocalModules:
 
     @classmethod
     def of_file(cls, file: Path) -> LocalModules:
-        """Return the modules of a program that is a single file: the modules beside it.
-
-        Raises:
-            ValueError: They are too large to travel.
-        """
+        """Return the modules of a program that is a single file: the modules beside it."""
         main = PackageEntry(name=file.name, size=file.stat().st_size, source=file)
         self = cls({"__file__": str(file)}, [main])
         # On the hub, the program's folder comes first on the path. Here it may not be on the path at all.
@@ -80,11 +76,7 @@ class LocalModules:
 
     @classmethod
     def of_module(cls, root: Path, module: str) -> LocalModules:
-        """Return a module in a folder, `pkg.app` of `root`, and the modules beside it that it needs.
-
-        Raises:
-            ValueError: They are too large to travel.
-        """
+        """Return a module in a folder, `pkg.app` of `root`, and the modules beside it that it needs."""
         self = cls({"__file__": str(root / "__init__.py")})
         self._first = Path(realpath(root))
         self._folders.add(str(self._first))
@@ -112,11 +104,7 @@ class LocalModules:
                     yield f"__import__({below!r})"
 
     def take(self, module: str, user: Snippet, name: str) -> None:
-        """Record a module; if it is a file beside the script, take it along.
-
-        Raises:
-            ValueError: It cannot be imported elsewhere, or is too large to travel.
-        """
+        """Record a module, and take a file beside the script along; refuse what is too large, or the script itself."""
         top = module.partition(".")[0]
         if top == "__main__":
             raise user.refusal(name, "which is the running script itself")
@@ -234,11 +222,7 @@ _SUFFIXES = (*importlib.machinery.SOURCE_SUFFIXES, *importlib.machinery.EXTENSIO
 def named_files(
     include: Iterable[str | Path], namespace: Mapping[str, Any]
 ) -> tuple[list[PackageEntry], list[str]]:
-    """Return the files that the user of a function has named, and those among them that may hold secrets.
-
-    Raises:
-        ValueError: A named file does not exist.
-    """
+    """Return the files that the user of a function has named, and those among them that may hold secrets."""
     base = Path(script_folder(namespace))
     found: dict[str, PackageEntry] = {}
     secret: list[str] = []

@@ -371,11 +371,7 @@ class Package(Closing):
 
 
 def package_of_word(word: str) -> Package:
-    """Return the package of a folder, a file, or a function: `module:function`, `file.py:function`.
-
-    Raises:
-        ValueError: There is none.
-    """
+    """Return the package of a folder, a file, or a function: `module:function`, `file.py:function`."""
     where, separator, name = word.rpartition(":")
     if separator and not Path(word).exists():
         return package_of_module(*module_of_word(where), name)

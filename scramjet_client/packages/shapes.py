@@ -77,11 +77,7 @@ def _imported(node: ast.expr, tree: ast.Module) -> str:
 
 
 def needs_adapter(run: ast.stmt | None) -> bool:
-    """Return whether not every hub takes a program's `run` unchanged.
-
-    Args:
-        run: What `run_of` returns.
-    """
+    """Return whether not every hub takes a program's `run` unchanged."""
     if run is None or isinstance(run, ast.Import):
         return False
     if isinstance(run, ast.ImportFrom):

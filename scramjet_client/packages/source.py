@@ -134,11 +134,7 @@ def _cells() -> Mapping[str, Any]:
 
 
 def function_snippet(function: types.FunctionType, source: str | None = None) -> Snippet:
-    """Return the source of a function; `source` is the text that defines it, where Python itself does not know it.
-
-    Raises:
-        ValueError: There is no source, or the function was made from a different one.
-    """
+    """Return the source of a function; `source` is the text that defines it, where Python itself does not know it."""
     name, file = function.__name__, function.__code__.co_filename
     if source is not None:
         return _given(function, source)

@@ -44,9 +44,7 @@ def _history() -> list[str]:
 def _goes_on(block: list[str], line: str) -> bool:
     """Return whether a line continues the statement before it."""
     word = line.split(":", maxsplit=1)[0].split(" ", maxsplit=1)[0].split("(", maxsplit=1)[0]
-    if line[:1].isspace() or word in _CLAUSES:
-        return True
-    if block[-1].lstrip().startswith("@"):
+    if line[:1].isspace() or word in _CLAUSES or block[-1].lstrip().startswith("@"):
         return True
     # A bracket or a string is still open.
     try:

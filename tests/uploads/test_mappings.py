@@ -32,7 +32,7 @@ MAPPINGS: dict[str, tuple[Callable[[], Any], Any]] = {
     "mappingproxy": (lambda: types.MappingProxyType({"a": 1}), {"a": 1}),
     "ChainMap": (lambda: collections.ChainMap({"a": 1}, {"b": 2}), {"a": 1, "b": 2}),
     "UserDict": (lambda: collections.UserDict(a=1), {"a": 1}),
-    "environ": (lambda: os.environ, dict(os.environ)),
+    "environ": (lambda: os.environ, {"PATH": os.environ["PATH"]}),
     "ConfigParser": (config, {"DEFAULT": {}, "a": {"b": "c"}}),
     "nested": (lambda: {"x": types.MappingProxyType({"a": 1})}, {"x": {"a": 1}}),
     "form": (lambda: MultiDict([("a", "1"), ("b", "2")]), {"a": "1", "b": "2"}),

@@ -5,6 +5,7 @@ import io
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,26 @@ def test_kinds_of_sources(value, pieces):
 def test_list_of_small_items_is_gathered():
     """Items that are in memory already go out together: a list of lines is not one write a line."""
     assert sent(["a\n", b"b\n", ""]) == [b"a\nb\n"]
+
+
+@pytest.mark.parametrize("kind", [list, iter])
+def test_json_has_a_line_for_each_item(kind: Callable[[list[object]], object]):
+    """Items that are in memory are one piece if they are short together; from an iterator each goes when it comes."""
+    lines = JsonLines(kind([{"a": 1}, "b"]))
+
+    assert lines.whole == (b'{"a":1}\n"b"\n' if kind is list else None)
+    assert [bytes(each) for each in lines] == (
+        [b'{"a":1}\n"b"\n'] if kind is list else [b'{"a":1}\n', b'"b"\n']
+    )
+
+
+def test_gathered_items_stay_below_the_size_of_a_piece():
+    """A long list goes out piece by piece, each as soon as it is full, and with nothing left out."""
+    items = [b"x" * (PIECE // 4)] * 9
+
+    pieces = sent(items)
+
+    assert [len(piece) for piece in pieces] == [PIECE, PIECE, PIECE // 4]
 
 
 def test_long_bytes_are_cut_into_pieces():
