@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar, Union
+from typing import Any, NoReturn, TypeVar, Union
 
 _F = TypeVar("_F", bound="Reading | Given | NewFile")
 
@@ -74,6 +74,7 @@ class Reading:
 
     def __init__(self, file: Any) -> None:
         self.partner = ""
+        self._file = file
         self.status = _stat_of(file)
         name = getattr(file, "name", None) if hasattr(file, "read") else file
         self.shown = repr(os.fspath(name)) if isinstance(name, (str, os.PathLike)) else "the file"
@@ -89,8 +90,24 @@ class Reading:
         if self.status is not None:
             _in_use.send(self, self.status, name)
 
+    def end(self) -> Iterator[NoReturn]:
+        """Yield nothing, as the last part of what is sent.
+
+        Raises (when iterated):
+            OSError: The file has become shorter since, so that a part of it may be missing.
+        """
+        yield from ()
+        before, now = self.status, _stat_of(self._file)
+        if before is None or now is None or not os.path.samestat(before, now):
+            return
+        if now.st_size < before.st_size:
+            raise OSError(
+                f"{self.shown} became shorter while it was sent: it had {before.st_size} bytes, and has {now.st_size}"
+            )
+
     def close(self) -> None:
         """Tell that it has been read; safe to call twice."""
+        self._file = None
         _in_use.forget(self)
 
 

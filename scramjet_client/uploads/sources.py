@@ -479,6 +479,8 @@ class Source:
             raise
         # An empty chunk is the end of an HTTP body.
         self._items: Iterator[bytes | memoryview] = filter(len, self._given)
+        if self.reading is not None and self.reading.status is not None:
+            self._items = itertools.chain(self._items, self.reading.end())
 
     def _start(self, value: Any) -> _Pieces:
         if _is_path(value):
@@ -693,7 +695,9 @@ class JsonLines:
             except StreamConsumedError as error:
                 raise ValueError(_READ_ALREADY) from error
             self._close = _method(items, "close")
-            self._lines = itertools.chain(map(_json_line, items), Answers(value).end())
+            self._lines = itertools.chain(
+                map(_json_line, items), Answers(value).end(), self.reading.end()
+            )
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         return self
