@@ -5,7 +5,7 @@ HUB ?= local
 BEFORE ?= main
 ARGS ?=
 WORKERS ?= 4
-QUICK_WORKERS ?= 4
+QUICK_WORKERS ?= 6
 # Where the tests of the client itself are; the rest would only be collected.
 QUICK ?= $(addprefix tests/,api clients http instances packages streams uploads) \
     $(foreach name,architecture config errors live_objects names parity,tests/test_$(name).py)
