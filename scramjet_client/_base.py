@@ -220,6 +220,14 @@ def _inner(error: BaseException) -> bool:
     return all(is_beneath(module_of(frame)) for frame, _ in walk_tb(error.__traceback__))
 
 
+def without_callers(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback from the first frame outside of this package on: of a generator of the user, its own lines."""
+    found = trace
+    while found is not None and module_of(found.tb_frame).partition(".")[0] == PACKAGE:
+        found = found.tb_next
+    return found or trace
+
+
 def _outer(trace: TracebackType | None) -> TracebackType | None:
     """Return a traceback without the frames below the call into this package."""
     kept: list[TracebackType] = []

@@ -185,6 +185,11 @@ class NewFile:
             descriptor = os.open(path, flags | os.O_EXCL, 0o666)
         except FileExistsError:
             return os.open(path, flags, 0o666)
+        except FileNotFoundError as error:
+            folder = os.path.dirname(path)
+            if folder and not os.path.isdir(folder):
+                error.strerror = f"there is no folder {folder!r}; make it first"
+            raise
         self.made = True
         return descriptor
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from urllib3.util import wait_for_write
 
-from scramjet_client._base import safe_repr, tell_aside
+from scramjet_client._base import safe_repr, tell_aside, without_callers
 from scramjet_client._clock import monotonic
 from scramjet_client.errors import UploadError
 from scramjet_client.http import forks
@@ -319,6 +319,8 @@ class BodyWriter:
         except BaseException as error:  # kept, and raised to the thread that waits for the upload
             if self._is_fork:
                 raise
+            # Of this thread's calls, the source's own matter to those who read the traceback.
+            error.__traceback__ = without_callers(error.__traceback__)
             self.error = self.error or error
         if self._is_fork:
             return

@@ -536,10 +536,10 @@ def test_command_gives_the_collector_back(scramjet: Command):
         ("seq run ./echo.py -i in -o in", "-o in would replace its input"),
         ("seq run ./echo.py -i in -o ./echo.py", "would replace the program"),
         ("seq run ./echo.py -i in -c @c.json -o c.json", "would replace a file of its arguments"),
-        ("seq run ./echo.py -i in -o none/x", "none/x: No such file"),
+        ("seq run ./echo.py -i in -o none/x", "none/x: there is no folder 'none'; make it first"),
         ("seq pack ./echo.py -o echo.py", "-o echo.py would replace the program"),
-        ("seq pack ./echo.py -o none/x", "none/x: No such file"),
-        ("inst output ID -o none/x", "none/x: No such file"),
+        ("seq pack ./echo.py -o none/x", "none/x: there is no folder 'none'; make it first"),
+        ("inst output ID -o none/x", "none/x: there is no folder 'none'; make it first"),
         ("inst output 11111111-1111-1111-1111-111111111111 -o in", "not found"),
     ],
 )

@@ -11,13 +11,20 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, as_completed
 from typing import Any
 
 import pytest
 
-from scramjet_client import HostClient, InstanceClient, InstanceNotFoundError, UploadCancelledError
+from scramjet_client import (
+    HostClient,
+    InstanceClient,
+    InstanceNotFoundError,
+    UploadCancelledError,
+    UploadError,
+)
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.threads import client_threads
 from tests.support.waiting import LIMIT, eventually
@@ -113,6 +120,18 @@ def test_cancel_of_what_is_done(instance: InstanceClient):
 def _fails() -> Iterator[bytes]:
     yield b"x"
     raise KeyError("of the source")
+
+
+def test_traceback_of_a_source_has_its_own_lines(instance: InstanceClient):
+    """Whoever reads why a source failed finds the source, and not the thread that asked it for an item."""
+    with pytest.raises(UploadError) as caught:
+        instance.send_input(_fails())
+
+    cause = caught.value.__cause__
+    assert isinstance(cause, KeyError)
+    assert [frame.f_code.co_name for frame, _ in traceback.walk_tb(cause.__traceback__)] == [
+        "_fails"
+    ]
 
 
 @pytest.fixture
