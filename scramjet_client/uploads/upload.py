@@ -279,8 +279,8 @@ class Upload(Live, Future[_R]):
                 raise
             # Named first: the writer's error after the abort is not the cause.
             named = self._named(error)
-            if isinstance(named, HubTimeoutError) and self._is_held_back():
-                named.message += self._transfer.held_back()
+            if isinstance(named, HubTimeoutError):
+                named.message += self._why_late()
             self.abort()
             # A generator that is not blocked is then closed before its error is raised.
             self.writer.join(_CLOSING)
@@ -399,10 +399,13 @@ class Upload(Live, Future[_R]):
 
         return look
 
-    def _is_held_back(self) -> bool:
-        """Return whether the time of the upload is over, and its source has not taken that time."""
-        late = self._exchange is not None and self._exchange.is_late()
-        return late and not self.writer.waits_for_source
+    def _why_late(self) -> str:
+        """Return what an upload whose time is over has waited for, as the end of a sentence; "" if nobody knows."""
+        if self._exchange is None or not self._exchange.is_late():
+            return ""
+        if self.writer.waits_for_source:
+            return f"; it waited for its source, which has given {self.bytes_sent} bytes"
+        return self._transfer.held_back()
 
     def _new_exchange(self, watch: IdleHook | None) -> Exchange:
         """Return the exchange of the next request; all exchanges share one deadline."""

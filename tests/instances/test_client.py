@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 import warnings
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -387,6 +388,19 @@ def test_time_limit_of_a_send(instance: InstanceClient, there: Instance):
         instance.send_input("x", {"timeout": 0.3})
 
     assert time.monotonic() - began >= 0.3
+
+
+def test_time_limit_of_a_source_that_gives_nothing(instance: InstanceClient):
+    """The error blames the source, and not the hub, which answers what has an end."""
+    over = threading.Event()
+
+    def source() -> Iterator[str]:
+        yield "one"
+        over.wait(LIMIT)
+
+    with pytest.raises(HubTimeoutError, match="it waited for its source, which has given 3 bytes"):
+        instance.send_input(source(), timeout=0.3)
+    over.set()
 
 
 def test_cancel_while_the_hub_takes_nothing(instance: InstanceClient, there: Instance):
