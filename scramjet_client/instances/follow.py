@@ -54,8 +54,14 @@ class Feeds:
     def __init__(self, uploads: Sequence[Upload[Any]], news: Callable[[], object]) -> None:
         self._uploads = uploads
         self._cut_at: float | None = None
+
+        def note(done: Upload[Any]) -> None:
+            # `check` answers for a failure. One that comes after its last look is of the end: nobody is told.
+            done.exception()
+            news()
+
         for upload in uploads:
-            upload.add_done_callback(lambda _done: news())
+            upload.add_done_callback(note)
 
     def check(self, *, ended: bool = False) -> None:
         """Raise an upload's error; `ended` says that the instance has ended.
