@@ -55,7 +55,7 @@ class Feeds:
         self._uploads = uploads
         self._cut_at: float | None = None
 
-        def note(done: Upload[Any]) -> None:
+        def note(done: Any) -> None:
             # `check` answers for a failure. One that comes after its last look is of the end: nobody is told.
             done.exception()
             news()
