@@ -6,6 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_DEEP = 200
+"""How many values may lie in one another before JSON may fail by it."""
+
 _NAMES = {"appConfig": "app_config"}
 """The names by which users know keys of a body."""
 
@@ -61,9 +64,6 @@ def is_deep(value: Any) -> bool:
         if not level:
             return False
     return True
-
-
-_DEEP = 200
 
 
 def refuse_double_keys(value: Any, what: str = "it") -> None:

@@ -185,7 +185,9 @@ class AnswerReader(io.RawIOBase):
             raise error
         elif isinstance(error, (*FOREIGN, AttributeError, ValueError)):
             # http.client finds None in place of its connection if another thread closes it during the read.
-            raise self.ending(error) from quiet(error)
+            ended = self.ending(error)
+            # That of an upload names what the source raised, which is why the connection was cut.
+            raise ended from ended.__cause__ or quiet(error)
         else:
             raise error
 

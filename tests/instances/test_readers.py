@@ -353,15 +353,15 @@ def test_upload_needs_no_block(host: HostClient):
 PLAIN = """
 import sys, threading, logging
 from scramjet_client import HostClient
-if sys.argv[3] == "logging":
+if sys.argv[4] == "logging":
     logging.basicConfig()
 def source():
     yield "a"
     raise KeyError("of the source")
 def line(_):
     raise KeyError("of the callable")
-host = HostClient(sys.argv[1], token=sys.argv[4])
-instance = host.get_instance_client(sys.argv[2])
+host = HostClient(sys.argv[1], token=sys.argv[2])
+instance = host.get_instance_client(sys.argv[3])
 over = threading.Event()
 if sys.argv[5] == "upload":
     upload = instance.submit_input(source())
@@ -384,25 +384,31 @@ over.wait(60)
 """
 
 
-@pytest.mark.parametrize("setting", ["plain", "logging"])
-@pytest.mark.parametrize("kind", ["upload", "kept", "ending", "follow"])
-def test_failure_that_nobody_asks_for_is_shown_once(
-    host: HostClient, hub: LocalHub, setting: str, kind: str
-):
-    """A plain script shows it as a warning, one that logs shows it in its log: once, and never not at all."""
+def said_by(script: str, host: HostClient, hub: LocalHub, *words: str) -> str:
+    """Run a script on an instance of its own, and return what is on its stderr."""
     instance = host.deploy(shout).start()
     done = subprocess.run(
-        [sys.executable, "-c", PLAIN, hub.url, instance.id, setting, hub.token or "", kind],
+        [sys.executable, "-c", script, hub.url, hub.token or "", instance.id, *words],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
     instance.kill()
+    return done.stderr
 
-    assert done.stderr.count("nobody asked") == 1, done.stderr
-    assert ("RuntimeWarning" in done.stderr) == (setting == "plain")
-    assert ("WARNING:scramjet_client:" in done.stderr) == (setting == "logging")
+
+@pytest.mark.parametrize("setting", ["plain", "logging"])
+@pytest.mark.parametrize("kind", ["upload", "kept", "ending", "follow"])
+def test_failure_that_nobody_asks_for_is_shown_once(
+    host: HostClient, hub: LocalHub, setting: str, kind: str
+):
+    """A plain script shows it as a warning, one that logs shows it in its log: once, and never not at all."""
+    said = said_by(PLAIN, host, hub, setting, kind)
+
+    assert said.count("nobody asked") == 1, said
+    assert ("RuntimeWarning" in said) == (setting == "plain")
+    assert ("WARNING:scramjet_client:" in said) == (setting == "logging")
 
 
 SLOW_TO_SAY = """
@@ -412,8 +418,8 @@ saying = threading.Event()
 def show(message, *_):
     saying.set()
     while threading.main_thread().is_alive():
-        time.sleep(0.01)
-    time.sleep(0.2)
+        time.sleep(0.01)  # the main thread goes on to its end
+    time.sleep(0.2)  # in which an end that does not wait is over
     sys.stderr.write(str(message))
 warnings.showwarning = show
 def source():
@@ -426,17 +432,9 @@ saying.wait(60)
 
 def test_end_of_the_interpreter_waits_for_a_word(host: HostClient, hub: LocalHub):
     """A background thread that says something as the main thread ends says it to the end."""
-    instance = host.deploy(shout).start()
-    done = subprocess.run(
-        [sys.executable, "-c", SLOW_TO_SAY, hub.url, hub.token or "", instance.id],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    instance.kill()
+    said = said_by(SLOW_TO_SAY, host, hub)
 
-    assert done.stderr.count("nobody asked") == 1, done.stderr
+    assert said.count("nobody asked") == 1, said
 
 
 # -- what people do not read ---------------------------------------------------------------------------

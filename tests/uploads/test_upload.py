@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, as_completed
 from typing import Any
@@ -25,6 +26,7 @@ from scramjet_client import (
     UploadCancelledError,
     UploadError,
 )
+from scramjet_client.instances.follow import Feeds
 from tests.support.scripted_hub import H1Hub, Instance
 from tests.support.threads import client_threads
 from tests.support.waiting import LIMIT, eventually
@@ -272,3 +274,38 @@ def test_many_uploads_leave_nothing(instance: InstanceClient):
         instance.send_input(b"x")
 
     eventually(lambda: scramjet_threads() == [])
+
+
+def _shout(context, input):
+    for text in input:
+        yield text.upper()
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_failure_of_an_upload_that_is_fed_is_told_by_its_feeder(
+    h1_host: HostClient, caplog: pytest.LogCaptureFixture
+):
+    """A run answers for its uploads: one that fails after the run's last look, because of the end, is no news."""
+    over = threading.Event()
+    with caplog.at_level(logging.WARNING, "scramjet_client"):
+        upload = h1_host.get_instance_client("nope").submit_input(b"x")
+        Feeds([upload], over.set)
+        left = weakref.ref(upload)
+        del upload
+        assert over.wait(LIMIT)
+        eventually(lambda: left() is None)
+
+    assert "nobody asked" not in caplog.text
+
+
+def test_reader_of_inout_gets_the_cause(host: HostClient):
+    """The reader of an `inout` whose source raises gets that as the cause, and not how the connection broke."""
+    with (
+        host.deploy(_shout).start().inout(_fails()) as answers,
+        pytest.raises(UploadError) as failure,
+    ):
+        answers.read()
+
+    cause = failure.value.__cause__
+    assert isinstance(cause, KeyError), repr(cause)
+    assert [each.name for each in traceback.extract_tb(cause.__traceback__)] == ["_fails"]
