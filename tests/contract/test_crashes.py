@@ -17,6 +17,7 @@ from typing import Any
 
 import attrs
 import pytest
+import requests
 
 from scramjet_client import (
     Cause,
@@ -414,10 +415,11 @@ def test_text_that_is_not_utf_8(hub: Hub, host: HostClient):
     instance = host.deploy(echo).start()
     with pytest.raises(UnsupportedByHubError, match="offset 3"):
         instance.send_input(b"caf\xe9\n", type="text/plain")
-    host.client.send_stream(
-        f"instance/{instance.id}/input", b"caf\xe9\n", type="text/plain", end=True
-    )
-    info = instance.wait(PATIENCE)
+    url = f"{hub.url}/instance/{instance.id}/input"
+    text = {"Content-Type": "text/plain"}
+    # A hub does not end its answer to an input whose program has crashed by then.
+    with requests.post(url, b"caf\xe9\n", headers=text, stream=True, timeout=PATIENCE):
+        info = instance.wait(PATIENCE)
 
     assert info.status == "crashed"
     assert info.cause.type == "UnicodeDecodeError"
