@@ -320,15 +320,14 @@ class _Inlet(io.RawIOBase):
         now = monotonic()
         if exchange.until is not None and now >= exchange.until:
             raise WaitEnded("its time is over")
-        ends = [
-            *([exchange.deadline] if exchange.deadline is not None else []),
-            *([began + limit] if limit is not None else []),
-        ]
-        if ends and now >= min(ends):
+        end = exchange.deadline
+        if limit is not None:
+            end = began + limit if end is None else min(end, began + limit)
+        if end is not None and now >= end:
             if exchange.is_late():
                 exchange.overdue = exchange.limit
             raise socket.timeout("timed out")
-        waits = [min(end - now, LONGEST_WAIT) for end in ends]
+        waits = [] if end is None else [min(end - now, LONGEST_WAIT)]
         if exchange.on_idle is not None:
             waits.append(exchange.poll)
         if exchange.until is not None:

@@ -735,31 +735,25 @@ class Utf8Only:
         self.whole: memoryview | None = source.whole
         self._source = source
         self._route, self._cure = route, cure
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._offset = 0
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
+        offset, begun = 0, b""
         for item in self._source:
-            held, _ = self._decoder.getstate()
-            data = held + item if held else item
+            data = begun + item if begun else item
             try:
-                self._decoder.decode(item)
+                size = codecs.utf_8_decode(data)[1]
             except UnicodeDecodeError as error:
-                at = self._offset + error.start
-                raise self._refusal(
-                    at, bytes(data[error.start : error.end]), error.reason
-                ) from None
-            left, _ = self._decoder.getstate()
-            whole = data[: len(data) - len(left)]
-            self._offset += len(whole)
+                found = bytes(data[error.start : error.end])
+                raise self._refusal(offset + error.start, found, error.reason) from None
+            whole, begun = data[:size], bytes(data[size:])
+            offset += size
             # The source can't change the size of its buffer as long as somebody looks at it.
             del item, data
-            if len(whole):
+            if size:
                 yield whole
             del whole
-        held, _ = self._decoder.getstate()
-        if held:
-            raise self._refusal(self._offset, held, "unexpected end of data")
+        if begun:
+            raise self._refusal(offset, begun, "unexpected end of data")
 
     def _refusal(self, offset: int, found: bytes, reason: str) -> UnsupportedByHubError:
         return UnsupportedByHubError(
