@@ -254,7 +254,7 @@ def _refuse(name: str) -> None:
     from importlib.util import find_spec  # noqa: PLC0415
 
     if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None:
-        nearest = import_module(f"{__name__}._names").nearest
+        nearest = import_module(f"{__name__}._common.names").nearest
         known = {each.lower(): each for each in [*_HOMES, *_ELSEWHERE]}
         near = known.get(nearest(name.lower().replace("_", ""), known, _SIMILAR), "")
         if near in _ELSEWHERE:

@@ -11,7 +11,7 @@ from traceback import format_exception, walk_tb
 from types import FrameType, TracebackType
 from typing import NoReturn, TypeVar
 
-from scramjet_client._names import PACKAGE, Guided, advised, is_beneath, module_of
+from scramjet_client._common.names import PACKAGE, Guided, advised, is_beneath, module_of
 
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)

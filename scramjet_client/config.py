@@ -24,7 +24,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._kept_tokens import UnsafeTokenFile, find_token
+from scramjet_client._common.kept_tokens import UnsafeTokenFile, find_token
 from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.durations import duration
 from scramjet_client.http.settings import (

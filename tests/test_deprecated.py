@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import scramjet_client
-from scramjet_client._deprecated import warn_of
+from scramjet_client._common.deprecated import warn_of
 from tests.support.waiting import LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent

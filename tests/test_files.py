@@ -22,7 +22,7 @@ from scramjet_client import (
     SequenceClient,
     SequenceNotFoundError,
 )
-from scramjet_client._files import Given, NewFile, Reading
+from scramjet_client._common.files import Given, NewFile, Reading
 from scramjet_client.hub import LocalHub
 from tests.support.waiting import LIMIT
 

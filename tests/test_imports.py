@@ -21,7 +21,7 @@ LATER = {
     "decimal",
     "difflib",
     "html",
-    "scramjet_client._kept_tokens",
+    "scramjet_client._common.kept_tokens",
     "scramjet_client.api.generations",
     "scramjet_client.config",
     "scramjet_client.models.hub",

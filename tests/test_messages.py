@@ -34,7 +34,7 @@ from scramjet_client import (
     Tuning,
     errors,
 )
-from scramjet_client._kept_tokens import keep_token
+from scramjet_client._common.kept_tokens import keep_token
 from scramjet_client.hub import LocalHub
 from scramjet_client.uploads.options import plan
 from scramjet_client.uploads.upload import Upload
@@ -131,7 +131,7 @@ class World:
     def without_hubs(self) -> None:
         """Hide the hubs that somebody runs on this machine."""
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr("scramjet_client._kept_tokens._bases", list)
+        patch.setattr("scramjet_client._common.kept_tokens._bases", list)
 
     def start(self, program: Callable[..., Any]) -> InstanceClient:
         id = self.local.add_sequence(program.__name__, program)

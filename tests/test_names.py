@@ -30,7 +30,7 @@ from scramjet_client import (
     Termination,
     Timeouts,
 )
-from scramjet_client._names import SYNONYMS, Guided
+from scramjet_client._common.names import SYNONYMS, Guided
 from scramjet_client.hub import LocalHub
 from tests.support.cases import mostly_long
 from tests.support.waiting import LIMIT
@@ -240,7 +240,7 @@ def test_advice_leaves_no_frame_in_a_traceback():
         HOST.get_version()
 
     text = "".join(traceback.format_exception(None, caught.value, caught.value.__traceback__))
-    assert "/_names.py" not in text or "in call\n" not in text
+    assert "/_common/names.py" not in text or "in call\n" not in text
     assert "urllib3/" not in text
     assert "requests/" not in text
     assert "in get_version" in text
@@ -538,7 +538,7 @@ def test_interrupt_shows_the_users_line(tmp_path: Path, call: str, last: str):
     assert "During handling" not in said
     assert not re.search(r"urllib3|requests/|/http/", said)
     assert any(line.endswith(last) for line in frames), frames
-    assert len([line for line in frames if "_names.py" not in line]) <= 3
+    assert len([line for line in frames if "_common/names.py" not in line]) <= 3
     if sys.version_info >= (3, 11) and call == "instance.run()":
         assert (
             "run() sent no input; if the program waits for the end of its input, input=b'' ends it"

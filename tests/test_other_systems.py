@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 POSIX_ALONE = (
     "scramjet_client/hub/",
-    "scramjet_client/_kept_tokens.py",
+    "scramjet_client/_common/kept_tokens.py",
     "scramjet_client/cli/_dev_debugger.py",
 )
 """What runs and finds a LocalHub, and debugs what runs on it: it needs processes and locks of POSIX."""

@@ -1,6 +1,6 @@
 """Here was `InstanceClient` before 0.2."""
 
-from scramjet_client._deprecated import moved
+from scramjet_client._common.deprecated import moved
 
 __all__ = ["InstanceClient"]  # noqa: F822 - they come by __getattr__
 __getattr__ = moved(__name__, __all__, gone_in="0.4")

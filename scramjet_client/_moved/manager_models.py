@@ -1,6 +1,6 @@
 """Here were `AccessKey` and others before 0.2."""
 
-from scramjet_client._deprecated import moved
+from scramjet_client._common.deprecated import moved
 
 __all__ = [  # noqa: F822 - they come by __getattr__
     "AccessKey",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from scramjet_client._base import public
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.errors import NotFoundError
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange

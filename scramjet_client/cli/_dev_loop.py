@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Union
 import attrs
 import click
 
-from scramjet_client._signals import ENDING, taken
-from scramjet_client._trace import TraceWriter
+from scramjet_client._common.signals import ENDING, taken
+from scramjet_client._common.trace import TraceWriter
 from scramjet_client.cli import _exits, _running, _say
 from scramjet_client.cli._bodies import is_text
 from scramjet_client.cli._dev_debugger import Debugger

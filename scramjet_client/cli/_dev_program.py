@@ -14,9 +14,9 @@ from pathlib import Path
 import attrs
 import click
 
-from scramjet_client._files import replaced_by
-from scramjet_client._names import nearest
-from scramjet_client._trace import is_trace
+from scramjet_client._common.files import replaced_by
+from scramjet_client._common.names import nearest
+from scramjet_client._common.trace import is_trace
 from scramjet_client.cli._options import refuse_to_replace
 from scramjet_client.models import Cause
 from scramjet_client.packages import requirements as _pip

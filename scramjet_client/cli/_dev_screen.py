@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from scramjet_client._log_records import HUB, full_record_of
-from scramjet_client._trace import packed
+from scramjet_client._common.log_records import HUB, full_record_of
+from scramjet_client._common.trace import packed
 from scramjet_client.cli import _output, _say
 
 _COLOURS = {

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from scramjet_client._files import replaced_by
+from scramjet_client._common.files import replaced_by
 from scramjet_client.cli._complete import complete_instance, complete_sequence, complete_topic
 from scramjet_client.cli._numbers import count_type, seconds_type
 from scramjet_client.cli._words import Advice

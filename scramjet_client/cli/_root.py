@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from scramjet_client import __version__
-from scramjet_client._signals import ENDING, taken
+from scramjet_client._common.signals import ENDING, taken
 from scramjet_client.cli import _exits, _say
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._session import Session, connection, given

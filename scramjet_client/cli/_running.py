@@ -13,8 +13,8 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._files import NewFile
-from scramjet_client._trace import packed
+from scramjet_client._common.files import NewFile
+from scramjet_client._common.trace import packed
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _bodies, _exits, _output, _say
 from scramjet_client.cli._hints import say_advice

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from scramjet_client._files import NewFile
-from scramjet_client._log_records import LogRecord, full_record_of, indented
+from scramjet_client._common.files import NewFile
+from scramjet_client._common.log_records import LogRecord, full_record_of, indented
 from scramjet_client.cli import _output, _say
 from scramjet_client.cli._options import LEVELS, follows
 from scramjet_client.cli._progress import progress

@@ -423,7 +423,7 @@ def about_terminal(line: Sequence[str], ctx: click.Context) -> click.UsageError 
 
 
 def _misspelt(word: str, names: Sequence[str]) -> str:
-    from scramjet_client._names import misspelt  # noqa: PLC0415 - for a wrong word alone
+    from scramjet_client._common.names import misspelt  # noqa: PLC0415 - for a wrong word alone
 
     return misspelt(word, names)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from scramjet_client._kept_tokens import kept_at
+from scramjet_client._common.kept_tokens import kept_at
 from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _output, _say, _streams
 from scramjet_client.cli._click import Group
@@ -100,7 +100,7 @@ def page(session: Session, port: int) -> None:
     Example:
         scramjet hub page --port 8001 --url https://hub.example/api/v1
     """
-    from scramjet_client._kept_tokens import keep_token  # noqa: PLC0415
+    from scramjet_client._common.kept_tokens import keep_token  # noqa: PLC0415
     from scramjet_client.hub._proxy import PageProxy  # noqa: PLC0415 - the extra "hub"
     from scramjet_client.hub._signals import ended_by_signals  # noqa: PLC0415
 

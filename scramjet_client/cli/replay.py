@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scramjet_client._trace import read_trace
+from scramjet_client._common.trace import read_trace
 from scramjet_client.cli import _exits, _output, _say
 from scramjet_client.cli._click import Command
 from scramjet_client.cli._running import remove

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import select_proxy
 
-from scramjet_client._clock import monotonic
-from scramjet_client._kept_tokens import hubs_here, kept_at
+from scramjet_client._common.clock import monotonic
+from scramjet_client._common.kept_tokens import hubs_here, kept_at
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (
     HubResponseError,

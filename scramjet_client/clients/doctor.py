@@ -23,7 +23,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 from scramjet_client import __version__
 from scramjet_client._base import Shown, printable, public
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.api.answers import version_from
 from scramjet_client.api.generations import generation_from
 from scramjet_client.api.http_client import HttpClient

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client import models
 from scramjet_client._base import Rows, public
-from scramjet_client._names import guessed, refused
+from scramjet_client._common.names import guessed, refused
 from scramjet_client.api.answers import (
     config_from,
     entities_from,

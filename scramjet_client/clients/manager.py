@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scramjet_client._base import public
-from scramjet_client._names import guessed
+from scramjet_client._common.names import guessed
 from scramjet_client.api.answers import (
     disconnected_from,
     hubs_from,

@@ -15,8 +15,8 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._clock import monotonic
-from scramjet_client._trace import COMPARED, Run, sizes_of, unpacked
+from scramjet_client._common.clock import monotonic
+from scramjet_client._common.trace import COMPARED, Run, sizes_of, unpacked
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
 from scramjet_client.instances.client import InstanceClient

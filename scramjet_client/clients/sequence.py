@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import public
-from scramjet_client._names import guessed, refused
+from scramjet_client._common.names import guessed, refused
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.handles import Handle

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 
 _T = TypeVar("_T")
 

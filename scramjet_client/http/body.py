@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib3.util import wait_for_write
 
 from scramjet_client._base import safe_repr, tell_aside, without_callers
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.errors import UploadError
 from scramjet_client.http import forks
 from scramjet_client.http.contexts import in_context

@@ -19,7 +19,7 @@ from urllib3.exceptions import InvalidHeader
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import show_briefly
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.http.answers import too_long
 from scramjet_client.http.body import BodyWriter, shut
 from scramjet_client.http.chunked import ChunkedBody

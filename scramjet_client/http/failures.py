@@ -161,7 +161,7 @@ WRONG_PATH_OF_OURS = (
 
 def _missing_token(base: str) -> str:
     """Return advice for a hub that wants a token."""
-    from scramjet_client._kept_tokens import kept_at  # noqa: PLC0415 - for who was refused
+    from scramjet_client._common.kept_tokens import kept_at  # noqa: PLC0415 - for who was refused
 
     kept = kept_at(base)
     if kept is None:
@@ -332,7 +332,7 @@ def _broken(error: BaseException, request: str, base: str, gone_for: str | None)
     if gone_for is not None:
         return f"the hub at {base} no longer answers: {said} ({gone_for or request})"
     if "refused" in said and is_loopback(base):
-        from scramjet_client._kept_tokens import hubs_here  # noqa: PLC0415 - for who met no hub
+        from scramjet_client._common.kept_tokens import hubs_here  # noqa: PLC0415 - for who met no hub
 
         hubs = hubs_here()
         cure = (

@@ -17,7 +17,7 @@ from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 
 from scramjet_client._base import Closing, logger
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.errors import (
     HubResponseError,
     InvalidResponseError,

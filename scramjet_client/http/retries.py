@@ -13,7 +13,7 @@ import urllib3
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from scramjet_client._base import logger, show_briefly
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.errors import HubConnectionError, HubResponseError, ScramjetError
 from scramjet_client.http.causes import has_cause
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 
 
 class Standstill:

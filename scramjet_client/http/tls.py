@@ -27,7 +27,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.util import wait_for_read, wait_for_write
 from urllib3.util.ssl_ import create_urllib3_context
 
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 
 _T = TypeVar("_T")
 

@@ -3,7 +3,7 @@
 from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from scramjet_client._names import elsewhere as _elsewhere
+from scramjet_client._common.names import elsewhere as _elsewhere
 
 for _name in ("aiohttp", "scramjet"):
     if _find_spec(_name) is None:

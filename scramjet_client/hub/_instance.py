@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from scramjet_client._trace import TraceWriter
+from scramjet_client._common.trace import TraceWriter
 from scramjet_client.hub import _json
 from scramjet_client.hub._events import Events
 from scramjet_client.hub._http import UNDEFINED

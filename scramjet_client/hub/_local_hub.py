@@ -24,8 +24,8 @@ from urllib.parse import quote
 
 import attrs
 
-from scramjet_client._names import Guided, advised, guessed
-from scramjet_client._trace import Taker, TraceWriter
+from scramjet_client._common.names import Guided, advised, guessed
+from scramjet_client._common.trace import Taker, TraceWriter
 from scramjet_client.hub import _settings as defaults
 from scramjet_client.hub._app import BASE, App
 from scramjet_client.hub._callables import write_package

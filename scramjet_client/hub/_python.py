@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from scramjet_client._python import is_frozen, own_python
+from scramjet_client._common.python import is_frozen, own_python
 
 _RUNNER = "scramjet_client.hub._runner"
 _START = "__main__.py"

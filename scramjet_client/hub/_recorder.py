@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scramjet_client._trace import TraceWriter
+from scramjet_client._common.trace import TraceWriter
 from scramjet_client.hub._process import Process
 
 _LOOKED_AT = b'{"msg":"Get info ['

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from scramjet_client._signals import taken
+from scramjet_client._common.signals import taken
 
 
 @contextlib.contextmanager

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scramjet_client._kept_tokens import VARIABLE, given_token, keep_token
-from scramjet_client._trace import Taker
+from scramjet_client._common.kept_tokens import VARIABLE, given_token, keep_token
+from scramjet_client._common.trace import Taker
 from scramjet_client.hub._local_hub import LocalHub, OpenHubWarning
 
 

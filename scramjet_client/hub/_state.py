@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._trace import TraceWriter
+from scramjet_client._common.trace import TraceWriter
 from scramjet_client.hub._instance import Instance, Start
 from scramjet_client.hub._packages import remove
 from scramjet_client.hub._python import Runs

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.hub._door import Door, Visitor
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from scramjet_client._log_records import HUB, record_of
+from scramjet_client._common.log_records import HUB, record_of
 from scramjet_client.errors import HubResponseError, InsufficientResourcesError
 from scramjet_client.models import Cause, GetInstanceResponse, InstanceStatus, Termination
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import callers_level, public, warn_aside
-from scramjet_client._names import refused
+from scramjet_client._common.names import refused
 from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import Intake, event_body, generation_of, route_limits
 from scramjet_client.api.handles import Handle

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from scramjet_client._base import Live, callers_level
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient

@@ -21,7 +21,7 @@ from typing import Any
 import attrs
 
 from scramjet_client._base import public
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.api.generations import UNKNOWN, Intake
 from scramjet_client.errors import (
     HubConnectionError,

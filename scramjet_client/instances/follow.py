@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from scramjet_client._base import Closing, public, safe_repr, tell_aside, warn_aside
-from scramjet_client._clock import monotonic
-from scramjet_client._names import guessed
+from scramjet_client._common.clock import monotonic
+from scramjet_client._common.names import guessed
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,

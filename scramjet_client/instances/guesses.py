@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scramjet_client._names import guessed
+from scramjet_client._common.names import guessed
 
 GUESSES = guessed(
     {

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import ScramjetError

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 import attrs
 
 from scramjet_client._base import Shown, public, tell_aside, warn_aside
-from scramjet_client._clock import monotonic
-from scramjet_client._names import Guided, guessed
+from scramjet_client._common.clock import monotonic
+from scramjet_client._common.names import Guided, guessed
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
 from scramjet_client.api.http_client import HttpClient

@@ -9,8 +9,8 @@ from typing import Any, Optional
 
 import attrs
 
-from scramjet_client._clock import monotonic
-from scramjet_client._log_records import HUB, record_of
+from scramjet_client._common.clock import monotonic
+from scramjet_client._common.log_records import HUB, record_of
 from scramjet_client.api.answers import has_ended, instance_from, instances_from
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import (

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from scramjet_client._base import in_html
-from scramjet_client._log_records import HUB, record_of
+from scramjet_client._common.log_records import HUB, record_of
 
 COLOURS = {"output": "#1f77b4", "stdout": "#2ca02c", "stderr": "#d62728", "log": "#9467bd"}
 """The colour of each stream, in the plot and beside its name. They are distinct on dark and light pages."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.errors import ScramjetError
 from scramjet_client.http.contexts import in_context
 

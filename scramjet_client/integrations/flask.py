@@ -31,7 +31,7 @@ except ImportError as _error:
     ) from _error
 from werkzeug.exceptions import ClientDisconnected, HTTPException, LengthRequired
 
-from scramjet_client._names import Guided, advised, advised_function, elsewhere, guessed
+from scramjet_client._common.names import Guided, advised, advised_function, elsewhere, guessed
 from scramjet_client.api.handles import ApiClient, Handle
 from scramjet_client.clients.host import HostClient
 from scramjet_client.errors import HubResponseError, ScramjetError, UploadError

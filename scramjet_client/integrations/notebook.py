@@ -37,7 +37,7 @@ except ImportError as _error:
     ) from _error
 
 from scramjet_client._base import Closing
-from scramjet_client._names import advised_function, elsewhere
+from scramjet_client._common.names import advised_function, elsewhere
 from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import ViewState, as_html, as_parts, as_text

@@ -17,8 +17,8 @@ import attrs
 import pytest
 
 from scramjet_client._base import Closing
-from scramjet_client._clock import monotonic
-from scramjet_client._log_records import LogRecord, record_of
+from scramjet_client._common.clock import monotonic
+from scramjet_client._common.log_records import LogRecord, record_of
 from scramjet_client.api.answers import has_ended, shown_status
 from scramjet_client.api.http_client import stream_listeners
 from scramjet_client.clients.host import HostClient

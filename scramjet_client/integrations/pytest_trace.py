@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scramjet_client._trace import Run, read_trace
+from scramjet_client._common.trace import Run, read_trace
 from scramjet_client.clients.host import HostClient
 from scramjet_client.clients.replay import (
     Difference,

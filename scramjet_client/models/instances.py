@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import attrs
 
 from scramjet_client._base import Shown, printable, public
-from scramjet_client._names import Guided, guessed
+from scramjet_client._common.names import Guided, guessed
 from scramjet_client.models._fields import Answer, extra_field
 from scramjet_client.models.words import InstanceStatus
 

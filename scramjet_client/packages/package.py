@@ -24,8 +24,8 @@ from typing import IO, Any, Union
 import attrs
 
 from scramjet_client._base import Closing, Live, Shown, callers_level, in_html, public
-from scramjet_client._files import NewFile, is_same, replaced_by
-from scramjet_client._names import nearest
+from scramjet_client._common.files import NewFile, is_same, replaced_by
+from scramjet_client._common.names import nearest
 from scramjet_client.packages import requirements as _vendoring
 from scramjet_client.packages.files import SECRET, Found, PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import ADAPTER, read_function

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Union
 
-from scramjet_client._python import own_python
+from scramjet_client._common.python import own_python
 
 FOLDER = "__pypackages__"
 """Folder of a package that 1.x hubs put on the module path (docs/protocol.md, "Sequences")."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client._python import is_frozen
+from scramjet_client._common.python import is_frozen
 from scramjet_client.packages.imports import first_names
 from scramjet_client.packages.syntax import parsed, stored_names
 from scramjet_client.packages.typed import PROMPT, typed_statements

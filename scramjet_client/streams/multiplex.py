@@ -23,7 +23,7 @@ from functools import partial
 from typing import Optional
 
 from scramjet_client._base import Closing, public
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError, StreamError
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded

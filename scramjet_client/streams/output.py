@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import requests
 
 from scramjet_client._base import Closing, Live, printable, public, warn_aside
-from scramjet_client._names import guessed, shorten
+from scramjet_client._common.names import guessed, shorten
 from scramjet_client.errors import (
     InstanceFailedError,
     InvalidResponseError,

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from scramjet_client._base import Closing, Shown, callers_level, public
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,

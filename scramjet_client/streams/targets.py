@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, Union
 
 from scramjet_client._base import Closing, printable, warn_aside
-from scramjet_client._files import Given, NewFile, name_in
-from scramjet_client._log_records import full_record_of, indented
+from scramjet_client._common.files import Given, NewFile, name_in
+from scramjet_client._common.log_records import full_record_of, indented
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard
 from scramjet_client.streams.lines import LineSplitter, bare
 

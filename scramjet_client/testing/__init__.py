@@ -10,7 +10,7 @@ The first request loses its answer after 1,000 bytes. The second gets its answer
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from scramjet_client._names import elsewhere as _elsewhere
+from scramjet_client._common.names import elsewhere as _elsewhere
 from scramjet_client.testing._faults import (
     Answer,
     CloseIdle,

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NoReturn, Protocol
 
 import attrs
 
-from scramjet_client._clock import monotonic
+from scramjet_client._common.clock import monotonic
 from scramjet_client.testing._framing import Framing, Part
 
 Ending = Literal["cut", "reset", "orderly"]

@@ -11,7 +11,7 @@ from typing import Any, Union
 import attrs
 
 from scramjet_client._base import callers_level
-from scramjet_client._files import Reading
+from scramjet_client._common.files import Reading
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard, takes
 from scramjet_client.http.durations import Duration, duration

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from scramjet_client._files import Reading
+from scramjet_client._common.files import Reading
 from scramjet_client.errors import NotFoundError
 from scramjet_client.http.answers import json_in
 from scramjet_client.http.body import BodySource

@@ -26,7 +26,7 @@ from requests.exceptions import StreamConsumedError
 from urllib3.util import wait_for_read
 
 from scramjet_client._base import safe_repr, tell_aside, warn_aside
-from scramjet_client._files import Reading
+from scramjet_client._common.files import Reading
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http.callbacks import takes
 from scramjet_client.http.json_body import is_deep, json_bytes, refuse_double_keys

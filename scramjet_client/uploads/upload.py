@@ -17,8 +17,8 @@ import attrs
 import requests
 
 from scramjet_client._base import Live, public, safe_repr, tell_aside, warn_aside
-from scramjet_client._clock import monotonic
-from scramjet_client._names import guessed, refused
+from scramjet_client._common.clock import monotonic
+from scramjet_client._common.names import guessed, refused
 from scramjet_client.errors import (
     HubConnectionError,
     HubResponseError,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scramjet_client import _kept_tokens
-from scramjet_client._kept_tokens import keep_token
+from scramjet_client._common import kept_tokens
+from scramjet_client._common.kept_tokens import keep_token
 from scramjet_client.cli._dev_watcher import is_temporary
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Command, Started, run
@@ -87,7 +87,7 @@ def test_a_hub_on_another_port_is_named(
     scramjet: Command, home: Path, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ):
     """If nothing listens at the address, but a hub of this user elsewhere, the error and the doctor name it."""
-    monkeypatch.setattr(_kept_tokens, "_bases", lambda: [home])
+    monkeypatch.setattr(kept_tokens, "_bases", lambda: [home])
     away = f"http://127.0.0.1:{closed_port}/api/v1"
     with LocalHub(token="a") as other, keep_token(other.url, "a"):
         url = other.url
@@ -115,7 +115,7 @@ def test_doctor_of_an_old_token_and_a_hub_of_ones_own(
     scramjet: Command, home: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """It says where the refused token is from, and how the right one is found."""
-    monkeypatch.setattr(_kept_tokens, "_bases", lambda: [home])
+    monkeypatch.setattr(kept_tokens, "_bases", lambda: [home])
     monkeypatch.setenv("SCRAMJET_TOKEN", "old")
     with LocalHub(token="right") as hub, keep_token(hub.url, "right"):
         found = scramjet("-u", hub.url, "hub", "doctor", code=77).text

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from scramjet_client import HostClient
-from scramjet_client._trace import TraceWriter, read_trace
+from scramjet_client._common.trace import TraceWriter, read_trace
 from scramjet_client.hub import LocalHub
 from tests.cli.conftest import Command, run
 from tests.cli.terminal import environment

@@ -16,8 +16,9 @@ import requests
 import urllib3
 
 import scramjet_client
-from scramjet_client import AuthenticationError, HostClient, HubConnectionError, _kept_tokens
-from scramjet_client._kept_tokens import keep_token
+from scramjet_client import AuthenticationError, HostClient, HubConnectionError
+from scramjet_client._common import kept_tokens
+from scramjet_client._common.kept_tokens import keep_token
 from scramjet_client.hub import LocalHub
 from tests.support.certs import Certificates
 from tests.support.waiting import LIMIT
@@ -446,7 +447,7 @@ async def waits(context: Any, input: Any) -> Any:
 
 def test_hub_that_has_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A hub that has answered before is gone: no other hub is named, and the instance is."""
-    monkeypatch.setattr(_kept_tokens, "_bases", lambda: [tmp_path])
+    monkeypatch.setattr(kept_tokens, "_bases", lambda: [tmp_path])
     with LocalHub(token="a") as other, keep_token(other.url, "a"):
         elsewhere = other.url
         with LocalHub() as hub:

@@ -535,4 +535,4 @@ def test_no_program(scramjet_instance, tmp_path):
     assert said.count("raise ValueError(") == 1
     assert "(the traceback that stderr has)" in said
     assert "if it waits for the end of its input, run(input=...)" in said
-    assert "/_names.py:" in str(run(project, "-p", "no:xdist", "--full-trace").stdout)
+    assert "/_common/names.py:" in str(run(project, "-p", "no:xdist", "--full-trace").stdout)

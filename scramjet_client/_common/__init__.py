@@ -1,0 +1,1 @@
+"""What every room may use: each module here imports nothing of the others."""
