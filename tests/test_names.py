@@ -48,6 +48,11 @@ INSTANCE = HOST.get_instance_client("abc")
 SEQUENCE = HOST.get_sequence_client("s")
 
 
+def program(context: Any, input: Any) -> Any:
+    """A program for what is refused before it is sent."""
+    return input
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -81,6 +86,7 @@ SEQUENCE = HOST.get_sequence_client("s")
         (lambda: InstanceClient("abc"), "InstanceClient() missing 1 required positional argument: 'host'"),
         (lambda: InstanceClient(idd="abc"), "InstanceClient() has no argument 'idd'; it is called 'id'"),
         (INSTANCE.get_stream, "InstanceClient.get_stream() missing"),
+        (INSTANCE.inout, """'stream'; it sends a source and gives the output"""),
         (lambda: INSTANCE.stop(seconds=3), "'seconds'; its timeout= is in milliseconds: stop(timeout=5000)"),
         (lambda: INSTANCE.wait(time_out=3), "'timeout'"),
         (lambda: INSTANCE.follow(logs=print), "'log'"),
@@ -189,7 +195,21 @@ def test_every_constructor_names_its_public_class(name, cls):
         (lambda: Package(5), "path must be a str or a Path, not int"),
         (lambda: HOST.deploy("ticker.py"), "send_sequence(path) sends a file or folder"),
         (lambda: HOST.send_sequence("nope.py"), "it does not exist"),
+        (lambda: HOST.deploy(program, requirements=True), "requirements must be a list of lines such as ['requests>"),
+        (lambda: HOST.deploy(program, requirements={"a": "1"}), "a list of lines such as ['a==1'], not dict"),
+        (lambda: HOST.deploy(program, requirements=[5]), "requirements must be a list of lines such as"),
+        (lambda: HOST.deploy(program, include=5), "include must be a list of files, folders or patterns, not int"),
+        (lambda: HOST.deploy(program, include=[5]), "include must be a list of files, folders or patterns; it has"),
+        (lambda: HOST.deploy(program, env=5), "env must be a list of names of variables"),
+        (lambda: HOST.deploy(program, source=5), "source must be the text of the definition, not int"),
+        (lambda: HOST.deploy(program, name=5), "name must be a str, not int"),
+        (lambda: HOST.deploy(program, name=""), "name must be a line of text"),
         (lambda: SEQUENCE.run(5), "a source must be"),
+        (lambda: SEQUENCE.run([1, 2]), "item 0 of the source must be bytes or str, not int"),
+        (lambda: HostClient("localhost:9"), "write it out, such as 'http://localhost:9/api/v1'"),
+        (lambda: HostClient("localhost"), "write it out, such as 'http://localhost:8000/api/v1'"),
+        (lambda: HostClient("9"), "write it out, such as 'http://127.0.0.1:9/api/v1'"),
+        (lambda: HostClient("h.example.com"), "write it out, such as 'https://h.example.com/api/v1'"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_by_what_they_are(use, words):
@@ -308,7 +328,11 @@ def _completed() -> CompletedInstance:
         (HOST, "ps", "list_instances()"),
         (HOST, "functions", "list_sequences()"),
         (HOST, "get", "get_sequence_client(id), or get_instance_client(id)"),
-        (SEQUENCE, "map", "run(input=...)"),
+        (
+            SEQUENCE,
+            "map",
+            "run(input=...) on the threads of a concurrent.futures.ThreadPoolExecutor",
+        ),
         (
             SEQUENCE,
             "run_many",

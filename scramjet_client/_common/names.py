@@ -137,6 +137,14 @@ _NOTES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """What to say of a wrong keyword of one method; "Class.method" comes before "method"."""
 
+_MISSING = {
+    "inout": "it sends a source and gives the output: inout([b'...']); to read alone, get_stream(\"output\")",
+    "send_event": "the event's name: send_event(name, message)",
+    "send_input": "what to send: send_input(b'...'), text, a file, a Path or a generator",
+    "send_stdin": "what to send: send_stdin(b'...'), text, a file, a Path or a generator",
+}
+"""What to say of an argument that a method needs and did not get."""
+
 _EXTRA = {"follow": _NAMES_STREAMS, "start": "the program's arguments are args=[...]"}
 """What to say of an argument without a name, by method."""
 
@@ -371,7 +379,10 @@ def refusal(
         if name not in names:
             return f"{of}() has no argument {name!r}; {_right(of, name, names)}"
     bound = len(parameters) - len(names)
-    return _surplus(of, parameters[bound:], given[bound:]) or _FUNCTION.sub(f"{of}()", said)
+    if surplus := _surplus(of, parameters[bound:], given[bound:]):
+        return surplus
+    note = _MISSING.get(of.rpartition(".")[2])
+    return _FUNCTION.sub(f"{of}()", said) + (f"; {note}" if note else "")
 
 
 def _right(of: str, wrong: str, names: list[str]) -> str:

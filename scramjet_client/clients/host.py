@@ -64,7 +64,7 @@ class HostClient(Topics, ApiClient):
                 "is_healthy is_up test"
             ),
             "deploy(function).run(), or get_sequence_client(id).run()": (
-                "apply call execute invoke map remote run run_function submit"
+                "apply call execute invoke remote run run_function submit"
             ),
             "api_base": "base_url url",
             "get_config()": "config",
@@ -92,7 +92,7 @@ class HostClient(Topics, ApiClient):
             "get_instance_client(id)": "instance",
             "get_instance_client(id).show()": "display live show view",
             "deploy(function).run() on the threads of a concurrent.futures.ThreadPoolExecutor": (
-                "parallel run_all run_many run_parallel"
+                "gather imap map parallel pool run_all run_many run_parallel starmap"
             ),
             "get_instance_client(id).kill()": "kill kill_instance",
             "get_topics()": "list_topics topics",

@@ -55,9 +55,9 @@ class SequenceClient(Handle):
 
     _guesses: ClassVar[Mapping[str, str]] = guessed(
         {
-            "run(input=...)": "apply ask call execute invoke map process remote run_sequence",
+            "run(input=...)": "apply ask call execute invoke process remote run_sequence",
             "run(input=...) on the threads of a concurrent.futures.ThreadPoolExecutor": (
-                "gather parallel run_all run_batch run_many run_parallel starmap"
+                "amap gather imap map parallel pool run_all run_batch run_many run_parallel starmap"
             ),
             "start(), and then show() or follow(output=True) of the instance": "display follow live show view watch",
             "get_info().config": "config",

@@ -55,6 +55,9 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/+", re.IGNORECASE)
 _NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
 """Characters that URL parsers drop or misread, each in its own way."""
 
+_ADDRESS = re.compile(r"(?:https?:/*)?([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?(/[\w./-]*)?")
+"""What people give in place of a URL: a host, with or without a port and a path."""
+
 
 # attrs converters must be named functions: only then does a type checker know their argument types.
 def _connect(value: Duration | None) -> float | None:
@@ -216,12 +219,29 @@ def checked_base(api_base: str) -> str:
     if _NO_URL.search(api_base):
         raise ValueError(f"api_base must not hold spaces, line ends or backslashes: {given}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"api_base must be an http:// or https:// URL with a host, not {given}")
+        whole = _completed(api_base)
+        raise ValueError(
+            f"api_base must be an http:// or https:// URL with a host, not {given}"
+            + (f"; write it out, such as {whole!r}" if whole else "")
+        )
     if parts.query or parts.fragment:
         raise ValueError(
             f"api_base must end with its path, not with a query or a fragment: {given}"
         )
     return api_base.rstrip("/")
+
+
+def _completed(address: str) -> str:
+    """Return the URL of a hub's API that a host, with or without a port and a path, may mean; "" if it is none."""
+    if address.isdecimal():
+        address = f"127.0.0.1:{address}"
+    found = _ADDRESS.fullmatch(address)
+    if found is None:
+        return ""
+    host, port, path = found.groups()
+    here = is_loopback(f"http://{host}")
+    scheme = "http" if here or port else "https"
+    return f"{scheme}://{host}{port or (':8000' if here else '')}{(path or '').rstrip('/') or API_PATH}"
 
 
 def shown_url(text: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import attrs
 
 from scramjet_client._common.clock import monotonic
-from scramjet_client.errors import ScramjetError
+from scramjet_client.errors import ScramjetError, StreamClosedError
 from scramjet_client.http.contexts import in_context
 
 LOOK = 0.5
@@ -25,6 +25,11 @@ LOOK = 0.5
 
 _AHEAD = 4
 """Items to read ahead. More would only take memory, because the server writes one at a time."""
+
+_CLOSED = (
+    "the stream was closed before the answer was sent, as by a with block around the return; return it without one: "
+    "the answer closes the stream itself"
+)
 
 _END = object()
 
@@ -148,6 +153,8 @@ class LiveBody:
     def __next__(self) -> bytes:
         if self._closed:
             raise StopIteration
+        if self._thread is None and getattr(self._source, "closed", False) is True:
+            raise StreamClosedError(_CLOSED)
         if self._first is not None:
             first, self._first = self._first, None
             return first

@@ -8,6 +8,7 @@ import io
 import os
 import socket
 import types
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _PATH_CURE = "; send_sequence(path) sends a file or folder, and deploy takes the function itself, without quotes"
@@ -41,6 +42,26 @@ def checked_function(function: Any) -> types.FunctionType:
             f"{plain.__name__} must take (context, input, *args), as every sequence, not {inspect.signature(function)}"
         )
     return plain
+
+
+def checked_list(name: str, value: Any, meant: str, kinds: tuple[type, ...] = (str,)) -> list[Any]:
+    """Return a list of the items of an argument; refuse what is no list, and the first item of another kind."""
+    if isinstance(value, (bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a list of {meant}, not {type(value).__name__}")
+    items = list(value)
+    for each in items:
+        if not isinstance(each, kinds):
+            raise TypeError(f"{name} must be a list of {meant}; it has a {type(each).__name__}")
+    return items
+
+
+def checked_called(name: Any) -> str:
+    """Return the name that a sequence is given, if it is a line of text."""
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str, not {type(name).__name__}")
+    if not name.strip() or not name.isprintable():
+        raise ValueError(f"name must be a line of text that can be printed, not {name[:80]!r}")
+    return name
 
 
 def _kind(function: Any) -> str:

@@ -22,6 +22,7 @@ import attrs
 
 from scramjet_client.packages.deployable import (
     checked_function,
+    checked_list,
     cure_for,
     described_value,
     owner_of,
@@ -158,12 +159,8 @@ def read_function(
 
 
 def _names_of(env: Iterable[str]) -> frozenset[str]:
-    names = [env] if isinstance(env, str) else list(env)
-    if isinstance(env, Mapping) or not all(isinstance(each, str) for each in names):
-        raise TypeError(
-            f"env must be names of variables, not {type(env).__name__}: their values are given by start(app_config=...)"
-        )
-    return frozenset(names)
+    meant = "names of variables, whose values are given by start(app_config=...)"
+    return frozenset(checked_list("env", [env] if isinstance(env, str) else env, meant))
 
 
 def _settings(function: Any, namespace: Mapping[str, Any]) -> dict[str, Any]:

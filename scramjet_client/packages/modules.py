@@ -24,6 +24,7 @@ from typing import Any
 
 import attrs
 
+from scramjet_client.packages.deployable import checked_list
 from scramjet_client.packages.files import SECRET, PackageEntry, find, looks_secret
 from scramjet_client.packages.imports import imported_in, standard_names
 from scramjet_client.packages.shapes import Find
@@ -226,7 +227,8 @@ def named_files(
     base = Path(script_folder(namespace))
     found: dict[str, PackageEntry] = {}
     secret: list[str] = []
-    for each in [include] if isinstance(include, (str, Path)) else include:
+    given = [include] if isinstance(include, (str, os.PathLike)) else include
+    for each in checked_list("include", given, "files, folders or patterns", (str, os.PathLike)):
         for path in _matching(base, each):
             top = _inside(base, path)
             if path.is_dir():

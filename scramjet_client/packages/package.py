@@ -27,6 +27,7 @@ from scramjet_client._base import Closing, Live, Shown, callers_level, in_html, 
 from scramjet_client._common.files import NewFile, is_same, replaced_by
 from scramjet_client._common.names import nearest
 from scramjet_client.packages import requirements as _vendoring
+from scramjet_client.packages.deployable import checked_called
 from scramjet_client.packages.files import SECRET, Found, PackageEntry, find, in_memory, write
 from scramjet_client.packages.function import ADAPTER, read_function
 from scramjet_client.packages.ignore import IGNORE_FILE
@@ -216,7 +217,7 @@ class Package(Closing):
         """
         made = read_function(function, source=source, include=include, env=env)
         about = f"Function {made.name} of {made.origin}"
-        called = made.name if name is None else name
+        called = made.name if name is None else checked_called(name)
         manifest = new_manifest(called, "main.py", description=about)
         self = cls.__new__(cls)
         entries = [*in_memory(made.files), *made.copied, manifest_entry(manifest)]
@@ -266,6 +267,7 @@ class Package(Closing):
         return [*own, manifest_entry(self.manifest)]
 
     def _finish(self, requirements: Requirements, base: Path) -> None:
+        requirements = _vendoring.checked(requirements)
         if not requirements:
             return
         if isinstance(requirements, (str, os.PathLike)):

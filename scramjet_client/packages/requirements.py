@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
 from scramjet_client._common.python import own_python
+from scramjet_client.packages.deployable import checked_list
 
 FOLDER = "__pypackages__"
 """Folder of a package that 1.x hubs put on the module path (docs/protocol.md, "Sequences")."""
@@ -93,15 +94,27 @@ def install(requirements: Requirements, base: Path, into: Path) -> None:
     elif requirements:
         with tempfile.TemporaryDirectory(prefix="scramjet-requirements-") as folder:
             file = Path(folder) / "requirements.txt"
-            file.write_text("\n".join(_checked(requirements)) + "\n", "utf-8")
+            file.write_text("\n".join(requirements) + "\n", "utf-8")
             _pip(file, ", ".join(requirements), base, into)
     _tidy(into)
 
 
-def _checked(requirements: Sequence[str]) -> Sequence[str]:
+def checked(requirements: Any) -> Requirements:
+    """Return requirements as a path or a list of lines; raise TypeError or ValueError for anything else."""
+    if requirements is None or isinstance(requirements, str):
+        return requirements
+    if isinstance(requirements, os.PathLike):
+        return Path(requirements)
+    if isinstance(requirements, Mapping):
+        pinned = [f"{name}=={version}" for name, version in requirements.items()]
+        meant = f"such as {hidden(repr(pinned[:3]))}" if pinned else "such as ['requests>=2.31']"
+    else:
+        meant = "such as ['requests>=2.31']"
+    return _checked_lines(checked_list("requirements", requirements, f"lines {meant}"))
+
+
+def _checked_lines(requirements: list[str]) -> list[str]:
     for each in requirements:
-        if not isinstance(each, str):
-            raise TypeError(f"a requirement must be a str of one line, not {hidden(repr(each))}")
         # pip splits lines as str.splitlines does, and a backslash joins one line with the next.
         if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in each) or each.endswith(
             "\\"

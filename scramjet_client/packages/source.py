@@ -170,6 +170,8 @@ def _made(file: str) -> str:
 
 
 def _given(function: types.FunctionType, source: str) -> Snippet:
+    if not isinstance(source, str):
+        raise TypeError(f"source must be the text of the definition, not {type(source).__name__}")
     text = inspect.cleandoc("\n" + source)
     for found in _definitions_in(text, GIVEN, function.__code__.co_name):
         if _agrees(found, function):

@@ -28,14 +28,13 @@ from scramjet_client.errors import (
     LineTooLongError,
     ScramjetError,
     StreamBusyError,
-    StreamClosedError,
     StreamError,
 )
 from scramjet_client.http.answers import loads
 from scramjet_client.http.exchange import READ_SIZE, Exchange
 from scramjet_client.models import GetEventResponse
 from scramjet_client.streams.lines import LineSplitter
-from scramjet_client.streams.reader import AnswerReader, Opener
+from scramjet_client.streams.reader import AnswerReader, Opener, closed_here
 from scramjet_client.streams.targets import PieceTargetLike, piece_target
 
 if TYPE_CHECKING:
@@ -321,7 +320,7 @@ class OutputStream(Live, io.BufferedReader):
             raise
         except ValueError:
             if self.closed:
-                raise StreamClosedError(f"{self._reader.name} was closed") from None
+                raise closed_here(self._reader.name) from None
             raise
 
     def _piece(self, ahead: LineSplitter | None) -> bytes:

@@ -26,6 +26,13 @@ Opener = Callable[[], requests.Response]
 """Returns the answer to read; may wait for it. Raises the hub's refusal."""
 
 
+def closed_here(name: str) -> StreamClosedError:
+    """Return the error of a read from a stream that this side has closed."""
+    return StreamClosedError(
+        f"{name} was closed by this program, by close() or at the end of its with block"
+    )
+
+
 class AnswerReader(io.RawIOBase):
     """The raw end of a stream: each read gives the data that has come, and each kind of end has its own result."""
 
@@ -79,7 +86,7 @@ class AnswerReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         """Read the data that has come into `buffer`; 0 is the end, None means that nothing has come yet."""
         if self.shut_here:
-            raise StreamClosedError(f"{self.name} was closed")
+            raise closed_here(self.name)
         if self._given_back:
             count = min(len(buffer), len(self._given_back))
             buffer[:count] = self._given_back[:count]
@@ -128,7 +135,7 @@ class AnswerReader(io.RawIOBase):
         if self._given_back is not None or self._body is None:
             return None
         if self.shut_here:
-            raise StreamClosedError(f"{self.name} was closed")
+            raise closed_here(self.name)
         if self._at_end:
             return b""
         try:
@@ -160,7 +167,7 @@ class AnswerReader(io.RawIOBase):
 
     def _came(self, count: int) -> None:
         if self.shut_here:
-            raise StreamClosedError(f"{self.name} was closed")
+            raise closed_here(self.name)
         if not count:
             self._at_end = True
             self.release()

@@ -17,7 +17,6 @@ from scramjet_client.errors import (
     NotFoundError,
     ScramjetError,
     ServerError,
-    StreamClosedError,
     StreamError,
     StreamIdleError,
     StreamInterruptedError,
@@ -28,6 +27,7 @@ from scramjet_client.http.interrupts import Event
 from scramjet_client.http.retries import pauses
 from scramjet_client.streams.lines import LineSplitter, bare
 from scramjet_client.streams.output import OutputStream, json_line
+from scramjet_client.streams.reader import closed_here
 
 
 def _first_delay(value: Duration) -> float:
@@ -238,7 +238,7 @@ class ReconnectingStream(Closing):
         limit = self._policy.give_up_after
         for attempts, delay in enumerate(self._policy.delays(), 1):
             if self._closed.wait(delay):
-                raise StreamClosedError(f"{self._name} was closed")
+                raise closed_here(self._name)
             try:
                 self._open_again()
                 return True, attempts
@@ -269,7 +269,7 @@ class ReconnectingStream(Closing):
             stream = self._open_stream(exchange)
         except ScramjetError as error:
             if self._closed.is_set():
-                raise StreamClosedError(f"{self._name} was closed") from error
+                raise closed_here(self._name) from error
             raise
         with self._lock:
             self._read_before += self._stream.bytes_read

@@ -88,6 +88,9 @@ def check_source(stream: Any, *, json: bool = False) -> None:
         Reading(stream if hasattr(kind, "read") else None).close()
     elif hasattr(kind, "__fspath__") or hasattr(kind, "read") or not hasattr(kind, "__iter__"):
         Source(stream).close()
+    elif isinstance(stream, (list, tuple)) and not _is_record(stream):
+        # The whole of it may be large, and is looked at when it is sent.
+        Source(stream[:1]).close()
 
 
 def check_stdin(stdin: Any, arguments: str = "are args=[...]") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import select
 import socket
@@ -28,6 +29,7 @@ from scramjet_client.errors import (
     NotAuthorizedError,
     ScramjetError,
     ServerError,
+    StreamClosedError,
     StreamIdleError,
     TopicNotFoundError,
     UnsupportedByHubError,
@@ -86,6 +88,18 @@ def test_wrong_streams_are_refused(app: Flask, make: Any, of: Any, words: str) -
 
     assert str(caught.value).startswith("stream must be an OutputStream or an iterable")
     assert words in str(caught.value)
+
+
+def test_a_stream_that_its_with_block_has_closed_is_told_of(app: Flask):
+    """A page that returns from within a with block fails as a whole, and says what to write."""
+
+    @app.get("/early")
+    def early() -> Any:
+        with io.BytesIO(b"data") as stream:
+            return stream_response(stream)
+
+    with pytest.raises(StreamClosedError, match="return it without one: the answer closes"):
+        app.test_client().get("/early").get_data()
 
 
 def test_guessed_names_are_refused_with_the_right_one(app: Flask) -> None:

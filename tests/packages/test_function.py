@@ -930,7 +930,7 @@ def test_variables_that_stay_here(tmp_path: Path):
         _, told = packed_by_script(tmp_path, "return g()", before=before, options="{'env': ['V']}")
         assert "uses 'V' (" in told
         assert "already when it is defined" in told
-    with pytest.raises(TypeError, match="env must be names"):
+    with pytest.raises(TypeError, match="env must be a list of names"):
         Package.from_function(shows_nothing, env={"A": "1"})
 
 

@@ -28,7 +28,7 @@ from scramjet_client import (
     UnprocessableEntityError,
 )
 from scramjet_client.packages.package import pack
-from scramjet_client.packages.requirements import _VERSIONS, _checked, _latest
+from scramjet_client.packages.requirements import _VERSIONS, _latest, checked
 from tests.support.cases import mostly_long
 from tests.support.waiting import BUILD_LIMIT, LIMIT
 from tests.support.wheels import make_wheel
@@ -753,7 +753,7 @@ def test_requirements_of_a_frozen_program(tmp_path: Path, monkeypatch: pytest.Mo
 )  # fmt: skip
 def test_requirements_that_are_packages(line: str):
     """What pip takes for a package passes."""
-    assert _checked([line]) == [line]
+    assert checked([line]) == [line]
 
 
 @pytest.mark.waits
