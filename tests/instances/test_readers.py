@@ -422,10 +422,13 @@ def show(message, *_):
     time.sleep(0.2)  # in which an end that does not wait is over
     sys.stderr.write(str(message))
 warnings.showwarning = show
+dropped = threading.Event()
 def source():
     yield "a"
+    dropped.wait(60)  # otherwise the main thread may be the last that holds the upload, and says it
     raise KeyError("of the source")
 HostClient(sys.argv[1], token=sys.argv[2]).get_instance_client(sys.argv[3]).submit_input(source())
+dropped.set()
 saying.wait(60)
 """
 
