@@ -24,6 +24,7 @@ from typing import Any
 
 import attrs
 
+from scramjet_client._common.checks import checked
 from scramjet_client._common.kept_tokens import UnsafeTokenFile, find_token
 from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.durations import duration
@@ -241,8 +242,8 @@ def _place(
 ) -> Settings:
     """Return the address from an argument, a variable, or else a profile, with the token that may go only there."""
     for name, value in (("api_base", api_base), ("profile", profile)):
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+        if value is not None:
+            checked(name, value, str)
     if api_base is not None and profile is not None:
         raise ValueError(f"api_base and profile both say where {what} is; give one of them")
     if api_base is not None:

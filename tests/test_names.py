@@ -568,3 +568,72 @@ def test_interrupt_shows_the_users_line(tmp_path: Path, call: str, last: str):
             "run() sent no input; if the program waits for the end of its input, input=b'' ends it"
             in said
         )
+
+
+TAKES_ANYTHING = {
+    *(f"{cls}.over(client)" for cls in ("HostClient", "ManagerClient")),  # for the package itself
+    *(
+        "InstanceClient.run(type)",
+        "InstanceClient.run(json)",
+        "InstanceClient.run(progress)",
+    ),  # of no input
+    "InstanceClient.send_event(message)",
+    # These look at the hub, or whether this is a notebook, first.
+    *(f"InstanceClient.show({name})" for name in ("lines", "interval", "widget")),
+    *(f"HostClient.get_audit_stream({name})" for name in ("timeout", "idle_timeout")),
+    *(f"InstanceClient.get_event_stream({name})" for name in ("timeout", "idle_timeout")),
+    *(f"InstanceClient.attach({name})" for name in ("stdin", "stdout", "stderr", "output", "log")),
+}
+"""Arguments that are not refused by their type at once."""
+
+GIVEN: dict[str, Any] = {
+    "function": program,
+    "package": b"",
+    "path": "x",
+    "program": program,
+    "reconnect": None,
+    "status": "running",
+    "stream_id": "output",
+}
+"""What the other arguments of a method get, if they need a value that is not "x"."""
+
+
+def _arguments() -> list[tuple[str, Any, str, dict[str, Any]]]:
+    found = []
+    for client in (HOST, SEQUENCE, INSTANCE, ManagerClient("http://127.0.0.1:1/api/v1", retries=0)):
+        for name in dir(type(client)):
+            method = getattr(client, name)
+            if name.startswith("_") or not callable(method):
+                continue
+            parameters = inspect.signature(method).parameters.values()
+            needed = {
+                each.name: GIVEN.get(each.name, "x")
+                for each in parameters
+                if each.default is each.empty and each.kind is not each.VAR_KEYWORD
+            }
+            if "send" in name or "submit" in name or "open" in name:
+                needed = {
+                    key: "stdin" if key == "stream_id" else value for key, value in needed.items()
+                }
+            found += [
+                (f"{type(client).__name__}.{name}({each.name})", method, each.name, needed)
+                for each in parameters
+                if each.kind is not each.VAR_KEYWORD
+            ]
+    return [each for each in found if each[0] not in TAKES_ANYTHING]
+
+
+@pytest.mark.parametrize(
+    ("label", "method", "name", "needed"),
+    [pytest.param(*each, id=each[0]) for each in _arguments()],
+)
+def test_every_argument_is_refused_by_its_name(
+    label: str, method: Any, name: str, needed: dict[str, Any]
+):
+    """A value of no use is refused before anything is sent, and the error names the argument."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        method(**{**needed, name: object()})
+
+    assert re.search(rf"\b{name}\b|a source|only a Python function", str(caught.value)), (
+        caught.value
+    )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import requests
 
 from scramjet_client._base import Closing, Live
+from scramjet_client._common.checks import checked
 from scramjet_client.api.http_client import ClientProvider, HttpClient
 from scramjet_client.errors import HubResponseError, NotFoundError, ScramjetError
 from scramjet_client.http.settings import TimeoutLike, route
@@ -25,8 +26,7 @@ class Handle(Live):
     _not_found: ClassVar[type[NotFoundError]]
 
     def __init__(self, id: str, host: ClientProvider) -> None:
-        if not isinstance(id, str):
-            raise TypeError(f"id must be a str, not {type(id).__name__}")
+        checked("id", id, str)
         route(self._kind, id)
         if not hasattr(host, "client"):
             raise TypeError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client import models
 from scramjet_client._base import Rows, public
+from scramjet_client._common.checks import checked
 from scramjet_client._common.names import guessed, refused
 from scramjet_client.api.answers import (
     config_from,
@@ -278,6 +279,7 @@ class HostClient(Topics, ApiClient):
 
         Wire: GET /sequences.
         """
+        checked("name", name, str)
         found = Rows(each.id for each in self.list_sequences() if each.name == name)
         if not found:
             raise SequenceNotFoundError(f"there is no sequence of the name {name!r} on the hub")

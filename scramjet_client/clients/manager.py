@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scramjet_client._base import public
+from scramjet_client._common.checks import checked
 from scramjet_client._common.names import guessed
 from scramjet_client.api.answers import (
     disconnected_from,
@@ -135,7 +136,7 @@ class ManagerClient(TopicData, ApiClient):
 
         Wire: everything below /sth/{id}/api/v1.
         """
-        path = f"{route('sth', id)}/{route(*host_api_base.strip('/').split('/'))}"
+        path = f"{route('sth', checked('id', id, str))}/{_inner('host_api_base', host_api_base)}"
 
         def explain(error: NotFoundError) -> HubResponseError:
             said = f"the manager at {self.api_base} has no hub {id!r}"
@@ -178,6 +179,13 @@ class ManagerClient(TopicData, ApiClient):
         Wire: POST /disconnect.
         """
         wanted = {"id": id, "limit": limit, "accessKey": access_key}
+        for name, value, kind in (
+            ("id", id, str),
+            ("limit", limit, int),
+            ("access_key", access_key, str),
+        ):
+            if value is not None:
+                checked(name, value, kind)
         body = {name: value for name, value in wanted.items() if value is not None}
         if not body:
             raise ValueError("disconnect_hubs needs an id, a limit or an access_key")
@@ -193,8 +201,8 @@ class ManagerClient(TopicData, ApiClient):
         """
         self._client.request(
             "DELETE",
-            route("sth", id),
-            headers={"x-force": "true" if force else "false"},
+            route("sth", checked("id", id, str)),
+            headers={"x-force": "true" if checked("force", force, bool) else "false"},
             subject=f"hub {id!r}",
             not_found=HubNotFoundError,
         )
@@ -239,7 +247,7 @@ class ManagerClient(TopicData, ApiClient):
 
         Wire: PUT /s3/{id}.
         """
-        path = f"s3/{route(id)}" if id else "s3/"
+        path = f"s3/{route(id)}" if checked("id", id, str) else "s3/"
         text = send_package(
             self._client, path, package, requirements=requirements, progress=progress, method="PUT"
         )
@@ -247,7 +255,9 @@ class ManagerClient(TopicData, ApiClient):
 
     def delete_store_item(self, id: str) -> None:
         """Delete a package from the store. Wire: DELETE /s3/{id}."""
-        self._client.request("DELETE", route("s3", id), subject=f"store item {id!r}")
+        self._client.request(
+            "DELETE", route("s3", checked("id", id, str)), subject=f"store item {id!r}"
+        )
 
     def clear_store(self) -> None:
         """Delete all packages from the store. Wire: DELETE /store."""
@@ -255,6 +265,11 @@ class ManagerClient(TopicData, ApiClient):
 
     def _get(self, path: str) -> JsonAnswer:
         return self._client.request("GET", path, **_ABOUT)
+
+
+def _inner(name: str, base: str) -> str:
+    """Return the path of an API that is reached through another one."""
+    return route(*checked(name, base, str).strip("/").split("/"))
 
 
 def manager_of(host: HostClient, base: str) -> HttpClient:
@@ -268,4 +283,5 @@ def manager_of(host: HostClient, base: str) -> HttpClient:
             error, ManagerNotFoundError(f"the hub at {host.api_base} is not connected to a manager")
         )
 
-    return ProxiedClient(host.client, route("cpm", *base.strip("/").split("/")), explain)
+    path = f"cpm/{_inner('manager_api_base', base)}"
+    return ProxiedClient(host.client, path, explain)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scramjet_client._base import public
+from scramjet_client._common.checks import checked
 from scramjet_client._common.names import guessed, refused
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
 from scramjet_client.api.generations import generation_of
@@ -122,13 +123,14 @@ class SequenceClient(Handle):
         Wire: POST /sequence/{id}/start (docs/protocol.md, "Start").
         """
         _check_values(app_config, args)
+        limit = duration("timeout", timeout)
         if limits is not None and not isinstance(limits, Mapping):
             raise TypeError(f"limits must be a mapping, not {type(limits).__name__}")
         if limits is not None and isinstance(limits.get("memory"), bool):
             raise TypeError("limits['memory'] must be a number of megabytes, not bool")
-        for topic in (input_topic, output_topic):
+        for name, topic in (("input_topic", input_topic), ("output_topic", output_topic)):
             if topic is not None:
-                checked_topic(topic)
+                checked_topic(topic, name)
         if instance_id is not None:
             _check_instance_id(instance_id)
         further = {
@@ -139,7 +141,7 @@ class SequenceClient(Handle):
         }
         body = generation_of(self._client).start_body(app_config, args, further)
         try:
-            answer = self._request("POST", "start", value=body, timeout=timeout)
+            answer = self._request("POST", "start", value=body, timeout=limit)
         except (BadParametersError, InsufficientResourcesError) as error:
             cured(error)
             raise
@@ -190,7 +192,7 @@ class SequenceClient(Handle):
         # Here, and not on the thread that starts it, the traceback is short.
         _check_values(app_config, args)
         json_bytes({"appConfig": dict(app_config or {}), "args": args})
-        if check:
+        if checked("check", check, bool):
             refuse_check(self._client)
         # Before the start: an instance whose output can't be kept, or that has no input, should not begin.
         elsewhere = target(output, "output")
@@ -289,7 +291,7 @@ class SequenceClient(Handle):
 
         Wire: DELETE /sequence/{id} (docs/protocol.md, "Sequences").
         """
-        if force:
+        if checked("force", force, bool):
             generation_of(self._client).require("deleting a sequence by force")
         headers = {"x-seq-kill-inst": "true"} if force else None
         try:
@@ -316,8 +318,7 @@ def _check_values(app_config: object, args: object) -> None:
 
 
 def _check_instance_id(instance_id: str) -> None:
-    if not isinstance(instance_id, str):
-        raise TypeError(f"instance_id must be a str, not {type(instance_id).__name__}")
+    checked("instance_id", instance_id, str)
     if not _INSTANCE_ID.fullmatch(instance_id):
         raise ValueError(f"instance_id must be a UUID, or as long as one, not {instance_id!r}")
 

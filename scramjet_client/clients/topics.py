@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client import models
+from scramjet_client._common.checks import checked
 from scramjet_client.api.answers import created_topic_from, deleted_topic_from, hub_topics_from
 from scramjet_client.api.http_client import HttpClient
 from scramjet_client.errors import TopicNotFoundError
@@ -25,12 +26,11 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9_+\-.~]+")
 
 
-def checked_topic(topic: str) -> str:
-    """Return the name of a topic if hubs can be asked for it; raise TypeError or ValueError otherwise."""
-    if not isinstance(topic, str):
-        raise TypeError(f"topic must be a str, not {type(topic).__name__}")
+def checked_topic(topic: str, name: str = "topic") -> str:
+    """Return a topic if hubs can be asked for it; raise TypeError or ValueError, by the argument's name, otherwise."""
+    checked(name, topic, str)
     if not _NAME.fullmatch(topic) or topic in (".", ".."):
-        raise ValueError(f"topic must be made of letters, digits and _ + - . ~, not {topic!r}")
+        raise ValueError(f"{name} must be made of letters, digits and _ + - . ~, not {topic!r}")
     return topic
 
 

@@ -20,6 +20,7 @@ from urllib3.util import parse_url
 
 from scramjet_client import __version__
 from scramjet_client._base import Live, Shown, public
+from scramjet_client._common.checks import checked
 from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.secrets import Secrets
@@ -120,10 +121,12 @@ def route(*segments: str) -> str:
     """Return a path below the API's base; every segment is encoded, so that it can't change the path.
 
     Raises:
+        TypeError: A segment is no text.
         ValueError: A segment is empty, "." or "..", which HTTP clients and servers resolve, or is no text that
             UTF-8 can carry.
     """
     for segment in segments:
+        checked("a part of a path on a hub", segment, str)
         if segment in ("", ".", ".."):
             raise ValueError(f"{segment!r} can't be part of a path on a hub")
     try:
@@ -145,8 +148,8 @@ class Token(Live):
 
     def __init__(self, token: str | None) -> None:
         # A malformed token raises here, because http.client would show the whole header in its error.
-        if token is not None and not isinstance(token, str):
-            raise TypeError(f"token must be a str, not {type(token).__name__}")
+        if token is not None:
+            checked("token", token, str)
         token = without_line_end(token)
         if token is not None and not _TOKEN.fullmatch(token):
             raise ValueError("token must be ASCII without spaces and line ends, and not empty")
@@ -192,8 +195,7 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
             raise TypeError(
                 f"the name of the header {name!r} must be a str, not {type(name).__name__}"
             )
-        if not isinstance(value, str):
-            raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
+        checked(f"the header {name!r}", value, str)
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"the header {name[:80]!r} can't be sent")
         if name.lower() in _FRAMING:
@@ -205,8 +207,7 @@ def checked_headers(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 def checked_base(api_base: str) -> str:
     """Return the URL of a hub's API without a slash at its end, or raise TypeError or ValueError."""
-    if not isinstance(api_base, str):
-        raise TypeError(f"api_base must be a str, not {type(api_base).__name__}")
+    checked("api_base", api_base, str)
     try:
         parts = urlsplit(api_base)
         parts.port  # noqa: B018 - raises if it is not a port

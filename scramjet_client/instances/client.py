@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client._base import callers_level, public, warn_aside
+from scramjet_client._common.checks import checked
 from scramjet_client._common.names import refused
 from scramjet_client.api.answers import has_ended, health_from, instance_from
 from scramjet_client.api.generations import Intake, event_body, generation_of, route_limits
@@ -159,10 +160,7 @@ class InstanceClient(Handle):
         Wire: POST /instance/{id}/_stop (docs/protocol.md, "Stop").
         """
         time_left = milliseconds("timeout", timeout)
-        if not isinstance(can_call_keepalive, bool):
-            raise TypeError(
-                f"can_call_keepalive must be a bool, not {type(can_call_keepalive).__name__}"
-            )
+        checked("can_call_keepalive", can_call_keepalive, bool)
         if 0 < time_left < _LIKELY_SECONDS and not isinstance(timeout, timedelta):
             warnings.warn(
                 f"stop({timeout!r}) gives the program {time_left:g} milliseconds: for {time_left:g} seconds say"
@@ -317,7 +315,7 @@ class InstanceClient(Handle):
         Wire: GET /instance/{id}/{stream} (docs/protocol.md, "Output streams").
         """
         checked_stream_id(stream_id, OUTPUT_STREAMS)
-        if check:
+        if checked("check", check, bool):
             refuse_check(self._client)
         stream = self._output(stream_id, idle_timeout, None, timeout)
         if stream_id != "log":
@@ -880,7 +878,7 @@ class InstanceClient(Handle):
             )
         if stdin is not None:
             check_stdin(stdin, "are given to start()")
-        if check:
+        if checked("check", check, bool):
             refuse_check(self._client)
         uploads: list[Upload[Any]] = []
         elsewhere = target(output, "output", f"output of {self._id!r}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from scramjet_client._base import Live, callers_level
+from scramjet_client._common.checks import checked
 from scramjet_client._common.clock import monotonic
 from scramjet_client.api.answers import has_ended
 from scramjet_client.api.generations import generation_of
@@ -35,8 +36,7 @@ _LONG = 1.0
 
 def checked_name(event_name: str) -> str:
     """Return the name of an event if it can be sent; raise TypeError or ValueError otherwise."""
-    if not isinstance(event_name, str):
-        raise TypeError(f"event_name must be a str, not {type(event_name).__name__}")
+    checked("event_name", event_name, str)
     if not event_name:
         raise ValueError("event_name must not be empty")
     return event_name

@@ -37,6 +37,7 @@ except ImportError as _error:
     ) from _error
 
 from scramjet_client._base import Closing
+from scramjet_client._common.checks import checked_list
 from scramjet_client._common.names import advised_function, elsewhere
 from scramjet_client.http.exchange import READ_SIZE
 from scramjet_client.instances.client import InstanceClient
@@ -86,7 +87,9 @@ def show(
         ImportError: You asked for a widget, and anywidget is not installed.
         InstanceNotFoundError: The hub has no such instance.
     """
-    names = [checked_stream_id(name, OUTPUT_STREAMS) for name in streams]
+    given = [streams] if isinstance(streams, str) else streams
+    named = checked_list("streams", given, f"names of streams ({', '.join(OUTPUT_STREAMS)})")
+    names = [checked_stream_id(name, OUTPUT_STREAMS) for name in named]
     shell = get_ipython()
     if getattr(shell, "kernel", None) is None:
         raise RuntimeError(

@@ -8,8 +8,9 @@ import io
 import os
 import socket
 import types
-from collections.abc import Iterable, Mapping
 from typing import Any
+
+from scramjet_client._common.checks import checked
 
 _PATH_CURE = "; send_sequence(path) sends a file or folder, and deploy takes the function itself, without quotes"
 _CURE = "; write `def name(context, input, *args): ...` that calls it, and deploy that"
@@ -44,24 +45,12 @@ def checked_function(function: Any) -> types.FunctionType:
     return plain
 
 
-def checked_list(name: str, value: Any, meant: str, kinds: tuple[type, ...] = (str,)) -> list[Any]:
-    """Return a list of the items of an argument; refuse what is no list, and the first item of another kind."""
-    if isinstance(value, (bytes, bytearray, Mapping)) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be a list of {meant}, not {type(value).__name__}")
-    items = list(value)
-    for each in items:
-        if not isinstance(each, kinds):
-            raise TypeError(f"{name} must be a list of {meant}; it has a {type(each).__name__}")
-    return items
-
-
 def checked_called(name: Any) -> str:
     """Return the name that a sequence is given, if it is a line of text."""
-    if not isinstance(name, str):
-        raise TypeError(f"name must be a str, not {type(name).__name__}")
-    if not name.strip() or not name.isprintable():
-        raise ValueError(f"name must be a line of text that can be printed, not {name[:80]!r}")
-    return name
+    called: str = checked("name", name, str)
+    if not called.strip() or not called.isprintable():
+        raise ValueError(f"name must be a line of text that can be printed, not {called[:80]!r}")
+    return called
 
 
 def _kind(function: Any) -> str:

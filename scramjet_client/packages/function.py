@@ -20,9 +20,9 @@ from typing import Any, List, TypeVar  # noqa: UP035 - see _MADE_AGAIN
 
 import attrs
 
+from scramjet_client._common.checks import checked_list
 from scramjet_client.packages.deployable import (
     checked_function,
-    checked_list,
     cure_for,
     described_value,
     owner_of,

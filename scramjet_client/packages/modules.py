@@ -24,7 +24,7 @@ from typing import Any
 
 import attrs
 
-from scramjet_client.packages.deployable import checked_list
+from scramjet_client._common.checks import checked_list
 from scramjet_client.packages.files import SECRET, PackageEntry, find, looks_secret
 from scramjet_client.packages.imports import imported_in, standard_names
 from scramjet_client.packages.shapes import Find

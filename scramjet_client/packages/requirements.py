@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
 
+from scramjet_client._common.checks import checked_list
 from scramjet_client._common.python import own_python
-from scramjet_client.packages.deployable import checked_list
 
 FOLDER = "__pypackages__"
 """Folder of a package that 1.x hubs put on the module path (docs/protocol.md, "Sequences")."""

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from scramjet_client._base import Closing, Shown, callers_level, public
+from scramjet_client._common.checks import checked
 from scramjet_client._common.clock import monotonic
 from scramjet_client.errors import (
     HubConnectionError,
@@ -134,6 +135,9 @@ class ReconnectingStream(Closing):
         on_gap: Callable[[Gap], object] | None,
     ) -> None:
         """Open the stream, for the SDK; `name` is for messages, and each connection has a new exchange."""
+        checked("reconnect", policy, Reconnect)
+        if on_gap is not None and not callable(on_gap):
+            raise TypeError(f"on_gap must be callable, not {type(on_gap).__name__}; it gets a Gap")
         self.gaps: int = 0
         self._name = name
         self._open_stream = open_stream

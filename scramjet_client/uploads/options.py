@@ -11,6 +11,7 @@ from typing import Any, Union
 import attrs
 
 from scramjet_client._base import callers_level
+from scramjet_client._common.checks import checked
 from scramjet_client._common.files import Reading
 from scramjet_client.http.body import BodySource
 from scramjet_client.http.callbacks import refuse_result, refuse_unheard, takes
@@ -186,8 +187,8 @@ def _options_of(options: OptionsLike | None, keywords: Mapping[str, Any]) -> Sen
     options = attrs.evolve(options, **given)
     for name in ("end", "json"):
         value = getattr(options, name)
-        if value is not None and not isinstance(value, bool):
-            raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
+        if value is not None:
+            checked(name, value, bool)
     for name in ("parse_response", "parse"):
         if getattr(options, name) not in (None, "json", "text", "stream"):
             raise ValueError(f"{name} must be json, text or stream, not {getattr(options, name)!r}")
