@@ -32,6 +32,7 @@ from scramjet_client import (
 )
 from scramjet_client.models import GetInstanceResponse
 from tests.contract.conftest import Hub
+from tests.support.cases import mostly_long
 from tests.support.waiting import long_enough
 
 PATIENCE = 60.0
@@ -464,7 +465,11 @@ FOLDERS = {
 }
 
 
-@pytest.mark.parametrize(("body", "said"), FOLDERS.values(), ids=FOLDERS)
+@pytest.mark.parametrize(
+    ("body", "said"),
+    mostly_long(FOLDERS.values(), but=(FOLDERS["map"], FOLDERS["thread"])),
+    ids=FOLDERS,
+)
 def test_error_that_a_program_survives(
     body: str, said: str, hub: Hub, host: HostClient, tmp_path: Path
 ):
