@@ -194,6 +194,9 @@ class SequenceClient(Handle):
         json_bytes({"appConfig": dict(app_config or {}), "args": args})
         if checked("check", check, bool):
             refuse_check(self._client)
+        # The answer to the start gives the id, which a kill needs, so it is not given up when the time is over.
+        usual = self._client.timeouts.read
+        patience = None if limit is None or usual is None else max(limit, usual)
         # Before the start: an instance whose output can't be kept, or that has no input, should not begin.
         elsewhere = target(output, "output")
 
@@ -205,7 +208,7 @@ class SequenceClient(Handle):
                 output_topic=output_topic,
                 limits=limits,
                 instance_id=instance_id,
-                timeout=limit,
+                timeout=patience,
             )
 
         def run_it(instance: InstanceClient, left: float | None) -> CompletedInstance:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
@@ -25,6 +27,8 @@ from scramjet_client.errors import (
     ScramjetError,
     UnsupportedByHubError,
 )
+from scramjet_client.http.at_exit import AtExit
+from scramjet_client.http.durations import seconds
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.retries import pauses
 from scramjet_client.http.standstill import Standstill
@@ -49,7 +53,8 @@ _LAST_PAUSE = 1.0
 """Seconds between two looks at the instance. The pause starts over at the first value after each event."""
 
 _START_GRACE = 10.0
-"""After an interrupt, seconds to wait for the answer to a start, in order to kill the new instance."""
+"""After an interrupt, and at the interpreter's end, seconds to wait for the answer to a start, in order to kill the new
+instance."""
 
 _NO_INPUT = "if the program waits for the end of its input, input=b'' ends it"
 
@@ -173,9 +178,12 @@ def refuse_check(client: HttpClient) -> None:
 def run_new(
     start: Callable[[], _I], run_it: Callable[[_I, float | None], _R], timeout: float | None
 ) -> _R:
-    """Start an instance and run it, within the seconds for both. After any error, the instance does not live on."""
+    """Start an instance and run it, within the seconds for both. After any error, the instance does not live on.
+
+    `start` may take longer than that: its instance is killed as soon as its id is known.
+    """
     began = monotonic()
-    instance = _started(start)
+    instance = _started(start, timeout)
     left = None if timeout is None else max(timeout - (monotonic() - began), _FIRST_PAUSE)
     try:
         return run_it(instance, left)
@@ -188,8 +196,8 @@ def run_new(
         raise
 
 
-def _started(start: Callable[[], _I]) -> _I:
-    """Start an instance, and kill it if the caller is interrupted before its id is known.
+def _started(start: Callable[[], _I], timeout: float | None) -> _I:
+    """Start an instance, and kill it if the caller is interrupted, or its time is over, before its id is known.
 
     Only the hub's answer gives the id. A separate daemon thread, `scramjet-start-N`, waits for that answer and
     ends with it.
@@ -197,11 +205,27 @@ def _started(start: Callable[[], _I]) -> _I:
     starting: Future[_I] = Future()
     thread = start_thread("scramjet-start", fulfil, starting, start)
     try:
-        return starting.result(wait_in_parts(starting, None))
-    except BaseException:
+        return starting.result(wait_in_parts(starting, timeout))
+    except BaseException as error:
         starting.add_done_callback(_kill_started)
+        if isinstance(error, FutureTimeoutError) and not isinstance(error, ScramjetError):
+            _LATE_STARTS.add(thread)
+            raise HubTimeoutError(
+                f"the start of an instance was not answered within {seconds(timeout or 0)} (timeout); one that starts "
+                "after all is killed"
+            ) from None
         thread.join(_START_GRACE)
         raise
+
+
+def _await_starts(threads: list[threading.Thread]) -> None:
+    deadline = monotonic() + _START_GRACE
+    for thread in threads:
+        thread.join(max(0.0, deadline - monotonic()))
+
+
+_LATE_STARTS = AtExit(_await_starts)
+"""Threads that wait for the answers to starts that nobody else waits for."""
 
 
 def _kill_started(starting: Future[_I]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import queue
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -43,6 +45,48 @@ from tests.support.waiting import LIMIT, eventually, long_enough
 from tests.support.wire import Conn, RawServer
 
 MEGABYTE = 1_000_000
+
+
+LATE = """
+import sys
+from scramjet_client import HostClient, HubTimeoutError
+try:
+    HostClient(sys.argv[1]).get_sequence_client("s").run(timeout=0.5)
+except HubTimeoutError as error:
+    print(error, flush=True)
+"""
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_instance_of_a_late_start_is_killed(at_the_end: bool):
+    """A run whose time is over before the hub has answered the start kills the instance when it knows of it."""
+    answered = threading.Event()
+
+    def start(instance: Instance) -> None:
+        answered.wait(LIMIT)
+        instance.status = "running"
+
+    with H1Hub() as hub:
+        hub.sequences["s"] = b""
+        hub.on_start = start
+        if at_the_end:
+            script = [sys.executable, "-c", LATE, hub.url]
+            with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout is not None
+                said = process.stdout.readline()
+                answered.set()
+        else:
+            with HostClient(hub.url) as host:
+                with pytest.raises(HubTimeoutError) as caught:
+                    host.get_sequence_client("s").run(timeout=0.5)
+                said = str(caught.value)
+                answered.set()
+                eventually(
+                    lambda: [each.received for each in hub.instances.values() if each.received]
+                )
+        assert "not answered within 0.5 s (timeout); one that starts after all is killed" in said
+        (instance,) = hub.instances.values()
+        assert [route for route, _ in instance.received] == ["_kill"]
 
 
 # -- lifecycle --------------------------------------------------------------------------------------

@@ -147,6 +147,7 @@ class H1Hub:
     Attributes:
         instances: By id; take one out to have it forgotten.
         requests: Method, target and headers of everything that came.
+        on_start: Called with a new instance before its start is answered.
     """
 
     def __init__(self, *, ssl_context: ssl.SSLContext | None = None) -> None:
@@ -155,6 +156,7 @@ class H1Hub:
         self.requests: list[Request] = []
         self.sequences: dict[str, bytes] = {}
         self.starts: list[Any] = []
+        self.on_start: Callable[[Instance], None] = lambda _instance: None
         self._server = RawServer(self._serve, ssl_context=ssl_context)
         self.url = self._server.url
         self.port = self._server.port
@@ -263,6 +265,7 @@ class H1Hub:
         elif parts[-1] == "start" and parts[1] in self.sequences:
             self.starts.append(json.loads(body))
             instance = self.add_instance("starting")
+            self.on_start(instance)
             conn.send_json(
                 "200 OK", {"message": f"Sequence {instance.id} starting", "id": instance.id}
             )
