@@ -19,7 +19,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.util import parse_url
 
 from scramjet_client import __version__
-from scramjet_client._base import Live, Shown, public
+from scramjet_client._base import Live, Shown, public, quoted
 from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.secrets import Secrets
@@ -232,7 +232,7 @@ def shown_url(text: str) -> str:
     return (
         "*** (not shown: it may hold a password or a token)"
         if re.search("[@?#]", text)
-        else repr(text)
+        else quoted(text)
     )
 
 

@@ -24,6 +24,10 @@ MISTAKES = [
     (["topic", "send", "news", "hello"], 2, "`echo hello | scramjet topic send news -`"),
     (["dev", "x.py", "--once", "--input", "nope.txt"], 2, "there is no such file"),
     (["dev", "x.py", "--input", "nope.txt"], 2, "there is no such file"),
+    (["inst", "info", "x" * 100_000], 77, "x…x"),
+    (["inst", "x" * 100_000], 2, "x…x"),
+    (["-u", "x" * 100_000, "inst", "list"], 2, "x…x"),
+    (["seq", "send", "x" * 100_000], 2, "x…x"),
     (["-p", "nosuch", "inst", "list"], 78, "there is no profile 'nosuch'"),
     (["profile", "show", "nosuch"], 78, "`scramjet profile list`"),
     (["inst", "wait", "ID", "--timeout", "ten"], 2, "'ten' is not a valid number of seconds"),
@@ -47,7 +51,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "said"), MISTAKES, ids=[" ".join(line) for line, _, _ in MISTAKES]
+    ("line", "code", "said"), MISTAKES, ids=[" ".join(line)[:60] for line, _, _ in MISTAKES]
 )
 def test_mistakes(
     scramjet: Command,
@@ -68,6 +72,7 @@ def test_mistakes(
     done = scramjet(*(known.get(each, each) for each in line), code=code)
 
     assert said in only_line(done.err)
+    assert len(done.err) < 2000
 
 
 @pytest.mark.parametrize("verb", ["start", "page"])

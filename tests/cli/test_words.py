@@ -41,7 +41,7 @@ GUESSES = [
     (["doctor"], "hub doctor"),
     (["instances"], "inst"),
     (["sequence", "list"], "seq"),
-    (["isnt", "list"], "inst"),
+    (["isnt", "list"], "inst list"),
     (["inst", "ls"], "inst list"),
     (["inst", "lst"], "inst list"),
     (["inst", "ps"], "inst list"),
@@ -75,6 +75,31 @@ GUESSES = [
     (["inst", "list", "--verbose"], "--debug"),
     (["inst", "list", "--server", "x"], "--url"),
     (["--jsn", "inst", "list"], "--json"),
+    (["help", "inst", "log"], "scramjet inst log --help"),
+    (["inst", "help", "log"], "scramjet inst log --help"),
+    (["inst", "log", "x", "-?"], "--help"),
+    (["list", "inst"], "inst list"),
+    (["delete", "instance", "x"], "inst kill"),
+    (["get", "pods"], "inst list"),
+    (["config", "set", "url"], "profile create"),
+    (["inst", "X", "log"], "inst log X"),
+    (["seqrun", "x.py"], "seq run"),
+    (["inst:log", "x"], "inst log"),
+    (["seq", "prn"], "seq prune"),
+    (["seq", "rum", "x"], "seq run"),
+    (["seq", "mr", "x"], "seq rm"),
+    (["inst", "loh", "x"], "inst log"),
+    (["sqe", "ls"], "seq list"),
+    (["hbu", "start"], "hub start"),
+    (["topci"], "topic"),
+    (["seq", "pru"], "seq prune"),
+    (["seq", "delte", "x"], "seq rm"),
+    (["inst", "list", "--josn"], "--json"),
+    (["inst", "list", "-json"], "--json"),
+    (["inst", "list", "--ap-base", "x"], "--url"),
+    (["inst", "list", "--output=json"], "--json"),
+    (["inst", "list", "-ojson"], "--json"),
+    (["inst", "list", "-o", "name"], "--ids"),
     (["inst", "top"], "hub load"),
     (["inst", "stats"], "hub load"),
     (["inst", "create", "x"], "seq start"),
@@ -156,6 +181,19 @@ ADVICE = [
     (["inst", "log", "x", "--since", "1h"], "choose by time"),
     (["inst", "log", "x", "--timestamps"], "with its time anyhow"),
     (["inst", "log", "x", "--grep", "a"], "`| grep WORD`"),
+    (["inst", "log", "x", "-o", "f.txt"], "`> f.txt`"),
+    (["inst", "info", "x", "--output", "f.txt"], "`> f.txt`"),
+    (["inst", "list", "-o", "wide"], "whole"),
+    (["inst", "list", "--format", "{{.ID}}"], "`--json`"),
+    (["inst", "output", "x", "-20"], "`-n 20`"),
+    (["seq", "list", "-a"], "lists all"),
+    (["inst", "list", "-n", "3"], "`| head -n N`"),
+    (["inst", "list", "x"], "`| grep WORD`"),
+    (["hub", "start", ":9000"], "`--port 9000`"),
+    (["--url", "inst", "list"], "`--url` takes a value"),
+    (["http://a:1", "inst", "list"], "`scramjet --url http://a:1`"),
+    (["restart", "inst", "x"], "`scramjet seq start`"),
+    (["login"], "`scramjet profile create NAME --url URL`"),
     (["inst", "kill", "x", "--force"], "at once"),
     (["inst", "kill", "x", "--signal", "TERM"], "SIGKILL"),
     (["inst", "stop", "x", "--signal", "TERM"], "`scramjet inst kill`"),
@@ -200,6 +238,8 @@ def test_words_without_a_counterpart(scramjet: Command, line: list[str], said: s
 
 
 UNKNOWN = [
+    ["seq", "rim"],
+    ["hub", "tip", "x"],
     ["inst", "tip"],
     ["inst", "hop"],
     ["bananas"],
@@ -251,6 +291,7 @@ def test_what_is_suggested_exists():
 def test_advice_names_what_exists():
     """The places of the tables of advice are commands, and so is whatever they send a user to."""
     known = {path.partition(" ")[2] for path in verbs(root, "scramjet")}
+    assert set(_words._advice_on_extra()) <= known
     groups = {"scramjet", "*", *root.list_commands(click.Context(root)), "inst event"}
     rows = {**_words._advice_in(_words._NO_COMMAND), **_words._advice_in(_words._NO_OPTION)}
 
