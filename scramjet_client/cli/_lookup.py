@@ -51,8 +51,13 @@ def sequence_of(session: Session, given: str) -> SequenceClient:
     return host.get_sequence_client(given)
 
 
-def sent_sequence(session: Session, given: str, requirements: Any = None) -> SequenceClient:
-    """Return a sequence as `sequence_of` does; if the word is a path, send the package first."""
+def sent_sequence(
+    session: Session, given: str, requirements: Any = None, *, result: str | None = None
+) -> SequenceClient:
+    """Return a sequence as `sequence_of` does; if the word is a path, send the package first.
+
+    `result` is the file of the output, which is no part of the package (see `files_of`).
+    """
     file, colon, name = given.rpartition(":")
     if colon and (Path(file).is_file() or Path(f"{file}.py").is_file()):
         raise click.UsageError(
@@ -69,7 +74,7 @@ def sent_sequence(session: Session, given: str, requirements: Any = None) -> Seq
                 f"{given!r} is the sequence on the hub here, not the one in this folder, which is ./{given}"
             )
         return found
-    return send(session, given, requirements=requirements)
+    return send(session, given, requirements=requirements, result=result)
 
 
 def _is_sequence(given: str) -> bool:
@@ -118,14 +123,31 @@ def requirements_beside(path: str) -> str | None:
 
 
 def send(
-    session: Session, path: str, *, requirements: Any = None, replaced: str | None = None
+    session: Session,
+    path: str,
+    *,
+    requirements: Any = None,
+    replaced: str | None = None,
+    result: str | None = None,
 ) -> SequenceClient:
     """Send a package with a progress bar, as a new sequence or as the replacement of one."""
     package: Any = getattr(sys.stdin, "buffer", sys.stdin) if path == "-" else Path(path)
     if path != "-":
         requirements = requirements_of(requirements, path)
     host = session.host
-    with progress(session, "package") as report:
+    with contextlib.ExitStack() as stack:
+        if result is not None and os.path.isdir(path) and os.path.isfile(result):
+            from scramjet_client.packages.package import Package, leave_out_result  # noqa: PLC0415
+
+            package = stack.enter_context(Package(path, requirements=requirements))
+            requirements = None
+            for each in package.warnings:
+                _say.warn(each)
+            if leave_out_result(package, result):
+                session.note(
+                    f"{result!r} is the file of the output: it is not sent with the program"
+                )
+        report = stack.enter_context(progress(session, "package"))
         if replaced is not None:
             return host.update_sequence(
                 replaced, package, requirements=requirements, progress=report
@@ -133,9 +155,16 @@ def send(
         return host.send_sequence(package, requirements=requirements, progress=report)
 
 
-def files_of(path: str, requirements: str | None) -> list[tuple[Any, str]]:
-    """Return the files that a sequence is made of, and what each is; none for a sequence on the hub."""
-    from scramjet_client.packages.package import Package, files_of  # noqa: PLC0415
+def files_of(path: str, requirements: str | None, result: str) -> list[tuple[Any, str]]:
+    """Return the files that a sequence is made of, and what each is; none for a sequence on the hub.
+
+    A file of the folder that is the result of an earlier run is no part of it.
+    """
+    from scramjet_client.packages.package import (  # noqa: PLC0415
+        Package,
+        files_of,
+        leave_out_result,
+    )
 
     if not is_path(path):
         return []
@@ -144,6 +173,8 @@ def files_of(path: str, requirements: str | None) -> list[tuple[Any, str]]:
         found.append((requirements_of(requirements, path), "its requirements"))
     if os.path.isdir(path) or path.endswith(".py"):
         with contextlib.suppress(ValueError, OSError), Package(path) as package:
+            if os.path.isdir(path):
+                leave_out_result(package, result)
             found += files_of(package)
     return found
 

@@ -268,9 +268,11 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
     options = _started_with(given)
     check_feed(given)
     path = None if given["no_input"] else given["input_path"]
-    its_own = [] if given["path"] is None else _lookup.files_of(sequence, requirements)
+    its_own = (
+        [] if given["path"] is None else _lookup.files_of(sequence, requirements, given["path"])
+    )
     check_output(given["path"], (path, "its input"), *its_own)
-    found = _lookup.sent_sequence(session, sequence, requirements)
+    found = _lookup.sent_sequence(session, sequence, requirements, result=given["path"])
     feed = _running.Feed(
         path=path,
         stream_id="stdin" if given["to_stdin"] else "input",
