@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from scramjet_client.clients.sequence import SequenceClient
     from scramjet_client.instances.client import InstanceClient
 
+_ALL = ("all", "*")
+"""What is typed for all instances or sequences."""
+
 _WHOLE_ID = 36
 """Characters of an id. A complete id needs no request to the hub."""
 
@@ -36,12 +39,16 @@ def instance_of(session: Session, given: str) -> InstanceClient:
 def sequence_of(session: Session, given: str) -> SequenceClient:
     """Return the sequence with an id, or with an id that begins so, or the newest with this package name."""
     host = session.host
-    if len(given) < _WHOLE_ID:
+    if len(given) < _WHOLE_ID or is_path(given):
         known = host.list_sequences()
         # Hubs list sequences in the order of their arrival.
         found = [each.id for each in known if each.name == given][-1:] or _beginning(
             given, [each.id for each in known]
         )
+        if not found and is_path(given):
+            raise click.UsageError(
+                f"{given!r} is a path, and this is about a sequence on the hub; `scramjet seq list` shows their names"
+            )
         if not found and _is_sequence(given):
             raise SequenceNotFoundError(
                 f"there is no sequence {given!r} on the hub at {host.api_base}; did you mean ./{given}?"
@@ -141,8 +148,6 @@ def send(
 
             package = stack.enter_context(Package(path, requirements=requirements))
             requirements = None
-            for each in package.warnings:
-                _say.warn(each)
             if leave_out_result(package, result):
                 session.note(
                     f"{result!r} is the file of the output: it is not sent with the program"
@@ -189,7 +194,11 @@ def _one(
     given: str, found: Sequence[str], kind: str, not_found: type[NotFoundError], session: Session
 ) -> str:
     if not found:
-        raise not_found(f"there is no {kind} {given!r} on the hub at {session.host.api_base}")
+        said = f"there is no {kind} {given!r} on the hub at {session.host.api_base}"
+        if given.lower() in _ALL:
+            group = "inst" if kind == "instance" else "seq"
+            said += f"; each is named: `$(scramjet {group} list -q)` gives all ids"
+        raise not_found(said)
     if len(found) > 1:
         raise click.UsageError(
             f"{given!r} may be any of {len(found)} {kind}s; give more of the id: {', '.join(found)}"
