@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import click
@@ -28,7 +29,7 @@ _GROUPS = _lists("""
 seq: sequence sequences seqs image images store package packages app apps function functions program programs deployment
     deployments release releases
 inst: instance instances insts container containers pod pods job jobs process processes task tasks machine machines dyno
-    dynos unit units
+    dynos unit units ps
 topic: topics queue queues
 hub: hubs sth host hosts server node nodes system platform
 profile: profiles config context contexts login scope auth remote remotes
@@ -155,7 +156,7 @@ scramjet, hub, profile: logout signin signout
     there are no sessions: the token is that of SCRAMJET_TOKEN, or of a profile of si
 scramjet, seq, inst: install
     `scramjet seq send PATH -r requirements.txt` installs requirements into a package
-inst: enable disable mask unmask
+scramjet, inst: enable disable mask unmask daemon-reload
     a hub starts nothing by itself; `scramjet seq start` starts an instance
 """
 """Commands of other tools that have no counterpart, by group."""
@@ -256,7 +257,7 @@ seq rm: --all -a
     `--follow` goes on with what comes, and for the last lines there is `| tail -n N` (`--lines` takes the first)
 {_READING}: --tail --last
     it follows anyhow, and for the last lines there is `| tail -n N` (`--lines` takes the first)
-{_LOGS}, {_READING}, inst events: --since --since-time --until -S -U --from --to --after --before
+{_LOGS}, {_READING}, inst events: --since --since-time --until -S -U --from --to --after --before --from-beginning
     a hub can't choose by time; what nobody has read yet comes first
 {_LOGS}: --timestamps --time --times -T
     each record is shown with its time anyhow
@@ -288,6 +289,8 @@ inst inout: --eof --end --close
     it ends the input anyhow (not with `--no-end`)
 topic send: --eof --end --close
     a topic has no end; it is open to all that send to it
+inst event send, inst event wait, inst events: --name --event -e
+    the event's name is the word behind the instance
 seq send, seq pack: --name --tag -t --version --id
     name and version are those of the package.json
 seq send: --dry-run --list -l
@@ -352,7 +355,9 @@ seq pack
     it packs one folder or file, and `-o FILE` names the package
 seq send
     it sends one folder, file or package, whose package.json has the name
-seq info, inst info, inst health, inst log, inst output, inst stdout, inst stderr
+inst log, inst output, inst stdout, inst stderr
+    it is about one instance; `| grep WORD` chooses lines
+seq info, inst info, inst health
     it is about one; `for each in ...; do {here} $each; done` goes through several
 inst events, inst event wait
     it waits for events of one name
@@ -374,6 +379,11 @@ replay
     the program is one path; its arguments are in the trace
 """
 """What to say of one word too many, by verb; the advice stands below the verbs."""
+
+_TOOLS = _lists("""
+: scramjet si docker docker-compose compose podman kubectl npm npx gh heroku systemctl sudo modal fly flyctl
+""")[""]
+"""Tools whose name is typed in front of their words."""
 
 _HELP = ("help", "/?", "?", "man", "-help", "-?", "--h", "--?", "--hlep", "-H")
 """What is typed for `--help`."""
@@ -411,14 +421,16 @@ def about_command(
     root = ctx.find_root()
     assert isinstance(root.command, click.Group)
     prefix = here[len(root.command_path) :].strip()
-    said = f"there is no command {word!r} in `{here}`"
     lower = word.lower()
+    said = f"there is no command {word!r} in `{here}`"
+    if not prefix and lower in _TOOLS and rest:
+        word, lower, rest = rest[0], rest[0].lower(), rest[1:]
     names = group.list_commands(ctx)
     everything = list(_commands(root.command, ctx))
     advice = _instead(word, prefix, names, ctx)
     if advice is not None:
         return Advice(f"{said}; {advice}", ctx)
-    if lower in _HELP:
+    if lower in _HELP or _slips(lower, _HELP[:1]):
         meant = [" ".join(filter(None, (prefix, *_command_in(rest, prefix, everything), "--help")))]
     else:
         meant = _ordered(word, rest, prefix, everything)
@@ -428,15 +440,16 @@ def about_command(
         advice = _advice(_NO_COMMAND, place, verb, here) if place else None
         if advice is not None:
             return Advice(f"{said}; {advice}", ctx)
+    ordered = bool(meant)
     meant = meant or _verbs_of(lower, prefix, everything)
-    if not prefix:
-        meant += [each for each in _known(lower, _VERBS) if each.startswith("-")]
+    if not prefix and not ordered:
         meant += [name for name, others in _GROUPS.items() if lower in others]
         named = [each for each in meant if not each.startswith(("hub ", "-"))]
         if rest and not rest[0].startswith("-"):
             # The verbs of a hub take no name.
             meant = named or meant
-        meant.sort(key=lambda each: each.startswith(("topic ", "profile ")))
+        last = ("topic ", "profile ", "hub ") if rest else ("topic ", "profile ")
+        meant.sort(key=lambda each: each.startswith(last))
     if not meant:
         # A word that is known by its meaning is hardly a misspelt other one.
         below = f"{prefix} " if prefix else ""
@@ -500,6 +513,9 @@ def _ordered(word: str, rest: Sequence[str], prefix: str, everything: Sequence[s
     joined += [each for each in everything if not prefix and each.replace(" ", "") == letters]
     if joined:
         return joined[:1]
+    parts = re.split("[-:./_]", word)
+    if not prefix and len(parts) == 2 and all(parts):
+        return _ordered(parts[0], parts[1:], prefix, everything)
     if not rest:
         return []
     second = rest[0].lower()
@@ -528,7 +544,8 @@ def _verbs_of(word: str, prefix: str, everything: Sequence[str]) -> list[str]:
     """Return the commands of a group that a word names here or in other tools."""
     inside = [each for each in everything if not prefix or each.startswith(f"{prefix} ")]
     found = [each for each in inside if each.split()[-1] == word]
-    return found + [each for each in _known(word, _VERBS) if _verb(each) in inside]
+    found += [each for each in _known(word, _VERBS) if _verb(each) in inside]
+    return found + [each for each in _known(word, _VERBS) if not prefix and each[:1] == "-"]
 
 
 def _by_slips(word: str, prefix: str, everything: Sequence[str]) -> list[str]:
@@ -609,7 +626,7 @@ def _written(option: str, line: Sequence[str], here: Sequence[str]) -> tuple[str
 
 def _long_with_a_dash(bare: str, here: Sequence[str]) -> list[str]:
     """Return the long option that was written with one dash, or help in another form."""
-    if bare in _HELP:
+    if bare in _HELP or (len(bare) > 4 and _slips(bare.lstrip("-"), _HELP[:1])):
         return ["--help"]
     return [f"-{bare}"] if f"-{bare}" in here else []
 
@@ -658,7 +675,7 @@ def about_extra(error: click.UsageError, ctx: click.Context) -> click.UsageError
     word = error.message.partition("(")[2].removesuffix(")")
     if prefix in ("hub start", "hub page") and word.rpartition(":")[2].isdigit():
         advice = f"`--port {word.rpartition(':')[2]}` says where it listens"
-    return Advice(f"`{path}` takes no word {word!r}; {advice.format(here=path)}", ctx)
+    return Advice(f"`{path}` takes no more words: {word}; {advice.format(here=path)}", ctx)
 
 
 def _advice_on_extra() -> dict[str, str]:

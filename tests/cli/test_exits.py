@@ -127,6 +127,15 @@ def test_usage(scramjet: Command, arguments: list[str]):
     assert done.out == b""
 
 
+@pytest.mark.parametrize("wrong", ["", "./x.py", "nosuch"])
+def test_one_wrong_name_of_several(scramjet: Command, start: Started, wrong: str):
+    """What can be done is done, also behind a name that can be none."""
+    sequence = start.sequence("idle")
+
+    assert scramjet.any_end("seq", "rm", wrong, sequence).out == f"{sequence}\n".encode()
+    assert start.host.list_sequences() == []
+
+
 def test_an_id_that_may_be_several(scramjet: Command, start: Started):
     """The beginning of several ids is 2 and lists them."""
     # Of seventeen, two begin alike.
