@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _ALL = ("all", "*")
 """What is typed for all instances or sequences."""
+
+_GZIP = b"\x1f\x8b"
+"""How a package begins."""
 
 _WHOLE_ID = 36
 """Characters of an id. A complete id needs no request to the hub."""
@@ -138,11 +142,15 @@ def send(
     result: str | None = None,
 ) -> SequenceClient:
     """Send a package with a progress bar, as a new sequence or as the replacement of one."""
-    package: Any = getattr(sys.stdin, "buffer", sys.stdin) if path == "-" else Path(path)
+    package: Any = Path(path)
     if path != "-":
         requirements = requirements_of(requirements, path)
+    elif sys.stdin.isatty():
+        raise click.UsageError("a package is not text; `-` is for pipes and files at stdin")
     host = session.host
     with contextlib.ExitStack() as stack:
+        if path == "-":
+            package = stack.enter_context(_piped_package())
         if result is not None and os.path.isdir(path) and os.path.isfile(result):
             from scramjet_client.packages.package import Package, leave_out_result  # noqa: PLC0415
 
@@ -158,6 +166,26 @@ def send(
                 replaced, package, requirements=requirements, progress=report
             )
         return host.send_sequence(package, requirements=requirements, progress=report)
+
+
+@contextlib.contextmanager
+def _piped_package() -> Iterator[Any]:
+    """Give the package that comes from stdin, if what comes first may be one."""
+    if sys.stdin.seekable():
+        yield getattr(sys.stdin, "buffer", sys.stdin)
+        return
+    from scramjet_client.cli._streams import source  # noqa: PLC0415
+
+    # Not the buffer of stdin: a thread that waits in it when the interpreter ends would abort the interpreter.
+    with source("-") as keys:
+        first = next(keys, b"")
+        if not first or first[: len(_GZIP)] != _GZIP[: len(first)]:
+            raise click.UsageError(
+                "stdin has no sequence package: what comes is not gzip-compressed"
+                if first
+                else "stdin has no sequence package: it is empty"
+            )
+        yield itertools.chain([first], keys)
 
 
 def files_of(path: str, requirements: str | None, result: str) -> list[tuple[Any, str]]:
