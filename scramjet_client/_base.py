@@ -33,6 +33,8 @@ def public(cls: _T) -> _T:
 _LONGEST = 400
 """The longest shown text of one value, in characters."""
 
+_LONG_WORD = re.compile(rf"\S{{{_LONGEST + 1},}}")
+
 _MOST_ROWS = 100
 """The most items shown of one list."""
 
@@ -79,6 +81,22 @@ def _is_logged() -> bool:
             return True
         at = at.parent if at.propagate else None
     return False
+
+
+def shortened(text: str) -> str:
+    """Return a message without the middle of its long words: an id, a name, a URL or a path may fill many screens."""
+    return _LONG_WORD.sub(lambda found: _without_middle(found[0]), text)
+
+
+def quoted(value: object) -> str:
+    """Return the repr of a wrong value for a message, without the middle of a long one."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else _without_middle(text)
+
+
+def _without_middle(text: str) -> str:
+    half = _LONGEST // 2
+    return f"{text[:half]}…{text[-half:]}"
 
 
 def safe_repr(error: BaseException) -> str:

@@ -45,7 +45,7 @@ from concurrent.futures import CancelledError
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scramjet_client._base import printable, public, traceback_lines
+from scramjet_client._base import printable, public, shortened, traceback_lines
 
 if TYPE_CHECKING:  # whoever has one of these has imported its class
     from scramjet_client.instances.run import CompletedInstance
@@ -71,7 +71,8 @@ class ScramjetError(Exception):
     Attributes:
         code: Machine-readable name of the kind of error, one word per class.
         message: One sentence: what failed, on what, and the other side's answer, unchanged. The text of the
-            error (`str`) is the same with control characters escaped, so that you can print it.
+            error (`str`) is the same for people: control characters are escaped, so that you can print it, and a
+            word of more than 400 characters, such as a long URL, lacks its middle.
         status: HTTP status that the hub meant, or None if there was no answer.
         url: URL of the request without credentials, or None.
         body: Text of the hub's answer, or None.
@@ -112,7 +113,7 @@ class ScramjetError(Exception):
 
     def __str__(self) -> str:
         """Return the message in printable form: a hub's text in it can't move the cursor."""
-        return printable(super().__str__(), keep="\n\t")
+        return printable(shortened(super().__str__()), keep="\n\t")
 
 
 class HubConnectionError(ScramjetError, ConnectionError):

@@ -10,7 +10,7 @@ import requests
 import responses
 import urllib3
 
-from scramjet_client import errors
+from scramjet_client import HostClient, errors
 from scramjet_client.errors import (
     BadParametersError,
     HubConnectionError,
@@ -201,6 +201,30 @@ def test_errors_of_the_caller_are_not_those_of_the_request():
             translate_errors("GET", URL),
         ):
             raise ConnectionRefusedError(111, "Connection refused")  # noqa: B904 - as requests does
+
+
+_LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: errors.InstanceNotFoundError(f"instance {_LONG!r} not found: it is not known"),
+        lambda: HostClient(_LONG),
+        lambda: HostClient("http://a").get_topic("x " * 50_000),
+    ],
+    ids=["id", "url", "name"],
+)
+def test_long_words_lack_their_middle(call):
+    """A message repeats the ends of a long value, and all around it."""
+    try:
+        error = call()
+    except ValueError as raised:
+        error = raised
+
+    assert len(str(error)) < 2000
+    assert "…" in str(error)
+    assert " not " in str(error)
 
 
 def test_own_errors_pass_untouched():

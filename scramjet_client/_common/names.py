@@ -192,25 +192,74 @@ def _of_another_verb(name: str, names: Sequence[str]) -> str:
 
 def misspelt(name: str, known: Sequence[str]) -> str:
     """Return the known name that has the same words, with slips of the fingers or in another order; or ""."""
+    return next(iter(slips(name, known)), "")
+
+
+def slips(name: str, known: Sequence[str]) -> list[str]:
+    """Return the known names of which one is a slip of the fingers, the likeliest ones alone."""
     words = sorted(name.lower().split("_"))
+    found: dict[int, list[str]] = {}
     for each in known:
         others = sorted(each.lower().split("_"))
-        if len(others) == len(words) and all(map(_is_slip, words, others)):
-            return each
+        if len(others) == len(words):
+            ranks = list(map(_slip, words, others))
+            if all(ranks):
+                found.setdefault(max(ranks), []).append(each)
+    if found:
+        return found[min(found)]
     joined = name.lower().replace("_", "")  # getInfo
-    return next((each for each in known if each.replace("_", "") == joined), "")
+    return [each for each in known if each.replace("_", "") == joined][:1]
 
 
-def _is_slip(word: str, right: str) -> bool:
-    """Whether a word is another one with a letter or, of a long word, two letters wrong."""
+_KEYS = "qwertyuiop asdfghjkl zxcvbnm"
+"""The letters of a keyboard, row by row."""
+
+
+def _slip(word: str, right: str) -> int:
+    """Return 0 if a word is no slip of another one, or else how unlikely the slip is: 1 for none at all.
+
+    A slip is two letters in the wrong order, a letter twice or missing, or the key beside the right one. Any other
+    letter makes another word of a short one: start and state, top and stop. Of a long word, two letters may be wrong.
+    """
     if word == right:
-        return True
+        return 1
+    if len(right) < 2 or len(word) < 2:
+        return 0
+    if len(word) == len(right):
+        wrong = [at for at, (one, other) in enumerate(zip(word, right)) if one != other]
+        first, last = wrong[0], wrong[-1]
+        if last - first == 1 and word[first] == right[last] and word[last] == right[first]:
+            return 2
+        if first == last and len(right) > 2 and _are_beside(word[first], right[first]):
+            return 4
+    elif len(right) - len(word) == 1 and len(right) > 2:
+        at = next((at for at in range(len(word)) if word[at] != right[at]), len(word))
+        if word[at:] == right[at + 1 :]:
+            return 3 if at else 0
+    elif len(word) - len(right) == 1:
+        at = next((at for at in range(len(right)) if word[at] != right[at]), len(right))
+        if right[at:] == word[at + 1 :] and word[at] in right[max(at - 1, 0) : at + 1]:
+            return 3
+    if len(word) > 2 and word[0] == right[0] and word[1:] == _without_vowels(right[1:]):
+        return 4
+    return 5 if _is_like(word, right) else 0
+
+
+def _are_beside(one: str, other: str) -> bool:
+    return one + other in _KEYS or other + one in _KEYS
+
+
+def _without_vowels(word: str) -> str:
+    return "".join(each for each in word if each not in "aeiou")
+
+
+def _is_like(word: str, right: str) -> bool:
+    """Whether a word of some length has a letter or, if it is long, two letters wrong."""
     import difflib  # noqa: PLC0415 - as above
 
     blocks = difflib.SequenceMatcher(None, word, right, autojunk=False).get_matching_blocks()
     wrong = max(len(word), len(right)) - sum(each.size for each in blocks)
     shorter = min(len(word), len(right))
-    # Of short words, another letter makes another one: tail and talk, start and state.
     enough = 3 if len(word) != len(right) or sorted(word) == sorted(right) else 6
     return shorter >= enough and wrong <= (2 if shorter >= 8 else 1) and word[0] == right[0]
 

@@ -123,12 +123,14 @@ class _Helped(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise _words.about_option(error.option_name, ctx.command, ctx) from None
+            raise _words.about_option(error.option_name, ctx.command, ctx, line) from None
         except click.BadParameter:
             advice = _words.about_terminal(line, ctx)
             if advice is None:
                 raise
             raise advice from None
+        except click.UsageError as error:
+            raise _words.about_extra(error, ctx) from None
 
 
 class Command(_Helped):
@@ -161,8 +163,8 @@ class Group(_Helped, click.Group):
         word = str(args[0])
         if self.get_command(ctx, word) is None and not ctx.resilient_parsing:
             if word.startswith("-"):
-                raise _words.about_option(word, self, ctx)
-            raise _words.about_command(word, self, ctx)
+                raise _words.about_option(word, self, ctx, args)
+            raise _words.about_command(word, args[1:], self, ctx)
         return super().resolve_command(ctx, args)
 
 

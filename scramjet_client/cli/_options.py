@@ -12,7 +12,7 @@ import click
 from scramjet_client._common.files import replaced_by
 from scramjet_client.cli._complete import complete_instance, complete_sequence, complete_topic
 from scramjet_client.cli._numbers import count_type, seconds_type
-from scramjet_client.cli._words import Advice
+from scramjet_client.cli._words import FORMATS, Advice
 from scramjet_client.models.words import CONTENT_TYPES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -125,13 +125,55 @@ def log_options(function: _F) -> _F:
     return function
 
 
+class ProgramPath(click.Path):
+    """The path of a program to pack. Whether it is there is seen when it is packed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, unless it is none."""
+        if not value:
+            # It would mean the folder here.
+            self.fail("the path is empty", param, ctx)
+        if "://" in value:
+            self.fail(
+                f"{value!r} is a URL; give the path of what lies there, after a download",
+                param,
+                ctx,
+            )
+        try:
+            os.stat(value)
+        except FileNotFoundError:
+            # The error that comes knows a name that is near.
+            return value
+        except (OSError, ValueError) as error:
+            self.fail(f"{value!r}: {getattr(error, 'strerror', error)}", param, ctx)
+        return value
+
+
+class OutputFile(click.Path):
+    """The path of a file to write; neither an empty one, nor a format that `-o` chooses in other tools."""
+
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(dir_okay=False, **rest)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; explain what the option takes."""
+        if not value:
+            self.fail("the name of the file is empty", param, ctx)
+        if value in FORMATS and ctx is not None:
+            raise Advice(
+                f"-o names a file, and {value!r} is a format, which only `--json` chooses; `-o ./{value}` is the file",
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
 def file_option(says: str = "Write to a file, with a progress bar.") -> Callable[[_F], _F]:
     """Add `-o`, the file that takes an output; `says` is its help."""
     return click.option(
         "-o",
         "--output",
         "path",
-        type=click.Path(dir_okay=False, writable=True),
+        type=OutputFile(writable=True),
         metavar="FILE",
         help=says,
     )
@@ -209,6 +251,19 @@ def check_feed(given: dict[str, Any]) -> None:
         raise click.UsageError("--type is for the input; stdin has none")
 
 
+def _cure(text: str, kind: type) -> str:
+    """Return what to write instead of a text that is not JSON, as the end of a sentence."""
+    if not text.startswith("@") and (text.endswith(".json") or os.path.isfile(text)):
+        return f"; `@{text}` reads a file"
+    if kind is list:
+        return "; arguments that are words stand behind the sequence, without --args"
+    if kind is object:
+        return "; a message that is text stands behind the name, without --value"
+    if kind is dict:
+        return """; it is written '{"key": "value"}'"""
+    return ""
+
+
 def json_value(kind: type, called: str) -> Callable[[Any], Any]:
     """Return the type of an option that takes a JSON value, or `@FILE` with one."""
 
@@ -227,7 +282,7 @@ def json_value(kind: type, called: str) -> Callable[[Any], Any]:
         except OSError as error:
             raise click.BadParameter(f"{text[1:]!r} can't be read: {error.strerror}") from None
         except ValueError as error:
-            raise click.BadParameter(f"{given!r} is not JSON: {error}") from None
+            raise click.BadParameter(f"{given!r} is not JSON: {error}{_cure(text, kind)}") from None
         if not isinstance(value, kind):
             raise click.BadParameter(f"it must be {called}, not {text.strip()[:40]!r}")
         return value

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import Any
 
 import attrs
+import click
 
 from scramjet_client._base import printable, printable_json
 from scramjet_client.api.answers import seconds_since
@@ -72,11 +73,18 @@ def for_stdout(text: str) -> str:
 
 
 def result(session: Session, value: Any, name: str) -> None:
-    """Print what a command has made: its name for people, `value` as one JSON document for machines."""
-    if session.json:
-        document(value)
-    else:
-        _say.out(name)
+    """Print what a command has made: its name for people, `value` as one JSON document for machines.
+
+    If stdout does not take it, stderr gets the name: what was made is there, and nobody else knows it.
+    """
+    try:
+        if session.json:
+            document(value)
+        else:
+            _say.out(name)
+    except OSError:
+        _say.warn(f"{name} is what was made, and could not be printed to stdout")
+        raise
 
 
 def listing(
@@ -110,11 +118,11 @@ def for_each(session: Session, given: Sequence[str], act: Callable[[str], tuple[
 
     `act` handles one word; it returns its id, and the client's answer.
     """
-    first: ScramjetError | None = None
+    first: Exception | None = None
     for each in given:
         try:
             id, answer = act(each)
-        except ScramjetError as error:
+        except (ScramjetError, click.UsageError, ValueError) as error:
             if first is not None:
                 _say.error(_exits.sentence(error))
             first = first or error

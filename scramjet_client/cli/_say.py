@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO, Union
 
-from scramjet_client._base import printable
+from scramjet_client._base import printable, shortened
 
 Piece = Union[str, "tuple[str, str]"]
 """A text, or a text and the colour that a terminal shows it in."""
@@ -90,11 +90,11 @@ def err(*pieces: Piece, keep: str = "") -> None:
 
 def warn(text: str) -> None:
     """Print a warning to stderr, even if the command is quiet."""
-    err(("Warning:", YELLOW), " ", text)
+    err(("Warning:", YELLOW), " ", shortened(text))
 
 
 def error(sentence: str) -> None:
-    err(("Error:", RED), " ", sentence)
+    err(("Error:", RED), " ", shortened(sentence))
 
 
 class Data(io.RawIOBase):

@@ -40,6 +40,7 @@ _TERMS: tuple[tuple[str, str], ...] = (
     (r"; see HostClient\.from_env", ""),
     (r"not what this client was made with", "not used here"),
     # Where a setting came from.
+    (r"API_URL can't be used: api_base must", "API_URL can't be used: it must"),
     (r"\bargument api_base\b", "option --url"),
     (r"\bargument token\b", "option --token"),
     (r"\bargument verify\b", "option --ca or --insecure"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import click
@@ -28,7 +29,7 @@ _GROUPS = _lists("""
 seq: sequence sequences seqs image images store package packages app apps function functions program programs deployment
     deployments release releases
 inst: instance instances insts container containers pod pods job jobs process processes task tasks machine machines dyno
-    dynos unit units
+    dynos unit units ps
 topic: topics queue queues
 hub: hubs sth host hosts server node nodes system platform
 profile: profiles config context contexts login scope auth remote remotes
@@ -149,11 +150,13 @@ scramjet, inst, seq: port ports port-forward forward proxy expose publish-port
     a hub forwards no ports; `scramjet inst inout` sends and reads, `scramjet hub page` is for browsers
 scramjet, seq, dev: init new scaffold generate setup
     a Python file with a function `run(context, input)` is enough; `scramjet dev FILE` runs it
+scramjet, hub: login signin
+    there are no sessions: SCRAMJET_TOKEN gives a token, and `scramjet profile create NAME --url URL` names a hub
 scramjet, hub, profile: logout signin signout
     there are no sessions: the token is that of SCRAMJET_TOKEN, or of a profile of si
 scramjet, seq, inst: install
     `scramjet seq send PATH -r requirements.txt` installs requirements into a package
-inst: enable disable mask unmask
+scramjet, inst: enable disable mask unmask daemon-reload
     a hub starts nothing by itself; `scramjet seq start` starts an instance
 """
 """Commands of other tools that have no counterpart, by group."""
@@ -164,7 +167,7 @@ _OPTIONS = _lists("""
 --lines: --head --count --max -c --first --num
 --all: --everything --full --no-filter -a --details
 --level: --loglevel --log-level --severity --min-level -l --priority
---json: --format --raw --output -o -j --template
+--json: --raw -j
 --ids: --short --only-ids --no-headers --noheader
 --names: --short --only-names --no-headers --noheader
 --quiet: --silent -s -q --no-progress
@@ -254,7 +257,7 @@ seq rm: --all -a
     `--follow` goes on with what comes, and for the last lines there is `| tail -n N` (`--lines` takes the first)
 {_READING}: --tail --last
     it follows anyhow, and for the last lines there is `| tail -n N` (`--lines` takes the first)
-{_LOGS}, {_READING}, inst events: --since --since-time --until -S -U --from --to --after --before
+{_LOGS}, {_READING}, inst events: --since --since-time --until -S -U --from --to --after --before --from-beginning
     a hub can't choose by time; what nobody has read yet comes first
 {_LOGS}: --timestamps --time --times -T
     each record is shown with its time anyhow
@@ -268,8 +271,16 @@ seq rm: --all -a
     `| sort` sorts the lines
 {_LISTS}: --no-trunc --wide
     in a pipe, and with `--json`, the ids and names are whole
-{_LISTS}: --watch -w --follow -f
+{_LISTS}: -f
+    `watch {{here}}` shows it again and again, and `| grep WORD` chooses lines
+{_LISTS}: --watch -w --follow
     `watch {{here}}` shows it again and again
+seq list, topic list, profile list: -a --all
+    it lists all anyhow
+{_LISTS}: -n --last --limit --head --tail --lines
+    `| head -n N` and `| tail -n N` choose lines
+inst list: --status --state --running --stopped -r
+    `| grep running` chooses lines, and `--json` is for other tools
 inst input, inst stdin, topic send, inst inout: --text --message --data --value --string -m -d --line
     text comes through a pipe: `echo hello | {{here}} NAME -`
 inst input, inst stdin, topic send, inst inout: --file -f -i --input --stdin
@@ -278,6 +289,8 @@ inst inout: --eof --end --close
     it ends the input anyhow (not with `--no-end`)
 topic send: --eof --end --close
     a topic has no end; it is open to all that send to it
+inst event send, inst event wait, inst events: --name --event -e
+    the event's name is the word behind the instance
 seq send, seq pack: --name --tag -t --version --id
     name and version are those of the package.json
 seq send: --dry-run --list -l
@@ -329,6 +342,58 @@ inst info, seq info, hub info: --watch -w --follow -f
 """
 """Options of other tools that have no counterpart, by verb."""
 
+_TAKES = """
+hub start, hub page
+    `--host HOST` and `--port PORT` say where it listens
+hub info, hub log, hub load, hub doctor
+    `--url URL` or `--profile NAME` names the hub
+inst list, seq list, topic list, profile list
+    it lists all; `| grep WORD` chooses lines
+seq prune
+    it deletes all that it finds; `scramjet seq rm` deletes those that are named
+seq pack
+    it packs one folder or file, and `-o FILE` names the package
+seq send
+    it sends one folder, file or package, whose package.json has the name
+inst log, inst output, inst stdout, inst stderr
+    it is about one instance; `| grep WORD` chooses lines
+seq info, inst info, inst health
+    it is about one; `for each in ...; do {here} $each; done` goes through several
+inst events, inst event wait
+    it waits for events of one name
+inst event send
+    a message of several words is written in quotes
+inst input, inst stdin, inst inout, topic send
+    it sends one file; `cat FILE... | {here} NAME -` sends several
+inst attach
+    it starts nothing in the instance; what you type goes to the stdin of its program
+topic get
+    it reads one topic
+topic create
+    it makes one topic
+profile use, profile show
+    it is about one profile; `scramjet profile create NAME --url URL` makes one
+profile create
+    `--url URL` says where the hub is
+replay
+    the program is one path; its arguments are in the trace
+"""
+"""What to say of one word too many, by verb; the advice stands below the verbs."""
+
+_TOOLS = _lists("""
+: scramjet si docker docker-compose compose podman kubectl npm npx gh heroku systemctl sudo modal fly flyctl
+""")[""]
+"""Tools whose name is typed in front of their words."""
+
+_HELP = ("help", "/?", "?", "man", "-help", "-?", "--h", "--?", "--hlep", "-H")
+"""What is typed for `--help`."""
+
+_FORMATS = ("-o", "--output", "--format", "--out", "--template", "--fmt")
+"""Options of other tools that choose a format. In some, `-o` and `--output` are a file."""
+
+FORMATS = ("json", "jsonl", "ndjson", "yaml", "yml", "xml", "wide", "table")
+"""Formats that `-o` chooses in other tools. No name of a file is one of these."""
+
 _USUAL = {
     "": "seq run",
     "seq": "seq run",
@@ -348,43 +413,168 @@ def _commands(group: click.Group, ctx: click.Context, path: str = "") -> Iterato
             yield f"{path}{name}"
 
 
-def about_command(word: str, group: click.Group, ctx: click.Context) -> click.UsageError:
-    """Return the error about a word that is not a command of a group."""
+def about_command(
+    word: str, rest: Sequence[str], group: click.Group, ctx: click.Context
+) -> click.UsageError:
+    """Return the error about a word that is not a command of a group; `rest` are the words behind it."""
     here = ctx.command_path
     root = ctx.find_root()
     assert isinstance(root.command, click.Group)
     prefix = here[len(root.command_path) :].strip()
-    below = f"{prefix} " if prefix else ""
-    said = f"there is no command {word!r} in `{here}`"
     lower = word.lower()
+    said = f"there is no command {word!r} in `{here}`"
+    if not prefix and lower in _TOOLS and rest:
+        word, lower, rest = rest[0], rest[0].lower(), rest[1:]
     names = group.list_commands(ctx)
-    advice = None if _misspelt(lower, names) else _advice(_NO_COMMAND, prefix, lower, here)
-    if advice is None and _is_name(word) and prefix in _USUAL:
-        advice = f"the verb comes first, such as `{root.command_path} {_USUAL[prefix]} {word}`"
+    everything = list(_commands(root.command, ctx))
+    advice = _instead(word, prefix, names, ctx)
     if advice is not None:
         return Advice(f"{said}; {advice}", ctx)
-    everything = list(_commands(root.command, ctx))
-    inside = [each for each in everything if each.startswith(below)]
-    meant = [each for each in inside if each.split()[-1] == lower]
-    meant += [each for each in _known(lower, _VERBS) if _verb(each) in inside]
-    if not prefix:
-        meant += [each for each in _known(lower, _VERBS) if each.startswith("-")]
+    if lower in _HELP or _slips(lower, _HELP[:1]):
+        meant = [" ".join(filter(None, (prefix, *_command_in(rest, prefix, everything), "--help")))]
+    else:
+        meant = _ordered(word, rest, prefix, everything)
+    if len(meant) == 1:
+        # The command that the line means in another order may be one for which there is advice.
+        place, _, verb = meant[0].rpartition(" ")
+        advice = _advice(_NO_COMMAND, place, verb, here) if place else None
+        if advice is not None:
+            return Advice(f"{said}; {advice}", ctx)
+    ordered = bool(meant)
+    meant = meant or _verbs_of(lower, prefix, everything)
+    if not prefix and not ordered:
         meant += [name for name, others in _GROUPS.items() if lower in others]
+        named = [each for each in meant if not each.startswith(("hub ", "-"))]
+        if rest and not rest[0].startswith("-"):
+            # The verbs of a hub take no name.
+            meant = named or meant
+        last = ("topic ", "profile ", "hub ") if rest else ("topic ", "profile ")
+        meant.sort(key=lambda each: each.startswith(last))
     if not meant:
         # A word that is known by its meaning is hardly a misspelt other one.
-        near = _misspelt(lower, names)
-        meant += [f"{below}{near}"] if near else []
+        below = f"{prefix} " if prefix else ""
+        meant += [f"{below}{each}" for each in _slips(lower, names)]
     if not meant:
         kin = tuple(f"{each} " for each in _KIN.get(prefix, ()))
         beside = [each for each in everything if kin and each.startswith(kin)]
         meant += [each for each in beside if each.split()[-1] == lower]
         beside += _ELSEWHERE.get(prefix, ())
         meant += [each for each in _known(lower, _VERBS) if _verb(each) in beside]
+    if not meant:
+        meant = _by_slips(lower, prefix, everything)
     return Advice(_sentence(said, root.command_path, meant, here), ctx)
 
 
-def about_option(option: str, command: click.Command, ctx: click.Context) -> click.UsageError:
-    """Return the error about an option that a command does not have."""
+def _instead(word: str, prefix: str, names: Sequence[str], ctx: click.Context) -> str | None:
+    """Return what to do instead of a word that no command is meant with; None if one may be."""
+    command = ctx.find_root().command_path
+    if "://" in word:
+        return f"the hub is named by an option: `{command} --url {word}`"
+    taken = _swallowed(ctx) if not prefix else None
+    if taken is not None:
+        return taken
+    if not _slips(word.lower(), names):
+        advice = _advice(_NO_COMMAND, prefix, word.lower(), ctx.command_path)
+        if advice is not None:
+            return advice
+    if prefix in _USUAL and _is_name(word) and word not in _HELP:
+        return f"the verb comes first, such as `{command} {_USUAL[prefix]} {word}`"
+    return None
+
+
+def _swallowed(ctx: click.Context) -> str | None:
+    """Return the advice on an option of the command whose value is missing, so that it took a group for it."""
+    from scramjet_client.cli._session import given  # noqa: PLC0415 - for a wrong word alone
+
+    root = ctx.find_root().command
+    assert isinstance(root, click.Group)
+    for name, value in given(ctx).items():
+        if value in root.list_commands(ctx):
+            return f"`--{name}` takes a value, and took {value!r} for it"
+    return None
+
+
+def _command_in(line: Sequence[str], prefix: str, everything: Sequence[str]) -> list[str]:
+    """Return the words at the beginning of a line that are a command of a group, or a group."""
+    found: list[str] = []
+    for each in line:
+        path = " ".join(filter(None, (prefix, *found, each)))
+        if not any(f"{known} ".startswith(f"{path} ") for known in everything):
+            break
+        found.append(each)
+    return found
+
+
+def _ordered(word: str, rest: Sequence[str], prefix: str, everything: Sequence[str]) -> list[str]:
+    """Return the commands that a word may mean together with those behind it, or that were written as one word."""
+    given, word = word, word.lower()
+    letters = "".join(filter(str.isalpha, word))
+    joined = [each for each in everything if each.replace(" ", "") == f"{prefix}{letters}"]
+    joined += [each for each in everything if not prefix and each.replace(" ", "") == letters]
+    if joined:
+        return joined[:1]
+    parts = re.split("[-:./_]", word)
+    if not prefix and len(parts) == 2 and all(parts):
+        return _ordered(parts[0], parts[1:], prefix, everything)
+    if not rest:
+        return []
+    second = rest[0].lower()
+    if not prefix:
+        for group, verb in ((second, word), (word, second)):
+            of = _group_of(group, everything)
+            found = _verbs_of(verb, of, everything) if of else []
+            if of and not found and _advice(_NO_COMMAND, of, verb, "") is not None:
+                found = [f"{of} {verb}"]
+            if found:
+                return found
+        return []
+    if f"{prefix} {second}" in everything and not _verbs_of(word, prefix, everything):
+        return [f"{prefix} {second} {given}"]
+    return []
+
+
+def _group_of(word: str, everything: Sequence[str]) -> str:
+    """Return the group that a word names here or in other tools, or ""."""
+    groups = list(dict.fromkeys(each.split()[0] for each in everything if " " in each))
+    found = [word] if word in groups else list(_known(word, _GROUPS)) or _slips(word, groups)
+    return found[0] if len(found) == 1 else ""
+
+
+def _verbs_of(word: str, prefix: str, everything: Sequence[str]) -> list[str]:
+    """Return the commands of a group that a word names here or in other tools."""
+    inside = [each for each in everything if not prefix or each.startswith(f"{prefix} ")]
+    found = [each for each in inside if each.split()[-1] == word]
+    found += [each for each in _known(word, _VERBS) if _verb(each) in inside]
+    return found + [each for each in _known(word, _VERBS) if not prefix and each[:1] == "-"]
+
+
+def _by_slips(word: str, prefix: str, everything: Sequence[str]) -> list[str]:
+    """Return the commands of a group that a shortened word may mean, or a misspelt one of another tool."""
+    below = f"{prefix} " if prefix else ""
+    inside = [each for each in everything if each.startswith(below)]
+    children = dict.fromkeys(each[len(below) :].split()[0] for each in inside)
+    begun = [f"{below}{each}" for each in children if len(word) > 2 and each.startswith(word)]
+    if begun or len(word) < _LONG:
+        return begun
+    for near in _slips(word, _long(_VERBS)):
+        begun += _verbs_of(near, prefix, everything)
+    if not begun and not prefix:
+        begun = [group for each in _slips(word, _long(_GROUPS)) for group in _known(each, _GROUPS)]
+    return begun
+
+
+_LONG = 5
+"""Letters from which a word of another tool is looked for behind a misspelt one."""
+
+
+def _long(table: dict[str, tuple[str, ...]]) -> list[str]:
+    return [each for each in dict.fromkeys(itertools.chain(*table.values())) if len(each) >= _LONG]
+
+
+def about_option(
+    option: str, command: click.Command, ctx: click.Context, line: Sequence[str] = ()
+) -> click.UsageError:
+    """Return the error about an option that a command does not have; `line` are the words of the command."""
     path = ctx.command_path
     prefix = path[len(ctx.find_root().command_path) :].strip()
     here = [
@@ -394,10 +584,16 @@ def about_option(option: str, command: click.Command, ctx: click.Context) -> cli
         for name in (*param.opts, *param.secondary_opts)
         if name.startswith("--")
     ]
-    bare = option.partition("=")[0]
+    bare, value = _written(option, line, here)
     said = f"`{path}` has no option {bare!r}"
-    advice = _advice(_NO_OPTION, prefix, bare, path)
-    meant = [] if advice else [each for each in _known(bare, _OPTIONS) if each in here]
+    meant = _long_with_a_dash(bare, here)
+    advice = None if meant else _advice(_NO_OPTION, prefix, bare, path)
+    if advice is None and not meant and bare in _FORMATS and "--json" in here:
+        advice, meant = _about_format(value, here)
+    if not advice and not meant:
+        advice = _about_number(bare, here)
+    if not advice and not meant:
+        meant = [each for each in _known(bare, _OPTIONS) if each in here]
     if not advice and not meant:
         meant = _near_option(bare, here)
     if not advice and not meant:
@@ -406,10 +602,85 @@ def about_option(option: str, command: click.Command, ctx: click.Context) -> cli
         return Advice(f"{said}; {advice}", ctx)
     found = _sentence(said, "", meant, path)
     if any(param.name == "words" for param in command.params):
-        found = (
-            f"{found}; an argument of the program comes behind `--`, as in `{path} ... -- {bare}`"
-        )
+        joint = " An" if meant else "; an"
+        found += f"{joint} argument of the program comes behind `--`, as in `{path} ... -- {bare}`"
     return Advice(found, ctx)
+
+
+def _written(option: str, line: Sequence[str], here: Sequence[str]) -> tuple[str, str | None]:
+    """Return an option as it was written, and its value: the parser takes `-json` for `-j`."""
+    bare, equals, value = option.partition("=")
+    words = line[: line.index("--")] if "--" in line else line
+    for at, each in enumerate(words):
+        name, equals, value = each.partition("=")
+        if name == bare:
+            after = words[at + 1] if at + 1 < len(words) else ""
+            return bare, value if equals else after
+        if len(bare) == 2 and each[:1] == "-" and each[:2] != "--" and bare[1] in name:
+            if _long_with_a_dash(name, here) or name[1:].isdigit():
+                return name, None
+            if bare in _FORMATS and each.startswith(bare):
+                return bare, each[2:]
+    return bare, value if equals else None
+
+
+def _long_with_a_dash(bare: str, here: Sequence[str]) -> list[str]:
+    """Return the long option that was written with one dash, or help in another form."""
+    if bare in _HELP or (len(bare) > 4 and _slips(bare.lstrip("-"), _HELP[:1])):
+        return ["--help"]
+    return [f"-{bare}"] if f"-{bare}" in here else []
+
+
+def _about_format(value: str | None, here: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Return the advice on an option that chooses a format or a file in other tools, or the option that is meant."""
+    word = (value or "").lower()
+    if word in ("json", "jsonl", "ndjson", "json-pretty"):
+        return None, ["--json"]
+    if word == "name":
+        return None, [each for each in ("--ids", "--names", "--json") if each in here][:1]
+    if word == "wide":
+        return "in a pipe, and with `--json`, the ids and names are whole", []
+    chosen = (
+        word in FORMATS or "{" in word or word.startswith(("go-template", "jsonpath", "custom-"))
+    )
+    if (
+        value
+        and not value.startswith("-")
+        and not chosen
+        and word not in ("text", "csv", "tsv", "plain")
+    ):
+        return f"`> {value}` writes what it prints to a file, and `--json` makes it JSON", []
+    return (
+        "`--json` makes it JSON, which there is besides text, and `> FILE` writes it to a file",
+        [],
+    )
+
+
+def _about_number(bare: str, here: Sequence[str]) -> str | None:
+    """Return the advice on a number of lines that is written as an option, as for `head`."""
+    if bare[1:].isdigit() and "--lines" in here:
+        return f"`-n {bare[1:]}` takes the first lines, and for the last ones there is `| tail -n {bare[1:]}`"
+    return None
+
+
+def about_extra(error: click.UsageError, ctx: click.Context) -> click.UsageError:
+    """Return the error about words too many, with what a verb takes; any other error as it is."""
+    if type(error) is not click.UsageError or "unexpected extra" not in error.message:
+        return error
+    path = ctx.command_path
+    prefix = path[len(ctx.find_root().command_path) :].strip()
+    advice = _advice_on_extra().get(prefix)
+    if advice is None:
+        return error
+    word = error.message.partition("(")[2].removesuffix(")")
+    if prefix in ("hub start", "hub page") and word.rpartition(":")[2].isdigit():
+        advice = f"`--port {word.rpartition(':')[2]}` says where it listens"
+    return Advice(f"`{path}` takes no more words: {word}; {advice.format(here=path)}", ctx)
+
+
+def _advice_on_extra() -> dict[str, str]:
+    rows = (row.split("\t") for row in _TAKES.strip().replace("\n    ", "\t").splitlines())
+    return {place: said for places, said in rows for place in places.split(", ")}
 
 
 def about_terminal(line: Sequence[str], ctx: click.Context) -> click.UsageError | None:
@@ -422,10 +693,10 @@ def about_terminal(line: Sequence[str], ctx: click.Context) -> click.UsageError 
     return None if advice is None else Advice(f"`{path}` has no option {found!r}; {advice}", ctx)
 
 
-def _misspelt(word: str, names: Sequence[str]) -> str:
-    from scramjet_client._common.names import misspelt  # noqa: PLC0415 - for a wrong word alone
+def _slips(word: str, names: Sequence[str]) -> list[str]:
+    from scramjet_client._common.names import slips  # noqa: PLC0415 - for a wrong word alone
 
-    return misspelt(word, names)
+    return slips(word, names)
 
 
 def _advice(table: str, where: str, word: str, here: str) -> str | None:
@@ -453,10 +724,16 @@ def _near_option(bare: str, here: Sequence[str]) -> list[str]:
     if not bare.startswith("--"):
         return []
     plain = {each[2:].replace("-", "_"): each for each in here}
-    near = _misspelt(bare[2:].replace("-", "_"), list(plain))
+    word = bare[2:].replace("-", "_")
+    near = _slips(word, list(plain))
     if near:
-        return [plain[near]]
-    return [each for each in here if each.startswith(bare)] if len(bare) >= 5 else []
+        return [plain[each] for each in near]
+    begun = [each for each in here if each.startswith(bare)] if len(bare) >= 5 else []
+    if begun or len(word) < _LONG:
+        return begun
+    others = {each[2:].replace("-", "_"): each for each in _long(_OPTIONS)}
+    known = [name for each in _slips(word, list(others)) for name in _known(others[each], _OPTIONS)]
+    return [each for each in known if each in here]
 
 
 def _sentence(said: str, prefix: str, meant: Iterable[str], here: str) -> str:

@@ -460,7 +460,11 @@ def kill(session: Session, instances: tuple[str, ...], forget: bool) -> None:
 
 @inst.command()
 @instances_argument
-@click.option("--status", type=click.Choice(STATUSES), help="Wait for this, not for its end.")
+@click.option(
+    "--status",
+    type=click.Choice(STATUSES, case_sensitive=False),
+    help="Wait for this, not for its end.",
+)
 @limit_option("Wait no longer, for all of them. [default: for ever]")
 @click.pass_context
 def wait(ctx: click.Context, instances: tuple[str, ...], status: Any, limit: float | None) -> None:

@@ -47,8 +47,9 @@ def _described(found: Any, current: str | None) -> dict[str, Any]:
 
 
 @profile.command("list", asks_hub=False)
+@click.option("-q", "--names", is_flag=True, help="Only names, one a line.")
 @pass_session
-def list_(session: Session) -> None:
+def list_(session: Session, names: bool) -> None:
     r"""List the profiles; that in use has a star.
 
     \b
@@ -69,7 +70,7 @@ def list_(session: Session) -> None:
         where = each["middleware_base"] if each.get("production") else each["api_base"]
         return [each["name"], "*" if each.get("in_use") else "", each.get("error") or where or ""]
 
-    _output.listing(session, known, ["NAME", "IN USE", "WHERE"], row)
+    _output.listing(session, known, ["NAME", "IN USE", "WHERE"], row, first_only=names)
 
 
 @profile.command(asks_hub=False)

@@ -11,6 +11,7 @@ import click
 from scramjet_client._common.trace import read_trace
 from scramjet_client.cli import _exits, _output, _say
 from scramjet_client.cli._click import Command
+from scramjet_client.cli._numbers import count_type
 from scramjet_client.cli._running import remove
 from scramjet_client.cli._session import Session
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 @click.argument("trace", type=click.Path(exists=True, dir_okay=False))
 @click.argument("path", required=False)
 @click.option(
-    "--run", "number", type=int, metavar="N", help="Which run of the trace. [default: the last]"
+    "--run",
+    "number",
+    type=count_type(1),
+    metavar="N",
+    help="Which run of the trace. [default: the last]",
 )
 @click.option("--pace", is_flag=True, help="Send at the pace of the trace.")
 @click.option(

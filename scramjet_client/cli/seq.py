@@ -14,7 +14,10 @@ from scramjet_client.api.answers import has_ended
 from scramjet_client.cli import _exits, _lookup, _output, _say
 from scramjet_client.cli._click import Group
 from scramjet_client.cli._complete import complete_sequence
+from scramjet_client.cli._numbers import megabytes_type
 from scramjet_client.cli._options import (
+    OutputFile,
+    ProgramPath,
     arguments_of,
     check_feed,
     check_output,
@@ -53,7 +56,9 @@ _requirements = click.option(
 def _start_options(function: _F) -> _F:
     for option in (
         click.option("--id", "instance_id", metavar="ID", help="Id of the instance (1.x)."),
-        click.option("--memory", type=int, metavar="MB", help="Limit of its container (1.x)."),
+        click.option(
+            "--memory", type=megabytes_type(), metavar="MB", help="Limit of its container (1.x)."
+        ),
         program_options,
         _requirements,
     ):
@@ -73,8 +78,15 @@ def _started_with(given: dict[str, Any]) -> dict[str, Any]:
 
 
 @seq.command(asks_hub=False)
-@click.argument("path", type=click.Path(exists=True))
-@click.option("-o", "--output", "target", metavar="FILE|-", help="[default: NAME.tar.gz]")
+@click.argument("path", type=ProgramPath())
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=OutputFile(allow_dash=True),
+    metavar="FILE|-",
+    help="[default: NAME.tar.gz]",
+)
 @click.option(
     "-l", "--list", "list_only", is_flag=True, help="Only show what would be in it, and what stays."
 )
@@ -139,7 +151,7 @@ def pack(
 
 
 @seq.command()
-@click.argument("path", type=click.Path(exists=True, allow_dash=True))
+@click.argument("path", type=ProgramPath())
 @click.option(
     "--replace",
     metavar="SEQ",
@@ -268,9 +280,11 @@ def run(ctx: click.Context, /, sequence: str, requirements: str | None, **given:
     options = _started_with(given)
     check_feed(given)
     path = None if given["no_input"] else given["input_path"]
-    its_own = [] if given["path"] is None else _lookup.files_of(sequence, requirements)
+    its_own = (
+        [] if given["path"] is None else _lookup.files_of(sequence, requirements, given["path"])
+    )
     check_output(given["path"], (path, "its input"), *its_own)
-    found = _lookup.sent_sequence(session, sequence, requirements)
+    found = _lookup.sent_sequence(session, sequence, requirements, result=given["path"])
     feed = _running.Feed(
         path=path,
         stream_id="stdin" if given["to_stdin"] else "input",

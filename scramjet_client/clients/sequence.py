@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scramjet_client._base import public
+from scramjet_client._base import public, quoted
 from scramjet_client._common.checks import checked
 from scramjet_client._common.names import guessed, refused
 from scramjet_client.api.answers import id_from, ids_from, sequence_from
@@ -323,7 +323,9 @@ def _check_values(app_config: object, args: object) -> None:
 def _check_instance_id(instance_id: str) -> None:
     checked("instance_id", instance_id, str)
     if not _INSTANCE_ID.fullmatch(instance_id):
-        raise ValueError(f"instance_id must be a UUID, or as long as one, not {instance_id!r}")
+        raise ValueError(
+            f"instance_id must be a UUID, or as long as one, not {quoted(instance_id)}"
+        )
 
 
 def send_package(

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from scramjet_client import models
+from scramjet_client._base import quoted
 from scramjet_client._common.checks import checked
 from scramjet_client.api.answers import created_topic_from, deleted_topic_from, hub_topics_from
 from scramjet_client.api.http_client import HttpClient
@@ -30,7 +31,9 @@ def checked_topic(topic: str, name: str = "topic") -> str:
     """Return a topic if hubs can be asked for it; raise TypeError or ValueError, by the argument's name, otherwise."""
     checked(name, topic, str)
     if not _NAME.fullmatch(topic) or topic in (".", ".."):
-        raise ValueError(f"{name} must be made of letters, digits and _ + - . ~, not {topic!r}")
+        raise ValueError(
+            f"{name} must be made of letters, digits and _ + - . ~, not {quoted(topic)}"
+        )
     return topic
 
 
@@ -38,7 +41,7 @@ def checked_type(content_type: str) -> str:
     """Return a content type if a topic can have it; raise ValueError otherwise."""
     if content_type not in CONTENT_TYPES:
         raise ValueError(
-            f"content_type must be one of {', '.join(CONTENT_TYPES)}, not {content_type!r}"
+            f"content_type must be one of {', '.join(CONTENT_TYPES)}, not {quoted(content_type)}"
         )
     return content_type
 

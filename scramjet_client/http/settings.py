@@ -19,7 +19,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.util import parse_url
 
 from scramjet_client import __version__
-from scramjet_client._base import Live, Shown, public
+from scramjet_client._base import Live, Shown, public, quoted
 from scramjet_client._common.checks import checked
 from scramjet_client.errors import ConfigurationError
 from scramjet_client.http.durations import Duration, duration
@@ -58,6 +58,9 @@ _NO_URL = re.compile(r"[\x00-\x20\x7f\\\s]")
 
 _ADDRESS = re.compile(r"(?:https?:/*)?([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?(/[\w./-]*)?")
 """What people give in place of a URL: a host, with or without a port and a path."""
+
+_LONGEST_ADDRESS = 300
+"""Characters: the name of a host has at most 253."""
 
 
 # attrs converters must be named functions: only then does a type checker know their argument types.
@@ -236,7 +239,7 @@ def _completed(address: str) -> str:
     """Return the URL of a hub's API that a host, with or without a port and a path, may mean; "" if it is none."""
     if address.isdecimal():
         address = f"127.0.0.1:{address}"
-    found = _ADDRESS.fullmatch(address)
+    found = _ADDRESS.fullmatch(address) if len(address) <= _LONGEST_ADDRESS else None
     if found is None:
         return ""
     host, port, path = found.groups()
@@ -253,7 +256,7 @@ def shown_url(text: str) -> str:
     return (
         "*** (not shown: it may hold a password or a token)"
         if re.search("[@?#]", text)
-        else repr(text)
+        else quoted(text)
     )
 
 

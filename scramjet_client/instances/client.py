@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from scramjet_client._base import callers_level, public, warn_aside
+from scramjet_client._base import callers_level, public, quoted, warn_aside
 from scramjet_client._common.checks import checked
 from scramjet_client._common.names import refused
 from scramjet_client.api.answers import has_ended, health_from, instance_from
@@ -275,8 +275,8 @@ class InstanceClient(Handle):
         """
         if status not in STATUSES:
             raise ValueError(
-                f"status must be one of {', '.join(STATUSES)}, not {status!r}; get_next_event() and expect_event() "
-                "wait for an event, and wait() for the end"
+                f"status must be one of {', '.join(STATUSES)}, not {quoted(status)}; get_next_event() and "
+                "expect_event() wait for an event, and wait() for the end"
             )
         advice = self._what_may_hold if status in ("stopped", "crashed") else str
         return self._wait(
@@ -874,7 +874,7 @@ class InstanceClient(Handle):
         limit = duration("timeout", timeout)
         if unfinished not in UNFINISHED:
             raise ValueError(
-                f"unfinished must be one of {', '.join(UNFINISHED)}, not {unfinished!r}"
+                f"unfinished must be one of {', '.join(UNFINISHED)}, not {quoted(unfinished)}"
             )
         if stdin is not None:
             check_stdin(stdin, "are given to start()")

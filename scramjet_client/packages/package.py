@@ -413,6 +413,32 @@ def replaced_files(package: Package, target: str | Path | IO[bytes]) -> str | No
     return replaced_by(target, files_of(package))
 
 
+_CODE = {
+    ".cjs", ".dll", ".js", ".mjs", ".node", ".py", ".pyc", ".pyd", ".pyi", ".sh", ".so", ".ts", ".wasm", ".whl",
+}  # fmt: skip
+_NAMED = {MANIFEST, "package-lock.json", "requirements.txt", "pyproject.toml"}
+"""What a program is made of, by the ends of names and by names. Whatever else is in its folder may be a result."""
+
+
+def leave_out_result(package: Package, target: str | Path) -> bool:
+    """Take a file out of a package of a folder if it is the result of an earlier run, which the next one replaces.
+
+    Code is none, nor is the main file, or what a program's folder is described by: nobody means to replace those.
+    """
+    main = package.manifest.get("main")
+    for entry in package.entries:
+        if not isinstance(entry.source, Path) or not is_same(entry.source, target):
+            continue
+        base = entry.source.name
+        if entry.source.suffix.lower() in _CODE or base in _NAMED or base[:1] == ".":
+            return False
+        if isinstance(main, str) and entry.name == os.path.normpath(main):
+            return False
+        package.entries = tuple(each for each in package.entries if each is not entry)
+        return True
+    return False
+
+
 def _is_package(path: Path) -> bool:
     """Return whether a file is a package, or an empty file that is about to become one."""
     if not path.stat().st_size:

@@ -10,7 +10,7 @@ from typing import Any, Union
 
 import attrs
 
-from scramjet_client._base import callers_level
+from scramjet_client._base import callers_level, quoted
 from scramjet_client._common.checks import checked
 from scramjet_client._common.files import Reading
 from scramjet_client.http.body import BodySource
@@ -152,7 +152,7 @@ def progress_callback(hook: ProgressHook, stream: Any) -> Callable[[int], object
 def checked_stream_id(stream_id: str, known: tuple[str, ...]) -> str:
     """Return the stream id if it is known, or raise ValueError."""
     if stream_id not in known:
-        raise ValueError(f"stream_id must be one of {', '.join(known)}, not {stream_id!r}")
+        raise ValueError(f"stream_id must be one of {', '.join(known)}, not {quoted(stream_id)}")
     return stream_id
 
 
@@ -191,7 +191,9 @@ def _options_of(options: OptionsLike | None, keywords: Mapping[str, Any]) -> Sen
             checked(name, value, bool)
     for name in ("parse_response", "parse"):
         if getattr(options, name) not in (None, "json", "text", "stream"):
-            raise ValueError(f"{name} must be json, text or stream, not {getattr(options, name)!r}")
+            raise ValueError(
+                f"{name} must be json, text or stream, not {quoted(getattr(options, name))}"
+            )
     if options.parse and options.parse_response and options.parse != options.parse_response:
         raise ValueError("parse and parse_response are two names of one option and differ")
     return options
@@ -227,7 +229,9 @@ def plan(
     kind = said or BINARY
     usable = CONTENT_TYPES if stream_id != "stdin" else (BINARY,)
     if kind not in usable:
-        raise ValueError(f"type of {stream_id} must be one of {', '.join(usable)}, not {kind!r}")
+        raise ValueError(
+            f"type of {stream_id} must be one of {', '.join(usable)}, not {quoted(kind)}"
+        )
     limit = duration("timeout", timeout)
     if limit is not None and init["timeout"] is not None and limit != init["timeout"]:
         raise ValueError(

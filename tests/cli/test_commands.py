@@ -530,12 +530,38 @@ def test_command_gives_the_collector_back(scramjet: Command):
     assert gc.get_threshold() == limits
 
 
+_MANIFEST = '{"name": "p", "version": "1.0.0", "main": "main.py", "engines": {"python3": ">=3"}}'
+
+
+def test_a_result_in_the_folder_of_the_program(
+    scramjet: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`-o` into the program's folder works again and again, and the program does not get its old result."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "package.json").write_text(_MANIFEST)
+    (tmp_path / "data.txt").write_text("")
+    (tmp_path / "main.py").write_text(
+        "import os\n"
+        "def run(context, input):\n"
+        "    yield ' '.join(sorted(os.listdir(os.path.dirname(os.path.abspath(__file__)))))\n"
+    )
+    found = []
+    for _ in range(2):
+        scramjet("seq", "run", ".", "-o", "result.txt")
+        found.append((tmp_path / "result.txt").read_text())
+
+    assert "data.txt" in found[0]
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ("seq run ./echo.py -i in -o in", "-o in would replace its input"),
         ("seq run ./echo.py -i in -o ./echo.py", "would replace the program"),
         ("seq run ./echo.py -i in -c @c.json -o c.json", "would replace a file of its arguments"),
+        ("seq run ./pkg -i in -o pkg/main.py", "would replace a file of the program"),
+        ("seq run ./pkg -i in -o pkg/package.json", "would replace a file of the program"),
         ("seq run ./echo.py -i in -o none/x", "none/x: there is no folder 'none'; make it first"),
         ("seq pack ./echo.py -o echo.py", "-o echo.py would replace the program"),
         ("seq pack ./echo.py -o none/x", "none/x: there is no folder 'none'; make it first"),
@@ -555,6 +581,8 @@ def test_no_output_destroys_what_is_read(
     """`-o` replaces no file that is read, and if its file can't be opened, the hub still has the data."""
     monkeypatch.chdir(tmp_path)
     texts = {"in": "data\n", "c.json": '{"a": 1}', "echo.py": (folders / "echo.py").read_text()}
+    texts |= {"pkg/main.py": "def run(context, input): yield 'a'\n", "pkg/package.json": _MANIFEST}
+    Path("pkg").mkdir()
     for name, text in texts.items():
         Path(name).write_text(text)
     many = start("many").id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import gzip
 import importlib
 import json
 import os
@@ -127,6 +128,15 @@ def test_usage(scramjet: Command, arguments: list[str]):
     assert done.out == b""
 
 
+@pytest.mark.parametrize("wrong", ["", "./x.py", "nosuch"])
+def test_one_wrong_name_of_several(scramjet: Command, start: Started, wrong: str):
+    """What can be done is done, also behind a name that can be none."""
+    sequence = start.sequence("idle")
+
+    assert scramjet.any_end("seq", "rm", wrong, sequence).out == f"{sequence}\n".encode()
+    assert start.host.list_sequences() == []
+
+
 def test_an_id_that_may_be_several(scramjet: Command, start: Started):
     """The beginning of several ids is 2 and lists them."""
     # Of seventeen, two begin alike.
@@ -234,6 +244,30 @@ def test_interrupted(
     assert (process.returncode, said) == (128 + number, [])
     assert err in (b"", b"\n")
     assert instance.get_info().status == "running"
+
+
+def test_interrupted_while_a_package_comes(env: dict[str, str], hub: LocalHub):
+    """Ctrl-C in `seq send -` ends it, although a thread waits for stdin, and no sequence is there."""
+    heard = hearing("SIGINT")
+    with spawned(["seq", "send", "-"], env, stdin=subprocess.PIPE, before=heard) as process:
+        assert process.stdin is not None
+        process.stdin.write(gzip.compress(b"")[:10])
+        process.stdin.flush()
+        eventually(lambda: any(each.path.endswith("/sequence") for each in hub.requests), LIMIT)
+        process.send_signal(signal.SIGINT)
+        process.wait(LIMIT)
+        _, err = process.communicate()
+
+    assert (process.returncode, err.strip()) == (130, b"")
+
+
+@pytest.mark.parametrize("sent", [b"", b"hello", b"x"])
+def test_no_package_in_a_pipe(env: dict[str, str], hub: LocalHub, sent: bytes):
+    """What comes from a pipe and can be no package is refused here."""
+    before = len(hub.requests)
+
+    assert run(["seq", "send", "-"], env, input=sent).code == 2
+    assert hub.requests[before:] == []
 
 
 def test_the_extra_is_missing(tmp_path: Path):

@@ -24,8 +24,26 @@ MISTAKES = [
     (["topic", "send", "news", "hello"], 2, "`echo hello | scramjet topic send news -`"),
     (["dev", "x.py", "--once", "--input", "nope.txt"], 2, "there is no such file"),
     (["dev", "x.py", "--input", "nope.txt"], 2, "there is no such file"),
+    (["inst", "info", "x" * 100_000], 77, "x…x"),
+    (["inst", "x" * 100_000], 2, "x…x"),
+    (["-u", "x" * 100_000, "inst", "list"], 2, "x…x"),
+    (["seq", "send", "x" * 100_000], 2, "x…x"),
     (["-p", "nosuch", "inst", "list"], 78, "there is no profile 'nosuch'"),
     (["profile", "show", "nosuch"], 78, "`scramjet profile list`"),
+    (["inst", "wait", "ID", "--timeout", "1.5m"], 2, "write 90"),
+    (["--timeout", "nan", "inst", "list"], 2, "'nan' is not a valid number of seconds"),
+    (["seq", "start", "x.py", "--memory", "1G"], 2, "write 1024"),
+    (["seq", "start", "x.py", "--memory", "-5"], 2, "not in the range"),
+    (["seq", "start", "x.py", "--config", "c.json"], 2, "`@c.json` reads a file"),
+    (["seq", "start", "x.py", "--config", "a=1"], 2, """'{"key": "value"}'"""),
+    (["seq", "start", "x.py", "--args", "a"], 2, "without --args"),
+    (["inst", "event", "send", "ID", "x", "--value", "hi"], 2, "without --value"),
+    (["seq", "run", "./x.py", "-o", "json"], 2, "`-o ./json`"),
+    (["seq", "pack", "./x.py", "-o", ""], 2, "empty"),
+    (["seq", "send", ""], 2, "empty"),
+    (["seq", "send", "http://a/b.tar.gz"], 2, "is a URL"),
+    (["seq", "info", "./x.py"], 2, "is a path"),
+    (["inst", "stop", "all"], 66, "`$(scramjet inst list -q)`"),
     (["inst", "wait", "ID", "--timeout", "ten"], 2, "'ten' is not a valid number of seconds"),
     (["--timeout", "ten", "inst", "list"], 2, "'ten' is not a valid number of seconds"),
     (["inst", "stop", "ID", "--time", "ten"], 2, "'ten' is not a valid number of seconds"),
@@ -47,7 +65,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "said"), MISTAKES, ids=[" ".join(line) for line, _, _ in MISTAKES]
+    ("line", "code", "said"), MISTAKES, ids=[" ".join(line)[:60] for line, _, _ in MISTAKES]
 )
 def test_mistakes(
     scramjet: Command,
@@ -68,6 +86,7 @@ def test_mistakes(
     done = scramjet(*(known.get(each, each) for each in line), code=code)
 
     assert said in only_line(done.err)
+    assert len(done.err) < 2000
 
 
 @pytest.mark.parametrize("verb", ["start", "page"])

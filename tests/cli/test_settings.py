@@ -54,6 +54,15 @@ def test_profile_that_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.Mon
     assert b"\r" not in before
 
 
+def test_a_variable_is_not_called_an_option(scramjet: Command, monkeypatch: pytest.MonkeyPatch):
+    """An error about SCRAMJET_API_URL speaks of no `--url`, which nobody has given."""
+    monkeypatch.setenv("SCRAMJET_API_URL", "nonsense")
+    said = scramjet("inst", "list", code=78).err
+
+    assert "SCRAMJET_API_URL can't be used: it must be" in said
+    assert "--url" not in said
+
+
 def test_a_token_is_never_shown(scramjet: Command, home: Path):
     """No command prints the token of a profile, a variable or an option, broken profiles included."""
     folder = home / ".si" / "profiles"

@@ -165,6 +165,15 @@ def test_full_disk(env: dict[str, str], verb: list[str]):
     assert to_a_full_disk(verb, env) == (1, b"Error: stdout: No space left on device\n")
 
 
+def test_an_id_to_a_full_disk(env: dict[str, str], start: Started):
+    """What was made is not lost: stderr has its id."""
+    code, said = to_a_full_disk(["seq", "start", start.sequence("idle")], env)
+
+    (instance,) = start.host.list_instances()
+    assert code == 1
+    assert instance.id in said.decode()
+
+
 def test_output_of_an_instance_to_a_full_disk(env: dict[str, str], start: Started):
     """So is a stream."""
     given = ["inst", "output", start("many").id]
