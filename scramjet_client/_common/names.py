@@ -8,10 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 import io
+import logging
+import opcode
 import re
 import sys
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FrameType, FunctionType, TracebackType
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -140,7 +142,7 @@ _NOTES: dict[str, dict[str, str]] = {
 _EXTRA = {"follow": _NAMES_STREAMS, "start": "the program's arguments are args=[...]"}
 """What to say of an argument without a name, by method."""
 
-_IO = frozenset(dir(io.BufferedRandom)) | frozenset(dir(io.TextIOWrapper))
+_IO = frozenset((*dir(io.BufferedRandom), *dir(io.TextIOWrapper))) - {"close", "detach", "flush"}
 """Methods of files. They are called for each piece of data, and their names come from io."""
 
 _FUNCTION = re.compile(r"^[\w.<>]+\(\)")
@@ -222,7 +224,13 @@ def advised(cls: _T) -> _T:
     return cls
 
 
+_CALLED_BY_PYTHON = frozenset(("__enter__", "__exit__", "__next__"))
+"""Methods without a name of ours whose errors the user sees at a line of the user's."""
+
+
 def _is_public(cls: type, name: str) -> bool:
+    if name in _CALLED_BY_PYTHON:
+        return True
     if name == "__init__":
         # A Protocol's `__init__` comes from typing.
         return not getattr(cls, "_is_protocol", False)
@@ -237,7 +245,7 @@ def _advised(value: object, name: str) -> object | None:
     if not isinstance(value, FunctionType) or hasattr(value, "__wrapped__"):
         return None
     code = value.__code__
-    if code.co_flags & inspect.CO_VARKEYWORDS or code.co_argcount + code.co_kwonlyargcount < 2:
+    if code.co_flags & inspect.CO_VARKEYWORDS:
         return None
     return _with_advice(value, name)
 
@@ -259,7 +267,8 @@ def _with_advice(
             if not isinstance(error, TypeError) or _below(error) is not None:
                 # Drop the frame of this function, which does not help the user (effective on Python 3.11 and newer).
                 error.__traceback__ = _below(error) or error.__traceback__
-                if isinstance(error, KeyboardInterrupt):
+                if not is_beneath(module_of(sys._getframe(1))):
+                    # The user has called.
                     shorten(error)
                 raise
             said = str(error)
@@ -279,18 +288,101 @@ def _below(error: BaseException) -> TracebackType | None:
     return None if trace is None else trace.tb_next
 
 
-def shorten(interrupt: KeyboardInterrupt) -> None:
-    """Leave in the traceback of Ctrl-C the call into this package alone: where it waited does not help the user."""
-    inner = interrupt.__traceback__
-    if inner is not None:
-        interrupt.__traceback__ = TracebackType(
-            None, inner.tb_frame, inner.tb_lasti, inner.tb_lineno
-        )
-    context = interrupt.__context__
-    where = None if context is None else context.__traceback__
-    if where is None or is_beneath(module_of(where.tb_frame)):
-        # It was caught by a library; the user's own errors begin in the user's code.
-        interrupt.__context__ = None
+def shorten(error: BaseException) -> None:
+    """Leave in the traceback of an error that is meant for the user the call into this package and the user's frames.
+
+    Its causes keep the user's frames alone. All frames stay if this package's logger is at DEBUG, and in an error that
+    nobody has meant to raise.
+    """
+    if not _is_meant(error) or logging.getLogger(PACKAGE).isEnabledFor(logging.DEBUG):
+        return
+    error.__traceback__ = outer(error.__traceback__)
+    if isinstance(error, KeyboardInterrupt):
+        context = error.__context__
+        where = None if context is None else context.__traceback__
+        if where is None or is_beneath(module_of(where.tb_frame)):
+            # It was caught by a library; the user's own errors begin in the user's code.
+            error.__context__ = None
+    seen: set[int] = set()
+    cause = _cause(error)
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if not _is_defect(cause):
+            cause.__traceback__ = outer(cause.__traceback__, inside=True)
+        cause = _cause(cause)
+
+
+class Shortening:
+    """A block that shortens its errors, for loops over an iterator of this package."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            shorten(error)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """Return the error that a traceback shows before this one."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def outer(trace: TracebackType | None, *, inside: bool = False) -> TracebackType | None:
+    """Return a traceback without the frames below a call into this package, except for those of the user's code.
+
+    Args:
+        trace: The traceback.
+        inside: Whether it begins below such a call.
+    """
+    kept: list[TracebackType] = []
+    for each in _entries(trace):
+        module = module_of(each.tb_frame)
+        if not (inside and _is_deeper(module)):
+            kept.append(each)
+            inside = module.partition(".")[0] == PACKAGE
+    found: TracebackType | None = None
+    for each in reversed(kept):
+        found = TracebackType(found, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return found
+
+
+def _entries(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+_RAISE = opcode.opmap.get("RAISE_VARARGS")
+
+
+def _is_meant(error: BaseException) -> bool:
+    """Return whether an error tells its reader what happened.
+
+    It is one of ours, or of the user's code that we have called, or any other that a `raise` of this package raises.
+    """
+    if isinstance(error, KeyboardInterrupt) or any(
+        cls.__module__ == PACKAGE for cls in type(error).__mro__
+    ):
+        return True
+    modules = [module_of(each.tb_frame) for each in _entries(error.__traceback__)]
+    if not all(map(_is_deeper, modules)):
+        return True
+    of_ours = bool(modules) and modules[-1].partition(".")[0] == PACKAGE
+    return of_ours and not _is_defect(error)
+
+
+def _is_defect(error: BaseException) -> bool:
+    """Return whether Python itself has raised an error at a line of this package, or an assertion there fails."""
+    last: TracebackType | None = None
+    for each in _entries(error.__traceback__):
+        last = each
+    if last is None or module_of(last.tb_frame).partition(".")[0] != PACKAGE:
+        return False
+    raised = last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
+    return not raised or isinstance(error, AssertionError)
 
 
 _BENEATH = {
@@ -298,6 +390,14 @@ _BENEATH = {
     "contextlib", "threading", "concurrent", "queue",
 }  # fmt: skip
 """Packages whose frames do not interest the caller of this one."""
+
+
+def _is_deeper(module: str) -> bool:
+    """Whether a module that this package calls is no code of its user."""
+    return is_beneath(module) or module.partition(".")[0] in _STANDARD
+
+
+_STANDARD: frozenset[str] = getattr(sys, "stdlib_module_names", frozenset())  # since Python 3.10
 
 
 def is_beneath(module: str) -> bool:
@@ -379,7 +479,9 @@ def _right(of: str, wrong: str, names: list[str]) -> str:
         if note := _NOTES.get(key, {}).get(wrong):
             return note
     right = _meant(wrong, names)
-    return f"it is called {right!r} here" if right else f"it has {', '.join(names)}"
+    if right:
+        return f"it is called {right!r} here"
+    return f"it has {', '.join(names)}" if names else "it has none"
 
 
 def _surplus(of: str, parameters: Sequence[inspect.Parameter], given: Sequence[Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
 from typing import Any, ClassVar
 
 from scramjet_client._base import Closing, public, safe_repr, tell_aside, warn_aside
@@ -100,6 +101,7 @@ class _Copying:
         self.name = name
         self.over = Event()
         self.error: BaseException | None = None
+        self._trace: TracebackType | None = None
         self._targets = targets
         self._news = news
         self._told = False
@@ -107,7 +109,7 @@ class _Copying:
         self._closing = False
         self._given_up = False
         self._left = len(targets)
-        # Guards the six above, from error on.
+        # Guards the seven above, from error on.
         self._lock = threading.RLock()
         self._streams: dict[str, OutputStream] = {}
         self._threads: list[threading.Thread] = []
@@ -168,7 +170,8 @@ class _Copying:
         with self._lock:
             told, self._told = self._told, self._told or self.error is not None
         if self.error is not None and not (once and told):
-            raise self.error
+            # It may have been raised before: frames of that are no part of this call.
+            raise self.error.with_traceback(self._trace)
 
     def drop(self) -> None:
         """Log the error, now or when it happens: nobody can ask for it any more."""
@@ -207,7 +210,8 @@ class _Copying:
             if self._closing and isinstance(error, StreamClosedError):
                 return
             first = self.error is None
-            self.error = self.error or error
+            if first:
+                self.error, self._trace = error, error.__traceback__
             self._closing = True
             dropped = self._dropped
         self._close_streams()

@@ -24,6 +24,7 @@ from typing import Optional
 
 from scramjet_client._base import Closing, public
 from scramjet_client._common.clock import monotonic
+from scramjet_client._common.names import Shortening
 from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError, StreamError
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
@@ -163,7 +164,7 @@ class Multiplexer(Closing):
             self._iterating = threading.get_ident()
         try:
             # Another thread may hold the lock while it carries out an order.
-            with self._turn:
+            with Shortening(), self._turn:
                 yield from self._batches()
         finally:
             self._iterating = None

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from scramjet_client._base import Live, public
+from scramjet_client._common.names import shorten
 from scramjet_client.errors import StreamClosedError
 from scramjet_client.http import forks
 from scramjet_client.http.interrupts import wait_until
@@ -250,15 +251,19 @@ class UploadWriter(Live, io.BufferedIOBase):
             ScramjetError: The upload was refused, cancelled, or has broken.
             RuntimeError: Too much is unsent, and a handler of logging can't wait.
         """
-        self._check()
-        piece = encode(data, "what is written")
-        if len(piece):
-            # What is written while the upload begins is sent with it.
-            if not self._beginner:
-                self._begun(text=isinstance(data, str))
-            if not self._buffer.put(piece, self._broken, self._may_wait):
-                self._check()
-        self._raise_failure()
+        try:
+            self._check()
+            piece = encode(data, "what is written")
+            if len(piece):
+                # What is written while the upload begins is sent with it.
+                if not self._beginner:
+                    self._begun(text=isinstance(data, str))
+                if not self._buffer.put(piece, self._broken, self._may_wait):
+                    self._check()
+            self._raise_failure()
+        except BaseException as error:
+            shorten(error)
+            raise
         return len(data)
 
     def flush(self) -> None:

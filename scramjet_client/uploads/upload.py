@@ -238,7 +238,12 @@ class Upload(Live, Future[_R]):
         """
         self._asked = True
         self._check_process()
-        value: _R = super().result(wait_in_parts(self, duration("timeout", timeout, zero=True)))
+        limit = wait_in_parts(self, duration("timeout", timeout, zero=True))
+        failed = super().exception(limit)
+        if failed is not None:
+            # It may have been raised before: frames of that are no part of this call.
+            raise failed.with_traceback(None)
+        value: _R = super().result()
         return value
 
     def exception(self, timeout: Duration | None = None) -> BaseException | None:
