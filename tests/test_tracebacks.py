@@ -69,10 +69,18 @@ def fails(*_: object) -> Any:
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[HostClient]:
-    """A client of a hub for all tests."""
-    with open_hub() as hub, hub.client() as client:
+def shared() -> Iterator[LocalHub]:
+    """A hub for all tests."""
+    with open_hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def host(shared: LocalHub) -> Iterator[HostClient]:
+    """A client of it."""
+    with shared.client() as client:
         yield client
+    shared.clear()
 
 
 class Target:

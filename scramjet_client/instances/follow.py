@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.standstill import Standstill
-from scramjet_client.http.threads import start_thread
+from scramjet_client.http.threads import start_thread, thread_needed
 from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.streams.targets import Target
@@ -123,8 +124,11 @@ class _Copying:
             for stream_id in self._targets:
                 exchange = watcher.exchange(stream_id, poll=_POLL)
                 self._streams[stream_id] = open_stream(stream_id, exchange)
+            needed = partial(thread_needed, f"reading {self}", "no stream is read any more")
             for stream_id in self._targets:
-                self._threads.append(start_thread("scramjet-follow", self._copy, stream_id))
+                self._threads.append(
+                    start_thread("scramjet-follow", self._copy, stream_id, needed=needed)
+                )
         except BaseException:
             self.end()
             for target in self._targets.values():

@@ -6,6 +6,7 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
@@ -28,7 +29,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.retries import pauses
 from scramjet_client.http.standstill import Standstill
-from scramjet_client.http.threads import fulfil, start_thread
+from scramjet_client.http.threads import fulfil, start_thread, thread_needed
 from scramjet_client.instances.cause import Survived, evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.last_words import LastLines, last_words_of
@@ -195,7 +196,8 @@ def _started(start: Callable[[], _I]) -> _I:
     ends with it.
     """
     starting: Future[_I] = Future()
-    thread = start_thread("scramjet-start", fulfil, starting, start)
+    needed = partial(thread_needed, "run()", "nothing was started")
+    thread = start_thread("scramjet-start", fulfil, starting, start, needed=needed)
     try:
         return starting.result(wait_in_parts(starting, None))
     except BaseException:

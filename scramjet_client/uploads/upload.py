@@ -41,7 +41,7 @@ from scramjet_client.http.failures import translate_errors
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.http.standstill import Standstill
-from scramjet_client.http.threads import start_thread, thread_name, thread_needed
+from scramjet_client.http.threads import start_thread, thread_name, upload_thread_needed
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
@@ -325,8 +325,7 @@ class Upload(Live, Future[_R]):
         _running.add(self)
         self._begun = self._in_background = True
         try:
-            with thread_needed():
-                start_thread("scramjet-answer", work)
+            start_thread("scramjet-answer", work, needed=upload_thread_needed)
         except UploadError as error:
             # Nothing has begun: the input stays open, and the interpreter's end has nothing to wait for.
             _running.discard(self)
@@ -476,7 +475,7 @@ class Upload(Live, Future[_R]):
         """Start the timer thread that ends this request's body in time; it ends with the request."""
         if limit is None:
             return None
-        with thread_needed():
+        with upload_thread_needed():
             timer = threading.Timer(limit, self.writer.roll_over)
             timer.name = thread_name("scramjet-roll-over")
             timer.daemon = True
