@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from scramjet_client._base import Live, public
+from scramjet_client._base import Live, public, warn_aside
 from scramjet_client._common.names import shorten
 from scramjet_client.errors import StreamClosedError
 from scramjet_client.http import forks
@@ -167,6 +167,7 @@ class UploadWriter(Live, io.BufferedIOBase):
     def _begun(self, *, text: bool) -> Upload[SendStreamResponse]:
         """Return the upload; begin it, as one of text or of bytes, if it has not begun."""
         self._check_process()
+        self._refuse_at_exit()
         me = (threading.get_ident(),)
         while self._upload is None:
             beginner = self._beginner.setdefault("", me)
@@ -181,6 +182,18 @@ class UploadWriter(Live, io.BufferedIOBase):
                 self._refuse_inside()
                 wait_until(self._buffer.changed, lambda: not self._beginner)
         return self._upload
+
+    def _refuse_at_exit(self) -> None:
+        """Raise once the interpreter has ended its threads: nobody would send, or wake who waits for that.
+
+        `io.TextIOWrapper` writes what it holds that late, and ignores the error.
+        """
+        if sys.is_finalizing():
+            lost = f"the interpreter has ended, and the writer to {self._name} was not closed"
+            if self._upload is None:
+                # Of an upload that runs, the exit itself has told.
+                warn_aside(f"{lost}: what was written is lost", RuntimeWarning)
+            raise StreamClosedError(lost)
 
     def _is_inside(self) -> bool:
         """Whether a handler has interrupted this thread while it makes the upload."""
