@@ -11,7 +11,8 @@ from traceback import format_exception, walk_tb
 from types import FrameType, TracebackType
 from typing import NoReturn, TypeVar
 
-from scramjet_client._common.names import PACKAGE, Guided, advised, is_beneath, module_of
+from scramjet_client._common.names import Guided, advised
+from scramjet_client._common.tracebacks import PACKAGE, is_beneath, module_of, outer
 
 _C = TypeVar("_C", bound="Closing")
 _T = TypeVar("_T", bound=type)
@@ -199,8 +200,8 @@ class Closing(Live):
 def traceback_lines(error: BaseException) -> list[str]:
     """Return a traceback with the caller's frames and the call into this package, without deeper frames.
 
-    IPython gets it from errors through `_render_traceback_`. The deeper frames stay in `__traceback__` and `__cause__`,
-    which this does not change.
+    IPython gets it from errors through `_render_traceback_`. The causes stay in `__cause__`, which this does not
+    change.
     """
     shown = _alone(error)
     ipython = sys.modules.get("IPython")
@@ -210,7 +211,7 @@ def traceback_lines(error: BaseException) -> list[str]:
         found = "".join(lines).splitlines()
     else:
         found = shell.InteractiveTB.structured_traceback(type(shown), shown, shown.__traceback__)
-    return [*found, "(all frames and causes: import traceback; traceback.print_last())"]
+    return [*found, "(with its causes: import traceback; traceback.print_last())"]
 
 
 def show_briefly(error: BaseException) -> None:
@@ -224,7 +225,7 @@ def _alone(error: BaseException) -> BaseException:
     shown = type(error).__new__(type(error), *error.args)
     shown.args = error.args
     shown.__dict__.update(error.__dict__)
-    shown.__traceback__ = _outer(error.__traceback__)
+    shown.__traceback__ = outer(error.__traceback__)
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is None or is_beneath(type(cause).__module__) or _inner(cause):
         shown.__suppress_context__ = True
@@ -244,22 +245,6 @@ def without_callers(trace: TracebackType | None) -> TracebackType | None:
     while found is not None and module_of(found.tb_frame).partition(".")[0] == PACKAGE:
         found = found.tb_next
     return found or trace
-
-
-def _outer(trace: TracebackType | None) -> TracebackType | None:
-    """Return a traceback without the frames below the call into this package."""
-    kept: list[TracebackType] = []
-    inside = False
-    while trace is not None:
-        module = module_of(trace.tb_frame)
-        if not inside or not is_beneath(module):
-            kept.append(trace)
-            inside = module.partition(".")[0] == PACKAGE
-        trace = trace.tb_next
-    found: TracebackType | None = None
-    for each in reversed(kept):
-        found = TracebackType(found, each.tb_frame, each.tb_lasti, each.tb_lineno)
-    return found
 
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")

@@ -31,6 +31,7 @@
     ├── InstanceEndedError               INSTANCE_ENDED            .info .cause
     ├── InstanceFailedError              INSTANCE_FAILED           .completed .info .cause .output
     ├── FleetError                       FLEET_INCOMPLETE          .errors, by hub
+    ├── NoThreadError                    NO_THREAD                 also RuntimeError
     ├── UnsupportedByHubError            UNSUPPORTED_BY_HUB
     └── ConfigurationError               CONFIGURATION_ERROR       also ValueError; .path .line
 
@@ -56,7 +57,7 @@ __all__ = [
     "HubConnectionError", "HubNotFoundError", "HubResponseError", "HubTimeoutError",
     "InstanceEndedError", "InstanceFailedError", "InstanceNotFoundError",
     "InsufficientResourcesError", "InvalidResponseError", "ManagerNotFoundError",
-    "NotAuthorizedError", "NotFoundError", "RunTimeoutError", "ScramjetError",
+    "NoThreadError", "NotAuthorizedError", "NotFoundError", "RunTimeoutError", "ScramjetError",
     "SequenceNotFoundError", "ServerError", "StopTimeoutError", "StreamClosedError", "StreamError",
     "StreamIdleError", "StreamBusyError", "LineTooLongError", "StreamInterruptedError",
     "TopicNotFoundError", "UnprocessableEntityError", "UnsupportedByHubError",
@@ -348,6 +349,12 @@ class FleetError(ScramjetError):
 
     code = "FLEET_INCOMPLETE"
     errors: Mapping[str, ScramjetError] = MappingProxyType({})
+
+
+class NoThreadError(ScramjetError, RuntimeError):
+    """The system gives this process no more threads; an upload raises `UploadError` instead."""
+
+    code = "NO_THREAD"
 
 
 class UnsupportedByHubError(ScramjetError):

@@ -129,7 +129,7 @@ def _hide_frames(error: BaseException) -> None:
 
     `--full-trace` and `--tb=native` still show the rest.
     """
-    from scramjet_client._common.names import PACKAGE, is_beneath, module_of  # noqa: PLC0415
+    from scramjet_client._common.tracebacks import PACKAGE, is_beneath, module_of  # noqa: PLC0415
     from scramjet_client.errors import ScramjetError  # noqa: PLC0415
 
     seen: set[int] = set()

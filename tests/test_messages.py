@@ -605,6 +605,7 @@ ELSEWHERE = {
     "upload to … timed out after … bytes": "surroundings/test_mocks.py: only a mock answers without the body",
     "upload to …: the hub has no such instance, and has said nothing to the upload; …": "surroundings/test_nginx.py",
     "… can't be followed: …": "fleet: a stream that can't be polled",
+    "… needs a thread of its own, and this process can start none (…): …; …": "http/test_threads.py",
 }
 """Rows that other tests provoke, and which."""
 

@@ -7,7 +7,6 @@ import inspect
 import re
 import subprocess
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from scramjet_client import (
     GetInstanceResponse,
     HostClient,
     HttpClient,
-    HubConnectionError,
     InstanceClient,
     KillMessageData,
     ManagerClient,
@@ -251,22 +249,6 @@ def test_signatures_stay_true():
     assert str(inspect.signature(INSTANCE.wait)).startswith("(timeout:")
     assert inspect.signature(Timeouts).parameters["read"].default == 60.0
     assert "**" not in str(inspect.signature(HOST.create_topic))
-
-
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="older Pythons show it")
-def test_advice_leaves_no_frame_in_a_traceback():
-    """A traceback shows the caller's line and the method's, and nothing of what gives advice or of other libraries."""
-    with pytest.raises(HubConnectionError) as caught:
-        HOST.get_version()
-
-    text = "".join(traceback.format_exception(None, caught.value, caught.value.__traceback__))
-    assert "/_common/names.py" not in text or "in call\n" not in text
-    assert "urllib3/" not in text
-    assert "requests/" not in text
-    assert "in get_version" in text
-    assert len(traceback.extract_tb(caught.value.__traceback__)) <= 4
-    assert caught.value.__cause__ is not None
-    assert caught.value.__cause__.__context__ is not None
 
 
 def _completed() -> CompletedInstance:
@@ -533,7 +515,7 @@ with LocalHub() as hub, hub.client() as host:
             ("sequence.run()", "in run"),
             ("instance.run()", "in run"),
             ("output.readline()", "in read"),
-            ("for line in output: pass", "in _piece"),
+            ("for line in output: pass", "in _batches"),
             ("instance.follow(output=print).wait()", "in wait"),
             (
                 "instance.send_input(time.sleep(0.01) or b'x' for _ in iter(int, 1))",
@@ -562,7 +544,7 @@ def test_interrupt_shows_the_users_line(tmp_path: Path, call: str, last: str):
     assert "During handling" not in said
     assert not re.search(r"urllib3|requests/|/http/", said)
     assert any(line.endswith(last) for line in frames), frames
-    assert len([line for line in frames if "_common/names.py" not in line]) <= 3
+    assert len([line for line in frames if "_common/names.py" not in line]) <= 2
     if sys.version_info >= (3, 11) and call == "instance.run()":
         assert (
             "run() sent no input; if the program waits for the end of its input, input=b'' ends it"

@@ -12,16 +12,16 @@ import re
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import FrameType, FunctionType, TracebackType
+from types import FunctionType
 from typing import Any, ClassVar, NoReturn, TypeVar
+
+from scramjet_client._common.tracebacks import PACKAGE, below, is_beneath, module_of, shorten
 
 _T = TypeVar("_T", bound=type)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 # pytest leaves the frames of this module out of what it shows.
 __tracebackhide__ = True
-
-PACKAGE = __name__.partition(".")[0]
 
 SYNONYMS = {
     "content_type": ("type",),
@@ -148,7 +148,7 @@ _MISSING = {
 _EXTRA = {"follow": _NAMES_STREAMS, "start": "the program's arguments are args=[...]"}
 """What to say of an argument without a name, by method."""
 
-_IO = frozenset(dir(io.BufferedRandom)) | frozenset(dir(io.TextIOWrapper))
+_IO = frozenset((*dir(io.BufferedRandom), *dir(io.TextIOWrapper))) - {"close", "detach", "flush"}
 """Methods of files. They are called for each piece of data, and their names come from io."""
 
 _FUNCTION = re.compile(r"^[\w.<>]+\(\)")
@@ -279,7 +279,13 @@ def advised(cls: _T) -> _T:
     return cls
 
 
+_CALLED_BY_PYTHON = frozenset(("__enter__", "__exit__", "__next__"))
+"""Methods without a name of ours whose errors the user sees at a line of the user's."""
+
+
 def _is_public(cls: type, name: str) -> bool:
+    if name in _CALLED_BY_PYTHON:
+        return True
     if name == "__init__":
         # A Protocol's `__init__` comes from typing.
         return not getattr(cls, "_is_protocol", False)
@@ -294,7 +300,7 @@ def _advised(value: object, name: str) -> object | None:
     if not isinstance(value, FunctionType) or hasattr(value, "__wrapped__"):
         return None
     code = value.__code__
-    if code.co_flags & inspect.CO_VARKEYWORDS or code.co_argcount + code.co_kwonlyargcount < 2:
+    if code.co_flags & inspect.CO_VARKEYWORDS:
         return None
     return _with_advice(value, name)
 
@@ -313,10 +319,11 @@ def _with_advice(
             return function(*given, **keywords)
         except BaseException as error:
             # Without frames below this one, Python could not make the call.
-            if not isinstance(error, TypeError) or _below(error) is not None:
+            if not isinstance(error, TypeError) or below(error) is not None:
                 # Drop the frame of this function, which does not help the user (effective on Python 3.11 and newer).
-                error.__traceback__ = _below(error) or error.__traceback__
-                if isinstance(error, KeyboardInterrupt):
+                error.__traceback__ = below(error) or error.__traceback__
+                if not is_beneath(module_of(sys._getframe(1))):
+                    # The user has called.
                     shorten(error)
                 raise
             said = str(error)
@@ -328,44 +335,6 @@ def _with_advice(
         raise TypeError(refusal(function, of, given, keywords, said))
 
     return call
-
-
-def _below(error: BaseException) -> TracebackType | None:
-    """Return the traceback below the caller's frame. The caller must not keep it: it would be a cycle."""
-    trace = error.__traceback__
-    return None if trace is None else trace.tb_next
-
-
-def shorten(interrupt: KeyboardInterrupt) -> None:
-    """Leave in the traceback of Ctrl-C the call into this package alone: where it waited does not help the user."""
-    inner = interrupt.__traceback__
-    if inner is not None:
-        interrupt.__traceback__ = TracebackType(
-            None, inner.tb_frame, inner.tb_lasti, inner.tb_lineno
-        )
-    context = interrupt.__context__
-    where = None if context is None else context.__traceback__
-    if where is None or is_beneath(module_of(where.tb_frame)):
-        # It was caught by a library; the user's own errors begin in the user's code.
-        interrupt.__context__ = None
-
-
-_BENEATH = {
-    PACKAGE, "requests", "urllib3", "http", "socket", "ssl", "selectors",
-    "contextlib", "threading", "concurrent", "queue",
-}  # fmt: skip
-"""Packages whose frames do not interest the caller of this one."""
-
-
-def is_beneath(module: str) -> bool:
-    """Whether the frames of a module do not interest the caller of this package."""
-    return module.partition(".")[0] in _BENEATH
-
-
-def module_of(frame: FrameType) -> str:
-    """Return the name of the module that a frame is in."""
-    name: str = frame.f_globals.get("__name__") or ""
-    return name
 
 
 def _called(given: tuple[Any, ...], name: str) -> str:
@@ -439,7 +408,9 @@ def _right(of: str, wrong: str, names: list[str]) -> str:
         if note := _NOTES.get(key, {}).get(wrong):
             return note
     right = _meant(wrong, names)
-    return f"it is called {right!r} here" if right else f"it has {', '.join(names)}"
+    if right:
+        return f"it is called {right!r} here"
+    return f"it has {', '.join(names)}" if names else "it has none"
 
 
 def _surplus(of: str, parameters: Sequence[inspect.Parameter], given: Sequence[Any]) -> str:

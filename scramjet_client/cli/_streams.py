@@ -25,6 +25,7 @@ from scramjet_client.cli._progress import progress
 from scramjet_client.cli._session import Session
 from scramjet_client.errors import ScramjetError, StreamIdleError
 from scramjet_client.http.answers import loads
+from scramjet_client.http.threads import thread_needed
 from scramjet_client.instances.keyboard import Keyboard
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ class Limit:
         timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), fire)
         # It ends with the block; an error before that must not keep the process.
         timer.daemon = True
-        timer.start()
+        with thread_needed("a time limit", "nothing has begun"):
+            timer.start()
         try:
             yield
         except (ScramjetError, ValueError):

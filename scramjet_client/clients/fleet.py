@@ -28,6 +28,7 @@ from scramjet_client.errors import (
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import Duration, duration
 from scramjet_client.http.interrupts import Event, wait_in_parts
+from scramjet_client.http.threads import start_thread, thread_needed
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.watcher import fetch_info
 from scramjet_client.models import (
@@ -173,18 +174,14 @@ class FleetFollow(Closing):
         self._closed = Event()
         try:
             self._look()
+            if look is not None:
+                # Ends with close(), as soon as the requests of its last look have been answered. It is a daemon
+                # because a hub may take a minute to answer.
+                needed = partial(thread_needed, "follow() that looks again", "look=None needs none")
+                start_thread("scramjet-fleet-look", self._look_again, look, needed=needed)
         except BaseException:
             self.close()
             raise
-        if look is not None:
-            # Ends with close(), as soon as the requests of its last look have been answered. It is a daemon
-            # because a hub may take a minute to answer.
-            threading.Thread(
-                target=in_context(self._look_again),
-                args=[look],
-                name="scramjet-fleet-look",
-                daemon=True,
-            ).start()
 
     def __repr__(self) -> str:
         return f"<FleetFollow {self._stream_id} of {len(self._multiplexer)} instances>"
@@ -539,7 +536,8 @@ def at_once(calls: Mapping[_K, Callable[[], _T]]) -> tuple[dict[_K, _T], dict[_K
     # The threads end with this call; each request has time limits of its own.
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scramjet-fleet")
     try:
-        futures = {key: pool.submit(in_context(call)) for key, call in calls.items()}
+        with thread_needed("a call to several hubs", "some of them may have been asked"):
+            futures = {key: pool.submit(in_context(call)) for key, call in calls.items()}
         for key, future in futures.items():
             try:
                 values[key] = future.result(wait_in_parts(future, None))

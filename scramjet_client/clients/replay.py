@@ -19,6 +19,7 @@ from scramjet_client._common.clock import monotonic
 from scramjet_client._common.trace import COMPARED, Run, sizes_of, unpacked
 from scramjet_client.clients.sequence import SequenceClient
 from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
+from scramjet_client.http.threads import start_thread, thread_needed
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.instances.follow import Follow
 from scramjet_client.models import BINARY, TEXT
@@ -171,7 +172,8 @@ def _listen(stack: contextlib.ExitStack, instance: InstanceClient, name: str, ca
                     came.events.append((name, event.data))
 
     # Ends when the stack closes the stream.
-    threading.Thread(target=read, name="scramjet-replay-events", daemon=True).start()
+    needed = partial(thread_needed, "the replay of a trace")
+    start_thread("scramjet-replay-events", read, needed=needed)
 
 
 def _send_all(

@@ -19,7 +19,7 @@ from scramjet_client.errors import UploadError
 from scramjet_client.http import forks
 from scramjet_client.http.contexts import in_context
 from scramjet_client.http.durations import LONGEST_WAIT
-from scramjet_client.http.threads import thread_needed
+from scramjet_client.http.threads import upload_thread_needed
 from scramjet_client.http.tls import DUPLEX
 
 _DONT_WAIT: int = getattr(socket, "MSG_DONTWAIT", 0)
@@ -251,12 +251,12 @@ class BodyWriter:
             self._hold(sock)
             if self._thread is not None:
                 return
-            with thread_needed():
+            with upload_thread_needed():
                 self._thread = threading.Thread(
                     target=in_context(self._run), name=self._name, daemon=True
                 )
         try:
-            with thread_needed():
+            with upload_thread_needed():
                 self._thread.start()
         except UploadError:
             if threading.main_thread().is_alive():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -57,9 +58,13 @@ class LoopThread:
         )
         try:
             thread.start()
-        except RuntimeError:  # the system has no more threads
+        except RuntimeError as error:
             with around:
-                raise
+                raise OSError(
+                    errno.EAGAIN,
+                    f"no thread for a server: {error}; too many threads or too little memory are allowed"
+                    " (ulimit -u, ulimit -v)",
+                ) from error
         serving.result()
         self._thread, self.pid = thread, os.getpid()
 

@@ -77,6 +77,9 @@ _NO_IDLE_LIMIT = float("inf")
 """Seconds. A client's limit for all streams (`Timeouts.idle`) is not meant for streams that are read together, because
 one of them is always silent."""
 
+_GONE = "the instance had already ended, by this client, and the hub has forgotten it"
+"""What an order says that comes too late for what this client has ended."""
+
 _LIKELY_SECONDS = 100
 """Milliseconds: a shorter stop time was probably meant as seconds, because no program can do much in less."""
 
@@ -152,7 +155,7 @@ class InstanceClient(Handle):
             UserWarning: `timeout` is so small that you may have meant seconds; a timedelta never warns.
 
         Raises:
-            InstanceNotFoundError: The hub has no such instance.
+            InstanceNotFoundError: The hub has no such instance, and this client has not ended it before.
             StopTimeoutError: The instance did not end by itself in that time: it still runs, or the hub
                 killed it (a 0.x hub does not say which).
             HubConnectionError: The hub could not be reached.
@@ -169,7 +172,14 @@ class InstanceClient(Handle):
                 stacklevel=callers_level(),
             )
         self._asked_to_end = True
-        answer = stop(self._client, self._id, time_left, can_call_keepalive, killed=self._killed)
+        try:
+            answer = stop(
+                self._client, self._id, time_left, can_call_keepalive, killed=self._killed
+            )
+        except InstanceNotFoundError:
+            if not self._is_ending:
+                raise
+            return SendStopInstanceResponse(message=_GONE, acknowledged=True, raw=None)
         self._is_ending = True
         return answer
 
@@ -188,7 +198,7 @@ class InstanceClient(Handle):
             remove_immediately: The same as a keyword: the hub then forgets the instance soon after.
 
         Raises:
-            InstanceNotFoundError: The hub has no such instance.
+            InstanceNotFoundError: The hub has no such instance, and this client has not ended it before.
             BadParametersError: The hub accepts no kill in this state; 1.x accepts none after a stop.
 
         Wire: POST /instance/{id}/_kill (docs/protocol.md, "Kill").
@@ -200,7 +210,12 @@ class InstanceClient(Handle):
         elif not isinstance(opts, KillMessageData):
             raise TypeError(f"opts must be KillMessageData, not {type(opts).__name__}")
         self._asked_to_end = True
-        answer = kill(self._client, self._id, opts.remove_immediately or remove_immediately)
+        try:
+            answer = kill(self._client, self._id, opts.remove_immediately or remove_immediately)
+        except InstanceNotFoundError:
+            if not self._is_ending:
+                raise
+            return SendKillInstanceResponse(message=_GONE, killed=False, raw=None)
         self._killed = self._is_ending = True
         return answer
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import TracebackType
 from typing import Any, ClassVar
 
 from scramjet_client._base import Closing, public, safe_repr, tell_aside, warn_aside
@@ -23,7 +25,7 @@ from scramjet_client.http.durations import Duration, duration, seconds
 from scramjet_client.http.exchange import Exchange
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.standstill import Standstill
-from scramjet_client.http.threads import start_thread
+from scramjet_client.http.threads import start_thread, thread_needed
 from scramjet_client.instances.watcher import EndWatcher
 from scramjet_client.streams.output import OutputStream
 from scramjet_client.streams.targets import Target
@@ -100,6 +102,7 @@ class _Copying:
         self.name = name
         self.over = Event()
         self.error: BaseException | None = None
+        self._trace: TracebackType | None = None
         self._targets = targets
         self._news = news
         self._told = False
@@ -107,7 +110,7 @@ class _Copying:
         self._closing = False
         self._given_up = False
         self._left = len(targets)
-        # Guards the six above, from error on.
+        # Guards the seven above, from error on.
         self._lock = threading.RLock()
         self._streams: dict[str, OutputStream] = {}
         self._threads: list[threading.Thread] = []
@@ -121,8 +124,11 @@ class _Copying:
             for stream_id in self._targets:
                 exchange = watcher.exchange(stream_id, poll=_POLL)
                 self._streams[stream_id] = open_stream(stream_id, exchange)
+            needed = partial(thread_needed, f"reading {self}", "no stream is read any more")
             for stream_id in self._targets:
-                self._threads.append(start_thread("scramjet-follow", self._copy, stream_id))
+                self._threads.append(
+                    start_thread("scramjet-follow", self._copy, stream_id, needed=needed)
+                )
         except BaseException:
             self.end()
             for target in self._targets.values():
@@ -168,7 +174,8 @@ class _Copying:
         with self._lock:
             told, self._told = self._told, self._told or self.error is not None
         if self.error is not None and not (once and told):
-            raise self.error
+            # It may have been raised before: frames of that are no part of this call.
+            raise self.error.with_traceback(self._trace)
 
     def drop(self) -> None:
         """Log the error, now or when it happens: nobody can ask for it any more."""
@@ -207,7 +214,8 @@ class _Copying:
             if self._closing and isinstance(error, StreamClosedError):
                 return
             first = self.error is None
-            self.error = self.error or error
+            if first:
+                self.error, self._trace = error, error.__traceback__
             self._closing = True
             dropped = self._dropped
         self._close_streams()

@@ -210,7 +210,7 @@ def kill(
     while True:
         try:
             answer = client.request("POST", path, body, **about(instance_id))
-        except BadParametersError:
+        except BadParametersError as error:
             if not generation.modern:
                 raise
             # 1.x accepts a kill only in the state "running".
@@ -224,6 +224,8 @@ def kill(
             # It may have started to run since the refusal.
             killable = info.status in ("starting", "running")
             if not killable or monotonic() >= deadline:
+                if info.status == "stopping":
+                    error.message += "; it is being stopped, and this hub takes no kill until then: wait() for its end"
                 raise
             time.sleep(0.05)
         else:

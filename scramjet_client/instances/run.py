@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeVar
 
 import attrs
@@ -32,7 +33,7 @@ from scramjet_client.http.durations import seconds
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.retries import pauses
 from scramjet_client.http.standstill import Standstill
-from scramjet_client.http.threads import fulfil, start_thread
+from scramjet_client.http.threads import fulfil, start_thread, thread_needed
 from scramjet_client.instances.cause import Survived, evidence
 from scramjet_client.instances.follow import Feeds, Follow, Open
 from scramjet_client.instances.last_words import LastLines, last_words_of
@@ -203,7 +204,8 @@ def _started(start: Callable[[], _I], timeout: float | None) -> _I:
     ends with it.
     """
     starting: Future[_I] = Future()
-    thread = start_thread("scramjet-start", fulfil, starting, start)
+    needed = partial(thread_needed, "run()", "nothing was started")
+    thread = start_thread("scramjet-start", fulfil, starting, start, needed=needed)
     try:
         return starting.result(wait_in_parts(starting, timeout))
     except BaseException as error:

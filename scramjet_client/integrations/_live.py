@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
-import itertools
 import os
 import queue
 import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import attrs
 
 from scramjet_client._common.clock import monotonic
-from scramjet_client.errors import ScramjetError, StreamClosedError
-from scramjet_client.http.contexts import in_context
+from scramjet_client.errors import NoThreadError, ScramjetError, StreamClosedError
+from scramjet_client.http.threads import start_thread, thread_needed
 
 LOOK = 0.5
 """While the source is silent, seconds between two checks whether the browser is still connected."""
@@ -134,8 +134,6 @@ class LiveBody:
         ScramjetError: The source broke off before its end; servers then cut the connection.
     """
 
-    _numbers: ClassVar[Iterator[int]] = itertools.count(1)
-
     _items: Iterable[bytes]
     _source: Any
     _left: Callable[[], bool]
@@ -168,9 +166,12 @@ class LiveBody:
         return data
 
     def _start(self) -> None:
-        name = f"scramjet-flask-{next(self._numbers)}"
-        self._thread = threading.Thread(target=in_context(self._read), name=name, daemon=True)
-        self._thread.start()
+        try:
+            needed = partial(thread_needed, "a live answer")
+            self._thread = start_thread("scramjet-flask", self._read, needed=needed)
+        except NoThreadError:
+            self.close()
+            raise
 
     def _wait(self) -> Any:
         """Return the next item, a heartbeat, or the end if the browser has left."""

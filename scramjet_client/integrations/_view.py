@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections import deque
@@ -17,19 +16,23 @@ from scramjet_client.api.answers import (
     seconds_since,
     shown_status,
 )
-from scramjet_client.errors import HubTimeoutError, InstanceNotFoundError, ScramjetError
+from scramjet_client.errors import (
+    HubTimeoutError,
+    InstanceNotFoundError,
+    NoThreadError,
+    ScramjetError,
+)
 from scramjet_client.http.answers import JsonAnswer
 from scramjet_client.http.durations import LONGEST_WAIT, Duration, duration, seconds
 from scramjet_client.http.interrupts import Event
 from scramjet_client.http.retries import pauses
 from scramjet_client.http.settings import route
+from scramjet_client.http.threads import thread_name, thread_needed
 from scramjet_client.instances.cause import Evidence, evidence, settled
 from scramjet_client.instances.client import InstanceClient
 from scramjet_client.integrations._drawing import StreamState, ViewState
 from scramjet_client.models import Cause, Termination
 from scramjet_client.streams.tail import Tail
-
-_numbers = itertools.count(1)
 
 _KEPT = 16384
 """Bytes at the end of each stream that are kept to be shown."""
@@ -129,10 +132,15 @@ class LiveView(Closing):
         self._over = Event()
         self._follow = instance.follow(**self._meters)
         # Not in the caller's context: an update that belongs to an earlier cell is lost in notebooks.
-        self._thread = threading.Thread(
-            target=self._run, name=f"scramjet-show-{next(_numbers)}", daemon=True
-        )
-        self._thread.start()
+        try:
+            with thread_needed("show()", "the instance goes on"):
+                self._thread = threading.Thread(
+                    target=self._run, name=thread_name("scramjet-show"), daemon=True
+                )
+                self._thread.start()
+        except NoThreadError:
+            self._follow.close()
+            raise
 
     def __repr__(self) -> str:
         state = "over" if self.done else "running"

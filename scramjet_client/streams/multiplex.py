@@ -24,11 +24,18 @@ from typing import Optional
 
 from scramjet_client._base import Closing, public
 from scramjet_client._common.clock import monotonic
-from scramjet_client.errors import LineTooLongError, ScramjetError, StreamBusyError, StreamError
+from scramjet_client._common.tracebacks import Shortening
+from scramjet_client.errors import (
+    LineTooLongError,
+    NoThreadError,
+    ScramjetError,
+    StreamBusyError,
+    StreamError,
+)
 from scramjet_client.http.durations import interval
 from scramjet_client.http.exchange import READ_SIZE, WaitEnded
 from scramjet_client.http.interrupts import longest_part
-from scramjet_client.http.threads import start_thread
+from scramjet_client.http.threads import start_thread, thread_needed
 from scramjet_client.streams.lines import LineSplitter
 from scramjet_client.streams.output import OutputStream, lend, reclaim
 
@@ -163,7 +170,7 @@ class Multiplexer(Closing):
             self._iterating = threading.get_ident()
         try:
             # Another thread may hold the lock while it carries out an order.
-            with self._turn:
+            with Shortening(), self._turn:
                 yield from self._batches()
         finally:
             self._iterating = None
@@ -461,9 +468,16 @@ class HookThread:
     def ask(self, member: Member, then: Callable[[], object]) -> None:
         """Have that thread call the hook of a member, and then `then`."""
         member.hook_runs = True
-        self._asked.put((member, then))
         if self._thread is None:
-            self._thread = start_thread("scramjet-watch", self._run)
+            try:
+                needed = partial(thread_needed, "a look at silent streams")
+                self._thread = start_thread("scramjet-watch", self._run, needed=needed)
+            except NoThreadError:
+                # The other streams wait for it.
+                member.call_hook()
+                then()
+                return
+        self._asked.put((member, then))
 
     def _run(self) -> None:
         for member, then in iter(self._asked.get, None):

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import requests
 
 from scramjet_client._base import Closing, Live, printable, public, warn_aside
-from scramjet_client._common.names import guessed, shorten
+from scramjet_client._common.names import guessed
+from scramjet_client._common.tracebacks import Shortening, shorten
 from scramjet_client.errors import (
     InstanceFailedError,
     InvalidResponseError,
@@ -73,28 +74,29 @@ def _exclusive(method: Callable[..., Any]) -> Any:
     def read(self: OutputStream, *args: Any, **named: Any) -> Any:
         if named:
             raise _refusal(method.__name__, next(iter(named)))
-        self._begin(None)
-        self._buffered = True
-        reader = self._reader
-        reader.defers = True
         try:
-            got = method(self, *args)
-            broken = reader.deferred
-            if broken is not None:
-                reader.deferred = None
-                self._break(broken, got, args)
-            elif by_pieces:
-                self._remember(got)
-            elif self._given:
-                self._given.clear()
-        except KeyboardInterrupt as interrupt:
-            self._explain(interrupt)
+            self._begin(None)
+            self._buffered = True
+            reader = self._reader
+            reader.defers = True
+            try:
+                got = method(self, *args)
+                broken = reader.deferred
+                if broken is not None:
+                    reader.deferred = None
+                    self._break(broken, got, args)
+                elif by_pieces:
+                    self._remember(got)
+                elif self._given:
+                    self._given.clear()
+            finally:
+                reader.defers = False
+                self._turn.release()
+            if broken is None and self._at_end is not None:
+                self._look_for_end(got, method is io.BufferedReader.read, *args)
+        except BaseException as error:
+            self._explain(error)
             raise
-        finally:
-            reader.defers = False
-            self._turn.release()
-        if broken is None and self._at_end is not None:
-            self._look_for_end(got, method is io.BufferedReader.read, *args)
         return got
 
     return read
@@ -194,12 +196,14 @@ class OutputStream(Live, io.BufferedReader):
         readline = _exclusive(io.BufferedReader.readline)
         peek = _exclusive(io.BufferedReader.peek)
 
-    def _explain(self, interrupt: KeyboardInterrupt) -> None:
-        """Shorten the traceback of Ctrl-C, and add what to do about a stream that gives nothing."""
-        shorten(interrupt)
-        said = "" if self._reader.hint is None else self._reader.hint()
-        if said and hasattr(interrupt, "add_note"):
-            interrupt.add_note(said)
+    def _explain(self, error: BaseException) -> None:
+        """Shorten the traceback of an error, and add to Ctrl-C what to do about a stream that gives nothing."""
+        shorten(error)
+        if not isinstance(error, KeyboardInterrupt) or self._reader.hint is None:
+            return
+        said = self._reader.hint()
+        if said and hasattr(error, "add_note"):
+            error.add_note(said)
 
     def _remember(self, data: bytes) -> None:
         """Keep the beginning of a line that `read1` gives."""
@@ -275,7 +279,7 @@ class OutputStream(Live, io.BufferedReader):
         """Yield the lines that come together as one iterator, which gives them at C speed."""
         splitter = LineSplitter(self._reader.name, keep_ends=keep_ends, limit=limit)
         broken: ScramjetError | None = None
-        with self._loop():
+        with _Loop(self):
             while True:
                 try:
                     data = self._piece(splitter)
@@ -304,24 +308,9 @@ class OutputStream(Live, io.BufferedReader):
 
     def chunks(self) -> Iterator[bytes]:
         """Yield data as it comes; the boundaries mean nothing."""
-        with self._loop():
+        with _Loop(self):
             yield from iter(partial(self._piece, None), b"")
             self._ended()
-
-    @contextlib.contextmanager
-    def _loop(self) -> Iterator[None]:
-        """Close if the loop inside is left early; raise the right error if the stream was closed."""
-        try:
-            yield
-        except GeneratorExit:
-            self.close()
-            raise
-        except ScramjetError:
-            raise
-        except ValueError:
-            if self.closed:
-                raise closed_here(self._reader.name) from None
-            raise
 
     def _piece(self, ahead: LineSplitter | None) -> bytes:
         self._begin(ahead)
@@ -344,7 +333,7 @@ class OutputStream(Live, io.BufferedReader):
         """Yield data as text as it comes; characters split over chunks are joined."""
         decoder = codecs.getincrementaldecoder(encoding)(errors)
         codecs.lookup_error(errors)
-        with self._loop():
+        with _Loop(self):
             while True:
                 try:
                     chunk = self._piece(None)
@@ -375,18 +364,19 @@ class OutputStream(Live, io.BufferedReader):
             InvalidResponseError: A line is not JSON; `.body` is that line.
             LineTooLongError: As in `lines`.
         """
-        for line in self.lines(limit):
-            try:
-                text = line.decode()
-                value, end = _decode_json(text)
-            except (ValueError, RecursionError):
-                whole = False
-            else:
-                whole = end == len(text)
-            if whole:
-                yield value
-            elif line.strip() and not self._reader.cut_short:
-                yield json_line(line, self._reader.name)
+        with Shortening():
+            for line in self.lines(limit):
+                try:
+                    text = line.decode()
+                    value, end = _decode_json(text)
+                except (ValueError, RecursionError):
+                    whole = False
+                else:
+                    whole = end == len(text)
+                if whole:
+                    yield value
+                elif line.strip() and not self._reader.cut_short:
+                    yield json_line(line, self._reader.name)
 
     def pipe_to(self, target: PieceTargetLike) -> int:
         """Copy everything until the end to a file, a path, a callable or the terminal; return the bytes copied.
@@ -526,6 +516,26 @@ class EventStream(Closing):
     def close(self) -> None:
         """Stop listening; you may call this from any thread."""
         self.raw.close()
+
+
+class _Loop(Shortening):
+    """Closes a stream if the loop inside is left early, and raises the right error if the stream was closed."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: OutputStream) -> None:
+        self._stream = stream
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, GeneratorExit):
+            self._stream.close()
+        if (
+            isinstance(error, ValueError)
+            and not isinstance(error, ScramjetError)
+            and self._stream.closed
+        ):
+            raise closed_here(self._stream._reader.name) from None
+        super().__exit__(kind, error, trace)
 
 
 def arrived(stream: OutputStream, most: int) -> bytes:

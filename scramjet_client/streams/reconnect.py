@@ -12,6 +12,7 @@ import attrs
 from scramjet_client._base import Closing, Shown, callers_level, public
 from scramjet_client._common.checks import checked
 from scramjet_client._common.clock import monotonic
+from scramjet_client._common.tracebacks import Shortening
 from scramjet_client.errors import (
     HubConnectionError,
     HubTimeoutError,
@@ -163,13 +164,14 @@ class ReconnectingStream(Closing):
         return self._read_before + self._stream.bytes_read
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self.chunks():
-            piece = self._after_gap(chunk)
-            if piece:
-                yield from self._splitter.split_now(piece)[0]
-        rest = self._splitter.last()
-        if rest:
-            yield rest
+        with Shortening():
+            for chunk in self.chunks():
+                piece = self._after_gap(chunk)
+                if piece:
+                    yield from self._splitter.split_now(piece)[0]
+            rest = self._splitter.last()
+            if rest:
+                yield rest
 
     def lines(self) -> Iterator[bytes]:
         r"""Yield the lines without their b"\n" or b"\r\n"."""

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from scramjet_client._base import Live, public
+from scramjet_client._base import Live, public, warn_aside
+from scramjet_client._common.tracebacks import shorten
 from scramjet_client.errors import StreamClosedError
 from scramjet_client.http import forks
 from scramjet_client.http.interrupts import wait_until
@@ -166,6 +167,7 @@ class UploadWriter(Live, io.BufferedIOBase):
     def _begun(self, *, text: bool) -> Upload[SendStreamResponse]:
         """Return the upload; begin it, as one of text or of bytes, if it has not begun."""
         self._check_process()
+        self._refuse_at_exit()
         me = (threading.get_ident(),)
         while self._upload is None:
             beginner = self._beginner.setdefault("", me)
@@ -180,6 +182,18 @@ class UploadWriter(Live, io.BufferedIOBase):
                 self._refuse_inside()
                 wait_until(self._buffer.changed, lambda: not self._beginner)
         return self._upload
+
+    def _refuse_at_exit(self) -> None:
+        """Raise once the interpreter has ended its threads: nobody would send, or wake who waits for that.
+
+        `io.TextIOWrapper` writes what it holds that late, and ignores the error.
+        """
+        if sys.is_finalizing():
+            lost = f"the interpreter has ended, and the writer to {self._name} was not closed"
+            if self._upload is None:
+                # Of an upload that runs, the exit itself has told.
+                warn_aside(f"{lost}: what was written is lost", RuntimeWarning)
+            raise StreamClosedError(lost)
 
     def _is_inside(self) -> bool:
         """Whether a handler has interrupted this thread while it makes the upload."""
@@ -250,15 +264,19 @@ class UploadWriter(Live, io.BufferedIOBase):
             ScramjetError: The upload was refused, cancelled, or has broken.
             RuntimeError: Too much is unsent, and a handler of logging can't wait.
         """
-        self._check()
-        piece = encode(data, "what is written")
-        if len(piece):
-            # What is written while the upload begins is sent with it.
-            if not self._beginner:
-                self._begun(text=isinstance(data, str))
-            if not self._buffer.put(piece, self._broken, self._may_wait):
-                self._check()
-        self._raise_failure()
+        try:
+            self._check()
+            piece = encode(data, "what is written")
+            if len(piece):
+                # What is written while the upload begins is sent with it.
+                if not self._beginner:
+                    self._begun(text=isinstance(data, str))
+                if not self._buffer.put(piece, self._broken, self._may_wait):
+                    self._check()
+            self._raise_failure()
+        except BaseException as error:
+            shorten(error)
+            raise
         return len(data)
 
     def flush(self) -> None:

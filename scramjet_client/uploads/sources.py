@@ -30,7 +30,7 @@ from scramjet_client._common.files import Reading
 from scramjet_client.errors import UnsupportedByHubError, UploadError
 from scramjet_client.http.callbacks import takes
 from scramjet_client.http.json_body import is_deep, json_bytes, refuse_double_keys
-from scramjet_client.http.threads import fulfil, start_thread, thread_needed
+from scramjet_client.http.threads import fulfil, start_thread, upload_thread_needed
 from scramjet_client.uploads.cuts import Answers
 from scramjet_client.uploads.refusals import (
     is_array,
@@ -542,9 +542,10 @@ class Source:
         if self.text is None and self._ahead is None:
             self._ahead = Future()
             try:
-                with thread_needed():
-                    first = partial(self._context.run, list, itertools.islice(self._raw, 1))
-                    start_thread("scramjet-first", fulfil, self._ahead, first)
+                first = partial(self._context.run, list, itertools.islice(self._raw, 1))
+                start_thread(
+                    "scramjet-first", fulfil, self._ahead, first, needed=upload_thread_needed
+                )
             except UploadError:
                 self._ahead = None
                 raise

@@ -41,7 +41,7 @@ from scramjet_client.http.failures import translate_errors
 from scramjet_client.http.interrupts import Event, wait_in_parts
 from scramjet_client.http.requester import BodyRequest, Requester
 from scramjet_client.http.standstill import Standstill
-from scramjet_client.http.threads import start_thread, thread_name, thread_needed
+from scramjet_client.http.threads import start_thread, thread_name, upload_thread_needed
 
 _R = TypeVar("_R")
 _E = TypeVar("_E", bound=ScramjetError)
@@ -238,7 +238,12 @@ class Upload(Live, Future[_R]):
         """
         self._asked = True
         self._check_process()
-        value: _R = super().result(wait_in_parts(self, duration("timeout", timeout, zero=True)))
+        limit = wait_in_parts(self, duration("timeout", timeout, zero=True))
+        failed = super().exception(limit)
+        if failed is not None:
+            # It may have been raised before: frames of that are no part of this call.
+            raise failed.with_traceback(None)
+        value: _R = super().result()
         return value
 
     def exception(self, timeout: Duration | None = None) -> BaseException | None:
@@ -320,8 +325,7 @@ class Upload(Live, Future[_R]):
         _running.add(self)
         self._begun = self._in_background = True
         try:
-            with thread_needed():
-                start_thread("scramjet-answer", work)
+            start_thread("scramjet-answer", work, needed=upload_thread_needed)
         except UploadError as error:
             # Nothing has begun: the input stays open, and the interpreter's end has nothing to wait for.
             _running.discard(self)
@@ -471,7 +475,7 @@ class Upload(Live, Future[_R]):
         """Start the timer thread that ends this request's body in time; it ends with the request."""
         if limit is None:
             return None
-        with thread_needed():
+        with upload_thread_needed():
             timer = threading.Timer(limit, self.writer.roll_over)
             timer.name = thread_name("scramjet-roll-over")
             timer.daemon = True

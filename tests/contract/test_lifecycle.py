@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from scramjet_client import (
+    BadParametersError,
     HostClient,
     HubConnectionError,
     InstanceClient,
@@ -103,17 +105,54 @@ def test_stop_whose_handler_never_finishes(start: Start, hub: Hub, language: str
         instance.stop(1000)
 
 
-def test_stop_again_after_the_end(start: Start, hub: Hub):
-    """Stopping what has ended is no error where the hub still knows it, and not found where not (0.x)."""
+@pytest.mark.parametrize("second", ["stop", "kill"])
+@pytest.mark.parametrize("first", ["stop", "kill"])
+def test_end_again_after_the_end(start: Start, host: HostClient, first: str, second: str):
+    """To end what one has ended is no error, although a hub forgets it, as 0.x does at once."""
+    instance = start_ready(start, "node-stop-fast")
+    getattr(instance, first)()
+    if first == "kill":
+        # Not by this client, which would remember what it sees.
+        other = host.get_instance_client(instance.id)
+        eventually(lambda: ended(other))
+
+    for _ in range(2):
+        answer = getattr(instance, second)()
+
+        assert "already ended" in answer.message
+        assert answer.acknowledged if second == "stop" else not answer.killed
+
+
+@pytest.mark.parametrize("order", ["stop", "kill"])
+def test_end_of_what_another_client_has_ended(start: Start, hub: Hub, host: HostClient, order: str):
+    """That is no error where the hub still knows it, and not found where not (0.x)."""
     instance = start_ready(start, "node-stop-fast")
     instance.stop(10_000)
+    other = host.get_instance_client(instance.id)
 
     if not hub.modern:
         with pytest.raises(InstanceNotFoundError):
-            instance.stop(1000)
+            getattr(other, order)()
         return
-    eventually(lambda: ended(instance))
-    assert "already ended" in instance.stop(timedelta(hours=1)).message
+    assert "already ended" in getattr(other, order)().message
+
+
+def test_kill_during_a_stop(start: Start, hub: Hub, host: HostClient):
+    """1.x takes no kill then, and the error says why; elsewhere it ends the stop."""
+    instance = start_ready(start, "node-stop-never")
+    with ThreadPoolExecutor(1) as threads:
+        stopping = threads.submit(instance.stop, timedelta(seconds=3))
+        other = host.get_instance_client(instance.id)
+        if hub.modern:
+            eventually(lambda: other.get_info().status == "stopping")
+            with pytest.raises(BadParametersError, match="being stopped"):
+                other.kill()
+        else:
+            assert other.kill().killed
+        assert stopping.exception(LIMIT) is None or isinstance(
+            stopping.exception(), StopTimeoutError
+        )
+    eventually(lambda: ended(other))
 
 
 def test_kill_directly_after_start(start: Start, language: str):

@@ -52,10 +52,11 @@ def hub() -> Iterator[EndingsHub]:
         hub.check()
 
 
-def run(code: str, hub: EndingsHub, instance: Instance) -> str:
+def run(code: str, hub: EndingsHub, instance: Instance, grace: float = 3600.0) -> str:
     """Run a program to its end and return what it says on stderr."""
+    begin = BEGIN.replace("3600.0", str(grace))
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", BEGIN + code, hub.url, instance.id],
+        [sys.executable, "-X", "dev", "-c", begin + code, hub.url, instance.id],
         capture_output=True,
         text=True,
         timeout=LIMIT,
@@ -95,3 +96,18 @@ def test_cancel_is_no_failure(hub: EndingsHub):
     assert run(CANCELLED, hub, instance) == ""
     eventually(record.over.is_set)
     assert not record.whole
+
+
+@pytest.mark.parametrize(
+    ("flushed", "told"),
+    [(False, "was not closed: what was written is lost"), (True, "is cut after 1 bytes")],
+)
+def test_a_text_file_that_nobody_closes(flushed: bool, told: str, hub: EndingsHub):
+    """It is closed when there are no threads any more: that ends, and is told."""
+    instance, _ = hub.add()
+    code = "import io\ntext = io.TextIOWrapper(instance.open_input())\ntext.write('x')\n"
+    code += "text.flush()" if flushed else ""
+
+    said = run(code, hub, instance, grace=0.1)
+
+    assert told in said
