@@ -58,7 +58,7 @@ _MEANT = {
     "token": "access_token api_key auth",
     "verify": "ca ssl_verify",
     "end": "close close_input eof final finish last",
-    "requirements": "dependencies deps",
+    "requirements": "dependencies deps install libraries libs modules packages pip pip_install pip_packages",
     "env": "env_vars environment",
     "include": "files",
     "idle_timeout": "idle",
@@ -138,6 +138,7 @@ _NOTES: dict[str, dict[str, str]] = {
 """What to say of a wrong keyword of one method; "Class.method" comes before "method"."""
 
 _MISSING = {
+    "deploy": "it is no decorator: deploy(function, name=...)",
     "inout": "it sends a source and gives the output: inout([b'...']); to read alone, get_stream(\"output\")",
     "send_event": "the event's name: send_event(name, message)",
     "send_input": "what to send: send_input(b'...'), text, a file, a Path or a generator",

@@ -63,7 +63,7 @@ class SequenceClient(Handle):
             "start(), and then show() or follow(output=True) of the instance": "display follow live show view watch",
             "get_info().config": "config",
             "start()": (
-                "create_instance deploy launch run_instance spawn start_instance start_sequence submit"
+                "create_instance deploy launch popen run_instance spawn start_instance start_sequence submit"
             ),
             "get_instance(id)": "get get_instance_client",
             "list_instances()": "containers get_instances instances ps",

@@ -208,7 +208,10 @@ class InstanceClient(Handle):
         elif isinstance(opts, Mapping):
             opts = KillMessageData(**opts)
         elif not isinstance(opts, KillMessageData):
-            raise TypeError(f"opts must be KillMessageData, not {type(opts).__name__}")
+            raise TypeError(
+                f"opts must be KillMessageData, not {type(opts).__name__}; kill() takes no signal, and "
+                "send_event() tells the program anything else"
+            )
         self._asked_to_end = True
         try:
             answer = kill(self._client, self._id, opts.remove_immediately or remove_immediately)

@@ -14,7 +14,7 @@ GUESSES = guessed(
         "get_info().extra": "args",
         "send_event(name, message), or send_input(source): a hub runs no command in an instance": "exec exec_run",
         'inout(source), or open_input() together with get_stream("output")': (
-            "ask chat converse duplex exchange interact request talk"
+            "ask chat converse duplex exchange interact open open_inout popen request session talk"
         ),
         "get_next_event(name), or expect_event(name)": "await_event wait_event wait_for_event",
         "run(input=...)": "call communicate execute invoke remote",
