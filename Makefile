@@ -4,7 +4,8 @@ PYTHON ?= python3
 HUB ?= local
 BEFORE ?= main
 ARGS ?=
-WORKERS ?= 4
+# Waits fill the tests, not work: more workers than processors. Each takes about 700 MB with what it starts.
+WORKERS ?= $$((2 + 2 * $$(getconf _NPROCESSORS_ONLN)))
 QUICK_WORKERS ?= 6
 # Where the tests of the client itself are; the rest would only be collected.
 QUICK ?= $(addprefix tests/,api clients http instances packages streams uploads) \
